@@ -1,0 +1,113 @@
+"""Everything that Trainyard raises on purpose.
+
+    TrainyardError
+    ├── DeclarationError        a project or a setting cannot be used as written
+    ├── ContractError           a data contract is wrong, not adopted, or does not match the data
+    ├── AccessDenied            no grant in force covers what would be read
+    ├── AuthorityError          the authority refused a decision, or its signature does not hold
+    ├── DataError               the data cannot be used: missing, corrupt, empty, duplicate keys
+    │   └── ValidationFailed    a critical expectation failed
+    ├── FeatureLeak             a feature knows the future, or predicts too well to be true
+    ├── TrainingError           a search cannot start or ended without a usable trial
+    ├── RegistryError           a model bundle is missing, altered or not signed by us
+    ├── CodeChanged             the code moved under a running night
+    ├── LeaseHeld               another night of the same project is running
+    ├── LedgerError             the ledger refused: unknown kind, conflicting fact, stale fencing token
+    │   ├── LedgerConflict      somebody else appended first: fold again and retry   (heals)
+    │   └── LedgerUnavailable   the database cannot be reached                        (heals)
+    └── StoreError              an artifact is missing or altered
+        └── StoreUnavailable    the store cannot be reached or is full                (heals)
+
+Each error says the rule, the value and the remedy, and knows whether a retry can heal it.
+"""
+
+
+class TrainyardError(Exception):
+    """The root. ``retry_heals`` says whether the same call may succeed later without anyone's help."""
+
+    retry_heals = False
+
+    def __init__(self, rule: str, *, value: object, remedy: str) -> None:
+        """*rule* is what must hold, *value* what was found instead (never a personal value), *remedy* what to do."""
+        super().__init__(rule, value, remedy)
+        self.rule, self.value, self.remedy = rule, value, remedy
+
+    def __str__(self) -> str:
+        return f"{self.rule}; found: {self.value}. {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.rule, self.value, self.remedy)
+
+
+def _rebuild(kind: type[TrainyardError], rule: str, value: object, remedy: str) -> TrainyardError:
+    return kind(rule, value=value, remedy=remedy)
+
+
+class DeclarationError(TrainyardError):
+    """A project or a setting cannot be used as written."""
+
+
+class ContractError(TrainyardError):
+    """A data contract is wrong, not adopted, or does not match the data."""
+
+
+class AccessDenied(TrainyardError):
+    """No grant in force covers what would be read."""
+
+
+class AuthorityError(TrainyardError):
+    """The authority refused a decision, or its signature does not hold."""
+
+
+class DataError(TrainyardError):
+    """The data cannot be used: missing, corrupt, empty, duplicate keys."""
+
+
+class ValidationFailed(DataError):
+    """A critical expectation failed."""
+
+
+class FeatureLeak(TrainyardError):
+    """A feature knows the future, or predicts too well to be true."""
+
+
+class TrainingError(TrainyardError):
+    """A search cannot start, or ended without a usable trial."""
+
+
+class RegistryError(TrainyardError):
+    """A model bundle is missing, altered or not signed by us."""
+
+
+class CodeChanged(TrainyardError):
+    """The code moved under a running night."""
+
+
+class LeaseHeld(TrainyardError):
+    """Another night of the same project is running."""
+
+
+class LedgerError(TrainyardError):
+    """The ledger refused: unknown kind, conflicting fact, stale fencing token."""
+
+
+class LedgerConflict(LedgerError):
+    """Somebody else appended first: fold the stream again and retry."""
+
+    retry_heals = True
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database cannot be reached."""
+
+    retry_heals = True
+
+
+class StoreError(TrainyardError):
+    """An artifact is missing or altered."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, or is full."""
+
+    retry_heals = True

@@ -1,0 +1,231 @@
+"""Everything that is ever written into the ledger, one frozen dataclass a kind.
+
+``kind`` and ``version`` are what the ledger stores beside the canonical bytes. A kind's fields never change once it is
+published: a change is a new ``version`` and an upcaster in :mod:`include.ledger`. Facts carry an idempotency key;
+observations (opens, attempts, failures) are recorded each time. No event holds a personal value or a token.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from include.core.project import Severity
+from include.core.records import DatasetScope, Evaluation, Partition, Run, Trial, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """The root of all kinds."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractAdopted(Event):
+    """Stream ``contract/<dataset>``. ``envelope`` is a DSSE envelope (JSON) over dataset, version, digest, stewards."""
+
+    kind: ClassVar[str] = "contract_adopted"
+    dataset: str
+    contract_version: str
+    digest: str
+    stewards: tuple[str, ...]
+    adopted_by: str
+    envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRequested(Event):
+    """Stream ``access/<project>/<dataset>``, as all events about access."""
+
+    kind: ClassVar[str] = "access_requested"
+    request_id: str
+    project: str
+    purpose: str
+    scope: DatasetScope
+    requester: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessGranted(Event):
+    """``envelope`` is a DSSE envelope (JSON) whose payload is the canonical :class:`~include.core.records.Grant`."""
+
+    kind: ClassVar[str] = "access_granted"
+    request_id: str
+    grant_id: str
+    envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRefused(Event):
+    kind: ClassVar[str] = "access_refused"
+    request_id: str
+    steward: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRevoked(Event):
+    kind: ClassVar[str] = "access_revoked"
+    grant_id: str
+    steward: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTaken(Event):
+    """Stream ``lease/<project>``. The fencing token is the stream's version at this event."""
+
+    kind: ClassVar[str] = "lease_taken"
+    run_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseReleased(Event):
+    kind: ClassVar[str] = "lease_released"
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """Stream ``run/<project>``, as all events of a night. Key ``run/<project>/<run_id>``."""
+
+    kind: ClassVar[str] = "run_started"
+    run: Run
+    separation_of_duties: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event):
+    """A fact: *inputs* make *output*. Key ``step/<project>/<step>/<inputs>``. The night's memory of what is computed."""
+
+    kind: ClassVar[str] = "step_finished"
+    project: str
+    run_id: str
+    step: str
+    inputs: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReused(Event):
+    """An observation: a later run took a recorded output instead of computing it, its grants verified again."""
+
+    kind: ClassVar[str] = "step_reused"
+    project: str
+    run_id: str
+    step: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFailed(Event):
+    """An observation. ``message`` is our own error's text, or only the type's name for a foreign one."""
+
+    kind: ClassVar[str] = "step_failed"
+    project: str
+    run_id: str
+    step: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionsMade(Event):
+    """Stream ``partitions/<project>``: a batch of snapshot or feature partitions that later nights may reuse."""
+
+    kind: ClassVar[str] = "partitions_made"
+    project: str
+    run_id: str
+    partitions: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRead(Event):
+    """The receipt of opening production data. Observation, stream ``receipt/<project>``."""
+
+    kind: ClassVar[str] = "data_read"
+    project: str
+    run_id: str
+    grant_id: str
+    scope: DatasetScope
+    first: date | None
+    last: date | None
+    rows: int
+    files: int
+    reused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactOpened(Event):
+    """The receipt of opening artifacts that hold personal data. Observation, stream ``receipt/<project>``.
+
+    ``artifacts`` is the digest of the sorted list of the opened digests, ``count`` how many they were.
+    """
+
+    kind: ClassVar[str] = "artifact_opened"
+    project: str
+    run_id: str
+    step: str
+    grants: tuple[str, ...]
+    artifacts: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataValidated(Event):
+    """Key ``validated/<snapshot>/<validation>``."""
+
+    kind: ClassVar[str] = "data_validated"
+    project: str
+    run_id: str
+    snapshot: str
+    validation: str
+    worst: Severity | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecorded(Event):
+    """Stream ``trials/<project>``. Key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only."""
+
+    kind: ClassVar[str] = "trial_recorded"
+    project: str
+    run_id: str
+    plan: str
+    instant: datetime
+    trial: Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEvaluated(Event):
+    """Key ``evaluated/<plan>/<champion version or none>``."""
+
+    kind: ClassVar[str] = "model_evaluated"
+    project: str
+    run_id: str
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRegistered(Event):
+    """Stream ``model/<project>``: its version is the model's. Key ``registered/<project>/<evaluation>``.
+
+    ``promoted``: the version became champion with this event.
+    """
+
+    kind: ClassVar[str] = "model_registered"
+    project: str
+    run_id: str
+    model_version: int
+    evaluation: str
+    bundle: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageEmitted(Event):
+    """One OpenLineage event (JSON text), to be delivered. Stream ``lineage``."""
+
+    kind: ClassVar[str] = "lineage_emitted"
+    event: str

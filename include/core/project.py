@@ -1,0 +1,228 @@
+"""What a team declares: a :class:`Project` and its parts. Everything here is frozen and checked when it is made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from include.core.errors import DeclarationError
+
+if TYPE_CHECKING:
+    import ibis
+
+#: Takes Ibis tables, one per parameter, each named like a dataset; returns an Ibis table.
+Expression = Callable[..., "ibis.Table"]
+
+
+class Objective(StrEnum):
+    """What the label is, and so what is optimised and reported."""
+
+    BINARY = "binary"  # log loss decides, AUC guards
+    REGRESSION = "regression"  # mean absolute error decides
+
+
+class Severity(StrEnum):
+    """What a failed expectation does: ``CRITICAL`` stops the night, ``WARNING`` is reported."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
+    if not holds:
+        raise DeclarationError(rule, value=value, remedy=remedy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """One Great Expectations check on the new days of a dataset.
+
+    ``kind`` is the snake-case name of the expectation, ``arguments`` its keyword arguments
+    (``{"column": "distance", "min_value": 1}``).
+    """
+
+    dataset: str
+    kind: str
+    arguments: Mapping[str, object]
+    severity: Severity = Severity.CRITICAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The rows to predict for, when, and what.
+
+    ``population`` returns the key columns and ``predicted_at`` (UTC): the moment at which the prediction is asked for.
+    Features of a row may know only what was known at that moment. ``label`` returns the key columns and ``label``
+    (0/1 or a number; null where there is none). ``key`` names the columns that identify a row. ``dataset`` is the
+    partitioned dataset that the rows come from: a row belongs to the UTC day of that dataset's partition column.
+    """
+
+    dataset: str
+    key: tuple[str, ...]
+    population: Expression
+    label: Expression
+    objective: Objective
+
+    def __post_init__(self) -> None:
+        _require(bool(self.key), "a target names its key columns", self.key, "List the columns that identify a row.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureGroup:
+    """Features computed together by one Ibis function.
+
+    ``build`` returns the target's key columns and one column a feature (numbers, or strings for categories). A row of
+    day D may use rows of the days from D - ``lookback_days`` (inclusive) to D (inclusive) as far as they were known at
+    ``predicted_at``.
+    """
+
+    name: str
+    build: Expression
+    lookback_days: int = 0
+
+    def __post_init__(self) -> None:
+        _require(
+            self.name.isidentifier(), "a feature group's name is an identifier", self.name, "Use letters, digits and _."
+        )
+        _require(self.lookback_days >= 0, "lookback_days is at least 0", self.lookback_days, "Give whole days.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The days that a night learns from, all counted back from the last matured day (whole UTC days).
+
+    The last ``holdout_days`` are never touched before evaluation; the ``validation_days`` before them choose among
+    trials; the rest trains. ``days`` counts all three.
+    """
+
+    days: int = 90
+    validation_days: int = 7
+    holdout_days: int = 21
+
+    def __post_init__(self) -> None:
+        train = self.days - self.validation_days - self.holdout_days
+        _require(
+            train >= 1 and self.validation_days >= 1 and self.holdout_days >= 1,
+            "a window holds at least one day each to train, to validate and to hold out",
+            f"{train}, {self.validation_days} and {self.holdout_days} days",
+            "Raise `days` or lower the others.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntRange:
+    """Whole numbers from ``low`` to ``high``, both inclusive; drawn on a logarithmic scale if ``log``."""
+
+    low: int
+    high: int
+    log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatRange:
+    """Numbers from ``low`` to ``high``, both inclusive; drawn on a logarithmic scale if ``log``."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One of ``options``."""
+
+    options: tuple[float | int | str | bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """The hyper-parameter search: ``trials`` draws from ``space`` (LightGBM's parameter names).
+
+    Successive halving: every trial of a shard trains to the first of ``rungs`` (boosting rounds, rising); the best
+    ``1 / reduction`` go on to the next. One rung trains every trial fully. ``shards`` is how many tasks share the
+    trials. ``seed`` is the only source of randomness. ``fixed`` holds parameters that are not searched.
+    """
+
+    space: Mapping[str, IntRange | FloatRange | Choice]
+    trials: int = 16
+    shards: int = 2
+    rungs: tuple[int, ...] = (50, 100, 200)
+    reduction: int = 2
+    seed: int = 20130101
+    fixed: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.space), "a search has a space", self.space, "Name at least one LightGBM parameter.")
+        _require(self.trials >= 1, "a search has at least one trial", self.trials, "Raise `trials`.")
+        _require(1 <= self.shards <= self.trials, "there are 1 to `trials` shards", self.shards, "Lower `shards`.")
+        rising = all(low < high for low, high in zip(self.rungs, self.rungs[1:], strict=False))
+        _require(bool(self.rungs) and self.rungs[0] > 0 and rising, "rungs rise", self.rungs, "Sort them.")
+        _require(self.reduction >= 2, "reduction is at least 2", self.reduction, "Use one rung to train all fully.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gates:
+    """What a candidate must reach.
+
+    ``margin`` is the largest loss (of the deciding metric, absolute) against the champion that is still accepted: the
+    one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for a first version (``floor_auc`` for
+    binary labels only). ``auc_guard``: the candidate's AUC may lie at most this far below the champion's.
+    ``minimum_days``: with fewer holdout days the champion stays.
+    """
+
+    margin: float
+    floor_loss: float
+    floor_auc: float = 0.5
+    auc_guard: float = 0.01
+    minimum_days: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """When and where it runs. Recorded, but no part of a digest: it changes no result.
+
+    ``schedule`` is a cron line in UTC. ``threads`` is what one training task may use. ``gate_patience_minutes`` is how
+    long the gate waits for a steward, at most; ``late_after_minutes`` when ops are told that a run is late (the
+    steward's time not counted).
+    """
+
+    schedule: str = "0 4 * * *"
+    threads: int = 1
+    gate_patience_minutes: int = 20 * 60
+    late_after_minutes: int = 4 * 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A model that a team declares: a folder under ``include/projects`` whose package holds ``PROJECT``.
+
+    ``name`` equals the folder's name. ``purpose`` is what the data may be used for, in a sentence that a steward reads;
+    it is bound into every grant. ``owner`` is the team that answers.
+    """
+
+    name: str
+    purpose: str
+    owner: str
+    target: Target
+    features: tuple[FeatureGroup, ...]
+    search: Search
+    gates: Gates
+    window: Window = field(default_factory=Window)
+    expectations: tuple[Expectation, ...] = ()
+    operations: Operations = field(default_factory=Operations)
+
+    def __post_init__(self) -> None:
+        _require(
+            self.name.isidentifier() and self.name.islower(),
+            "a project's name is a lower-case identifier",
+            self.name,
+            "Use letters, digits and _.",
+        )
+        names = [group.name for group in self.features]
+        _require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
+        _require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")
+
+    @property
+    def lookback_days(self) -> int:
+        """How many days before the window the snapshot must reach."""
+        return max(group.lookback_days for group in self.features)

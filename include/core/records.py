@@ -1,0 +1,410 @@
+"""The values that cross rooms. Frozen, keyword-only, encodable by :mod:`include.core.canonical`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+
+from include.core.project import Expectation, Objective, Severity, Window
+
+DAY = timedelta(days=1)
+
+
+# ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def last_day(instant: datetime) -> date:
+    """The last UTC day that had ended at *instant*."""
+    return (instant.astimezone(UTC) - DAY).date()
+
+
+def day_start(day: date) -> datetime:
+    """00:00 UTC of *day*."""
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Days:
+    """Whole UTC days from ``first`` to ``last``, both inclusive."""
+
+    first: date
+    last: date
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # an iterator of dates; the annotation would shadow `date`
+        return (self.first + offset * DAY for offset in range(len(self)))
+
+    def __len__(self) -> int:
+        return max(0, (self.last - self.first).days + 1)
+
+    def __contains__(self, day: object) -> bool:
+        return isinstance(day, date) and self.first <= day <= self.last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The three stretches of a window, in time order."""
+
+    train: Days
+    validation: Days
+    holdout: Days
+
+    @classmethod
+    def of(cls, window: Window, last_matured: date) -> "Split":
+        """The split of *window* that ends on *last_matured* (inclusive)."""
+        holdout = Days(first=last_matured - (window.holdout_days - 1) * DAY, last=last_matured)
+        validation = Days(first=holdout.first - window.validation_days * DAY, last=holdout.first - DAY)
+        return cls(
+            train=Days(first=last_matured - (window.days - 1) * DAY, last=validation.first - DAY),
+            validation=validation,
+            holdout=holdout,
+        )
+
+
+# ── contracts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Treatment(StrEnum):
+    """What the reader does to a column before anyone sees it."""
+
+    CLEAR = "clear"
+    TOKEN = "token"  # keyed HMAC, one key per purpose: joins still work, values are gone
+    DROP = "drop"  # direct identifiers: never read
+
+
+class ColumnType(StrEnum):
+    """Physical types that production data may have, each read as one Arrow type."""
+
+    STRING = "string"  # string
+    INTEGER = "integer"  # int64
+    NUMBER = "number"  # float64
+    BOOLEAN = "boolean"  # bool
+    TIMESTAMP = "timestamp"  # timestamp[us], UTC, without a zone in the file
+    DATE = "date"  # date32
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownAt:
+    """When a value becomes known: the row's time in ``column`` plus ``offset``; ``column=None``: always known."""
+
+    column: str | None
+    offset: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a contract. ``classification`` is ``restricted`` where the contract does not say."""
+
+    name: str
+    type: ColumnType
+    classification: str
+    treatment: Treatment
+    known_at: KnownAt
+    required: bool
+    key: bool
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """A data contract as its stewards wrote it; ``digest`` is that of the file's bytes.
+
+    ``partition_column`` (a timestamp) places a row in a UTC day; ``None``: the dataset is one undivided table.
+    ``matures_after_days``: a day's values are all known that many days after the day has ended.
+    ``replay_days``: the source repeats its recorded days with that period (0: it does not).
+    ``location`` is the folder of the Parquet files, as written in the contract.
+    """
+
+    dataset: str
+    version: str
+    digest: str
+    columns: tuple[Column, ...]
+    stewards: tuple[str, ...]
+    location: str
+    partition_column: str | None
+    matures_after_days: int
+    freshness_hours: float | None
+    replay_days: int
+    retention_days: Mapping[str, int]
+    expectations: tuple[Expectation, ...]
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.key)
+
+
+# ── access ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetScope:
+    """What a project reads of one dataset: columns (sorted by name) with their treatment, and how far back.
+
+    ``window_days`` counts back from the run's instant; ``None``: all rows of an undivided table.
+    """
+
+    dataset: str
+    contract_digest: str
+    columns: tuple[tuple[str, Treatment], ...]
+    window_days: int | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a project reads, derived from its compiled expressions; independent of any instant."""
+
+    project: str
+    purpose: str
+    datasets: tuple[DatasetScope, ...]
+
+    def dataset(self, name: str) -> DatasetScope | None:
+        return next((scope for scope in self.datasets if scope.dataset == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """A steward's permission to read one dataset, signed by the authority.
+
+    It holds from ``not_before`` (inclusive) to ``expires_at`` (exclusive), for the contract and purpose that it names.
+    """
+
+    grant_id: str
+    request_id: str
+    project: str
+    purpose: str
+    scope: DatasetScope
+    not_before: datetime
+    expires_at: datetime
+    requester: str
+    steward: str
+    reason: str
+
+    def covers(self, scope: DatasetScope, *, purpose: str, now: datetime) -> bool:
+        """Whether *scope* may be read for *purpose* at *now* (UTC): same contract, no column and no day more."""
+        if scope.window_days is None or self.scope.window_days is None:
+            window = scope.window_days == self.scope.window_days
+        else:
+            window = scope.window_days <= self.scope.window_days
+        return (
+            window
+            and purpose == self.purpose
+            and scope.dataset == self.scope.dataset
+            and scope.contract_digest == self.scope.contract_digest
+            and set(scope.columns) <= set(self.scope.columns)
+            and self.not_before <= now < self.expires_at
+        )
+
+
+# ── the night's manifests: each an artifact without personal values, named by the digest of its bytes ────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One night of one project. ``instant`` is what the data knew; ``fence`` the lease's token."""
+
+    project: str
+    run_id: str
+    instant: datetime
+    code_digest: str
+    declaration_digest: str
+    fence: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """One Parquet file in the vault.
+
+    ``table`` is a dataset or a feature group, ``day`` its UTC day (``None``: an undivided table). ``inputs`` is the
+    digest of all that decided its bytes, ``content`` the digest of its bytes. ``complete``: no value in it was still
+    unknown for its day at the instant it was made.
+    """
+
+    table: str
+    day: date | None
+    inputs: str
+    content: str
+    rows: int
+    size_bytes: int
+    complete: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What was known at ``instant``, frozen. ``partitions`` are sorted by table and day; ``new`` lists the ``content``
+    digests of those that this night read from the source (the rest was reused)."""
+
+    project: str
+    instant: datetime
+    scope: Scope
+    days: Days
+    last_matured: date
+    partitions: tuple[Partition, ...]
+    new: tuple[str, ...]
+
+    def of(self, table: str) -> tuple[Partition, ...]:
+        return tuple(partition for partition in self.partitions if partition.table == table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """One expectation's outcome. ``days`` names the days that failed it (empty: it is about the window).
+
+    Counts only, never a value: ``unexpected`` rows of ``rows``.
+    """
+
+    dataset: str
+    expectation: str
+    column: str | None
+    severity: Severity
+    success: bool
+    rows: int | None
+    unexpected: int | None
+    days: tuple[date, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """All outcomes of a snapshot's checks. ``report`` is the digest of the HTML page."""
+
+    snapshot: str
+    checks: tuple[CheckResult, ...]
+    report: str
+
+    def failed(self, severity: Severity) -> tuple[CheckResult, ...]:
+        return tuple(check for check in self.checks if not check.success and check.severity is severity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """A feature column. ``categories``: its values in their order, if it is categorical (null has no code)."""
+
+    name: str
+    group: str
+    categories: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSet:
+    """Point-in-time feature tables and labels by day, and the columns that a model sees, in their order.
+
+    Partitions of each group and of the table ``label``, sorted by table and day. ``probed`` lists the instants for
+    which the truncation law was checked in this night.
+    """
+
+    snapshot: str
+    objective: Objective
+    key: tuple[str, ...]
+    features: tuple[FeatureSpec, ...]
+    split: Split
+    partitions: tuple[Partition, ...]
+    probed: tuple[datetime, ...]
+
+    def of(self, table: str) -> tuple[Partition, ...]:
+        return tuple(partition for partition in self.partitions if partition.table == table)
+
+
+Params = Mapping[str, float | int | str | bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTrial:
+    """A trial before it runs. ``trial_id`` is a digest of all that decides its result."""
+
+    trial_id: str
+    params: Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One round of a search. ``binned`` is the vault's digest of the LightGBM data set that all trials share.
+
+    ``warm`` are the trial ids of earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
+    """
+
+    features: str
+    objective: Objective
+    binned: str
+    trials: tuple[PlannedTrial, ...]
+    shards: tuple[tuple[int, ...], ...]
+    rungs: tuple[int, ...]
+    reduction: int
+    seed: int
+    warm: tuple[str, ...]
+
+
+class TrialState(StrEnum):
+    COMPLETE = "complete"  # reached the last rung
+    PRUNED = "pruned"  # halving stopped it
+    FAILED = "failed"  # raised; the error is recorded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A trial's outcome. ``losses`` are the validation losses by rung, in the rungs' order; lower is better."""
+
+    trial_id: str
+    params: Params
+    state: TrialState
+    losses: tuple[float, ...]
+    rounds: int
+    error: str | None
+
+    @property
+    def loss(self) -> float | None:
+        return self.losses[-1] if self.losses else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A paired difference candidate minus champion, and its one-sided 95 % bounds, whole days resampled."""
+
+    estimate: float
+    lower: float
+    upper: float
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The refitted best trial on the untouched holdout, beside the champion on the same rows.
+
+    Metrics by name (``log_loss``, ``auc``; ``mae``, ``rmse``). ``model`` is the vault's digest of the model text.
+    ``champion`` is the version compared with, ``None`` for a first model.
+    """
+
+    plan: str
+    features: str
+    objective: Objective
+    trial_id: str
+    params: Params
+    model: str
+    metrics: Mapping[str, float]
+    champion: int | None
+    champion_metrics: Mapping[str, float]
+    difference: Interval | None
+    holdout: Days
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether the candidate becomes champion, and every reason, for and against."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """A registered model version. ``bundle`` is the digest of the signed bundle's manifest."""
+
+    evaluation: str
+    version: int
+    bundle: str
+    verdict: Verdict
