@@ -26,6 +26,7 @@ def encode(record: object) -> bytes:
 
     Raises:
         TypeError: the record holds something that has no canonical form (a set, a NaN, a naive time, a callable).
+
     """
     return json.dumps(
         _plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -43,18 +44,20 @@ def decode(kind: type[Record], data: bytes) -> Record:
     Raises:
         ValueError: the bytes are no such record (pydantic's ``ValidationError``, which names the field).
     """
-    return _adapter(kind).validate_json(data)
+    adaptable: Any = kind
+    record: Record = _adapter(adaptable).validate_json(data)
+    return record
 
 
 @cache
-def _adapter(kind: type[Record]) -> "TypeAdapter[Record]":
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter  # deferred: importing errors and declarations must stay cheap
 
     return TypeAdapter(kind)
 
 
 def _plain(value: object) -> Any:
-    if value is None or isinstance(value, bool | int | str) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
         return value.value

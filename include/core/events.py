@@ -98,7 +98,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished(Event):
-    """A fact: *inputs* make *output*. Key ``step/<project>/<step>/<inputs>``. The night's memory of what is computed."""
+    """A fact: *inputs* make *output*. Key ``step/<project>/<step>/<inputs>``: what is computed once is kept."""
 
     kind: ClassVar[str] = "step_finished"
     project: str

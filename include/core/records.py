@@ -67,7 +67,7 @@ class Treatment(StrEnum):
     """What the reader does to a column before anyone sees it."""
 
     CLEAR = "clear"
-    TOKEN = "token"  # keyed HMAC, one key per purpose: joins still work, values are gone
+    TOKEN = "token"  # noqa: S105 -- a treatment, no password: keyed HMAC, one key per purpose: joins still work, values are gone
     DROP = "drop"  # direct identifiers: never read
 
 
@@ -237,7 +237,8 @@ class Partition:
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """What was known at ``instant``, frozen. ``partitions`` are sorted by table and day; ``new`` lists the ``content``
-    digests of those that this night read from the source (the rest was reused)."""
+    digests of those that this night read from the source (the rest was reused).
+    """
 
     project: str
     instant: datetime
