@@ -97,6 +97,17 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """An observation: an attempt began. One without an end is closed by the next attempt as ``StepFailed``."""
+
+    kind: ClassVar[str] = "step_started"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepFinished(Event):
     """A fact: *inputs* make *output*. Key ``step/<project>/<step>/<inputs>``: what is computed once is kept."""
 
@@ -104,6 +115,7 @@ class StepFinished(Event):
     project: str
     run_id: str
     step: str
+    attempt: str
     inputs: str
     output: str
 
@@ -116,6 +128,7 @@ class StepReused(Event):
     project: str
     run_id: str
     step: str
+    attempt: str
     output: str
 
 
@@ -127,6 +140,7 @@ class StepFailed(Event):
     project: str
     run_id: str
     step: str
+    attempt: str
     error: str
     message: str
 

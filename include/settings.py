@@ -1,0 +1,100 @@
+"""The only reader of the environment: where everything is. Read at run time, never on import.
+
+Each variable, its meaning and its default stand in the README. A secret is never a setting: settings name the files
+that hold keys, and only the process that uses a key opens it.
+"""
+
+import getpass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.core.errors import DeclarationError
+
+#: The folder that holds ``include``, ``dags`` and the rest.
+ROOT = Path(__file__).resolve().parent.parent
+
+KNOWN = {
+    "TRAINYARD_HOME",
+    "TRAINYARD_LEDGER",
+    "TRAINYARD_STORE",
+    "TRAINYARD_VAULT",
+    "TRAINYARD_PRODUCTION",
+    "TRAINYARD_PROJECTS",
+    "TRAINYARD_CONTRACTS",
+    "TRAINYARD_KEYS",
+    "TRAINYARD_AUTHORITY_KEYS",
+    "TRAINYARD_MLFLOW",
+    "TRAINYARD_LINEAGE",
+    "TRAINYARD_ALERTS_FILE",
+    "TRAINYARD_USER",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where everything is. All paths are absolute.
+
+    ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public key);
+    ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or an
+    ``http(s)://`` endpoint. ``alerts_file`` names a file with one Apprise address a line. ``user`` is who asks for
+    access from the command line.
+    """
+
+    home: Path
+    ledger: str
+    store: str
+    vault: str
+    production: Path
+    projects: Path
+    contracts: Path
+    keys: Path
+    authority_keys: Path
+    mlflow: str
+    lineage: str
+    alerts_file: Path | None
+    user: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """The settings of this process.
+
+        Raises:
+            DeclarationError: a ``TRAINYARD_*`` variable is not one of ours: a misspelt one would change nothing,
+                silently.
+        """
+        env = os.environ if environment is None else environment
+        unknown = sorted(
+            name
+            for name in env
+            if name.startswith("TRAINYARD_") and name not in KNOWN and not name.startswith("TRAINYARD_TEST_")
+        )
+        if unknown:
+            raise DeclarationError(
+                "every TRAINYARD_ variable is a known setting",
+                value=unknown,
+                remedy=f"Unset it, or use one of {sorted(KNOWN)}.",
+            )
+
+        home = _path(env, "TRAINYARD_HOME", ROOT / ".trainyard")
+        alerts = env.get("TRAINYARD_ALERTS_FILE")
+        return cls(
+            home=home,
+            ledger=env.get("TRAINYARD_LEDGER", f"sqlite:///{home / 'ledger.db'}"),
+            store=env.get("TRAINYARD_STORE", str(home / "store")),
+            vault=env.get("TRAINYARD_VAULT", str(home / "vault")),
+            production=_path(env, "TRAINYARD_PRODUCTION", home / "production"),
+            projects=_path(env, "TRAINYARD_PROJECTS", ROOT / "include" / "projects"),
+            contracts=_path(env, "TRAINYARD_CONTRACTS", ROOT / "include" / "contracts"),
+            keys=_path(env, "TRAINYARD_KEYS", home / "keys"),
+            authority_keys=_path(env, "TRAINYARD_AUTHORITY_KEYS", home / "authority"),
+            mlflow=env.get("TRAINYARD_MLFLOW", f"sqlite:///{home / 'mlflow.db'}"),
+            lineage=env.get("TRAINYARD_LINEAGE", str(home / "lineage.jsonl")),
+            alerts_file=Path(alerts).absolute() if alerts else None,
+            user=env.get("TRAINYARD_USER") or getpass.getuser(),
+        )
+
+
+def _path(env: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(env[name]).expanduser().absolute() if env.get(name) else default
