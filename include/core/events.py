@@ -89,7 +89,7 @@ class LeaseReleased(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """Stream ``run/<project>``, as all events of a night. Key ``run/<project>/<run_id>``."""
+    """Stream ``run/<project>/<run_id>``, as all events of a night. Its key is the stream's name."""
 
     kind: ClassVar[str] = "run_started"
     run: Run
@@ -189,13 +189,19 @@ class ArtifactOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DataValidated(Event):
-    """Key ``validated/<snapshot>/<validation>``."""
+    """Stream ``validated/<project>``. Key ``validated/<validation>``.
+
+    ``covered`` and ``expectations`` are those of the :class:`~include.core.records.Validation`: a partition is checked
+    once, unless the worst failure (``worst``) was critical.
+    """
 
     kind: ClassVar[str] = "data_validated"
     project: str
     run_id: str
     snapshot: str
     validation: str
+    expectations: str
+    covered: tuple[str, ...]
     worst: Severity | None
 
 

@@ -236,8 +236,10 @@ class Partition:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """What was known at ``instant``, frozen. ``partitions`` are sorted by table and day; ``new`` lists the ``content``
-    digests of those that this night read from the source (the rest was reused).
+    """What was known at ``instant``, frozen. ``partitions`` are sorted by table and day.
+
+    A function of the source, the scope and the instant alone: what was reused and what was read anew stands in the
+    receipts, not here.
     """
 
     project: str
@@ -246,7 +248,6 @@ class Snapshot:
     days: Days
     last_matured: date
     partitions: tuple[Partition, ...]
-    new: tuple[str, ...]
 
     def of(self, table: str) -> tuple[Partition, ...]:
         return tuple(partition for partition in self.partitions if partition.table == table)
@@ -271,9 +272,15 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """All outcomes of a snapshot's checks. ``report`` is the digest of the HTML page."""
+    """All outcomes of a snapshot's checks. ``report`` is the digest of the HTML page.
+
+    ``covered`` are the contents of the partitions that no earlier night had checked with the same expectations
+    (``expectations`` is their digest): the batch that Great Expectations saw this time.
+    """
 
     snapshot: str
+    expectations: str
+    covered: tuple[str, ...]
     checks: tuple[CheckResult, ...]
     report: str
 
