@@ -1,0 +1,194 @@
+"""Propose a contract for Parquet files that have none: everything restricted until a steward says otherwise."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.errors import ContractError, DataError
+from include.core.records import ColumnType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: A key of more columns than this is not searched for: it would hardly be what identifies a row.
+LONGEST_KEY = 4
+STAGED_DAY = "day="
+_DAY = "__day"
+
+
+def draft(dataset: str, parquet: Path) -> str:
+    """A contract's YAML for the Parquet file, or the folder of them, at *parquet*.
+
+    It loads with :func:`include.contracts.load`, as ``<dataset>.odcs.yaml``, once its stewards are filled in. Types
+    come from the files; the primary key is a smallest set of columns without duplicates or nulls; the partition column
+    is the one timestamp that agrees with the folders ``day=YYYY-MM-DD``, where there are such. Every column is
+    ``restricted``. No value of the data enters the text.
+
+    Raises:
+        ContractError: the dataset's name is no identifier, or a column has a type that contracts do not know.
+        DataError: there is no readable Parquet there, or it has no rows.
+    """
+    if not dataset.isidentifier():
+        raise ContractError("a dataset's name is an identifier", value=dataset, remedy="Use letters, digits and _.")
+    files = sorted(parquet.rglob("*.parquet")) if parquet.is_dir() else [parquet]
+    table = _read(parquet, files)
+    types = {field.name: _type_of(field.name, field.type) for field in table.schema if field.name != _DAY}
+    partition = _partition_column(table, types) if _by_day(parquet, files) else None
+    key, unique = _key(table, types, partition)
+    lines = [
+        *_head(dataset, parquet if parquet.is_dir() else parquet.parent),
+        *_table_lines(dataset, partition, unique=unique),
+        *(line for name, kind in types.items() for line in _column_lines(name, kind, key, partition)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _by_day(parquet: Path, files: Sequence[Path]) -> bool:
+    return parquet.is_dir() and all(file.parent.name.startswith(STAGED_DAY) for file in files)
+
+
+def _read(parquet: Path, files: Sequence[Path]) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts = []
+    try:
+        for file in files:
+            part = pq.ParquetFile(file).read()
+            day = pa.array([file.parent.name.removeprefix(STAGED_DAY)] * part.num_rows, pa.string())
+            parts.append(part.append_column(_DAY, day))
+        table = pa.concat_tables(parts, promote_options="permissive")
+    except (OSError, pa.ArrowException) as error:
+        remedy = "Give a Parquet file, or a folder of Parquet files with one schema."
+        raise DataError(f"{parquet}: readable Parquet", value=type(error).__name__, remedy=remedy) from None
+    if table.num_rows == 0:
+        raise DataError(f"{parquet}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
+    return table
+
+
+def _type_of(name: str, kind: "pa.DataType") -> ColumnType:
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        return _type_of(name, kind.value_type)
+    for holds, column_type in (
+        (types.is_boolean, ColumnType.BOOLEAN),
+        (types.is_integer, ColumnType.INTEGER),
+        (types.is_floating, ColumnType.NUMBER),
+        (types.is_decimal, ColumnType.NUMBER),
+        (types.is_string, ColumnType.STRING),
+        (types.is_large_string, ColumnType.STRING),
+        (types.is_timestamp, ColumnType.TIMESTAMP),
+        (types.is_date, ColumnType.DATE),
+    ):
+        if holds(kind):
+            return column_type
+    remedy = f"Leave it out, or store it as one of: {', '.join(ColumnType)}."
+    raise ContractError(f"column {name!r} has a type that contracts know", value=kind, remedy=remedy)
+
+
+def _partition_column(table: "pa.Table", types: dict[str, ColumnType]) -> str | None:
+    """The only timestamp whose UTC day is its folder's in every row."""
+    import pyarrow.compute as pc
+
+    agreeing = []
+    for name, kind in types.items():
+        if kind is ColumnType.TIMESTAMP and table[name].null_count == 0:
+            days = pc.strftime(table[name], format="%Y-%m-%d")
+            if pc.all(pc.equal(days, table[_DAY])).as_py():
+                agreeing.append(name)
+    return agreeing[0] if len(agreeing) == 1 else None
+
+
+def _key(table: "pa.Table", types: dict[str, ColumnType], partition: str | None) -> tuple[tuple[str, ...], bool]:
+    """A smallest set of columns that identifies every row, and whether there is one of at most ``LONGEST_KEY``.
+
+    Numbers (measurements) are no candidates. Without such a set, all candidates together.
+    """
+    import pyarrow.compute as pc
+
+    distinct = {
+        name: pc.count_distinct(table[name]).as_py()
+        for name, kind in types.items()
+        if kind not in (ColumnType.NUMBER, ColumnType.BOOLEAN) and table[name].null_count == 0
+    }
+    candidates = list(distinct) or [name for name in types]
+    for size in range(1, LONGEST_KEY + 1):
+        for names in combinations(distinct, size):
+            possible = 1
+            for name in names:
+                possible *= distinct[name]
+            if possible >= table.num_rows and _identifies(table, names):
+                return names, True
+    return tuple(name for name in candidates if name != partition) or tuple(candidates), False
+
+
+def _identifies(table: "pa.Table", names: tuple[str, ...]) -> bool:
+    return bool(table.select(names).group_by(list(names)).aggregate([]).num_rows == table.num_rows)
+
+
+def _head(dataset: str, folder: Path) -> Iterator[str]:
+    yield f"# The data contract of {dataset}, in the Open Data Contract Standard 3: a draft, made from its files."
+    yield "# EDIT what is marked so; then a steward named below adopts it. Grants bind the adopted version's digest."
+    yield "apiVersion: v3.1.0"
+    yield "kind: DataContract"
+    yield f"id: urn:trainyard:contract:{dataset}"
+    yield "version: 1.0.0"
+    yield "status: draft"
+    yield "servers:"
+    yield "  - server: production"
+    yield "    type: local"
+    yield "    format: parquet"
+    yield f"    path: {_quoted(str(folder.absolute()))}"
+    yield "roles:"
+    yield "  - role: data-steward"
+    yield "    access: read"
+    yield '    firstLevelApprovers: ""  # EDIT: user names of the stewards, separated by commas'
+    yield "slaProperties:"
+    yield "  - property: retention  # EDIT: how long snapshots of it may be kept"
+    yield "    element: snapshot"
+    yield "    value: 400"
+    yield "    unit: d"
+
+
+def _table_lines(dataset: str, partition: str | None, *, unique: bool) -> Iterator[str]:
+    yield "schema:"
+    yield f"  - name: {dataset}"
+    yield "    physicalType: parquet"
+    yield '    description: ""  # EDIT: what one row is'
+    if partition is None:
+        yield "    # One undivided table. To have it read by day, store it as day=YYYY-MM-DD/part.parquet (UTC),"
+        yield "    # mark the timestamp that places a row in its day with `partitioned: true`, set maturesAfterDays."
+    else:
+        yield "    customProperties:"
+        yield "      - property: maturesAfterDays  # EDIT: after how many days all values of a day are known"
+        yield "        value: 0"
+    if not unique:
+        yield f"    # EDIT: no set of up to {LONGEST_KEY} columns identifies a row; correct primaryKey below."
+    yield "    properties:"
+
+
+def _column_lines(name: str, kind: ColumnType, key: tuple[str, ...], partition: str | None) -> Iterator[str]:
+    yield f"      - name: {_quoted(name)}"
+    yield f"        logicalType: {kind}"
+    yield "        classification: restricted  # EDIT: public, internal or confidential, if it is"
+    if name in key:
+        yield "        primaryKey: true  # without duplicates in the files that were read"
+    if name == partition:
+        yield "        partitioned: true"
+    if name in key or name == partition:
+        yield "        required: true"
+    yield "        customProperties:"
+    yield "          - property: knownAt  # EDIT: always, a timestamp column, or one and an offset: `ordered_at + PT1H`"
+    yield f"            value: {_quoted(partition or 'always')}"
+    yield "          # EDIT if it names a person: `personal` is direct-identifier (never read) or join-key (a token)"
+    yield "          # - property: personal"
+    yield "          #   value: direct-identifier"
+
+
+def _quoted(text: str) -> str:
+    """*text* as a double-quoted YAML scalar, which JSON strings are."""
+    import json
+
+    return json.dumps(text)

@@ -1,0 +1,281 @@
+"""From a contract's document to the :class:`~include.core.records.Contract` that the platform works with."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.contracts.document import custom, parse, refuse
+from include.core.canonical import digest_of
+from include.core.errors import ContractError
+from include.core.project import Expectation, Severity
+from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment
+
+if TYPE_CHECKING:
+    from open_data_contract_standard.model import (
+        DataQuality,
+        OpenDataContractStandard,
+        SchemaObject,
+        SchemaProperty,
+    )
+
+SUFFIX = ".odcs.yaml"
+#: A column that no one classified is treated as if the strictest class stood there.
+UNCLASSIFIED = "restricted"
+STEWARD = "data-steward"
+
+_PERSONAL = {"direct-identifier": Treatment.DROP, "join-key": Treatment.TOKEN}
+_KNOWN_AT = re.compile(r"(?P<column>\w+)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+))?")
+_DURATION = re.compile(r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?")
+_HOURS = {"h": 1.0, "d": 24.0}
+
+
+def load(path: Path) -> Contract:
+    """The contract in the file ``<dataset>.odcs.yaml``; its digest is that of the file's bytes.
+
+    Raises:
+        ContractError: the file is missing or says something that cannot be used; the message names the file, the place
+            within its YAML, and the remedy.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = type(error).__name__
+        raise ContractError(
+            f"{path}: a contract can be read", value=reason, remedy="Check the path, or run `contract new`."
+        ) from None
+    document = parse(path, data)
+    table = _table(path, document)
+    columns = tuple(_columns(path, table))
+    settings = custom(path, "schema[0].", table.customProperties, ("maturesAfterDays", "replayDays"))
+    partition = _partition_column(path, table, columns)
+    _check_known_at(path, columns)
+    if not any(column.key for column in columns):
+        remedy = "Add `primaryKey: true` to the columns that identify a row."
+        refuse(path, "schema[0].properties", "a dataset has a primary key", "none", remedy)
+    return Contract(
+        dataset=str(table.name),
+        version=_text(path, "version", document.version),
+        digest=digest_of(data),
+        columns=columns,
+        stewards=_stewards(path, document),
+        location=_location(path, document),
+        partition_column=partition,
+        matures_after_days=_whole_days(path, settings, "maturesAfterDays", required=partition is not None),
+        freshness_hours=_freshness_hours(path, document),
+        replay_days=_whole_days(path, settings, "replayDays", required=False),
+        retention_days=_retention_days(path, document),
+        expectations=tuple(_expectations(path, table, columns)),
+    )
+
+
+def load_folder(folder: Path) -> dict[str, Contract]:
+    """All contracts of *folder* by dataset, in the order of their names.
+
+    Raises:
+        ContractError: the folder is missing or holds no contract, or one of them cannot be used.
+    """
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    if not files:
+        raise ContractError(
+            f"{folder}: a folder of contracts holds files *{SUFFIX}", value="none", remedy="Add one: `contract new`."
+        )
+    contracts = [load(file) for file in files]
+    return {contract.dataset: contract for contract in contracts}
+
+
+def _text(file: Path, at: str, value: str | None) -> str:
+    if not value or not value.strip():
+        refuse(file, at, "a text stands here", value, "Write it.")
+    return value.strip()
+
+
+def _table(file: Path, document: "OpenDataContractStandard") -> "SchemaObject":
+    tables = document.schema_ or []
+    if len(tables) != 1:
+        refuse(file, "schema", "a contract describes one dataset", f"{len(tables)} of them", "One file a dataset.")
+    name = _text(file, "schema[0].name", tables[0].name)
+    if not name.isidentifier() or file.name != f"{name}{SUFFIX}":
+        remedy = f"Rename the file to {name}{SUFFIX}, or the dataset."
+        refuse(file, "schema[0].name", "a dataset's name is an identifier and names its file", name, remedy)
+    return tables[0]
+
+
+def _columns(file: Path, table: "SchemaObject") -> Iterator[Column]:
+    names: set[str] = set()
+    for index, entry in enumerate(table.properties or ()):
+        at = f"schema[0].properties[{index}]"
+        column = _column(file, at, entry)
+        if column.name in names:
+            refuse(file, f"{at}.name", "columns have different names", column.name, "Remove one of them.")
+        if column.key and column.treatment is Treatment.DROP:
+            remedy = "Identify rows by another column, or declare `personal: join-key`."
+            refuse(file, f"{at}.primaryKey", "a direct identifier is no key: it is never read", column.name, remedy)
+        names.add(column.name)
+        yield column
+    if not names:
+        refuse(file, "schema[0].properties", "a dataset has columns", "none", "List them.")
+
+
+def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
+    name = _text(file, f"{at}.name", entry.name)
+    here = f"{at} ({name})"
+    try:
+        kind = ColumnType(entry.logicalType or "")
+    except ValueError:
+        remedy = f"Use one of: {', '.join(ColumnType)}."
+        refuse(file, f"{here}.logicalType", "a supported logical type", entry.logicalType, remedy)
+    settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal"))
+    personal = settings.get("personal")
+    if personal is not None and personal not in _PERSONAL:
+        remedy = f"Use one of: {', '.join(_PERSONAL)}; leave it out for a column that names nobody."
+        refuse(file, f"{here}.customProperties.personal", "a known kind of personal field", personal, remedy)
+    return Column(
+        name=name,
+        type=kind,
+        classification=(entry.classification or UNCLASSIFIED).strip(),
+        treatment=_PERSONAL[personal] if personal is not None else Treatment.CLEAR,
+        known_at=_known_at(file, f"{here}.customProperties.knownAt", settings.get("knownAt")),
+        required=bool(entry.required or entry.primaryKey),
+        key=bool(entry.primaryKey),
+        description=(entry.description or "").strip(),
+    )
+
+
+def _known_at(file: Path, at: str, text: object) -> KnownAt:
+    remedy = "Write `always`, `<column>`, `<column> + PT1H` or `<column> - P30D`."
+    if text == "always":
+        return KnownAt(column=None)
+    match = _KNOWN_AT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        refuse(file, at, "each column says when its value becomes known", text, remedy)
+    if match["duration"] is None:
+        return KnownAt(column=match["column"])
+    duration = _DURATION.fullmatch(match["duration"])
+    parts = {unit: int(count) for unit, count in duration.groupdict().items() if count} if duration else {}
+    if not parts:
+        refuse(file, at, "an offset is an ISO 8601 duration of days, hours, minutes, seconds", text, remedy)
+    offset = timedelta(**parts)
+    return KnownAt(column=match["column"], offset=offset if match["sign"] == "+" else -offset)
+
+
+def _check_known_at(file: Path, columns: tuple[Column, ...]) -> None:
+    times = {column.name for column in columns if column.type is ColumnType.TIMESTAMP}
+    for index, column in enumerate(columns):
+        if column.known_at.column is not None and column.known_at.column not in times:
+            at = f"schema[0].properties[{index}] ({column.name}).customProperties.knownAt"
+            remedy = f"Use one of the timestamp columns: {', '.join(sorted(times)) or 'none there'}; or `always`."
+            refuse(file, at, "knownAt names a timestamp column of this dataset", column.known_at.column, remedy)
+
+
+def _partition_column(file: Path, table: "SchemaObject", columns: tuple[Column, ...]) -> str | None:
+    partitioned = [index for index, entry in enumerate(table.properties or ()) if entry.partitioned]
+    if not partitioned:
+        return None
+    at = f"schema[0].properties[{partitioned[-1]}].partitioned"
+    if len(partitioned) > 1:
+        refuse(file, at, "one column places a row in its day", f"{len(partitioned)} of them", "Keep one.")
+    column = columns[partitioned[0]]
+    if column.type is not ColumnType.TIMESTAMP or not column.required:
+        found = f"{column.name}: {column.type}, {'required' if column.required else 'not required'}"
+        remedy = "Choose a timestamp column with `required: true`."
+        refuse(file, at, "the partition column is a timestamp that is never null", found, remedy)
+    return column.name
+
+
+def _whole_days(file: Path, settings: Mapping[str, Any], name: str, *, required: bool) -> int:
+    value = settings.get(name, None if required else 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        remedy = f"Add the custom property `{name}` with a number of days."
+        refuse(file, f"schema[0].customProperties.{name}", "whole days, at least 0", value, remedy)
+    return value
+
+
+def _stewards(file: Path, document: "OpenDataContractStandard") -> tuple[str, ...]:
+    names: set[str] = set()
+    at = "roles"
+    for index, role in enumerate(document.roles or ()):
+        if role.role == STEWARD:
+            at = f"roles[{index}].firstLevelApprovers"
+            names |= {name.strip() for name in (role.firstLevelApprovers or "").split(",") if name.strip()}
+    if not names:
+        remedy = f"Give the role `{STEWARD}` its `firstLevelApprovers`: user names, separated by commas."
+        refuse(file, at, "a contract names at least one data steward", "none", remedy)
+    return tuple(sorted(names))
+
+
+def _location(file: Path, document: "OpenDataContractStandard") -> str:
+    servers = document.servers or []
+    if len(servers) != 1 or servers[0].type != "local" or servers[0].format != "parquet":
+        found = ", ".join(f"{server.type}/{server.format}" for server in servers) or "none"
+        remedy = "Write one server with `type: local` and `format: parquet`."
+        refuse(file, "servers", "a dataset lies on one local server, as Parquet", found, remedy)
+    return _text(file, "servers[0].path", servers[0].path)
+
+
+def _freshness_hours(file: Path, document: "OpenDataContractStandard") -> float | None:
+    hours: float | None = None
+    for index, entry in enumerate(document.slaProperties or ()):
+        if entry.property == "latency":
+            hours = _number(file, f"slaProperties[{index}].value", entry.value) * _unit(file, index, entry.unit)
+    return hours
+
+
+def _retention_days(file: Path, document: "OpenDataContractStandard") -> Mapping[str, int]:
+    days: dict[str, int] = {}
+    for index, entry in enumerate(document.slaProperties or ()):
+        if entry.property == "retention":
+            kind = _text(file, f"slaProperties[{index}].element", entry.element)
+            hours = _number(file, f"slaProperties[{index}].value", entry.value) * _unit(file, index, entry.unit)
+            days[kind] = int(hours // 24)
+    return days
+
+
+def _unit(file: Path, index: int, unit: str | None) -> float:
+    if unit not in _HOURS:
+        refuse(file, f"slaProperties[{index}].unit", "a unit of time", unit, "Use `h` or `d`.")
+    return _HOURS[unit]
+
+
+def _number(file: Path, at: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        refuse(file, at, "a number, at least 0", value, "Write it without quotes.")
+    return float(value)
+
+
+def _expectations(file: Path, table: "SchemaObject", columns: tuple[Column, ...]) -> Iterator[Expectation]:
+    dataset, names = str(table.name), {column.name for column in columns}
+    for index, entry in enumerate(table.quality or ()):
+        at = f"schema[0].quality[{index}]"
+        yield from _expectation(file, at, dataset, entry, {}, names)
+    for place, column in enumerate(table.properties or ()):
+        for index, entry in enumerate(column.quality or ()):
+            at = f"schema[0].properties[{place}] ({column.name}).quality[{index}]"
+            yield from _expectation(file, at, dataset, entry, {"column": column.name}, names)
+
+
+def _expectation(
+    file: Path, at: str, dataset: str, entry: "DataQuality", implied: Mapping[str, object], names: set[str]
+) -> Iterator[Expectation]:
+    if entry.type == "text":  # a remark for people
+        return
+    content = entry.implementation
+    if entry.type != "custom" or entry.engine != "greatExpectations" or not isinstance(content, dict):
+        remedy = "Write `type: custom`, `engine: greatExpectations`, `implementation: {type, kwargs, severity}`."
+        refuse(file, at, "quality rules run in Great Expectations", f"{entry.type}/{entry.engine}", remedy)
+    unknown = sorted(set(content) - {"type", "kwargs", "severity"})
+    kind, arguments = content.get("type"), content.get("kwargs") or {}
+    if unknown or not isinstance(kind, str) or not kind.startswith("expect_") or not isinstance(arguments, dict):
+        remedy = "Give `type` (expect_…), `kwargs` and `severity`, nothing else."
+        refuse(file, f"{at}.implementation", "an expectation by its snake-case name", unknown or kind, remedy)
+    try:
+        severity = Severity(content.get("severity", Severity.CRITICAL))
+    except ValueError:
+        remedy = f"Use one of: {', '.join(Severity)}."
+        refuse(file, f"{at}.implementation.severity", "a known severity", content["severity"], remedy)
+    arguments = {**implied, **arguments}
+    if "column" in arguments and arguments["column"] not in names:
+        remedy = "Name a column of this dataset."
+        refuse(file, f"{at}.implementation.kwargs.column", "a known column", arguments["column"], remedy)
+    yield Expectation(dataset=dataset, kind=kind, arguments=arguments, severity=severity)

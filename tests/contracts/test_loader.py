@@ -1,0 +1,196 @@
+"""A contract either says what it means, or is refused with its file, the place in it, and the remedy."""
+
+import json
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft201909Validator
+
+from include.contracts import load, load_folder
+from include.core.canonical import digest_of
+from include.core.errors import ContractError
+from include.core.project import Severity
+from include.core.records import ColumnType, Treatment
+
+SHIPPED = Path(__file__).parents[2] / "include" / "contracts"
+FLIGHTS = (SHIPPED / "flights.odcs.yaml").read_text()
+
+
+def written(folder: Path, text: str, dataset: str = "flights") -> Path:
+    path = folder / f"{dataset}.odcs.yaml"
+    path.write_text(text)
+    return path
+
+
+def refused(folder: Path, text: str, dataset: str = "flights") -> str:
+    path = written(folder, text, dataset)
+    with pytest.raises(ContractError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert caught.value.remedy
+    return message
+
+
+def test_the_shipped_contracts_load_by_dataset() -> None:
+    contracts = load_folder(SHIPPED)
+    assert list(contracts) == ["airports", "flights", "planes", "weather"]
+    flights = contracts["flights"]
+    assert flights.key == ("carrier", "flight", "origin", "scheduled_departure")
+    assert flights.partition_column == "scheduled_departure"
+    assert (flights.matures_after_days, flights.replay_days, flights.freshness_hours) == (2, 364, 24.0)
+    assert flights.location == "${TRAINYARD_PRODUCTION}/flights"
+    assert flights.retention_days == {"snapshot": 400, "features": 400, "model": 3650}
+    assert contracts["planes"].partition_column is None
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.odcs.yaml")), ids=lambda path: path.name)
+def test_the_shipped_contracts_follow_the_standards_own_schema(path: Path) -> None:
+    schema = json.loads((files("open_data_contract_standard") / "schema.json").read_text())
+    Draft201909Validator(schema).validate(yaml.safe_load(path.read_text()))
+
+
+def test_tail_numbers_are_tokens_and_known_two_hours_before_the_departure() -> None:
+    tailnum = load(SHIPPED / "flights.odcs.yaml").column("tailnum")
+    assert tailnum is not None
+    assert tailnum.treatment is Treatment.TOKEN
+    assert (tailnum.known_at.column, tailnum.known_at.offset) == ("scheduled_departure", -timedelta(hours=2))
+
+
+def test_outcomes_are_known_when_they_were_recorded() -> None:
+    flights = load(SHIPPED / "flights.odcs.yaml")
+    for name in ("departure_delay", "arrival_delay", "air_time", "departed_at", "arrived_at", "outcome_recorded_at"):
+        column = flights.column(name)
+        assert column is not None
+        assert (column.known_at.column, column.known_at.offset) == ("outcome_recorded_at", timedelta(0))
+
+
+def test_the_digest_is_that_of_the_files_bytes(tmp_path: Path) -> None:
+    path = written(tmp_path, FLIGHTS + "# a remark\n")
+    assert load(path).digest == digest_of(path.read_bytes()) != load(SHIPPED / "flights.odcs.yaml").digest
+
+
+def test_a_column_that_no_one_classified_is_restricted(tmp_path: Path) -> None:
+    path = written(tmp_path, FLIGHTS.replace("        classification: internal\n", "", 1))
+    assert load(path).columns[0].classification == "restricted"
+
+
+def test_a_direct_identifier_is_dropped(tmp_path: Path) -> None:
+    path = written(tmp_path, FLIGHTS.replace("value: join-key", "value: direct-identifier"))
+    tailnum = load(path).column("tailnum")
+    assert tailnum is not None
+    assert tailnum.treatment is Treatment.DROP
+
+
+def test_an_expectation_of_a_column_names_it_and_is_critical_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = written(tmp_path, FLIGHTS.replace("              severity: critical\n", "", 1))
+    expectation = load(path).expectations[1]
+    assert expectation.kind == "expect_column_value_lengths_to_be_between"
+    assert expectation.arguments == {"column": "carrier", "min_value": 2, "max_value": 2}
+    assert expectation.severity is Severity.CRITICAL
+
+
+@given(
+    sign=st.sampled_from("+-"),
+    days=st.integers(0, 400),
+    hours=st.integers(0, 30),
+    minutes=st.integers(0, 90),
+    seconds=st.integers(0, 90),
+)
+@settings(max_examples=25, deadline=None)
+def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
+    tmp_path_factory: pytest.TempPathFactory, sign: str, days: int, hours: int, minutes: int, seconds: int
+) -> None:
+    text = FLIGHTS.replace(
+        "scheduled_departure - PT2H", f"scheduled_departure {sign} P{days}DT{hours}H{minutes}M{seconds}S"
+    )
+    tailnum = load(written(tmp_path_factory.mktemp("offset"), text)).column("tailnum")
+    length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    assert tailnum is not None
+    assert tailnum.known_at.offset == (length if sign == "+" else -length)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "found"),
+    [
+        ("logicalType: string", "logicalType: text", "schema[0].properties[0] (carrier).logicalType", "text"),
+        ("scheduled_departure - PT2H", "soon", "schema[0].properties[5] (tailnum).customProperties.knownAt", "soon"),
+        ("scheduled_departure - PT2H", "scheduled_departure - P", "(tailnum).customProperties.knownAt", "- P"),
+        ("scheduled_departure - PT2H", "hour - PT2H", "(tailnum).customProperties.knownAt", "hour"),
+        ("value: join-key", "value: joinkey", "(tailnum).customProperties.personal", "joinkey"),
+        ("property: personal", "property: personnal", "(tailnum).customProperties[1].property", "personnal"),
+        ("firstLevelApprovers: steward", 'firstLevelApprovers: ""', "roles[0].firstLevelApprovers", "none"),
+        ("role: data-steward", "role: reader", "roles", "none"),
+        (
+            "classification: internal",
+            "clasification: internal",
+            "schema[0].properties[0].clasification",
+            "clasification",
+        ),
+        ("name: carrier", "name: flight", "schema[0].properties[1].name", "flight"),
+        ("format: parquet", "format: csv", "servers", "local/csv"),
+        ("value: 24", 'value: "24"', "slaProperties[0].value", "24"),
+        ("unit: h", "unit: weeks", "slaProperties[0].unit", "weeks"),
+        ("property: maturesAfterDays", "property: matures", "schema[0].customProperties[0].property", "matures"),
+        ("value: 364", "value: -1", "schema[0].customProperties.replayDays", "-1"),
+        ("severity: critical", "severity: fatal", "schema[0].quality[0].implementation.severity", "fatal"),
+        ("engine: greatExpectations", "engine: other", "schema[0].quality[0]", "custom/other"),
+        ("kwargs: {min_value: 2", "kwargs: {column: gate, min_value: 2", "implementation.kwargs.column", "gate"),
+        ("  - name: flights", "  - name: departures", "schema[0].name", "departures"),
+        ("version: 1.0.0", "version: 1.0", "version", "string"),
+        ("apiVersion: v3.1.0", "apiVersion: v2.2.2", "apiVersion", "v2.2.2"),
+        ("status: active", "status: active\nstatus: draft", "line 9", "status"),
+        ("status: active", "state: active", "state", "not permitted"),
+        ("status: active", "status: [active", "line", "expected"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_file_its_place_and_a_remedy(
+    tmp_path: Path, old: str, new: str, place: str, found: str
+) -> None:
+    assert old in FLIGHTS
+    message = refused(tmp_path, FLIGHTS.replace(old, new, 1))
+    assert place in message
+    assert found in message
+
+
+def test_a_direct_identifier_is_no_key(tmp_path: Path) -> None:
+    planes = (SHIPPED / "planes.odcs.yaml").read_text().replace("value: join-key", "value: direct-identifier")
+    assert "primaryKey" in refused(tmp_path, planes, "planes")
+
+
+def test_a_dataset_without_a_key_is_refused(tmp_path: Path) -> None:
+    assert "primary key" in refused(tmp_path, FLIGHTS.replace("        primaryKey: true\n", ""))
+
+
+def test_a_partition_column_that_may_be_null_is_refused(tmp_path: Path) -> None:
+    text = FLIGHTS.replace(
+        "        primaryKey: true\n        partitioned: true\n        required: true\n", "        partitioned: true\n"
+    )
+    assert "partitioned" in refused(tmp_path, text)
+
+
+def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"nothing\.odcs\.yaml"):
+        load(tmp_path / "nothing.odcs.yaml")
+    with pytest.raises(ContractError, match="contract new"):
+        load_folder(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "apiVersion: v3.1.0\n", "\xff"])
+def test_what_is_no_contract_at_all_is_refused(tmp_path: Path, text: str) -> None:
+    refused(tmp_path, text)
+
+
+def test_every_type_of_column_has_one_name(tmp_path: Path) -> None:
+    for kind in ColumnType:
+        text = FLIGHTS.replace(
+            "name: air_time\n        logicalType: number", f"name: air_time\n        logicalType: {kind}"
+        )
+        column = load(written(tmp_path, text)).column("air_time")
+        assert column is not None
+        assert column.type is kind
