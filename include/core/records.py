@@ -330,7 +330,8 @@ class PlannedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One round of a search. ``binned`` is the vault's digest of the LightGBM data set that all trials share.
+    """One round of a search. ``binned`` and ``binned_validation`` are the vault's digests of the LightGBM data sets that
+    all trials share: the rows that train, and those that choose among trials.
 
     ``warm`` are the trial ids of earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
     """
@@ -338,6 +339,7 @@ class Plan:
     features: str
     objective: Objective
     binned: str
+    binned_validation: str
     trials: tuple[PlannedTrial, ...]
     shards: tuple[tuple[int, ...], ...]
     rungs: tuple[int, ...]

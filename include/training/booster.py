@@ -1,0 +1,81 @@
+"""The settings under which LightGBM gives the same model for the same inputs, whatever the number of threads."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from include.core.errors import DeclarationError
+from include.core.project import Objective, Search
+from include.core.records import Params
+
+#: What decides how values are cut into bins: the trials share one binned data set, so these cannot be searched.
+_BINNING = {
+    "max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed",
+    "is_enable_sparse", "enable_bundle", "use_missing", "zero_as_missing",
+}  # fmt: skip
+
+#: What the platform sets itself.
+_OURS = {
+    "objective", "metric", "num_iterations", "early_stopping_round", "num_threads", "seed", "deterministic",
+    "force_row_wise", "force_col_wise", "verbosity", "feature_pre_filter", "categorical_feature", "num_class",
+    "linear_tree", "data", "valid", "task", "input_model", "output_model",
+}  # fmt: skip
+
+_SETTINGS: Mapping[str, float | int | str | bool] = {
+    "deterministic": True,
+    "force_row_wise": True,
+    "feature_pre_filter": False,  # a filter would depend on one trial's parameters, and all share the bins
+    "verbosity": -1,
+    "metric": "none",  # LightGBM's own sum differs by the number of threads in its last digit
+}
+
+_OBJECTIVES = {Objective.BINARY: "binary", Objective.REGRESSION: "regression_l1"}
+
+
+def check_search(search: Search) -> None:
+    """Raise DeclarationError unless every parameter may stand where it stands in *search*, by its canonical name."""
+    named = {*search.space, *search.fixed}
+    _refuse(
+        named - _canonical(),
+        "a parameter has the canonical name of a LightGBM parameter",
+        "Use the name under which LightGBM's documentation lists it, not an alias.",
+    )
+    _refuse(
+        named & _OURS,
+        "a search leaves to the platform what the platform sets",
+        "Remove it; boosting rounds are `rungs`, the seed is `seed`, threads are `operations.threads`.",
+    )
+    _refuse(
+        set(search.space) & _BINNING,
+        "trials share one binned data set, so its parameters are not searched",
+        "Move it to `fixed`.",
+    )
+    _refuse(set(search.space) & set(search.fixed), "a parameter is either searched or fixed", "Remove one of the two.")
+
+
+def _refuse(names: Iterable[str], rule: str, remedy: str) -> None:
+    if refused := sorted(names):
+        raise DeclarationError(rule, value=", ".join(refused), remedy=remedy)
+
+
+def _canonical() -> set[str]:
+    from lightgbm.basic import _ConfigAliases
+
+    return set(_ConfigAliases._get_all_param_aliases())
+
+
+def dataset_settings(params: Params, *, threads: int) -> dict[str, Any]:
+    """Parameters of a ``lightgbm.Dataset``: the part of *params* that decides its bins."""
+    bins = {name: value for name, value in params.items() if name in _BINNING}
+    return {**bins, **_SETTINGS, "num_threads": threads}
+
+
+def booster_settings(params: Params, *, objective: Objective, seed: int, threads: int) -> dict[str, Any]:
+    """Parameters of a ``lightgbm.Booster``. *threads* changes the time that it takes and nothing else."""
+    return {**params, **_SETTINGS, "objective": _OBJECTIVES[objective], "seed": seed, "num_threads": threads}
+
+
+def model_text(booster: Any) -> str:
+    """The model in LightGBM's text format, the recorded number of threads set to 1: equal models, equal text."""
+    text: str = booster.model_to_string(num_iteration=-1)
+    return re.sub(r"^\[num_threads: -?\d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE)

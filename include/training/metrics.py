@@ -1,0 +1,53 @@
+"""Losses and metrics of predictions. Labels are 0/1 or numbers, predictions probabilities or numbers, one a row."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.core.project import Objective
+
+Numbers = NDArray[np.float64]
+
+#: Probabilities are kept this far from 0 and 1, so that a log loss stays finite.
+_EDGE = 1e-15
+
+
+def row_losses(objective: Objective, label: Numbers, prediction: Numbers) -> Numbers:
+    """The deciding loss of each row: log loss (binary) or absolute error (regression); lower is better."""
+    if objective is Objective.REGRESSION:
+        return np.abs(label - prediction)
+    probability = np.clip(prediction, _EDGE, 1 - _EDGE)
+    return -np.where(label > 0, np.log(probability), np.log1p(-probability))
+
+
+def deciding_metric(objective: Objective) -> str:
+    """The name, among those of :func:`metrics`, of the mean of :func:`row_losses`."""
+    return "log_loss" if objective is Objective.BINARY else "mae"
+
+
+def metrics(objective: Objective, label: Numbers, prediction: Numbers) -> Mapping[str, float]:
+    """All metrics of an objective by name.
+
+    Binary: ``log_loss``, ``auc``, ``brier`` and ``calibration_gap`` (mean prediction minus mean label). Regression:
+    ``mae`` and ``rmse``. Both classes must be there for a binary objective.
+    """
+    loss = float(row_losses(objective, label, prediction).mean())
+    error = prediction - label
+    if objective is Objective.REGRESSION:
+        return {"mae": loss, "rmse": float(np.sqrt(np.mean(error**2)))}
+    return {
+        "log_loss": loss,
+        "auc": auc(label, prediction),
+        "brier": float(np.mean(error**2)),
+        "calibration_gap": float(error.mean()),
+    }
+
+
+def auc(label: Numbers, prediction: Numbers) -> float:
+    """The probability that a row of class 1 is ranked above one of class 0, ties counting half (Mann and Whitney)."""
+    from scipy.stats import rankdata
+
+    positive = label > 0
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    return float((rankdata(prediction)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))

@@ -1,0 +1,172 @@
+"""One round of a search: every trial drawn before the first one runs, as a seeded function of what is known."""
+
+import hashlib
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from include.core.canonical import encode, record_digest
+from include.core.project import Choice, FloatRange, IntRange, Project, Search
+from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
+from include.training.booster import check_search, dataset_settings
+from include.training.matrix import Artifacts, binned, rows_of
+
+if TYPE_CHECKING:
+    import optuna
+
+#: A finite space may hold fewer trials than were asked for: drawing stops after this many draws a wanted trial.
+_DRAWS_PER_TRIAL = 20
+
+
+class Vault(Protocol):
+    """Where the binned data set goes (:class:`include.governance.vault.Vault`)."""
+
+    def put_file(self, path: Path) -> str: ...
+
+
+def plan(
+    *,
+    project: Project,
+    features: FeatureSet,
+    features_digest: str,
+    opened: Artifacts,
+    vault: Vault,
+    warm: Sequence[Trial] = (),
+) -> Plan:
+    """Draw the trials of one round and bin the training and validation rows once for all of them.
+
+    *opened* holds ``matrix.contents(features, split.train, split.validation)``. *warm* are trials of earlier instants;
+    the sampler sees those that are complete and come from the same space and fixed parameters, in the order of their
+    ids, and the plan records which. No two trials of a plan are equal, so a space with fewer points than
+    ``search.trials`` gives fewer trials. The same arguments give the same plan.
+
+    Raises:
+        DeclarationError: a parameter of the search that cannot be searched or fixed.
+        DataError: rows or labels that cannot be learnt from.
+        TrainingError: LightGBM refuses the data set.
+    """
+    search = project.search
+    check_search(search)
+    seed = _seed(search.seed, features_digest)
+    train, validation = _bin(features, search.fixed, opened, vault)
+    usable = _usable(warm, search)
+    drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
+    shard_count = min(search.shards, len(drawn))
+    shards = tuple(tuple(range(first, len(drawn), shard_count)) for first in range(shard_count))
+    context = {
+        "objective": features.objective,
+        "binned": [train, validation],
+        "rungs": search.rungs,
+        "reduction": search.reduction,
+        "seed": seed,
+        "engine": _engine(),
+    }
+    trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context)}
+    return Plan(
+        features=features_digest,
+        objective=features.objective,
+        binned=train,
+        binned_validation=validation,
+        trials=tuple(trials[index] for index in range(len(drawn))),
+        shards=shards,
+        rungs=search.rungs,
+        reduction=search.reduction,
+        seed=seed,
+        warm=tuple(trial.trial_id for trial in usable),
+    )
+
+
+def _seed(seed: int, features_digest: str) -> int:
+    """From 0 (inclusive) to 2**31 (exclusive), as LightGBM wants it."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{features_digest}".encode()).digest()[:4]) >> 1
+
+
+def _engine() -> str:
+    import lightgbm
+
+    return f"lightgbm {lightgbm.__version__}"
+
+
+def _planned(
+    shard: tuple[int, ...], drawn: Sequence[Params], context: Mapping[str, object]
+) -> Iterator[tuple[int, PlannedTrial]]:
+    """A trial's id covers its rivals too: halving stops it, or not, by their losses."""
+    rivals = sorted(record_digest(drawn[index]) for index in shard)
+    for index in shard:
+        identity = record_digest({**context, "params": drawn[index], "rivals": rivals})
+        yield index, PlannedTrial(trial_id=identity, params=drawn[index])
+
+
+def _bin(features: FeatureSet, fixed: Params, opened: Artifacts, vault: Vault) -> tuple[str, str]:
+    """The vault's digests of the binned training and validation rows, the latter cut as the former."""
+    settings = dataset_settings(fixed, threads=1)
+    train = binned(rows_of(features, features.split.train, opened, stretch="training"), features.features, settings)
+    validation_rows = rows_of(features, features.split.validation, opened, stretch="validation")
+    validation = binned(validation_rows, features.features, settings, reference=train)
+    return _keep(train, vault), _keep(validation, vault)
+
+
+def _keep(dataset: Any, vault: Vault) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "binned"
+        dataset.save_binary(str(path))
+        return vault.put_file(path)
+
+
+def _usable(warm: Sequence[Trial], search: Search) -> tuple[Trial, ...]:
+    distributions = _distributions(search)
+    usable = {
+        trial.trial_id: trial
+        for trial in warm
+        if trial.state is TrialState.COMPLETE
+        and set(trial.params) == {*search.space, *search.fixed}
+        and all(trial.params[name] == value for name, value in search.fixed.items())
+        and all(_holds(distribution, trial.params[name]) for name, distribution in distributions.items())
+    }
+    return tuple(usable[trial_id] for trial_id in sorted(usable))
+
+
+def _holds(distribution: "optuna.distributions.BaseDistribution", value: float | int | str | bool) -> bool:
+    from optuna.distributions import CategoricalDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    return not isinstance(value, str) and distribution.low <= value <= distribution.high
+
+
+def _distributions(search: Search) -> "dict[str, optuna.distributions.BaseDistribution]":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    def distribution(part: IntRange | FloatRange | Choice) -> "optuna.distributions.BaseDistribution":
+        if isinstance(part, Choice):
+            return CategoricalDistribution(part.options)
+        if isinstance(part, IntRange):
+            return IntDistribution(part.low, part.high, log=part.log)
+        return FloatDistribution(part.low, part.high, log=part.log)
+
+    return {name: distribution(search.space[name]) for name in sorted(search.space)}
+
+
+def _draw(search: Search, warm: Sequence[Trial], seed: int) -> list[Params]:
+    """Up to ``search.trials`` different points of the space, by a tree-structured Parzen estimator."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells every study and trial on stderr otherwise
+    distributions = _distributions(search)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # `constant_liar`: trials that are drawn but not yet run count as poor, so that a round spreads out.
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+    study = optuna.create_study(sampler=sampler)
+    for trial in warm:
+        params = {name: trial.params[name] for name in distributions}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=trial.loss))
+    drawn: dict[bytes, Params] = {}
+    for _ in range(search.trials * _DRAWS_PER_TRIAL):
+        params = study.ask(distributions).params
+        drawn.setdefault(encode(params), params)
+        if len(drawn) == search.trials:
+            break
+    return list(drawn.values())
