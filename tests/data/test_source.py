@@ -1,0 +1,237 @@
+"""The only reader of production: what it gives, and what it refuses without quoting a value."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.canonical import digest_of
+from include.core.errors import ContractError, DataError, TrainyardError
+from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment, last_day
+from include.data.source import Source
+
+DAY = date(2013, 7, 4)
+SENTINEL = "SENTINEL-VALUE"
+
+
+def _contract(**changes: object) -> Contract:
+    def column(name: str, type_: ColumnType, *, key: bool = False) -> Column:
+        return Column(
+            name=name,
+            type=type_,
+            classification="internal",
+            treatment=Treatment.CLEAR,
+            known_at=KnownAt(column=None),
+            required=key,
+            key=key,
+            description="",
+        )
+
+    contract = Contract(
+        dataset="sales",
+        version="1.0.0",
+        digest="sha256:" + "0" * 64,
+        columns=(
+            column("at", ColumnType.TIMESTAMP, key=True),
+            column("shop", ColumnType.STRING),
+            column("amount", ColumnType.NUMBER),
+            column("items", ColumnType.INTEGER),
+        ),
+        stewards=("steward",),
+        location="${TRAINYARD_PRODUCTION}/sales",
+        partition_column="at",
+        matures_after_days=0,
+        freshness_hours=None,
+        replay_days=0,
+        retention_days={},
+        expectations=(),
+    )
+    return replace(contract, **changes)  # type: ignore[arg-type]
+
+
+def _table(rows: int = 200) -> pa.Table:
+    times = [datetime(2013, 7, 4) + timedelta(minutes=row) for row in range(rows)]  # noqa: DTZ001 -- as stored
+    return pa.table(
+        {
+            "at": pa.array(times, pa.timestamp("us")),
+            "shop": [f"{SENTINEL}-{row}" for row in range(rows)],
+            "amount": [row / 7 for row in range(rows)],
+            "items": list(range(rows)),
+        }
+    )
+
+
+def _land(production: Path, table: pa.Table, name: str = "part.parquet") -> Path:
+    file = production / "sales" / f"day={DAY}" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, file, write_page_checksum=True)
+    return file
+
+
+COLUMNS = ("at", "shop", "amount", "items")
+
+
+def _read(production: Path, **changes: object) -> pa.Table:
+    return Source(_contract(**changes), production).read(DAY, COLUMNS).table
+
+
+def _refusal(production: Path, kind: type[TrainyardError]) -> str:
+    with pytest.raises(kind) as caught:
+        _read(production)
+    assert SENTINEL not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+def test_only_the_asked_columns_are_read_in_the_order_asked(tmp_path: Path) -> None:
+    _land(tmp_path, _table())
+    assert Source(_contract(), tmp_path).read(DAY, ("items", "at")).table.column_names == ["items", "at"]
+
+
+def test_the_digest_is_that_of_the_files_bytes_and_of_what_was_decoded(tmp_path: Path) -> None:
+    file = _land(tmp_path, _table())
+    source = Source(_contract(), tmp_path)
+    assert source.digest(DAY) == source.read(DAY, ("at",)).digest == digest_of(file.read_bytes())
+
+
+def test_several_files_of_a_day_are_one_table_with_a_digest_of_all(tmp_path: Path) -> None:
+    _land(tmp_path, _table().slice(100), "b.parquet")
+    _land(tmp_path, _table().slice(0, 100), "a.parquet")
+    assert _read(tmp_path).equals(_table())
+    before = Source(_contract(), tmp_path).digest(DAY)
+    _land(tmp_path, _table().slice(100, 99), "b.parquet")
+    assert Source(_contract(), tmp_path).digest(DAY) != before
+
+
+def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> None:
+    assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
+    with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
+        Source(_contract(), tmp_path).digest(DAY)
+
+
+def test_every_truncation_is_refused(tmp_path: Path) -> None:
+    file = _land(tmp_path, _table())
+    whole = file.read_bytes()
+    for length in [*range(16), *range(16, len(whole), 37), len(whole) - 1]:
+        file.write_bytes(whole[:length])
+        assert str(file) in _refusal(tmp_path, DataError)
+
+
+def test_a_flipped_byte_in_the_data_never_gives_other_values(tmp_path: Path) -> None:
+    file = _land(tmp_path, _table())
+    whole = file.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refusals = []
+    for position in range(4, footer, 53):
+        file.write_bytes(whole[:position] + bytes([whole[position] ^ 0x5A]) + whole[position + 1 :])
+        try:
+            assert _read(tmp_path).equals(_table())  # a byte of a page header that decides nothing
+        except DataError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 20
+    assert SENTINEL not in "".join(refusals)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.drop_columns(["shop"]),
+        lambda table: table.set_column(1, "shop", table["items"]),
+        lambda table: table.set_column(2, "amount", table["shop"]),
+        lambda table: table.set_column(3, "items", table["amount"]),
+        lambda table: table.set_column(0, "at", table["items"]),
+        lambda table: table.set_column(0, "at", table["at"].cast(pa.timestamp("us", "Europe/Berlin"))),
+    ],
+)
+def test_a_file_that_does_not_match_its_contract_is_refused(tmp_path: Path, change) -> None:  # type: ignore[no-untyped-def]
+    _land(tmp_path, change(_table()))
+    assert "sales: the file has the contract's columns" in _refusal(tmp_path, ContractError)
+
+
+def test_narrower_and_encoded_forms_of_a_type_are_read_as_the_contracts(tmp_path: Path) -> None:
+    table = _table()
+    encoded = pa.table(
+        {
+            "at": table["at"].cast(pa.timestamp("ms")).cast(pa.timestamp("us", "UTC")),
+            "shop": table["shop"].dictionary_encode(),
+            "amount": pc.cast(table["items"], pa.float32()),
+            "items": table["items"].cast(pa.int16()),
+        }
+    )
+    _land(tmp_path, encoded)
+    assert _read(tmp_path).schema == _table().schema
+
+
+def test_a_value_that_does_not_fit_is_refused_without_being_quoted(tmp_path: Path) -> None:
+    table = _table()
+    _land(tmp_path, table.set_column(3, "items", pa.array([2**63 + 11] * len(table), pa.uint64())))
+    assert str(2**63 + 11) not in _refusal(tmp_path, ContractError)
+
+
+def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
+    table = _table(3)
+    late = pc.add(table["at"], pa.scalar(timedelta(days=1), pa.duration("us")))
+    _land(tmp_path, pa.concat_tables([table, table.set_column(0, "at", late)]))
+    assert "3 of 6 rows" in _refusal(tmp_path, DataError)
+
+
+def test_a_column_outside_the_contract_is_never_read(tmp_path: Path) -> None:
+    _land(tmp_path, _table().append_column("extra", pa.array([SENTINEL] * 200)))
+    with pytest.raises(ContractError, match="extra"):
+        Source(_contract(), tmp_path).read(DAY, ("extra",))
+    assert _read(tmp_path).equals(_table())
+
+
+def test_a_relative_location_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="absolute"):
+        Source(_contract(location="sales"), tmp_path)
+    assert Source(_contract(location="/data/sales"), tmp_path).folder == Path("/data/sales")
+
+
+@settings(max_examples=25, deadline=None)
+@given(instant=st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)), window=st.just(120))  # noqa: DTZ001
+def test_a_replayed_source_has_a_full_window_before_any_instant(
+    production: Path, contracts: dict[str, Contract], instant: datetime, window: int
+) -> None:
+    last = last_day(instant.replace(tzinfo=UTC))
+    for dataset, time in (("flights", "scheduled_departure"), ("weather", "observed_at")):
+        source = Source(contracts[dataset], production)
+        for back in (0, 1, 37, window - 1):
+            day = last - timedelta(days=back)
+            times = source.read(day, (time,)).table[time]
+            assert len(times) > 0
+            assert set(pc.cast(times, pa.date32()).to_pylist()) == {day}
+
+
+@settings(max_examples=20, deadline=None)
+@given(day=st.dates(min_value=date(2013, 1, 1), max_value=date(2013, 12, 30)), periods=st.integers(-20, 20))
+def test_a_replay_shifts_all_times_alike_and_changes_nothing_else(
+    production: Path, contracts: dict[str, Contract], day: date, periods: int
+) -> None:
+    contract = contracts["flights"]
+    names = [column.name for column in contract.columns]
+    recorded = Source(replace(contract, replay_days=0), production).read(day, names)
+    shift = timedelta(days=364 * periods)
+    replayed = Source(contract, production).read(day + shift, names)
+    assert replayed.digest == recorded.digest
+    for name in names:
+        values = recorded.table[name]
+        if pa.types.is_timestamp(values.type):
+            values = pc.add(values, pa.scalar(shift, pa.duration("us")))
+        assert replayed.table[name].equals(values)
+
+
+def test_a_lost_day_of_a_replayed_source_is_missing_not_replaced(
+    production: Path, contracts: dict[str, Contract], tmp_path: Path
+) -> None:
+    shutil.copytree(production / "weather", tmp_path / "weather")
+    shutil.rmtree(tmp_path / "weather" / "day=2013-01-01")
+    with pytest.raises(DataError, match=r"weather of 2025-12-16.*day=2013-01-01"):
+        Source(contracts["weather"], tmp_path).digest(date(2013, 1, 1) + timedelta(days=13 * 364))
