@@ -1,0 +1,81 @@
+"""What a project reads, derived from its compiled expressions."""
+
+from collections.abc import Mapping
+
+from include.core.errors import DeclarationError
+from include.core.project import Expectation, Project
+from include.core.records import Contract, DatasetScope, Scope, Treatment
+from include.lineage.expressions import expressions_of
+from include.lineage.reads import columns_read
+
+
+def scope_of(project: Project, contracts: Mapping[str, Contract]) -> Scope:
+    """Every column that population, label, feature groups and expectations read, join keys and filters included.
+
+    Added are the columns that tell when a read value becomes known, the key and the partition column: without them
+    nobody could cut the rows at an instant. ``window_days`` counts window, lookback, the days that the target needs to
+    mature, and one to spare. It depends on no instant and reads no data.
+
+    Raises:
+        DeclarationError: a function or an expectation names a dataset or a column that cannot be read, or the target's
+            dataset has no partition column.
+    """
+    if project.target.dataset not in contracts or contracts[project.target.dataset].partition_column is None:
+        raise DeclarationError(
+            f"project {project.name!r}: the target's dataset has a contract that divides it by day",
+            value=f"dataset {project.target.dataset!r}",
+            remedy=f"Name one of {sorted(n for n, c in contracts.items() if c.partition_column)}, or mark its "
+            "timestamp with `partitioned: true` in the contract.",
+        )
+    read: dict[str, set[str]] = {project.target.dataset: set()}
+    for expression in expressions_of(project, contracts).all:
+        for dataset, column in columns_read(expression, contracts):
+            read.setdefault(dataset, set()).add(column)
+    for expectation in project.expectations:
+        read.setdefault(expectation.dataset, set()).update(_expected_columns(expectation, contracts))
+    window_days = project.window.days + project.lookback_days + contracts[project.target.dataset].matures_after_days + 1
+    return Scope(
+        project=project.name,
+        purpose=project.purpose,
+        datasets=tuple(
+            _dataset_scope(contracts[dataset], columns, window_days) for dataset, columns in sorted(read.items())
+        ),
+    )
+
+
+def _expected_columns(expectation: Expectation, contracts: Mapping[str, Contract]) -> set[str]:
+    """The columns of an expectation: what its arguments `column`, `column_A`, `column_list`, `column_set` name."""
+    contract = contracts.get(expectation.dataset)
+    named: set[str] = set()
+    for argument, value in expectation.arguments.items():
+        if argument.startswith("column") and argument != "column_index":
+            named.update([value] if isinstance(value, str) else value if isinstance(value, list | tuple) else [])
+    readable = (
+        {column.name for column in contract.columns if column.treatment is not Treatment.DROP} if contract else set()
+    )
+    if contract is None or not named <= readable:
+        raise DeclarationError(
+            f"expectation {expectation.kind!r} names a dataset with a contract, and columns that may be read",
+            value=f"dataset {expectation.dataset!r}, columns {sorted(named - readable)}",
+            remedy=f"Columns to choose from: {sorted(readable)}." if contract else f"Datasets: {sorted(contracts)}.",
+        )
+    return named
+
+
+def _dataset_scope(contract: Contract, read: set[str], window_days: int) -> DatasetScope:
+    needed = read | set(contract.key)
+    if contract.partition_column is not None:
+        needed.add(contract.partition_column)
+    pending = list(needed)
+    while pending:  # the column that says when a value is known has such a column itself
+        column = contract.column(pending.pop())
+        known_by = column.known_at.column if column else None
+        if known_by is not None and known_by not in needed:
+            needed.add(known_by)
+            pending.append(known_by)
+    return DatasetScope(
+        dataset=contract.dataset,
+        contract_digest=contract.digest,
+        columns=tuple(sorted((column.name, column.treatment) for column in contract.columns if column.name in needed)),
+        window_days=None if contract.partition_column is None else window_days,
+    )

@@ -1,0 +1,123 @@
+"""The tables that a project's functions see, and how those functions are called."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from include.core.errors import DeclarationError
+from include.core.project import Expression
+from include.core.records import ColumnType, Contract, Scope, Treatment
+
+if TYPE_CHECKING:
+    import ibis
+
+#: A feature group's function may take the rows to predict for under this name: key, partition column, predicted_at.
+POPULATION = "population"
+
+_IBIS_TYPES = {
+    ColumnType.STRING: "string",
+    ColumnType.INTEGER: "int64",
+    ColumnType.NUMBER: "float64",
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.TIMESTAMP: "timestamp(6)",
+    ColumnType.DATE: "date",
+}
+
+
+def tables(
+    contracts: Mapping[str, Contract], names: Iterable[str], *, scope: Scope | None = None
+) -> dict[str, "ibis.Table"]:
+    """Unbound tables of the datasets *names*, typed as their contracts say.
+
+    Columns that the reader drops (direct identifiers) are absent, tokens are strings. With a *scope*, only its columns
+    are there: what a night may touch.
+
+    Raises:
+        DeclarationError: there is no contract for a name.
+    """
+    import ibis
+
+    made = {}
+    for name in names:
+        if name not in contracts or name == POPULATION:
+            raise DeclarationError(
+                f"a dataset has a contract and is not called {POPULATION!r}",
+                value=f"dataset {name!r}",
+                remedy=f"Name one of {sorted(contracts)}, or write a contract with `./trainyard contract new`.",
+            )
+        made[name] = ibis.table(_schema(contracts[name], scope), name=name)
+    return made
+
+
+def _schema(contract: Contract, scope: Scope | None) -> dict[str, str]:
+    allowed = None
+    if scope is not None:
+        held = scope.dataset(contract.dataset)
+        allowed = set(held.names) if held else set()
+    return {
+        column.name: "string" if column.treatment is Treatment.TOKEN else _IBIS_TYPES[column.type]
+        for column in contract.columns
+        if column.treatment is not Treatment.DROP and (allowed is None or column.name in allowed)
+    }
+
+
+def parameters(expression: Expression) -> tuple[str, ...]:
+    """The names of the tables that *expression* takes."""
+    return tuple(inspect.signature(expression).parameters)
+
+
+def name_of(expression: Expression) -> str:
+    """How an error names a project's function: its module and its name."""
+    name = getattr(expression, "__qualname__", type(expression).__name__)
+    return f"{getattr(expression, '__module__', '?')}.{name}"
+
+
+def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Table":
+    """What *expression* returns for the *tables* that its parameters name.
+
+    Raises:
+        DeclarationError: a parameter names no table, the function uses a column that is not there or in a way that its
+            type forbids, or it returns no table. The message names the function and what it asked for.
+    """
+    import ibis
+    from ibis.common.annotations import SignatureValidationError
+    from ibis.common.exceptions import IbisError
+
+    asked = parameters(expression)
+    for parameter in asked:
+        if parameter not in tables:
+            raise DeclarationError(
+                f"{name_of(expression)}: each parameter names a dataset",
+                value=f"parameter {parameter!r}",
+                remedy=f"Name one of {sorted(tables)}.",
+            )
+    try:
+        result = expression(**{parameter: tables[parameter] for parameter in asked})
+    except (AttributeError, IbisError, SignatureValidationError, TypeError) as error:
+        columns = {parameter: sorted(tables[parameter].columns) for parameter in asked}
+        raise DeclarationError(
+            f"{name_of(expression)}: a function uses columns that its tables have, as their types allow",
+            value=_fault(error),
+            remedy=f"Columns to choose from: {columns}; direct identifiers are dropped before anyone can read them.",
+        ) from error
+    if not isinstance(result, ibis.Table):
+        raise DeclarationError(
+            f"{name_of(expression)}: a function returns an Ibis table",
+            value=type(result).__name__,
+            remedy="Return the table that holds the key columns and the values.",
+        )
+    return result
+
+
+def _fault(error: Exception) -> str:
+    """What was wrong, in one line; expressions hold column names and literals of the project, never data."""
+    if isinstance(error, AttributeError) and error.name:
+        return f"column {error.name!r}"
+    return " ".join(str(error).split())[:300]
+
+
+def sql_of(table: "ibis.Table") -> str:
+    """The DuckDB SQL of an expression: the same expression always gives the same text."""
+    import ibis
+
+    return str(ibis.to_sql(table, dialect="duckdb"))

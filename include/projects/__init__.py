@@ -1,0 +1,1 @@
+"""Declared projects, one folder each. A project imports only :mod:`include.core`, and Ibis inside its functions."""

@@ -1,0 +1,67 @@
+"""Will a flight from New York arrive 15 minutes late or more? Asked one hour before its scheduled departure."""
+
+from include.core.project import (
+    Expectation,
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    IntRange,
+    Objective,
+    Project,
+    Search,
+    Severity,
+    Target,
+    Window,
+)
+from include.projects.flight_delay import features, target
+
+PROJECT = Project(
+    name="flight_delay",
+    purpose="Warn passengers and ground staff an hour before departure that a flight will probably arrive late.",
+    owner="punctuality",
+    target=Target(
+        dataset="flights",
+        key=("carrier", "flight", "origin", "scheduled_departure"),
+        population=target.population,
+        label=target.arrives_late,
+        objective=Objective.BINARY,
+    ),
+    features=(
+        FeatureGroup(name="schedule", build=features.schedule),
+        FeatureGroup(name="weather", build=features.weather, lookback_days=1),
+        FeatureGroup(name="lags", build=features.lags, lookback_days=31),
+        FeatureGroup(name="aircraft", build=features.aircraft),
+    ),
+    window=Window(days=90, validation_days=7, holdout_days=21),
+    search=Search(
+        space={
+            "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
+            "num_leaves": IntRange(low=8, high=64, log=True),
+            "min_data_in_leaf": IntRange(low=20, high=500, log=True),
+            "feature_fraction": FloatRange(low=0.4, high=1.0),
+            "lambda_l2": FloatRange(low=0.01, high=30.0, log=True),
+        },
+        trials=16,
+        shards=2,
+        rungs=(50, 100, 200),
+    ),
+    gates=Gates(margin=0.002, floor_loss=0.65, floor_auc=0.6, auc_guard=0.01, minimum_days=20),
+    expectations=(
+        Expectation(
+            dataset="flights",
+            kind="expect_column_values_to_be_between",
+            arguments={"column": "distance", "min_value": 1, "max_value": 10_000},
+        ),
+        Expectation(
+            dataset="flights",
+            kind="expect_column_values_to_be_in_set",
+            arguments={"column": "origin", "value_set": ["EWR", "JFK", "LGA"]},
+        ),
+        Expectation(
+            dataset="weather",
+            kind="expect_column_values_to_not_be_null",
+            arguments={"column": "wind_speed", "mostly": 0.9},
+            severity=Severity.WARNING,
+        ),
+    ),
+)

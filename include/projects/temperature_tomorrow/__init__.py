@@ -1,0 +1,46 @@
+"""How warm will it be at each of New York's airports in 24 hours? Asked after every hourly observation."""
+
+from include.core.project import (
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    IntRange,
+    Objective,
+    Operations,
+    Project,
+    Search,
+    Target,
+    Window,
+)
+from include.projects.temperature_tomorrow import features, target
+
+PROJECT = Project(
+    name="temperature_tomorrow",
+    purpose="Plan the de-icing of aircraft a day ahead from the temperature expected at each airport.",
+    owner="ground-operations",
+    target=Target(
+        dataset="weather",
+        key=("origin", "observed_at"),
+        population=target.population,
+        label=target.temperature,
+        objective=Objective.REGRESSION,
+    ),
+    features=(
+        FeatureGroup(name="observations", build=features.observations, lookback_days=2),
+        FeatureGroup(name="calendar", build=features.calendar),
+    ),
+    window=Window(days=120, validation_days=7, holdout_days=21),
+    search=Search(
+        space={
+            "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
+            "num_leaves": IntRange(low=4, high=32, log=True),
+            "min_data_in_leaf": IntRange(low=10, high=200, log=True),
+            "lambda_l2": FloatRange(low=0.01, high=30.0, log=True),
+        },
+        trials=8,
+        shards=2,
+        rungs=(50, 100, 200),
+    ),
+    gates=Gates(margin=0.1, floor_loss=9.0, minimum_days=20),
+    operations=Operations(schedule="30 4 * * *"),
+)
