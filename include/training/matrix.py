@@ -67,12 +67,15 @@ def rows_of(features: FeatureSet, days: Days, opened: Artifacts, *, stretch: str
     import pyarrow.compute as pc
 
     labels = [partition for partition in features.of(LABEL) if partition.day in days]
+    where = f"the {stretch} days {days.first} to {days.last}"
+    if not sum(partition.rows for partition in labels):
+        raise _nothing_to_learn(where)
     table = _read(labels, opened, columns=[*features.key, LABEL])
     wanted = {feature.name for feature in features.features}
     columns: dict[str, pa.ChunkedArray] = {}
     for group in sorted({partition.table for partition in features.partitions} - {LABEL}):
         part = _read([partition for partition in features.of(group) if partition.day in days], opened, columns=None)
-        if not part.select(features.key).equals(table.select(features.key)):
+        if part.num_rows != table.num_rows or not part.select(features.key).equals(table.select(features.key)):
             raise DataError(
                 "every feature group has the rows of the label, in the same order",
                 value=f"group {group}, {stretch} days: {part.num_rows} rows beside {table.num_rows}",
@@ -83,7 +86,7 @@ def rows_of(features: FeatureSet, days: Days, opened: Artifacts, *, stretch: str
     day = np.repeat(np.array(ordinals, dtype=np.int32), [partition.rows for partition in labels])
     known = pc.is_valid(table.column(LABEL))
     label = table.column(LABEL).filter(known).cast(pa.float64()).to_numpy()
-    _require_usable(label, features.objective, stretch, days)
+    _require_usable(label, features.objective, where)
     return Rows(table=pa.table(columns).filter(known), label=label, day=day[known.to_numpy()])
 
 
@@ -100,14 +103,17 @@ def _read(partitions: Sequence[Partition], opened: Artifacts, *, columns: list[s
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _require_usable(label: NDArray[np.float64], objective: Objective, stretch: str, days: Days) -> None:
-    where = f"the {stretch} days {days.first} to {days.last}"
+def _nothing_to_learn(where: str) -> DataError:
+    return DataError(
+        "every stretch of the window has rows with a label",
+        value=f"none in {where}",
+        remedy="Check the label's expression, or choose an instant or a window with data.",
+    )
+
+
+def _require_usable(label: NDArray[np.float64], objective: Objective, where: str) -> None:
     if not len(label):
-        raise DataError(
-            "every stretch of the window has rows with a label",
-            value=f"none in {where}",
-            remedy="Check the label's expression, or choose an instant or a window with data.",
-        )
+        raise _nothing_to_learn(where)
     if not np.isfinite(label).all():
         raise DataError(
             "a label is a finite number or null",

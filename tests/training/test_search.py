@@ -1,0 +1,141 @@
+import dataclasses
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.canonical import encode
+from include.core.errors import DeclarationError
+from include.core.project import Choice, FloatRange, IntRange
+from include.core.records import Trial, TrialState
+from include.training import search
+from include.training.matrix import contents
+from tests.training.flights import Folder
+from tests.training.projects import SPACE, project
+
+NIGHT = "sha256:" + "1" * 64
+
+
+def _plan(features, vault, warm=(), digest=NIGHT, **declared):
+    return search.plan(
+        project=project(**declared), features=features, features_digest=digest, opened=vault, vault=vault, warm=warm
+    )
+
+
+def _trial(name, loss, state=TrialState.COMPLETE, **params):
+    drawn = {"learning_rate": 0.1, "num_leaves": 8, "feature_fraction": 0.7, **params}
+    return Trial(trial_id=name, params=drawn, state=state, losses=(loss,), rounds=12, error=None)
+
+
+WARM = tuple(
+    _trial(f"sha256:{number:064}", 0.5 + number / 100, learning_rate=0.02 + number / 100, num_leaves=4 + number)
+    for number in range(14)
+)
+
+
+def test_the_same_inputs_give_the_same_plan_byte_for_byte(features, vault):
+    assert encode(_plan(features, vault)) == encode(_plan(features, vault))
+
+
+def test_the_order_in_which_warm_trials_are_given_changes_nothing(features, vault):
+    shuffled = random.Random(3).sample(WARM, len(WARM))
+    assert encode(_plan(features, vault, WARM)) == encode(_plan(features, vault, [*shuffled, shuffled[0]]))
+
+
+def test_other_features_and_other_warm_trials_give_other_trials(features, vault):
+    plans = [
+        _plan(features, vault),
+        _plan(features, vault, digest="sha256:" + "2" * 64),
+        _plan(features, vault, seed=7),
+        _plan(features, vault, WARM),
+    ]
+    for one, other in itertools.combinations(plans, 2):
+        assert {trial.trial_id for trial in one.trials}.isdisjoint(trial.trial_id for trial in other.trials)
+
+
+def test_planning_opens_the_training_and_validation_days_only(features, vault):
+    vault.opened.clear()
+    _plan(features, vault)
+    assert set(vault.opened) == set(contents(features, features.split.train, features.split.validation))
+
+
+def test_the_plan_names_the_warm_trials_that_the_sampler_saw(features, vault):
+    unusable = [
+        _trial("sha256:pruned", 0.1, TrialState.PRUNED),
+        _trial("sha256:outside", 0.1, learning_rate=5.0),
+        _trial("sha256:more", 0.1, max_depth=3),
+        dataclasses.replace(_trial("sha256:less", 0.1), params={"learning_rate": 0.1}),
+    ]
+    assert _plan(features, vault, [*WARM, *unusable]).warm == tuple(trial.trial_id for trial in WARM)
+
+
+def test_fixed_parameters_are_part_of_each_trial_and_of_what_makes_a_warm_trial_usable(features, vault):
+    plan = _plan(features, vault, WARM, fixed={"min_data_in_leaf": 30, "max_bin": 63})
+    assert all(trial.params["min_data_in_leaf"] == 30 for trial in plan.trials)
+    assert plan.warm == ()
+    assert plan.binned != _plan(features, vault).binned
+
+
+def test_the_binned_data_do_not_depend_on_what_is_drawn(features, vault):
+    one, other = _plan(features, vault), _plan(features, vault, seed=5)
+    assert (one.binned, one.binned_validation) == (other.binned, other.binned_validation)
+
+
+def test_a_trials_id_covers_the_rivals_of_its_shard(features, vault):
+    two, three = (
+        {tuple(sorted(trial.params.items())): trial.trial_id for trial in _plan(features, vault, shards=shards).trials}
+        for shards in (2, 3)
+    )
+    assert two.keys() == three.keys()
+    assert set(two.values()).isdisjoint(three.values())
+
+
+@settings(max_examples=15, deadline=None)
+@given(trials=st.integers(1, 20), shards=st.integers(1, 6), seed=st.integers(0, 2**40))
+def test_every_trial_is_within_the_space_and_in_exactly_one_shard(drawing_only, trials, shards, seed):
+    features, vault = drawing_only
+    shards = min(shards, trials)
+    plan = _plan(features, vault, trials=trials, shards=shards, seed=seed)
+    assert len(plan.trials) == len({trial.trial_id for trial in plan.trials}) == trials
+    assert sorted(itertools.chain(*plan.shards)) == list(range(trials))
+    assert max(map(len, plan.shards)) - min(map(len, plan.shards)) <= 1
+    assert 0 <= plan.seed < 2**31
+    for trial in plan.trials:
+        for name, part in SPACE.items():
+            assert part.low <= trial.params[name] <= part.high
+
+
+def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
+    features, vault = drawing_only
+    space = {"num_leaves": Choice(options=(7, 15)), "max_depth": IntRange(low=3, high=4)}
+    plan = _plan(features, vault, space=space, trials=9, shards=5)
+    assert sorted((trial.params["num_leaves"], trial.params["max_depth"]) for trial in plan.trials) == [
+        (7, 3), (7, 4), (15, 3), (15, 4),
+    ]  # fmt: skip
+    assert len(plan.shards) == 4
+
+
+@pytest.fixture(scope="module")
+def drawing_only(features, vault: Folder):
+    """The features, with the binning done once: these tests are about what is drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_bin", lambda *_: ("sha256:train", "sha256:validation"))
+        yield features, vault
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"space": {"learning_speed": FloatRange(low=0.1, high=1)}}, "canonical name .*learning_speed"),
+        ({"space": {"eta": FloatRange(low=0.1, high=1)}}, "canonical name .*eta"),
+        ({"space": {"max_bin": IntRange(low=15, high=255)}}, "binned data set.*max_bin.*Move it to `fixed`"),
+        ({"fixed": {"num_threads": 4}}, "leaves to the platform.*num_threads"),
+        ({"space": {"num_iterations": IntRange(low=1, high=9)}}, "leaves to the platform.*num_iterations.*rungs"),
+        ({"fixed": {"num_leaves": 4}}, "either searched or fixed.*num_leaves"),
+    ],
+)
+def test_a_parameter_that_cannot_be_searched_or_fixed_is_named(features, vault, declared, message):
+    with pytest.raises(DeclarationError, match=message):
+        _plan(features, vault, **declared)
