@@ -1,0 +1,188 @@
+import dataclasses
+import re
+
+import lightgbm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.canonical import encode
+from include.core.errors import DataError, TrainingError
+from include.core.records import FeatureSpec, Trial, TrialState
+from include.training import search
+from include.training.evaluation import Rival, best_trial, evaluate, paired_interval
+from include.training.matrix import contents, rows_of
+from include.training.metrics import metrics
+from include.training.trial import train_shard
+from tests.training.projects import project
+
+NIGHT = "sha256:" + "1" * 64
+
+
+def _searched(features, vault, **declared):
+    plan = search.plan(
+        project=project(features.objective, **declared),
+        features=features,
+        features_digest=NIGHT,
+        opened=vault,
+        vault=vault,
+    )
+    trials = {}
+    for shard in range(len(plan.shards)):
+        train_shard(plan, shard, opened=vault, recorded={}, record=lambda trial: trials.update({trial.trial_id: trial}))
+    return plan, trials
+
+
+@pytest.fixture(scope="module")
+def searched(features, vault):
+    return _searched(features, vault)
+
+
+def _evaluate(searched, features, vault, **options):
+    plan, trials = searched
+    return evaluate(
+        plan=plan, plan_digest="sha256:plan", features=features, trials=trials, opened=vault, vault=vault, **options
+    )
+
+
+class Booster:
+    """A model that was trained on the features' own columns, beside a bias that it adds."""
+
+    def __init__(self, text, features, bias=0.0):
+        self._booster, self.features, self._bias = lightgbm.Booster(model_str=text), features, bias
+
+    def predict(self, table):
+        from include.data.encoding import encode_features
+
+        return np.clip(self._booster.predict(encode_features(table, self.features)) + self._bias, 0.001, 0.999)
+
+
+def test_the_same_inputs_give_the_same_model_text_whatever_the_threads(searched, features, vault):
+    one, again, two = (_evaluate(searched, features, vault, threads=threads) for threads in (1, 1, 2))
+    assert encode(one) == encode(again)
+    assert one.model == two.model
+    assert re.search(rb"\[num_threads: 1\]", vault.bytes(one.model))
+
+
+def test_the_model_in_the_vault_gives_the_recorded_metrics_on_the_holdout(searched, features, vault):
+    evaluation = _evaluate(searched, features, vault)
+    rows = rows_of(features, features.split.holdout, vault, stretch="holdout")
+    model = Booster(vault.bytes(evaluation.model).decode(), features.features)
+    found = metrics(features.objective, rows.label, model._booster.predict(rows.matrix(features.features)))
+    assert found == pytest.approx(dict(evaluation.metrics), abs=1e-12)
+    assert evaluation.rows == len(rows.label)
+    assert evaluation.metrics["auc"] > 0.55
+
+
+def test_the_holdout_decides_nothing_about_the_model(searched, features, vault):
+    """Without the holdout's labels but two, the model is the same."""
+    evaluation = _evaluate(searched, features, vault)
+    first = features.split.holdout.first
+    holdout = dataclasses.replace(features.split.holdout, last=first)
+    shorter = dataclasses.replace(features, split=dataclasses.replace(features.split, holdout=holdout))
+    assert _evaluate(searched, shorter, vault).model == evaluation.model
+
+
+def test_the_evaluation_opens_what_contents_names(searched, features, vault):
+    vault.opened.clear()
+    _evaluate(searched, features, vault)
+    split = features.split
+    assert set(vault.opened) == set(contents(features, split.train, split.validation, split.holdout))
+
+
+def test_a_champion_is_scored_on_the_same_rows(searched, features, vault):
+    first = _evaluate(searched, features, vault)
+    same = Booster(vault.bytes(first.model).decode(), features.features)
+    evaluation = _evaluate(searched, features, vault, champion=Rival(version=3, model=same))
+    assert evaluation.champion == 3
+    assert evaluation.champion_metrics == pytest.approx(dict(evaluation.metrics), abs=1e-12)
+    assert abs(evaluation.difference.upper) < 1e-12
+    assert evaluation.difference.days == len(features.split.holdout)
+    biased = Booster(vault.bytes(first.model).decode(), features.features, bias=0.3)
+    evaluation = _evaluate(searched, features, vault, champion=Rival(version=3, model=biased))
+    difference = evaluation.difference
+    assert difference.lower < difference.estimate < min(0, difference.upper)
+    assert difference.estimate == pytest.approx(
+        evaluation.metrics["log_loss"] - evaluation.champion_metrics["log_loss"]
+    )
+
+
+def test_a_champion_whose_feature_is_gone_has_no_metrics(searched, features, vault):
+    text = vault.bytes(_evaluate(searched, features, vault).model).decode()
+    gone = (*features.features[:-1], FeatureSpec(name="gone", group="weather", categories=None))
+    evaluation = _evaluate(searched, features, vault, champion=Rival(version=2, model=Booster(text, gone)))
+    assert (evaluation.champion, evaluation.champion_metrics, evaluation.difference) == (2, {}, None)
+
+
+def test_a_regression_is_evaluated_in_minutes(delays, vault):
+    evaluation = _evaluate(_searched(delays, vault, trials=2, shards=1), delays, vault)
+    assert set(evaluation.metrics) == {"mae", "rmse"}
+    assert 5 < evaluation.metrics["mae"] < evaluation.metrics["rmse"] < 100
+
+
+def test_a_holdout_without_rows_is_refused(searched, features, vault):
+    partitions = tuple(part for part in features.partitions if part.day not in features.split.holdout)
+    with pytest.raises(DataError, match="none in the holdout days"):
+        _evaluate(searched, dataclasses.replace(features, partitions=partitions), vault)
+
+
+def _outcome(planned, state, *losses, error=None):
+    return Trial(trial_id=planned.trial_id, params=planned.params, state=state, losses=losses, rounds=4, error=error)
+
+
+def test_the_best_trial_is_the_complete_one_with_the_lowest_last_loss(searched):
+    plan, _ = searched
+    outcomes = [_outcome(trial, TrialState.PRUNED, 0.1) for trial in plan.trials]
+    outcomes[1] = _outcome(plan.trials[1], TrialState.COMPLETE, 0.2, 0.4)
+    outcomes[3] = _outcome(plan.trials[3], TrialState.COMPLETE, 0.5, 0.3)
+    outcomes[4] = _outcome(plan.trials[4], TrialState.COMPLETE, 0.6, 0.3)
+    best = best_trial(plan, {trial.trial_id: trial for trial in outcomes})
+    assert best.trial_id == min(plan.trials[3].trial_id, plan.trials[4].trial_id)
+
+
+def test_a_search_whose_trials_all_failed_says_why(searched):
+    plan, _ = searched
+    outcomes = {t.trial_id: _outcome(t, TrialState.FAILED, error="LightGBMError: refused") for t in plan.trials}
+    with pytest.raises(TrainingError, match="none of 6: LightGBMError: refused"):
+        best_trial(plan, outcomes)
+
+
+def test_an_evaluation_waits_for_every_planned_trial(searched):
+    plan, trials = searched
+    with pytest.raises(TrainingError, match="1 of 6 have no outcome"):
+        best_trial(plan, {trial_id: trials[trial_id] for trial_id in list(trials)[1:]})
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.floats(-2, 2)), min_size=2, max_size=15),
+    st.floats(-3, 3),
+    st.integers(0, 2**31),
+)
+def test_the_interval_moves_with_the_difference_and_holds_its_mean(days, shift, seed):
+    day = np.repeat(np.arange(len(days), dtype=np.int32), [rows for rows, _ in days])
+    difference = np.repeat([value for _, value in days], [rows for rows, _ in days])
+    found, moved = (paired_interval(values, day, seed=seed) for values in (difference, difference + shift))
+    assert found.estimate == pytest.approx(difference.mean(), abs=1e-9)
+    assert found.lower <= found.upper
+    assert found.days == len(days)
+    for bound in ("estimate", "lower", "upper"):
+        assert getattr(moved, bound) - getattr(found, bound) == pytest.approx(shift, abs=1e-9)
+
+
+def test_one_day_gives_no_interval():
+    assert paired_interval(np.ones(5), np.zeros(5, dtype=np.int32), seed=1) is None
+
+
+def test_the_bounds_exclude_the_true_difference_in_a_twentieth_of_the_nights():
+    """3 weeks of 100 flights whose day shifts them all: the bound must hold against that, at its declared level."""
+    generator = np.random.default_rng(20130101)
+    day = np.repeat(np.arange(21, dtype=np.int32), 100)
+    nights = 400
+    missed = 0
+    for night in range(nights):
+        difference = np.repeat(generator.normal(0, 1, 21), 100) + generator.normal(0, 1, len(day))
+        interval = paired_interval(difference, day, seed=night)
+        missed += interval.upper < 0
+    assert 0.02 < missed / nights < 0.085
