@@ -1,0 +1,129 @@
+"""An event as the ledger keeps it: sealed bytes with their leaf hash, and the entry read back from them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from include.core.canonical import encode
+from include.core.errors import LedgerError
+from include.core.events import Event
+from include.ledger import kinds
+
+_LEAF_PREFIX = b"\x00"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fence:
+    """The right to write as the holder of *project*'s lease; ``token`` is what the lease was taken with."""
+
+    project: str
+    token: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An event in the log.
+
+    ``position`` counts all events from 1 without gaps, ``stream_version`` those of its stream likewise. ``recorded_at``
+    (UTC) is when the ledger received it. ``key`` is the idempotency key of a fact. ``leaf_hash`` (64 hex digits) is the
+    RFC 9162 leaf hash of the sealed bytes.
+    """
+
+    position: int
+    stream: str
+    stream_version: int
+    recorded_at: datetime
+    key: str | None
+    event: Event
+    leaf_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sealed:
+    """An event's bytes, fixed for ever, and what of them is repeated in columns.
+
+    ``raw`` is two lines of canonical JSON: who, where and when (``key``, ``kind``, ``recorded_at``, ``stream``,
+    ``version``), then the event. The hash so covers everything that an entry says but its place in the order.
+    """
+
+    stream: str
+    kind: str
+    version: int
+    key: str | None
+    recorded_at: str
+    raw: bytes
+    leaf_hash: str
+
+    @property
+    def body(self) -> bytes:
+        """The event's canonical bytes."""
+        return self.raw.partition(b"\n")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """A sealed event with its place in the order."""
+
+    inbox_id: int
+    position: int
+    stream_version: int
+    sealed: Sealed
+
+
+def leaf_hash(raw: bytes) -> str:
+    """SHA-256(0x00 || *raw*) in hex: the leaf hash of RFC 9162, section 2.1.1."""
+    return hashlib.sha256(_LEAF_PREFIX + raw).hexdigest()
+
+
+def seal(stream: str, event: Event, *, key: str | None, recorded_at: datetime) -> Sealed:
+    """The bytes to keep for *event*.
+
+    They are decoded once before they are kept: an entry that cannot be read back would block every later reader.
+
+    Raises:
+        LedgerError: the kind is unknown, the event has no canonical form, or a field is not of its declared type.
+    """
+    kind, version = kinds.name_of(event)
+    try:
+        body = encode(event)
+    except TypeError as error:
+        raise LedgerError(
+            "an event has a canonical form", value=f"{kind}: {error}", remedy="Use only plain, finite, zoned values."
+        ) from error
+    kinds.decode_event(kind, version, body)
+    moment = recorded_at.astimezone(UTC).isoformat()
+    raw = _header(stream, kind, version, key, moment) + b"\n" + body
+    return Sealed(
+        stream=stream, kind=kind, version=version, key=key, recorded_at=moment, raw=raw, leaf_hash=leaf_hash(raw)
+    )
+
+
+def unseal(logged: Logged) -> Entry:
+    """The entry that the bytes say.
+
+    Raises:
+        LedgerError: the bytes are not those that were hashed, the columns say something else, or the kind is unknown.
+    """
+    sealed = logged.sealed
+    columns = _header(sealed.stream, sealed.kind, sealed.version, sealed.key, sealed.recorded_at)
+    if leaf_hash(sealed.raw) != sealed.leaf_hash or sealed.raw != columns + b"\n" + sealed.body:
+        raise LedgerError(
+            "a ledger row is what was recorded",
+            value=f"position {logged.position} was altered",
+            remedy="Restore the ledger from a backup and find out who wrote to its tables.",
+        )
+    return Entry(
+        position=logged.position,
+        stream=sealed.stream,
+        stream_version=logged.stream_version,
+        recorded_at=datetime.fromisoformat(sealed.recorded_at),
+        key=sealed.key,
+        event=kinds.decode_event(sealed.kind, sealed.version, sealed.body),
+        leaf_hash=sealed.leaf_hash,
+    )
+
+
+def _header(stream: str, kind: str, version: int, key: str | None, recorded_at: str) -> bytes:
+    fields = {"key": key, "kind": kind, "recorded_at": recorded_at, "stream": stream, "version": version}
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,71 @@
+"""Kinds of events by name and version. Whatever is not known here is refused, never skipped.
+
+To change a published kind: raise its ``version``, add an upcaster from the version before, keep all golden files.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from include.core import events
+from include.core.canonical import decode
+from include.core.errors import LedgerError
+from include.core.events import Event
+
+#: Takes the JSON object of one version of a kind, returns that of the next version.
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+KINDS: Mapping[str, type[Event]] = {
+    kind.kind: kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+}
+
+#: By kind and the version that it takes.
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+
+
+def name_of(event: Event) -> tuple[str, int]:
+    """The kind and version under which *event* is kept.
+
+    Raises:
+        LedgerError: the event is of no known kind, so nobody could read it back.
+    """
+    if KINDS.get(getattr(event, "kind", "")) is not type(event):
+        raise LedgerError(
+            "only known kinds are recorded", value=type(event).__name__, remedy="Declare it in include/core/events.py."
+        )
+    return event.kind, event.version
+
+
+def decode_event(kind: str, version: int, body: bytes) -> Event:
+    """The event that the canonical bytes *body* say, brought to the current version of its kind.
+
+    Raises:
+        LedgerError: the kind or version is unknown, or the bytes are no such event.
+    """
+    known = KINDS.get(kind)
+    if known is None or not 1 <= version <= known.version:
+        raise LedgerError(
+            "every kind and version in the ledger is known",
+            value=f"kind {kind!r} version {version}",
+            remedy="Read this ledger with the release that wrote it, or a later one.",
+        )
+    try:
+        return decode(known, _upcast(kind, version, known.version, body))
+    except (ValueError, KeyError) as error:
+        # The error's own text may quote what the event holds.
+        raise LedgerError(
+            "an entry decodes as its kind",
+            value=f"kind {kind!r} version {version} ({type(error).__name__})",
+            remedy="Compare the kind's fields with its golden file.",
+        ) from error
+
+
+def _upcast(kind: str, version: int, current: int, body: bytes) -> bytes:
+    if version == current:
+        return body
+    fields = json.loads(body)
+    for step in range(version, current):
+        fields = UPCASTERS[kind, step](fields)
+    return json.dumps(fields).encode()

@@ -1,0 +1,90 @@
+"""One night of a project at a time: a lease per project, with a fencing token.
+
+A holder writes with its :class:`~include.ledger.Fence`. Once another run has taken the lease, or it was released, the
+ledger refuses the old token, so that a night that was thought dead cannot write after all.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from include.core.errors import LeaseHeld, LedgerConflict
+from include.core.events import LeaseReleased, LeaseTaken
+from include.ledger.entry import Entry, Fence
+
+if TYPE_CHECKING:
+    from include.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a lease, until ``expires_at`` (exclusive); expired, it is held until somebody else takes it."""
+
+    run_id: str
+    token: int
+    expires_at: datetime
+
+
+def stream_of(project: str) -> str:
+    """The stream of *project*'s lease."""
+    return f"lease/{project}"
+
+
+def holder(newest_first: Iterable[Entry]) -> Holder | None:
+    """The fold of a lease stream, read backwards and no further than needed.
+
+    The token is the stream's version at which the holder took the lease; extending it changes only its end.
+    """
+    current: Holder | None = None
+    for entry in newest_first:
+        event = entry.event
+        if not isinstance(event, LeaseTaken) or (current is not None and event.run_id != current.run_id):
+            break
+        expires_at = event.expires_at if current is None else current.expires_at
+        current = Holder(run_id=event.run_id, token=entry.stream_version, expires_at=expires_at)
+    return current
+
+
+def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration: timedelta) -> Fence:
+    """Take *project*'s lease for *run_id* until *now* + *duration*, or extend it when less than half is left.
+
+    The same run gets the same fence however often it asks. An expired lease of another run is taken over.
+
+    Raises:
+        LeaseHeld: another run holds the lease at *now* (UTC).
+    """
+    while True:
+        entries = ledger.read(stream_of(project))
+        held = holder(reversed(entries))
+        if held is not None and held.run_id != run_id and now < held.expires_at:
+            raise LeaseHeld(
+                "one night of a project runs at a time",
+                value=f"run {held.run_id!r} of {project!r} holds the lease until {held.expires_at:%Y-%m-%d %H:%M:%S}Z",
+                remedy="Wait until it ends; a run that died gives way when its lease expires.",
+            )
+        mine = held if held is not None and held.run_id == run_id else None
+        if mine is not None and mine.expires_at - now >= duration / 2:
+            return Fence(project=project, token=mine.token)
+        version = entries[-1].stream_version if entries else 0
+        event = LeaseTaken(run_id=run_id, expires_at=now + duration)
+        try:
+            taken = ledger.append(stream_of(project), [event], expected_version=version)
+        except LedgerConflict:
+            continue
+        return Fence(project=project, token=mine.token if mine is not None else taken)
+
+
+def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
+    """Give *project*'s lease back if *run_id* holds it; nothing happens if it does not."""
+    while True:
+        entries = ledger.read(stream_of(project))
+        held = holder(reversed(entries))
+        if held is None or held.run_id != run_id:
+            return
+        event = LeaseReleased(run_id=run_id)
+        try:
+            ledger.append(stream_of(project), [event], expected_version=entries[-1].stream_version)
+        except LedgerConflict:
+            continue
+        return

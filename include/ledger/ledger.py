@@ -1,0 +1,202 @@
+"""The rules of the ledger: expected versions, facts, fences. The SQL is in ``database``."""
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from include.core.canonical import encode
+from include.core.errors import LedgerConflict, LedgerError
+from include.core.events import Event
+from include.ledger import lease
+from include.ledger.entry import Entry, Fence, Logged, Sealed, seal, unseal
+
+if TYPE_CHECKING:
+    from include.ledger.database import Database
+    from include.ledger.transaction import Transaction
+
+_RECEIVED = "received/"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """An append-only log of events in streams, shared by threads, processes and, in PostgreSQL, machines.
+
+    An event that was recorded is never changed; an event that could not be recorded left nothing behind. Every method
+    raises :class:`~include.core.errors.LedgerUnavailable` when the database cannot be reached or written.
+    """
+
+    def __init__(self, database: "Database", *, clock: Callable[[], datetime] = _utc_now) -> None:
+        """*clock* stamps what is recorded; see :meth:`open`."""
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    def open(cls, url: str, *, clock: Callable[[], datetime] = _utc_now) -> "Ledger":
+        """The ledger at *url*: ``sqlite:////absolute/path.db`` or ``postgresql+psycopg://…``; made if it is not there.
+
+        Raises:
+            LedgerError: no such kind of database, or SQLite on a network file system.
+            LedgerUnavailable: the database cannot be reached.
+        """
+        from include.ledger.database import Database  # deferred: SQLAlchemy takes a quarter of a second
+
+        database = Database(url)
+        database.create()
+        return cls(database, clock=clock)
+
+    def close(self) -> None:
+        """Let go of this process's connections; a later call opens new ones."""
+        self._database.close()
+
+    def append(self, stream: str, events: Sequence[Event], *, expected_version: int, fence: Fence | None = None) -> int:
+        """Append all of *events* if *stream* still stands at *expected_version*; its new version.
+
+        Raises:
+            LedgerConflict: somebody appended first, and nothing of this was appended.
+            LedgerError: a stale fence, or an unknown kind.
+        """
+        sealed = [self._seal(stream, event) for event in events]
+        with self._database.writing() as transaction:
+            transaction.insert(sealed)
+            transaction.sequence()
+            _check(transaction, fence)
+            version = transaction.version(stream)
+            if version != expected_version + len(sealed):
+                raise LedgerConflict(
+                    "an event is appended at the version that was read",
+                    value=f"{stream!r} stands at {version - len(sealed)}, expected {expected_version}",
+                    remedy="Read the stream again, decide again, and retry.",
+                )
+            return version
+
+    def record(self, stream: str, event: Event, *, key: str | None = None, fence: Fence | None = None) -> Entry:
+        """Record an observation, or under *key* a fact: the same fact again gives the first entry.
+
+        Raises:
+            LedgerError: another fact stands under *key*, a stale fence, or an unknown kind.
+        """
+        return self.record_all(stream, [(event, key)], fence=fence)[0]
+
+    def record_all(
+        self, stream: str, events: Sequence[tuple[Event, str | None]], *, fence: Fence | None = None
+    ) -> list[Entry]:
+        """:meth:`record` for each event and key, all or none, in one transaction; entries in the same order."""
+        offered = [self._seal(stream, event, key) for event, key in events]
+        with self._database.writing() as transaction:
+            known = transaction.by_keys({sealed.key for sealed in offered if sealed.key is not None})
+            fresh = _fresh(offered, known)
+            inserted = transaction.insert(fresh)
+            transaction.sequence()
+            _check(transaction, fence)
+            placed = transaction.by_ids(inserted)
+            facts = dict(known)
+            observed: list[Logged] = []
+            for sealed, row in zip(fresh, inserted, strict=True):
+                if sealed.key is None:
+                    observed.append(placed[row])
+                else:
+                    facts[sealed.key] = placed[row]
+            observations = iter(observed)
+            return [
+                unseal(next(observations)) if sealed.key is None else _same_fact(sealed, facts[sealed.key])
+                for sealed in offered
+            ]
+
+    def receive(self, stream: str, event: Event) -> None:
+        """Take *event* in without waiting for others: the next reader gives it its place.
+
+        The same event in the same stream is kept once (by the SHA-256 of its bytes).
+        """
+        body = hashlib.sha256(encode([stream, event.kind, event.version, event])).hexdigest()
+        sealed = self._seal(stream, event, f"{_RECEIVED}{body}")
+        with self._database.receiving() as transaction:
+            transaction.receive(sealed)
+
+    def read(self, stream: str, *, after: int = 0) -> list[Entry]:
+        """The entries of *stream* whose version is above *after*, in order: all that was committed before this call."""
+        return self._read(lambda transaction: transaction.of_stream(stream, after=after))
+
+    def read_all(
+        self, *, after: int = 0, kinds: Collection[type[Event]] | None = None, limit: int | None = None
+    ) -> list[Entry]:
+        """The entries of all streams whose position is above *after*, in order; at most *limit*, only of *kinds*."""
+        names = None if kinds is None else {kind.kind for kind in kinds}
+        return self._read(lambda transaction: transaction.all(after=after, kinds=names, limit=limit))
+
+    def find(self, key: str) -> Entry | None:
+        """The fact that was recorded under *key*."""
+        with self._database.reading() as transaction:
+            logged = transaction.by_keys({key}).get(key)
+        return None if logged is None else unseal(logged)
+
+    def version(self, stream: str) -> int:
+        """How many events *stream* has; 0 for one that does not exist."""
+        self._catch_up()
+        with self._database.reading() as transaction:
+            return transaction.version(stream)
+
+    def delivered(self, name: str) -> tuple[int, int]:
+        """Where the delivery *name* stands: the last delivered position, and its sink's size in bytes then."""
+        with self._database.reading() as transaction:
+            return transaction.cursor(name)
+
+    def mark_delivered(self, name: str, *, position: int, size_bytes: int = 0) -> None:
+        """Remember where the delivery *name* stands. Working state: the only thing here that changes."""
+        with self._database.writing() as transaction:
+            transaction.move_cursor(name, position=position, size_bytes=size_bytes)
+
+    def _read(self, query: "Callable[[Transaction], list[Logged]]") -> list[Entry]:
+        self._catch_up()
+        with self._database.reading() as transaction:
+            logged = query(transaction)
+        return [unseal(one) for one in logged]
+
+    def _catch_up(self) -> None:
+        with self._database.reading() as transaction:
+            behind = transaction.is_behind()
+        if behind:
+            with self._database.writing() as transaction:
+                transaction.sequence()
+
+    def _seal(self, stream: str, event: Event, key: str | None = None) -> Sealed:
+        return seal(stream, event, key=key, recorded_at=self._clock())
+
+
+def _check(transaction: "Transaction", fence: Fence | None) -> None:
+    if fence is None:
+        return
+    held = lease.holder(unseal(logged) for logged in transaction.newest_first(lease.stream_of(fence.project)))
+    if held is None or held.token != fence.token:
+        now = "nobody" if held is None else f"run {held.run_id!r} with token {held.token}"
+        raise LedgerError(
+            "only the holder of a project's lease writes for it",
+            value=f"token {fence.token} for {fence.project!r}, held by {now}",
+            remedy="This run was superseded: let it end, and start the night again.",
+        )
+
+
+def _fresh(offered: Sequence[Sealed], known: Collection[str]) -> list[Sealed]:
+    """Those of *offered* that are not recorded yet: each observation, and each fact once."""
+    taken = set(known)
+    fresh: list[Sealed] = []
+    for sealed in offered:
+        if sealed.key is None or sealed.key not in taken:
+            fresh.append(sealed)
+        if sealed.key is not None:
+            taken.add(sealed.key)
+    return fresh
+
+
+def _same_fact(offered: Sealed, recorded: Logged) -> Entry:
+    entry = unseal(recorded)
+    if (entry.stream, encode(entry.event)) != (offered.stream, offered.body) or entry.event.kind != offered.kind:
+        raise LedgerError(
+            "an idempotency key stands for one fact",
+            value=f"key {offered.key!r} offered again with a different {offered.kind!r} or stream",
+            remedy="Give the new fact a key that names all its inputs.",
+        )
+    return entry

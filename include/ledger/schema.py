@@ -1,0 +1,97 @@
+"""The ledger's tables on SQLite and PostgreSQL, insert-only by trigger.
+
+``inbox`` takes events as they come; ``log`` gives each its place. The names carry a prefix because a served ledger
+may share its database with Airflow, which has a table ``log`` of its own.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+inbox = sa.Table(
+    "ledger_inbox",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, unique=True),
+    sa.Column("recorded_at", sa.Text, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("leaf_hash", sa.Text, nullable=False),
+    # PostgreSQL's transaction id (64 bit): ids commit out of order there, so "not yet in the log" is found by it.
+    sa.Column("transaction_id", sa.BigInteger, index=True),
+    sqlite_autoincrement=True,
+)
+
+log = sa.Table(
+    "ledger_log",
+    metadata,
+    sa.Column("position", _SERIAL, primary_key=True, autoincrement=False),
+    sa.Column("inbox_id", _SERIAL, sa.ForeignKey(inbox.c.id), nullable=False, unique=True),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("stream_version", _SERIAL, nullable=False),
+    # All transactions below this id had ended when the row was written, and their events were in the log with it.
+    sa.Column("horizon", sa.BigInteger),
+    sa.UniqueConstraint("stream", "stream_version"),
+)
+
+#: Where a delivery stands: working state, not evidence, so it may change.
+cursor = sa.Table(
+    "ledger_cursor",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("position", _SERIAL, nullable=False),
+    sa.Column("size_bytes", _SERIAL, nullable=False),
+)
+
+_REFUSAL = "the ledger is append-only"
+
+
+def create(connection: sa.Connection) -> None:
+    """Create tables and triggers in the transaction of *connection*, which holds the writers' lock.
+
+    Tables and triggers come into being in one transaction: the log table is there only if all is.
+    """
+    if sa.inspect(connection).has_table(log.name):
+        return
+    metadata.create_all(connection)
+    statements = _sqlite_triggers() if connection.dialect.name == "sqlite" else _postgresql_triggers()
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def _sqlite_triggers() -> list[str]:
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+    changes = [
+        f"CREATE TRIGGER {table.name}_no_{change.lower()} BEFORE {change} ON {table.name} {refuse}"
+        for table in (inbox, log)
+        for change in ("UPDATE", "DELETE")
+    ]
+    replacements = [
+        f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} WHEN {_taken(table)} {refuse}"
+        for table in (inbox, log)
+    ]
+    return changes + replacements
+
+
+def _taken(table: sa.Table) -> str:
+    """That the new row would replace another: REPLACE deletes without firing the DELETE trigger."""
+    unique = [key for key in table.constraints if isinstance(key, sa.PrimaryKeyConstraint | sa.UniqueConstraint)]
+    same = [" AND ".join(f"{column.name} = NEW.{column.name}" for column in key.columns) for key in unique]
+    return f"EXISTS (SELECT 1 FROM {table.name} WHERE {' OR '.join(same)})"  # noqa: S608  # our own names
+
+
+def _postgresql_triggers() -> list[str]:
+    function = (
+        "CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$"
+    )
+    triggers = [
+        f"CREATE TRIGGER {table.name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
+        for table in (inbox, log)
+    ]
+    return [function, *triggers]
