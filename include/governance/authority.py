@@ -1,0 +1,244 @@
+"""The authority: the stewards' decisions, written with the only key that can sign them."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from include.core.canonical import encode
+from include.core.errors import AuthorityError, LedgerConflict
+from include.core.events import (
+    AccessGranted,
+    AccessRefused,
+    AccessRequested,
+    AccessRevoked,
+    ContractAdopted,
+    Event,
+)
+from include.core.records import Contract, Grant, Treatment
+from include.governance.access import (
+    ADOPTION_TYPE,
+    ATTEMPTS,
+    GRANT_TYPE,
+    Access,
+    Adoption,
+    Decisions,
+    crowded,
+    identifier,
+)
+from include.governance.signing import Signer, Verifier
+from include.ledger import Ledger
+
+#: A grant holds for at least one day and at most that many: a standing permission is looked at once a year.
+LONGEST_GRANT_DAYS = 366
+
+
+class Authority:
+    """Decides on behalf of a steward whom the caller has authenticated.
+
+    Only a steward of the adopted contract decides about its dataset. Of two decisions at the same moment the first
+    holds and the second is refused.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        signer: Signer,
+        verifier: Verifier,
+        contracts: Callable[[], Mapping[str, Contract]],
+    ) -> None:
+        """*contracts* reads the contract files as they are now, by dataset."""
+        self._ledger, self._signer, self._contracts = ledger, signer, contracts
+        self._access = Access(ledger, verifier)
+
+    def contract(self, dataset: str) -> Contract:
+        """The contract in the dataset's file, adopted or not.
+
+        Raises:
+            AuthorityError: there is no such file.
+        """
+        contracts = self._contracts()
+        if dataset not in contracts:
+            remedy = f"Datasets with a contract: {', '.join(contracts) or 'none'}."
+            raise AuthorityError("a dataset has a contract file", value=dataset, remedy=remedy)
+        return contracts[dataset]
+
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets that have a contract file."""
+        return tuple(self._contracts())
+
+    def adopt(self, dataset: str, *, user: str, digest: str | None = None) -> str:
+        """Put the contract file as it is now into effect; its digest. Adopting what is in effect changes nothing.
+
+        *digest* is that of the version that *user* has read: another one on the disk is refused.
+
+        Raises:
+            AuthorityError: *user* is no steward of the version in effect (of the file, for a first adoption), or the
+                file is not what was read.
+        """
+        contract = self.contract(dataset)
+        if digest is not None and digest != contract.digest:
+            remedy = "Read the file again, then adopt it."
+            raise AuthorityError(f"{dataset}: the contract is the one you read", value=contract.digest, remedy=remedy)
+        stream = f"contract/{dataset}"
+        for _ in range(ATTEMPTS):
+            version = self._ledger.version(stream)
+            current = self._access.adoption(dataset)
+            _require_steward(dataset, current.stewards if current else contract.stewards, user)
+            if current and current.digest == contract.digest:
+                return contract.digest
+            try:
+                self._ledger.append(stream, [self._adopted(contract, user, version + 1)], expected_version=version)
+            except LedgerConflict:
+                continue
+            return contract.digest
+        raise crowded(stream)
+
+    def grant(self, request_id: str, *, user: str, reason: str, days: int, now: datetime) -> Grant:
+        """Allow what *request_id* asks for, from *now* (UTC, inclusive) for *days* (1 to 366).
+
+        Raises:
+            AuthorityError: *user* is no steward of the dataset or made the request; it is decided already; the contract
+                changed since; the request asks for a column that the contract does not let anyone read that way; or
+                *days* or *reason* cannot be used.
+        """
+        reason = _reason(reason)
+        if not 1 <= days <= LONGEST_GRANT_DAYS:
+            remedy = "Choose how many days the grant shall hold."
+            raise AuthorityError(f"a grant holds for 1 to {LONGEST_GRANT_DAYS} days", value=days, remedy=remedy)
+        made: list[Grant] = []
+
+        def decide(request: AccessRequested, decisions: Decisions) -> Event:
+            if request.requester == user:
+                remedy = "Let another steward of the dataset decide."
+                raise AuthorityError("nobody approves their own request", value=user, remedy=remedy)
+            self._require_readable(request)
+            made[:] = [_grant(request, user, reason, now, days, decisions.version)]
+            envelope = self._signer.sign(GRANT_TYPE, encode(made[0]))
+            return AccessGranted(request_id=request_id, grant_id=made[0].grant_id, envelope=envelope)
+
+        self._decide(request_id, user, decide)
+        return made[0]
+
+    def refuse(self, request_id: str, *, user: str, reason: str) -> None:
+        """Decline a request for good; the same may be asked again.
+
+        Raises:
+            AuthorityError: *user* is no steward of the dataset, it is decided already, or *reason* is empty.
+        """
+        reason = _reason(reason)
+        self._decide(request_id, user, lambda *_: AccessRefused(request_id=request_id, steward=user, reason=reason))
+
+    def revoke(self, grant_id: str, *, user: str, reason: str) -> None:
+        """End a grant now. Revoking it again changes nothing.
+
+        Raises:
+            AuthorityError: there is no such grant, *user* is no steward of its dataset, or *reason* is empty.
+        """
+        reason = _reason(reason)
+        for _ in range(ATTEMPTS):
+            project, dataset, decisions = self._find(AccessGranted, grant_id)
+            self._require_adopted_steward(dataset, user)
+            if grant_id in decisions.revocations:
+                return
+            event = AccessRevoked(grant_id=grant_id, steward=user, reason=reason)
+            stream = f"access/{project}/{dataset}"
+            try:
+                self._ledger.append(stream, [event], expected_version=decisions.version)
+            except LedgerConflict:
+                continue
+            return
+        raise crowded(f"grant {grant_id}")
+
+    def _decide(self, request_id: str, user: str, decide: Callable[[AccessRequested, Decisions], Event]) -> None:
+        for _ in range(ATTEMPTS):
+            project, dataset, decisions = self._find(AccessRequested, request_id)
+            self._require_adopted_steward(dataset, user)
+            request = decisions.requests[request_id]
+            if request not in decisions.open:
+                refusal = decisions.refusals.get(request_id)
+                found = f"refused by {refusal.steward}" if refusal else "granted"
+                remedy = "To end a grant, revoke it; to undo a refusal, let the project ask again."
+                raise AuthorityError(f"request {request_id} is decided once", value=found, remedy=remedy)
+            event = decide(request, decisions)
+            try:
+                self._ledger.append(f"access/{project}/{dataset}", [event], expected_version=decisions.version)
+            except LedgerConflict:
+                continue
+            return
+        raise crowded(f"request {request_id}")
+
+    def _find(self, kind: type[AccessRequested] | type[AccessGranted], name: str) -> tuple[str, str, Decisions]:
+        for entry in self._ledger.read_all(kinds=(kind,)):
+            event = entry.event
+            found = event.request_id if isinstance(event, AccessRequested) else getattr(event, "grant_id", None)
+            if found == name:
+                _, project, dataset = entry.stream.split("/", 2)
+                return project, dataset, self._access.decisions(project, dataset)
+        what = "request" if kind is AccessRequested else "grant"
+        raise AuthorityError(f"there is a {what} of that id", value=name, remedy="List them: `./trainyard status`.")
+
+    def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
+        adoption = Adoption(
+            dataset=contract.dataset,
+            contract_version=contract.version,
+            digest=contract.digest,
+            stewards=contract.stewards,
+            adopted_by=user,
+            position=position,
+        )
+        return ContractAdopted(
+            dataset=contract.dataset,
+            contract_version=contract.version,
+            digest=contract.digest,
+            stewards=contract.stewards,
+            adopted_by=user,
+            envelope=self._signer.sign(ADOPTION_TYPE, encode(adoption)),
+        )
+
+    def _require_adopted_steward(self, dataset: str, user: str) -> None:
+        adoption = self._access.adoption(dataset)
+        if adoption is None:
+            remedy = "Let one of the stewards that its file names adopt it first."
+            raise AuthorityError(f"{dataset}: its contract is adopted", value="never adopted", remedy=remedy)
+        _require_steward(dataset, adoption.stewards, user)
+
+    def _require_readable(self, request: AccessRequested) -> None:
+        """The request asks for the adopted contract's columns, treated as that contract says."""
+        scope = request.scope
+        contract = self.contract(scope.dataset)
+        if not scope.contract_digest == contract.digest == self._access.adopted(scope.dataset):
+            remedy = "Adopt the file, or restore the adopted version; then let the project ask again."
+            rule = f"{scope.dataset}: request, contract file and adopted version are the same"
+            raise AuthorityError(rule, value=f"asked under {scope.contract_digest}", remedy=remedy)
+        for name, treatment in scope.columns:
+            column = contract.column(name)
+            if column is None or column.treatment is not treatment or treatment is Treatment.DROP:
+                rule = f"{scope.dataset}: each column is read as its contract says"
+                remedy = "Refuse the request; the project's scope is to be derived again."
+                raise AuthorityError(rule, value=f"{name} as {treatment}", remedy=remedy)
+
+
+def _require_steward(dataset: str, stewards: tuple[str, ...], user: str) -> None:
+    if user not in stewards:
+        remedy = f"Ask {', '.join(stewards)}."
+        raise AuthorityError(f"{dataset}: only a steward of its contract decides", value=user, remedy=remedy)
+
+
+def _reason(reason: str) -> str:
+    if not reason.strip():
+        raise AuthorityError("a decision has a reason", value="none", remedy="Say why, in a sentence for the record.")
+    return reason.strip()
+
+
+def _grant(request: AccessRequested, user: str, reason: str, now: datetime, days: int, position: int) -> Grant:
+    return Grant(
+        grant_id=identifier("g", request.request_id, user, now, days, position),
+        request_id=request.request_id,
+        project=request.project,
+        purpose=request.purpose,
+        scope=request.scope,
+        not_before=now,
+        expires_at=now + timedelta(days=days),
+        requester=request.requester,
+        steward=user,
+        reason=reason,
+    )
