@@ -1,0 +1,145 @@
+"""``run``, ``explain``, ``score``: the night by hand, what it would do, and the champion at work."""
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from include.core.errors import DeclarationError
+from include.core.project import Project
+from include.runtime import local
+from include.runtime.projects import load_project
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.runtime.local import Night
+
+ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
+Instant = Annotated[
+    str | None, typer.Option(help="What the data knew: YYYY-MM-DD or YYYY-MM-DDTHH:MM, UTC. Default: now.")
+]
+
+console = Console()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(explain)
+    app.command()(score)
+
+
+def run(
+    project: ProjectName,
+    instant: Instant = None,
+    run_id: Annotated[str | None, typer.Option(help="Go on with this run instead of starting one.")] = None,
+) -> None:
+    """Run one night of PROJECT in this process, without Airflow."""
+    settings = Settings.from_environment()
+    declared = load_project(project, settings.projects)
+    at = parse_instant(instant)
+    name = run_id or f"manual__{at:%Y-%m-%dT%H:%M}__{uuid.uuid4().hex[:8]}"
+    with console.status("") as status:
+
+        def on_step(step: str, digest: str | None) -> None:
+            if digest is None:
+                status.update(f"{step} …")
+            else:
+                console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
+
+        console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
+        night = local.run_night(settings, declared, run_id=name, instant=at, on_step=on_step)
+    show(night)
+
+
+def show(night: "Night") -> None:
+    """The summary that ends a night: version, decision, metrics beside the champion's, reasons."""
+    evaluation, promotion = night.evaluation, night.promotion
+    state = "[green]champion[/green]" if promotion.verdict.promote else "candidate (the champion stays)"
+    console.print(f"\n{night.run.project} version {promotion.version}: {state}")
+    table = Table("holdout", f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)")
+    for metric, value in evaluation.metrics.items():
+        before = evaluation.champion_metrics.get(metric)
+        table.add_row(metric, f"{value:.4f}", "–" if before is None else f"{before:.4f}")
+    console.print(table)
+    console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
+    for reason in promotion.verdict.reasons:
+        console.print(f"  · {reason}")
+
+
+def explain(project: ProjectName) -> None:
+    """Show what a night of PROJECT would read, build and search. Reads no data."""
+    from include import lineage
+    from include.contracts import load_folder
+
+    settings = Settings.from_environment()
+    declared = load_project(project, settings.projects)
+    contracts = load_folder(settings.contracts)
+    console.print(f"[bold]{declared.name}[/bold] · {declared.owner}\n{declared.purpose}\n")
+    reads = Table("dataset", "days back", "columns read", "treatment", "approved by", title="reads")
+    for dataset in lineage.scope_of(declared, contracts).datasets:
+        treated = ", ".join(f"{name}: {how}" for name, how in dataset.columns if how.value != "clear") or "all clear"
+        reads.add_row(
+            dataset.dataset,
+            "all rows" if dataset.window_days is None else str(dataset.window_days),
+            ", ".join(dataset.names),
+            treated,
+            ", ".join(contracts[dataset.dataset].stewards),
+        )
+    console.print(reads)
+    builds = Table("feature group", "days back", "what", title="builds")
+    for group in declared.features:
+        summary = (group.build.__doc__ or "").strip().splitlines()
+        builds.add_row(group.name, str(group.lookback_days), summary[0] if summary else "")
+    console.print(builds)
+    _explain_search(declared)
+
+
+def _explain_search(project: Project) -> None:
+    window, search = project.window, project.search
+    table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
+    for name, part in search.space.items():
+        table.add_row(name, str(part))
+    console.print(table)
+    train = window.days - window.validation_days - window.holdout_days
+    console.print(
+        f"trains on {train} days, chooses on the next {window.validation_days}, reports on the last "
+        f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
+        f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule}"
+    )
+
+
+def score(
+    project: ProjectName,
+    file: Annotated[Path, typer.Argument(help="Parquet or CSV with rows of the target's dataset; outcomes optional.")],
+    output: Annotated[Path | None, typer.Option(help="Where to write the predictions (Parquet or CSV).")] = None,
+    instant: Instant = None,
+) -> None:
+    """Score the rows of FILE with the champion of PROJECT."""
+    from include.runtime.scoring import score_file
+
+    settings = Settings.from_environment()
+    declared = load_project(project, settings.projects)
+    target = output or file.with_name(f"{file.stem}.scored{file.suffix}")
+    rows = score_file(settings, declared, file, target, instant=parse_instant(instant))
+    console.print(f"{rows:,} predictions written to {target}")
+
+
+def parse_instant(text: str | None) -> datetime:
+    """The UTC moment that *text* names; now if there is none.
+
+    Raises:
+        DeclarationError: it is no date and no time.
+    """
+    if text is None:
+        return datetime.now(UTC).replace(second=0, microsecond=0)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DeclarationError(
+            "an instant is a date or a time in UTC", value=text, remedy="Write 2013-07-01 or 2013-07-01T04:00."
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

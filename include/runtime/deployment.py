@@ -1,0 +1,52 @@
+"""What a deployment has before its first night: folders and keys, made once and never overwritten."""
+
+import os
+
+from include.core.errors import DeclarationError
+from include.settings import Settings
+
+AUTHORITY_PUBLIC_KEY = "authority.pub"
+PSEUDONYM_KEY = "pseudonym.key"
+MODEL_KEY = "model.key"
+MODEL_PUBLIC_KEY = "model.pub"
+
+
+def prepare(settings: Settings) -> None:
+    """Make the home and the reader's keys; harmless when they are there. The authority makes its own on its start.
+
+    Raises:
+        AuthorityError: a key cannot be written, or is readable by others.
+    """
+    from include.governance import secrets
+    from include.governance.signing import Signer, create_key
+
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    secrets.keep(settings.keys / PSEUDONYM_KEY, secrets.random_key)
+    create_key(settings.keys / MODEL_KEY)
+    Signer.load(settings.keys / MODEL_KEY).publish(settings.keys / MODEL_PUBLIC_KEY)
+
+
+def require(settings: Settings) -> None:
+    """Check that :func:`prepare` and the authority have done their part.
+
+    Raises:
+        DeclarationError: a key is missing; names it.
+    """
+    names = (AUTHORITY_PUBLIC_KEY, PSEUDONYM_KEY, MODEL_KEY, MODEL_PUBLIC_KEY)
+    missing = [name for name in names if not (settings.keys / name).exists()]
+    if missing:
+        raise DeclarationError(
+            f"{settings.keys} holds the deployment's keys",
+            value=f"no {', '.join(missing)}",
+            remedy="Run `./trainyard setup` (which makes them), or mount the folder that TRAINYARD_KEYS names.",
+        )
+
+
+def separation_of_duties(settings: Settings) -> str:
+    """Whether this process could sign grants itself, in the words that the record and ``status`` use."""
+    keys = settings.authority_keys
+    if os.access(keys, os.R_OK | os.X_OK):
+        return "NOT SHOWN: this process can read the authority's key (one operating-system user)"
+    if keys.exists():
+        return "SHOWN: the authority's key exists and this process cannot read it"
+    return "SHOWN: the authority's key is not on this machine"

@@ -1,0 +1,135 @@
+"""The night in this process, and the platform that every runtime opens from the settings."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from include import steps
+from include.core.project import Project
+from include.core.records import Evaluation, Plan, Promotion, Run
+from include.ledger import Ledger
+from include.runtime.code import code_digest
+from include.runtime.projects import load_project
+from include.settings import ROOT, Settings
+from include.steps import Platform
+
+#: Called when a step begins (``None``) and when it ends (its digest).
+Progress = Callable[[str, str | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """What a night left: its run, and what it decided."""
+
+    run: Run
+    evaluation: Evaluation
+    promotion: Promotion
+
+
+def utc_now() -> datetime:
+    """The wall clock, the one that decides whether a grant holds."""
+    return datetime.now(UTC)
+
+
+def open_platform(settings: Settings) -> Platform:
+    """The platform of *settings*: cheap, since every task does it.
+
+    Raises:
+        DeclarationError: a key is missing (``./trainyard setup`` makes what a new home lacks).
+        LedgerUnavailable: the ledger's database cannot be reached.
+    """
+    from include.contracts import load_folder
+    from include.governance.access import Access
+    from include.governance.pseudonyms import Pseudonyms
+    from include.governance.signing import Signer, Verifier
+    from include.governance.vault import Vault
+    from include.registry.versions import Versions
+    from include.runtime import deployment
+    from include.store import Store
+
+    deployment.require(settings)
+    ledger = Ledger.open(settings.ledger)
+    access = Access(ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY))
+    return Platform(
+        ledger=ledger,
+        store=Store(settings.store),
+        vault=Vault(Store(settings.vault), access, ledger),
+        access=access,
+        contracts=load_folder(settings.contracts),
+        pseudonyms=Pseudonyms.load(settings.keys / deployment.PSEUDONYM_KEY),
+        production=settings.production,
+        signer=Signer.load(settings.keys / deployment.MODEL_KEY),
+        verifier=Verifier.load(settings.keys / deployment.MODEL_PUBLIC_KEY),
+        versions=Versions(settings.mlflow, settings.home / "mlflow"),
+        code=lambda project: code_digest(ROOT / "include", settings.projects, project),
+        separation_of_duties=deployment.separation_of_duties(settings),
+    )
+
+
+def run_night(
+    settings: Settings,
+    project: Project,
+    *,
+    run_id: str,
+    instant: datetime,
+    on_step: Progress = lambda step, digest: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Night:
+    """The whole night of *project* in this process, its training shards in processes of their own.
+
+    Raises:
+        AccessDenied: no grant covers what the project reads; the requests are filed.
+        TrainyardError: whatever rule the night broke. Run it again with the same *run_id* to go on.
+    """
+    platform = open_platform(settings)
+    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock())
+    try:
+        with _step("gate", on_step):
+            steps.request_access(platform, run, requester=settings.user, now=clock())
+            platform.access.require(steps.scope_of(platform, run), now=clock())
+        snapshot = _report("snapshot", on_step, lambda: steps.snapshot(platform, project, run, now=clock()))
+        _report("validate", on_step, lambda: steps.validate(platform, project, run, snapshot, now=clock()))
+        built = _report("features", on_step, lambda: steps.features(platform, project, run, snapshot, now=clock()))
+        drawn = _report("plan", on_step, lambda: steps.plan(platform, project, run, built, now=clock()))
+        with _step("train", on_step):
+            _train(settings, project, run, drawn, steps.shards(platform, drawn))
+        chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, now=clock()))
+        decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
+    finally:
+        steps.end(platform, run)
+    return Night(
+        run=run, evaluation=platform.load(Evaluation, chosen), promotion=platform.load(Promotion, decided)
+    )
+
+
+@contextmanager
+def _step(name: str, on_step: Progress) -> Iterator[None]:
+    on_step(name, None)
+    yield
+    on_step(name, "")
+
+
+def _report(name: str, on_step: Progress, step: Callable[[], str]) -> str:
+    on_step(name, None)
+    digest = step()
+    on_step(name, digest)
+    return digest
+
+
+def _train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> None:
+    """The shards, as many at a time as there are cores; spawned, since a forked child may not use OpenMP again."""
+    workers = min(len(shards), multiprocessing.cpu_count())
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(_train_shard, settings, project.name, run.run_id, plan, shard) for shard in shards]
+        for future in as_completed(futures):
+            future.result()
+
+
+def _train_shard(settings: Settings, project_name: str, run_id: str, plan: str, shard: int) -> str:
+    platform = open_platform(settings)
+    project = load_project(project_name, settings.projects)
+    run = steps.resume(platform, project, run_id=run_id, now=utc_now())
+    return steps.train(platform, project, run, plan, shard, now=utc_now())
