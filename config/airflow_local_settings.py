@@ -1,0 +1,57 @@
+"""What every task inherits already imported.
+
+The scheduler's executor forks a process for each task, and a fork shares what its parent has imported: two seconds of
+imports are paid once, here, and not by every task. Import, never compute: a thread pool (OpenMP, BLAS, Arrow, DuckDB)
+that the parent has used is dead in its children, and they would wait for it for ever.
+"""
+
+import importlib
+import os
+import sys
+
+__all__: list[str] = []  # nothing here overrides a setting of Airflow
+
+#: What the steps import, and what Airflow itself imports in a task.
+PRELOADED = (
+    "airflow.sdk.api.client",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.providers.openlineage.plugins.listener",
+    "croniter",
+    "duckdb",
+    "great_expectations",
+    "ibis.backends.duckdb",
+    "lightgbm",
+    "mlflow.tracking",
+    "numpy",
+    "open_data_contract_standard.model",
+    "optuna",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "securesystemslib.dsse",
+    "sqlalchemy",
+    "sqlglot.optimizer",
+    "include.runtime.airflow.assembly",
+    "include.runtime.airflow.tasks",
+    "include.runtime.airflow.transport",
+    "include.runtime.local",
+)
+
+#: Read by libraries when they are loaded: one thread each, and no thread of their own in the background. What wants
+#: more threads (a refit with two) asks for them where it computes, in the child.
+THREADS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+for variable, value in THREADS.items():
+    os.environ.setdefault(variable, value)
+
+if sys.argv[1:2] == ["scheduler"]:
+    for name in PRELOADED:
+        importlib.import_module(name)

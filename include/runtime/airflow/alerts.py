@@ -1,0 +1,53 @@
+"""Tells ops what they must know, wherever they listen: Apprise addresses, one a line in a file."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from include.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def send(settings: Settings, title: str, body: str) -> bool:
+    """Log the message as a warning, and send it to every configured address. ``False``: an address did not take it.
+
+    An alert that cannot be sent is logged and never raises: what it tells of is worse than its own loss.
+    """
+    log.warning("%s. %s", title, body)
+    if settings.alerts_file is None:
+        return True
+    import apprise
+
+    try:
+        lines = settings.alerts_file.read_text().splitlines()
+    except OSError as error:
+        log.error("No alert was sent: %s cannot be read (%s)", settings.alerts_file, error.strerror)
+        return False
+    listeners = apprise.Apprise()
+    addresses = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    understood = [listeners.add(address) for address in addresses]
+    sent = bool(listeners.notify(title=title, body=body))
+    if not (sent and all(understood)):
+        log.error("An alert did not reach every address in %s", settings.alerts_file)
+    return sent and all(understood)
+
+
+def run_failed(context: Mapping[str, Any]) -> None:
+    """What a DAG does when its run has failed: give the lease back, and tell ops which task it was."""
+    from include.runtime.airflow import tasks
+
+    dag, run_id = context["dag"], context["run_id"]
+    project = project_of(dag.dag_id)
+    tasks.end(project, run_id)
+    reason = context.get("reason") or "failed"
+    send(
+        Settings.from_environment(),
+        f"{project}: the night failed",
+        f"Run {run_id} of {dag.dag_id}: {reason}. Its tasks' logs in Airflow say why and what to do.",
+    )
+
+
+def project_of(dag_id: str) -> str:
+    """The project whose DAG this is."""
+    return dag_id.removeprefix("train_")

@@ -1,0 +1,215 @@
+"""What each of Airflow's four processes is told: addresses, secrets and limits, as environment variables."""
+
+import json
+import os
+import secrets
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.settings import ROOT, Settings
+
+#: The four processes, in the order in which they start; the name is also the `airflow` sub-command.
+API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER = "api-server", "scheduler", "dag-processor", "triggerer"
+PROCESSES = (API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
+
+#: The people of the demo, each with the role that Airflow's simple authentication knows. Who is a steward is said by
+#: the data contracts, not by a role.
+USERS = {"ada": "admin", "olly": "op", "dana": "user", "steward": "user"}
+
+#: What a task may run at once; the pools below share it.
+PARALLELISM = 4
+
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """What Airflow signs and encrypts with, and the passwords of its users. Kept in two files of mode 0600."""
+
+    jwt: str
+    session: str
+    fernet: str
+    passwords: Mapping[str, str]
+
+
+def airflow_home(settings: Settings) -> Path:
+    """The folder of everything that Airflow writes itself."""
+    return settings.home / "airflow"
+
+
+def passwords_file(settings: Settings) -> Path:
+    """The file that holds the generated passwords, by user (JSON, mode 0600)."""
+    return airflow_home(settings) / "passwords.json"
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """The secrets of this home, generated on first use and kept."""
+    kept = _load_or_create(
+        airflow_home(settings) / "secrets.json",
+        lambda: {
+            "jwt": secrets.token_hex(64),
+            "session": secrets.token_hex(32),
+            "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        },
+    )
+    passwords = _load_or_create(passwords_file(settings), lambda: {user: secrets.token_urlsafe(12) for user in USERS})
+    return Secrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
+
+
+def environment_of(process: str, settings: Settings, *, port: int, base: Mapping[str, str]) -> dict[str, str]:
+    """The environment of *process*: *base* (this process's own), our settings, and Airflow's.
+
+    Only the API server is told where the grant-signing key lies. The others are pointed at a folder without a key that
+    they can read, as they could read the real one: all run as one operating-system user, and what they record of the
+    separation of duties must say that it is not shown.
+    """
+    kept = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW_", "TRAINYARD_"))}
+    test_only = {name: value for name, value in base.items() if name.startswith("TRAINYARD_TEST_")}
+    ours = _settings_environment(settings)
+    if process != API_SERVER:
+        keyless = airflow_home(settings) / "no-authority"
+        keyless.mkdir(parents=True, exist_ok=True)
+        ours["TRAINYARD_AUTHORITY_KEYS"] = str(keyless)
+    database = {name: value for name, value in base.items() if name.startswith("AIRFLOW__DATABASE__")}
+    python_path = os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "config"), base.get("PYTHONPATH")]))
+    # A proxy that the user's shell names must not see calls between our own processes.
+    no_proxy = ",".join(filter(None, [base.get("NO_PROXY"), _LOOPBACK, "localhost"]))
+    return {
+        **kept,
+        **test_only,
+        **ours,
+        **_airflow_environment(settings, port),
+        **_quiet_environment(),
+        **database,
+        "PYTHONPATH": python_path,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)]),
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+    }
+
+
+def _settings_environment(settings: Settings) -> dict[str, str]:
+    named = {
+        "TRAINYARD_HOME": settings.home,
+        "TRAINYARD_LEDGER": settings.ledger,
+        "TRAINYARD_STORE": settings.store,
+        "TRAINYARD_VAULT": settings.vault,
+        "TRAINYARD_PRODUCTION": settings.production,
+        "TRAINYARD_PROJECTS": settings.projects,
+        "TRAINYARD_CONTRACTS": settings.contracts,
+        "TRAINYARD_KEYS": settings.keys,
+        "TRAINYARD_AUTHORITY_KEYS": settings.authority_keys,
+        "TRAINYARD_MLFLOW": settings.mlflow,
+        "TRAINYARD_LINEAGE": settings.lineage,
+        "TRAINYARD_ALERTS_FILE": settings.alerts_file,
+        "TRAINYARD_USER": settings.user,
+    }
+    return {name: str(value) for name, value in named.items() if value is not None}
+
+
+def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
+    home, kept = airflow_home(settings), secrets_of(settings)
+    address = f"http://{_LOOPBACK}:{port}"
+    options: dict[str, dict[str, object]] = {
+        "core": {
+            "executor": "LocalExecutor",
+            "parallelism": PARALLELISM,
+            "dags_folder": ROOT / "dags",
+            "plugins_folder": ROOT / "plugins",
+            "load_examples": False,
+            "dags_are_paused_at_creation": False,
+            "fernet_key": kept.fernet,
+            "execution_api_server_url": f"{address}/execution/",
+            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in USERS.items()),
+            "simple_auth_manager_passwords_file": passwords_file(settings),
+            "min_serialized_dag_update_interval": 2,
+            "hostname_callable": "include.runtime.airflow.environment.loopback",
+        },
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "api": {
+            "host": _LOOPBACK,
+            "port": port,
+            "base_url": address,
+            "workers": 1,
+            "worker_timeout": 5,  # also how long a stopping server waits for open connections, the UI's among them
+            "secret_key": kept.session,
+        },
+        "api_auth": {"jwt_secret": kept.jwt, "jwt_issuer": "trainyard"},
+        "dag_processor": {
+            # A new project is a new folder beside an unchanged DAG file: the file is read again every few seconds.
+            "refresh_interval": 5,
+            "min_file_process_interval": 5,
+            "parsing_processes": 1,
+            "stale_dag_threshold": 20,
+            "print_stats_interval": 0,
+        },
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.1,  # a hop from task to task costs about twice this
+            "enable_health_check": False,
+            # What a killed scheduler or task left behind is taken up again within a minute.
+            "scheduler_health_check_threshold": 20,
+            "orphaned_tasks_check_interval": 20,
+            "task_instance_heartbeat_timeout": 40,
+            "task_instance_heartbeat_timeout_detection_interval": 5,
+            "catchup_by_default": False,
+        },
+        "logging": {"base_log_folder": home / "logs", "dag_processor_child_process_log_directory": home / "logs/dags"},
+        "openlineage": {
+            "transport": json.dumps({"type": "include.runtime.airflow.transport.LedgerTransport"}),
+            "namespace": "trainyard",
+            # A forked emitter inherits the task's connection to its supervisor, and can leave the task running.
+            "execute_in_thread": True,
+        },
+    }
+    flat = {
+        f"AIRFLOW__{section}__{option}".upper(): str(value)
+        for section, values in options.items()
+        for option, value in values.items()
+    }
+    return {"AIRFLOW_HOME": str(home), **flat}
+
+
+def _quiet_environment() -> dict[str, str]:
+    return {
+        # Nothing phones home.
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "PYTHONUNBUFFERED": "1",
+        "NO_COLOR": "1",
+    }
+
+
+def loopback() -> str:
+    """What our processes call their host: log links never leave this machine."""
+    return _LOOPBACK
+
+
+def _load_or_create(path: Path, create: Callable[[], dict[str, str]]) -> dict[str, str]:
+    try:
+        return _strings(path)
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(create(), file)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # unlike a rename, it never replaces what another process made first
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return _strings(path)
+
+
+def _strings(path: Path) -> dict[str, str]:
+    kept = json.loads(path.read_text())
+    return {str(name): str(value) for name, value in kept.items()}

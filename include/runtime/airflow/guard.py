@@ -1,0 +1,23 @@
+"""Ends an embedded Airflow when the process that started it is gone, whatever killed that process.
+
+It waits for the end of its standard input: the other end of that pipe closes with its owner, also by SIGKILL.
+"""
+
+import signal
+import sys
+
+from include.runtime.airflow.process import stop
+from include.settings import Settings
+
+
+def main() -> None:
+    # Ctrl-C reaches the starter, which ends Airflow itself; the guard is for when it cannot.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    settings = Settings.from_environment()
+    sys.stdin.buffer.read()
+    stop(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What the tasks of a training DAG do: each opens the platform, takes up its run and calls one step.
+
+Only digests go in and come out. The run's identity is Airflow's run id; its instant is recorded by the gate, once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from include.core.project import Project
+    from include.core.records import DatasetScope, Run
+    from include.settings import Settings
+    from include.steps import Platform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """A run, opened by one of its tasks."""
+
+    settings: "Settings"
+    platform: "Platform"
+    project: "Project"
+    run: "Run"
+
+    def missing(self) -> "tuple[DatasetScope, ...]":
+        """What no grant in force covers now."""
+        from include import steps
+
+        return steps.missing_access(self.platform, self.run, now=datetime.now(UTC))
+
+    def request(self) -> tuple[str, ...]:
+        """Ask the stewards for what is missing, in the name of the project's owner; return the requests' ids."""
+        from include import steps
+
+        now = datetime.now(UTC)
+        return steps.request_access(self.platform, self.run, requester=self.project.owner, now=now)
+
+    def end(self) -> None:
+        """Give the project's lease back."""
+        from include import steps
+
+        steps.end(self.platform, self.run)
+
+
+def begin(project_name: str, run_id: str, instant: datetime) -> Night:
+    """Begin the run, or go on with it: a run keeps the instant that it began with.
+
+    Raises:
+        LeaseHeld: another night of the project is running.
+        CodeChanged: the run began under other code.
+    """
+    from include import steps
+
+    settings, platform, project = _open(project_name)
+    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=datetime.now(UTC))
+    return Night(settings=settings, platform=platform, project=project, run=run)
+
+
+def resume(project_name: str, run_id: str) -> Night:
+    """Take up a run that has begun.
+
+    Raises:
+        LeaseHeld: another night of the project took the lease meanwhile.
+        CodeChanged: the code moved under the running night.
+    """
+    from include import steps
+
+    settings, platform, project = _open(project_name)
+    run = steps.resume(platform, project, run_id=run_id, now=datetime.now(UTC))
+    return Night(settings=settings, platform=platform, project=project, run=run)
+
+
+def perform(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]) -> str:
+    """Do one step of a run that has begun, and return the digest of what it made."""
+    return _STEPS[step](resume(project_name, run_id), inputs)
+
+
+def end(project_name: str, run_id: str) -> None:
+    """Give the lease of a run back, whatever became of it: a run that never began has none."""
+    from include.ledger import Ledger, lease
+    from include.settings import Settings
+
+    lease.release(Ledger.open(Settings.from_environment().ledger), project_name, run_id=run_id)
+
+
+def instant_of(context: Mapping[str, Any]) -> datetime:
+    """The instant that a run stands for (UTC): what its configuration says, else its logical date, else its start.
+
+    Raises:
+        DeclarationError: the configured instant is no time with a zone.
+    """
+    asked = (context.get("params") or {}).get("instant")
+    if asked is None:
+        run = context["dag_run"]
+        found: datetime = run.logical_date or run.run_after
+        return found.astimezone(UTC)
+    try:
+        instant = datetime.fromisoformat(str(asked))
+    except ValueError:
+        instant = datetime.min  # noqa: DTZ901  # refused below, as any time without a zone
+    if instant.tzinfo is None:
+        raise DeclarationError(
+            "a run's instant is a time with its zone", value=asked, remedy='Write it like "2013-09-01T04:00:00Z".'
+        )
+    return instant.astimezone(UTC)
+
+
+def _open(project_name: str) -> "tuple[Settings, Platform, Project]":
+    from include.runtime.local import open_platform
+    from include.runtime.projects import load_project
+    from include.settings import Settings
+
+    settings = Settings.from_environment()
+    return settings, open_platform(settings), load_project(project_name, settings.projects)
+
+
+# ── the steps, by the name of their task ──────────────────────────────────────────────────────────────────────────────
+
+
+def _snapshot(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    return steps.snapshot(night.platform, night.project, night.run, now=datetime.now(UTC))
+
+
+def _validate(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    return steps.validate(night.platform, night.project, night.run, inputs["snapshot"], now=datetime.now(UTC))
+
+
+def _features(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    return steps.features(night.platform, night.project, night.run, inputs["snapshot"], now=datetime.now(UTC))
+
+
+def _plan(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    return steps.plan(night.platform, night.project, night.run, inputs["features"], now=datetime.now(UTC))
+
+
+def _train(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    plan, shard = inputs["plan"], inputs["shard"]
+    return steps.train(night.platform, night.project, night.run, plan, shard, now=datetime.now(UTC))
+
+
+def _evaluate(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    return steps.evaluate(night.platform, night.project, night.run, inputs["plan"], now=datetime.now(UTC))
+
+
+def _promote(night: Night, inputs: Mapping[str, Any]) -> str:
+    from include import steps
+
+    promotion = steps.promote(night.platform, night.project, night.run, inputs["evaluation"], now=datetime.now(UTC))
+    night.end()
+    return promotion
+
+
+_STEPS: Mapping[str, Callable[[Night, Mapping[str, Any]], str]] = {
+    "snapshot": _snapshot,
+    "validate": _validate,
+    "features": _features,
+    "plan": _plan,
+    "train": _train,
+    "evaluate": _evaluate,
+    "promote": _promote,
+}
