@@ -1,6 +1,6 @@
 """The best trial, refitted, on days that nobody has touched, beside the champion on the same rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,7 +48,7 @@ def evaluate(
     plan: Plan,
     plan_digest: str,
     features: FeatureSet,
-    trials: Mapping[str, Trial],
+    trials: Iterable[Trial],
     opened: Artifacts,
     vault: Vault,
     champion: Rival | None = None,
@@ -56,7 +56,7 @@ def evaluate(
 ) -> Evaluation:
     """Refit the trial with the lowest last loss on training and validation days, and score it on the holdout.
 
-    *trials* are the recorded outcomes of the plan, by trial id. *opened* holds ``matrix.contents`` of all three
+    *trials* are the recorded outcomes of the plan. *opened* holds ``matrix.contents`` of all three
     stretches. The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same
     rows. A champion that needs a feature which is not built any more has no metrics and no difference. *threads*
     changes no result.
@@ -100,12 +100,13 @@ def evaluate(
     )
 
 
-def best_trial(plan: Plan, trials: Mapping[str, Trial]) -> Trial:
+def best_trial(plan: Plan, outcomes: Iterable[Trial]) -> Trial:
     """The complete trial of *plan* with the lowest last loss, equal ones told apart by id.
 
     Raises:
         TrainingError: an outcome is missing, or no trial is complete.
     """
+    trials = {trial.trial_id: trial for trial in outcomes}
     planned = [trial.trial_id for trial in plan.trials]
     if missing := [trial_id for trial_id in planned if trial_id not in trials]:
         raise TrainingError(

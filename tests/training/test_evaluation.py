@@ -42,7 +42,13 @@ def searched(features, vault):
 def _evaluate(searched, features, vault, **options):
     plan, trials = searched
     return evaluate(
-        plan=plan, plan_digest="sha256:plan", features=features, trials=trials, opened=vault, vault=vault, **options
+        plan=plan,
+        plan_digest="sha256:plan",
+        features=features,
+        trials=trials.values(),
+        opened=vault,
+        vault=vault,
+        **options,
     )
 
 
@@ -137,13 +143,13 @@ def test_the_best_trial_is_the_complete_one_with_the_lowest_last_loss(searched):
     outcomes[1] = _outcome(plan.trials[1], TrialState.COMPLETE, 0.2, 0.4)
     outcomes[3] = _outcome(plan.trials[3], TrialState.COMPLETE, 0.5, 0.3)
     outcomes[4] = _outcome(plan.trials[4], TrialState.COMPLETE, 0.6, 0.3)
-    best = best_trial(plan, {trial.trial_id: trial for trial in outcomes})
+    best = best_trial(plan, outcomes)
     assert best.trial_id == min(plan.trials[3].trial_id, plan.trials[4].trial_id)
 
 
 def test_a_search_whose_trials_all_failed_says_why(searched):
     plan, _ = searched
-    outcomes = {t.trial_id: _outcome(t, TrialState.FAILED, error="LightGBMError: refused") for t in plan.trials}
+    outcomes = [_outcome(trial, TrialState.FAILED, error="LightGBMError: refused") for trial in plan.trials]
     with pytest.raises(TrainingError, match="none of 6: LightGBMError: refused"):
         best_trial(plan, outcomes)
 
@@ -151,7 +157,7 @@ def test_a_search_whose_trials_all_failed_says_why(searched):
 def test_an_evaluation_waits_for_every_planned_trial(searched):
     plan, trials = searched
     with pytest.raises(TrainingError, match="1 of 6 have no outcome"):
-        best_trial(plan, {trial_id: trials[trial_id] for trial_id in list(trials)[1:]})
+        best_trial(plan, list(trials.values())[1:])
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,179 @@
+"""A model and all that is needed to use it, in one signed artifact: LightGBM text and a manifest, never a pickle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Union
+
+from include.core.canonical import decode, digest_of, encode
+from include.core.errors import AuthorityError, DataError, RegistryError
+from include.core.project import Objective, Project
+from include.core.records import Evaluation, FeatureSet, FeatureSpec, Params
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from include.governance.signing import Signer, Verifier
+
+PAYLOAD_TYPE = "application/vnd.trainyard.model+json"
+
+
+class Artifacts(Protocol):
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+
+    def bytes(self, digest: str) -> bytes: ...
+
+
+class Vault(Protocol):
+    """Where bundles go (:class:`include.governance.vault.Vault`): a model is made of personal data."""
+
+    def put(self, data: bytes) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a model is and what it was made of. ``model`` is the digest of the model text, ``features`` are its columns
+    in their order; ``feature_set``, ``plan``, ``evaluation`` and ``snapshot`` are digests of the night's manifests.
+    """
+
+    project: str
+    purpose: str
+    objective: Objective
+    key: tuple[str, ...]
+    features: tuple[FeatureSpec, ...]
+    params: Params
+    metrics: Mapping[str, float]
+    trial_id: str
+    model: str
+    snapshot: str
+    feature_set: str
+    plan: str
+    evaluation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bundle:
+    """``envelope`` is a DSSE envelope over the canonical :class:`Manifest`, which names the digest of ``model``."""
+
+    envelope: str
+    model: str
+
+
+class Champion:
+    """A model that was loaded from its bundle. It predicts from feature columns by name, in any order."""
+
+    def __init__(self, manifest: Manifest, model_text: str) -> None:
+        import lightgbm
+
+        self.manifest = manifest
+        self._booster = lightgbm.Booster(model_str=model_text)
+
+    @property
+    def features(self) -> tuple[FeatureSpec, ...]:
+        return self.manifest.features
+
+    def predict(self, rows: Union["pa.Table", "pd.DataFrame"]) -> "NDArray[np.float64]":
+        """Probabilities of class 1 (binary) or numbers (regression), one a row, in the rows' order.
+
+        *rows* holds at least the columns of ``features``; a category that training never saw counts as missing.
+
+        Raises:
+            DataError: a feature's column is missing, or is neither a number, a boolean nor a category.
+        """
+        from include.data.encoding import encode_features
+
+        prediction: NDArray[np.float64] = self._booster.predict(
+            encode_features(self._table(rows), self.features), num_threads=1
+        )
+        return prediction
+
+    def _table(self, rows: Union["pa.Table", "pd.DataFrame"]) -> "pa.Table":
+        import pyarrow as pa
+
+        if isinstance(rows, pa.Table):
+            return rows
+        names = [feature.name for feature in self.features if feature.name in rows.columns]
+        try:
+            return pa.Table.from_pandas(rows[names], preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            # Arrow's own text quotes the cell.
+            raise DataError(
+                "a feature's column holds values of one type",
+                value=f"mixed types among {', '.join(names)}",
+                remedy="Make each of these columns numbers or strings throughout.",
+            ) from None
+
+
+def pack(
+    *,
+    evaluation: Evaluation,
+    evaluation_digest: str,
+    features: FeatureSet,
+    project: Project,
+    opened: Artifacts,
+    vault: Vault,
+    signer: "Signer",
+) -> str:
+    """Sign the evaluated model and put its bundle into the vault: the bundle's digest. Same inputs, same digest.
+
+    *opened* holds ``evaluation.model``.
+    """
+    manifest = Manifest(
+        project=project.name,
+        purpose=project.purpose,
+        objective=evaluation.objective,
+        key=features.key,
+        features=features.features,
+        params=evaluation.params,
+        metrics=evaluation.metrics,
+        trial_id=evaluation.trial_id,
+        model=evaluation.model,
+        snapshot=features.snapshot,
+        feature_set=evaluation.features,
+        plan=evaluation.plan,
+        evaluation=evaluation_digest,
+    )
+    envelope = signer.sign(PAYLOAD_TYPE, encode(manifest))
+    return vault.put(encode(_Bundle(envelope=envelope, model=opened.bytes(evaluation.model).decode())))
+
+
+def verify(bundle: bytes, verifier: "Verifier") -> Manifest:
+    """The manifest of *bundle*, signed by the key of *verifier* and true of the model text beside it.
+
+    Raises:
+        RegistryError: it is no bundle, or was altered, or another key signed it.
+    """
+    return _opened(bundle, verifier)[0]
+
+
+def load(bundle: bytes, verifier: "Verifier") -> Champion:
+    """The model of *bundle*, verified first.
+
+    Raises:
+        RegistryError: as :func:`verify`.
+    """
+    return Champion(*_opened(bundle, verifier))
+
+
+def _opened(bundle: bytes, verifier: "Verifier") -> tuple[Manifest, str]:
+    try:
+        packed = decode(_Bundle, bundle)
+        payload = verifier.verify(packed.envelope, PAYLOAD_TYPE)
+        manifest = decode(Manifest, payload)
+    except AuthorityError as error:
+        raise _refused(str(error.value)) from None
+    except ValueError as error:
+        raise _refused(f"no bundle ({type(error).__name__})") from None
+    if digest_of(packed.model.encode()) != manifest.model:
+        raise _refused("a model text that the manifest does not name")
+    return manifest, packed.model
+
+
+def _refused(found: str) -> RegistryError:
+    return RegistryError(
+        "a model bundle is signed by this installation and unaltered",
+        value=found,
+        remedy="Restore the artifact from a copy, or train the model again.",
+    )

@@ -1,0 +1,62 @@
+"""Whether an evaluated model becomes champion."""
+
+from collections.abc import Iterator
+
+from include.core.project import Gates, Objective
+from include.core.records import Evaluation, Verdict
+
+_LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}
+
+#: A gate's outcome: whether it lets the model through, and the sentence that says why.
+Outcome = tuple[bool, str]
+
+
+def decide(evaluation: Evaluation, gates: Gates) -> Verdict:
+    """The verdict of all *gates*, each with its reason: one that does not let the model through is enough.
+
+    A first model must reach the floors. Any other must show, by the one-sided 95 % bound over at least
+    ``gates.minimum_days`` holdout days, that it loses no more than ``gates.margin`` against the champion; for binary
+    labels its AUC may lie at most ``gates.auc_guard`` below the champion's. All limits are inclusive.
+    """
+    outcomes = list(_first(evaluation, gates) if evaluation.champion is None else _against_champion(evaluation, gates))
+    return Verdict(promote=all(passed for passed, _ in outcomes), reasons=tuple(reason for _, reason in outcomes))
+
+
+def _first(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+    name = _LOSS[evaluation.objective]
+    loss = evaluation.metrics[name]
+    yield loss <= gates.floor_loss, f"first version: {name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
+    if evaluation.objective is Objective.BINARY:
+        auc = evaluation.metrics["auc"]
+        yield auc >= gates.floor_auc, f"first version: AUC {auc:.4f}, at least {gates.floor_auc:.4f} is asked for"
+
+
+def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+    champion, difference = f"champion version {evaluation.champion}", evaluation.difference
+    if not evaluation.champion_metrics:
+        yield (
+            False,
+            (
+                f"{champion} could not be scored on these rows: a feature that it needs is not built any more; "
+                "put it back to compare them"
+            ),
+        )
+        return
+    days = difference.days if difference else 1
+    yield days >= gates.minimum_days, f"{days} holdout days, at least {gates.minimum_days} are asked for"
+    if difference is None:
+        yield False, f"one holdout day gives no bound on the difference to {champion}"
+    else:
+        yield (
+            difference.upper <= gates.margin,
+            (
+                f"{_LOSS[evaluation.objective]} differs from {champion} by {difference.estimate:+.4f}, "
+                f"with 95 % confidence by at most {difference.upper:+.4f}; at most {gates.margin:+.4f} is accepted"
+            ),
+        )
+    if evaluation.objective is Objective.BINARY:
+        auc, rival = evaluation.metrics["auc"], evaluation.champion_metrics["auc"]
+        yield (
+            rival - auc <= gates.auc_guard,
+            (f"AUC {auc:.4f} beside {rival:.4f} of {champion}; at most {gates.auc_guard:.4f} less is accepted"),
+        )

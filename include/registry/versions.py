@@ -1,0 +1,151 @@
+"""Registered models as MLflow shows them: a view that can be made again from ledger and vault."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+from include.core.errors import RegistryError
+from include.core.project import Project
+from include.core.records import Evaluation, Promotion
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ALIAS = "champion"
+_VERSION, _EVALUATION = "trainyard.version", "trainyard.evaluation"
+
+
+class Artifacts(Protocol):
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+
+    def bytes(self, digest: str) -> bytes: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """A tracking server and registry of MLflow.
+
+    ``uri`` is a database (``sqlite:///…``, ``postgresql+psycopg://…``) or a server; ``artifacts`` the folder of the
+    model files. MLflow reads ``MLFLOW_DISABLE_TELEMETRY`` from the environment when it is imported: whoever starts the
+    process sets it.
+    """
+
+    uri: str
+    artifacts: Path
+
+    def register(self, *, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
+        """Show the model as a version of the registered model ``project.name``, once per evaluation.
+
+        The version's tags hold our version number and all digests, its run the parameters and metrics. A promoted
+        version gets the alias ``champion``, unless a later version has it. A call that was killed is completed by the
+        next. *opened* holds ``evaluation.model``.
+
+        Raises:
+            RegistryError: MLflow refuses or cannot be reached.
+        """
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            self._register(project, promotion, evaluation, opened)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise RegistryError(
+                f"the MLflow registry accepts version {promotion.version} of {project.name}",
+                value=type(error).__name__,
+                remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",
+            ) from error
+
+    def sync(self, *, project: Project, models: Iterable[tuple[Promotion, Evaluation]], opened: Artifacts) -> None:
+        """Register all *models* of the project in the order of their versions: what is there already stays."""
+        for promotion, evaluation in sorted(models, key=lambda model: model[0].version):
+            self.register(project=project, promotion=promotion, evaluation=evaluation, opened=opened)
+
+    def _register(self, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        run = self._run(client, project, promotion, evaluation)
+        tags = _tags(promotion, evaluation)
+        if run.info.status != "FINISHED":
+            _log(client, run, evaluation, tags)
+            _log_model(client, run, opened.bytes(evaluation.model).decode())
+            client.set_terminated(run.info.run_id)
+        if not client.search_registered_models(f"name = '{project.name}'"):
+            client.create_registered_model(project.name, description=project.purpose)
+        shown = self._versions(client, project.name)
+        if promotion.version not in shown:
+            source = f"{run.info.artifact_uri}/model"
+            created = client.create_model_version(project.name, source, run.info.run_id, tags=tags)
+            shown[promotion.version] = created.version
+        if promotion.verdict.promote and promotion.version >= self._champion(client, project.name):
+            client.set_registered_model_alias(project.name, ALIAS, shown[promotion.version])
+
+    def _run(self, client: "MlflowClient", project: Project, promotion: Promotion, evaluation: Evaluation) -> Any:
+        experiment = client.get_experiment_by_name(project.name)
+        if experiment is None:
+            location = (self.artifacts / project.name).absolute().as_uri()
+            experiment_id = client.create_experiment(project.name, artifact_location=location)
+        else:
+            experiment_id = experiment.experiment_id
+        known = client.search_runs([experiment_id], f"tags.`{_EVALUATION}` = '{promotion.evaluation}'")
+        if known:
+            return known[0]
+        tags = {_EVALUATION: promotion.evaluation}
+        return client.create_run(experiment_id, tags=tags, run_name=f"version {promotion.version}")
+
+    def _versions(self, client: "MlflowClient", name: str) -> dict[int, str]:
+        """MLflow's version by ours. MLflow counts for itself: after a version that it never saw, the two differ."""
+        shown = client.search_model_versions(f"name = '{name}'")
+        return {int(version.tags[_VERSION]): version.version for version in shown if _VERSION in version.tags}
+
+    def _champion(self, client: "MlflowClient", name: str) -> int:
+        """Our version number of the version that has the alias; 0: none has."""
+        alias = client.get_registered_model(name).aliases.get(ALIAS)
+        return next((ours for ours, theirs in self._versions(client, name).items() if str(theirs) == str(alias)), 0)
+
+
+def _tags(promotion: Promotion, evaluation: Evaluation) -> Mapping[str, str]:
+    return {
+        _VERSION: str(promotion.version),
+        _EVALUATION: promotion.evaluation,
+        "trainyard.bundle": promotion.bundle,
+        "trainyard.model": evaluation.model,
+        "trainyard.plan": evaluation.plan,
+        "trainyard.features": evaluation.features,
+        "trainyard.trial": evaluation.trial_id,
+        "trainyard.promoted": str(promotion.verdict.promote).lower(),
+        "trainyard.reasons": "; ".join(promotion.verdict.reasons),
+    }
+
+
+def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, tags: Mapping[str, str]) -> None:
+    """All figures in one batch, dated as the run: logged again after a kill, they are the same rows."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    figures = {f"holdout.{name}": value for name, value in evaluation.metrics.items()}
+    figures |= {f"champion.{name}": value for name, value in evaluation.champion_metrics.items()}
+    if evaluation.difference is not None:
+        figures |= {
+            f"difference.{name}": getattr(evaluation.difference, name) for name in ("estimate", "lower", "upper")
+        }
+    client.log_batch(
+        run.info.run_id,
+        metrics=[Metric(name, value, run.info.start_time, 0) for name, value in figures.items()],
+        params=[Param(name, str(value)) for name, value in evaluation.params.items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+
+
+def _log_model(client: "MlflowClient", run: Any, model_text: str) -> None:
+    import lightgbm
+    import mlflow.lightgbm
+
+    with TemporaryDirectory() as folder:
+        mlflow.lightgbm.save_model(
+            lightgbm.Booster(model_str=model_text),
+            f"{folder}/model",
+            pip_requirements=[f"lightgbm=={lightgbm.__version__}"],  # inferring them takes eight seconds
+        )
+        client.log_artifacts(run.info.run_id, folder)

@@ -1,0 +1,78 @@
+"""Small models and their evaluations: what the registry packs and shows."""
+
+from datetime import date
+from functools import cache
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target, Window
+from include.core.records import Evaluation, FeatureSet, FeatureSpec, Interval, Promotion, Split, Verdict
+from tests.training.flights import KEY, Folder
+
+FEATURES = (
+    FeatureSpec(name="hour", group="schedule", categories=None),
+    FeatureSpec(name="dest", group="schedule", categories=("ATL", "BOS", "SFO")),
+)
+SPLIT = Split.of(Window(days=60, validation_days=7, holdout_days=21), date(2013, 4, 30))
+FEATURE_SET = FeatureSet(
+    snapshot="sha256:snapshot",
+    objective=Objective.BINARY,
+    key=KEY,
+    features=FEATURES,
+    split=SPLIT,
+    partitions=(),
+    probed=(),
+)
+
+
+def _nothing(**_: Any) -> Any:
+    raise AssertionError("the registry builds no features")
+
+
+PROJECT = Project(
+    name="flight_delay",
+    purpose="to tell passengers which flights will be late",
+    owner="tests",
+    target=Target(dataset="flights", key=KEY, population=_nothing, label=_nothing, objective=Objective.BINARY),
+    features=(FeatureGroup(name="schedule", build=_nothing),),
+    search=Search(space={"learning_rate": FloatRange(low=0.01, high=0.3)}),
+    gates=Gates(margin=0.01, floor_loss=1.0),
+)
+
+
+@cache
+def model_text(seed: int = 1) -> str:
+    generator = np.random.default_rng(seed)
+    rows = np.column_stack([generator.integers(0, 24, 400), generator.integers(0, 3, 400)]).astype(np.float32)
+    label = (rows[:, 0] + 4 * rows[:, 1] + generator.normal(0, 4, 400) > 14).astype(float)
+    data = lightgbm.Dataset(rows, label, feature_name=["hour", "dest"], categorical_feature=[1])
+    text: str = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 5).model_to_string()
+    return text
+
+
+def evaluation(vault: Folder, *, seed: int = 1, champion: int | None = None) -> Evaluation:
+    return Evaluation(
+        plan="sha256:plan",
+        features="sha256:features",
+        objective=Objective.BINARY,
+        trial_id=f"sha256:trial{seed}",
+        params={"learning_rate": 0.1, "num_leaves": 31},
+        model=vault.put(model_text(seed).encode()),
+        metrics={"log_loss": 0.5, "auc": 0.7, "brier": 0.2, "calibration_gap": 0.01},
+        champion=champion,
+        champion_metrics={} if champion is None else {"log_loss": 0.51, "auc": 0.69},
+        difference=None if champion is None else Interval(estimate=-0.01, lower=-0.02, upper=0.0, days=21),
+        holdout=SPLIT.holdout,
+        rows=1000,
+    )
+
+
+def promotion(version: int, *, promote: bool = True) -> Promotion:
+    return Promotion(
+        evaluation=f"sha256:evaluation{version}",
+        version=version,
+        bundle=f"sha256:bundle{version}",
+        verdict=Verdict(promote=promote, reasons=("for a reason",)),
+    )

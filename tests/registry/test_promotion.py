@@ -1,0 +1,92 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.project import Gates, Objective
+from include.core.records import Evaluation, Interval
+from include.registry.promotion import decide
+from tests.registry.models import SPLIT
+
+losses = st.floats(0, 2, allow_nan=False)
+areas = st.floats(0, 1)
+
+
+@st.composite
+def gates(draw):
+    return Gates(
+        margin=draw(st.floats(0, 0.1)),
+        floor_loss=draw(losses),
+        floor_auc=draw(areas),
+        auc_guard=draw(st.floats(0, 0.2)),
+        minimum_days=draw(st.integers(1, 30)),
+    )
+
+
+def _metrics(draw, objective):
+    if objective is Objective.BINARY:
+        return {"log_loss": draw(losses), "auc": draw(areas), "brier": 0.2, "calibration_gap": 0.0}
+    return {"mae": draw(losses), "rmse": draw(losses)}
+
+
+@st.composite
+def evaluations(draw, champion=None):
+    objective = draw(st.sampled_from(Objective))
+    against = draw(st.booleans()) if champion is None else champion
+    scored = against and draw(st.integers(0, 9)) > 0
+    lower, estimate, upper = sorted(draw(st.tuples(*[st.floats(-0.2, 0.2)] * 3)))
+    interval = Interval(estimate=estimate, lower=lower, upper=upper, days=draw(st.integers(2, 30)))
+    return Evaluation(
+        plan="", features="", objective=objective, trial_id="", params={}, model="",
+        metrics=_metrics(draw, objective),
+        champion=3 if against else None,
+        champion_metrics=_metrics(draw, objective) if scored else {},
+        difference=interval if scored and draw(st.integers(0, 9)) > 0 else None,
+        holdout=SPLIT.holdout,
+        rows=10,
+    )  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(evaluations(), gates())
+def test_every_verdict_has_reasons_and_the_same_inputs_give_the_same_one(evaluation, gates):
+    verdict = decide(evaluation, gates)
+    assert verdict.reasons
+    assert all(verdict.reasons)
+    assert verdict == decide(evaluation, gates)
+
+
+@settings(max_examples=300, deadline=None)
+@given(evaluations(champion=True), gates())
+def test_a_model_replaces_a_champion_only_if_every_gate_lets_it_through(evaluation, gates):
+    difference = evaluation.difference
+    expected = (
+        difference is not None
+        and difference.upper <= gates.margin
+        and difference.days >= gates.minimum_days
+        and (
+            evaluation.objective is Objective.REGRESSION
+            or evaluation.champion_metrics["auc"] - evaluation.metrics["auc"] <= gates.auc_guard
+        )
+    )
+    assert decide(evaluation, gates).promote == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(evaluations(champion=False), gates())
+def test_a_first_model_is_promoted_exactly_if_it_reaches_the_floors(evaluation, gates):
+    if evaluation.objective is Objective.BINARY:
+        expected = evaluation.metrics["log_loss"] <= gates.floor_loss and evaluation.metrics["auc"] >= gates.floor_auc
+    else:
+        expected = evaluation.metrics["mae"] <= gates.floor_loss
+    assert decide(evaluation, gates).promote == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(evaluations(champion=True), gates())
+def test_a_tighter_margin_never_promotes_what_a_wider_one_refuses(evaluation, wide):
+    tight = Gates(
+        margin=wide.margin / 2,
+        floor_loss=wide.floor_loss,
+        auc_guard=wide.auc_guard / 2,
+        minimum_days=wide.minimum_days + 1,
+    )
+    assert decide(evaluation, tight).promote <= decide(evaluation, wide).promote

@@ -1,0 +1,157 @@
+import lightgbm
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from include.core.errors import RegistryError
+from include.registry import versions
+from include.registry.versions import Versions
+from tests.registry.models import PROJECT, evaluation, model_text, promotion
+from tests.training.flights import Folder
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory):
+    return Folder(tmp_path_factory.mktemp("vault"))
+
+
+@pytest.fixture(scope="module")
+def registries(tmp_path_factory):
+    """A database with MLflow's schema, copied for each registry: making the schema takes seconds."""
+    template = tmp_path_factory.mktemp("registry")
+    MlflowClient(tracking_uri=f"sqlite:///{template}/mlflow.db").search_registered_models()
+
+    def new() -> Versions:
+        folder = tmp_path_factory.mktemp("registry")
+        (folder / "mlflow.db").write_bytes((template / "mlflow.db").read_bytes())
+        return Versions(uri=f"sqlite:///{folder}/mlflow.db", artifacts=folder / "models")
+
+    return new
+
+
+def _register(registry, vault, version, *, promote=True, champion=None):
+    registry.register(
+        project=PROJECT,
+        promotion=promotion(version, promote=promote),
+        evaluation=evaluation(vault, seed=version, champion=champion),
+        opened=vault,
+    )
+
+
+def _client(registry):
+    return MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
+
+
+def _shown(registry):
+    """Our version numbers in MLflow's order, and ours of the champion."""
+    client = _client(registry)
+    found = sorted(client.search_model_versions(f"name='{PROJECT.name}'"), key=lambda version: int(version.version))
+    alias = client.get_registered_model(PROJECT.name).aliases.get("champion")
+    ours = {str(version.version): int(version.tags["trainyard.version"]) for version in found}
+    return list(ours.values()), ours.get(str(alias))
+
+
+def test_a_registered_version_has_its_digests_metrics_and_alias(registries, vault):
+    registry = registries()
+    _register(registry, vault, 1)
+    _register(registry, vault, 2, champion=1)
+    client = _client(registry)
+    version = client.get_model_version_by_alias(PROJECT.name, "champion")
+    assert version.tags["trainyard.version"] == "2"
+    assert version.tags["trainyard.bundle"] == "sha256:bundle2"
+    assert version.tags["trainyard.model"] == evaluation(vault, seed=2).model
+    data = client.get_run(version.run_id).data
+    assert data.metrics["holdout.auc"] == 0.7
+    assert data.metrics["champion.log_loss"] == 0.51
+    assert data.metrics["difference.upper"] == 0.0
+    assert data.params == {"learning_rate": "0.1", "num_leaves": "31"}
+
+
+def test_the_shown_model_predicts_as_the_evaluated_one(registries, vault):
+    registry = registries()
+    _register(registry, vault, 1)
+    mlflow.set_tracking_uri(registry.uri)
+    mlflow.set_registry_uri(registry.uri)
+    rows = np.array([[20, 2], [3, 0]], dtype=np.float32)
+    expected = lightgbm.Booster(model_str=model_text(1)).predict(rows)
+    loaded = mlflow.lightgbm.load_model(f"models:/{PROJECT.name}@champion")
+    assert loaded.predict(rows).tolist() == expected.tolist()
+
+
+def test_registering_an_evaluation_again_changes_nothing(registries, vault):
+    registry = registries()
+    for _ in range(2):
+        _register(registry, vault, 1)
+    assert _shown(registry) == ([1], 1)
+    (experiment,) = [e for e in _client(registry).search_experiments() if e.name == PROJECT.name]
+    assert len(_client(registry).search_runs([experiment.experiment_id])) == 1
+
+
+def test_a_candidate_that_is_not_promoted_leaves_the_alias(registries, vault):
+    registry = registries()
+    _register(registry, vault, 1)
+    _register(registry, vault, 2, promote=False, champion=1)
+    assert _shown(registry) == ([1, 2], 1)
+
+
+def test_an_older_version_never_takes_the_alias_back(registries, vault):
+    registry = registries()
+    for version in (1, 3, 2, 1):
+        _register(registry, vault, version)
+    assert _shown(registry)[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("owner", "call"),
+    [
+        (versions, "_log"),
+        (versions, "_log_model"),
+        (MlflowClient, "create_run"),
+        (MlflowClient, "set_terminated"),
+        (MlflowClient, "create_registered_model"),
+        (MlflowClient, "create_model_version"),
+        (MlflowClient, "set_registered_model_alias"),
+    ],
+)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_registration_that_is_killed_is_completed_by_the_next(registries, vault, monkeypatch, owner, call, moment):
+    registry = registries()
+    real = getattr(owner, call)
+
+    def dies(*arguments, **options):
+        if moment == "after":
+            real(*arguments, **options)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, call, dies)
+        with pytest.raises(Killed):
+            _register(registry, vault, 1)
+    _register(registry, vault, 1)
+    assert _shown(registry) == ([1], 1)
+    version = _client(registry).get_model_version_by_alias(PROJECT.name, "champion")
+    run = _client(registry).get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert len(_client(registry).get_metric_history(version.run_id, "holdout.auc")) == 1
+    assert [entry.path for entry in _client(registry).list_artifacts(version.run_id)] == ["model"]
+
+
+def test_a_lost_registry_is_made_again_from_what_was_recorded(registries, vault):
+    registry, models = registries(), [
+        (promotion(version, promote=version != 3), evaluation(vault, seed=version)) for version in (3, 1, 2)
+    ]  # fmt: skip
+    for _ in range(2):
+        registry.sync(project=PROJECT, models=models, opened=vault)
+        assert _shown(registry) == ([1, 2, 3], 2)
+
+
+def test_a_registry_that_is_not_there_is_named_with_a_remedy(vault, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    nowhere = Versions(uri=f"sqlite:///{tmp_path}/file/mlflow.db", artifacts=tmp_path)
+    with pytest.raises(RegistryError, match="accepts version 1 of flight_delay"):
+        _register(nowhere, vault, 1)
