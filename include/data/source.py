@@ -214,6 +214,8 @@ def _matches(held: "pa.DataType", type_: ColumnType) -> bool:
     """Whether a file's column of type *held* is what the contract means, a narrower or encoded form included."""
     from pyarrow import types
 
+    if types.is_null(held):  # a column without a single value, as pandas writes it
+        return True
     if types.is_dictionary(held):
         return type_ is ColumnType.STRING and _matches(held.value_type, type_)
     if types.is_timestamp(held):

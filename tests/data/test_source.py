@@ -7,79 +7,21 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import digest_of
 from include.core.errors import ContractError, DataError, TrainyardError
-from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment, last_day
+from include.core.records import Contract, last_day
 from include.data.source import Source
-
-DAY = date(2013, 7, 4)
-SENTINEL = "SENTINEL-VALUE"
-
-
-def _contract(**changes: object) -> Contract:
-    def column(name: str, type_: ColumnType, *, key: bool = False) -> Column:
-        return Column(
-            name=name,
-            type=type_,
-            classification="internal",
-            treatment=Treatment.CLEAR,
-            known_at=KnownAt(column=None),
-            required=key,
-            key=key,
-            description="",
-        )
-
-    contract = Contract(
-        dataset="sales",
-        version="1.0.0",
-        digest="sha256:" + "0" * 64,
-        columns=(
-            column("at", ColumnType.TIMESTAMP, key=True),
-            column("shop", ColumnType.STRING),
-            column("amount", ColumnType.NUMBER),
-            column("items", ColumnType.INTEGER),
-        ),
-        stewards=("steward",),
-        location="${TRAINYARD_PRODUCTION}/sales",
-        partition_column="at",
-        matures_after_days=0,
-        freshness_hours=None,
-        replay_days=0,
-        retention_days={},
-        expectations=(),
-    )
-    return replace(contract, **changes)  # type: ignore[arg-type]
-
-
-def _table(rows: int = 200) -> pa.Table:
-    times = [datetime(2013, 7, 4) + timedelta(minutes=row) for row in range(rows)]  # noqa: DTZ001 -- as stored
-    return pa.table(
-        {
-            "at": pa.array(times, pa.timestamp("us")),
-            "shop": [f"{SENTINEL}-{row}" for row in range(rows)],
-            "amount": [row / 7 for row in range(rows)],
-            "items": list(range(rows)),
-        }
-    )
-
-
-def _land(production: Path, table: pa.Table, name: str = "part.parquet") -> Path:
-    file = production / "sales" / f"day={DAY}" / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, file, write_page_checksum=True)
-    return file
-
+from tests.data.sales import DAY, SENTINEL, land_sales, sales_contract, sales_table
 
 COLUMNS = ("at", "shop", "amount", "items")
 
 
 def _read(production: Path, **changes: object) -> pa.Table:
-    return Source(_contract(**changes), production).read(DAY, COLUMNS).table
+    return Source(sales_contract(**changes), production).read(DAY, COLUMNS).table
 
 
 def _refusal(production: Path, kind: type[TrainyardError]) -> str:
@@ -91,33 +33,33 @@ def _refusal(production: Path, kind: type[TrainyardError]) -> str:
 
 
 def test_only_the_asked_columns_are_read_in_the_order_asked(tmp_path: Path) -> None:
-    _land(tmp_path, _table())
-    assert Source(_contract(), tmp_path).read(DAY, ("items", "at")).table.column_names == ["items", "at"]
+    land_sales(tmp_path, sales_table())
+    assert Source(sales_contract(), tmp_path).read(DAY, ("items", "at")).table.column_names == ["items", "at"]
 
 
 def test_the_digest_is_that_of_the_files_bytes_and_of_what_was_decoded(tmp_path: Path) -> None:
-    file = _land(tmp_path, _table())
-    source = Source(_contract(), tmp_path)
+    file = land_sales(tmp_path, sales_table())
+    source = Source(sales_contract(), tmp_path)
     assert source.digest(DAY) == source.read(DAY, ("at",)).digest == digest_of(file.read_bytes())
 
 
 def test_several_files_of_a_day_are_one_table_with_a_digest_of_all(tmp_path: Path) -> None:
-    _land(tmp_path, _table().slice(100), "b.parquet")
-    _land(tmp_path, _table().slice(0, 100), "a.parquet")
-    assert _read(tmp_path).equals(_table())
-    before = Source(_contract(), tmp_path).digest(DAY)
-    _land(tmp_path, _table().slice(100, 99), "b.parquet")
-    assert Source(_contract(), tmp_path).digest(DAY) != before
+    land_sales(tmp_path, sales_table().slice(100), "b.parquet")
+    land_sales(tmp_path, sales_table().slice(0, 100), "a.parquet")
+    assert _read(tmp_path).equals(sales_table())
+    before = Source(sales_contract(), tmp_path).digest(DAY)
+    land_sales(tmp_path, sales_table().slice(100, 99), "b.parquet")
+    assert Source(sales_contract(), tmp_path).digest(DAY) != before
 
 
 def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> None:
     assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
-        Source(_contract(), tmp_path).digest(DAY)
+        Source(sales_contract(), tmp_path).digest(DAY)
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
-    file = _land(tmp_path, _table())
+    file = land_sales(tmp_path, sales_table())
     whole = file.read_bytes()
     for length in [*range(16), *range(16, len(whole), 37), len(whole) - 1]:
         file.write_bytes(whole[:length])
@@ -125,14 +67,14 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_flipped_byte_in_the_data_never_gives_other_values(tmp_path: Path) -> None:
-    file = _land(tmp_path, _table())
+    file = land_sales(tmp_path, sales_table())
     whole = file.read_bytes()
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     refusals = []
     for position in range(4, footer, 53):
         file.write_bytes(whole[:position] + bytes([whole[position] ^ 0x5A]) + whole[position + 1 :])
         try:
-            assert _read(tmp_path).equals(_table())  # a byte of a page header that decides nothing
+            assert _read(tmp_path).equals(sales_table())  # a byte of a page header that decides nothing
         except DataError as error:
             refusals.append(str(error))
     assert len(refusals) > 20
@@ -151,12 +93,12 @@ def test_a_flipped_byte_in_the_data_never_gives_other_values(tmp_path: Path) -> 
     ],
 )
 def test_a_file_that_does_not_match_its_contract_is_refused(tmp_path: Path, change) -> None:  # type: ignore[no-untyped-def]
-    _land(tmp_path, change(_table()))
+    land_sales(tmp_path, change(sales_table()))
     assert "sales: the file has the contract's columns" in _refusal(tmp_path, ContractError)
 
 
 def test_narrower_and_encoded_forms_of_a_type_are_read_as_the_contracts(tmp_path: Path) -> None:
-    table = _table()
+    table = sales_table()
     encoded = pa.table(
         {
             "at": table["at"].cast(pa.timestamp("ms")).cast(pa.timestamp("us", "UTC")),
@@ -165,34 +107,34 @@ def test_narrower_and_encoded_forms_of_a_type_are_read_as_the_contracts(tmp_path
             "items": table["items"].cast(pa.int16()),
         }
     )
-    _land(tmp_path, encoded)
-    assert _read(tmp_path).schema == _table().schema
+    land_sales(tmp_path, encoded)
+    assert _read(tmp_path).schema == sales_table().schema
 
 
 def test_a_value_that_does_not_fit_is_refused_without_being_quoted(tmp_path: Path) -> None:
-    table = _table()
-    _land(tmp_path, table.set_column(3, "items", pa.array([2**63 + 11] * len(table), pa.uint64())))
+    table = sales_table()
+    land_sales(tmp_path, table.set_column(3, "items", pa.array([2**63 + 11] * len(table), pa.uint64())))
     assert str(2**63 + 11) not in _refusal(tmp_path, ContractError)
 
 
 def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
-    table = _table(3)
+    table = sales_table(3)
     late = pc.add(table["at"], pa.scalar(timedelta(days=1), pa.duration("us")))
-    _land(tmp_path, pa.concat_tables([table, table.set_column(0, "at", late)]))
+    land_sales(tmp_path, pa.concat_tables([table, table.set_column(0, "at", late)]))
     assert "3 of 6 rows" in _refusal(tmp_path, DataError)
 
 
 def test_a_column_outside_the_contract_is_never_read(tmp_path: Path) -> None:
-    _land(tmp_path, _table().append_column("extra", pa.array([SENTINEL] * 200)))
+    land_sales(tmp_path, sales_table().append_column("extra", pa.array([SENTINEL] * 200)))
     with pytest.raises(ContractError, match="extra"):
-        Source(_contract(), tmp_path).read(DAY, ("extra",))
-    assert _read(tmp_path).equals(_table())
+        Source(sales_contract(), tmp_path).read(DAY, ("extra",))
+    assert _read(tmp_path).equals(sales_table())
 
 
 def test_a_relative_location_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="absolute"):
-        Source(_contract(location="sales"), tmp_path)
-    assert Source(_contract(location="/data/sales"), tmp_path).folder == Path("/data/sales")
+        Source(sales_contract(location="sales"), tmp_path)
+    assert Source(sales_contract(location="/data/sales"), tmp_path).folder == Path("/data/sales")
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,247 @@
+"""Freeze what was known at an instant: granted columns, personal fields treated, one Parquet partition a day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.canonical import record_digest
+from include.core.errors import ContractError, DataError
+from include.core.events import DataRead, PartitionsMade, RunStarted
+from include.core.project import Project
+from include.core.records import (
+    DAY,
+    Contract,
+    DatasetScope,
+    Days,
+    Grant,
+    Partition,
+    Run,
+    Scope,
+    Snapshot,
+    Treatment,
+    last_day,
+)
+from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
+from include.data.source import Source
+from include.ledger import Fence, Ledger
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from include.governance.access import Access
+    from include.governance.pseudonyms import Pseudonyms
+    from include.governance.vault import Vault
+
+#: Part of every partition's inputs. Raise it when this module writes other bytes for the same rows.
+FORMAT = 1
+
+
+def take(
+    *,
+    run: Run,
+    project: Project,
+    scope: Scope,
+    contracts: Mapping[str, Contract],
+    production: Path,
+    vault: "Vault",
+    access: "Access",
+    ledger: Ledger,
+    pseudonyms: "Pseudonyms",
+    now: datetime,
+) -> Snapshot:
+    """Freeze the days that *scope* reaches back from the run's instant; the last is the last that had ended then.
+
+    A value that became known after the instant is null, a row whose key became known after it is absent. Rows are
+    sorted by the contract's key. Nothing of the source is opened before a grant in force at *now* covers all of
+    *scope*. Every partition whose source did not change since an earlier instant is reused once it is complete; the
+    result is the same as if all had been read. The partitions are recorded in one event, at the end: a kill before it
+    leaves nothing that counts.
+
+    Raises:
+        AccessDenied: no grant covers the scope.
+        ContractError: the scope was derived from another version of a contract, or a file does not match its contract.
+        DataError: a day is missing, corrupt or truncated, holds a key twice or without a value, or a window is empty.
+    """
+    grants = access.require(scope, now=now)
+    datasets = [
+        _Dataset(
+            run=run,
+            scope=dataset,
+            contract=_contract_of(dataset, contracts),
+            grant=grant,
+            tokens=Tokens(pseudonyms, scope.purpose),
+            source=Source(_contract_of(dataset, contracts), production),
+            vault=vault,
+        )
+        for dataset, grant in zip(scope.datasets, grants, strict=True)
+    ]
+    made = _made(ledger, run)
+    partitions: list[Partition] = []
+    for dataset in datasets:
+        try:
+            partitions += dataset.freeze(made)
+        finally:  # what was read before an error was read all the same
+            if dataset.files or dataset.reused:
+                ledger.record(f"receipt/{run.project}", dataset.receipt())
+    _record_made(ledger, run, [partition for dataset in datasets for partition in dataset.fresh])
+    matures_after_days = contracts[project.target.dataset].matures_after_days
+    return Snapshot(
+        project=run.project,
+        instant=run.instant,
+        scope=scope,
+        days=_days(run, max(dataset.window_days or 0 for dataset in scope.datasets)),
+        last_matured=last_day(run.instant) - matures_after_days * DAY,
+        partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
+    )
+
+
+def _days(run: Run, window_days: int) -> Days:
+    last = last_day(run.instant)
+    return Days(first=last - (window_days - 1) * DAY, last=last)
+
+
+def _made(ledger: Ledger, run: Run) -> dict[str, Partition]:
+    """What runs of this or an earlier instant have made, by its inputs.
+
+    A later instant knew more: what it found complete need not have been complete at this run's instant.
+    """
+    instants: dict[str, datetime | None] = {run.run_id: run.instant}
+    made: dict[str, Partition] = {}
+    for entry in ledger.read(f"partitions/{run.project}"):
+        event = entry.event
+        if not isinstance(event, PartitionsMade):
+            continue
+        if event.run_id not in instants:
+            started = ledger.find(f"run/{run.project}/{event.run_id}")
+            begun = started.event if started else None
+            instants[event.run_id] = begun.run.instant if isinstance(begun, RunStarted) else None
+        instant = instants[event.run_id]
+        if instant is not None and instant <= run.instant:
+            made.update((partition.inputs, partition) for partition in event.partitions)
+    return made
+
+
+def _record_made(ledger: Ledger, run: Run, fresh: list[Partition]) -> None:
+    if fresh:
+        event = PartitionsMade(project=run.project, run_id=run.run_id, partitions=tuple(fresh))
+        key = f"partitions/{run.project}/{run.run_id}/{record_digest(event.partitions)}"
+        ledger.record(f"partitions/{run.project}", event, key=key, fence=Fence(project=run.project, token=run.fence))
+
+
+def _contract_of(scope: DatasetScope, contracts: Mapping[str, Contract]) -> Contract:
+    """The contract that *scope* was derived from.
+
+    Raises:
+        ContractError: it is gone, was changed since, or treats a column otherwise; or the scope lacks a column without
+            which rows cannot be cut at an instant.
+    """
+    contract = contracts.get(scope.dataset)
+    if contract is None or contract.digest != scope.contract_digest:
+        raise ContractError(
+            f"{scope.dataset}: the contract is the one that the scope was derived from",
+            value="none" if contract is None else f"{contract.digest}, derived from {scope.contract_digest}",
+            remedy="Start a new run, and have its access granted under the contract in force.",
+        )
+    treatments = {column.name: column.treatment for column in contract.columns}
+    treated = all(treatments.get(name) is treatment is not Treatment.DROP for name, treatment in scope.columns)
+    times = {contract.column(name) for name in scope.names}
+    needed = {*contract.key, contract.partition_column, *(column.known_at.column for column in times if column)}
+    if not treated or not needed - {None} <= set(scope.names):
+        raise ContractError(
+            f"{scope.dataset}: a scope has the contract's treatments, and its key, partition and known-at columns",
+            value=f"{[(name, str(treatment)) for name, treatment in scope.columns]}",
+            remedy="Derive the scope from the project's code again.",
+        )
+    return contract
+
+
+@dataclass(kw_only=True)
+class _Dataset:
+    """One dataset of a snapshot, and the count of what was read of it."""
+
+    run: Run
+    scope: DatasetScope
+    contract: Contract
+    grant: Grant
+    tokens: Tokens
+    source: Source
+    vault: "Vault"
+    fresh: list[Partition] = field(default_factory=list)
+    files: int = 0
+    rows: int = 0
+    reused: int = 0
+
+    @property
+    def days(self) -> list[date | None]:
+        window = self.scope.window_days
+        return [None] if window is None else list(_days(self.run, window))
+
+    def freeze(self, made: Mapping[str, Partition]) -> list[Partition]:
+        """The partitions of all days, those of *made* reused."""
+        partitions = [self._partition(day, made) for day in self.days]
+        if not any(partition.rows for partition in partitions):
+            raise DataError(
+                f"{self.contract.dataset}: the window of a night has rows",
+                value=f"none known at {self.run.instant:%Y-%m-%d %H:%M}Z in {len(partitions)} days",
+                remedy="Choose an --instant whose window the source holds.",
+            )
+        return partitions
+
+    def receipt(self) -> DataRead:
+        days = self.days
+        return DataRead(
+            project=self.run.project,
+            run_id=self.run.run_id,
+            grant_id=self.grant.grant_id,
+            scope=self.scope,
+            first=days[0],
+            last=days[-1],
+            rows=self.rows,
+            files=self.files,
+            reused=self.reused,
+        )
+
+    def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Partition:
+        recorded = self.source.digest(day)
+        known = made.get(self._inputs(day, recorded, None)) or made.get(self._inputs(day, recorded, self.run.instant))
+        if known is not None:
+            self.reused += 1
+            return known
+        reading = self.source.read(day, self.scope.names)
+        self.files += 1
+        self.rows += reading.table.num_rows
+        table, complete = known_at(reading.table, self.contract, self.run.instant)
+        table = sorted_by_key(self._treated(table), self.contract, day)
+        data = parquet_bytes(table)
+        partition = Partition(
+            table=self.contract.dataset,
+            day=day,
+            inputs=self._inputs(day, reading.digest, None if complete else self.run.instant),
+            content=self.vault.put(data),
+            rows=table.num_rows,
+            size_bytes=len(data),
+            complete=complete,
+        )
+        self.fresh.append(partition)
+        return partition
+
+    @cached_property
+    def _rules(self) -> str:
+        """The digest of all that decides a partition's bytes beside the source, the day and the instant."""
+        tokens = Treatment.TOKEN in dict(self.scope.columns).values()
+        key_id = self.tokens.key_id if tokens else None
+        return record_digest((FORMAT, self.contract.digest, self.scope.columns, key_id))
+
+    def _inputs(self, day: date | None, recorded: str, instant: datetime | None) -> str:
+        """The digest of all that decides a partition's bytes; *instant* only where it is not complete."""
+        known = "complete" if instant is None else instant
+        return record_digest({"rules": self._rules, "source": recorded, "day": day, "known": known})
+
+    def _treated(self, table: "pa.Table") -> "pa.Table":
+        for index, (name, treatment) in enumerate(self.scope.columns):
+            if treatment is Treatment.TOKEN:
+                table = table.set_column(index, name, self.tokens.of(table[name]))
+        return table
