@@ -64,7 +64,7 @@ def custom(
 def _yaml(file: Path, data: bytes) -> Any:
     import yaml
 
-    class Strict(yaml.SafeLoader):
+    class Strict(yaml.CSafeLoader):  # libyaml: every task reads all contracts, and this is six times faster
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             seen: set[object] = set()
             for key, _ in node.value:

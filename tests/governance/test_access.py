@@ -1,0 +1,281 @@
+"""Law 2: nothing is read without a grant whose signature, scope and time hold and which is not revoked."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.canonical import encode
+from include.core.errors import AccessDenied
+from include.core.events import AccessGranted, AccessRequested, ArtifactOpened, ContractAdopted
+from include.core.records import DatasetScope, Grant, Scope, Treatment
+from include.governance.access import ADOPTION_TYPE, GRANT_TYPE, Access, Adoption
+from include.governance.signing import Signer, create_key
+from tests.governance.conftest import NOW, PURPOSE, STEWARD, House, run_of
+
+DAYS = 30
+LEAST = timedelta(microseconds=1)
+
+
+def flights(scope: Scope, change: Callable[[DatasetScope], DatasetScope]) -> Scope:
+    return replace(scope, datasets=tuple(change(d) if d.dataset == "flights" else d for d in scope.datasets))
+
+
+def treated(dataset: DatasetScope, treatment: Treatment) -> DatasetScope:
+    columns = tuple((name, treatment if name == "tailnum" else kept) for name, kept in dataset.columns)
+    return replace(dataset, columns=columns)
+
+
+#: Each asks for something that was not granted.
+WIDER: dict[str, Callable[[Scope], Scope]] = {
+    "a column more": lambda s: flights(s, lambda d: replace(d, columns=(*d.columns, ("zeal", Treatment.CLEAR)))),
+    "a token in clear": lambda s: flights(s, lambda d: treated(d, Treatment.CLEAR)),
+    "a day more": lambda s: flights(s, lambda d: replace(d, window_days=31)),
+    "all days": lambda s: flights(s, lambda d: replace(d, window_days=None)),
+    "another contract": lambda s: flights(s, lambda d: replace(d, contract_digest="sha256:" + "0" * 64)),
+    "another purpose": lambda s: replace(s, purpose="Sell it"),
+    "another project": lambda s: replace(s, project=s.project + "_too"),
+    "a dataset more": lambda s: replace(s, datasets=(*s.datasets, replace(s.datasets[0], dataset="airports"))),
+    "no dataset": lambda s: replace(s, datasets=()),
+}
+
+
+@st.composite
+def narrower(draw: st.DrawFn, scope: Scope) -> Scope:
+    """The same scope or less of it."""
+
+    def less(dataset: DatasetScope) -> DatasetScope:
+        columns = draw(st.sets(st.sampled_from(dataset.columns), min_size=1))
+        days = None if dataset.window_days is None else draw(st.integers(1, dataset.window_days))
+        return replace(dataset, columns=tuple(sorted(columns)), window_days=days)
+
+    kept = draw(st.sets(st.integers(0, len(scope.datasets) - 1), min_size=1))
+    return replace(scope, datasets=tuple(less(scope.datasets[index]) for index in sorted(kept)))
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_scope_is_opened_exactly_if_its_grants_hold_and_it_asks_for_no_more(
+    shared: House, data: st.DataObject
+) -> None:
+    granted = shared.scope("flights", "planes")
+    ids = shared.granted(granted, days=DAYS)
+    # The oracle says what was done to the grant or the scope, and so must be denied; it does not look at either.
+    wider = data.draw(st.lists(st.sampled_from(sorted(WIDER)), max_size=2, unique=True), "wider")
+    revoked = data.draw(st.booleans(), "revoked")
+    moment = data.draw(st.sampled_from([-LEAST, timedelta(0), timedelta(days=DAYS) - LEAST, timedelta(days=DAYS)]))
+    now = NOW + moment
+    asked = data.draw(narrower(granted)) if not wider else granted
+    for name in wider:
+        asked = WIDER[name](asked)
+    if revoked:
+        for grant_id in ids:
+            shared.authority.revoke(grant_id, user=STEWARD, reason="Enough")
+    run = run_of(asked.project)
+    receipts = shared.ledger.version(f"receipt/{asked.project}")
+
+    if wider or revoked or moment < timedelta(0) or moment >= timedelta(days=DAYS):
+        with pytest.raises(AccessDenied):
+            shared.access.require(asked, now=now)
+        with pytest.raises(AccessDenied):
+            shared.vault.open([], run=run, step="snapshot", scope=asked, now=now)
+        assert shared.ledger.version(f"receipt/{asked.project}") == receipts
+        assert shared.access.missing(asked, now=now) or not asked.datasets
+    else:
+        grants = shared.access.require(asked, now=now)
+        assert [grant.scope.dataset for grant in grants] == [dataset.dataset for dataset in asked.datasets]
+        assert {grant.grant_id for grant in grants} <= set(ids)
+        shared.vault.open([], run=run, step="snapshot", scope=asked, now=now)
+        receipt = shared.ledger.read(f"receipt/{asked.project}")[-1].event
+        assert isinstance(receipt, ArtifactOpened)
+        assert receipt.grants == tuple(grant.grant_id for grant in grants)
+
+
+def grant_of(scope: Scope, name: str = "g-forged") -> Grant:
+    return Grant(
+        grant_id=name,
+        request_id="r-forged",
+        project=scope.project,
+        purpose=scope.purpose,
+        scope=scope.datasets[0],
+        not_before=NOW,
+        expires_at=NOW + timedelta(days=9),
+        requester="mallory",
+        steward=STEWARD,
+        reason="Trust me",
+    )
+
+
+def granted_event(grant: Grant, envelope: str) -> AccessGranted:
+    return AccessGranted(request_id=grant.request_id, grant_id=grant.grant_id, envelope=envelope)
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    path = tmp_path_factory.mktemp("stranger") / "key"
+    create_key(path)
+    return Signer.load(path)
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_whoever_writes_into_the_ledger_without_the_key_grants_nothing(
+    shared: House, stranger: Signer, data: st.DataObject
+) -> None:
+    victim, target = shared.scope(), shared.scope()
+    (real,) = shared.granted(victim)
+    envelope = next(
+        entry.event.envelope
+        for entry in shared.ledger.read(f"access/{victim.project}/flights")
+        if isinstance(entry.event, AccessGranted)
+    )
+    forged = grant_of(target)
+    position = data.draw(st.integers(0, len(envelope) - 1))
+    attempts = {
+        "another key": granted_event(forged, stranger.sign(GRANT_TYPE, encode(forged))),
+        "another type": granted_event(forged, shared.signer.sign(ADOPTION_TYPE, encode(forged))),
+        "no envelope": granted_event(forged, "{}"),
+        "a grant of another project": granted_event(replace(forged, grant_id=real), envelope),
+        "its envelope under a new name": granted_event(forged, envelope),
+        "an altered envelope": granted_event(forged, envelope[:position] + "A" + envelope[position + 1 :]),
+    }
+    for name in data.draw(st.lists(st.sampled_from(sorted(attempts)), min_size=1)):
+        stream = f"access/{target.project}/flights"
+        shared.ledger.append(stream, [attempts[name]], expected_version=shared.ledger.version(stream))
+    with pytest.raises(AccessDenied, match="signature does not hold"):
+        shared.access.require(target, now=NOW)
+    assert shared.access.grants(target.project, now=NOW) == ()
+
+
+def test_a_revoked_grant_stays_revoked_if_its_event_is_repeated(house: House) -> None:
+    scope = house.scope()
+    (grant_id,) = house.granted(scope)
+    stream = f"access/{scope.project}/flights"
+    event = next(e.event for e in house.ledger.read(stream) if isinstance(e.event, AccessGranted))
+    house.authority.revoke(grant_id, user=STEWARD, reason="Enough")
+    house.ledger.append(stream, [event], expected_version=house.ledger.version(stream))
+    with pytest.raises(AccessDenied, match="1 revoked"):
+        house.access.require(scope, now=NOW)
+
+
+def test_a_verifier_of_another_key_accepts_no_grant(house: House, stranger: Signer) -> None:
+    scope = house.scope()
+    house.granted(scope)
+    with pytest.raises(AccessDenied, match="never adopted"):
+        Access(house.ledger, stranger.verifier).require(scope, now=NOW)
+
+
+def edit(house: House, text: str = "# edited\n") -> None:
+    file = house.folder / "contracts" / "flights.odcs.yaml"
+    file.write_text(file.read_text() + text)
+
+
+def test_an_edited_contract_file_alone_changes_nothing(house: House) -> None:
+    before = house.scope(project="delays")
+    house.granted(before)
+    edit(house)
+    after = house.scope(project="delays")
+    assert house.access.adopted("flights") == before.datasets[0].contract_digest
+    assert house.access.require(before, now=NOW)
+    with pytest.raises(AccessDenied, match="not the adopted version"):
+        house.access.require(after, now=NOW)
+
+
+def test_a_grant_ends_when_another_contract_is_adopted_and_the_old_file_does_not_bring_it_back(house: House) -> None:
+    before = house.scope(project="delays")
+    house.granted(before)
+    edit(house)
+    house.authority.adopt("flights", user=STEWARD)
+    for scope in (before, house.scope(project="delays")):
+        with pytest.raises(AccessDenied):
+            house.access.require(scope, now=NOW)
+    house.granted(house.scope(project="delays"))
+    assert house.access.require(house.scope(project="delays"), now=NOW)
+
+
+def test_an_adoption_that_the_authority_did_not_sign_for_its_place_is_ignored(house: House, stranger: Signer) -> None:
+    original = house.access.adopted("flights")
+    first = house.ledger.read("contract/flights")[0].event
+    assert isinstance(first, ContractAdopted)
+    edit(house)
+    house.authority.adopt("flights", user=STEWARD)
+    in_effect = house.access.adopted("flights")
+    assert in_effect != original
+    forged = Adoption(
+        dataset="flights",
+        contract_version="1",
+        digest="sha256:" + "1" * 64,
+        stewards=("mallory",),
+        adopted_by="mallory",
+        position=4,
+    )
+    alien = replace(first, envelope=stranger.sign(ADOPTION_TYPE, encode(forged)))
+    house.ledger.append("contract/flights", [first, alien], expected_version=2)
+    assert house.access.adopted("flights") == in_effect
+
+
+def test_no_contract_is_in_effect_before_its_adoption(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from tests.governance.conftest import build
+
+    house = build(tmp_path_factory.mktemp("new"), adopt=False)
+    assert house.access.adopted("flights") is None
+    with pytest.raises(AccessDenied, match="never adopted"):
+        house.access.require(house.scope(), now=NOW)
+
+
+def test_an_identical_open_request_is_returned_and_not_doubled(house: House) -> None:
+    scope = house.scope("flights", "planes")
+    first = house.access.request(scope, requester="ada", now=NOW)
+    assert house.access.request(scope, requester="bob", now=NOW) == first
+    assert [request.request_id for request in house.access.requests(scope.project)] == list(first)
+    wider = WIDER["a day more"](scope)
+    assert house.access.request(wider, requester="ada", now=NOW)[0] not in first
+
+
+def test_only_what_no_grant_covers_is_asked_for(house: House) -> None:
+    house.granted(house.scope("planes", project="delays"))
+    (request_id,) = house.access.request(house.scope("flights", "planes", project="delays"), requester="ada", now=NOW)
+    (request,) = house.access.requests()
+    assert (request.request_id, request.scope.dataset) == (request_id, "flights")
+
+
+def test_a_refusal_is_shown_until_it_is_asked_again(house: House) -> None:
+    scope = house.scope()
+    (request_id,) = house.access.request(scope, requester="ada", now=NOW)
+    assert house.access.refused(scope) == ()
+    house.authority.refuse(request_id, user=STEWARD, reason="Too much")
+    (refusal,) = house.access.refused(scope)
+    assert (refusal.reason, refusal.steward) == ("Too much", STEWARD)
+    (again,) = house.access.request(scope, requester="ada", now=NOW)
+    assert again != request_id
+    assert house.access.refused(scope) == ()
+
+
+def test_a_denial_names_project_dataset_columns_and_whom_to_ask(house: House) -> None:
+    scope = house.scope(project="delays")
+    less = flights(scope, lambda d: replace(d, columns=tuple(c for c in d.columns if c[0] != "distance")))
+    house.granted(less)
+    with pytest.raises(AccessDenied) as caught:
+        house.access.require(scope, now=NOW)
+    for part in ("'delays'", "flights", "columns not granted: distance", "days needed: 30", "Ask steward"):
+        assert part in str(caught.value)
+
+
+def test_grants_of_a_project_are_those_in_force(house: House) -> None:
+    scope = house.scope("flights", "planes")
+    ids = house.granted(scope, days=2)
+    house.granted(house.scope("weather"))
+    later: datetime = NOW + timedelta(days=2)
+    assert {grant.grant_id for grant in house.access.grants(scope.project, now=NOW)} == set(ids)
+    assert len(house.access.grants(now=NOW)) == 3
+    assert house.access.grants(scope.project, now=later) == ()
+
+
+def test_a_request_names_purpose_and_requester(house: House) -> None:
+    house.access.request(house.scope(), requester="ada", now=NOW)
+    (request,) = house.access.requests()
+    assert isinstance(request, AccessRequested)
+    assert (request.purpose, request.requester) == (PURPOSE, "ada")

@@ -1,0 +1,209 @@
+"""Only a steward of the adopted contract decides, never about their own request, and each request once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.errors import AuthorityError
+from include.core.events import AccessGranted, AccessRefused, ContractAdopted
+from include.core.records import Treatment
+from tests.governance.conftest import NOW, STEWARD, House, build
+
+
+def change_stewards(house: House, stewards: str) -> None:
+    file = house.folder / "contracts" / "flights.odcs.yaml"
+    text = file.read_text()
+    old = text.split("firstLevelApprovers: ")[1].splitlines()[0]
+    file.write_text(text.replace(f"firstLevelApprovers: {old}", f"firstLevelApprovers: {stewards}"))
+
+
+def asked(house: House, requester: str = "ada") -> str:
+    (request_id,) = house.access.request(house.scope(), requester=requester, now=NOW)
+    return request_id
+
+
+def approve(house: House, request_id: str, user: str = STEWARD, days: int = 30, reason: str = "Agreed") -> None:
+    house.authority.grant(request_id, user=user, reason=reason, days=days, now=NOW)
+
+
+@given(user=st.text(max_size=10).filter(lambda name: name != STEWARD) | st.sampled_from(["Steward", " steward", ""]))
+@settings(max_examples=25, deadline=None)
+def test_whoever_is_no_steward_decides_nothing(shared: House, user: str) -> None:
+    request_id, other = asked(shared), shared.scope()
+    (grant_id,) = shared.granted(other)
+    decisions: list[Callable[[], object]] = [
+        lambda: approve(shared, request_id, user=user),
+        lambda: shared.authority.refuse(request_id, user=user, reason="No"),
+        lambda: shared.authority.revoke(grant_id, user=user, reason="No"),
+        lambda: shared.authority.adopt("flights", user=user),
+    ]
+    for decide in decisions:
+        with pytest.raises(AuthorityError, match="only a steward"):
+            decide()
+    assert request_id in {request.request_id for request in shared.access.requests()}
+    assert shared.access.require(other, now=NOW)
+
+
+def test_nobody_approves_their_own_request(house: House) -> None:
+    request_id = asked(house, requester=STEWARD)
+    with pytest.raises(AuthorityError, match="own request"):
+        approve(house, request_id)
+    assert [request.request_id for request in house.access.requests()] == [request_id]
+
+
+def test_stewards_that_only_the_edited_file_names_decide_nothing_until_a_current_one_adopts_it(house: House) -> None:
+    change_stewards(house, "mallory")
+    request_id = asked(house)
+    with pytest.raises(AuthorityError, match="only a steward"):
+        house.authority.adopt("flights", user="mallory")
+    with pytest.raises(AuthorityError, match="only a steward"):
+        approve(house, request_id, user="mallory")
+    house.authority.adopt("flights", user=STEWARD)
+    with pytest.raises(AuthorityError, match="only a steward"):
+        approve(house, request_id)
+    approve(house, request_id, user="mallory")
+
+
+def test_the_first_adoption_is_by_a_steward_that_the_file_names(tmp_path_factory: pytest.TempPathFactory) -> None:
+    house = build(tmp_path_factory.mktemp("new"), adopt=False)
+    with pytest.raises(AuthorityError, match="only a steward"):
+        house.authority.adopt("flights", user="mallory")
+    request_id = asked(house)
+    with pytest.raises(AuthorityError, match="never adopted"):
+        approve(house, request_id)
+    assert house.authority.adopt("flights", user=STEWARD) == house.access.adopted("flights")
+
+
+def test_adopting_what_is_in_effect_changes_nothing(house: House) -> None:
+    digest = house.authority.adopt("flights", user=STEWARD)
+    assert digest == house.access.adopted("flights")
+    assert [type(entry.event) for entry in house.ledger.read("contract/flights")] == [ContractAdopted]
+
+
+def test_a_steward_adopts_only_the_version_that_they_have_read(house: House) -> None:
+    read = house.contracts["flights"].digest
+    change_stewards(house, "steward, mallory")
+    with pytest.raises(AuthorityError, match="the one you read"):
+        house.authority.adopt("flights", user=STEWARD, digest=read)
+    assert house.access.adopted("flights") == read
+
+
+def test_a_request_is_decided_once(house: House) -> None:
+    granted, refused = asked(house), asked(house)
+    approve(house, granted)
+    house.authority.refuse(refused, user=STEWARD, reason="No")
+    for request_id in (granted, refused):
+        with pytest.raises(AuthorityError, match="decided once"):
+            approve(house, request_id)
+        with pytest.raises(AuthorityError, match="decided once"):
+            house.authority.refuse(request_id, user=STEWARD, reason="No")
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_racing_decisions_have_one_outcome(house: House, attempt: int) -> None:
+    request_id = asked(house)
+    start = Barrier(4)
+
+    def decide(number: int) -> str:
+        start.wait()
+        try:
+            if number % 2:
+                approve(house, request_id)
+            else:
+                house.authority.refuse(request_id, user=STEWARD, reason="No")
+        except AuthorityError as error:
+            return error.rule
+        return "decided"
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(decide, range(4)))
+    assert outcomes.count("decided") == 1
+    assert sum("is decided once" in outcome for outcome in outcomes) == 3
+    events = [entry.event for entry in house.ledger.read_all(kinds=(AccessGranted, AccessRefused))]
+    assert len(events) == 1
+
+
+def test_racing_identical_requests_are_one(house: House) -> None:
+    scope, start = house.scope(), Barrier(4)
+
+    def ask(_: int) -> tuple[str, ...]:
+        start.wait()
+        return house.access.request(scope, requester="ada", now=NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(ask, range(4)))) == 1
+    assert len(house.access.requests()) == 1
+
+
+def test_racing_adoptions_of_one_version_are_one(house: House) -> None:
+    change_stewards(house, "steward, grace")
+    start = Barrier(4)
+
+    def adopt(_: int) -> str:
+        start.wait()
+        return house.authority.adopt("flights", user=STEWARD)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(adopt, range(4))) == {house.contracts["flights"].digest}
+    assert house.ledger.version("contract/flights") == 2
+
+
+@pytest.mark.parametrize("days", [0, -1, 367])
+def test_a_grant_holds_for_a_day_to_a_year(house: House, days: int) -> None:
+    request_id = asked(house)
+    with pytest.raises(AuthorityError, match="1 to 366 days"):
+        approve(house, request_id, days=days)
+
+
+def test_a_decision_has_a_reason(house: House) -> None:
+    request_id = asked(house)
+    (grant_id,) = house.granted(house.scope())
+    with pytest.raises(AuthorityError, match="reason"):
+        approve(house, request_id, reason=" ")
+    with pytest.raises(AuthorityError, match="reason"):
+        house.authority.refuse(request_id, user=STEWARD, reason="")
+    with pytest.raises(AuthorityError, match="reason"):
+        house.authority.revoke(grant_id, user=STEWARD, reason="")
+
+
+def test_what_does_not_exist_is_named(house: House) -> None:
+    with pytest.raises(AuthorityError, match="r-0"):
+        approve(house, "r-0")
+    with pytest.raises(AuthorityError, match="g-0"):
+        house.authority.revoke("g-0", user=STEWARD, reason="No")
+    with pytest.raises(AuthorityError, match="nothing"):
+        house.authority.adopt("nothing", user=STEWARD)
+
+
+def test_a_request_made_under_another_version_of_the_contract_is_not_granted(house: House) -> None:
+    request_id = asked(house)
+    change_stewards(house, "steward, grace")
+    for _ in range(2):  # the file edited, then adopted
+        with pytest.raises(AuthorityError, match="same"):
+            approve(house, request_id)
+        house.authority.adopt("flights", user=STEWARD)
+
+
+@pytest.mark.parametrize(
+    "column", [("tailnum", Treatment.CLEAR), ("distance", Treatment.DROP), ("soul", Treatment.CLEAR)]
+)
+def test_no_steward_can_grant_what_the_contract_lets_nobody_read(house: House, column: tuple[str, Treatment]) -> None:
+    scope = house.scope()
+    scope = replace(scope, datasets=(replace(scope.datasets[0], columns=(column,)),))
+    (request_id,) = house.access.request(scope, requester="ada", now=NOW)
+    with pytest.raises(AuthorityError, match=column[0]):
+        approve(house, request_id)
+
+
+def test_revoking_twice_is_harmless(house: House) -> None:
+    scope = house.scope()
+    (grant_id,) = house.granted(scope)
+    house.authority.revoke(grant_id, user=STEWARD, reason="Enough")
+    version = house.ledger.version(f"access/{scope.project}/flights")
+    house.authority.revoke(grant_id, user=STEWARD, reason="Enough")
+    assert house.ledger.version(f"access/{scope.project}/flights") == version
