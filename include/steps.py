@@ -3,57 +3,50 @@
     begin → [gate] → snapshot → validate ─┐
                          └────► features ─┴─► plan → train (once a shard) → evaluate → promote → end
 
-Every step takes the platform, the project and its run, and digests of earlier manifests; it returns the digest of its
+Every step takes the platform, the project, its run and the digests of earlier manifests, and returns the digest of its
 own. What was computed once is found in the ledger and not computed again, after the grants were verified again. A step
 may be killed at any line and run again.
 """
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import CodeChanged, DeclarationError, LedgerError, TrainyardError, ValidationFailed
-from include.core.events import (
-    DataValidated,
-    ModelEvaluated,
-    ModelRegistered,
-    RunStarted,
-    StepFailed,
-    StepFinished,
-    StepReused,
-    StepStarted,
-    TrialRecorded,
-)
+from include.core.errors import CodeChanged, DeclarationError, ValidationFailed
+from include.core.events import DataValidated, LineageEmitted, ModelEvaluated, RunStarted, TrialRecorded
 from include.core.project import Project, Severity
 from include.core.records import (
     Contract,
     DatasetScope,
     Evaluation,
     FeatureSet,
+    Partition,
     Plan,
     Promotion,
     Run,
     Scope,
     Snapshot,
     Trial,
-    TrialState,
     Validation,
-    Verdict,
 )
-from include.ledger import Fence, Ledger
+from include.ledger import Ledger, lease
+from include.ledger.journal import Journal, run_stream
+from include.registry import history as versions
+from include.training import history as trials
 
 if TYPE_CHECKING:
     from include.governance.access import Access
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Opened, Vault
+    from include.lineage.declaration import Declaration
+    from include.lineage.emission import Dataset
     from include.registry.versions import Versions
     from include.store import Store
+    from include.training.evaluation import Rival
 
 #: A run holds its project's lease that long; each step renews it.
 LEASE = timedelta(hours=24)
@@ -86,6 +79,10 @@ class Platform:
         """The manifest of type *kind* that *digest* names."""
         return decode(kind, self.store.get(digest))
 
+    def keep(self, record: object) -> str:
+        """Store a manifest; its digest."""
+        return self.store.put(encode(record))
+
 
 # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,35 +90,33 @@ class Platform:
 def begin(platform: Platform, project: Project, *, run_id: str, instant: datetime, now: datetime) -> Run:
     """Start the night *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
 
-    Takes the project's lease and derives the scope from the code.
+    Takes the project's lease and derives from the code what the night reads.
 
     Raises:
         LeaseHeld: another night of this project is running.
         CodeChanged: the run began under other code.
         DeclarationError: the project reads what its contracts do not have.
     """
-    from include.ledger import lease
+    from include.lineage.declaration import declare, digest_of
 
-    fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
-    if platform.ledger.find(_stream(project.name, run_id)):
+    stream = run_stream(project.name, run_id)
+    if platform.ledger.find(stream) is not None:
         return resume(platform, project, run_id=run_id, now=now)
-    scope, declaration = _declare(platform, project)
+    declared, _ = digest_of(project, platform.contracts)
+    fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
     run = Run(
         project=project.name,
         run_id=run_id,
         instant=instant,
         code_digest=platform.code(project.name),
-        declaration_digest=declaration,
+        declaration_digest=declared,
         fence=fence.token,
     )
-    scope_digest = platform.store.put(encode(scope))
-    _finish(platform, run, "scope", inputs=declaration, output=scope_digest, attempt="")
-    platform.ledger.record(
-        _stream(project.name, run_id),
-        RunStarted(run=run, separation_of_duties=platform.separation_of_duties),
-        key=_stream(project.name, run_id),
-        fence=fence,
+    Journal(platform.ledger, run).once(
+        "declare", (declared,), lambda: platform.keep(declare(project, platform.contracts))
     )
+    started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
+    platform.ledger.record(stream, started, key=stream, fence=fence)
     return run
 
 
@@ -133,9 +128,7 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
         CodeChanged: the code moved under the running night.
         DeclarationError: no such run has begun.
     """
-    from include.ledger import lease
-
-    entry = platform.ledger.find(_stream(project.name, run_id))
+    entry = platform.ledger.find(run_stream(project.name, run_id))
     if entry is None or not isinstance(entry.event, RunStarted):
         raise DeclarationError("a step belongs to a run that has begun", value=run_id, remedy="Begin the run first.")
     run, code = entry.event.run, platform.code(project.name)
@@ -151,8 +144,6 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
 
 def end(platform: Platform, run: Run) -> None:
     """Release the project's lease. Harmless if the run no longer holds it."""
-    from include.ledger import lease
-
     lease.release(platform.ledger, run.project, run_id=run.run_id)
 
 
@@ -161,10 +152,7 @@ def end(platform: Platform, run: Run) -> None:
 
 def scope_of(platform: Platform, run: Run) -> Scope:
     """What the run reads, as derived from its code when it began."""
-    entry = platform.ledger.find(f"step/{run.project}/scope/{run.declaration_digest}")
-    if entry is None or not isinstance(entry.event, StepFinished):
-        raise DeclarationError("a run's scope is recorded when it begins", value=run.run_id, remedy="Begin the run.")
-    return platform.load(Scope, entry.event.output)
+    return _declaration(platform, run).scope
 
 
 def missing_access(platform: Platform, run: Run, *, now: datetime) -> tuple[DatasetScope, ...]:
@@ -183,12 +171,14 @@ def request_access(platform: Platform, run: Run, *, requester: str, now: datetim
 def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -> str:
     """Freeze the rows known at the run's instant. Returns the digest of the :class:`Snapshot`.
 
-    It always looks at the source (a repaired file must be seen), but reads only partitions that it has not read yet.
+    It looks at the source each time, so that a repaired file is seen, but reads only what it has not read yet.
     """
-    from include.data import snapshot as snapshots
+    from include.data import snapshot as reader
+    from include.lineage import walk
 
-    with _attempt(platform, run, "snapshot") as attempt:
-        taken = snapshots.take(
+    journal = Journal(platform.ledger, run)
+    with journal.attempt("snapshot") as attempt:
+        taken = reader.take(
             run=run,
             project=project,
             scope=scope_of(platform, run),
@@ -200,64 +190,56 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
             pseudonyms=platform.pseudonyms,
             now=now,
         )
-        digest = platform.store.put(encode(taken))
-        inputs = record_digest((digest, run.declaration_digest))
-        _finish(platform, run, "snapshot", inputs=inputs, output=digest, attempt=attempt)
-        return digest
+        digest = platform.keep(taken)
+        journal.finish("snapshot", attempt, inputs=digest, output=digest)
+    _emit(platform, project, run, "snapshot", walk.sources(taken), walk.snapshots(taken), now=now)
+    return digest
 
 
 def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, now: datetime) -> str:
-    """Hold the snapshot's new days against the expectations. Returns the digest of the :class:`Validation`.
+    """Hold the days that were not checked yet against the expectations. Returns the digest of the Validation.
 
     Raises:
-        ValidationFailed: a critical expectation failed; the message names expectation, dataset and days.
+        ValidationFailed: a critical expectation failed; the message names dataset, expectation and days.
     """
-    from include.data import validation as validations
+    from include.data import validation
 
-    expectations = validations.expectations_digest(project, platform.contracts)
+    expectations = validation.expectations_digest(project, platform.contracts)
 
     def compute() -> str:
-        events = (entry.event for entry in platform.ledger.read(f"validated/{run.project}"))
-        checked = {
-            content
-            for event in events
-            if isinstance(event, DataValidated)
-            and event.expectations == expectations
-            and event.worst is not Severity.CRITICAL
-            for content in event.covered
-        }
         taken = platform.load(Snapshot, snapshot)
-        outcome = validations.validate(
+        outcome = validation.validate(
             snapshot=taken,
             snapshot_digest=snapshot,
             project=project,
             contracts=platform.contracts,
-            opened=_open(platform, run, "validate", [part.content for part in taken.partitions], now=now),
+            opened=_open(platform, run, "validate", _contents(taken.partitions), now=now),
             store=platform.store,
-            checked=checked,
+            checked=_checked(platform, project, expectations),
         )
-        digest = platform.store.put(encode(outcome))
-        worst = next((severity for severity in Severity if outcome.failed(severity)), None)
-        platform.ledger.record(
-            f"validated/{run.project}",
-            DataValidated(
-                project=run.project,
-                run_id=run.run_id,
-                snapshot=snapshot,
-                validation=digest,
-                expectations=expectations,
-                covered=outcome.covered,
-                worst=worst,
-            ),
-            key=f"validated/{run.project}/{digest}",
-            fence=_fence(run),
+        digest = platform.keep(outcome)
+        event = DataValidated(
+            project=project.name,
+            run_id=run.run_id,
+            snapshot=snapshot,
+            validation=digest,
+            expectations=expectations,
+            covered=outcome.covered,
+            worst=next((severity for severity in Severity if outcome.failed(severity)), None),
         )
+        journal.fact(f"validated/{project.name}", event, key=f"validated/{project.name}/{digest}")
         return digest
 
+    journal = Journal(platform.ledger, run)
     digest = _once(platform, run, "validate", (snapshot, expectations), compute, now=now)
     failed = platform.load(Validation, digest).failed(Severity.CRITICAL)
     if failed:
-        raise _validation_failed(project, failed)
+        raise ValidationFailed(
+            f"the data of {project.name!r} meets its critical expectations",
+            value=validation.summary(failed),
+            remedy="Repair the named days at the source (or have the expectation changed by its owner), then clear the "
+            "task `snapshot`: a repaired day is read again.",
+        )
     return digest
 
 
@@ -267,23 +249,27 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
     Raises:
         FeatureLeak: a feature knows the future; the message names it.
     """
-    from include.data import features as feature_tables
+    from include.data import features as tables
+    from include.lineage import walk
 
     def compute() -> str:
         taken = platform.load(Snapshot, snapshot)
-        built = feature_tables.build(
+        built = tables.build(
             run=run,
             snapshot=taken,
             snapshot_digest=snapshot,
             project=project,
             contracts=platform.contracts,
             vault=platform.vault,
-            opened=_open(platform, run, "features", [part.content for part in taken.partitions], now=now),
+            opened=_open(platform, run, "features", _contents(taken.partitions), now=now),
             ledger=platform.ledger,
         )
-        return platform.store.put(encode(built))
+        return platform.keep(built)
 
-    return _once(platform, run, "features", (snapshot, run.declaration_digest), compute, now=now)
+    digest = _once(platform, run, "features", (snapshot, run.declaration_digest), compute, now=now)
+    made = walk.features(project.name, platform.load(FeatureSet, digest), _declaration(platform, run))
+    _emit(platform, project, run, "features", walk.snapshots(platform.load(Snapshot, snapshot)), made, now=now)
+    return digest
 
 
 # ── training ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,21 +277,28 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
 
 def plan(platform: Platform, project: Project, run: Run, features: str, *, now: datetime) -> str:
     """Draw the trials of one seeded round. Returns the digest of the :class:`Plan`; a recorded plan is reused."""
-    from include.training import search
+    from include.lineage import walk
+    from include.training import matrix, search
+
+    built = platform.load(FeatureSet, features)
 
     def compute() -> str:
-        built = platform.load(FeatureSet, features)
+        wanted = matrix.contents(built, built.split.train, built.split.validation)
         drawn = search.plan(
             project=project,
             features=built,
             features_digest=features,
-            opened=_open(platform, run, "plan", [part.content for part in built.partitions], now=now),
+            opened=_open(platform, run, "plan", wanted, now=now),
             vault=platform.vault,
-            warm=_earlier_trials(platform, run),
+            warm=trials.earlier(platform.ledger, project.name, before=run.instant),
         )
-        return platform.store.put(encode(drawn))
+        return platform.keep(drawn)
 
-    return _once(platform, run, "plan", (features, run.declaration_digest), compute, now=now)
+    digest = _once(platform, run, "plan", (features, run.declaration_digest), compute, now=now)
+    took = walk.features(project.name, built, _declaration(platform, run))
+    made = walk.training(project.name, built, platform.load(Plan, digest))
+    _emit(platform, project, run, "plan", took, made, now=now)
+    return digest
 
 
 def shards(platform: Platform, plan: str) -> list[int]:
@@ -313,268 +306,179 @@ def shards(platform: Platform, plan: str) -> list[int]:
     return list(range(len(platform.load(Plan, plan).shards)))
 
 
-def train(
-    platform: Platform,
-    project: Project,
-    run: Run,
-    plan: str,
-    shard: int,
-    *,
-    now: datetime,
-    on_trial: Callable[[Trial], None] = lambda trial: None,
-) -> str:
+def train(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
     """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes."""
-    from include.training import trial as trials
+    from include.lineage import walk
+    from include.training import trial as runner
 
     drawn = platform.load(Plan, plan)
     wanted = [drawn.trials[index].trial_id for index in drawn.shards[shard]]
+    journal = Journal(platform.ledger, run)
 
     def record(trial: Trial) -> None:
-        platform.ledger.record(
-            f"trials/{run.project}",
-            TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial),
-            key=f"trial/{trial.trial_id}",
-            fence=_fence(run),
-        )
-        on_trial(trial)
+        event = TrialRecorded(project=project.name, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
+        journal.fact(f"trials/{project.name}", event, key=f"trial/{trial.trial_id}")
 
     def compute() -> str:
-        trials.train_shard(
+        runner.train_shard(
             drawn,
             shard,
-            opened=_open(platform, run, "train", [drawn.binned], now=now),
-            recorded=_recorded(platform, wanted),
+            opened=_open(platform, run, "train", [drawn.binned, drawn.binned_validation], now=now),
+            recorded=trials.recorded(platform.ledger, wanted),
             record=record,
             threads=project.operations.threads,
         )
-        outcomes = _recorded(platform, wanted)
-        return platform.store.put(encode([outcomes[trial_id] for trial_id in wanted]))
+        outcomes = trials.recorded(platform.ledger, wanted)
+        return platform.keep([outcomes[trial_id] for trial_id in wanted])
 
-    return _once(platform, run, f"train-{shard}", (plan, shard), compute, now=now)
+    digest = _once(platform, run, f"train-{shard}", (plan, shard), compute, now=now)
+    took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
+    _emit(platform, project, run, f"train-{shard}", took, walk.trials(project.name, shard, digest), now=now)
+    return digest
 
 
 def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: datetime) -> str:
-    """Refit the best trial, score it and the champion on the holdout. Returns the digest of the Evaluation."""
-    from include.training import evaluation as evaluations
+    """Refit the best trial, score it and the champion on the holdout. Returns the digest of the Evaluation.
+
+    A champion that this very plan made is not compared with itself: its own evaluation is found again.
+    """
+    from include.lineage import walk
+    from include.training import evaluation
 
     drawn = platform.load(Plan, plan)
-    champion = champion_of(platform, run.project)
+    built = platform.load(FeatureSet, drawn.features)
+    champion = versions.champion(platform.ledger, project.name)
     if champion is not None and platform.load(Evaluation, champion.evaluation).plan == plan:
-        champion = _champion_before(platform, run.project, champion.model_version)
+        champion = versions.champion(platform.ledger, project.name, before=champion.model_version)
 
     def compute() -> str:
-        built = platform.load(FeatureSet, drawn.features)
-        contents = [partition.content for partition in built.partitions]
-        evaluated = evaluations.evaluate(
+        opened = _open(
+            platform,
+            run,
+            "evaluate",
+            [*_contents(built.partitions), *([champion.bundle] if champion else [])],
+            now=now,
+        )
+        evaluated = evaluation.evaluate(
             plan=drawn,
             plan_digest=plan,
             features=built,
-            trials=_recorded(platform, [trial.trial_id for trial in drawn.trials]),
-            opened=_open(platform, run, "evaluate", contents, now=now),
+            trials=trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials]).values(),
+            opened=opened,
             vault=platform.vault,
-            champion=_rival(platform, run, champion, now=now) if champion else None,
+            champion=_rival(platform, champion.model_version, opened.bytes(champion.bundle)) if champion else None,
             threads=project.operations.threads,
         )
-        digest = platform.store.put(encode(evaluated))
-        platform.ledger.record(
-            f"evaluations/{run.project}",
-            ModelEvaluated(project=run.project, run_id=run.run_id, evaluation=evaluated),
-            key=f"evaluated/{digest}",
-            fence=_fence(run),
-        )
+        digest = platform.keep(evaluated)
+        event = ModelEvaluated(project=project.name, run_id=run.run_id, evaluation=evaluated)
+        journal.fact(f"evaluations/{project.name}", event, key=f"evaluated/{project.name}/{digest}")
         return digest
 
+    journal = Journal(platform.ledger, run)
     against = champion.model_version if champion else None
-    return _once(platform, run, "evaluate", (plan, against), compute, now=now)
+    digest = _once(platform, run, "evaluate", (plan, against), compute, now=now)
+    evaluated = platform.load(Evaluation, digest)
+    took = walk.training(project.name, built, drawn)
+    made = walk.model(project.name, built, evaluated)
+    _emit(platform, project, run, "evaluate", took, made, now=now, parameters=evaluated.params)
+    return digest
 
 
 def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, now: datetime) -> str:
     """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest."""
+    from include.lineage import walk
     from include.registry import bundle, promotion
 
+    evaluated = platform.load(Evaluation, evaluation)
+    built = platform.load(FeatureSet, evaluated.features)
+
     def compute() -> str:
-        evaluated = platform.load(Evaluation, evaluation)
-        verdict = promotion.decide(evaluated, project.gates, project.target.objective)
+        verdict = promotion.decide(evaluated, project.gates)
         packed = bundle.pack(
             evaluation=evaluated,
             evaluation_digest=evaluation,
-            features=platform.load(FeatureSet, evaluated.features),
+            features=built,
             project=project,
             opened=_open(platform, run, "promote", [evaluated.model], now=now),
             vault=platform.vault,
             signer=platform.signer,
         )
-        version = _register(platform, run, evaluation, packed, verdict)
-        return platform.store.put(
-            encode(Promotion(evaluation=evaluation, version=version, bundle=packed, verdict=verdict))
-        )
+        version = versions.register(platform.ledger, run, evaluation=evaluation, bundle=packed, verdict=verdict)
+        return platform.keep(Promotion(evaluation=evaluation, version=version, bundle=packed, verdict=verdict))
 
     digest = _once(platform, run, "promote", (evaluation,), compute, now=now)
     promoted = platform.load(Promotion, digest)
-    evaluated = platform.load(Evaluation, evaluation)
-    platform.versions.register(
-        project=project,
-        promotion=promoted,
-        evaluation=evaluated,
-        opened=_open(platform, run, "promote", [promoted.bundle, evaluated.model], now=now),
-    )
+    opened = _open(platform, run, "promote", [evaluated.model], now=now)
+    platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
+    took, made = walk.model(project.name, built, evaluated), walk.registered(project.name, promoted)
+    _emit(platform, project, run, "promote", took, made, now=now)
     return digest
-
-
-def champion_of(platform: Platform, project: str) -> ModelRegistered | None:
-    """The model version in force: the last one that was promoted."""
-    return next((model for model in reversed(_models(platform, project)) if model.verdict.promote), None)
 
 
 # ── what the steps share ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _stream(project: str, run_id: str) -> str:
-    return f"run/{project}/{run_id}"
+def _declaration(platform: Platform, run: Run) -> "Declaration":
+    from include.lineage.declaration import Declaration
 
-
-def _fence(run: Run) -> Fence:
-    return Fence(project=run.project, token=run.fence)
-
-
-def _declare(platform: Platform, project: Project) -> tuple[Scope, str]:
-    """The project's scope, and the digest of all that it declares: its expressions as SQL, and no operations."""
-    from include import lineage
-
-    scope = lineage.scope_of(project, platform.contracts)
-    expressions = lineage.expressions_of(project, platform.contracts, scope=scope)
-    target = project.target
-    declared = (
-        scope,
-        (target.dataset, target.key, target.objective),
-        [lineage.sql_of(expression) for expression in expressions.all],
-        [(group.name, group.lookback_days) for group in project.features],
-        (project.window, project.search, project.gates, project.expectations),
-    )
-    return scope, record_digest(declared)
-
-
-def _open(platform: Platform, run: Run, step: str, digests: list[str], *, now: datetime) -> "Opened":
-    return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now)
+    inputs = record_digest((run.code_digest, run.declaration_digest))
+    digest = Journal(platform.ledger, run).output("declare", inputs)
+    if digest is None:
+        raise DeclarationError("a run is declared when it begins", value=run.run_id, remedy="Begin the run first.")
+    return platform.load(Declaration, digest)
 
 
 def _once(
     platform: Platform, run: Run, step: str, inputs: tuple[object, ...], compute: Callable[[], str], *, now: datetime
 ) -> str:
-    """The recorded output of *step* for *inputs*, or what *compute* makes. Grants are verified either way."""
-    digest = record_digest((run.code_digest, *inputs))
-    with _attempt(platform, run, step) as attempt:
-        platform.access.require(scope_of(platform, run), now=now)
-        entry = platform.ledger.find(f"step/{run.project}/{step}/{digest}")
-        known = entry is not None and isinstance(entry.event, StepFinished)
-        output = entry.event.output if known else compute()
-        _finish(platform, run, step, inputs=digest, output=output, attempt=attempt)
-        return output
+    """What *step* made of *inputs*, computed if it never was; the grants are verified either way."""
+    platform.access.require(scope_of(platform, run), now=now)
+    return Journal(platform.ledger, run).once(step, inputs, compute)
 
 
-def _finish(platform: Platform, run: Run, step: str, *, inputs: str, output: str, attempt: str) -> None:
-    """Record the fact that *inputs* make *output*, or, where it is known, that it was taken again."""
-    key, stream = f"step/{run.project}/{step}/{inputs}", _stream(run.project, run.run_id)
-    if platform.ledger.find(key) is None:
-        finished = StepFinished(
-            project=run.project, run_id=run.run_id, step=step, attempt=attempt, inputs=inputs, output=output
-        )
-        platform.ledger.record(stream, finished, key=key, fence=_fence(run))
-    else:
-        reused = StepReused(project=run.project, run_id=run.run_id, step=step, attempt=attempt, output=output)
-        platform.ledger.record(stream, reused, fence=_fence(run))
+def _open(platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime) -> "Opened":
+    return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now)
 
 
-@contextmanager
-def _attempt(platform: Platform, run: Run, step: str) -> Iterator[str]:
-    """Record that an attempt began and how it failed; close earlier attempts of the step that ended without a word."""
-    stream, attempt = _stream(run.project, run.run_id), uuid.uuid4().hex
-    _close_lost_attempts(platform, run, step)
-    platform.ledger.record(
-        stream, StepStarted(project=run.project, run_id=run.run_id, step=step, attempt=attempt), fence=_fence(run)
-    )
-
-    def fail(error: str, message: str) -> None:
-        with suppress(LedgerError):  # unreachable now: the next attempt finds this one unfinished and closes it
-            platform.ledger.record(stream, _failed(run, step, attempt, error, message))
-
-    try:
-        yield attempt
-    except TrainyardError as error:
-        fail(type(error).__name__, str(error))
-        raise
-    except Exception as error:  # recorded by its type alone, since a foreign message may quote a value; then raised
-        fail(type(error).__name__, type(error).__name__)
-        raise
+def _contents(partitions: Sequence[Partition]) -> list[str]:
+    return [partition.content for partition in partitions]
 
 
-def _close_lost_attempts(platform: Platform, run: Run, step: str) -> None:
-    stream = _stream(run.project, run.run_id)
-    events = [entry.event for entry in platform.ledger.read(stream)]
-    ended = {event.attempt for event in events if isinstance(event, StepFinished | StepReused | StepFailed)}
-    for event in events:
-        if isinstance(event, StepStarted) and event.step == step and event.attempt not in ended:
-            platform.ledger.record(stream, _failed(run, step, event.attempt, "Lost", "ended without a word"))
-
-
-def _failed(run: Run, step: str, attempt: str, error: str, message: str) -> StepFailed:
-    return StepFailed(project=run.project, run_id=run.run_id, step=step, attempt=attempt, error=error, message=message)
-
-
-def _validation_failed(project: Project, failed: tuple[object, ...]) -> ValidationFailed:
-    from include.data import validation as validations
-
-    return ValidationFailed(
-        f"the data of {project.name!r} meets its critical expectations",
-        value=validations.summary(failed),
-        remedy="Repair the named days at the source (or relax the expectation with the dataset's stewards) and clear "
-        "the task: repaired days are read again.",
-    )
-
-
-def _recorded(platform: Platform, trial_ids: list[str]) -> dict[str, Trial]:
-    entries = ((trial_id, platform.ledger.find(f"trial/{trial_id}")) for trial_id in trial_ids)
-    return {
-        trial_id: entry.event.trial
-        for trial_id, entry in entries
-        if entry is not None and isinstance(entry.event, TrialRecorded)
-    }
-
-
-def _earlier_trials(platform: Platform, run: Run) -> tuple[Trial, ...]:
-    """What nights of an earlier instant learned, oldest first."""
-    events = (entry.event for entry in platform.ledger.read(f"trials/{run.project}"))
-    return tuple(
-        event.trial
+def _checked(platform: Platform, project: Project, expectations: str) -> frozenset[str]:
+    """The partitions that earlier nights checked with the same expectations, none of them in a critical failure."""
+    events = (entry.event for entry in platform.ledger.read(f"validated/{project.name}"))
+    return frozenset(
+        content
         for event in events
-        if isinstance(event, TrialRecorded) and event.instant < run.instant and event.trial.state is TrialState.COMPLETE
+        if isinstance(event, DataValidated)
+        and event.expectations == expectations
+        and event.worst is not Severity.CRITICAL
+        for content in event.covered
     )
 
 
-def _models(platform: Platform, project: str) -> list[ModelRegistered]:
-    events = (entry.event for entry in platform.ledger.read(f"model/{project}"))
-    return [event for event in events if isinstance(event, ModelRegistered)]
+def _rival(platform: Platform, version: int, packed: bytes) -> "Rival":
+    from include.registry import bundle
+    from include.training.evaluation import Rival
+
+    return Rival(version=version, model=bundle.load(packed, platform.verifier))
 
 
-def _register(platform: Platform, run: Run, evaluation: str, bundle: str, verdict: Verdict) -> int:
-    """The version under which the evaluation's model is registered: a new one, or the one that it already has."""
-    models = _models(platform, run.project)
-    known = next((model.model_version for model in models if model.evaluation == evaluation), None)
-    if known is not None:
-        return known
-    version = models[-1].model_version + 1 if models else 1
-    registered = ModelRegistered(
-        project=run.project,
-        run_id=run.run_id,
-        model_version=version,
-        evaluation=evaluation,
-        bundle=bundle,
-        verdict=verdict,
+def _emit(
+    platform: Platform,
+    project: Project,
+    run: Run,
+    step: str,
+    inputs: "Sequence[Dataset]",
+    outputs: "Sequence[Dataset]",
+    *,
+    now: datetime,
+    parameters: Mapping[str, object] | None = None,
+) -> None:
+    """Report to OpenLineage, through the ledger, what the step took and made."""
+    from include.lineage import emission
+
+    event = emission.event(
+        run=run, project=project, step=step, at=now, inputs=inputs, outputs=outputs, parameters=parameters
     )
-    platform.ledger.append(f"model/{run.project}", [registered], expected_version=version - 1, fence=_fence(run))
-    return version
-
-
-def _champion_before(platform: Platform, project: str, version: int) -> ModelRegistered | None:
-    earlier = [model for model in _models(platform, project) if model.model_version < version]
-    return next((model for model in reversed(earlier) if model.verdict.promote), None)
+    platform.ledger.receive("lineage", LineageEmitted(event=event))

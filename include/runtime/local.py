@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from include import steps
 from include.core.project import Project
-from include.core.records import Evaluation, Plan, Promotion, Run
+from include.core.records import Evaluation, Promotion, Run
 from include.ledger import Ledger
 from include.runtime.code import code_digest
 from include.runtime.projects import load_project
@@ -63,7 +63,7 @@ def open_platform(settings: Settings) -> Platform:
         production=settings.production,
         signer=Signer.load(settings.keys / deployment.MODEL_KEY),
         verifier=Verifier.load(settings.keys / deployment.MODEL_PUBLIC_KEY),
-        versions=Versions(settings.mlflow, settings.home / "mlflow"),
+        versions=Versions(uri=settings.mlflow, artifacts=settings.home / "mlflow"),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )

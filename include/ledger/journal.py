@@ -1,0 +1,98 @@
+"""A run's own pages in the ledger: which attempts of which steps began, how they ended, and what they made."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from include.core.canonical import record_digest
+from include.core.errors import LedgerError, TrainyardError
+from include.core.events import Event, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.records import Run
+from include.ledger.entry import Fence
+from include.ledger.ledger import Ledger
+
+
+def run_stream(project: str, run_id: str) -> str:
+    """The stream of a run, which is also the key of its first event."""
+    return f"run/{project}/{run_id}"
+
+
+class Journal:
+    """Writes for one run, under the fence that it holds: a run that lost its lease writes nothing any more."""
+
+    def __init__(self, ledger: Ledger, run: Run) -> None:
+        self._ledger, self._run = ledger, run
+        self._stream = run_stream(run.project, run.run_id)
+        self.fence = Fence(project=run.project, token=run.fence)
+
+    def once(self, step: str, inputs: tuple[object, ...], compute: Callable[[], str]) -> str:
+        """What the project's *step* made of *inputs*, in whichever run; computed and recorded if it never was.
+
+        The run's code is one of the inputs. Raises what *compute* raises, after recording it.
+        """
+        digest = record_digest((self._run.code_digest, *inputs))
+        with self.attempt(step) as attempt:
+            output = self.output(step, digest) or compute()
+            self.finish(step, attempt, inputs=digest, output=output)
+            return output
+
+    def output(self, step: str, inputs: str) -> str | None:
+        """The recorded output of *step* for the digest *inputs*."""
+        entry = self._ledger.find(self._key(step, inputs))
+        return entry.event.output if entry is not None and isinstance(entry.event, StepFinished) else None
+
+    def finish(self, step: str, attempt: str, *, inputs: str, output: str) -> None:
+        """Record the fact that *inputs* make *output* or, where it is known, that it was taken again."""
+        project, run_id = self._run.project, self._run.run_id
+        if self.output(step, inputs) is None:
+            finished = StepFinished(
+                project=project, run_id=run_id, step=step, attempt=attempt, inputs=inputs, output=output
+            )
+            self._ledger.record(self._stream, finished, key=self._key(step, inputs), fence=self.fence)
+        else:
+            reused = StepReused(project=project, run_id=run_id, step=step, attempt=attempt, output=output)
+            self._ledger.record(self._stream, reused, fence=self.fence)
+
+    def fact(self, stream: str, event: Event, *, key: str) -> None:
+        """Record *event* as the fact *key*, unless an earlier run did."""
+        if self._ledger.find(key) is None:
+            self._ledger.record(stream, event, key=key, fence=self.fence)
+
+    @contextmanager
+    def attempt(self, step: str) -> Iterator[str]:
+        """Record that an attempt begins and how it fails; close earlier ones that ended without a word.
+
+        An error of ours is recorded with its sentence, a foreign one by its type alone: its text may quote a value.
+        """
+        self._close_lost(step)
+        attempt = uuid.uuid4().hex
+        started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
+        self._ledger.record(self._stream, started, fence=self.fence)
+        try:
+            yield attempt
+        except Exception as error:
+            name = type(error).__name__
+            with suppress(LedgerError):  # out of reach now: the next attempt finds this one open and closes it
+                self._fail(step, attempt, name, str(error) if isinstance(error, TrainyardError) else name)
+            raise
+
+    def _close_lost(self, step: str) -> None:
+        events = [entry.event for entry in self._ledger.read(self._stream)]
+        ended = {event.attempt for event in events if isinstance(event, StepFinished | StepReused | StepFailed)}
+        for event in events:
+            if isinstance(event, StepStarted) and event.step == step and event.attempt not in ended:
+                self._fail(step, event.attempt, "Lost", "ended without a word")
+
+    def _fail(self, step: str, attempt: str, error: str, message: str) -> None:
+        failed = StepFailed(
+            project=self._run.project,
+            run_id=self._run.run_id,
+            step=step,
+            attempt=attempt,
+            error=error,
+            message=message,
+        )
+        self._ledger.record(self._stream, failed)
+
+    def _key(self, step: str, inputs: str) -> str:
+        return f"step/{self._run.project}/{step}/{inputs}"

@@ -1,0 +1,70 @@
+"""What a project declares, seen through its compiled expressions: what it reads, and where each column comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from include.core.canonical import record_digest
+from include.core.project import Project
+from include.core.records import Contract, Scope
+from include.lineage.expressions import expressions_of
+from include.lineage.reads import column_lineage
+from include.lineage.scope import scope_of
+from include.lineage.tables import sql_of
+
+#: The name under which the label's table stands beside the feature groups.
+LABEL = "label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """An output column of ``table`` (a feature group, or ``label``), its type, and its (dataset, column) sources."""
+
+    table: str
+    column: str
+    type: str
+    sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """``digest`` covers all that decides a result: the expressions as SQL and every other field but operations."""
+
+    digest: str
+    scope: Scope
+    origins: tuple[Origin, ...]
+
+    def of(self, table: str) -> tuple[Origin, ...]:
+        return tuple(origin for origin in self.origins if origin.table == table)
+
+
+def digest_of(project: Project, contracts: Mapping[str, Contract]) -> tuple[str, Scope]:
+    """The declaration's digest and its scope, without the origins: these cost some milliseconds a column."""
+    scope = scope_of(project, contracts)
+    expressions = expressions_of(project, contracts, scope=scope)
+    target = project.target
+    declared = (
+        scope,
+        (target.dataset, target.key, target.objective),
+        [sql_of(expression) for expression in expressions.all],
+        [(group.name, group.lookback_days) for group in project.features],
+        (project.window, project.search, project.gates, project.expectations),
+    )
+    return record_digest(declared), scope
+
+
+def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
+    """The whole declaration of *project*.
+
+    Raises:
+        DeclarationError: an expression names what its contracts do not have.
+    """
+    digest, scope = digest_of(project, contracts)
+    expressions = expressions_of(project, contracts, scope=scope)
+    origins = []
+    for name, table in {**expressions.groups, LABEL: expressions.label}.items():
+        types = dict(table.schema().items())
+        origins += [
+            Origin(table=name, column=column, type=str(types[column]), sources=sources)
+            for column, sources in column_lineage(table, contracts).items()
+        ]
+    return Declaration(digest=digest, scope=scope, origins=tuple(origins))
