@@ -17,10 +17,10 @@ STAGED_DAY = "day="
 _DAY = "__day"
 
 
-def draft(dataset: str, parquet: Path) -> str:
+def draft(dataset: str, parquet: Path, *, stewards: Sequence[str] = ()) -> str:
     """A contract's YAML for the Parquet file, or the folder of them, at *parquet*.
 
-    It loads with :func:`include.contracts.load`, as ``<dataset>.odcs.yaml``, once its stewards are filled in. Types
+    It loads with :func:`include.contracts.load`, as ``<dataset>.odcs.yaml``, once it names *stewards*. Types
     come from the files; the primary key is a smallest set of columns without duplicates or nulls; the partition column
     is the one timestamp that agrees with the folders ``day=YYYY-MM-DD``, where there are such. Every column is
     ``restricted``. No value of the data enters the text.
@@ -37,7 +37,7 @@ def draft(dataset: str, parquet: Path) -> str:
     partition = _partition_column(table, types) if _by_day(parquet, files) else None
     key, unique = _key(table, types, partition)
     lines = [
-        *_head(dataset, parquet if parquet.is_dir() else parquet.parent),
+        *_head(dataset, parquet if parquet.is_dir() else parquet.parent, stewards),
         *_table_lines(dataset, partition, unique=unique),
         *(line for name, kind in types.items() for line in _column_lines(name, kind, key, partition)),
     ]
@@ -128,7 +128,7 @@ def _identifies(table: "pa.Table", names: tuple[str, ...]) -> bool:
     return bool(table.select(names).group_by(list(names)).aggregate([]).num_rows == table.num_rows)
 
 
-def _head(dataset: str, folder: Path) -> Iterator[str]:
+def _head(dataset: str, folder: Path, stewards: Sequence[str]) -> Iterator[str]:
     yield f"# The data contract of {dataset}, in the Open Data Contract Standard 3: a draft, made from its files."
     yield "# EDIT what is marked so; then a steward named below adopts it. Grants bind the adopted version's digest."
     yield "apiVersion: v3.1.0"
@@ -144,7 +144,7 @@ def _head(dataset: str, folder: Path) -> Iterator[str]:
     yield "roles:"
     yield "  - role: data-steward"
     yield "    access: read"
-    yield '    firstLevelApprovers: ""  # EDIT: user names of the stewards, separated by commas'
+    yield f"    firstLevelApprovers: {_quoted(', '.join(stewards))}  # EDIT: names of the stewards, separated by commas"
     yield "slaProperties:"
     yield "  - property: retention  # EDIT: how long snapshots of it may be kept"
     yield "    element: snapshot"

@@ -79,6 +79,12 @@ def test_a_draft_without_stewards_does_not_load(tmp_path: Path) -> None:
         load(path)
 
 
+def test_a_draft_for_named_stewards_loads_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "orders.odcs.yaml"
+    path.write_text(draft("orders", by_day(tmp_path, 1), stewards=("ada", "grace")))
+    assert load(path).stewards == ("ada", "grace")
+
+
 def test_no_value_of_the_data_stands_in_a_draft(tmp_path: Path) -> None:
     pq.write_table(pa.table({"name": ["SENTINEL-1", "SENTINEL-2"]}), tmp_path / "part.parquet")
     assert "SENTINEL" not in draft("orders", tmp_path / "part.parquet")

@@ -1,0 +1,185 @@
+"""The authority over HTTP: what stewards see and decide. The same routes alone, or mounted in Airflow's API server."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import AccessDenied, AuthorityError, ContractError, LedgerConflict, TrainyardError
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter, FastAPI
+
+    from include.core.events import AccessRequested
+    from include.core.records import DatasetScope, Grant
+    from include.governance.access import Access
+    from include.governance.authority import Authority
+
+_STATUS = {AuthorityError: 403, AccessDenied: 403, ContractError: 409, LedgerConflict: 409}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """Body of ``POST /requests/{id}/grant``."""
+
+    reason: str
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Body of ``POST /requests/{id}/refuse`` and ``POST /grants/{id}/revoke``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Body of ``POST /contracts/{dataset}/adopt``: the digest of the version that the steward has read."""
+
+    digest: str | None = None
+
+
+def authority_app(authority: "Authority", access: "Access", current_user: Callable[..., str]) -> "FastAPI":
+    """The application. ``current_user`` is the FastAPI dependency that names who asks, or raises.
+
+    It guards every route but ``/health``. There are no pages of documentation. A refusal is JSON with ``error``,
+    ``rule``, ``value`` and ``remedy``: 403 not allowed, 409 conflict, 422 a body that cannot be read, 503 try later.
+    """
+    from fastapi import APIRouter, Depends, FastAPI
+
+    app = FastAPI(title="Trainyard authority", docs_url=None, redoc_url=None, openapi_url=None)
+    router = APIRouter(dependencies=[Depends(current_user)])
+    _add_views(router, authority, access)
+    _add_decisions(router, authority, current_user)
+    app.include_router(router)
+    _add_errors(app)
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def _add_views(router: "APIRouter", authority: "Authority", access: "Access") -> None:
+    @router.get("/requests")
+    def requests() -> list[dict[str, Any]]:
+        return [_shown_request(request, access) for request in access.requests()]
+
+    @router.get("/grants")
+    def grants(project: str | None = None) -> list[dict[str, Any]]:
+        return [_shown_grant(grant) for grant in access.grants(project, now=datetime.now(UTC))]
+
+    @router.get("/contracts")
+    def contracts() -> list[dict[str, Any]]:
+        return [_shown_contract(dataset, authority, access) for dataset in authority.datasets()]
+
+
+def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Callable[..., str]) -> None:
+    from fastapi import Depends
+
+    user_dependency = Depends(current_user)
+
+    @router.post("/requests/{request_id}/grant")
+    def grant(request_id: str, body: Approval, user: str = user_dependency) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        return _shown_grant(authority.grant(request_id, user=user, reason=body.reason, days=body.days, now=now))
+
+    @router.post("/requests/{request_id}/refuse")
+    def refuse(request_id: str, body: Reason, user: str = user_dependency) -> dict[str, Any]:
+        authority.refuse(request_id, user=user, reason=body.reason)
+        return {"request_id": request_id, "refused_by": user}
+
+    @router.post("/grants/{grant_id}/revoke")
+    def revoke(grant_id: str, body: Reason, user: str = user_dependency) -> dict[str, Any]:
+        authority.revoke(grant_id, user=user, reason=body.reason)
+        return {"grant_id": grant_id, "revoked_by": user}
+
+    # The body is required even if empty: a form of another site, which cannot send JSON, adopts nothing.
+    @router.post("/contracts/{dataset}/adopt")
+    def adopt(dataset: str, body: Reading, user: str = user_dependency) -> dict[str, Any]:
+        return {"dataset": dataset, "digest": authority.adopt(dataset, user=user, digest=body.digest)}
+
+
+def _add_errors(app: "FastAPI") -> None:
+    from fastapi import Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse
+
+    def refused(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, TrainyardError):
+            raise error
+        status = _STATUS.get(type(error), 503 if error.retry_heals else 500)
+        content = {
+            "error": type(error).__name__,
+            "rule": error.rule,
+            "value": str(error.value),
+            "remedy": error.remedy,
+        }
+        return JSONResponse(content, status_code=status)
+
+    def unreadable(_: Request, error: Exception) -> JSONResponse:
+        """Where the body is wrong, without repeating it."""
+        if not isinstance(error, RequestValidationError):
+            raise error
+        places = [f"{'.'.join(str(part) for part in each['loc'])}: {each['type']}" for each in error.errors()]
+        content = {
+            "error": "InvalidBody",
+            "rule": "the request has the fields that the route names",
+            "value": "; ".join(places),
+            "remedy": "Send them as JSON.",
+        }
+        return JSONResponse(content, status_code=422)
+
+    app.add_exception_handler(TrainyardError, refused)
+    app.add_exception_handler(RequestValidationError, unreadable)
+
+
+def _shown_scope(scope: "DatasetScope") -> dict[str, Any]:
+    return {
+        "dataset": scope.dataset,
+        "contract_digest": scope.contract_digest,
+        "columns": {name: str(treatment) for name, treatment in scope.columns},
+        "window_days": scope.window_days,
+    }
+
+
+def _shown_request(request: "AccessRequested", access: "Access") -> dict[str, Any]:
+    adoption = access.adoption(request.scope.dataset)
+    return {
+        "request_id": request.request_id,
+        "project": request.project,
+        "purpose": request.purpose,
+        "requester": request.requester,
+        "stewards": adoption.stewards if adoption else (),
+        **_shown_scope(request.scope),
+    }
+
+
+def _shown_grant(grant: "Grant") -> dict[str, Any]:
+    return {
+        "grant_id": grant.grant_id,
+        "request_id": grant.request_id,
+        "project": grant.project,
+        "purpose": grant.purpose,
+        "requester": grant.requester,
+        "steward": grant.steward,
+        "reason": grant.reason,
+        "not_before": grant.not_before.isoformat(),
+        "expires_at": grant.expires_at.isoformat(),
+        **_shown_scope(grant.scope),
+    }
+
+
+def _shown_contract(dataset: str, authority: "Authority", access: "Access") -> dict[str, Any]:
+    contract, adoption = authority.contract(dataset), access.adoption(dataset)
+    return {
+        "dataset": dataset,
+        "version": contract.version,
+        "digest": contract.digest,
+        "stewards": adoption.stewards if adoption else contract.stewards,
+        "adopted_digest": adoption.digest if adoption else None,
+        "adopted_version": adoption.contract_version if adoption else None,
+        "adopted_by": adoption.adopted_by if adoption else None,
+    }
