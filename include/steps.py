@@ -10,7 +10,7 @@ may be killed at any line and run again.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from include.store import Store
     from include.training.evaluation import Rival
 
-#: A run holds its project's lease that long; each step renews it.
-LEASE = timedelta(hours=24)
+#: A run holds its project's lease that long after its last sign of life: each step and each recorded trial renews it.
+LEASE = timedelta(minutes=30)
 
 Record = TypeVar("Record")
 
@@ -306,8 +306,20 @@ def shards(platform: Platform, plan: str) -> list[int]:
     return list(range(len(platform.load(Plan, plan).shards)))
 
 
-def train(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
-    """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes."""
+def train(
+    platform: Platform,
+    project: Project,
+    run: Run,
+    plan: str,
+    shard: int,
+    *,
+    now: datetime,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> str:
+    """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes.
+
+    *clock* tells when a trial ends: each renews the lease.
+    """
     from include.lineage import walk
     from include.training import trial as runner
 
@@ -318,6 +330,7 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
     def record(trial: Trial) -> None:
         event = TrialRecorded(project=project.name, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
         journal.fact(f"trials/{project.name}", event, key=f"trial/{trial.trial_id}")
+        lease.take(platform.ledger, project.name, run_id=run.run_id, now=clock(), duration=LEASE)
 
     def compute() -> str:
         runner.train_shard(

@@ -1,6 +1,5 @@
 """``run``, ``explain``, ``score``: the night by hand, what it would do, and the champion at work."""
 
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,9 @@ from rich.table import Table
 from include.core.errors import DeclarationError
 from include.core.project import Project
 from include.runtime import local
+from include.runtime.code import code_digest
 from include.runtime.projects import load_project
-from include.settings import Settings
+from include.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from include.runtime.local import Night
@@ -35,13 +35,13 @@ def add_to(app: typer.Typer) -> None:
 def run(
     project: ProjectName,
     instant: Instant = None,
-    run_id: Annotated[str | None, typer.Option(help="Go on with this run instead of starting one.")] = None,
 ) -> None:
-    """Run one night of PROJECT in this process, without Airflow."""
+    """Run one night of PROJECT in this process, without Airflow. A night that was interrupted goes on."""
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    name = run_id or f"manual__{at:%Y-%m-%dT%H:%M}__{uuid.uuid4().hex[:8]}"
+    code = code_digest(ROOT / "include", settings.projects, project).removeprefix("sha256:")
+    name = f"manual__{at:%Y-%m-%dT%H:%M}__{code[:8]}"
     with console.status("") as status:
 
         def on_step(step: str, digest: str | None) -> None:
