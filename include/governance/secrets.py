@@ -77,10 +77,10 @@ def _create(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.link(temporary, path)  # unlike a rename, a link never replaces what is there
+        except FileExistsError:
+            pass  # somebody else's secret came first, and holds
         finally:
             temporary.unlink()
-    except FileExistsError:
-        return  # somebody else's secret came first, and holds
     except OSError as error:
         remedy = "Check the folder's owner and free space."
         raise AuthorityError(f"{path}: a secret can be written", value=type(error).__name__, remedy=remedy) from None

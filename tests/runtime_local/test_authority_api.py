@@ -1,0 +1,315 @@
+"""Whoever is not known decides and sees nothing; no response and no log holds a token or a key."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.routing import Route
+
+from include.core.errors import AuthorityError, DeclarationError
+from include.runtime.authority_api import authority_app
+from include.runtime.authority_service import Users, bearer_user, main, token_file
+from tests.governance.conftest import SHIPPED, STEWARD, House, build
+
+ROOT = Path(__file__).parents[2]
+BODY = {"reason": "Agreed", "days": 30, "digest": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A house, its application, and a client for each who may ask."""
+
+    house: House
+    app: FastAPI
+    tokens: dict[str, str]
+
+    def client(self, user: str | None) -> TestClient:
+        headers = {"Authorization": f"Bearer {self.tokens[user]}"} if user else {}
+        return TestClient(self.app, headers=headers)
+
+    def asked(self, requester: str = "ada") -> str:
+        (request_id,) = self.house.access.request(self.house.scope(), requester=requester, now=datetime.now(UTC))
+        return request_id
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Served:
+    house = build(tmp_path)
+    users = Users.load(tmp_path, [STEWARD, "ada"])
+    tokens = {user: token_file(tmp_path, user).read_text() for user in (STEWARD, "ada")}
+    return Served(house=house, app=authority_app(house.authority, house.access, bearer_user(users)), tokens=tokens)
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Every method and path that the application answers, with something in the place of its parameters."""
+    for route in app.routes:
+        assert isinstance(route, Route)
+        for method in sorted(route.methods or ()):
+            yield method, "/".join("x-1" if part.startswith("{") else part for part in route.path.split("/"))
+
+
+def test_the_routes_are_the_known_ones(served: Served) -> None:
+    assert set(routes(served.app)) == {
+        ("GET", "/health"),
+        ("GET", "/requests"),
+        ("GET", "/grants"),
+        ("GET", "/contracts"),
+        ("POST", "/requests/x-1/grant"),
+        ("POST", "/requests/x-1/refuse"),
+        ("POST", "/grants/x-1/revoke"),
+        ("POST", "/contracts/x-1/adopt"),
+    }
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer {hash}", "Bearer {token}x"],
+)
+def test_every_route_but_health_refuses_whoever_is_not_known(served: Served, header: str | None) -> None:
+    digest = (served.house.folder / "users" / STEWARD).read_text()
+    headers = {} if header is None else {"Authorization": header.format(token=served.tokens[STEWARD], hash=digest)}
+    client = TestClient(served.app, headers=headers)
+    before = len(served.house.ledger.read_all())
+    for method, path in routes(served.app):
+        for body in (BODY, None):
+            status = client.request(method, path, json=body).status_code
+            assert status == (200 if path == "/health" else 401), (method, path)
+    assert len(served.house.ledger.read_all()) == before
+
+
+def test_no_route_has_a_page_of_documentation(served: Served) -> None:
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert served.client(STEWARD).get(path).status_code == 404
+
+
+def test_a_steward_sees_grants_and_revokes(served: Served) -> None:
+    request_id, client = served.asked(), served.client(STEWARD)
+    (request,) = client.get("/requests").json()
+    assert (request["request_id"], request["requester"], request["stewards"]) == (request_id, "ada", [STEWARD])
+    assert request["columns"]["tailnum"] == "token"
+    granted = client.post(f"/requests/{request_id}/grant", json={"reason": "Agreed", "days": 30}).json()
+    assert (granted["steward"], granted["reason"], granted["window_days"]) == (STEWARD, "Agreed", 30)
+    assert client.get("/requests").json() == []
+    assert client.get("/grants").json() == [granted]
+    assert client.get("/grants", params={"project": "other"}).json() == []
+    revoked = client.post(f"/grants/{granted['grant_id']}/revoke", json={"reason": "Enough"})
+    assert revoked.json() == {"grant_id": granted["grant_id"], "revoked_by": STEWARD}
+    assert client.get("/grants").json() == []
+
+
+def test_who_is_known_but_no_steward_decides_nothing(served: Served) -> None:
+    request_id, client = served.asked(), served.client("ada")
+    for path in (f"/requests/{request_id}/grant", f"/requests/{request_id}/refuse", "/contracts/flights/adopt"):
+        answer = client.post(path, json=BODY)
+        assert answer.status_code == 403
+        assert "only a steward" in answer.json()["rule"]
+    assert len(client.get("/requests").json()) == 1
+
+
+def test_the_user_is_the_one_of_the_token_whatever_the_body_or_the_query_says(served: Served) -> None:
+    request_id = served.asked()
+    path = f"/requests/{request_id}/grant"
+    answer = served.client("ada").post(path, json={**BODY, "user": STEWARD}, params={"user": STEWARD})
+    assert answer.status_code == 403
+
+
+def test_nobody_approves_their_own_request_over_http(served: Served) -> None:
+    request_id = served.asked(requester=STEWARD)
+    answer = served.client(STEWARD).post(f"/requests/{request_id}/grant", json=BODY)
+    assert answer.status_code == 403
+    assert answer.json()["remedy"]
+
+
+def test_a_refusal_is_recorded_with_who_and_why(served: Served) -> None:
+    scope = served.house.scope()
+    (request_id,) = served.house.access.request(scope, requester="ada", now=datetime.now(UTC))
+    served.client(STEWARD).post(f"/requests/{request_id}/refuse", json={"reason": "Too much"})
+    (refusal,) = served.house.access.refused(scope)
+    assert (refusal.steward, refusal.reason) == (STEWARD, "Too much")
+
+
+def test_contracts_show_the_file_beside_the_version_in_effect_and_adopting_brings_them_together(served: Served) -> None:
+    file = served.house.folder / "contracts" / "flights.odcs.yaml"
+    file.write_text(file.read_text() + "# edited\n")
+    client = served.client(STEWARD)
+    shown = next(each for each in client.get("/contracts").json() if each["dataset"] == "flights")
+    assert shown["digest"] != shown["adopted_digest"] == served.house.access.adopted("flights")
+    stale = client.post("/contracts/flights/adopt", json={"digest": shown["adopted_digest"]})
+    assert stale.status_code == 403
+    adopted = client.post("/contracts/flights/adopt", json={"digest": shown["digest"]})
+    assert adopted.json() == {"dataset": "flights", "digest": shown["digest"]}
+    assert served.house.access.adopted("flights") == shown["digest"]
+
+
+def test_a_form_of_another_site_adopts_nothing(served: Served) -> None:
+    file = served.house.folder / "contracts" / "flights.odcs.yaml"
+    file.write_text(file.read_text() + "# edited\n")
+    before = served.house.access.adopted("flights")
+    client = served.client(STEWARD)
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data"):
+        answer = client.post("/contracts/flights/adopt", content=b"{}", headers={"Content-Type": kind})
+        assert answer.status_code == 422
+    assert client.post("/contracts/flights/adopt").status_code == 422
+    assert served.house.access.adopted("flights") == before
+
+
+def test_a_body_that_cannot_be_read_is_refused_without_being_repeated(served: Served) -> None:
+    for body in ({"reason": "SENTINEL"}, {"reason": "SENTINEL", "days": "SENTINEL"}, ["SENTINEL"]):
+        answer = served.client(STEWARD).post("/requests/r-1/grant", json=body)
+        assert answer.status_code == 422
+        assert "SENTINEL" not in answer.text
+        assert answer.json()["remedy"]
+
+
+def test_a_contract_that_cannot_be_read_is_named(served: Served) -> None:
+    (served.house.folder / "contracts" / "flights.odcs.yaml").write_text("[")
+    answer = served.client(STEWARD).get("/contracts")
+    assert answer.status_code == 409
+    assert "flights.odcs.yaml" in answer.json()["rule"]
+
+
+def test_no_token_and_no_key_stands_in_any_response_or_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    request_id = served.asked()
+    texts = []
+    for user in (STEWARD, "ada", None):
+        client = served.client(user)
+        for method, path in routes(served.app):
+            for body in (BODY, {}, None):
+                answer = client.request(method, path.replace("x-1", request_id), json=body)
+                texts.append(answer.text + str(answer.headers))
+    texts.append(caplog.text)
+    key = (served.house.folder / "authority.key").read_text().splitlines()[1]
+    hashes = [file.read_text() for file in (served.house.folder / "users").iterdir()]
+    for secret in (*served.tokens.values(), *hashes, key):
+        assert not any(secret in text for text in texts)
+
+
+def test_it_serves_the_same_under_the_path_of_another_application(served: Served) -> None:
+    outer = FastAPI()
+    outer.mount("/trainyard", served.app)
+    assert TestClient(outer).get("/trainyard/health").json() == {"status": "ok"}
+    assert TestClient(outer).get("/trainyard/requests").status_code == 401
+    token = {"Authorization": f"Bearer {served.tokens['ada']}"}
+    assert TestClient(outer, headers=token).get("/trainyard/requests").json() == []
+
+
+def test_tokens_are_made_once_for_their_owners_alone_and_may_be_taken_away(tmp_path: Path) -> None:
+    token = token_file(tmp_path, "ada")
+    Users.load(tmp_path, ["ada"])
+    held = token.read_text()
+    assert Users.load(tmp_path, ["ada"]).who(held) == "ada"
+    assert token.read_text() == held
+    token.unlink()
+    assert Users.load(tmp_path, ["ada", "bob"]).who(held) == "ada"
+    assert not token.exists()
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == 3
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    (tmp_path / "users" / "ada").unlink()
+    assert Users.load(tmp_path, []).who(held) is None
+
+
+def test_users_that_others_may_read_or_that_name_no_file_are_refused(tmp_path: Path) -> None:
+    Users.load(tmp_path, ["ada"])
+    (tmp_path / "users" / "ada").chmod(0o644)
+    with pytest.raises(AuthorityError, match="owner"):
+        Users.load(tmp_path, [])
+    for name in ("../ada", ".ada", "", "a/b"):
+        with pytest.raises(DeclarationError, match="name a file"):
+            Users.load(tmp_path / "other", [name])
+    assert not (tmp_path / "other").exists()
+
+
+# ── the process ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def command(folder: Path, port: int = 0) -> list[str]:
+    return [
+        *("--ledger", f"sqlite:///{folder / 'ledger.db'}", "--authority-keys", str(folder / "authority")),
+        *("--keys", str(folder / "keys"), "--contracts", str(SHIPPED), "--port", str(port)),
+        *("--port-file", str(folder / "port"), "--user", "ada"),
+    ]
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-m", "include.runtime.authority_service", *command(folder)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "port").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_serves_on_loopback_and_ends_on_a_signal(tmp_path: Path, ending: signal.Signals) -> None:
+    process = start(tmp_path)
+    try:
+        port = int((tmp_path / "port").read_text())
+        address = f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{address}/health", timeout=30).json() == {"status": "ok"}
+        assert httpx.get(f"{address}/requests", timeout=30).status_code == 401
+        token = token_file(tmp_path / "authority", STEWARD).read_text()
+        headers = {"Authorization": f"Bearer {token}"}
+        adopted = httpx.post(f"{address}/contracts/flights/adopt", json={}, headers=headers, timeout=30)
+        assert adopted.status_code == 200
+    finally:
+        process.send_signal(ending)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert not (tmp_path / "port").exists()
+    private = [file for file in (tmp_path / "authority").rglob("*") if file.is_file()]
+    assert {file.stat().st_mode & 0o777 for file in private} == {0o600}
+    assert {file.name for file in private} == {"authority.key", STEWARD, "ada"}
+    assert (tmp_path / "keys" / "authority.pub").exists()
+    key = (tmp_path / "authority" / "authority.key").read_text().splitlines()[1]
+    assert token not in output
+    assert key not in output
+
+
+def test_a_second_start_keeps_keys_tokens_and_adoptions(tmp_path: Path) -> None:
+    kept = []
+    for _ in range(2):
+        process = start(tmp_path)
+        process.terminate()
+        process.communicate(timeout=30)
+        kept.append([file.read_bytes() for file in sorted((tmp_path / "authority").rglob("*")) if file.is_file()])
+    assert kept[0] == kept[1]
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(command(tmp_path, port)) == 1
+    assert str(port) in capsys.readouterr().err
+    assert not (tmp_path / "port").exists()
+
+
+def test_the_modules_import_without_the_web_framework_or_any_cryptography() -> None:
+    code = (
+        "import sys, include.runtime.authority_api, include.runtime.authority_service, include.governance.signing\n"
+        "heavy = {'fastapi', 'uvicorn', 'cryptography', 'securesystemslib', 'pyarrow', 'pydantic', 'yaml'}\n"
+        "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
