@@ -1,0 +1,269 @@
+"""The truncation law, checked on a project's own data; and an alarm on features too good to be true.
+
+Features of a moment know only the past: take away, or change, all that became known after an instant, and every feature
+of a row that had been asked for by then is what it was.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from include.core.errors import DeclarationError, FeatureLeak
+from include.core.project import Objective, Project
+from include.core.records import Contract, Days
+from include.data.point_in_time import DAY_COLUMN, LABEL, PREDICTED_AT, Derived, PointInTime
+from include.data.relations import Later
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+#: Where in a day's rows, by the time at which they are asked for, the sampled instants lie: lags over whole days leak
+#: early in the day or not at all.
+_SHARES = ((0.0, 0.05), (0.05, 0.3), (0.3, 1.0))
+#: A single feature that separates the classes this well (area under the curve), or follows the label this closely
+#: (absolute rank correlation), is the label in disguise.
+TOO_GOOD_AUC = 0.95
+TOO_GOOD_CORRELATION = 0.99
+#: Sums of fractions may be added up in another order; nothing else may differ.
+_RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE = 1e-5, 1e-6
+#: The alarm looks at this many rows at most, and says nothing about fewer than the least.
+_MOST_ROWS, _LEAST_ROWS = 8000, 100
+#: How many days before its lookback a changed table reaches: a group that uses them is found out.
+_EXTRA_DAYS = 7
+
+
+def probe(
+    rows: PointInTime,
+    *,
+    project: Project,
+    contract: Contract,
+    label: Derived,
+    built: Mapping[Derived, "pa.Table"],
+    days: Sequence[date],
+    seed: str,
+) -> tuple[datetime, ...]:
+    """Check what was *built* (groups and label, for *days* at least in part) at sampled instants; return them, in UTC.
+
+    Each instant is the moment at which some row was asked for. The tables that a group may use are cut at the instant,
+    once with what became known later removed, within its lookback exactly, and once with it changed, and with more days
+    on both sides. *contract* is that of the target's dataset.
+
+    Raises:
+        FeatureLeak: a feature is not what it was; the message names it, and no value.
+        DeclarationError: a label depends on other days than its own.
+    """
+    if not days:
+        return ()
+    chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
+    labels = rows.rows(label, Days(first=days[0], last=days[-1]))
+    probed = []
+    for share in _SHARES:
+        day = chance.choice(days)
+        asked = _of_days(labels, day, day)
+        if not asked.num_rows:
+            continue
+        moments = sorted(asked.column(PREDICTED_AT).to_pylist())
+        moment = moments[min(int(chance.uniform(*share) * len(moments)), len(moments) - 1)]
+        instant = moment.replace(tzinfo=UTC)
+        _check_population(rows, contract, asked, day, instant)
+        _check_label(rows, label, asked, day)
+        for derived, table in built.items():
+            if derived.name != LABEL:
+                _check_group(rows, derived, _of_days(table, day, day), day, instant)
+        probed.append(instant)
+    for derived, table in built.items():
+        if derived.name != LABEL:
+            _check_plausible(project, derived, table, labels, chance)
+    return tuple(sorted(probed))
+
+
+def _of_days(table: "pa.Table", first: date, last: date) -> "pa.Table":
+    """The rows of the days from *first* to *last* (inclusive) of a *table* that is sorted by day."""
+    import numpy as np
+
+    days = table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]")
+    begin = np.searchsorted(days, np.datetime64(first), side="left")
+    end = np.searchsorted(days, np.datetime64(last), side="right")
+    return table.slice(begin, end - begin)
+
+
+# ── the truncation law ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_population(rows: PointInTime, contract: Contract, asked: "pa.Table", day: date, instant: datetime) -> None:
+    """Whether a row is asked for, and when, does not depend on what became known after it was asked for.
+
+    Rows whose key is not known by then (tomorrow's hours, say) are asked for on faith: they cannot be checked.
+    """
+    import pyarrow as pa
+
+    moment = instant.replace(tzinfo=None)
+    columns = [*rows.key, PREDICTED_AT]
+    known = pa.array(_key_known(contract, asked, rows.key, instant))
+    before = asked.select(columns).filter(known).to_pylist()
+    after = rows.kept(Days(first=day, last=day), instant).to_pylist()
+    expected = {tuple(row.values()) for row in before if row[PREDICTED_AT] <= moment}
+    found = {tuple(row[name] for name in columns) for row in after if row[PREDICTED_AT] <= moment}
+    if expected != found:
+        raise FeatureLeak(
+            "which rows are predicted for, and when, depends only on what is known by then",
+            value=f"{len(expected ^ found)} of {len(expected)} rows asked for until {_text(instant)} differ",
+            remedy="Leave outcomes out of the population; a row without an outcome gets a null label.",
+        )
+
+
+def _key_known(contract: Contract, asked: "pa.Table", key: tuple[str, ...], instant: datetime) -> "NDArray[np.bool_]":
+    import numpy as np
+
+    known = np.ones(asked.num_rows, dtype=bool)
+    moment = np.datetime64(instant.replace(tzinfo=None))
+    for name in {*key, contract.partition_column}:
+        column = contract.column(name) if name else None
+        if column is None or column.known_at.column is None:
+            continue
+        if column.known_at.column not in asked.column_names:
+            return np.zeros(asked.num_rows, dtype=bool)
+        times = asked.column(column.known_at.column).to_numpy()
+        known &= times + np.timedelta64(column.known_at.offset) <= moment
+    return known
+
+
+def _check_label(rows: PointInTime, label: Derived, before: "pa.Table", day: date) -> None:
+    if not before.equals(rows.rows(label, Days(first=day, last=day))):
+        raise DeclarationError(
+            "a row's label comes from rows of its own day",
+            value=f"labels of {day} differ when other days are there",
+            remedy="Compute the label from the row itself.",
+        )
+
+
+def _check_group(rows: PointInTime, derived: Derived, before: "pa.Table", day: date, instant: datetime) -> None:
+    if not before.num_rows:
+        return
+    until = before.column(PREDICTED_AT).to_numpy() <= _moment(instant)
+    for later, extra_days in ((Later.REMOVED, 0), (Later.CHANGED, _EXTRA_DAYS)):
+        after = rows.rows(derived, Days(first=day, last=day), instant=instant, later=later, extra_days=extra_days)
+        for name in derived.names:
+            changed = int((_differ(before.column(name), after.column(name)) & until).sum())
+            if changed:
+                raise FeatureLeak(
+                    f"feature {name!r} of group {derived.name!r} knows only the past {derived.lookback_days} days",
+                    value=f"{changed} of {int(until.sum())} rows asked for until {_text(instant)} change when what "
+                    f"became known later is {later.value}"
+                    + (" and more days are there" if extra_days else " and other days are gone"),
+                    remedy="Use a value only from the moment that its contract's `knownAt` gives, or raise the "
+                    "group's lookback_days if it reaches further back.",
+                )
+
+
+def _differ(before: "pa.ChunkedArray", after: "pa.ChunkedArray") -> "NDArray[np.bool_]":
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(before.type):
+        same: NDArray[np.bool_] = np.isclose(
+            before.to_numpy(), after.to_numpy(), rtol=_RELATIVE_TOLERANCE, atol=_ABSOLUTE_TOLERANCE, equal_nan=True
+        )
+        return np.logical_not(same)
+    one_null = pc.xor(pc.is_null(before), pc.is_null(after))
+    differ: NDArray[np.bool_] = pc.or_(pc.fill_null(pc.not_equal(before, after), False), one_null).to_numpy()
+    return differ
+
+
+def _moment(instant: datetime) -> "np.datetime64":
+    import numpy as np
+
+    return np.datetime64(instant.replace(tzinfo=None), "us")
+
+
+def _text(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}Z"
+
+
+# ── too good to be true ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_plausible(
+    project: Project, derived: Derived, table: "pa.Table", labels: "pa.Table", chance: random.Random
+) -> None:
+    """No feature of *derived* is the label in disguise."""
+    import numpy as np
+
+    if not (table.num_rows and labels.num_rows):
+        return
+    first = max(part.column(DAY_COLUMN)[0].as_py() for part in (table, labels))
+    last = min(part.column(DAY_COLUMN)[-1].as_py() for part in (table, labels))
+    table, labels = _of_days(table, first, last), _of_days(labels, first, last)
+    label = labels.column(LABEL).to_numpy()
+    known = np.flatnonzero(np.isfinite(label))
+    sample = np.array(sorted(chance.sample(known.tolist(), min(_MOST_ROWS, len(known)))), dtype=np.int64)
+    binary = project.target.objective is Objective.BINARY
+    if len(sample) < _LEAST_ROWS or len(np.unique(label[sample])) < 2:
+        return
+    bound = TOO_GOOD_AUC if binary else TOO_GOOD_CORRELATION
+    for name in derived.names:
+        values, outcome = _scores(table.column(name).take(sample), label[sample])
+        strength = _separation(values, outcome) if binary else _rank_correlation(values, outcome)
+        if strength > bound:
+            raise FeatureLeak(
+                f"no single feature predicts {project.name!r} alone: at most {bound} "
+                + ("(area under the curve)" if binary else "(absolute rank correlation)"),
+                value=f"feature {name!r} of group {derived.name!r}: {strength:.3f} over {len(sample)} rows",
+                remedy="It is probably the label in disguise: check where its columns come from, and their `knownAt`.",
+            )
+
+
+def _scores(
+    values: "pa.ChunkedArray", label: "NDArray[np.float64]"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """A number for each row, and its label; a category's is its mean label among every other row, kept out of it."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
+        return values.to_numpy().astype(np.float64), label
+    codes = values.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy() + 1
+    sums = np.bincount(codes[::2], weights=label[::2], minlength=codes.max() + 1)
+    counts = np.bincount(codes[::2], minlength=codes.max() + 1)
+    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return means[codes[1::2]], label[1::2]
+
+
+def _ranks(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Ranks from 1; equal values share their mean rank."""
+    import numpy as np
+
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (ends - (counts - 1) / 2)[place]
+    return ranks
+
+
+def _separation(values: "NDArray[np.float64]", label: "NDArray[np.float64]") -> float:
+    """The area under the ROC curve of *values* alone, in the better direction. A missing value ranks lowest."""
+    import numpy as np
+
+    positives = label > 0
+    count, others = int(positives.sum()), int((~positives).sum())
+    if not count or not others:
+        return 0.5
+    ranks = _ranks(np.where(np.isnan(values), -np.inf, values))
+    area = (ranks[positives].sum() - count * (count + 1) / 2) / (count * others)
+    return float(max(area, 1 - area))
+
+
+def _rank_correlation(values: "NDArray[np.float64]", label: "NDArray[np.float64]") -> float:
+    """Spearman's coefficient over the rows that have a value, without its sign; 0 if it is not defined."""
+    import numpy as np
+
+    known = ~np.isnan(values)
+    if known.sum() < _LEAST_ROWS:
+        return 0.0
+    ranks, order = _ranks(values[known]), _ranks(label[known])
+    if ranks.std() == 0 or order.std() == 0:
+        return 0.0
+    return float(abs(np.corrcoef(ranks, order)[0, 1]))

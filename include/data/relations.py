@@ -1,0 +1,169 @@
+# ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
+"""The tables of a snapshot in DuckDB, shown whole, for a range of days, or as they were known at an instant."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from include.core.errors import DataError
+from include.core.records import Column, ColumnType, Contract, Days, Scope, Snapshot, Treatment, day_start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+    import pyarrow as pa
+
+_HELD = "snapshot"
+
+
+class Artifacts(Protocol):
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+
+    def path(self, digest: str) -> "Path": ...
+
+
+class Later(StrEnum):
+    """What is done to that which became known only after an instant."""
+
+    REMOVED = "removed"  # values are null, rows are absent
+    CHANGED = "changed"  # every value is another one, rows stay
+
+
+class Relations:
+    """The datasets of a snapshot, one view each under its own name, in one thread: the same query, the same rows.
+
+    Views show all days at first; :meth:`show` narrows them.
+    """
+
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", contracts: Mapping[str, Contract], scope: Scope
+    ) -> None:
+        self._connection = connection
+        self._contracts = {dataset.dataset: contracts[dataset.dataset] for dataset in scope.datasets}
+        self._scope = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
+
+    def show(self, days: Days, *, instant: datetime | None = None, later: Later = Later.REMOVED) -> None:
+        """Let every divided dataset hold the rows of *days* only, undivided ones all.
+
+        With an *instant* (UTC), what became known after it is removed or changed, as *later* says.
+        """
+        for name, contract in self._contracts.items():
+            columns = [column for column in contract.columns if column.name in self._scope[name]]
+            chosen = ", ".join(_shown(column, instant, later) for column in columns)
+            conditions = _within(contract, days)
+            if instant is not None and later is Later.REMOVED:
+                present = [column for column in columns if column.key or column.name == contract.partition_column]
+                conditions += [_known(column, instant) for column in present]
+            where = " AND ".join(conditions) or "TRUE"
+            view, source = quoted(name), f"{_HELD}.{quoted(name)}"
+            self.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {source} WHERE {where}")
+
+    def run(self, sql: str) -> None:
+        self._connection.execute(sql)
+
+    def keep(self, name: str, sql: str) -> None:
+        """Compute *sql* and keep its rows as the table *name*, in the place of an earlier one."""
+        self.run(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql}")
+
+    def fetch(self, sql: str) -> "pa.Table":
+        """All rows that *sql* selects, in one chunk a column."""
+        table: pa.Table = self._connection.execute(sql).to_arrow_table()
+        return table.combine_chunks()
+
+    def count(self, sql: str) -> int:
+        """The one number that *sql* selects."""
+        row = self._connection.execute(sql).fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def relations(snapshot: Snapshot, contracts: Mapping[str, Contract], opened: Artifacts) -> Iterator[Relations]:
+    """The snapshot's rows, read once from the Parquet files that *opened* allows.
+
+    Raises:
+        DataError: a partition cannot be read.
+    """
+    import duckdb
+
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
+        connection.execute(f"CREATE SCHEMA {_HELD}")
+        for scope in snapshot.scope.datasets:
+            chosen = ", ".join(quoted(name) for name in scope.names)
+            paths = [str(opened.path(partition.content)) for partition in snapshot.of(scope.dataset)]
+            if not paths:
+                raise DataError(
+                    "a snapshot has partitions of every dataset in its scope",
+                    value=f"none of {scope.dataset!r}",
+                    remedy="Take the snapshot again.",
+                )
+            table = f"{_HELD}.{quoted(scope.dataset)}"
+            try:
+                connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM read_parquet(?)", [paths])
+            except duckdb.Error as error:
+                raise DataError(
+                    f"the snapshot's partitions of {scope.dataset!r} hold its columns {list(scope.names)}",
+                    value=type(error).__name__,  # its message may quote a value
+                    remedy="Take the snapshot again.",
+                ) from None
+        shown = Relations(connection, contracts, snapshot.scope)
+        shown.show(snapshot.days)
+        yield shown
+
+
+def quoted(name: str) -> str:
+    """*name* as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def timestamp(instant: datetime) -> str:
+    """*instant* as an SQL literal without a zone, in UTC."""
+    return f"TIMESTAMP '{instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+
+
+def _within(contract: Contract, days: Days) -> list[str]:
+    if contract.partition_column is None:
+        return []
+    column = quoted(contract.partition_column)
+    end = day_start(days.last) + timedelta(days=1)
+    return [f"{column} >= {timestamp(day_start(days.first))}", f"{column} < {timestamp(end)}"]
+
+
+def _known(column: Column, instant: datetime) -> str:
+    """Whether the value of *column* was known at *instant*; never, if its own time is null."""
+    rule = column.known_at
+    if rule.column is None:
+        return "TRUE"
+    microseconds = rule.offset // timedelta(microseconds=1)
+    return f"coalesce({quoted(rule.column)} + to_microseconds({microseconds}) <= {timestamp(instant)}, FALSE)"
+
+
+def _shown(column: Column, instant: datetime | None, later: Later) -> str:
+    name = quoted(column.name)
+    if instant is None or column.known_at.column is None:
+        return name
+    other = "NULL" if later is Later.REMOVED or column.key else _other_value(column, instant)
+    if later is Later.CHANGED and column.key:
+        return name  # the row stays, and stays the same row
+    return f"CASE WHEN {_known(column, instant)} THEN {name} ELSE {other} END AS {name}"
+
+
+def _other_value(column: Column, instant: datetime) -> str:
+    """Another value of the column's type; a time stays after *instant*, so that what it dates stays unknown."""
+    name = quoted(column.name)
+    if column.treatment is Treatment.TOKEN or column.type is ColumnType.STRING:
+        return f"coalesce(reverse({name}), '') || '~'"
+    if column.type is ColumnType.BOOLEAN:
+        return f"NOT coalesce({name}, FALSE)"
+    if column.type is ColumnType.DATE:
+        return f"coalesce({name}, CAST({timestamp(instant)} AS DATE)) + 400"
+    if column.type is ColumnType.TIMESTAMP:
+        return f"greatest(coalesce({name}, {timestamp(instant)}), {timestamp(instant)}) + INTERVAL 5 HOUR"
+    return f"1009 - 3 * coalesce({name}, 0)"
