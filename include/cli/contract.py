@@ -54,9 +54,9 @@ def adopt(
     steward: Annotated[str | None, typer.Option("--as", help="The steward who adopts it.")] = None,
 ) -> None:
     """Put the contract file of NAME, as it is now, into effect. Grants bind its digest."""
-    from include.cli.access import authority
+    from include.runtime.authority_client import authority
 
     settings = Settings.from_environment()
-    with authority(settings, steward) as client:
+    with authority(settings, steward or settings.user) as client:
         digest = client.adopt(name)
     console.print(f"{name}: contract [bold]{digest[:19]}[/bold] is in effect")

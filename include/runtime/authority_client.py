@@ -1,0 +1,139 @@
+"""Speaks to the authority as one person: the one in a running Airflow, or one of our own for the moment."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from include.core.errors import AuthorityError, DeclarationError
+from include.settings import ROOT, Settings
+
+_START_SECONDS = 60
+_POLL_SECONDS = 0.05
+
+
+class AuthorityClient:
+    """The authority's routes, asked with one person's token. Refusals are raised as ``AuthorityError``."""
+
+    def __init__(self, url: str, token: str, user: str) -> None:
+        self.user = user
+        # Loopback calls go directly, whatever proxy the user's shell names.
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
+        )
+
+    def requests(self) -> Sequence[Mapping[str, Any]]:
+        """The open requests, each with ``request_id``, ``project``, ``dataset``, ``columns`` and ``stewards``."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/requests")
+        return found
+
+    def grants(self) -> Sequence[Mapping[str, Any]]:
+        """The grants in force."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/grants")
+        return found
+
+    def contracts(self) -> Sequence[Mapping[str, Any]]:
+        """Each dataset's contract: the digest of its file and of the version in effect."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/contracts")
+        return found
+
+    def adopt(self, dataset: str) -> str:
+        """Put the dataset's contract file, as it is now, into effect; its digest."""
+        return str(self._call("POST", f"/contracts/{dataset}/adopt", {})["digest"])
+
+    def grant(self, request_id: str, *, reason: str, days: int) -> str:
+        """Approve a request for *days* days; the grant's id."""
+        return str(self._call("POST", f"/requests/{request_id}/grant", {"reason": reason, "days": days})["grant_id"])
+
+    def refuse(self, request_id: str, *, reason: str) -> None:
+        self._call("POST", f"/requests/{request_id}/refuse", {"reason": reason})
+
+    def revoke(self, grant_id: str, *, reason: str) -> None:
+        self._call("POST", f"/grants/{grant_id}/revoke", {"reason": reason})
+
+    def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise AuthorityError(
+                "the authority answers", value=type(error).__name__, remedy="Look at `./trainyard status`."
+            ) from None
+        if answer.is_success:
+            return answer.json()
+        told = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
+        raise AuthorityError(
+            str(told.get("rule", f"the authority lets {self.user} do this")),
+            value=told.get("value", f"status {answer.status_code}"),
+            remedy=str(told.get("remedy", "Sign in as one of the dataset's stewards: `--as NAME`.")),
+        )
+
+
+@contextmanager
+def authority(settings: Settings, user: str) -> Iterator[AuthorityClient]:
+    """A client of the authority for *user*: in Airflow if that runs, else in a process of its own for the moment.
+
+    Raises:
+        DeclarationError: *user* has no token or password in this deployment.
+        AuthorityError: the authority does not start.
+    """
+    from include.runtime.airflow import process
+
+    airflow = process.attach(settings)
+    if airflow is not None:
+        with airflow.client(user) as client:
+            yield AuthorityClient(f"{airflow.url}/trainyard", client.token(), user)
+        return
+    with _own_authority(settings, user) as url:
+        yield AuthorityClient(url, _token(settings, user), user)
+
+
+@contextmanager
+def _own_authority(settings: Settings, user: str) -> Iterator[str]:
+    port_file = settings.home / f"authority-{user}.port"
+    port_file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "include.runtime.authority_service"]
+    for option, value in (
+        ("--ledger", settings.ledger),
+        ("--authority-keys", settings.authority_keys),
+        ("--keys", settings.keys),
+        ("--contracts", settings.contracts),
+        ("--port-file", port_file),
+    ):
+        command += [option, str(value)]
+    service = subprocess.Popen(command, cwd=ROOT)  # noqa: S603 -- our own module, our own arguments
+    try:
+        yield f"http://127.0.0.1:{_port(service, port_file)}"
+    finally:
+        service.terminate()
+        service.wait()
+
+
+def _port(service: "subprocess.Popen[bytes]", port_file: Any) -> int:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and service.poll() is None:
+        if port_file.exists():
+            return int(port_file.read_text())
+        time.sleep(_POLL_SECONDS)
+    raise AuthorityError(
+        f"the authority starts within {_START_SECONDS} s",
+        value="it ended" if service.poll() is not None else "no port",
+        remedy="Read what it printed above.",
+    )
+
+
+def _token(settings: Settings, user: str) -> str:
+    from include.runtime.authority_service import token_file
+
+    file = token_file(settings.authority_keys, user)
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise DeclarationError(
+            f"{user!r} is a steward that a contract names, and their token can be read here",
+            value=f"{file}: {type(error).__name__}",
+            remedy="Use `--as` with a steward's name; on a shared machine, run it as the person who holds the token.",
+        ) from None
