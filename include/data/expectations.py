@@ -1,0 +1,144 @@
+"""Expectations on rows, as Great Expectations checks them: a batch at once, the days of a failure one by one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import DeclarationError
+from include.core.project import Expectation
+from include.core.records import CheckResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: All that is ever taken out of a result: what else stands there may hold values.
+COUNTS = ("element_count", "unexpected_count")
+#: Answers yes or no, and nothing of the data.
+_YES_OR_NO: dict[str, object] = {"result_format": "BOOLEAN_ONLY"}
+_COUNTED: dict[str, object] = {"result_format": "BASIC", "partial_unexpected_count": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """New rows of one dataset: ``frame`` holds the days one after another, ``days`` their first and past-last row."""
+
+    dataset: str
+    frame: "pd.DataFrame"
+    days: Mapping[date | None, tuple[int, int]]
+
+
+def columns_of(expectation: Expectation) -> frozenset[str]:
+    """The columns that *expectation* names."""
+    named: set[str] = set()
+    for argument, value in expectation.arguments.items():
+        if argument.startswith("column") and argument != "column_index":
+            named.update([value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ())
+    return frozenset(named)
+
+
+def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult]:
+    """The outcome of each of *expectations* on *batch*, in their order, with counts where it failed.
+
+    A failure is looked for in each day by itself; ``days`` stays empty where only the batch as a whole fails.
+
+    Raises:
+        DeclarationError: an expectation does not exist, has other arguments, or cannot be evaluated on its columns.
+    """
+    succeeded = _Suite(batch.dataset, expectations).run(batch.frame, _YES_OR_NO)
+    failing = [place for place, outcome in enumerate(succeeded) if not outcome["success"]]
+    failed = _Suite(batch.dataset, [expectations[place] for place in failing])
+    counts = dict(zip(failing, failed.run(batch.frame, _COUNTED), strict=True)) if failing else {}
+    days = dict(zip(failing, _failing_days(batch, failed), strict=True)) if failing else {}
+    return [
+        CheckResult(
+            dataset=batch.dataset,
+            expectation=expectation.kind,
+            column=", ".join(sorted(columns_of(expectation))) or None,
+            severity=expectation.severity,
+            success=place not in counts,
+            rows=counts.get(place, {}).get("element_count", len(batch.frame)),
+            unexpected=counts.get(place, {}).get("unexpected_count"),
+            days=days.get(place, ()),
+        )
+        for place, expectation in enumerate(expectations)
+    ]
+
+
+def _failing_days(batch: Batch, failed: "_Suite") -> list[tuple[date, ...]]:
+    days: list[list[date]] = [[] for _ in failed.expectations]
+    for day, (start, stop) in batch.days.items():
+        if day is None or start == stop:
+            continue
+        for found, outcome in zip(days, failed.run(batch.frame.iloc[start:stop], _YES_OR_NO), strict=True):
+            if not outcome["success"]:
+                found.append(day)
+    return [tuple(found) for found in days]
+
+
+class _Suite:
+    """Expectations as Great Expectations holds them, run over one frame after another."""
+
+    def __init__(self, dataset: str, expectations: Sequence[Expectation]) -> None:
+        import great_expectations as gx  # seconds: only a night with new days pays them
+
+        self.expectations = expectations
+        declared = [_declared(expectation, place) for place, expectation in enumerate(expectations)]
+        self._suite = gx.ExpectationSuite(name=dataset, expectations=declared)
+        asset = _context().data_sources.add_pandas("snapshot").add_dataframe_asset(dataset)
+        self._rows = asset.add_batch_definition_whole_dataframe("rows")
+
+    def run(self, frame: "pd.DataFrame", result_format: Mapping[str, object]) -> list[dict[str, Any]]:
+        """For each expectation its ``success`` and the allowed counts, in their order."""
+        held = self._rows.get_batch({"dataframe": frame})
+        outcomes: dict[int, dict[str, Any]] = {}
+        for result in held.validate(self._suite, result_format=dict(result_format)).results:
+            place = result.expectation_config.meta["place"]
+            _require_evaluated(self.expectations[place], result.exception_info)
+            counts = {name: int(result.result[name]) for name in COUNTS if name in result.result}
+            outcomes[place] = {"success": bool(result.success), **counts}
+        return [outcomes[place] for place in range(len(self.expectations))]
+
+
+def _context() -> Any:
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        analytics_enabled=False,
+        progress_bars={"globally": False},
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _declared(expectation: Expectation, place: int) -> Any:
+    """Great Expectations' own object of the declaration; ``place`` in its meta finds it again among the results."""
+    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    try:
+        kind = get_expectation_impl(expectation.kind)
+        return kind(**expectation.arguments, severity=expectation.severity.value, meta={"place": place})
+    except ExpectationNotFoundError:
+        raise DeclarationError(
+            f"{expectation.dataset}: Great Expectations knows the expectation",
+            value=expectation.kind,
+            remedy="Use the snake-case name of one of its expectations, such as expect_column_values_to_not_be_null.",
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(
+            f"{expectation.dataset}: {expectation.kind} takes the arguments that it is given",
+            value=f"{type(error).__name__} for {sorted(expectation.arguments)}",
+            remedy="Correct the arguments in the contract's `quality`, or in the project's `expectations`.",
+        ) from None
+
+
+def _require_evaluated(expectation: Expectation, exception_info: Mapping[str, Any]) -> None:
+    infos = [exception_info, *(info for info in exception_info.values() if isinstance(info, dict))]
+    if any(info.get("raised_exception") for info in infos):  # its message may quote a value
+        raise DeclarationError(
+            f"{expectation.dataset}: {expectation.kind} can be evaluated on its columns",
+            value=f"columns {sorted(columns_of(expectation)) or 'none'}, arguments {sorted(expectation.arguments)}",
+            remedy="Use an expectation that fits the columns' types.",
+        )

@@ -1,0 +1,164 @@
+"""Hold a snapshot against its contracts' and its project's expectations, and write down what came out."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from include.core.canonical import record_digest
+from include.core.errors import DeclarationError
+from include.core.project import Expectation, Project
+from include.core.records import CheckResult, Contract, Partition, Snapshot, Validation
+from include.data.expectations import Batch, check, columns_of
+from include.data.report import render
+from include.data.window import ROW_COUNTS, check_required, check_row_counts, check_window
+from include.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from include.governance.vault import Opened
+
+#: Part of the digest of what is checked. Raise it when a check of this room changes.
+FORMAT = 1
+#: So many failing days are named in a message, and the rest counted.
+NAMED_DAYS = 5
+
+
+def expectations_digest(project: Project, contracts: Mapping[str, Contract]) -> str:
+    """The digest of all that a validation of *project* checks: what was checked under it need not be checked again."""
+    promised = [
+        (contract.dataset, contract.expectations, contract.freshness_hours, _required(contract))
+        for _, contract in sorted(contracts.items())
+    ]
+    return record_digest((FORMAT, project.expectations, promised))
+
+
+def validate(
+    *,
+    snapshot: Snapshot,
+    snapshot_digest: str,
+    project: Project,
+    contracts: Mapping[str, Contract],
+    opened: "Opened",
+    store: Store,
+    checked: Collection[str],
+) -> Validation:
+    """The outcomes of all checks; a failure is an outcome, not an error.
+
+    Partitions whose content is in *checked* are left out of the checks of rows: all others are one batch a dataset.
+    The window is checked every time. Columns that this project does not read cannot be checked; the report lists those
+    checks. *store* keeps the report, which holds counts and no value of the data.
+
+    Raises:
+        DeclarationError: an expectation does not exist, cannot be evaluated, or the project expects something of a
+            column that it does not read.
+    """
+    covered = {part.content for part in snapshot.partitions} - set(checked)
+    checks: list[CheckResult] = []
+    unread: list[Expectation] = []
+    for scope in snapshot.scope.datasets:
+        contract, names = contracts[scope.dataset], scope.names
+        expectations, missed = _readable(project, contract, names)
+        unread += missed
+        partitions = snapshot.of(scope.dataset)
+        new = [part for part in partitions if part.content in covered]
+        if new:
+            checks += _of_rows(contract, new, expectations, names, opened)
+        if contract.partition_column is not None:
+            checks += check_window(contract, partitions, _newest(contract, partitions, opened))
+    page = render(project=project, snapshot=snapshot, snapshot_digest=snapshot_digest, checks=checks, unread=unread)
+    return Validation(
+        snapshot=snapshot_digest,
+        expectations=expectations_digest(project, contracts),
+        covered=tuple(sorted(covered)),
+        checks=tuple(checks),
+        report=store.put(page.encode()),
+    )
+
+
+def summary(failed: Sequence[CheckResult]) -> str:
+    """*failed* in a line that says what, where, and how much."""
+    return "; ".join(_line(outcome) for outcome in failed)
+
+
+def _line(outcome: CheckResult) -> str:
+    days = ", ".join(day.isoformat() for day in outcome.days[:NAMED_DAYS])
+    more = len(outcome.days) - NAMED_DAYS
+    return (
+        f"{outcome.dataset}: {outcome.expectation}"
+        + (f" of {outcome.column}" if outcome.column else "")
+        + (f" on {days}" if days else "")
+        + (f" and {more} more days" if more > 0 else "")
+        + (f", {outcome.unexpected} of {outcome.rows} rows" if outcome.unexpected is not None else "")
+    )
+
+
+def _required(contract: Contract) -> list[str]:
+    return sorted(column.name for column in contract.columns if column.required)
+
+
+def _readable(
+    project: Project, contract: Contract, names: Sequence[str]
+) -> tuple[list[Expectation], list[Expectation]]:
+    """The expectations on a dataset whose columns were read, and the contract's others."""
+    own = [expectation for expectation in project.expectations if expectation.dataset == contract.dataset]
+    for expectation in own:
+        if not columns_of(expectation) <= set(names):
+            raise DeclarationError(
+                f"{project.name}: an expectation names columns that the project reads",
+                value=f"{expectation.kind} of {sorted(columns_of(expectation) - set(names))}",
+                remedy=f"Use columns of {contract.dataset}: {', '.join(names)}.",
+            )
+    promised = [expectation for expectation in contract.expectations if columns_of(expectation) <= set(names)]
+    unread = [expectation for expectation in contract.expectations if expectation not in promised]
+    return promised + [expectation for expectation in own if expectation not in promised], unread
+
+
+def _of_rows(
+    contract: Contract,
+    new: Sequence[Partition],
+    expectations: Sequence[Expectation],
+    names: Sequence[str],
+    opened: "Opened",
+) -> Iterator[CheckResult]:
+    """The checks of the rows in *new*, each partition's read once."""
+    on_values = [expectation for expectation in expectations if expectation.kind not in ROW_COUNTS]
+    columns = {name for expectation in on_values for name in columns_of(expectation)}
+    if any("row_condition" in expectation.arguments for expectation in on_values):
+        columns = set(names)  # a condition is text: it may name any column
+    wanted = [name for name in names if name in columns or name in _required(contract)]
+    tables = {part: _read(opened, part, wanted) for part in new}
+    if on_values and any(part.rows for part in new):
+        yield from check(_batch(contract, tables, sorted(columns)), on_values)
+    for expectation in expectations:
+        if expectation.kind in ROW_COUNTS:
+            yield check_row_counts(expectation, new)
+    yield from check_required(contract, tables)
+
+
+def _batch(contract: Contract, tables: Mapping[Partition, "pa.Table"], columns: Sequence[str]) -> Batch:
+    import pyarrow as pa
+
+    days: dict[date | None, tuple[int, int]] = {}
+    start = 0
+    for part in tables:
+        days[part.day] = (start, start + part.rows)
+        start += part.rows
+    table = pa.concat_tables(tables.values()).select(columns)
+    return Batch(dataset=contract.dataset, frame=table.to_pandas(use_threads=False), days=days)
+
+
+def _newest(contract: Contract, partitions: Sequence[Partition], opened: "Opened") -> datetime | None:
+    """The greatest value of the partition column: it stands in the last day that has rows."""
+    import pyarrow.compute as pc
+
+    column = str(contract.partition_column)
+    last = next(part for part in reversed(partitions) if part.rows)
+    newest: datetime | None = pc.max(_read(opened, last, [column])[column]).as_py()
+    return newest
+
+
+def _read(opened: "Opened", partition: Partition, columns: Sequence[str]) -> "pa.Table":
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(opened.path(partition.content)).read(columns=list(columns), use_threads=False)
