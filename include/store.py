@@ -120,9 +120,12 @@ class Store:
             raise StoreError(
                 "a remote store needs a cache to give a local path", value=shelf.shown, remedy="Pass `cache`."
             )
-        with self._reading(digest), _reachable(self._cache.shown):
+        _require_digest(digest)
+        with _reachable(f"{shelf.shown} through the cache {self._cache.shown}"):
             if not self._cache.holds(digest):
-                self._cache.write_from(digest, shelf.chunks(digest))
+                if shelf.size_bytes(digest) is None:
+                    raise _missing(shelf.shown, digest)
+                self._cache.write_from(digest, shelf.chunks(digest), origin=shelf.shown)
             return self._cache.place(digest)
 
     @contextlib.contextmanager
@@ -172,13 +175,13 @@ class _Folder:
             return False
 
     def write(self, digest: str, data: bytes) -> None:
-        self.write_from(digest, iter((data,)))
+        self.write_from(digest, iter((data,)), origin=self.shown)
 
     def write_file(self, digest: str, path: Path) -> None:
         with path.open("rb") as source:
-            self.write_from(digest, _chunks(source))
+            self.write_from(digest, _chunks(source), origin=str(path))
 
-    def write_from(self, digest: str, chunks: Iterator[bytes]) -> None:
+    def write_from(self, digest: str, chunks: Iterator[bytes], *, origin: str) -> None:
         place = self.place(digest)
         self._make_folders(place.parent)
         handle, name = tempfile.mkstemp(dir=self._incoming)
@@ -192,7 +195,7 @@ class _Folder:
                 file.flush()
                 os.fsync(file.fileno())
             if f"sha256:{hashed.hexdigest()}" != digest:
-                raise _altered(self.shown, digest)
+                raise _altered(origin, digest)
             aside.chmod(0o440)  # artifacts may hold personal data: never readable by all
             aside.replace(place)
         except BaseException:

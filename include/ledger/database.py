@@ -112,7 +112,7 @@ class Database:
                     if mode != "wal":
                         mode = driver.execute("PRAGMA journal_mode=WAL").fetchone()[0]
                 break
-            except (sa.exc.OperationalError, sqlite3.OperationalError) as error:
+            except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
                 # SQLite's busy timeout does not cover this change, which two first openers make at once.
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise self._unavailable(error) from error
@@ -180,13 +180,14 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    options = url.query.get("options", "")
     return sa.create_engine(
         url,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": f"-c lock_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
+            "options": f"{options} -c lock_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
         },
     )
 

@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.core.canonical import encode
 from include.core.errors import LedgerError
 from include.core.events import Event
 from include.ledger import kinds
@@ -76,22 +75,15 @@ def leaf_hash(raw: bytes) -> str:
     return hashlib.sha256(_LEAF_PREFIX + raw).hexdigest()
 
 
-def seal(stream: str, event: Event, *, key: str | None, recorded_at: datetime) -> Sealed:
-    """The bytes to keep for *event*.
-
-    They are decoded once before they are kept: an entry that cannot be read back would block every later reader.
+def seal(stream: str, event: Event, *, recorded_at: datetime, key: str | None = None, once: bool = False) -> Sealed:
+    """The bytes to keep for *event*, under *key*, or with *once* under a key made of all that is said but the time.
 
     Raises:
-        LedgerError: the kind is unknown, the event has no canonical form, or a field is not of its declared type.
+        LedgerError: the kind is unknown, a field is not of its declared type, or has no canonical form.
     """
-    kind, version = kinds.name_of(event)
-    try:
-        body = encode(event)
-    except TypeError as error:
-        raise LedgerError(
-            "an event has a canonical form", value=f"{kind}: {error}", remedy="Use only plain, finite, zoned values."
-        ) from error
-    kinds.decode_event(kind, version, body)
+    kind, version, body = kinds.encode_event(event)
+    if once:
+        key = "received/" + hashlib.sha256(f"{stream}\n{kind}\n{version}\n".encode() + body).hexdigest()
     moment = recorded_at.astimezone(UTC).isoformat()
     raw = _header(stream, kind, version, key, moment) + b"\n" + body
     return Sealed(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.core import events
-from include.core.canonical import decode
+from include.core.canonical import decode, encode
 from include.core.errors import LedgerError
 from include.core.events import Event
 
@@ -25,17 +25,28 @@ KINDS: Mapping[str, type[Event]] = {
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
 
 
-def name_of(event: Event) -> tuple[str, int]:
-    """The kind and version under which *event* is kept.
+def encode_event(event: Event) -> tuple[str, int, bytes]:
+    """The kind, version and canonical bytes under which *event* is kept.
+
+    The bytes are decoded once: an entry that cannot be read back would block every later reader.
 
     Raises:
-        LedgerError: the event is of no known kind, so nobody could read it back.
+        LedgerError: the kind is unknown, a field is not of its declared type, or has no canonical form.
     """
     if KINDS.get(getattr(event, "kind", "")) is not type(event):
         raise LedgerError(
             "only known kinds are recorded", value=type(event).__name__, remedy="Declare it in include/core/events.py."
         )
-    return event.kind, event.version
+    try:
+        body = encode(event)
+    except (TypeError, ValueError) as error:
+        raise LedgerError(
+            "an event has a canonical form",
+            value=f"{event.kind}: {type(error).__name__}",
+            remedy="Use only plain, finite, zoned values.",
+        ) from error
+    decode_event(event.kind, event.version, body)
+    return event.kind, event.version, body
 
 
 def decode_event(kind: str, version: int, body: bytes) -> Event:

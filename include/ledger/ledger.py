@@ -1,6 +1,5 @@
 """The rules of the ledger: expected versions, facts, fences. The SQL is in ``database``."""
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,8 +13,6 @@ from include.ledger.entry import Entry, Fence, Logged, Sealed, seal, unseal
 if TYPE_CHECKING:
     from include.ledger.database import Database
     from include.ledger.transaction import Transaction
-
-_RECEIVED = "received/"
 
 
 def _utc_now() -> datetime:
@@ -111,8 +108,7 @@ class Ledger:
 
         The same event in the same stream is kept once (by the SHA-256 of its bytes).
         """
-        body = hashlib.sha256(encode([stream, event.kind, event.version, event])).hexdigest()
-        sealed = self._seal(stream, event, f"{_RECEIVED}{body}")
+        sealed = seal(stream, event, recorded_at=self._clock(), once=True)
         with self._database.receiving() as transaction:
             transaction.receive(sealed)
 

@@ -1,0 +1,129 @@
+"""OpenLineage events on their way out of the ledger, in order: to a file, an endpoint, or any callable."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from include.core.errors import LedgerError, LedgerUnavailable
+from include.core.events import LineageEmitted
+
+if TYPE_CHECKING:
+    from include.ledger.ledger import Ledger
+
+_BATCH_EVENTS = 500
+_TIMEOUT_SECONDS = 10
+
+
+def deliver(ledger: "Ledger", send: Callable[[bytes], None], *, name: str) -> int:
+    """Call *send* with each event (UTF-8 JSON) that *name* has not had yet; how many were sent.
+
+    In order, and at least once: an event is marked when *send* has returned, so whoever dies in between sends it again.
+    What *send* raises ends the delivery; the next one starts with that event.
+    """
+    position, _ = ledger.delivered(name)
+    sent = 0
+    for batch in _batches(ledger, position):
+        for position, event in batch:
+            send(event)
+            ledger.mark_delivered(name, position=position)
+            sent += 1
+    return sent
+
+
+def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
+    """POST each new event to the OpenLineage endpoint *url*; how many were sent. At least once, as :func:`deliver`.
+
+    Raises:
+        LedgerUnavailable: the endpoint cannot be reached or is busy.
+        LedgerError: it refused an event.
+    """
+    import httpx  # deferred: a file needs none
+
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    with httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS) as client:
+
+        def post(event: bytes) -> None:
+            try:
+                status = client.post(url, content=event).status_code
+            except httpx.TransportError as error:
+                raise _unreachable(url, type(error).__name__) from error
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise _unreachable(url, f"status {status}")
+            if status >= HTTPStatus.MULTIPLE_CHOICES:
+                raise LedgerError(
+                    "an OpenLineage endpoint takes every event",
+                    value=f"{url} answered {status}",
+                    remedy="Check the URL and the API key.",
+                )
+
+        return deliver(ledger, post, name=f"endpoint {url}")
+
+
+def deliver_to_file(ledger: "Ledger", path: Path) -> int:
+    """Append each new event to *path*, one JSON object a line; how many were appended.
+
+    Each exactly once, wherever a delivery dies: what a dead one wrote beyond the mark is the beginning of what comes
+    next, and is kept. A file that was moved away or shortened goes on with the events that are new.
+
+    Raises:
+        LedgerError: somebody else wrote to the file.
+        LedgerUnavailable: the file cannot be written.
+    """
+    try:
+        with path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # two deliveries would interleave
+            return _append(ledger, file, f"file {path.resolve()}")
+    except OSError as error:
+        raise LedgerUnavailable(
+            "the lineage file can be written",
+            value=f"{path}: {error.strerror}",
+            remedy="Check that its folder exists, may be written and has room, then retry.",
+        ) from error
+
+
+def _append(ledger: "Ledger", file: IO[bytes], name: str) -> int:
+    position, marked = ledger.delivered(name)
+    size = min(marked, file.seek(0, 2))
+    file.seek(size)
+    left = file.read()  # of a delivery that died before its mark; "a" writes at the end whatever the position
+    appended = 0
+    for batch in _batches(ledger, position):
+        lines = b"".join(event.replace(b"\n", b" ") + b"\n" for _, event in batch)
+        _require_prefix(left, lines, name)
+        file.write(lines[len(left) :])
+        file.flush()
+        os.fsync(file.fileno())
+        size += len(lines)
+        ledger.mark_delivered(name, position=batch[-1][0], size_bytes=size)
+        left = b""
+        appended += len(batch)
+    _require_prefix(left, b"", name)
+    return appended
+
+
+def _require_prefix(left: bytes, lines: bytes, name: str) -> None:
+    if not lines.startswith(left):
+        raise LedgerError(
+            "only deliveries write to a lineage file",
+            value=f"{name} holds {len(left)} bytes that are not from this ledger",
+            remedy="Move the file away; the next delivery starts a new one.",
+        )
+
+
+def _batches(ledger: "Ledger", position: int) -> Iterator[list[tuple[int, bytes]]]:
+    while entries := ledger.read_all(after=position, kinds=[LineageEmitted], limit=_BATCH_EVENTS):
+        position = entries[-1].position
+        yield [
+            (entry.position, entry.event.event.encode()) for entry in entries if isinstance(entry.event, LineageEmitted)
+        ]
+
+
+def _unreachable(url: str, value: str) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        "the lineage endpoint can be reached",
+        value=f"{url}: {value}",
+        remedy="Nothing is lost: the next delivery goes on from here.",
+    )

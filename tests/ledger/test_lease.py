@@ -1,0 +1,126 @@
+"""Two nights of one project are kept apart."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.core.errors import LeaseHeld, LedgerError
+from include.core.events import LineageEmitted
+from include.ledger import Fence, Ledger
+from include.ledger.lease import holder, release, stream_of, take
+from tests.ledger.processes import start, wait
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_a_second_run_is_refused_and_told_which_run_holds_the_lease_until_when(ledger: Ledger) -> None:
+    take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    with pytest.raises(LeaseHeld, match=r"'night 1' of 'flights' holds the lease until 2026-03-01 13:00:00Z"):
+        take(ledger, "flights", run_id="night 2", now=NOON + HOUR - timedelta(seconds=1), duration=HOUR)
+
+
+def test_two_projects_do_not_wait_for_each_other(ledger: Ledger) -> None:
+    for project in ("flights", "planes"):
+        assert take(ledger, project, run_id=project, now=NOON, duration=HOUR) == Fence(project=project, token=1)
+
+
+def test_the_same_run_gets_the_same_fence_and_extends_it_when_less_than_half_is_left(ledger: Ledger) -> None:
+    first = take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    for minutes, events in ((0, 1), (30, 1), (31, 2), (40, 2), (70, 3), (500, 4)):
+        now = NOON + timedelta(minutes=minutes)
+        assert take(ledger, "flights", run_id="night 1", now=now, duration=HOUR) == first
+        assert ledger.version(stream_of("flights")) == events
+    with pytest.raises(LeaseHeld):
+        take(ledger, "flights", run_id="night 2", now=NOON + timedelta(minutes=559), duration=HOUR)
+
+
+def test_an_expired_lease_is_taken_over_and_the_old_holder_can_no_longer_write(ledger: Ledger) -> None:
+    old = take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    ledger.record("run/flights", LineageEmitted(event="expiry alone shuts nobody out"), fence=old)
+    new = take(ledger, "flights", run_id="night 2", now=NOON + HOUR, duration=HOUR)
+    assert new.token > old.token
+    with pytest.raises(LedgerError, match="token 1 for 'flights', held by run 'night 2' with token 2"):
+        ledger.record("run/flights", LineageEmitted(event="stale"), fence=old)
+    with pytest.raises(LedgerError, match="only the holder"):
+        ledger.append("run/flights", [LineageEmitted(event="stale")], expected_version=1, fence=old)
+    with pytest.raises(LedgerError, match="only the holder"):
+        ledger.record_all("run/flights", [(LineageEmitted(event="stale"), "key")], fence=old)
+    assert ledger.version("run/flights") == 1
+    assert ledger.find("key") is None
+    ledger.record("run/flights", LineageEmitted(event="live"), fence=new)
+    with pytest.raises(LeaseHeld):
+        take(ledger, "flights", run_id="night 1", now=NOON + HOUR, duration=HOUR)
+
+
+def test_a_released_lease_is_free_and_its_fence_is_void(ledger: Ledger) -> None:
+    old = take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    for _ in range(2):
+        release(ledger, "flights", run_id="night 1")
+    assert ledger.version(stream_of("flights")) == 2
+    with pytest.raises(LedgerError, match="held by nobody"):
+        ledger.record("run/flights", LineageEmitted(event="late"), fence=old)
+    assert take(ledger, "flights", run_id="night 2", now=NOON, duration=HOUR).token == 3
+
+
+def test_only_the_holder_can_release(ledger: Ledger) -> None:
+    release(ledger, "flights", run_id="night 1")
+    fence = take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    release(ledger, "flights", run_id="night 2")
+    ledger.record("run/flights", LineageEmitted(event="still mine"), fence=fence)
+
+
+def test_of_nights_that_start_at_once_exactly_one_gets_the_lease(ledger_url: str, ledger: Ledger) -> None:
+    def night(number: int) -> int:
+        def work() -> None:
+            own = Ledger.open(ledger_url)
+            try:
+                fence = take(own, "flights", run_id=f"night {number}", now=NOON, duration=HOUR)
+            except LeaseHeld:
+                return
+            own.record("run/flights", LineageEmitted(event=f"night {number}"), fence=fence)
+
+        return start(work)
+
+    assert [wait(child) for child in [night(number) for number in range(5)]] == [0] * 5
+    assert ledger.version("run/flights") == 1
+    assert ledger.version(stream_of("flights")) == 1
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["take", "release"]), st.sampled_from(["a", "b", "c"]), st.integers(0, 90)),
+        max_size=10,
+    )
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_at_most_one_fence_is_good_and_tokens_only_rise(
+    ledger: Ledger, steps: list[tuple[str, str, int]]
+) -> None:
+    project = f"p{ledger.version('examples')}"
+    ledger.record("examples", LineageEmitted(event="one more"))
+    now = NOON
+    fences: list[tuple[str, int]] = []
+    for what, run_id, minutes in steps:
+        now += timedelta(minutes=minutes)
+        if what == "release":
+            release(ledger, project, run_id=run_id)
+            continue
+        before = holder(reversed(ledger.read(stream_of(project))))
+        try:
+            token = take(ledger, project, run_id=run_id, now=now, duration=HOUR).token
+        except LeaseHeld:
+            assert before is not None
+            assert before.run_id != run_id
+            assert now < before.expires_at
+            continue
+        fences.append((run_id, token))
+        now_held = holder(reversed(ledger.read(stream_of(project))))
+        assert now_held is not None
+        assert (now_held.run_id, now_held.token) == (run_id, token)
+        assert now_held.expires_at - now >= HOUR / 2
+    tokens = [token for _, token in fences]
+    assert tokens == sorted(tokens)
+    assert len(set(fences)) == len(set(tokens))

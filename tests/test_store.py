@@ -1,0 +1,241 @@
+"""The store's contract, over a local folder and fsspec URLs."""
+
+import hashlib
+import itertools
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.core.canonical import digest_of
+from include.core.errors import StoreError, StoreUnavailable
+from include.store import Store
+from tests.ledger.processes import (
+    around_system_calls,
+    die_at,
+    die_when_a_file_grows_to,
+    fail_when_a_file_grows_to,
+    in_child,
+    start,
+    wait,
+)
+
+UNKNOWN = f"sha256:{'0' * 64}"
+BIG = bytes(range(256)) * 20_000  # over four chunks
+
+
+@pytest.fixture(params=["folder", "file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "memory":
+        return Store(f"memory://{uuid.uuid4().hex}/artifacts", cache=tmp_path / "cache")
+    return Store(tmp_path / "store" if request.param == "folder" else f"file://{tmp_path}/store")
+
+
+@given(data=st.binary(max_size=200))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_put_is_got_back_under_its_digest(store: Store, data: bytes) -> None:
+    digest = store.put(data)
+    assert digest == digest_of(data)
+    assert store.put(data) == digest
+    assert store.get(digest) == data
+    assert store.has(digest)
+    assert store.size_bytes(digest) == len(data)
+    assert store.path(digest).read_bytes() == data
+
+
+def test_a_file_is_kept_under_the_digest_of_its_bytes(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    digest = store.put_file(source)
+    source.unlink()
+    assert digest == digest_of(BIG) == store.put(BIG)
+    assert store.get(digest) == BIG
+    assert store.path(digest).read_bytes() == BIG
+
+
+def test_what_is_not_there_is_said_to_be_missing(store: Store, tmp_path: Path) -> None:
+    assert not store.has(UNKNOWN)
+    for read in (store.get, store.path, store.size_bytes):
+        with pytest.raises(StoreError, match="is in the store") as raised:
+            read(UNKNOWN)
+        assert not raised.value.retry_heals
+    with pytest.raises(StoreError, match="can be read"):
+        store.put_file(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:", "sha256:../../etc/passwd", f"md5:{'0' * 64}", f"sha256:{'A' * 64}"])
+def test_only_digests_name_artifacts(store: Store, digest: str) -> None:
+    for read in (store.get, store.path, store.has, store.size_bytes):
+        with pytest.raises(StoreError, match="named by its digest"):
+            read(digest)
+
+
+def alter(store: Store, digest: str, data: bytes) -> None:
+    shelf = store._shelf
+    place = shelf.place(digest) if hasattr(shelf, "place") else None
+    if place is None:
+        shelf.write(digest, data)
+    else:
+        place.chmod(0o600)
+        place.write_bytes(data)
+
+
+@pytest.mark.parametrize("altered", [b"other", b"dat", b"data and more", b""])
+def test_altered_bytes_are_refused_and_healed_by_putting_the_right_ones(store: Store, altered: bytes) -> None:
+    digest = store.put(b"data")
+    alter(store, digest, altered)
+    for read in (store.get, store.path):
+        with pytest.raises(StoreError, match="altered"):
+            read(digest)
+    store.put(b"data")
+    assert store.get(digest) == b"data"
+    assert store.path(digest).read_bytes() == b"data"
+
+
+def test_a_spoilt_cache_is_filled_again(tmp_path: Path) -> None:
+    store = Store(f"memory://{uuid.uuid4().hex}", cache=tmp_path / "cache")
+    digest = store.put(b"data")
+    path = store.path(digest)
+    path.chmod(0o600)
+    path.write_bytes(b"spoilt")
+    assert store.path(digest).read_bytes() == b"data"
+
+
+def test_a_remote_store_without_a_cache_gives_no_local_path() -> None:
+    store = Store(f"memory://{uuid.uuid4().hex}")
+    with pytest.raises(StoreError, match="needs a cache"):
+        store.path(store.put(b"data"))
+
+
+def test_a_local_artifact_lies_at_a_path_made_of_its_digest_and_only_owner_and_group_may_read_it(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "store")
+    name = hashlib.sha256(b"data").hexdigest()
+    path = store.path(store.put(b"data"))
+    assert path == tmp_path / "store" / "sha256" / name[:2] / name[2:]
+    assert path.stat().st_mode & 0o777 == 0o440
+
+
+@pytest.mark.parametrize("url", ["ftp://host/folder", "http://host/x", "nonsense://x"])
+def test_a_store_whose_writes_are_not_atomic_is_refused(url: str) -> None:
+    with pytest.raises(StoreError, match="local folder or an object store"):
+        Store(url)
+
+
+def test_a_store_whose_disk_is_not_mounted_is_unavailable_and_not_made(tmp_path: Path) -> None:
+    store = Store(tmp_path / "disk" / "store")
+    with pytest.raises(StoreUnavailable, match="can be reached") as raised:
+        store.put(b"data")
+    assert raised.value.retry_heals
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_below_a_file_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    store = Store(tmp_path / "file" / "store")
+    with pytest.raises(StoreUnavailable):
+        store.put(b"data")
+    for read in (store.get, store.path, store.has, store.size_bytes):
+        with pytest.raises(StoreUnavailable):
+            read(UNKNOWN)
+
+
+def files_in(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 4096, 1_000_000, len(BIG) - 1])
+def test_on_a_full_disk_nothing_is_left_and_a_retry_succeeds(tmp_path: Path, size_bytes: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+
+    def fill() -> None:
+        store = Store(tmp_path / "store")
+        fail_when_a_file_grows_to(size_bytes)
+        for put in (lambda: store.put(BIG), lambda: store.put_file(source)):
+            with pytest.raises(StoreUnavailable, match="not full"):
+                put()
+
+    assert in_child(fill) == 0
+    assert files_in(tmp_path / "store") == []
+    assert Store(tmp_path / "store").put(BIG) == digest_of(BIG)
+
+
+def test_many_writers_of_the_same_bytes_leave_one_artifact(tmp_path: Path) -> None:
+    def work() -> None:
+        store = Store(tmp_path / "store")
+        threads = [threading.Thread(target=store.put, args=(BIG,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.get(digest_of(BIG)) == BIG
+
+    assert [wait(child) for child in [start(work) for _ in range(3)]] == [0] * 3
+    assert len(files_in(tmp_path / "store")) == 1
+
+
+def whole_or_absent(root: Path, source: Path) -> None:
+    """Look as the next process would, retry, and look again."""
+    store = Store(root)
+    digest = digest_of(BIG)
+    if store.has(digest):
+        assert store.get(digest) == BIG
+    assert store.put_file(source) == digest
+    assert store.get(digest) == BIG
+
+
+@pytest.mark.parametrize("how", ["bytes", "file"])
+def test_a_kill_before_or_after_any_system_call_of_a_write_leaves_it_whole_or_absent(tmp_path: Path, how: str) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    for point in itertools.count(1, 2):
+        root = tmp_path / f"store_{point}"
+
+        def work(root: Path = root, point: int = point) -> None:
+            store = Store(root)
+            put: Callable[[], object] = (lambda: store.put(BIG)) if how == "bytes" else (lambda: store.put_file(source))
+            die_at(point, around_system_calls)
+            put()
+
+        status = in_child(work)
+        whole_or_absent(root, source)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+    assert point > 20
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 4096, 1_048_576, 1_048_577, len(BIG) - 1])
+def test_a_kill_in_the_middle_of_a_write_leaves_nothing_under_the_digest(tmp_path: Path, size_bytes: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+
+    def work() -> None:
+        die_when_a_file_grows_to(size_bytes)
+        Store(tmp_path / "store").put_file(source)
+
+    assert in_child(work) == -signal.SIGXFSZ
+    assert not Store(tmp_path / "store").has(digest_of(BIG))
+    whole_or_absent(tmp_path / "store", source)
+
+
+def test_what_a_killed_writer_left_is_cleared_a_day_later(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.put(b"data")
+    old, new = (tmp_path / "store" / "incoming" / name for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    yesterday = time.time() - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
+    store.put(b"more")
+    assert not old.exists()
+    assert new.exists()
