@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.contracts.document import custom, parse, refuse
+from include.contracts.expectations import expectations
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
-from include.core.project import Expectation, Severity
 from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import (
-        DataQuality,
         OpenDataContractStandard,
         SchemaObject,
         SchemaProperty,
@@ -24,10 +23,14 @@ SUFFIX = ".odcs.yaml"
 #: A column that no one classified is treated as if the strictest class stood there.
 UNCLASSIFIED = "restricted"
 STEWARD = "data-steward"
+#: No duration of a contract, in the unit it is written in, is longer than that.
+LONGEST = 1_000_000
 
 _PERSONAL = {"direct-identifier": Treatment.DROP, "join-key": Treatment.TOKEN}
-_KNOWN_AT = re.compile(r"(?P<column>\w+)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+))?")
-_DURATION = re.compile(r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?")
+_KNOWN_AT = re.compile(r"(?P<column>.+?)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+))?")
+_DURATION = re.compile(
+    r"P(?:(?P<days>\d{1,6})D)?(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,6})S)?)?"
+)
 _HOURS = {"h": 1.0, "d": 24.0}
 
 
@@ -66,7 +69,7 @@ def load(path: Path) -> Contract:
         freshness_hours=_freshness_hours(path, document),
         replay_days=_whole_days(path, settings, "replayDays", required=False),
         retention_days=_retention_days(path, document),
-        expectations=tuple(_expectations(path, table, columns)),
+        expectations=tuple(expectations(path, table)),
     )
 
 
@@ -127,20 +130,26 @@ def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
         remedy = f"Use one of: {', '.join(ColumnType)}."
         refuse(file, f"{here}.logicalType", "a supported logical type", entry.logicalType, remedy)
     settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal"))
-    personal = settings.get("personal")
-    if personal is not None and personal not in _PERSONAL:
-        remedy = f"Use one of: {', '.join(_PERSONAL)}; leave it out for a column that names nobody."
-        refuse(file, f"{here}.customProperties.personal", "a known kind of personal field", personal, remedy)
+    treatment = Treatment.CLEAR
+    if "personal" in settings:
+        treatment = _treatment(file, f"{here}.customProperties.personal", settings["personal"])
     return Column(
         name=name,
         type=kind,
         classification=(entry.classification or UNCLASSIFIED).strip(),
-        treatment=_PERSONAL[personal] if personal is not None else Treatment.CLEAR,
+        treatment=treatment,
         known_at=_known_at(file, f"{here}.customProperties.knownAt", settings.get("knownAt")),
         required=bool(entry.required or entry.primaryKey),
         key=bool(entry.primaryKey),
         description=(entry.description or "").strip(),
     )
+
+
+def _treatment(file: Path, at: str, personal: object) -> Treatment:
+    if not isinstance(personal, str) or personal not in _PERSONAL:
+        remedy = f"Use one of: {', '.join(_PERSONAL)}; leave it out for a column that names nobody."
+        refuse(file, at, "a known kind of personal field", personal, remedy)
+    return _PERSONAL[personal]
 
 
 def _known_at(file: Path, at: str, text: object) -> KnownAt:
@@ -186,9 +195,9 @@ def _partition_column(file: Path, table: "SchemaObject", columns: tuple[Column, 
 
 def _whole_days(file: Path, settings: Mapping[str, Any], name: str, *, required: bool) -> int:
     value = settings.get(name, None if required else 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST:
         remedy = f"Add the custom property `{name}` with a number of days."
-        refuse(file, f"schema[0].customProperties.{name}", "whole days, at least 0", value, remedy)
+        refuse(file, f"schema[0].customProperties.{name}", f"whole days, 0 to {LONGEST:,}", value, remedy)
     return value
 
 
@@ -239,43 +248,6 @@ def _unit(file: Path, index: int, unit: str | None) -> float:
 
 
 def _number(file: Path, at: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        refuse(file, at, "a number, at least 0", value, "Write it without quotes.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
+        refuse(file, at, f"a number, 0 to {LONGEST:,}", value, "Write it without quotes.")
     return float(value)
-
-
-def _expectations(file: Path, table: "SchemaObject", columns: tuple[Column, ...]) -> Iterator[Expectation]:
-    dataset, names = str(table.name), {column.name for column in columns}
-    for index, entry in enumerate(table.quality or ()):
-        at = f"schema[0].quality[{index}]"
-        yield from _expectation(file, at, dataset, entry, {}, names)
-    for place, column in enumerate(table.properties or ()):
-        for index, entry in enumerate(column.quality or ()):
-            at = f"schema[0].properties[{place}] ({column.name}).quality[{index}]"
-            yield from _expectation(file, at, dataset, entry, {"column": column.name}, names)
-
-
-def _expectation(
-    file: Path, at: str, dataset: str, entry: "DataQuality", implied: Mapping[str, object], names: set[str]
-) -> Iterator[Expectation]:
-    if entry.type == "text":  # a remark for people
-        return
-    content = entry.implementation
-    if entry.type != "custom" or entry.engine != "greatExpectations" or not isinstance(content, dict):
-        remedy = "Write `type: custom`, `engine: greatExpectations`, `implementation: {type, kwargs, severity}`."
-        refuse(file, at, "quality rules run in Great Expectations", f"{entry.type}/{entry.engine}", remedy)
-    unknown = sorted(set(content) - {"type", "kwargs", "severity"})
-    kind, arguments = content.get("type"), content.get("kwargs") or {}
-    if unknown or not isinstance(kind, str) or not kind.startswith("expect_") or not isinstance(arguments, dict):
-        remedy = "Give `type` (expect_…), `kwargs` and `severity`, nothing else."
-        refuse(file, f"{at}.implementation", "an expectation by its snake-case name", unknown or kind, remedy)
-    try:
-        severity = Severity(content.get("severity", Severity.CRITICAL))
-    except ValueError:
-        remedy = f"Use one of: {', '.join(Severity)}."
-        refuse(file, f"{at}.implementation.severity", "a known severity", content["severity"], remedy)
-    arguments = {**implied, **arguments}
-    if "column" in arguments and arguments["column"] not in names:
-        remedy = "Name a column of this dataset."
-        refuse(file, f"{at}.implementation.kwargs.column", "a known column", arguments["column"], remedy)
-    yield Expectation(dataset=dataset, kind=kind, arguments=arguments, severity=severity)

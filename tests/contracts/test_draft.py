@@ -52,6 +52,16 @@ def test_a_folder_by_day_is_partitioned_by_the_timestamp_that_agrees_with_its_fo
     assert {column.classification for column in contract.columns} == {"restricted"}
 
 
+def test_a_column_may_be_named_as_its_owners_like(tmp_path: Path) -> None:
+    folder = tmp_path / "orders" / "day=2024-05-01"
+    folder.mkdir(parents=True)
+    table = orders(DAY).rename_columns(["shop #", "ordered at: UTC", 'shipped "at"', "amount"])
+    pq.write_table(table, folder / "part.parquet")
+    contract = loaded(tmp_path, draft("orders", tmp_path / "orders"))
+    assert contract.partition_column == "ordered at: UTC"
+    assert {column.known_at.column for column in contract.columns} == {"ordered at: UTC"}
+
+
 def test_a_single_file_is_one_undivided_table_in_its_folder(tmp_path: Path) -> None:
     pq.write_table(orders(DAY), tmp_path / "part.parquet")
     contract = loaded(tmp_path, draft("orders", tmp_path / "part.parquet"))

@@ -1,9 +1,11 @@
 """A contract either says what it means, or is refused with its file, the place in it, and the remedy."""
 
 import json
+from copy import deepcopy
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +17,7 @@ from include.contracts import load, load_folder
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
 from include.core.project import Severity
-from include.core.records import ColumnType, Treatment
+from include.core.records import ColumnType, Contract, Treatment
 
 SHIPPED = Path(__file__).parents[2] / "include" / "contracts"
 FLIGHTS = (SHIPPED / "flights.odcs.yaml").read_text()
@@ -122,6 +124,10 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
         ("scheduled_departure - PT2H", "soon", "schema[0].properties[5] (tailnum).customProperties.knownAt", "soon"),
         ("scheduled_departure - PT2H", "scheduled_departure - P", "(tailnum).customProperties.knownAt", "- P"),
         ("scheduled_departure - PT2H", "hour - PT2H", "(tailnum).customProperties.knownAt", "hour"),
+        ("value: join-key", "value:", "(tailnum).customProperties.personal", "None"),
+        ("value: join-key", "value: [join-key]", "(tailnum).customProperties.personal", "join-key"),
+        ("kwargs: {min_value: 2", "kwargs: {column: [gate], min_value: 2", "implementation.kwargs.column", "gate"),
+        ("kwargs: {min_value: 2", "kwargs: {min_value: .inf", "implementation.kwargs", "inf"),
         ("value: join-key", "value: joinkey", "(tailnum).customProperties.personal", "joinkey"),
         ("property: personal", "property: personnal", "(tailnum).customProperties[1].property", "personnal"),
         ("firstLevelApprovers: steward", 'firstLevelApprovers: ""', "roles[0].firstLevelApprovers", "none"),
@@ -194,3 +200,50 @@ def test_every_type_of_column_has_one_name(tmp_path: Path) -> None:
         column = load(written(tmp_path, text)).column("air_time")
         assert column is not None
         assert column.type is kind
+
+
+DOCUMENT = yaml.safe_load(FLIGHTS)
+DOCUMENT["schema"][0]["properties"] = DOCUMENT["schema"][0]["properties"][:7]
+
+
+def nodes(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of every value inside *value*."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [deeper for key, item in items for deeper in ((*path, key), *nodes(item, (*path, key)))]
+
+
+ANYTHING = st.sampled_from(
+    [None, True, 0, -1, 1.5, float("inf"), 10**400, "", " ", "x", "P1D", "hour + P9999999D", [], [None], {}, {"x": 1}]
+)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_whatever_stands_anywhere_in_a_contract_it_loads_or_is_refused_with_its_file(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    document = deepcopy(DOCUMENT)
+    for _ in range(data.draw(st.integers(1, 2))):
+        path = data.draw(st.sampled_from(nodes(document)))
+        place: Any = document
+        for key in path[:-1]:
+            place = place[key]
+        if data.draw(st.booleans()):
+            place[path[-1]] = data.draw(ANYTHING)
+        else:
+            del place[path[-1]]
+    file = written(tmp_path_factory.mktemp("fuzz"), yaml.dump(document, Dumper=yaml.CSafeDumper))
+    outcome = contract_or_error(file)
+    if isinstance(outcome, ContractError):
+        assert str(file) in str(outcome)
+        assert outcome.remedy
+    else:
+        assert outcome.key
+        assert outcome.stewards
+
+
+def contract_or_error(file: Path) -> Contract | ContractError:
+    try:
+        return load(file)
+    except ContractError as error:
+        return error
