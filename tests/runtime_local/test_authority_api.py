@@ -18,7 +18,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.routing import Route
 
-from include.core.errors import AuthorityError, DeclarationError
+from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
+from include.core.events import AccessRequested
+from include.governance.access import Access
 from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import Users, bearer_user, main, token_file
 from tests.governance.conftest import SHIPPED, STEWARD, House, build
@@ -171,6 +173,27 @@ def test_a_body_that_cannot_be_read_is_refused_without_being_repeated(served: Se
         assert answer.status_code == 422
         assert "SENTINEL" not in answer.text
         assert answer.json()["remedy"]
+
+
+def test_whoever_is_not_known_gets_no_further_with_a_broken_body(served: Served) -> None:
+    for method, path in routes(served.app):
+        if method == "POST":
+            answer = TestClient(served.app).post(path, content=b"{", headers={"Content-Type": "application/json"})
+            assert answer.status_code in (401, 422)
+            assert set(answer.json()) in ({"detail"}, {"error", "rule", "value", "remedy"})
+
+
+def test_a_ledger_that_is_gone_is_said_to_come_back(served: Served) -> None:
+    class Gone(Access):
+        """Access whose ledger cannot be reached."""
+
+        def requests(self, project: str | None = None) -> tuple[AccessRequested, ...]:
+            raise LedgerUnavailable("the ledger can be reached", value="no connection", remedy="Try again.")
+
+    house = served.house
+    app = authority_app(house.authority, Gone(house.ledger, house.verifier), lambda: STEWARD)
+    answer = TestClient(app).get("/requests")
+    assert (answer.status_code, answer.json()["error"]) == (503, "LedgerUnavailable")
 
 
 def test_a_contract_that_cannot_be_read_is_named(served: Served) -> None:
