@@ -7,6 +7,7 @@ that the parent has used is dead in its children, and they would wait for it for
 
 import importlib
 import os
+import pkgutil
 import sys
 
 __all__: list[str] = []  # nothing here overrides a setting of Airflow
@@ -21,7 +22,10 @@ PRELOADED = (
     "duckdb",
     "great_expectations",
     "ibis.backends.duckdb",
+    "ibis.expr.types.groupby",
     "lightgbm",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
     "numpy",
     "open_data_contract_standard.model",
@@ -32,12 +36,15 @@ PRELOADED = (
     "scipy.stats",
     "securesystemslib.dsse",
     "sqlalchemy",
-    "sqlglot.optimizer",
+    "sqlglot.optimizer.qualify",
     "include.runtime.airflow.assembly",
+    "include.runtime.airflow.lateness",
     "include.runtime.airflow.tasks",
     "include.runtime.airflow.transport",
     "include.runtime.local",
 )
+#: All modules of these rooms, which import each other only when a step runs.
+ROOMS = ("contracts", "core", "data", "governance", "ledger", "lineage", "registry", "training")
 
 #: Read by libraries when they are loaded: one thread each, and no thread of their own in the background. What wants
 #: more threads (a refit with two) asks for them where it computes, in the child.
@@ -52,6 +59,17 @@ THREADS = {
 for variable, value in THREADS.items():
     os.environ.setdefault(variable, value)
 
-if sys.argv[1:2] == ["scheduler"]:
+
+def _preload() -> None:
+    # MLflow's store configures every mapper that SQLAlchemy knows, Airflow's half-imported ones among them.
+    importlib.import_module("airflow.models").import_all_models()
     for name in PRELOADED:
         importlib.import_module(name)
+    for room in ROOMS:
+        package = importlib.import_module(f"include.{room}")
+        for module in pkgutil.iter_modules(package.__path__, prefix=f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
+if sys.argv[1:2] == ["scheduler"]:
+    _preload()

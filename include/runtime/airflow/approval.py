@@ -91,7 +91,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
     """Fires when grants cover what the run reads, or at ``give_up_at`` (ISO 8601). Looks every ``poll_interval`` s."""
 
     def __init__(self, project: str, run_id: str, give_up_at: str, poll_interval: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.project = project
         self.run_id = run_id
         self.give_up_at = give_up_at
@@ -122,7 +122,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
             except LedgerUnavailable as error:
                 self.log.warning("The gate looks again in %s s: %s", self.poll_interval, error)
             await asyncio.sleep(self.poll_interval)
-        yield TriggerEvent({"outcome": outcome, "give_up_at": self.give_up_at})
+        yield TriggerEvent({"outcome": outcome, "give_up_at": self.give_up_at})  # type: ignore[no-untyped-call]
 
 
 def _missing(project: str, run_id: str) -> bool:
@@ -140,7 +140,7 @@ def _missing(project: str, run_id: str) -> bool:
 
 
 def _next_start(schedule: str, now: datetime) -> datetime:
-    from croniter import croniter
+    from croniter import croniter  # type: ignore[import-untyped]  # it publishes no types
 
     found: datetime = croniter(schedule, now).get_next(datetime)
     return found

@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
+import psutil  # type: ignore[import-untyped]  # it publishes no types
 
 from include.core.errors import DeclarationError, TrainyardError
 from include.runtime.airflow.client import Client
@@ -32,9 +32,6 @@ from include.runtime.airflow.environment import (
     secrets_of,
 )
 from include.settings import ROOT, Settings
-
-if TYPE_CHECKING:
-    import psutil
 
 #: Where an embedded Airflow listens unless told otherwise.
 DEFAULT_PORT = 8080
@@ -120,6 +117,7 @@ def start(
         airflow = RunningAirflow(settings=settings, port=port)
         _await_health(airflow, started, since=asked_at, timeout_seconds=timeout_seconds)
         with airflow.client("ada") as client:
+            client.call("GET", "/trainyard/health")  # the authority makes its key, without which no task can start
             for pool, (slots, include_deferred) in POOLS.items():
                 client.put_pool(pool, slots=slots, include_deferred=include_deferred)
     except BaseException:
@@ -157,8 +155,6 @@ def stop(settings: Settings, *, patience_seconds: float = 8) -> None:
     Whole sessions end, the tasks that run in them too; a night that was cut off goes on after the next start. It ends
     only processes that :func:`start` recorded, by number and time of birth, and what those started.
     """
-    import psutil
-
     started = _recall(settings)[1]
     sessions = {leader.pid for leader in started}
     born = min((leader.created for leader in started), default=0.0)
@@ -178,8 +174,6 @@ def stop(settings: Settings, *, patience_seconds: float = 8) -> None:
 
 def processes(settings: Settings) -> dict[int, str]:
     """Every living process of this home's Airflow, with its command line: the four and all that they started."""
-    import psutil
-
     started = _recall(settings)[1]
     living = _members({leader.pid for leader in started}, min((leader.created for leader in started), default=0.0))
     found = {}
@@ -232,8 +226,6 @@ def _migrate(settings: Settings, port: int, progress: Progress) -> None:
 
 
 def _spawn(name: str, settings: Settings, port: int) -> _Started:
-    import psutil
-
     # Logs are read from the disk; the servers that would hand them to other machines listen on every interface.
     arguments = [name, "--skip-serve-logs"] if name in _LOG_SERVERS else [name]
     with _log_file(name, settings).open("ab") as output:
@@ -357,22 +349,18 @@ def _alive(settings: Settings) -> bool:
 
 
 def _ended(leader: _Started) -> bool:
-    import psutil
-
     child = _children.get(leader.pid)
     if child is not None and child.poll() is not None:
         return True
     try:
         process = psutil.Process(leader.pid)
-        return process.create_time() != leader.created or process.status() == psutil.STATUS_ZOMBIE
+        return bool(process.create_time() != leader.created or process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
 
-def _members(sessions: set[int], born: float) -> "list[psutil.Process]":
+def _members(sessions: set[int], born: float) -> list[psutil.Process]:
     """The living processes of the sessions, whoever leads them still or not, born at *born* or later."""
-    import psutil
-
     found = []
     for pid in psutil.pids():
         try:

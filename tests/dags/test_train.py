@@ -1,0 +1,94 @@
+"""The DAG file: what it builds, and what it costs."""
+
+from pathlib import Path
+
+from tests.dags.conftest import ROOT, Parse, declare
+
+#: Every task and what it waits for.
+ORDER = {
+    "gate": [],
+    "snapshot": ["gate"],
+    "validate": ["snapshot"],
+    "features": ["snapshot"],
+    "plan": ["features", "validate"],
+    "train": ["plan"],
+    "evaluate": ["plan", "train"],
+    "promote": ["evaluate"],
+}
+HEAVY = {"pandas", "numpy", "pyarrow", "duckdb", "ibis", "sqlglot", "lightgbm", "optuna", "mlflow", "scipy"}
+
+
+def test_every_declared_project_has_a_training_dag_without_any_environment(parse: Parse) -> None:
+    parsed = parse()
+    projects = {path.parent.name for path in (ROOT / "include" / "projects").glob("*/__init__.py")}
+    assert set(parsed["dags"]) == {f"train_{project}" for project in projects}
+    assert all("broken" not in dag["tags"] for dag in parsed["dags"].values())
+
+
+def test_the_tasks_their_order_pools_owners_and_retries_are_exactly_these(parse: Parse, tmp_path: Path) -> None:
+    declare(tmp_path / "declared", "late_trains")
+    dag = parse(projects=tmp_path / "declared")["dags"]["train_late_trains"]
+    tasks = dag["tasks"]
+    assert {task_id: task["upstream"] for task_id, task in tasks.items()} == ORDER
+    assert {task_id: task["pool"] for task_id, task in tasks.items() if task["pool"] != "default_pool"} == {
+        "gate": "gates",
+        "train": "training",
+    }
+    assert [task_id for task_id, task in tasks.items() if task["mapped"]] == ["train"]
+    assert {task["owner"] for task in tasks.values()} == {"team-late_trains"}
+    assert {task["retries"] for task in tasks.values()} == {3}
+    assert all(task["backoff"] > 1 for task in tasks.values())
+    assert all(task["documented"] for task in tasks.values())
+
+
+def test_a_night_is_started_by_the_clock_or_by_drift_one_at_a_time_and_never_for_the_past(
+    parse: Parse, tmp_path: Path
+) -> None:
+    declare(tmp_path / "declared", "late_trains")
+    dag = parse(projects=tmp_path / "declared")["dags"]["train_late_trains"]
+    assert dag["cron"] == "15 3 * * *"
+    assert dag["assets"] == ["trainyard://drift/late_trains"]
+    assert (dag["max_active_runs"], dag["catchup"], dag["start_date"]) == (1, False, None)
+    assert dag["tags"] == ["team-late_trains", "training", "trainyard"]
+    assert dag["documented"]
+    assert dag["deadlines"] == 1
+
+
+def test_a_project_that_cannot_load_is_a_broken_dag_and_hides_no_other(parse: Parse, tmp_path: Path) -> None:
+    folder = tmp_path / "declared"
+    declare(folder, "late_trains")
+    declare(folder, "typo", "PROJECT = undefined_name")
+    dags = parse(projects=folder)["dags"]
+    assert "broken" in dags["train_typo"]["tags"]
+    assert set(dags["train_typo"]["tasks"]) == {"load"}
+    assert set(dags["train_late_trains"]["tasks"]) == set(ORDER)
+
+
+def test_a_task_parses_only_its_own_project(parse: Parse, tmp_path: Path) -> None:
+    folder = tmp_path / "declared"
+    declare(folder, "late_trains")
+    declare(folder, "other")
+    parsed = parse(only="train_late_trains", projects=folder)
+    assert set(parsed["dags"]) == {"train_late_trains"}
+    assert "declared.late_trains" in parsed["modules"] or any(m.endswith("late_trains") for m in parsed["modules"])
+    assert not any(module.endswith(".other") or module == "other" for module in parsed["modules"])
+
+
+def test_a_dag_file_imports_nothing_heavy(parse: Parse) -> None:
+    assert not HEAVY & set(parse()["modules"])
+
+
+def test_a_hundred_projects_add_less_than_a_second_to_the_parse_time_of_one(parse: Parse, tmp_path: Path) -> None:
+    few, many = tmp_path / "few", tmp_path / "many"
+    declare(few, "late_trains")
+    for number in range(101):
+        declare(many, f"project_{number}")
+    one, hundred = parse(projects=few), parse(projects=many)
+    assert len(hundred["dags"]) == 101
+    # The first parse also imports the projects, as each parse of the DAG processor, which forks, does.
+    assert hundred["first_seconds"] - one["first_seconds"] < 1.0
+
+
+def test_dag_files_have_at_most_sixty_lines() -> None:
+    for file in (ROOT / "dags").glob("*.py"):
+        assert len(file.read_text().splitlines()) <= 60, file
