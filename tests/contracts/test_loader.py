@@ -229,7 +229,7 @@ def test_whatever_stands_anywhere_in_a_contract_it_loads_or_is_refused_with_its_
         for key in path[:-1]:
             place = place[key]
         if data.draw(st.booleans()):
-            place[path[-1]] = data.draw(ANYTHING)
+            place[path[-1]] = deepcopy(data.draw(ANYTHING))
         else:
             del place[path[-1]]
     file = written(tmp_path_factory.mktemp("fuzz"), yaml.dump(document, Dumper=yaml.CSafeDumper))

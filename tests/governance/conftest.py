@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from include.contracts import load_folder
+from include.contracts import load, load_folder
 from include.core.records import Contract, DatasetScope, Run, Scope, Treatment
 from include.governance.access import Access
 from include.governance.authority import Authority
@@ -49,7 +49,7 @@ class House:
         )
 
     def dataset(self, name: str, *, window_days: int | None = 30) -> DatasetScope:
-        contract = self.contracts[name]
+        contract = load(self.folder / "contracts" / f"{name}.odcs.yaml")
         columns = sorted((c.name, c.treatment) for c in contract.columns if c.treatment is not Treatment.DROP)
         undivided = contract.partition_column is None
         return DatasetScope(

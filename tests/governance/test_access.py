@@ -57,7 +57,7 @@ def narrower(draw: st.DrawFn, scope: Scope) -> Scope:
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_scope_is_opened_exactly_if_its_grants_hold_and_it_asks_for_no_more(
     shared: House, data: st.DataObject
 ) -> None:
@@ -121,7 +121,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whoever_writes_into_the_ledger_without_the_key_grants_nothing(
     shared: House, stranger: Signer, data: st.DataObject
 ) -> None:
