@@ -60,22 +60,14 @@ def build(
     specs: list[FeatureSpec] = []
     with relations(snapshot, contracts, opened) as held:
         rows = PointInTime(held, project, contracts, compiled, window)
-        values: dict[str, pa.Table] = {}
+        built: dict[Derived, pa.Table] = {}
         for task in work:
-            days = task.days(split.train)
-            if days is not None:
-                values[task.derived.name] = rows.rows(task.derived, days)
-                fresh += task.write(values[task.derived.name], project.target.key, vault)
-            specs += _specs(task.derived, values.get(task.derived.name), split.train)
-        probed = probe(
-            rows,
-            project=project,
-            contract=contracts[project.target.dataset],
-            label=compiled.label,
-            built={task.derived: values[task.derived.name] for task in work if task.new},
-            days=tuple(sorted({day for task in work for day in task.new})),
-            seed=record_digest((run.project, run.instant, snapshot_digest)),
-        )
+            if task.new:
+                built[task.derived] = rows.rows(task.derived, task.span)
+                fresh += task.write(built[task.derived], project.target.key, vault)
+            specs += _specs(task.derived, rows.categories(task.derived, split.train))
+        seed = record_digest((run.project, run.instant, snapshot_digest))
+        probed = probe(rows, project=project, contract=contracts[project.target.dataset], built=built, seed=seed)
     _record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused] + fresh
     return FeatureSet(
@@ -100,10 +92,10 @@ class _Task:
     reused: tuple[Partition, ...]
     new: Mapping[date, tuple[str, bool]]
 
-    def days(self, train: Days) -> Days | None:
-        """What its query must span: from the first new day to the last, and the training days to learn categories."""
-        days = [*self.new, *((train.first, train.last) if self.derived.categories else ())]
-        return Days(first=min(days), last=max(days)) if days else None
+    @property
+    def span(self) -> Days:
+        """What its query must span: from the first new day to the last."""
+        return Days(first=min(self.new), last=max(self.new))
 
     def write(self, table: "pa.Table", key: tuple[str, ...], vault: "Vault") -> Iterator[Partition]:
         """Put the new days' partitions into the vault."""
@@ -198,27 +190,10 @@ def _record(ledger: Ledger, run: Run, fresh: Sequence[Partition]) -> None:
 # ── tables as bytes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _specs(derived: Derived, table: "pa.Table | None", train: Days) -> list[FeatureSpec]:
-    """The features of a group, with the vocabulary of each category: its distinct values on training days, sorted."""
-    if derived.name == LABEL:
-        return []
-    return [
-        FeatureSpec(
-            name=name,
-            group=derived.name,
-            categories=_vocabulary(table, name, train) if table is not None and name in derived.categories else None,
-        )
-        for name in derived.names
-    ]
-
-
-def _vocabulary(table: "pa.Table", name: str, train: Days) -> tuple[str, ...]:
-    import numpy as np
-
-    day = _ordinals(table)
-    first, last = np.searchsorted(day, [train.first.toordinal(), train.last.toordinal() + 1])
-    values = table.column(name).slice(first, last - first).unique().to_pylist()
-    return tuple(sorted(value for value in values if value is not None))
+def _specs(derived: Derived, categories: Mapping[str, tuple[str, ...]]) -> list[FeatureSpec]:
+    """The features of a group, in its order; the label is none."""
+    names = () if derived.name == LABEL else derived.names
+    return [FeatureSpec(name=name, group=derived.name, categories=categories.get(name)) for name in names]
 
 
 def _ordinals(table: "pa.Table") -> "NDArray[np.int64]":

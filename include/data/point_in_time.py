@@ -1,16 +1,16 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
 """What a project's expressions give for the rows to predict for, as far as it was known when they were asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError, DeclarationError
 from include.core.project import Expression, Project
 from include.core.records import DAY, Contract, Days, Scope, Treatment
 from include.data.relations import Later, Relations, quoted
-from include.lineage import POPULATION, column_lineage, expressions_of, sql_of
+from include.lineage import POPULATION, call, column_lineage, sql_of, tables
 from include.lineage.tables import parameters
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LABEL = "label"
 PREDICTED_AT = "predicted_at"
 DAY_COLUMN = "day"
-_ASKED = "asked rows"  # with a space, so that no dataset can be called so
+#: Names with a space: no dataset can be called so.
+_ASKED, _DERIVED = "asked rows", "derived rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,37 +55,36 @@ def declared(project: Project, contracts: Mapping[str, Contract], scope: Scope) 
     """Compile *project* over the columns of *scope*.
 
     Raises:
-        DeclarationError: a function misses a key column, doubles a name, or returns what is neither number nor
+        DeclarationError: a function misses a key column, doubles a name, or returns what is neither a number nor a
             category, or a category made of personal values.
     """
     import ibis
 
     target = project.target
-    traced = expressions_of(project, contracts, scope=scope)
-    population = traced.population
+    known = tables(contracts, [dataset.dataset for dataset in scope.datasets], scope=scope)
+    population = call(target.population, known)
     _check_population(project, population, contracts)
     asked = ibis.table(population.schema(), name=POPULATION)
-    expressions = expressions_of(project, contracts, scope=scope, population=asked)
-    label = _derived(project, LABEL, expressions.label, target.label, 0)
+    label = _derived(project, LABEL, call(target.label, known), target.label, 0)
     if label.names != (LABEL,) or label.categories:
         raise DeclarationError(
             f"the label of {project.name!r} is the key and one column `label` of numbers",
-            value=f"columns {list(expressions.label.columns)}",
+            value=f"beside the key: {list(label.names)}",
             remedy="Select the key columns and label=….",
         )
-    groups = tuple(
-        _derived(project, group.name, expressions.groups[group.name], group.build, group.lookback_days)
-        for group in project.features
-    )
+    groups = []
+    for group in project.features:
+        table = call(group.build, {**known, POPULATION: asked})
+        groups.append(_derived(project, group.name, table, group.build, group.lookback_days))
+        if groups[-1].categories:
+            _check_categories(groups[-1], call(group.build, {**known, POPULATION: population}), contracts)
     _check_names(project, groups)
-    for group in groups:
-        _check_categories(group, traced.groups[group.name], contracts)
     return Declared(
         population=sql_of(population),
         population_columns=tuple(population.columns),
         population_datasets=parameters(target.population),
         label=label,
-        groups=groups,
+        groups=tuple(groups),
     )
 
 
@@ -125,7 +125,7 @@ def _derived(project: Project, name: str, table: "ibis.Table", function: Express
     )
 
 
-def _check_names(project: Project, groups: tuple[Derived, ...]) -> None:
+def _check_names(project: Project, groups: Sequence[Derived]) -> None:
     taken: set[str] = {*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN}
     for group in groups:
         again = sorted(taken & set(group.names))
@@ -140,8 +140,6 @@ def _check_names(project: Project, groups: tuple[Derived, ...]) -> None:
 
 def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
     """A vocabulary of categories is recorded in the open, so it must hold no token."""
-    if not group.categories:
-        return
     sources = column_lineage(table, contracts)
     for name in sorted(group.categories):
         for dataset, column in sources[name]:
@@ -168,9 +166,8 @@ class PointInTime:
         self._relations, self._compiled, self.days = relations, compiled, days
         self.key = project.target.key
         self._name = project.name
-        partition = contracts[project.target.dataset].partition_column or ""
-        self._partition = quoted(partition)
-        relations.show(days)
+        self._partition = quoted(contracts[project.target.dataset].partition_column or "")
+        relations.show(compiled.population_datasets, days)
         relations.keep(
             _ASKED,
             f'SELECT *, CAST({self._partition} AS DATE) AS "{DAY_COLUMN}" FROM ({compiled.population}) '
@@ -181,9 +178,10 @@ class PointInTime:
     def _check_asked(self) -> None:
         nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in (*self.key, PREDICTED_AT))
         key = ", ".join(map(quoted, self.key))
-        rows = self._relations.count(f'SELECT count(*) FROM "{_ASKED}"')
-        keys = self._relations.count(f'SELECT count(*) FROM (SELECT DISTINCT {key} FROM "{_ASKED}")')
-        empty = self._relations.count(f'SELECT count(*) FROM "{_ASKED}" WHERE {nulls}')
+        rows, keys, empty = (
+            self._relations.count(f"SELECT count(*) FROM {source}")
+            for source in (f'"{_ASKED}"', f'(SELECT DISTINCT {key} FROM "{_ASKED}")', f'"{_ASKED}" WHERE {nulls}')
+        )
         if keys != rows or empty:
             raise DataError(
                 f"each row of the population of {self._name!r} has its own key and a time at which it is asked for",
@@ -191,39 +189,64 @@ class PointInTime:
                 remedy="Check the population's joins and filters.",
             )
 
-    def rows(
-        self,
-        derived: Derived,
-        days: Days,
-        *,
-        extra_days: int = 0,
-        instant: datetime | None = None,
-        later: Later = Later.REMOVED,
-    ) -> "pa.Table":
+    def rows(self, derived: Derived, days: Days) -> "pa.Table":
         """``day``, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
 
-        Its query sees the days that it may look back on, and *extra_days* before them and one after them besides if
-        given; with an *instant*, only what was known then (see :meth:`Relations.show`).
+        Its query sees the days that it may look back on, and no others.
 
         Raises:
             DataError: *derived* holds a key twice, or a row without one.
         """
-        first = days.first - (derived.lookback_days + extra_days) * DAY
-        reach = Days(first=first, last=days.last + min(extra_days, 1) * DAY)
-        self._relations.show(reach, instant=instant, later=later)
+        self._relations.show(derived.datasets, _reach(derived, days))
         self._show_population(days)
-        self._relations.keep("derived", derived.sql)
-        key = [quoted(name) for name in self.key]
-        condition = " AND ".join(f"a.{name} = d.{name}" for name in key)
-        values = [_value(derived, name) for name in derived.names]
-        chosen = ", ".join([f'a."{DAY_COLUMN}"', f'a."{PREDICTED_AT}"', *(f"a.{name}" for name in key), *values])
-        order = ", ".join([f'a."{DAY_COLUMN}"', *(f"a.{name}" for name in key)])
-        table = self._relations.fetch(
-            f'SELECT {chosen} FROM "{_ASKED}" a LEFT JOIN derived d ON {condition} '
-            f"WHERE {_between(f'a.{self._partition}', days)} ORDER BY {order}"
+        self._relations.keep(_DERIVED, derived.sql)
+        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in self.key)
+        empty = self._relations.count(f'SELECT count(*) FROM "{_DERIVED}" WHERE {nulls}')
+        return self._joined(derived, f'"{_DERIVED}"', days, empty=empty)
+
+    def rows_known(
+        self, derived: Derived, days: Days, instant: datetime, *, later: Later, extra_days: int
+    ) -> "pa.Table":
+        """As :meth:`rows`, from what was known at *instant* only (see :meth:`Relations.show`).
+
+        The query sees *extra_days* more before its lookback and, if there are any, the day after *days*.
+        """
+        self._relations.show(derived.datasets, _reach(derived, days, extra_days), instant=instant, later=later)
+        self._show_population(days)
+        return self._joined(derived, f"({derived.sql})", days)
+
+    def categories(self, derived: Derived, days: Days) -> dict[str, tuple[str, ...]]:
+        """The distinct values of each category of *derived* in the rows of *days*, sorted; null is none."""
+        names = sorted(derived.categories)
+        if not names:
+            return {}
+        self._relations.show(derived.datasets, _reach(derived, days))
+        self._show_population(days)
+        values = ", ".join(f"list_sort(list(DISTINCT d.{quoted(name)})) AS {quoted(name)}" for name in names)
+        found = self._relations.fetch(
+            f'SELECT {values} FROM "{_ASKED}" a JOIN ({derived.sql}) d ON {self._same_key()} '
+            f"WHERE {_between(f'a.{self._partition}', days)}"
         )
-        self._check_rows(derived, days, table)
-        return table
+        lists = {name: found.column(name)[0].as_py() or [] for name in names}
+        return {name: tuple(value for value in values if value is not None) for name, values in lists.items()}
+
+    @property
+    def derived(self) -> tuple[Derived, ...]:
+        """The label, then the groups."""
+        return (self._compiled.label, *self._compiled.groups)
+
+    def asked(self, day: date) -> "pa.Table":
+        """The population's rows of *day*: its own columns, sorted by the time at which they are asked for."""
+        columns = ", ".join(map(quoted, self._compiled.population_columns))
+        days = Days(first=day, last=day)
+        return self._relations.fetch(
+            f'SELECT {columns} FROM "{_ASKED}" WHERE {_between(self._partition, days)} ORDER BY "{PREDICTED_AT}"'
+        )
+
+    def asked_at(self, day: date, instant: datetime) -> "pa.Table":
+        """The rows of *day* that the population would have held, had it been asked at *instant*."""
+        self._relations.show(self._compiled.population_datasets, Days(first=day, last=day), instant=instant)
+        return self._relations.fetch(self._compiled.population)
 
     def _show_population(self, days: Days) -> None:
         columns = ", ".join(map(quoted, self._compiled.population_columns))
@@ -232,24 +255,33 @@ class PointInTime:
             f"WHERE {_between(self._partition, days)}"
         )
 
-    def _check_rows(self, derived: Derived, days: Days, table: "pa.Table") -> None:
-        asked = self._relations.count(f'SELECT count(*) FROM "{_ASKED}" WHERE {_between(self._partition, days)}')
-        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in self.key)
-        empty = self._relations.count(f"SELECT count(*) FROM derived WHERE {nulls}")
-        if table.num_rows != asked or empty:
+    def _same_key(self) -> str:
+        return " AND ".join(f"a.{quoted(name)} = d.{quoted(name)}" for name in self.key)
+
+    def _joined(self, derived: Derived, source: str, days: Days, *, empty: int = 0) -> "pa.Table":
+        """The asked rows of *days* beside what *source* has for their keys."""
+        key = [f"a.{quoted(name)}" for name in self.key]
+        values = [_value(derived, name) for name in derived.names]
+        chosen = ", ".join([f'a."{DAY_COLUMN}"', f'a."{PREDICTED_AT}"', *key, *values])
+        asked = f'SELECT * FROM "{_ASKED}" WHERE {_between(self._partition, days)}'
+        table = self._relations.fetch(
+            f"SELECT {chosen} FROM ({asked}) a LEFT JOIN {source} d ON {self._same_key()} "
+            f'ORDER BY a."{DAY_COLUMN}", {", ".join(key)}'
+        )
+        rows = self._relations.count(f"SELECT count(*) FROM ({asked})")
+        if table.num_rows != rows or empty:
             raise DataError(
                 f"{derived.name!r} of {self._name!r} has at most one row for each row to predict for",
-                value=f"{table.num_rows - asked} rows too many and {empty} without a key, for {asked} rows",
+                value=f"{table.num_rows - rows} rows too many and {empty} without a key, for {rows} rows",
                 remedy=f"Check its joins: each must match one row at most. The key is {list(self.key)}.",
             )
+        return table
 
-    def kept(self, days: Days, instant: datetime) -> "pa.Table":
-        """Key and ``predicted_at`` of the rows of *days* that the population held, had it been asked at *instant*."""
-        self._relations.show(days, instant=instant)
-        key = ", ".join(map(quoted, self.key))
-        return self._relations.fetch(
-            f'SELECT {key}, "{PREDICTED_AT}" FROM ({self._compiled.population}) ORDER BY {key}'
-        )
+
+def _reach(derived: Derived, days: Days, extra_days: int = 0) -> Days:
+    """What *derived* may use for rows of *days*; with *extra_days* that many before, and one after."""
+    first = days.first - (derived.lookback_days + extra_days) * DAY
+    return Days(first=first, last=days.last + min(extra_days, 1) * DAY)
 
 
 def _value(derived: Derived, name: str) -> str:

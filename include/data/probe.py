@@ -5,7 +5,7 @@ of a row that had been asked for by then is what it was.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-#: Where in a day's rows, by the time at which they are asked for, the sampled instants lie: lags over whole days leak
+#: Where in a day's rows, by the time at which they are asked for, a sampled instant lies: what counts whole days leaks
 #: early in the day or not at all.
-_SHARES = ((0.0, 0.05), (0.05, 0.3), (0.3, 1.0))
+_EARLY, _ANY = (0.0, 0.1), (0.0, 1.0)
 #: A single feature that separates the classes this well (area under the curve), or follows the label this closely
 #: (absolute rank correlation), is the label in disguise.
 TOO_GOOD_AUC = 0.95
@@ -36,47 +36,39 @@ _EXTRA_DAYS = 7
 
 
 def probe(
-    rows: PointInTime,
-    *,
-    project: Project,
-    contract: Contract,
-    label: Derived,
-    built: Mapping[Derived, "pa.Table"],
-    days: Sequence[date],
-    seed: str,
+    rows: PointInTime, *, project: Project, contract: Contract, built: Mapping[Derived, "pa.Table"], seed: str
 ) -> tuple[datetime, ...]:
-    """Check what was *built* (groups and label, for *days* at least in part) at sampled instants; return them, in UTC.
+    """Check the project at sampled instants; return them, in UTC. *contract* is that of the target's dataset.
 
-    Each instant is the moment at which some row was asked for. The tables that a group may use are cut at the instant,
-    once with what became known later removed, within its lookback exactly, and once with it changed, and with more days
-    on both sides. *contract* is that of the target's dataset.
+    Each instant is the moment at which some row was asked for: one early on the newest day, one at any time on any
+    day, so that every night checks both what is new and the code on older days. The tables that a group may use are cut
+    at the instant, once with what became known later removed, within its lookback exactly, and once with it changed,
+    with more days on both sides. What was *built* in one go is compared where there is some, else what its day alone
+    gives: so built days are what each day gives alone. The instants depend on *seed* and the rows, on nothing else.
 
     Raises:
-        FeatureLeak: a feature is not what it was; the message names it, and no value.
+        FeatureLeak: a feature is not what it was, or predicts too well; the message names it, and no value.
         DeclarationError: a label depends on other days than its own.
     """
-    if not days:
-        return ()
     chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
-    labels = rows.rows(label, Days(first=days[0], last=days[-1]))
     probed = []
-    for share in _SHARES:
-        day = chance.choice(days)
-        asked = _of_days(labels, day, day)
+    for day, share in ((rows.days.last, _EARLY), (chance.choice(list(rows.days)), _ANY)):
+        asked = rows.asked(day)
         if not asked.num_rows:
             continue
-        moments = sorted(asked.column(PREDICTED_AT).to_pylist())
-        moment = moments[min(int(chance.uniform(*share) * len(moments)), len(moments) - 1)]
-        instant = moment.replace(tzinfo=UTC)
+        place = min(int(chance.uniform(*share) * asked.num_rows), asked.num_rows - 1)
+        instant = asked.column(PREDICTED_AT)[place].as_py().replace(tzinfo=UTC)
         _check_population(rows, contract, asked, day, instant)
-        _check_label(rows, label, asked, day)
-        for derived, table in built.items():
+        for derived in rows.derived:
+            before = _of_days(built[derived], day, day) if derived in built else None
+            if before is None or not before.num_rows:
+                before = rows.rows(derived, Days(first=day, last=day))
+            elif derived.name == LABEL:
+                _check_label(rows, derived, before, day)
             if derived.name != LABEL:
-                _check_group(rows, derived, _of_days(table, day, day), day, instant)
+                _check_group(rows, derived, before, day, instant)
         probed.append(instant)
-    for derived, table in built.items():
-        if derived.name != LABEL:
-            _check_plausible(project, derived, table, labels, chance)
+    _alarm(rows, project, built, chance)
     return tuple(sorted(probed))
 
 
@@ -98,15 +90,8 @@ def _check_population(rows: PointInTime, contract: Contract, asked: "pa.Table", 
 
     Rows whose key is not known by then (tomorrow's hours, say) are asked for on faith: they cannot be checked.
     """
-    import pyarrow as pa
-
-    moment = instant.replace(tzinfo=None)
-    columns = [*rows.key, PREDICTED_AT]
-    known = pa.array(_key_known(contract, asked, rows.key, instant))
-    before = asked.select(columns).filter(known).to_pylist()
-    after = rows.kept(Days(first=day, last=day), instant).to_pylist()
-    expected = {tuple(row.values()) for row in before if row[PREDICTED_AT] <= moment}
-    found = {tuple(row[name] for name in columns) for row in after if row[PREDICTED_AT] <= moment}
+    known = _key_known(contract, asked, rows.key, instant)
+    expected, found = _asked_until(asked.filter(known), instant), _asked_until(rows.asked_at(day, instant), instant)
     if expected != found:
         raise FeatureLeak(
             "which rows are predicted for, and when, depends only on what is known by then",
@@ -115,20 +100,28 @@ def _check_population(rows: PointInTime, contract: Contract, asked: "pa.Table", 
         )
 
 
-def _key_known(contract: Contract, asked: "pa.Table", key: tuple[str, ...], instant: datetime) -> "NDArray[np.bool_]":
+def _asked_until(asked: "pa.Table", instant: datetime) -> set[tuple[object, ...]]:
+    import pyarrow.compute as pc
+
+    early = asked.filter(pc.less_equal(asked.column(PREDICTED_AT), instant.replace(tzinfo=None)))
+    return set(zip(*early.to_pydict().values(), strict=True))
+
+
+def _key_known(contract: Contract, asked: "pa.Table", key: tuple[str, ...], instant: datetime) -> "pa.Array":
     import numpy as np
+    import pyarrow as pa
 
     known = np.ones(asked.num_rows, dtype=bool)
-    moment = np.datetime64(instant.replace(tzinfo=None))
+    moment = _moment(instant)
     for name in {*key, contract.partition_column}:
         column = contract.column(name) if name else None
         if column is None or column.known_at.column is None:
             continue
         if column.known_at.column not in asked.column_names:
-            return np.zeros(asked.num_rows, dtype=bool)
+            return pa.array(np.zeros(asked.num_rows, dtype=bool))
         times = asked.column(column.known_at.column).to_numpy()
         known &= times + np.timedelta64(column.known_at.offset) <= moment
-    return known
+    return pa.array(known)
 
 
 def _check_label(rows: PointInTime, label: Derived, before: "pa.Table", day: date) -> None:
@@ -141,11 +134,10 @@ def _check_label(rows: PointInTime, label: Derived, before: "pa.Table", day: dat
 
 
 def _check_group(rows: PointInTime, derived: Derived, before: "pa.Table", day: date, instant: datetime) -> None:
-    if not before.num_rows:
-        return
     until = before.column(PREDICTED_AT).to_numpy() <= _moment(instant)
     for later, extra_days in ((Later.REMOVED, 0), (Later.CHANGED, _EXTRA_DAYS)):
-        after = rows.rows(derived, Days(first=day, last=day), instant=instant, later=later, extra_days=extra_days)
+        days = Days(first=day, last=day)
+        after = rows.rows_known(derived, days, instant, later=later, extra_days=extra_days)
         for name in derived.names:
             changed = int((_differ(before.column(name), after.column(name)) & until).sum())
             if changed:
@@ -187,17 +179,23 @@ def _text(instant: datetime) -> str:
 # ── too good to be true ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _alarm(rows: PointInTime, project: Project, built: Mapping[Derived, "pa.Table"], chance: random.Random) -> None:
+    """No feature that was built is the label in disguise."""
+    label = rows.derived[0]
+    for derived, table in built.items():
+        if derived.name != LABEL and table.num_rows:
+            days = Days(first=table.column(DAY_COLUMN)[0].as_py(), last=table.column(DAY_COLUMN)[-1].as_py())
+            labels = _of_days(built[label], days.first, days.last) if label in built else None
+            if labels is None or labels.num_rows != table.num_rows:
+                labels = rows.rows(label, days)
+            _check_plausible(project, derived, table, labels, chance)
+
+
 def _check_plausible(
     project: Project, derived: Derived, table: "pa.Table", labels: "pa.Table", chance: random.Random
 ) -> None:
-    """No feature of *derived* is the label in disguise."""
     import numpy as np
 
-    if not (table.num_rows and labels.num_rows):
-        return
-    first = max(part.column(DAY_COLUMN)[0].as_py() for part in (table, labels))
-    last = min(part.column(DAY_COLUMN)[-1].as_py() for part in (table, labels))
-    table, labels = _of_days(table, first, last), _of_days(labels, first, last)
     label = labels.column(LABEL).to_numpy()
     known = np.flatnonzero(np.isfinite(label))
     sample = np.array(sorted(chance.sample(known.tolist(), min(_MOST_ROWS, len(known)))), dtype=np.int64)

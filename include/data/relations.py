@@ -1,7 +1,7 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
 """The tables of a snapshot in DuckDB, shown whole, for a range of days, or as they were known at an instant."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -35,7 +35,7 @@ class Later(StrEnum):
 class Relations:
     """The datasets of a snapshot, one view each under its own name, in one thread: the same query, the same rows.
 
-    Views show all days at first; :meth:`show` narrows them.
+    A view is there once :meth:`show` was called for it.
     """
 
     def __init__(
@@ -45,12 +45,20 @@ class Relations:
         self._contracts = {dataset.dataset: contracts[dataset.dataset] for dataset in scope.datasets}
         self._scope = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
 
-    def show(self, days: Days, *, instant: datetime | None = None, later: Later = Later.REMOVED) -> None:
-        """Let every divided dataset hold the rows of *days* only, undivided ones all.
+    def show(
+        self,
+        datasets: Iterable[str],
+        days: Days,
+        *,
+        instant: datetime | None = None,
+        later: Later = Later.REMOVED,
+    ) -> None:
+        """Let each of *datasets* hold the rows of *days* only, or all rows if it is undivided.
 
         With an *instant* (UTC), what became known after it is removed or changed, as *later* says.
         """
-        for name, contract in self._contracts.items():
+        for name in datasets:
+            contract = self._contracts[name]
             columns = [column for column in contract.columns if column.name in self._scope[name]]
             chosen = ", ".join(_shown(column, instant, later) for column in columns)
             conditions = _within(contract, days)
@@ -70,7 +78,7 @@ class Relations:
 
     def fetch(self, sql: str) -> "pa.Table":
         """All rows that *sql* selects, in one chunk a column."""
-        table: pa.Table = self._connection.execute(sql).to_arrow_table()
+        table: pa.Table = self._connection.sql(sql).to_arrow_table()
         return table.combine_chunks()
 
     def count(self, sql: str) -> int:
@@ -113,9 +121,7 @@ def relations(snapshot: Snapshot, contracts: Mapping[str, Contract], opened: Art
                     value=type(error).__name__,  # its message may quote a value
                     remedy="Take the snapshot again.",
                 ) from None
-        shown = Relations(connection, contracts, snapshot.scope)
-        shown.show(snapshot.days)
-        yield shown
+        yield Relations(connection, contracts, snapshot.scope)
 
 
 def quoted(name: str) -> str:

@@ -120,4 +120,4 @@ def sql_of(table: "ibis.Table") -> str:
     """The DuckDB SQL of an expression: the same expression always gives the same text."""
     import ibis
 
-    return str(ibis.to_sql(table, dialect="duckdb"))
+    return str(ibis.to_sql(table, dialect="duckdb", pretty=False))

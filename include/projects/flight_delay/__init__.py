@@ -30,6 +30,7 @@ PROJECT = Project(
         FeatureGroup(name="schedule", build=features.schedule),
         FeatureGroup(name="weather", build=features.weather, lookback_days=1),
         FeatureGroup(name="lags", build=features.lags, lookback_days=31),
+        FeatureGroup(name="recent", build=features.recent, lookback_days=3),
         FeatureGroup(name="aircraft", build=features.aircraft),
     ),
     window=Window(days=90, validation_days=7, holdout_days=21),

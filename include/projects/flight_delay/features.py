@@ -9,6 +9,22 @@ if TYPE_CHECKING:
 
 KEY = ("carrier", "flight", "origin", "scheduled_departure")
 
+#: An outcome that is recorded later than that after the day of departure is left out: so far back the lags must look.
+SLOWEST_OUTCOME_DAYS = 3
+
+#: The same for the arrivals of the last hours.
+SLOWEST_RECENT_HOURS = 36
+
+_LAGGED = {
+    "airline": ("carrier",),
+    "destination": ("dest",),
+    "airport_hour": ("origin", "hour"),
+    "airport": ("origin",),
+}
+_RECENT = {"airport_3_hours": "origin", "airline_3_hours": "carrier"}
+_RECENT_FIGURES = ("late_rate", "delay_minutes", "arrivals")
+_FIGURES = ("late_rate_28_days", "late_rate_7_days", "arrivals_28_days")
+
 
 def schedule(flights: "ibis.Table") -> "ibis.Table":
     """The flight in its timetable, published a month before: when, where to, by whom, and how crowded it will be."""
@@ -33,7 +49,6 @@ def schedule(flights: "ibis.Table") -> "ibis.Table":
         minute_of_hour=flights.minute,
         minute_of_day=flights.hour * 60 + flights.minute,
         weekday=local.day_of_week.index(),
-        weekend=local.day_of_week.index() >= 5,
         hour_of_week=local.day_of_week.index() * 24 + flights.hour,
         departures_in_hour=flights.count().over(same_hour),
         departures_in_hour_by_airline=flights.count().over(same_hour_and_carrier),
@@ -89,56 +104,86 @@ def weather(population: "ibis.Table", weather: "ibis.Table") -> "ibis.Table":
     )
 
 
-def lags(flights: "ibis.Table") -> "ibis.Table":
+def lags(population: "ibis.Table", flights: "ibis.Table") -> "ibis.Table":
     """How often flights were late in the last 28 and 7 days, as known at 23:00 UTC of the day before.
 
     One hour before the first departure of a UTC day it is 23:00 of the day before, so every flight of the day may know
-    it. Counts are whole numbers, so that the rates are the same however the rows are added up.
+    it. Late and all arrivals are counted in whole numbers: a rate is the same in whatever order the rows are added up.
     """
     import ibis
 
-    keyed = flights.mutate(day=flights.scheduled_departure.date(), everywhere=ibis.literal("all"))
     usable_from = (flights.outcome_recorded_at + ibis.interval(hours=25) - ibis.interval(microseconds=1)).date()
-    outcomes = keyed.mutate(usable_from=usable_from).filter(
-        lambda row: row.arrival_delay.notnull() & (row.usable_from <= row.day + ibis.interval(days=3))
+    known = flights.arrival_delay.notnull() & (
+        usable_from <= flights.scheduled_departure.date() + ibis.interval(days=SLOWEST_OUTCOME_DAYS)
     )
-    result = keyed
-    for name, entity in (
-        ("network", ("everywhere",)),
-        ("airport", ("origin",)),
-        ("airline", ("carrier",)),
-        ("destination", ("dest",)),
-        ("airport_hour", ("origin", "hour")),
-        ("airline_destination", ("carrier", "dest")),
-    ):
-        rates = _late_rates(keyed, outcomes, entity, name)
-        result = result.left_join(rates, ["day", *entity]).drop("day_right", *(f"{column}_right" for column in entity))
-    names = [column for column in result.columns if column.endswith(("_days",))]
-    return result.select(*KEY, *names)
+    arrivals = flights.filter(known).select(
+        "carrier", "dest", "origin", "hour", usable_from=usable_from, late=flights.arrival_delay >= LATE_MINUTES
+    )
+    asked = population.select(*KEY).inner_join(flights.select(*KEY, "dest", "hour"), KEY)
+    asked = asked.mutate(day=asked.scheduled_departure.date())
+    result = asked
+    for name, entity in _LAGGED.items():
+        rates = _late_rates(asked, arrivals, entity, name)
+        same = [asked[column] == rates[f"{name}_{column}"] for column in ("day", *entity)]
+        result = result.left_join(rates, same)
+    return result.select(*KEY, *(f"{name}_{figure}" for name in _LAGGED for figure in _FIGURES))
 
 
-def _late_rates(flights: "ibis.Table", outcomes: "ibis.Table", entity: tuple[str, ...], name: str) -> "ibis.Table":
-    """For each day and *entity* that flies on it: the share of late arrivals among those known in 28 and in 7 days."""
+def _late_rates(asked: "ibis.Table", arrivals: "ibis.Table", entity: tuple[str, ...], name: str) -> "ibis.Table":
+    """For each day and *entity* that flies on it: late arrivals among all that became known in 28 and in 7 days."""
     import ibis
 
-    by_day = outcomes.group_by(*entity, "usable_from").aggregate(
-        late=(outcomes.arrival_delay >= LATE_MINUTES).sum(), arrived=outcomes.count()
-    )
-    asked = flights.select("day", *entity).distinct()
-    pairs = asked.inner_join(
+    by_day = arrivals.group_by(*entity, "usable_from").aggregate(late=arrivals.late.sum(), all=arrivals.count())
+    days = asked.select("day", *entity).distinct()
+    pairs = days.inner_join(
         by_day,
-        [
-            *entity,
-            by_day.usable_from <= asked.day,
-            by_day.usable_from > asked.day - ibis.interval(days=28),
-        ],
+        [*entity, by_day.usable_from <= days.day, by_day.usable_from > days.day - ibis.interval(days=28)],
     )
     recent = pairs.usable_from > pairs.day - ibis.interval(days=7)
-    return pairs.group_by("day", *entity).aggregate(
+    return pairs.group_by(**{f"{name}_{column}": pairs[column] for column in ("day", *entity)}).aggregate(
         **{
-            f"{name}_late_rate_28_days": pairs.late.sum() / pairs.arrived.sum(),
-            f"{name}_late_rate_7_days": pairs.late.sum(where=recent) / pairs.arrived.sum(where=recent),
-            f"{name}_arrivals_28_days": pairs.arrived.sum(),
+            f"{name}_late_rate_28_days": pairs.late.sum() / pairs.all.sum(),
+            f"{name}_late_rate_7_days": pairs.late.sum(where=recent) / pairs.all.sum(where=recent),
+            f"{name}_arrivals_28_days": pairs.all.sum(),
+        }
+    )
+
+
+def recent(population: "ibis.Table", flights: "ibis.Table") -> "ibis.Table":
+    """How many of the arrivals that became known in the three whole hours before were late, and by how many minutes."""
+    import ibis
+
+    slowest = flights.scheduled_departure + ibis.interval(hours=SLOWEST_RECENT_HOURS)
+    arrivals = flights.filter(flights.arrival_delay.notnull() & (flights.outcome_recorded_at <= slowest)).select(
+        "origin",
+        "carrier",
+        known_hour=flights.outcome_recorded_at.truncate("h"),
+        late=flights.arrival_delay >= LATE_MINUTES,
+        minutes=flights.arrival_delay.cast("int64"),
+    )
+    asked = population.select(*KEY, hour=population.predicted_at.truncate("h"))
+    result = asked
+    for name, entity in _RECENT.items():
+        figures = _recent_figures(asked, arrivals, entity, name)
+        same = [asked[column] == figures[f"{name}_{column}"] for column in ("hour", entity)]
+        result = result.left_join(figures, same)
+    return result.select(*KEY, *(f"{name}_{figure}" for name in _RECENT for figure in _RECENT_FIGURES))
+
+
+def _recent_figures(asked: "ibis.Table", arrivals: "ibis.Table", entity: str, name: str) -> "ibis.Table":
+    import ibis
+
+    by_hour = arrivals.group_by(entity, "known_hour").aggregate(
+        late=arrivals.late.sum(), minutes=arrivals.minutes.sum(), all=arrivals.count()
+    )
+    hours = asked.select("hour", entity).distinct()
+    known = [by_hour.known_hour < hours.hour, by_hour.known_hour >= hours.hour - ibis.interval(hours=3)]
+    pairs = hours.inner_join(by_hour, [entity, *known])
+    return pairs.group_by(**{f"{name}_{column}": pairs[column] for column in ("hour", entity)}).aggregate(
+        **{
+            f"{name}_late_rate": pairs.late.sum() / pairs.all.sum(),
+            f"{name}_delay_minutes": pairs.minutes.sum() / pairs.all.sum(),
+            f"{name}_arrivals": pairs.all.sum(),
         }
     )
 
@@ -150,7 +195,5 @@ def aircraft(flights: "ibis.Table", planes: "ibis.Table") -> "ibis.Table":
         *KEY,
         aircraft_age_years=joined.scheduled_departure.year() - joined.year,
         aircraft_seats=joined.seats,
-        aircraft_engines=joined.engines,
         aircraft_manufacturer=joined.manufacturer,
-        aircraft_unknown=joined.seats.isnull(),
     )

@@ -7,42 +7,42 @@ if TYPE_CHECKING:
 
 KEY = ("origin", "observed_at")
 
+#: Columns of the weather, and the features made of them.
+_FEW = {"temp": "temperature", "pressure": "pressure"}
+_ALL = {
+    **_FEW,
+    "dewp": "dew_point",
+    "humid": "humidity",
+    "wind_dir": "wind_direction",
+    "wind_speed": "wind_speed",
+    "visib": "visibility",
+    "precip": "precipitation",
+}
+
 
 def observations(population: "ibis.Table", weather: "ibis.Table") -> "ibis.Table":
-    """The observation 24 hours before, and the temperatures 25, 27, 30 and 48 hours before."""
-    result = population.left_join(
-        _hours_before(
-            weather,
-            24,
-            temp="temperature",
-            dewp="dew_point",
-            humid="humidity",
-            pressure="pressure",
-            wind_dir="wind_direction",
-            wind_speed="wind_speed",
-            visib="visibility",
-            precip="precipitation",
-        ),
-        KEY,
-    ).drop("origin_right", "observed_at_right")
-    for hours in (25, 27, 30, 48):
-        earlier = _hours_before(weather, hours, temp=f"temperature_{hours}_hours", pressure=f"pressure_{hours}_hours")
-        result = result.left_join(earlier, KEY).drop("origin_right", "observed_at_right")
-    return result.drop("predicted_at").mutate(
-        warming_3_hours=result.temperature - result.temperature_27_hours,
-        pressure_change_6_hours=result.pressure - result.pressure_30_hours,
-        warming_day=result.temperature - result.temperature_48_hours,
-    )
-
-
-def _hours_before(weather: "ibis.Table", hours: int, **names: str) -> "ibis.Table":
-    """*weather*'s columns, renamed, in the rows of the hour that comes *hours* later."""
+    """The observation 24 hours before, and the temperatures and pressures 25, 27, 30 and 48 hours before."""
     import ibis
 
-    return weather.select(
-        "origin",
-        observed_at=weather.observed_at + ibis.interval(hours=hours),
-        **{new: weather[old] for old, new in names.items()},
+    result = population
+    for hours in (24, 25, 27, 30, 48):
+        columns = _ALL if hours == 24 else _FEW
+        earlier = weather.select(
+            **{f"origin_{hours}": weather.origin, f"hour_{hours}": weather.observed_at + ibis.interval(hours=hours)},
+            **{f"{name}_{hours}_hours": weather[column] for column, name in columns.items()},
+        )
+        same = [
+            population.origin == earlier[f"origin_{hours}"],
+            population.observed_at == earlier[f"hour_{hours}"],
+        ]
+        result = result.left_join(earlier, same)
+    return result.select(
+        *KEY,
+        *(f"{name}_24_hours" for name in _ALL.values()),
+        *(f"{name}_{hours}_hours" for name in _FEW.values() for hours in (25, 27, 30, 48)),
+        warming_3_hours=result.temperature_24_hours - result.temperature_27_hours,
+        warming_day=result.temperature_24_hours - result.temperature_48_hours,
+        pressure_change_6_hours=result.pressure_24_hours - result.pressure_30_hours,
     )
 
 
