@@ -158,7 +158,8 @@ def lags(flights: pd.DataFrame) -> pd.DataFrame:
         )
         for length in (28, 7):
             rolled = arrived.rolling(length, min_periods=1).sum()
-            rate = (late.rolling(length, min_periods=1).sum() / rolled.where(rolled > 0)).to_numpy()
+            rolled = rolled.where(rolled > 0)
+            rate = (late.rolling(length, min_periods=1).sum() / rolled).to_numpy()
             columns[f"{name}_late_rate_{length}_days"] = rate[rows, group]
             if length == 28:
                 columns[f"{name}_arrivals_28_days"] = rolled.to_numpy()[rows, group]

@@ -1,5 +1,5 @@
 import dataclasses
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,6 @@ import pytest
 from include.core.errors import DataError
 from include.core.project import Objective
 from include.core.records import Days, FeatureSet
-from include.data.encoding import encode_features
 from include.training.matrix import contents, rows_of
 from tests.training.flights import CATEGORICAL, Folder, flights
 
@@ -49,25 +48,6 @@ def test_a_category_is_its_position_in_the_declared_order(features, vault):
         if feature.name in CATEGORICAL:
             codes = matrix[:, position].astype(int)
             assert [feature.categories[code] for code in codes] == rows.table.column(feature.name).to_pylist()
-
-
-def test_an_unknown_category_and_a_null_are_missing_values(features):
-    carrier = next(feature for feature in features.features if feature.name == "carrier_code")
-    for column in (pa.array(["??", None, "UA"]), pa.array(["??", None, "UA"]).dictionary_encode()):
-        codes = encode_features(pa.table({"carrier_code": column}), [carrier])[:, 0]
-        assert np.isnan(codes[:2]).all()
-        assert codes[2] == carrier.categories.index("UA")
-
-
-def test_a_feature_that_is_not_in_the_rows_is_named(features):
-    with pytest.raises(DataError, match="no column carrier_code"):
-        encode_features(pa.table({"hour": [1]}), features.features[:1])
-
-
-def test_a_moment_is_no_feature(features):
-    hour = next(feature for feature in features.features if feature.name == "hour")
-    with pytest.raises(DataError, match="hour: date32"):
-        encode_features(pa.table({"hour": [date(2013, 1, 1)]}), [hour])
 
 
 def test_reading_a_stretch_opens_its_days_and_no_other(features, vault):
