@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import CodeChanged, DeclarationError, ValidationFailed
+from include.core.errors import CodeChanged, DeclarationError, RegistryError, ValidationFailed
 from include.core.events import DataValidated, LineageEmitted, ModelEvaluated, RunStarted, TrialRecorded
 from include.core.project import Project, Severity
 from include.core.records import (
@@ -38,6 +38,8 @@ from include.registry import history as versions
 from include.training import history as trials
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from include.governance.access import Access
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
@@ -426,6 +428,39 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     took, made = walk.model(project.name, built, evaluated), walk.registered(project.name, promoted)
     _emit(platform, project, run, "promote", took, made, now=now)
     return digest
+
+
+# ── the champion at work ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, now: datetime) -> "pa.Table":
+    """The champion's predictions for *rows* (typed as the contract of the target's dataset says): key, ``prediction``.
+
+    Their features are computed by the night's own expressions, from what is known at the run's instant.
+
+    Raises:
+        RegistryError: the project has no champion yet.
+        AccessDenied: no grant in force covers what the project reads.
+    """
+    from include.data import scoring
+    from include.registry import bundle
+
+    champion = versions.champion(platform.ledger, project.name)
+    if champion is None:
+        raise RegistryError("a champion scores", value=f"{project.name} has none", remedy="Run a night first.")
+    digest = snapshot(platform, project, run, now=now)
+    taken = platform.load(Snapshot, digest)
+    dataset = taken.scope.dataset(project.target.dataset)
+    if dataset is None:
+        raise DeclarationError("a scope holds the target's dataset", value=digest, remedy="Begin another run.")
+    opened = _open(platform, run, "score", _contents(taken.partitions), now=now)
+    treated = scoring.treat(rows, dataset, purpose=project.purpose, pseudonyms=platform.pseudonyms)
+    contract = platform.contracts[project.target.dataset]
+    joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
+    opened = _open(platform, run, "score", [*_contents(joined.partitions), champion.bundle], now=now)
+    built = scoring.features_of(treated, joined, project=project, contracts=platform.contracts, opened=opened)
+    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    return built.select(list(project.target.key)).append_column("prediction", [model.predict(built)])
 
 
 # ── what the steps share ──────────────────────────────────────────────────────────────────────────────────────────────

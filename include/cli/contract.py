@@ -31,7 +31,7 @@ def new(
     With --time the rows are first filed by UTC day under the production folder, as nights read them.
     """
     from include.contracts import draft
-    from include.data.landing import land_files
+    from include.data.partitioning import file_by_day
 
     settings = Settings.from_environment()
     target = settings.contracts / f"{name}.odcs.yaml"
@@ -42,7 +42,8 @@ def new(
     source = path
     if time is not None:
         source = settings.production / name
-        land_files(path, source, time=time)
+        days = file_by_day(path, source, time=time)
+        console.print(f"filed {len(days)} days, {days.first} to {days.last}, under {source}")
     target.write_text(draft(name, source, stewards=tuple(steward or ())))
     console.print(f"drafted {target}")
     console.print("next: edit what is marked EDIT, then `./trainyard contract adopt " + name + " --as STEWARD`")

@@ -124,7 +124,7 @@ def score(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     target = output or file.with_name(f"{file.stem}.scored{file.suffix}")
-    rows = score_file(settings, declared, file, target, instant=parse_instant(instant))
+    rows = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
     console.print(f"{rows:,} predictions written to {target}")
 
 

@@ -1,0 +1,170 @@
+"""Features of rows that are not in production yet, computed by the same expressions as a night's."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.canonical import record_digest
+from include.core.errors import DataError
+from include.core.project import Project
+from include.core.records import DAY, Contract, DatasetScope, Days, Partition, Snapshot, Treatment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from include.data.relations import Artifacts
+    from include.governance.pseudonyms import Pseudonyms
+    from include.governance.vault import Vault
+
+
+def read_rows(file: Path, contract: Contract) -> "pa.Table":
+    """The rows of a Parquet or CSV file, typed as *contract* says.
+
+    What becomes known only later (outcomes) may be left out and is then null; all that is known by the row's own time
+    columns must be there. Columns that the contract does not have are ignored.
+
+    Raises:
+        DataError: the file cannot be read, holds no rows, lacks a column, or a value does not fit its type.
+    """
+    import pyarrow as pa
+
+    from include.data.source import arrow_type
+
+    table = _load(file)
+    types = {column.name: arrow_type(column.type) for column in contract.columns}
+    missing = sorted(
+        column.name
+        for column in contract.columns
+        if column.name not in table.column_names
+        and (column.required or column.known_at.column is None or column.known_at.column in table.column_names)
+        and column.name != column.known_at.column
+    )
+    if missing or table.num_rows == 0:
+        raise DataError(
+            f"{file}: rows to score have the columns of {contract.dataset!r} that are known when they are scored",
+            value=f"missing {missing}" if missing else "no rows",
+            remedy="Add the columns; outcomes may be left out.",
+        )
+    columns = {}
+    for name, kind in types.items():
+        held = name in table.column_names
+        try:
+            columns[name] = table[name].cast(kind) if held else pa.nulls(table.num_rows, kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # its message quotes the value
+            raise DataError(
+                f"{file}: values fit the types of the contract of {contract.dataset!r}",
+                value=f"{name} is {table[name].type}, not {kind}",
+                remedy="Convert the column.",
+            ) from None
+    return pa.table(columns)
+
+
+def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: "Pseudonyms") -> "pa.Table":
+    """Only the columns of *dataset*'s scope, join keys as tokens: what a snapshot may hold."""
+    from include.data.rows import Tokens
+
+    tokens = Tokens(pseudonyms, purpose)
+    table = rows.select(list(dataset.names))
+    for index, (name, treatment) in enumerate(dataset.columns):
+        if treatment is Treatment.TOKEN:
+            table = table.set_column(index, name, tokens.of(table[name].cast("string")))
+    return table
+
+
+def with_rows(
+    snapshot: Snapshot, treated: "pa.Table", contract: Contract, *, opened: "Artifacts", vault: "Vault"
+) -> Snapshot:
+    """*snapshot* with the *treated* rows among those of the contract's dataset, in the place of those with their keys.
+
+    Raises:
+        DataError: a row's key stands twice, or its day is not one of the snapshot's.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from include.data.rows import parquet_bytes, sorted_by_key
+
+    dataset = contract.dataset
+    days = pc.cast(treated[contract.partition_column], "date32")
+    changed: dict[tuple[str, date | None], Partition] = {}
+    for day in sorted(set(days.to_pylist())):
+        if day not in snapshot.days:
+            raise DataError(
+                "rows to score lie in the days that the instant reaches back on",
+                value=f"a row of {day}, the days are {snapshot.days.first} to {snapshot.days.last}",
+                remedy=f"Score them with --instant {day + DAY} or later.",
+            )
+        part = sorted_by_key(treated.filter(pc.equal(days, pa.scalar(day))), contract, day)
+        for known in snapshot.of(dataset):
+            if known.day == day:
+                before = pq.read_table(opened.path(known.content), partitioning=None).cast(part.schema)
+                part = pa.concat_tables([part, _among(before, part, contract.key, those=False)])
+        data = parquet_bytes(sorted_by_key(part, contract, day))
+        content = vault.put(data)
+        changed[dataset, day] = Partition(
+            table=dataset,
+            day=day,
+            inputs=record_digest(("scored", content)),
+            content=content,
+            rows=part.num_rows,
+            size_bytes=len(data),
+            complete=False,
+        )
+    kept = [changed.get((partition.table, partition.day), partition) for partition in snapshot.partitions]
+    return replace(snapshot, partitions=tuple(kept))
+
+
+def features_of(
+    treated: "pa.Table",
+    snapshot: Snapshot,
+    *,
+    project: Project,
+    contracts: Mapping[str, Contract],
+    opened: "Artifacts",
+) -> "pa.Table":
+    """The key and all features of the *treated* rows, which *snapshot* holds (:func:`with_rows`), by day and key."""
+    import pyarrow.compute as pc
+
+    from include.data.point_in_time import DAY_COLUMN, PREDICTED_AT, PointInTime, declared
+    from include.data.relations import relations
+
+    compiled = declared(project, contracts, snapshot.scope)
+    partition = contracts[project.target.dataset].partition_column
+    moments = pc.cast(treated[partition], "date32")
+    days = Days(first=pc.min(moments).as_py(), last=pc.max(moments).as_py())
+    with relations(snapshot, contracts, opened) as held:
+        asked = PointInTime(held, project, contracts, compiled, days)
+        table = None
+        for group in compiled.groups:
+            part = asked.rows(group, days)
+            if table is None:
+                table = part.drop_columns([DAY_COLUMN, PREDICTED_AT])
+            else:
+                for name in group.names:
+                    table = table.append_column(name, part[name])
+    if table is None:  # a project has at least one group
+        raise DataError("a project has features", value="none", remedy="Declare a feature group.")
+    return _among(table, treated, project.target.key)
+
+
+def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: bool = True) -> "pa.Table":
+    """The rows of *table* whose key is (or, unless *those*, is not) among those of *rows*, in their order."""
+    asked = set(zip(*(rows[name].to_pylist() for name in key), strict=True))
+    keys = zip(*(table[name].to_pylist() for name in key), strict=True)
+    return table.filter([(each in asked) is those for each in keys])
+
+
+def _load(file: Path) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    try:
+        return csv.read_csv(file) if file.suffix == ".csv" else pq.ParquetFile(file).read()
+    except (OSError, ValueError, pa.ArrowException) as error:  # its message may quote a value
+        raise DataError(
+            f"{file}: readable Parquet, or CSV with a header", value=type(error).__name__, remedy="Check the file."
+        ) from None
