@@ -70,7 +70,9 @@ class Relations:
             self.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {source} WHERE {where}")
 
     def run(self, sql: str) -> None:
-        self._connection.execute(sql)
+        """Execute a statement that returns no rows."""
+        with _named():
+            self._connection.execute(sql).fetchall()
 
     def keep(self, name: str, sql: str) -> None:
         """Compute *sql* and keep its rows as the table *name*, in the place of an earlier one."""
@@ -78,13 +80,34 @@ class Relations:
 
     def fetch(self, sql: str) -> "pa.Table":
         """All rows that *sql* selects, in one chunk a column."""
-        table: pa.Table = self._connection.sql(sql).to_arrow_table()
+        with _named():
+            table: pa.Table = self._connection.sql(sql).to_arrow_table()
         return table.combine_chunks()
 
     def count(self, sql: str) -> int:
         """The one number that *sql* selects."""
-        row = self._connection.execute(sql).fetchone()
-        return int(row[0]) if row else 0
+        with _named():
+            ((number,),) = self._connection.execute(sql).fetchall()
+        return int(number)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Name an error of DuckDB by its kind only: its own message may quote a value.
+
+    Raises:
+        DataError: in its place.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DataError(
+            "a project's expressions can be computed over the snapshot",
+            value=f"DuckDB's {type(error).__name__}",
+            remedy="Run the expression in the notebook on rows that you may see: a cast or a division may fail on some.",
+        ) from None
 
 
 @contextmanager
@@ -113,14 +136,8 @@ def relations(snapshot: Snapshot, contracts: Mapping[str, Contract], opened: Art
                     remedy="Take the snapshot again.",
                 )
             table = f"{_HELD}.{quoted(scope.dataset)}"
-            try:
-                connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM read_parquet(?)", [paths])
-            except duckdb.Error as error:
-                raise DataError(
-                    f"the snapshot's partitions of {scope.dataset!r} hold its columns {list(scope.names)}",
-                    value=type(error).__name__,  # its message may quote a value
-                    remedy="Take the snapshot again.",
-                ) from None
+            with _named():
+                connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM read_parquet(?)", [paths]).fetchall()
         yield Relations(connection, contracts, snapshot.scope)
 
 
