@@ -17,22 +17,25 @@ class Tokens:
 
     def __init__(self, pseudonyms: "Pseudonyms", purpose: str) -> None:
         self._pseudonyms, self._purpose = pseudonyms, purpose
-        self._known: dict[object, str] = {}
+        self._known: dict[pa.DataType, dict[object, str]] = {}  # by type, since 1 == 1.0 but their texts differ
 
     @property
     def key_id(self) -> tuple[str, str]:
+        """Names the key and the purpose."""
         return self._pseudonyms.key_id, self._purpose
 
     def of(self, values: "pa.ChunkedArray") -> "pa.Array":
+        """The tokens of *values*, as strings; null stays null."""
         import pyarrow as pa
 
+        known = self._known.setdefault(values.type, {})
         encoded = values.combine_chunks().dictionary_encode()
         distinct = encoded.dictionary.to_pylist()
-        unseen = [value for value in distinct if value not in self._known]
+        unseen = [value for value in distinct if value not in known]
         if unseen:
             tokens = self._pseudonyms.tokens(pa.array(unseen, values.type), purpose=self._purpose)
-            self._known.update(zip(unseen, tokens.to_pylist(), strict=True))
-        return pa.array([self._known[value] for value in distinct], pa.string()).take(encoded.indices)
+            known.update(zip(unseen, tokens.to_pylist(), strict=True))
+        return pa.array([known[value] for value in distinct], pa.string()).take(encoded.indices)
 
 
 def known_at(table: "pa.Table", contract: Contract, instant: datetime) -> tuple["pa.Table", bool]:

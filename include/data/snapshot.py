@@ -1,13 +1,15 @@
 """Freeze what was known at an instant: granted columns, personal fields treated, one Parquet partition a day."""
 
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.core.canonical import record_digest
+from include.core.canonical import digest_of, record_digest
 from include.core.errors import ContractError, DataError
 from include.core.events import DataRead, PartitionsMade, RunStarted
 from include.core.project import Project
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Part of every partition's inputs. Raise it when this module writes other bytes for the same rows.
 FORMAT = 1
+#: So many partitions are forced to the disk at once.
+WRITERS = 8
 
 
 def take(
@@ -66,27 +70,29 @@ def take(
         DataError: a day is missing, corrupt or truncated, holds a key twice or without a value, or a window is empty.
     """
     grants = access.require(scope, now=now)
-    datasets = [
-        _Dataset(
-            run=run,
-            scope=dataset,
-            contract=_contract_of(dataset, contracts),
-            grant=grant,
-            tokens=Tokens(pseudonyms, scope.purpose),
-            source=Source(_contract_of(dataset, contracts), production),
-            vault=vault,
-        )
-        for dataset, grant in zip(scope.datasets, grants, strict=True)
-    ]
-    made = _made(ledger, run)
+    made, tokens = _made(ledger, run), Tokens(pseudonyms, scope.purpose)
     partitions: list[Partition] = []
-    for dataset in datasets:
-        try:
-            partitions += dataset.freeze(made)
-        finally:  # what was read before an error was read all the same
-            if dataset.files or dataset.reused:
-                ledger.record(f"receipt/{run.project}", dataset.receipt())
-    _record_made(ledger, run, [partition for dataset in datasets for partition in dataset.fresh])
+    fresh: list[Partition] = []
+    with _Writer(vault) as writer:
+        for dataset in [
+            _Dataset(
+                run=run,
+                scope=part,
+                contract=_contract_of(part, contracts),
+                grant=grant,
+                tokens=tokens,
+                source=Source(_contract_of(part, contracts), production),
+                writer=writer,
+            )
+            for part, grant in zip(scope.datasets, grants, strict=True)
+        ]:
+            try:
+                partitions += dataset.freeze(made)
+            finally:  # what was read before an error was read all the same
+                if dataset.files or dataset.reused:
+                    ledger.record(f"receipt/{run.project}", dataset.receipt())
+            fresh += dataset.fresh
+    _record_made(ledger, run, fresh)
     matures_after_days = contracts[project.target.dataset].matures_after_days
     return Snapshot(
         project=run.project,
@@ -158,6 +164,32 @@ def _contract_of(scope: DatasetScope, contracts: Mapping[str, Contract]) -> Cont
     return contract
 
 
+class _Writer:
+    """Puts partitions into the vault while the next are made: forcing one to the disk takes longer than making it.
+
+    When the context ends without an error, all are kept; the first that could not be kept raises.
+    """
+
+    def __init__(self, vault: "Vault") -> None:
+        self._vault, self._pool = vault, ThreadPoolExecutor(max_workers=WRITERS)
+        self._pending: deque[Future[str]] = deque()
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._pool:
+            while kind is None and self._pending:
+                self._pending.popleft().result()
+
+    def put(self, data: bytes) -> str:
+        """The digest of *data*, which will be kept; waits where too much is waiting already."""
+        self._pending.append(self._pool.submit(self._vault.put, data))
+        while len(self._pending) > 2 * WRITERS:
+            self._pending.popleft().result()
+        return digest_of(data)
+
+
 @dataclass(kw_only=True)
 class _Dataset:
     """One dataset of a snapshot, and the count of what was read of it."""
@@ -168,7 +200,7 @@ class _Dataset:
     grant: Grant
     tokens: Tokens
     source: Source
-    vault: "Vault"
+    writer: "_Writer"
     fresh: list[Partition] = field(default_factory=list)
     files: int = 0
     rows: int = 0
@@ -220,7 +252,7 @@ class _Dataset:
             table=self.contract.dataset,
             day=day,
             inputs=self._inputs(day, reading.digest, None if complete else self.run.instant),
-            content=self.vault.put(data),
+            content=self.writer.put(data),
             rows=table.num_rows,
             size_bytes=len(data),
             complete=complete,

@@ -87,9 +87,17 @@ class Source:
             raise DataError(
                 f"{self._name(day)}: the source holds a Parquet file",
                 value=f"none in {folder}",
-                remedy="Land the data, or choose an --instant whose whole window the source holds.",
+                remedy=self._layout_remedy(day),
             )
         return files
+
+    def _layout_remedy(self, day: date | None) -> str:
+        divided = next(self.folder.glob("day=*"), None) is not None
+        if day is not None and not divided:
+            return f"Divide the rows by UTC day into folders {self.folder}/day=YYYY-MM-DD."
+        if day is None and divided:
+            return "Mark the timestamp that divides the rows by day with `partitioned: true` in the contract."
+        return "Land the data, or choose an --instant whose whole window the source holds."
 
     def _recorded_day(self, day: date) -> date:
         period = self.contract.replay_days

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import record_digest
-from include.core.errors import AccessDenied, ContractError, DataError, LedgerError, TrainyardError
+from include.core.errors import AccessDenied, ContractError, DataError, LedgerError, StoreUnavailable, TrainyardError
 from include.core.records import Contract, DatasetScope, KnownAt, Scope, Snapshot, Treatment, last_day
-from include.data.rows import known_at, parquet_bytes
+from include.data.rows import Tokens, known_at, parquet_bytes
 from include.data.source import Source
 from include.governance.pseudonyms import Pseudonyms
 from tests.data.sales import SENTINEL, land_sales, sales_contract, sales_table
@@ -202,6 +202,16 @@ def test_no_tail_number_is_in_any_partition_and_tokens_still_join(
     assert not any(value.encode() in (tmp_path / "ledger.db").read_bytes() for value in clear)
 
 
+def test_a_token_is_the_same_however_it_was_asked_for_and_null_stays_null() -> None:
+    pseudonyms = Pseudonyms(b"k" * 32)
+    tokens = Tokens(pseudonyms, "tests")
+    columns = ([1, 2, None, 1], [1.0, 2.5, None], ["1", "a", None, "a"], [2, 3], ["a"], [])
+    types = (pa.int64(), pa.float64(), pa.string(), pa.int64(), pa.string(), pa.string())
+    for values, kind in zip(columns, types, strict=True):
+        column = pa.chunked_array([pa.array(values, kind)])
+        assert tokens.of(column).to_pylist() == pseudonyms.tokens(column, purpose="tests").to_pylist()
+
+
 def test_the_same_rows_give_the_same_bytes_however_they_were_cut() -> None:
     table = sales_table()
     assert parquet_bytes(table) == parquet_bytes(pa.concat_tables([table.slice(0, 7), table.slice(7)]).combine_chunks())
@@ -305,6 +315,25 @@ def test_a_day_without_rows_in_a_window_with_rows_is_a_day(tmp_path: Path) -> No
     land_sales(tmp_path / "production", sales_table(0), day=date(2013, 7, 3))
     land_sales(tmp_path / "production", sales_table(), day=date(2013, 7, 4))
     assert [part.rows for part in _sales_world(tmp_path, sales_contract()).take(AFTER_SALES).partitions] == [0, 200]
+
+
+def test_a_full_disk_stops_the_snapshot_and_nothing_is_recorded_as_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = world.vault.put
+    calls = iter(range(100))
+
+    def fill_up(data: bytes) -> str:
+        if next(calls) == 4:
+            raise StoreUnavailable("the disk has room", value="none left", remedy="Make room.")
+        return keep(data)
+
+    monkeypatch.setattr(world.vault, "put", fill_up)
+    with pytest.raises(StoreUnavailable):
+        world.take()
+    assert world.made() == []
+    monkeypatch.undo()
+    assert len(world.take().partitions) == 10
 
 
 # ── access ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +57,16 @@ def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> N
     assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
         Source(sales_contract(), tmp_path).digest(DAY)
+
+
+def test_a_folder_that_is_not_divided_as_the_contract_says_is_told_how(tmp_path: Path) -> None:
+    (tmp_path / "sales").mkdir()
+    pq.write_table(sales_table(), tmp_path / "sales" / "part.parquet")
+    assert "day=YYYY-MM-DD" in _refusal(tmp_path, DataError)
+    (tmp_path / "sales" / "part.parquet").unlink()
+    land_sales(tmp_path, sales_table())
+    with pytest.raises(DataError, match="partitioned: true"):
+        Source(sales_contract(partition_column=None), tmp_path).read(None, COLUMNS)
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
