@@ -1,0 +1,298 @@
+"""What a training night costs beside the bare script: the ratios B1 to B5, from one run on one machine.
+
+    python benchmarks/night.py [--rounds 3] [--origins 8] [--output benchmarks/night.json]
+
+The bare script and the nights through a warm Airflow take turns, so that a machine whose speed drifts slows both. Every
+night is a first one: its project is new, so nothing of an earlier one is found again. Prints each figure as it comes,
+and writes all of them as JSON.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from include import steps  # noqa: E402  # needs the path above
+from include.core.records import Evaluation, Plan  # noqa: E402
+from include.ledger.journal import run_stream  # noqa: E402
+from include.runtime import demo, deployment, local  # noqa: E402
+from include.runtime.airflow import process  # noqa: E402
+from include.runtime.airflow.assembly import dag_id_of  # noqa: E402
+from include.runtime.airflow.client import TaskState  # noqa: E402
+from include.runtime.authority_client import authority  # noqa: E402
+from include.runtime.projects import load_project  # noqa: E402
+from include.settings import Settings  # noqa: E402
+
+INSTANT = datetime(2013, 7, 3, 4, tzinfo=UTC)
+DAY = timedelta(days=1)
+DATA_TASKS = ("snapshot", "validate", "features")
+
+#: The flights project with a holdout of one week; `rungs` trains fully or halves.
+DECLARATION = '''"""A copy of flight_delay, for measuring."""
+
+from dataclasses import replace
+
+from include.core.project import Window
+from include.projects.flight_delay import PROJECT as ORIGINAL
+
+PROJECT = replace(
+    ORIGINAL,
+    name="{name}",
+    window=Window(days=90, validation_days=7, holdout_days=7),
+    search=replace(ORIGINAL.search, rungs={rungs}),
+    operations=replace(ORIGINAL.operations, schedule="0 0 29 2 *"),
+)
+'''
+RUNGS = {"full": "(200,)", "halving": "(50, 100, 200)"}
+
+
+@dataclass
+class Bench:
+    """The home of one measurement, and what was measured."""
+
+    home: Path
+    settings: Settings
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, name: str, value: object) -> None:
+        self.figures[name] = value
+        print(f"{name}: {json.dumps(value)}", flush=True)
+
+    def declare(self, name: str, search: str) -> str:
+        """A project folder of its own, so that no earlier night has computed anything for it."""
+        folder = self.settings.projects / name
+        folder.mkdir(parents=True)
+        draft = folder / ".draft"
+        draft.write_text(DECLARATION.format(name=name, rungs=RUNGS[search]))
+        draft.rename(folder / "__init__.py")
+        return name
+
+
+@contextmanager
+def bench(production: Path | None) -> Iterator[Bench]:
+    """A fresh home with keys, data and adopted contracts; deleted at the end."""
+    home = Path(tempfile.mkdtemp(prefix="trainyard-bench-"))
+    projects = home / "declared"
+    projects.mkdir()
+    environment = {"TRAINYARD_HOME": str(home), "TRAINYARD_PROJECTS": str(projects)}
+    if production:
+        environment["TRAINYARD_PRODUCTION"] = str(production)
+    os.environ.update(environment)
+    try:
+        settings = Settings.from_environment()
+        demo.prepare(settings, lambda done, total: None)
+        deployment.prepare(settings)
+        demo.adopt(settings, lambda line: None)
+        yield Bench(home=home, settings=settings)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def allow(bench: Bench, name: str) -> None:
+    """Grant what the project asks for, so that its night meets a grant in force."""
+    platform = local.open_platform(bench.settings)
+    project = load_project(name, bench.settings.projects)
+    now = datetime.now(UTC)
+    run = steps.begin(platform, project, run_id="access", instant=INSTANT, now=now)
+    requests = steps.request_access(platform, run, requester="bench", now=now)
+    steps.end(platform, run)
+    with authority(bench.settings, demo.STEWARD) as client:
+        for request_id in requests:
+            client.grant(request_id, reason="measuring", days=1)
+
+
+def night(airflow: process.RunningAirflow, name: str, instant: datetime) -> tuple[float, tuple[TaskState, ...], str]:
+    """Wall seconds from trigger to success, the tasks, and the run id."""
+    dag_id = dag_id_of(name)
+    with airflow.client("dana") as client:
+        deadline = time.monotonic() + 120
+        while not client.has_dag(dag_id) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        began = time.perf_counter()
+        run_id = client.trigger(dag_id, instant=instant)
+        state = client.wait(dag_id, run_id, timeout_seconds=600, poll_seconds=0.1)
+        wall = time.perf_counter() - began
+        if state != "success":
+            raise SystemExit(f"{run_id} of {name} ended as {state}")
+        return wall, client.tasks(dag_id, run_id), run_id
+
+
+def bare(bench: Bench, trials: Path, *, halving: bool, instant: datetime = INSTANT) -> dict[str, Any]:
+    """One run of the bare script with the trials of ours; its figures, and its whole-process wall time."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "bare_night.py"), str(bench.settings.production)]
+    command += ["--instant", f"{instant:%Y-%m-%d}", "--trials", str(trials), *(["--halving"] if halving else [])]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    figures["process_wall_seconds"] = time.perf_counter() - began
+    return figures
+
+
+def outcome(bench: Bench, name: str, run_id: str) -> tuple[Evaluation, Plan]:
+    """What the night found, from the ledger."""
+    platform = local.open_platform(bench.settings)
+    outputs = {
+        entry.event.step: entry.event.output
+        for entry in platform.ledger.read(run_stream(name, run_id))
+        if hasattr(entry.event, "output")
+    }
+    return platform.load(Evaluation, outputs["evaluate"]), platform.load(Plan, outputs["plan"])
+
+
+def trials_of(bench: Bench, plan: Plan, target: Path) -> Path:
+    target.write_text(json.dumps([dict(trial.params) for trial in plan.trials]))
+    return target
+
+
+def task_seconds(tasks: Sequence[TaskState], names: Sequence[str]) -> float:
+    """The summed wall time of the named tasks."""
+    return sum(
+        (task.end - task.start).total_seconds() for task in tasks if task.task_id in names and task.end and task.start
+    )
+
+
+def children_cpu_seconds(airflow: process.RunningAirflow) -> float:
+    """CPU seconds of all task processes that the scheduler has reaped so far, and of the scheduler's children alive."""
+    import psutil
+
+    total = 0.0
+    for pid, name in process.processes(airflow.settings).items():
+        if name != "scheduler":
+            continue
+        for member in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            times = member.cpu_times()
+            total += times.children_user + times.children_system
+    return total
+
+
+def measure_nights(bench: Bench, rounds: int) -> None:
+    """B1, B2, B3 and B5."""
+    walls: dict[str, list[float]] = {key: [] for key in ("bare", "bare_halving", "full", "halving", "again")}
+    share: list[float] = []
+    with process.running(bench.settings, port=8199, progress=lambda line: None) as airflow:
+        warm = bench.declare("warm_up", "halving")
+        allow(bench, warm)
+        _, _, run_id = night(airflow, warm, INSTANT)
+        trials = trials_of(bench, outcome(bench, warm, run_id)[1], bench.home / "trials.json")
+        for turn in range(rounds):
+            walls["bare"].append(bare(bench, trials, halving=False)["process_wall_seconds"])
+            for search in ("full", "halving"):
+                name = bench.declare(f"{search}_{turn}", search)
+                allow(bench, name)
+                wall, first, _ = night(airflow, name, INSTANT)
+                walls[search].append(wall)
+            walls["bare_halving"].append(bare(bench, trials, halving=True)["process_wall_seconds"])
+            before = children_cpu_seconds(airflow)
+            wall, again, _ = night(airflow, name, INSTANT)
+            walls["again"].append(wall)
+            time.sleep(2)
+            bench.figures.setdefault("again_cpu_per_task", []).append(
+                (children_cpu_seconds(airflow) - before) / len(again)
+            )
+            _, following, _ = night(airflow, name, INSTANT + DAY)
+            share.append(task_seconds(following, DATA_TASKS) / task_seconds(first, DATA_TASKS))
+            print({key: round(values[-1], 2) for key, values in walls.items()}, flush=True)
+    medians = {key: statistics.median(values) for key, values in walls.items()}
+    bench.note("wall_seconds", {key: [round(value, 2) for value in values] for key, values in walls.items()})
+    bench.note("b1_full_ratio", round(medians["full"] / medians["bare"], 3))
+    bench.note("b1_ratio", round(medians["halving"] / medians["bare"], 3))
+    bench.note("b1_bare_halving_ratio", round(medians["bare_halving"] / medians["bare"], 3))
+    bench.note("b2_ratio", round(medians["again"] / medians["bare"], 3))
+    bench.note("b3_ratio", round(statistics.median(share), 3))
+    bench.note("b5_cpu_seconds", round(statistics.median(bench.figures["again_cpu_per_task"]), 3))
+
+
+PARSE = """
+import resource, sys, time
+from include.runtime.airflow.assembly import training_dags
+began = time.perf_counter()
+count = len(list(training_dags(only=sys.argv[1] if len(sys.argv) > 1 else None)))
+print(count, time.perf_counter() - began)
+"""
+
+
+def measure_parsing(bench: Bench) -> None:
+    """B4: what 100 declared projects add to the parse time of one, and what a task then parses."""
+
+    def parse(folder: Path, *only: str) -> float:
+        environment = {**os.environ, "TRAINYARD_PROJECTS": str(folder), "PYTHONPATH": str(ROOT)}
+        times = []
+        for _ in range(3):
+            done = subprocess.run(
+                [sys.executable, "-c", PARSE, *only], env=environment, capture_output=True, text=True, check=True
+            )
+            times.append(float(done.stdout.split()[-1]))
+        return min(times)
+
+    folders = {}
+    for count in (1, 100):
+        folder = bench.home / f"parse_{count}"
+        for number in range(count):
+            project = folder / f"p{number}"
+            project.mkdir(parents=True)
+            (project / "__init__.py").write_text(DECLARATION.format(name=f"p{number}", rungs=RUNGS["full"]))
+        folders[count] = folder
+    one, hundred = parse(folders[1]), parse(folders[100])
+    bench.note("b4_added_seconds", round(hundred - one, 3))
+    bench.note("b4_task_added_seconds", round(parse(folders[100], dag_id_of("p7")) - one, 3))
+
+
+def measure_origins(bench: Bench, origins: int) -> None:
+    """Holdout log loss and AUC over several origins: ours fully trained and halved, and the bare script's."""
+    rows = []
+    for number in range(origins):
+        instant = datetime(2013, 5, 1, 4, tzinfo=UTC) + number * timedelta(days=26)
+        row: dict[str, Any] = {"instant": f"{instant:%Y-%m-%d}"}
+        for search in ("full", "halving"):
+            name = bench.declare(f"origin_{number}_{search}", search)
+            allow(bench, name)
+            declared = load_project(name, bench.settings.projects)
+            found = local.run_night(bench.settings, declared, run_id="night", instant=instant)
+            row[search] = {key: found.evaluation.metrics[key] for key in ("log_loss", "auc")}
+            plan = local.open_platform(bench.settings).load(Plan, found.evaluation.plan)
+        trials = trials_of(bench, plan, bench.home / "trials.json")
+        figures = bare(bench, trials, halving=False, instant=instant)
+        row["bare"] = {key: figures[f"holdout_{key}"] for key in ("log_loss", "auc")}
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+    bench.figures["origins"] = rows
+
+    def mean(which: str, metric: str) -> float:
+        return statistics.mean(row[which][metric] for row in rows)
+
+    bench.note("auc_full_minus_bare", round(mean("full", "auc") - mean("bare", "auc"), 4))
+    bench.note("log_loss_halving_minus_full", round(mean("halving", "log_loss") - mean("full", "log_loss"), 4))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of bare script and nights (0: leave them out)")
+    parser.add_argument("--origins", type=int, default=0, help="nights at different instants, for the quality")
+    parser.add_argument("--production", type=Path, help="landed flights (default: land them)")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "night.json")
+    options = parser.parse_args()
+    with bench(options.production) as measured:
+        measure_parsing(measured)
+        if options.rounds:
+            measure_nights(measured, options.rounds)
+        if options.origins:
+            measure_origins(measured, options.origins)
+        options.output.write_text(json.dumps(measured.figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
