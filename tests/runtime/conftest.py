@@ -1,0 +1,90 @@
+"""One running Airflow for all tests that need one, on real flights, and somebody who listens to its alerts."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.data.landing import land_flights
+from include.runtime import deployment
+from include.runtime.airflow import process
+from include.runtime.airflow.process import RunningAirflow
+from include.settings import Settings
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Takes alerts as JSON over HTTP."""
+
+    address: str
+    heard: list[dict[str, Any]]
+
+    def titles(self) -> list[str]:
+        return [alert["title"] for alert in self.heard]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings_in(folder: Path, production: Path) -> Settings:
+    """A deployment of its own in *folder*, prepared, with no project yet."""
+    projects = folder / "projects"
+    projects.mkdir(parents=True)
+    (projects / "__init__.py").touch()
+    settings = Settings.from_environment(
+        {
+            "TRAINYARD_HOME": str(folder / "home"),
+            "TRAINYARD_PROJECTS": str(projects),
+            "TRAINYARD_PRODUCTION": str(production),
+            "TRAINYARD_USER": "dana",
+        }
+    )
+    deployment.prepare(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("production")
+    land_flights(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[Listener]:
+    heard: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # the base class looks for this name
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Listener(address=f"json://127.0.0.1:{server.server_port}", heard=heard)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener: Listener) -> Iterator[RunningAirflow]:
+    folder = tmp_path_factory.mktemp("airflow")
+    alerts = folder / "alerts.txt"
+    alerts.write_text(f"# where ops listen\n{listener.address}\n")
+    settings = replace(settings_in(folder, production), alerts_file=alerts)
+    with process.running(settings, port=free_port()) as running:
+        yield running

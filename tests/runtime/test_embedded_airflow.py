@@ -1,0 +1,248 @@
+"""Airflow as it really behaves, and our nights in it. To be run at every upgrade of Airflow."""
+
+import os
+import re
+import signal
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from include.core.errors import DeclarationError
+from include.core.events import LineageEmitted, RunStarted
+from include.ledger import Ledger
+from include.ledger.lease import holder, stream_of
+from include.runtime.airflow import process
+from include.runtime.airflow.client import AirflowRefused, Client
+from include.runtime.airflow.environment import airflow_home, passwords_file
+from include.runtime.airflow.process import RunningAirflow
+from tests.runtime.conftest import Listener
+from tests.runtime.nights import INSTANT, approve, declare, reaches, task, until
+
+pytestmark = pytest.mark.airflow
+
+#: How long a night of a test's project may take on a busy machine.
+NIGHT_SECONDS = 120
+
+
+@pytest.fixture(scope="session")
+def dana(airflow: RunningAirflow) -> Iterator[Client]:
+    with airflow.client("dana") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def steward(airflow: RunningAirflow) -> Iterator[Client]:
+    with airflow.client("steward") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def night(airflow: RunningAirflow, dana: Client, steward: Client) -> tuple[str, str]:
+    """The first night of the project `punctual`: it waits at its gate until the steward approves, and succeeds."""
+    dag_id = declare(airflow.settings.projects, "punctual")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    run_id = dana.trigger(dag_id, instant=INSTANT)
+    reaches(dana, dag_id, run_id, "gate", "deferred")
+    assert approve(steward, "punctual") == 1
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+    return dag_id, run_id
+
+
+# ── the processes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_listens_beyond_the_loopback_address(airflow: RunningAirflow) -> None:
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for pid in process.processes(airflow.settings)
+        for connection in psutil.Process(pid).net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {("127.0.0.1", airflow.port)}
+
+
+def test_only_the_api_server_is_told_where_the_authority_keeps_its_key(airflow: RunningAirflow) -> None:
+    keys = str(airflow.settings.authority_keys)
+    told = {}
+    for pid in process.processes(airflow.settings):
+        described = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        told.setdefault(keys in Path(f"/proc/{pid}/environ").read_text(errors="replace"), set()).add(described)
+    assert not any("scheduler" in one or "triggerer" in one or "dag-processor" in one for one in told.get(True, set()))
+
+
+def test_secrets_are_for_their_owner_alone(airflow: RunningAirflow) -> None:
+    home = airflow_home(airflow.settings)
+    for secret in (passwords_file(airflow.settings), home / "secrets.json"):
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    printed = "".join(log.read_text() for log in (home / "logs" / "processes").iterdir())
+    assert not any(password in printed for password in passwords_file(airflow.settings).read_text().split('"')[3::4])
+
+
+def test_no_thread_runs_where_airflow_forks_its_tasks(airflow: RunningAirflow, night: tuple[str, str]) -> None:
+    """A night has run: what forks the next task is still as single as on the first day."""
+    found = {}
+    for pid, command in process.processes(airflow.settings).items():
+        if "LocalExecutor" in command:
+            found[pid] = sorted(task.read_text().strip() for task in Path(f"/proc/{pid}/task").glob("*/comm"))
+    assert len(found) == 4
+    assert all(len(threads) == 1 for threads in found.values()), found
+
+
+def test_a_second_airflow_of_the_same_home_is_refused(airflow: RunningAirflow) -> None:
+    with pytest.raises(DeclarationError, match=f"port {airflow.port}"):
+        process.start(airflow.settings)
+
+
+# ── the night ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_task_ran_once_in_its_order(dana: Client, night: tuple[str, str]) -> None:
+    tasks = dana.tasks(*night)
+    assert {(one.state, one.try_number) for one in tasks} == {("success", 1)}
+    ended = {one.task_id: one.end for one in tasks}
+    started = {one.task_id: one.start for one in tasks}
+    for before, after in [("snapshot", "validate"), ("validate", "plan"), ("features", "plan"), ("train", "evaluate")]:
+        assert ended[before] <= started[after]
+
+
+def test_the_instant_is_the_one_asked_for_and_recorded_once(
+    airflow: RunningAirflow, dana: Client, night: tuple[str, str]
+) -> None:
+    entries = Ledger.open(airflow.settings.ledger).read(f"run/punctual/{night[1]}")
+    begun = [entry.event for entry in entries if isinstance(entry.event, RunStarted)]
+    assert [event.run.instant for event in begun] == [INSTANT]
+    assert begun[0].separation_of_duties.startswith("NOT SHOWN")
+
+
+def test_only_digests_cross_from_task_to_task(dana: Client, night: tuple[str, str]) -> None:
+    dag_id, run_id = night
+    entries = dana.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/~/xcomEntries?limit=100")
+    crossed = [
+        dana.call(
+            "GET",
+            f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{one['task_id']}/xcomEntries/{one['key']}"
+            f"?map_index={one['map_index']}",
+        )["value"]
+        for one in entries["xcom_entries"]
+    ]
+    assert len(crossed) == 8
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in crossed)
+
+
+def test_the_lineage_of_every_task_reached_the_ledger(airflow: RunningAirflow, night: tuple[str, str]) -> None:
+    entries = Ledger.open(airflow.settings.ledger).read("lineage")
+    events = [entry.event.event for entry in entries if isinstance(entry.event, LineageEmitted)]
+    for name in ("gate", "snapshot", "validate", "features", "plan", "train", "evaluate", "promote"):
+        job = f"train_punctual.{name}"
+        for kind in ("START", "COMPLETE"):
+            assert any(f'"{job}"' in event and f'"{kind}"' in event for event in events), (job, kind)
+
+
+def test_a_night_whose_grants_are_in_force_passes_its_gate_without_waiting(
+    airflow: RunningAirflow, dana: Client, night: tuple[str, str]
+) -> None:
+    dag_id, _ = night
+    run_id = dana.trigger(dag_id, instant=INSTANT)
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+    assert not list((airflow_home(airflow.settings) / "logs").glob(f"dag_id={dag_id}/run_id={run_id}/**/*.trigger.*"))
+    assert holder(reversed(Ledger.open(airflow.settings.ledger).read(stream_of("punctual")))) is None
+
+
+def test_a_killed_step_is_tried_again_and_the_night_goes_on(
+    airflow: RunningAirflow, dana: Client, night: tuple[str, str]
+) -> None:
+    dag_id, _ = night
+    hold = airflow.settings.projects / "punctual" / "hold-plan"
+    hold.touch()
+    run_id = dana.trigger(dag_id, instant=INSTANT)
+    reaches(dana, dag_id, run_id, "plan", "running")
+    # The task is the child of the executor's worker that supervises it.
+    children = until(lambda: _tasks_of(airflow), seconds=10, what="the task has a process")
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    hold.unlink()
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+    assert task(dana, dag_id, run_id, "plan").try_number == 2
+
+
+def _tasks_of(airflow: RunningAirflow) -> list[int]:
+    workers = [pid for pid, command in process.processes(airflow.settings).items() if "LocalExecutor" in command]
+    return [child.pid for pid in workers for child in psutil.Process(pid).children() if pid != child.pid]
+
+
+# ── the gate ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nobody_decides_without_signing_in_and_only_a_steward_does(
+    airflow: RunningAirflow, dana: Client, night: tuple[str, str]
+) -> None:
+    assert httpx.get(f"{airflow.url}/trainyard/requests", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    assert httpx.get(f"{airflow.url}/trainyard/health", trust_env=False).status_code == httpx.codes.OK
+    grant = dana.call("GET", "/trainyard/grants")[0]
+    with pytest.raises(AirflowRefused, match="403"):
+        dana.call("POST", f"/trainyard/grants/{grant['grant_id']}/revoke", {"reason": "I would rather not"})
+
+
+def test_a_gate_marked_successful_by_hand_opens_nothing_and_is_not_tried_again(
+    airflow: RunningAirflow, dana: Client, listener: Listener
+) -> None:
+    dag_id = declare(airflow.settings.projects, "ungranted")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    run_id = dana.trigger(dag_id, instant=INSTANT)
+    reaches(dana, dag_id, run_id, "gate", "deferred")
+    dana.call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/gate", {"new_state": "success"})
+    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    snapshot = task(dana, dag_id, run_id, "snapshot")
+    assert (snapshot.state, snapshot.try_number) == ("failed", 1)
+    assert "AccessDenied" in dana.log(dag_id, run_id, "snapshot")
+    until(lambda: "ungranted: the night failed" in listener.titles(), seconds=30, what="ops are told")
+    lease = Ledger.open(airflow.settings.ledger).read(stream_of("ungranted"))
+    assert holder(reversed(lease)) is None
+
+
+def test_a_gate_gives_up_and_tells_ops_and_steward(airflow: RunningAirflow, dana: Client, listener: Listener) -> None:
+    """The run is started by a drift event: it has no logical date, and stands for the moment at which it started."""
+    dag_id = declare(airflow.settings.projects, "impatient", operations="gate_patience_minutes=0")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    assets = dana.call("GET", "/api/v2/assets?uri_pattern=drift/impatient")["assets"]
+    with airflow.client("ada") as ada:
+        ada.call("POST", "/api/v2/assets/events", {"asset_id": assets[0]["id"]})
+    runs = until(
+        lambda: dana.call("GET", f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"], seconds=30, what="drift starts a run"
+    )
+    assert (runs[0]["run_type"], runs[0]["logical_date"]) == ("asset_triggered", None)
+    run_id = runs[0]["dag_run_id"]
+    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert "impatient: no access, the night is off" in listener.titles()
+    told = next(alert for alert in listener.heard if alert["title"].startswith("impatient: no access"))
+    assert "flights (stewards: steward)" in told["message"]
+    begun = Ledger.open(airflow.settings.ledger).read(f"run/impatient/{run_id}")[-1]
+    started = next(
+        entry.event
+        for entry in Ledger.open(airflow.settings.ledger).read(f"run/impatient/{run_id}")
+        if isinstance(entry.event, RunStarted)
+    )
+    assert begun.recorded_at >= started.run.instant
+    assert abs((started.run.instant - datetime.fromisoformat(runs[0]["run_after"]).astimezone(UTC)).total_seconds()) < 1
+
+
+def test_a_late_run_calls_back(airflow: RunningAirflow, dana: Client, listener: Listener) -> None:
+    dag_id = declare(airflow.settings.projects, "tardy", operations="late_after_minutes=0")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    dana.trigger(dag_id, instant=INSTANT)
+    until(lambda: "tardy: the night is late" in listener.titles(), seconds=60, what="ops are told of a late night")
+
+
+def test_a_project_that_cannot_load_says_so_in_a_run_of_its_own(airflow: RunningAirflow, dana: Client) -> None:
+    dag_id = declare(airflow.settings.projects, "typo", text="PROJECT = undefined_name")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a broken project has a DAG")
+    assert "broken" in [tag["name"] for tag in dana.call("GET", f"/api/v2/dags/{dag_id}")["tags"]]
+    run_id = dana.trigger(dag_id)
+    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert "undefined_name" in dana.log(dag_id, run_id, "load")
+    assert dana.call("GET", "/api/v2/importErrors")["import_errors"] == []
