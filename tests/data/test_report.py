@@ -49,7 +49,7 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.rows and self.rows[-1]:
-            self.rows[-1][-1] += data.strip()
+            self.rows[-1][-1] += data.rstrip("\n")
 
 
 def _render(*checks: CheckResult, unread: tuple[Expectation, ...] = ()) -> str:
