@@ -4,6 +4,8 @@ import hashlib
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -160,9 +162,10 @@ def test_on_a_full_disk_nothing_is_left_and_a_retry_succeeds(tmp_path: Path, siz
     def fill() -> None:
         store = Store(tmp_path / "store")
         fail_when_a_file_grows_to(size_bytes)
-        for put in (lambda: store.put(BIG), lambda: store.put_file(source)):
-            with pytest.raises(StoreUnavailable, match="not full"):
-                put()
+        with pytest.raises(StoreUnavailable, match="not full"):
+            store.put(BIG)
+        with pytest.raises(StoreUnavailable, match="not full"):
+            store.put_file(source)
 
     assert in_child(fill) == 0
     assert files_in(tmp_path / "store") == []
@@ -239,3 +242,12 @@ def test_what_a_killed_writer_left_is_cleared_a_day_later(tmp_path: Path) -> Non
     store.put(b"more")
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_local_store_is_used_without_importing_fsspec(tmp_path: Path) -> None:
+    program = (
+        "import sys; from include.store import Store; "
+        "Store(sys.argv[1]).put(b'data'); "
+        "assert 'fsspec' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "store")], check=True)

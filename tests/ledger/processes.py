@@ -54,8 +54,9 @@ def die_at(point: int, counts: Callable[[FrameType, str], bool]) -> None:
 
 
 def around_driver_calls(frame: FrameType, event: str) -> bool:
-    """Before and after each call of a database driver."""
-    return event in ("call", "return") and frame.f_code.co_name in DRIVER_CALLS
+    """Before each call of a database driver, so after the one before it; and after each commit."""
+    name = frame.f_code.co_name
+    return (event == "call" and name in DRIVER_CALLS) or (event == "return" and name == "do_commit")
 
 
 def around_system_calls(frame: FrameType, event: str) -> bool:

@@ -95,13 +95,13 @@ def test_a_kill_around_any_database_call_of_a_write_leaves_it_whole_or_undone(
         if status == 0:
             break
         assert status == -signal.SIGKILL
-    assert point > 6  # begin, insert, commit at least, each from both sides
+    assert point > 4  # begin, write, before and after commit at least
 
 
 def test_a_kill_around_any_database_call_while_a_ledger_is_made_leaves_one_that_can_be_made(
     fresh_url: Callable[[], str],
 ) -> None:
-    for point in itertools.count(1, 2):
+    for point in itertools.count(1):
         url = fresh_url()
 
         def work(url: str = url, point: int = point) -> None:
@@ -113,12 +113,12 @@ def test_a_kill_around_any_database_call_while_a_ledger_is_made_leaves_one_that_
         if status == 0:
             break
         assert status == -signal.SIGKILL
-    assert point > 6
+    assert point > 4
 
 
 def test_a_kill_in_the_middle_of_a_write_to_the_log_file_leaves_it_whole_or_undone(tmp_path: Path) -> None:
     killed = 0
-    for number, size_bytes in enumerate(range(33_000, 90_000, 1_873)):
+    for number, size_bytes in enumerate(range(33_000, 90_000, 3_873)):
         path = tmp_path / f"attempt_{number}.db"
         url = f"sqlite:///{path}"
         Ledger.open(url).close()
