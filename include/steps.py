@@ -206,7 +206,8 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
     """
     from include.data import validation
 
-    expectations = validation.expectations_digest(project, platform.contracts)
+    contracts = {scope.dataset: platform.contracts[scope.dataset] for scope in scope_of(platform, run).datasets}
+    expectations = validation.expectations_digest(project, contracts)
 
     def compute() -> str:
         taken = platform.load(Snapshot, snapshot)
@@ -214,7 +215,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             snapshot=taken,
             snapshot_digest=snapshot,
             project=project,
-            contracts=platform.contracts,
+            contracts=contracts,
             opened=_open(platform, run, "validate", _contents(taken.partitions), now=now),
             store=platform.store,
             checked=_checked(platform, project, expectations),

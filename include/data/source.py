@@ -135,7 +135,7 @@ class Source:
     def _typed(self, table: "pa.Table", file: Path, day: date | None) -> "pa.Table":
         import pyarrow as pa
 
-        fields = [pa.field(name, _arrow_type(self._column(name).type)) for name in table.column_names]
+        fields = [pa.field(name, arrow_type(self._column(name).type)) for name in table.column_names]
         try:
             return table.cast(pa.schema(fields))
         except pa.ArrowInvalid:  # its message quotes the value
@@ -188,7 +188,8 @@ class Source:
             )
 
 
-def _arrow_type(type_: ColumnType) -> "pa.DataType":
+def arrow_type(type_: ColumnType) -> "pa.DataType":
+    """The Arrow type as which values of a contract's type are read."""
     import pyarrow as pa
 
     return {
