@@ -10,6 +10,7 @@
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
     ├── TrainingError           a search cannot start or ended without a usable trial
     ├── RegistryError           a model bundle is missing, altered or not signed by us
+    │   └── RegistryUnavailable the registry's database or server cannot be reached       (heals)
     ├── CodeChanged             the code moved under a running night
     ├── LeaseHeld               another night of the same project is running
     ├── LedgerError             the ledger refused: unknown kind, conflicting fact, stale fencing token
@@ -77,6 +78,12 @@ class TrainingError(TrainyardError):
 
 class RegistryError(TrainyardError):
     """A model bundle is missing, altered or not signed by us."""
+
+
+class RegistryUnavailable(RegistryError):
+    """The registry's database or server cannot be reached."""
+
+    retry_heals = True
 
 
 class CodeChanged(TrainyardError):

@@ -330,8 +330,10 @@ class PlannedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One round of a search. ``binned`` and ``binned_validation`` are the vault's digests of the LightGBM data sets that
-    all trials share: the rows that train, and those that choose among trials.
+    """One round of a search.
+
+    ``binned`` and ``binned_validation`` are the vault's digests of the LightGBM data sets that all trials share: the
+    rows that train, and those that choose among trials.
 
     ``warm`` are the trial ids of earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
-from include.core.errors import RegistryError
+from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion
 
@@ -43,7 +43,8 @@ class Versions:
         next. *opened* holds ``evaluation.model``.
 
         Raises:
-            RegistryError: MLflow refuses or cannot be reached.
+            RegistryError: MLflow refuses the version.
+            RegistryUnavailable: MLflow cannot be reached, or failed.
         """
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
@@ -51,7 +52,9 @@ class Versions:
         try:
             self._register(project, promotion, evaluation, opened)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise RegistryError(
+            # What MLflow answers to a request that it understood does not change by asking again.
+            answered = isinstance(error, MlflowException) and error.get_http_status_code() < 500
+            raise (RegistryError if answered else RegistryUnavailable)(
                 f"the MLflow registry accepts version {promotion.version} of {project.name}",
                 value=type(error).__name__,
                 remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",

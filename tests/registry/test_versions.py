@@ -1,10 +1,12 @@
+import dataclasses
+
 import lightgbm
 import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from include.core.errors import RegistryError
+from include.core.errors import RegistryError, RegistryUnavailable
 from include.registry import versions
 from include.registry.versions import Versions
 from tests.registry.models import PROJECT, evaluation, model_text, promotion
@@ -150,8 +152,16 @@ def test_a_lost_registry_is_made_again_from_what_was_recorded(registries, vault)
         assert _shown(registry) == ([1, 2, 3], 2)
 
 
-def test_a_registry_that_is_not_there_is_named_with_a_remedy(vault, tmp_path):
+def test_a_registry_that_is_not_there_is_named_and_may_be_asked_again(vault, tmp_path):
     (tmp_path / "file").write_text("no folder")
     nowhere = Versions(uri=f"sqlite:///{tmp_path}/file/mlflow.db", artifacts=tmp_path)
-    with pytest.raises(RegistryError, match="accepts version 1 of flight_delay"):
+    with pytest.raises(RegistryUnavailable, match="accepts version 1 of flight_delay") as raised:
         _register(nowhere, vault, 1)
+    assert raised.value.retry_heals
+
+
+def test_a_version_that_mlflow_refuses_is_not_tried_again(registries, vault):
+    odd = dataclasses.replace(PROJECT, name="p" * 5000)
+    with pytest.raises(RegistryError) as raised:
+        registries().register(project=odd, promotion=promotion(1), evaluation=evaluation(vault), opened=vault)
+    assert not raised.value.retry_heals
