@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from include.core.errors import DeclarationError
-from include.core.project import Objective, Search
+from include.core.project import Choice, FloatRange, IntRange, Objective, Search
 from include.core.records import Params
 
 #: What decides how values are cut into bins: the trials share one binned data set, so these cannot be searched.
@@ -51,6 +51,17 @@ def check_search(search: Search) -> None:
         "Move it to `fixed`.",
     )
     _refuse(set(search.space) & set(search.fixed), "a parameter is either searched or fixed", "Remove one of the two.")
+    _refuse(
+        [name for name, part in search.space.items() if not _has_points(part)],
+        "a range rises from `low` to `high`, above 0 if it is logarithmic, and a choice has options",
+        "Correct its ends or options.",
+    )
+
+
+def _has_points(part: IntRange | FloatRange | Choice) -> bool:
+    if isinstance(part, Choice):
+        return bool(part.options)
+    return part.low <= part.high and (part.low > 0 or not part.log)
 
 
 def _refuse(names: Iterable[str], rule: str, remedy: str) -> None:

@@ -107,6 +107,18 @@ def test_every_trial_is_within_the_space_and_in_exactly_one_shard(drawing_only, 
             assert part.low <= trial.params[name] <= part.high
 
 
+def test_a_round_leans_towards_what_earlier_rounds_found_good(drawing_only):
+    features, vault = drawing_only
+    rates = [0.02 * 15 ** (step / 39) for step in range(40)]
+    warm = [_trial(f"sha256:{rate}", abs(rate - 0.05), learning_rate=rate) for rate in rates]
+
+    def mean_distance(trials):
+        plans = [_plan(features, vault, trials, trials=16, seed=seed) for seed in range(3)]
+        return sum(abs(trial.params["learning_rate"] - 0.05) for plan in plans for trial in plan.trials)
+
+    assert mean_distance(warm) < mean_distance([]) / 2
+
+
 def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
     features, vault = drawing_only
     space = {"num_leaves": Choice(options=(7, 15)), "max_depth": IntRange(low=3, high=4)}
@@ -134,6 +146,9 @@ def drawing_only(features, vault: Folder):
         ({"fixed": {"num_threads": 4}}, "leaves to the platform.*num_threads"),
         ({"space": {"num_iterations": IntRange(low=1, high=9)}}, "leaves to the platform.*num_iterations.*rungs"),
         ({"fixed": {"num_leaves": 4}}, "either searched or fixed.*num_leaves"),
+        ({"space": {"learning_rate": FloatRange(low=0, high=1, log=True)}}, "above 0 if it is log.*learning_rate"),
+        ({"space": {"num_leaves": IntRange(low=9, high=8)}}, "a range rises.*num_leaves"),
+        ({"space": {"num_leaves": Choice(options=())}}, "a choice has options.*num_leaves"),
     ],
 )
 def test_a_parameter_that_cannot_be_searched_or_fixed_is_named(features, vault, declared, message):
