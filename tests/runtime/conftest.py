@@ -1,7 +1,9 @@
 """One running Airflow for all tests that need one, on real flights, and somebody who listens to its alerts."""
 
 import json
+import os
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +18,10 @@ from include.runtime import deployment
 from include.runtime.airflow import process
 from include.runtime.airflow.process import RunningAirflow
 from include.settings import Settings
+from tests.runtime.starter import settings_of
+
+# Where the tests themselves import Airflow, it makes its home: not in the home of who runs the tests.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="trainyard-airflow-"))
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,7 @@ def settings_in(folder: Path, production: Path) -> Settings:
     projects = folder / "projects"
     projects.mkdir(parents=True)
     (projects / "__init__.py").touch()
-    settings = Settings.from_environment(
-        {
-            "TRAINYARD_HOME": str(folder / "home"),
-            "TRAINYARD_PROJECTS": str(projects),
-            "TRAINYARD_PRODUCTION": str(production),
-            "TRAINYARD_USER": "dana",
-        }
-    )
+    settings = settings_of(folder / "home", projects, production)
     deployment.prepare(settings)
     return settings
 

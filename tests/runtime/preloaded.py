@@ -1,0 +1,49 @@
+"""A process that has imported what the scheduler imports; it forks a training with two threads. Prints JSON."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def threads() -> list[str]:
+    return sorted(task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm"))
+
+
+def main() -> None:
+    sys.argv = ["airflow", "scheduler"]
+    started = time.process_time()
+    import airflow.sdk  # noqa: F401  # reads our local settings
+
+    preload_seconds = time.process_time() - started
+    before = threads()
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.write(writer, json.dumps(_train()).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        child = json.loads(answer.read())
+    print(json.dumps({"before": before, "after": threads(), "child": child, "preload_seconds": preload_seconds}))  # noqa: T201
+
+
+def _train() -> dict[str, object]:
+    started = time.process_time()
+    import lightgbm
+    import numpy as np
+    import pandas as pd
+    import pyarrow.parquet  # noqa: F401
+
+    import_seconds = time.process_time() - started
+    rng = np.random.default_rng(1)
+    features = pd.DataFrame(rng.normal(size=(20_000, 8)), columns=list("abcdefgh"))
+    label = (features["a"] > 0).astype(int)
+    lightgbm.train(
+        {"objective": "binary", "num_threads": 2, "verbosity": -1}, lightgbm.Dataset(features, label), num_boost_round=5
+    )
+    return {"import_seconds": import_seconds, "threads": len(threads())}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What the tasks are told, when they are tried again, and where their lineage and alerts go."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
+from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+
+from include.core.errors import (
+    AccessDenied,
+    DeclarationError,
+    LedgerConflict,
+    LedgerUnavailable,
+    StoreUnavailable,
+    ValidationFailed,
+)
+from include.core.events import LineageEmitted
+from include.ledger import Ledger
+from include.runtime.airflow import alerts
+from include.runtime.airflow.approval import DataStewardApprovalTrigger, _next_start
+from include.runtime.airflow.operators import only_what_heals
+from include.runtime.airflow.tasks import instant_of
+from include.runtime.airflow.transport import LedgerConfig, LedgerTransport
+from include.settings import Settings
+from tests.runtime.conftest import Listener
+
+
+@dataclass
+class DagRun:
+    logical_date: datetime | None
+    run_after: datetime
+
+
+RUN_AFTER, LOGICAL = datetime(2026, 1, 2, 4, tzinfo=UTC), datetime(2026, 1, 1, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("configured", "logical", "expected"),
+    [
+        ("2013-09-01T04:00:00Z", LOGICAL, datetime(2013, 9, 1, 4, tzinfo=UTC)),
+        ("2013-09-01T06:00:00+02:00", None, datetime(2013, 9, 1, 4, tzinfo=UTC)),
+        (None, LOGICAL, LOGICAL),
+        (None, None, RUN_AFTER),
+    ],
+)
+def test_the_instant_is_the_configured_one_else_the_logical_date_else_the_start(
+    configured: str | None, logical: datetime | None, expected: datetime
+) -> None:
+    context = {"params": {"instant": configured}, "dag_run": DagRun(logical_date=logical, run_after=RUN_AFTER)}
+    assert instant_of(context) == expected
+
+
+@pytest.mark.parametrize("asked", ["yesterday", "2013-09-01", "2013-09-01T04:00:00"])
+def test_an_instant_without_a_zone_is_refused(asked: str) -> None:
+    with pytest.raises(DeclarationError, match=asked):
+        instant_of({"params": {"instant": asked}})
+
+
+@pytest.mark.parametrize("kind", [LedgerConflict, LedgerUnavailable, StoreUnavailable])
+def test_what_may_heal_is_tried_again(kind: type[LedgerConflict]) -> None:
+    decision = only_what_heals().evaluate(kind("rule", value=1, remedy="wait"), 1, 3)
+    assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, None)  # the task's own delay, which grows
+
+
+@pytest.mark.parametrize("kind", [AccessDenied, DeclarationError, ValidationFailed])
+def test_what_cannot_heal_fails_at_once(kind: type[AccessDenied]) -> None:
+    assert only_what_heals().evaluate(kind("rule", value=1, remedy="act"), 1, 3).action is RetryAction.FAIL
+
+
+def test_a_bug_fails_at_once() -> None:
+    assert only_what_heals().evaluate(KeyError("x"), 1, 3).action is RetryAction.FAIL
+
+
+def test_the_gate_looks_for_the_next_night_after_now() -> None:
+    assert _next_start("0 4 * * *", datetime(2026, 1, 1, 4, tzinfo=UTC)) == datetime(2026, 1, 2, 4, tzinfo=UTC)
+
+
+def test_a_trigger_is_made_again_from_what_airflow_keeps_of_it() -> None:
+    trigger = DataStewardApprovalTrigger("p", "run", "2026-01-01T00:00:00+00:00", 2.0)
+    path, arguments = trigger.serialize()
+    assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    assert DataStewardApprovalTrigger(**arguments).serialize() == (path, arguments)
+
+
+def test_a_lineage_event_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
+    event = RunEvent(
+        eventType=RunState.START,
+        eventTime=datetime(2026, 1, 1, tzinfo=UTC).isoformat(),
+        run=Run(runId=str(UUID(int=7))),
+        job=Job(namespace="trainyard", name="train_p.gate"),
+        producer="https://example.org",
+    )
+    transport = LedgerTransport(LedgerConfig.from_dict({}))
+    transport.emit(event)
+    transport.emit(event)
+    kept = Ledger.open(Settings.from_environment().ledger).read("lineage")
+    assert [isinstance(entry.event, LineageEmitted) and "train_p.gate" in entry.event.event for entry in kept] == [True]
+
+
+def test_an_alert_reaches_every_address_and_its_loss_stops_nothing(
+    tmp_path: Path, listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "alerts.txt"
+    file.write_text(f"# ops\n\n{listener.address}\n")
+    settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path), "TRAINYARD_ALERTS_FILE": str(file)})
+    assert alerts.send(settings, "p: a test", "of alerts")
+    assert {"p: a test"} <= set(listener.titles())
+    file.write_text("json://127.0.0.1:9\n")
+    assert not alerts.send(settings, "p: lost", "nobody listens")
+    file.unlink()
+    assert not alerts.send(settings, "p: lost", "nobody is named")
+    assert "p: lost" in caplog.text
