@@ -106,7 +106,7 @@ def _named() -> Iterator[None]:
         raise DataError(
             "a project's expressions can be computed over the snapshot",
             value=f"DuckDB's {type(error).__name__}",
-            remedy="Run the expression in the notebook on rows that you may see: a cast or a division may fail on some.",
+            remedy="Run the expression in the notebook on rows that you may see: a cast may fail on some.",
         ) from None
 
 

@@ -1,0 +1,198 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.core.errors import DataError, DeclarationError
+from include.core.events import PartitionsMade
+from include.core.project import FeatureGroup, Project
+from include.core.records import DAY, Contract, Days, Snapshot
+from include.data.features import _parquet
+from include.data.point_in_time import PointInTime, declared
+from include.data.relations import relations
+from include.projects import flight_delay, temperature_tomorrow
+from include.store import Store
+from tests.data.nights import INSTANT, WINDOW, Night, freeze
+
+DELAY = replace(flight_delay.PROJECT, window=WINDOW)
+TEMPERATURE = replace(temperature_tomorrow.PROJECT, window=WINDOW)
+KEY = DELAY.target.key
+
+
+@pytest.fixture(scope="session")
+def night(tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Contract]) -> Night:
+    folder = tmp_path_factory.mktemp("night")
+    return Night(folder, contracts, Store(str(folder / "vault")))
+
+
+@pytest.fixture(scope="session")
+def delay_snapshot(night: Night, production: Path) -> Snapshot:
+    return freeze(DELAY, night.contracts, production, night.store)
+
+
+@pytest.fixture(scope="session")
+def temperature_snapshot(night: Night, production: Path) -> Snapshot:
+    return freeze(TEMPERATURE, night.contracts, production, night.store)
+
+
+def _with(build: Callable[..., ibis.Table], lookback_days: int = 0) -> Project:
+    return replace(DELAY, features=(FeatureGroup(name="group", build=build, lookback_days=lookback_days),))
+
+
+@pytest.mark.parametrize("which", ["delay", "temperature"])
+@given(data=st.data())
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_byte(
+    which: str, data: st.DataObject, night: Night, request: pytest.FixtureRequest
+) -> None:
+    project = DELAY if which == "delay" else TEMPERATURE
+    snapshot: Snapshot = request.getfixturevalue(f"{which}_snapshot")
+    window = Days(first=snapshot.last_matured - 7 * DAY, last=snapshot.last_matured)
+    offset = data.draw(st.integers(0, 6))
+    stretch = Days(first=window.first + offset * DAY, last=window.first + data.draw(st.integers(offset + 1, 7)) * DAY)
+    compiled = declared(project, night.contracts, snapshot.scope)
+    with relations(snapshot, night.contracts, night.store) as held:
+        rows = PointInTime(held, project, night.contracts, compiled, window)
+        for derived in rows.derived:
+            whole = rows.rows(derived, stretch)
+            alone = [rows.rows(derived, Days(first=day, last=day)) for day in stretch]
+            offset = 0
+            for part in alone:
+                assert _parquet(whole.slice(offset, part.num_rows)) == _parquet(part)
+                offset += part.num_rows
+            assert offset == whole.num_rows
+
+
+def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_features(
+    night: Night, production: Path, delay_snapshot: Snapshot
+) -> None:
+    ledger = night.new_ledger()
+    first = night.build(DELAY, delay_snapshot, ledger=ledger)
+    later = freeze(DELAY, night.contracts, production, night.store, INSTANT + timedelta(days=1))
+    second = night.build(DELAY, later, ledger=ledger)
+
+    events = [entry.event for entry in ledger.read("partitions/flight_delay")]
+    made = [event.partitions for event in events if isinstance(event, PartitionsMade)]
+    tables = len(DELAY.features) + 1
+    assert [len(partitions) for partitions in made] == [8 * tables, tables]
+    assert {partition.day for partition in made[1]} == {later.last_matured}
+    assert night.build(DELAY, later) == second
+    assert night.build(DELAY, delay_snapshot, ledger=ledger) == first
+
+
+def test_every_group_has_the_rows_of_the_label_sorted_by_key(night: Night, delay_snapshot: Snapshot) -> None:
+    built = night.build(DELAY, delay_snapshot)
+    labels = {partition.day: night.table(partition) for partition in built.of("label")}
+    assert sorted(labels) == list(Days(first=built.split.train.first, last=built.split.holdout.last))
+    for group in DELAY.features:
+        for partition in built.of(group.name):
+            table, label = night.table(partition), labels[partition.day]
+            assert table.select(KEY).equals(label.select(KEY))
+            assert table.select(KEY).equals(table.select(KEY).sort_by([(name, "ascending") for name in KEY]))
+            names = [feature.name for feature in built.features if feature.group == group.name]
+            assert table.column_names == [*KEY, *names]
+            for feature in built.features:
+                if feature.group == group.name:
+                    wanted = pa.string() if feature.categories is not None else pa.float32()
+                    assert table.schema.field(feature.name).type == wanted
+    one = labels[built.split.holdout.last]
+    assert one.column_names == [*KEY, "day", "predicted_at", "label"]
+    assert set(one.column("day").to_pylist()) == {built.split.holdout.last}
+
+
+def test_categories_are_learnt_from_training_days_alone(night: Night, delay_snapshot: Snapshot) -> None:
+    def origin_and_day(flights: ibis.Table) -> ibis.Table:
+        return flights.select(*KEY, place=flights.origin.concat(flights.scheduled_departure.date().cast("string")))
+
+    built = night.build(_with(origin_and_day), delay_snapshot)
+    (place,) = built.features
+    assert place.categories == tuple(sorted(place.categories or ()))
+    assert {date.fromisoformat(value[3:]) for value in place.categories or ()} == set(built.split.train)
+
+
+def test_a_repaired_day_changes_the_partitions_that_may_use_it_and_no_others(
+    night: Night, production: Path, delay_snapshot: Snapshot
+) -> None:
+    ledger = night.new_ledger()
+    first = night.build(DELAY, delay_snapshot, ledger=ledger)
+    day = delay_snapshot.last_matured - 5 * DAY
+    partitions = []
+    for partition in delay_snapshot.partitions:
+        if (partition.table, partition.day) == ("weather", day):
+            table = night.table(partition).slice(1)
+            partition = replace(partition, content=night.store.put(_parquet(table)), rows=table.num_rows)
+        partitions.append(partition)
+    second = night.build(DELAY, replace(delay_snapshot, partitions=tuple(partitions)), ledger=ledger)
+    before = {(part.table, part.day): part.content for part in first.partitions}
+    changed = {(part.table, part.day) for part in second.partitions if before[part.table, part.day] != part.content}
+    assert changed <= {("weather", day), ("weather", day + DAY)}
+    assert ("weather", day) in changed
+
+
+def _twice(flights: ibis.Table) -> ibis.Table:
+    once = flights.select(*KEY, far=flights.distance)
+    return ibis.union(once, once)
+
+
+def _without_key(flights: ibis.Table) -> ibis.Table:
+    return flights.select("carrier", "flight", far=flights.distance)
+
+
+def _nothing_of_a_key(flights: ibis.Table) -> ibis.Table:
+    return flights.select(
+        "carrier",
+        "flight",
+        "origin",
+        scheduled_departure=flights.scheduled_departure.nullif(flights.scheduled_departure),
+        far=flights.distance,
+    )
+
+
+def _a_time(flights: ibis.Table) -> ibis.Table:
+    return flights.select(*KEY, leaves=flights.scheduled_departure + ibis.interval(hours=1))
+
+
+def _a_token(flights: ibis.Table) -> ibis.Table:
+    return flights.select(*KEY, plane=flights.tailnum.lower())
+
+
+def _a_taken_name(flights: ibis.Table) -> ibis.Table:
+    return flights.select(*KEY, label=flights.distance)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "named"),
+    [
+        (_twice, DataError, "'group'"),
+        (_nothing_of_a_key, DataError, "'group'"),
+        (_without_key, DeclarationError, "'group'.*origin"),
+        (_a_time, DeclarationError, "leaves"),
+        (_a_token, DeclarationError, "flights.tailnum"),
+        (_a_taken_name, DeclarationError, "label"),
+    ],
+)
+def test_a_group_that_cannot_be_used_is_refused_by_name(
+    build: Callable[..., ibis.Table], error: type[Exception], named: str, night: Night, production: Path
+) -> None:
+    project = _with(build)
+    snapshot = freeze(project, night.contracts, production, night.store)
+    with pytest.raises(error, match=named):
+        night.build(project, snapshot)
+
+
+def test_an_error_of_the_query_quotes_no_value(night: Night, production: Path) -> None:
+    def carrier_as_number(flights: ibis.Table) -> ibis.Table:
+        return flights.select(*KEY, number=flights.dest.cast("int64"))
+
+    project = _with(carrier_as_number)
+    snapshot = freeze(project, night.contracts, production, night.store)
+    with pytest.raises(DataError) as caught:
+        night.build(project, snapshot)
+    assert "ConversionException" in str(caught.value)
+    assert not any(place in str(caught.value) for place in ("IAH", "ORD", "LAX", "MIA", "ATL"))
