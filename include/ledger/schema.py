@@ -33,9 +33,11 @@ log = sa.Table(
     sa.Column("inbox_id", _SERIAL, sa.ForeignKey(inbox.c.id), nullable=False, unique=True),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("stream_version", _SERIAL, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # here too, so that a few events of a kind are found among many
     # All transactions below this id had ended when the row was written, and their events were in the log with it.
     sa.Column("horizon", sa.BigInteger),
     sa.UniqueConstraint("stream", "stream_version"),
+    sa.Index("ledger_log_by_kind", "kind", "position"),
 )
 
 #: Where a delivery stands: working state, not evidence, so it may change.

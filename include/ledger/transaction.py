@@ -64,9 +64,10 @@ class Transaction:
             inbox.c.id,
             inbox.c.stream,
             version + row_number.over(partition_by=inbox.c.stream, order_by=inbox.c.id),
+            inbox.c.kind,
             self._horizon(),
         ).where(self._pending())
-        columns = [log.c.position, log.c.inbox_id, log.c.stream, log.c.stream_version, log.c.horizon]
+        columns = [log.c.position, log.c.inbox_id, log.c.stream, log.c.stream_version, log.c.kind, log.c.horizon]
         self.connection.execute(sa.insert(log).from_select(columns, placed))
 
     def insert(self, events: Sequence[Sealed]) -> list[int]:
@@ -95,7 +96,7 @@ class Transaction:
         """All events whose position is above *after*, in order; of *kinds* only, if given, and at most *limit*."""
         chosen = _SELECT.where(log.c.position > after).order_by(log.c.position).limit(limit)
         if kinds is not None:
-            chosen = chosen.where(inbox.c.kind.in_(sorted(kinds)))
+            chosen = chosen.where(log.c.kind.in_(sorted(kinds)))
         return self._logged(chosen)
 
     def by_ids(self, ids: Collection[int]) -> dict[int, Logged]:
