@@ -24,6 +24,13 @@ class Expressions:
     def all(self) -> "tuple[ibis.Table, ...]":
         return (self.population, self.label, *self.groups.values())
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets whose rows are used, sorted."""
+        import ibis.expr.operations as ops
+
+        return tuple(sorted({table.name for each in self.all for table in each.op().find(ops.UnboundTable)}))
+
 
 def expressions_of(
     project: Project,

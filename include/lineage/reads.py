@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from include.core.records import Contract
+from include.core.records import Contract, Treatment
 from include.lineage.tables import sql_of
 
 if TYPE_CHECKING:
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 Source = tuple[str, str]  # (dataset, column)
 
 
-def columns_read(table: "ibis.Table", contracts: Mapping[str, Contract]) -> frozenset[Source]:
+def columns_read(table: "ibis.Table", contracts: Mapping[str, Contract], *, unused: bool = False) -> frozenset[Source]:
     """Every (dataset, column) whose values decide the result: outputs, join keys, filters, groupings, orderings.
 
-    A column that an inner query only passes on and nobody uses is not read.
+    A column that an inner query only passes on and nobody uses is not read; with *unused* it counts all the same.
     """
     from sqlglot import exp
     from sqlglot.optimizer.pushdown_projections import pushdown_projections
     from sqlglot.optimizer.scope import traverse_scope
 
-    query = pushdown_projections(_qualified(table, contracts))
+    query = _qualified(table, contracts)
+    if not unused:
+        query = pushdown_projections(query)
     read = set()
     for scope in traverse_scope(query):
         for column in scope.columns:
@@ -100,6 +102,8 @@ def _qualified(table: "ibis.Table", contracts: Mapping[str, Contract]) -> "Expr"
 
 def _schema(contracts: Mapping[str, Contract]) -> dict[str, object]:
     return {
-        dataset: {column.name: column.type.value for column in contract.columns}
+        dataset: {
+            column.name: column.type.value for column in contract.columns if column.treatment is not Treatment.DROP
+        }
         for dataset, contract in contracts.items()
     }

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from include.core.errors import DeclarationError
 from include.core.project import Expectation, Project
 from include.core.records import Contract, DatasetScope, Scope, Treatment
-from include.lineage.expressions import expressions_of
-from include.lineage.reads import columns_read
+from include.lineage.expressions import Expressions, expressions_of
+from include.lineage.reads import Source, columns_read
 
 
 def scope_of(project: Project, contracts: Mapping[str, Contract]) -> Scope:
     """Every column that population, label, feature groups and expectations read, join keys and filters included.
 
-    Added are the columns that tell when a read value becomes known, the key and the partition column: without them
-    nobody could cut the rows at an instant. ``window_days`` counts window, lookback, the days that the target needs to
-    mature, and one to spare. It depends on no instant and reads no data.
+    The functions can be called with tables that have these columns and no others. Added are the columns that tell when
+    a read value becomes known, the key and the partition column: without them nobody could cut the rows at an instant.
+    ``window_days`` counts window, lookback, the days that the target needs to mature, and one to spare. It depends on
+    no instant and reads no data.
 
     Raises:
         DeclarationError: a function or an expectation names a dataset or a column that cannot be read, or the target's
@@ -27,18 +28,44 @@ def scope_of(project: Project, contracts: Mapping[str, Contract]) -> Scope:
             remedy=f"Name one of {sorted(n for n, c in contracts.items() if c.partition_column)}, or mark its "
             "timestamp with `partitioned: true` in the contract.",
         )
-    read: dict[str, set[str]] = {project.target.dataset: set()}
-    for expression in expressions_of(project, contracts).all:
-        for dataset, column in columns_read(expression, contracts):
-            read.setdefault(dataset, set()).add(column)
+    expressions = expressions_of(project, contracts)
+    read = {place for expression in expressions.all for place in columns_read(expression, contracts)}
+    read |= {(name, key) for name in expressions.datasets for key in contracts[name].key}  # if only to count its rows
     for expectation in project.expectations:
-        read.setdefault(expectation.dataset, set()).update(_expected_columns(expectation, contracts))
+        read |= {(expectation.dataset, column) for column in _expected_columns(expectation, contracts)}
+    if not _runs(project, contracts, _scope(project, contracts, read)):
+        read |= _named_only(project, contracts, expressions, read)
+    return _scope(project, contracts, read)
+
+
+def _named_only(
+    project: Project, contracts: Mapping[str, Contract], expressions: Expressions, read: set[Source]
+) -> set[Source]:
+    """The columns that the functions name without using their values: they cannot be called without them."""
+    named = {place for table in expressions.all for place in columns_read(table, contracts, unused=True)} - read
+    for place in sorted(named):
+        if _runs(project, contracts, _scope(project, contracts, read | (named - {place}))):
+            named.remove(place)
+    return named
+
+
+def _runs(project: Project, contracts: Mapping[str, Contract], scope: Scope) -> bool:
+    try:
+        expressions_of(project, contracts, scope=scope)
+    except DeclarationError:
+        return False
+    return True
+
+
+def _scope(project: Project, contracts: Mapping[str, Contract], read: set[Source]) -> Scope:
     window_days = project.window.days + project.lookback_days + contracts[project.target.dataset].matures_after_days + 1
+    datasets = {dataset for dataset, _ in read} | {project.target.dataset}
     return Scope(
         project=project.name,
         purpose=project.purpose,
         datasets=tuple(
-            _dataset_scope(contracts[dataset], columns, window_days) for dataset, columns in sorted(read.items())
+            _dataset_scope(contracts[name], {column for dataset, column in read if dataset == name}, window_days)
+            for name in sorted(datasets)
         ),
     )
 
