@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from include.governance.vault import Opened, Vault
     from include.lineage.declaration import Declaration
     from include.lineage.emission import Dataset
+    from include.registry.promotion import Champion
     from include.registry.versions import Versions
     from include.store import Store
     from include.training.evaluation import Rival
@@ -401,7 +402,10 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
 
 
 def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, now: datetime) -> str:
-    """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest."""
+    """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest.
+
+    A model is decided about once. That of a backfill is registered beside the champion of a later night.
+    """
     from include.lineage import walk
     from include.registry import bundle, promotion
 
@@ -409,7 +413,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     built = platform.load(FeatureSet, evaluated.features)
 
     def compute() -> str:
-        verdict = promotion.decide(evaluated, project.gates)
+        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project))
         packed = bundle.pack(
             evaluation=evaluated,
             evaluation_digest=evaluation,
@@ -419,8 +423,10 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
             vault=platform.vault,
             signer=platform.signer,
         )
-        version = versions.register(platform.ledger, run, evaluation=evaluation, bundle=packed, verdict=verdict)
-        return platform.keep(Promotion(evaluation=evaluation, version=version, bundle=packed, verdict=verdict))
+        model = versions.register(platform.ledger, run, evaluation=evaluation, bundle=packed, verdict=verdict)
+        return platform.keep(
+            Promotion(evaluation=evaluation, version=model.model_version, bundle=model.bundle, verdict=model.verdict)
+        )
 
     digest = _once(platform, run, "promote", (evaluation,), compute, now=now)
     promoted = platform.load(Promotion, digest)
@@ -504,6 +510,15 @@ def _checked(platform: Platform, project: Project, expectations: str) -> frozens
         and event.worst is not Severity.CRITICAL
         for content in event.covered
     )
+
+
+def _champion(platform: Platform, project: Project) -> "Champion | None":
+    from include.registry.promotion import Champion
+
+    model = versions.champion(platform.ledger, project.name)
+    if model is None:
+        return None
+    return Champion(version=model.model_version, holdout=platform.load(Evaluation, model.evaluation).holdout)
 
 
 def _rival(platform: Platform, version: int, packed: bytes) -> "Rival":

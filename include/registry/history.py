@@ -23,8 +23,8 @@ def champion(ledger: Ledger, project: str, *, before: int | None = None) -> Mode
     return promoted[-1] if promoted else None
 
 
-def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict: Verdict) -> int:
-    """The version under which the evaluated model is registered: a new one, or the one that it already has.
+def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict: Verdict) -> ModelRegistered:
+    """Register the evaluated model as a new version. One that is registered already stays as it was decided then.
 
     Raises:
         LedgerConflict: another version was registered at the same moment.
@@ -32,16 +32,15 @@ def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict:
     known = models(ledger, run.project)
     for model in known:
         if model.evaluation == evaluation:
-            return model.model_version
-    version = known[-1].model_version + 1 if known else 1
+            return model
     registered = ModelRegistered(
         project=run.project,
         run_id=run.run_id,
-        model_version=version,
+        model_version=known[-1].model_version + 1 if known else 1,
         evaluation=evaluation,
         bundle=bundle,
         verdict=verdict,
     )
     fence = Fence(project=run.project, token=run.fence)
     ledger.append(f"model/{run.project}", [registered], expected_version=len(known), fence=fence)
-    return version
+    return registered

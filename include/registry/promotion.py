@@ -1,9 +1,10 @@
 """Whether an evaluated model becomes champion."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from include.core.project import Gates, Objective
-from include.core.records import Evaluation, Verdict
+from include.core.records import Days, Evaluation, Verdict
 
 _LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}
 
@@ -11,15 +12,40 @@ _LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}
 Outcome = tuple[bool, str]
 
 
-def decide(evaluation: Evaluation, gates: Gates) -> Verdict:
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The version in force, and the days on which it was evaluated itself."""
+
+    version: int
+    holdout: Days
+
+
+def decide(evaluation: Evaluation, gates: Gates, champion: Champion | None = None) -> Verdict:
     """The verdict of all *gates*, each with its reason: one that does not let the model through is enough.
 
     A first model must reach the floors. Any other must show, by the one-sided 95 % bound over at least
     ``gates.minimum_days`` holdout days, that it loses no more than ``gates.margin`` against the champion; for binary
     labels its AUC may lie at most ``gates.auc_guard`` below the champion's. All limits are inclusive.
+
+    Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
+    backfill): the champion may have learnt the days that they are compared on.
     """
     outcomes = list(_first(evaluation, gates) if evaluation.champion is None else _against_champion(evaluation, gates))
+    if champion is not None:
+        outcomes += _replaces(evaluation, champion)
     return Verdict(promote=all(passed for passed, _ in outcomes), reasons=tuple(reason for _, reason in outcomes))
+
+
+def _replaces(evaluation: Evaluation, champion: Champion) -> Iterator[Outcome]:
+    name = f"champion version {champion.version}"
+    if evaluation.champion != champion.version:
+        yield False, f"{name} stays: the model was not compared with it"
+    last, champion_last = evaluation.holdout.last, champion.holdout.last
+    if last < champion_last:
+        yield (
+            False,
+            f"{name} stays: its holdout ends on {champion_last}, that of this model, of an earlier night, on {last}",
+        )
 
 
 def _first(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:

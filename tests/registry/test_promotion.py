@@ -2,8 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.project import Gates, Objective
-from include.core.records import Evaluation, Interval
-from include.registry.promotion import decide
+from include.core.records import DAY, Days, Evaluation, Interval
+from include.registry.promotion import Champion, decide
 from tests.registry.models import SPLIT
 
 losses = st.floats(0, 2, allow_nan=False)
@@ -90,3 +90,21 @@ def test_a_tighter_margin_never_promotes_what_a_wider_one_refuses(evaluation, wi
         minimum_days=wide.minimum_days + 1,
     )
     assert decide(evaluation, tight).promote <= decide(evaluation, wide).promote
+
+
+@settings(max_examples=100, deadline=None)
+@given(evaluations(champion=True), gates(), st.integers(-30, 30))
+def test_a_model_of_an_earlier_night_never_replaces_the_champion_of_a_later_one(evaluation, gates, days):
+    ends = Days(first=SPLIT.holdout.first, last=SPLIT.holdout.last + days * DAY)
+    verdict = decide(evaluation, gates, Champion(version=3, holdout=ends))
+    if days > 0:
+        assert not verdict.promote
+        assert f"champion version 3 stays: its holdout ends on {ends.last}" in "; ".join(verdict.reasons)
+    else:
+        assert verdict == decide(evaluation, gates)
+
+
+@settings(max_examples=100, deadline=None)
+@given(evaluations(), gates())
+def test_a_model_that_was_not_compared_with_the_champion_does_not_replace_it(evaluation, gates):
+    assert not decide(evaluation, gates, Champion(version=4, holdout=SPLIT.holdout)).promote

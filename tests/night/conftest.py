@@ -1,0 +1,60 @@
+"""Whole nights on real flights, in this process: one deployment a test, the flights landed once."""
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+from include.data.landing import land_flights
+from tests.night.yard import FLIGHTS, Night, Yard, template
+
+MakeYard = Callable[..., Yard]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.night)
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("production")
+    land_flights(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return template(tmp_path_factory.mktemp("template") / "home")
+
+
+@pytest.fixture
+def make_yard(tmp_path: Path, production: Path, new_home: Path) -> MakeYard:
+    """Makes deployments that share their keys; each argument replaces that of :meth:`Yard.built`."""
+    numbers = itertools.count(1)
+
+    def make(**given: Path) -> Yard:
+        return Yard.built(**{"home": tmp_path / f"home-{next(numbers)}", "production": production, "template": new_home, **given})
+
+    return make
+
+
+@pytest.fixture
+def yard(make_yard: MakeYard) -> Yard:
+    """A deployment in which a small night of ``flight_delay`` is granted."""
+    made = make_yard()
+    made.grant(FLIGHTS)
+    return made
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[Yard, Night]:
+    """A deployment with one finished night, which no test changes."""
+    made = Yard.built(tmp_path_factory.mktemp("done") / "home", production, new_home)
+    made.grant(FLIGHTS)
+    return made, made.night()

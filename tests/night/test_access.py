@@ -1,0 +1,122 @@
+"""No step of a night opens anything that no grant in force covers, whatever was computed or clicked before."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from include import steps
+from include.contracts import load_folder
+from include.core.errors import AccessDenied, AuthorityError, ContractError
+from include.core.events import AccessGranted, ArtifactOpened, DataRead, PartitionsMade, TrialRecorded
+from include.settings import ROOT
+from tests.night.conftest import MakeYard
+from tests.night.yard import FLIGHTS, INSTANT, NOW, STEPS, Night, Yard
+
+OPENINGS = (DataRead, ArtifactOpened, PartitionsMade, TrialRecorded)
+
+
+def kept_in_the_vault(yard: Yard) -> list[Path]:
+    return [path for path in Path(yard.settings.vault).rglob("*") if path.is_file()]
+
+
+def test_without_a_grant_nothing_is_read_kept_or_receipted(make_yard: MakeYard) -> None:
+    yard = make_yard()
+    yard.adopt()
+    with pytest.raises(AccessDenied, match="flights: 0 grants in force"):
+        yard.night()
+    assert yard.events(*OPENINGS) == []
+    assert kept_in_the_vault(yard) == []
+    assert yard.attempts("night")["snapshot"] == ["AccessDenied"]
+
+
+def test_a_gate_that_was_passed_by_hand_opens_nothing(done: tuple[Yard, Night], make_yard: MakeYard) -> None:
+    """All that a night made lies there; the steps are called with its digests, as after a click on `success`."""
+    finished, night = done
+    yard = make_yard()
+    yard.adopt()
+    shutil.copytree(finished.settings.vault, yard.settings.vault)
+    shutil.copytree(finished.settings.store, yard.settings.store)
+    run = steps.begin(yard.platform, FLIGHTS, run_id="by-hand", instant=INSTANT, now=NOW)
+    assert steps.missing_access(yard.platform, run, now=NOW)
+    for name in STEPS:
+        with pytest.raises(AccessDenied):
+            yard.step(name, FLIGHTS, run, night.digests)
+    assert yard.events(*OPENINGS) == []
+
+
+@pytest.mark.parametrize("computed", [True, False], ids=["where it would compute", "where it would reuse"])
+def test_a_grant_that_is_revoked_between_two_steps_stops_the_next(yard: Yard, computed: bool) -> None:
+    yard.night()
+    for number, stopped in enumerate(STEPS):
+        yard.grant(FLIGHTS)  # what the last round revoked
+        granted = [grant for grant in yard.platform.access.grants(FLIGHTS.name, now=NOW)]
+        if computed:
+            yard.code = "sha256:" + f"{number}" * 64
+        receipts: list[int] = []
+
+        def revoke(step: str, stopped: str = stopped, number: int = number) -> None:
+            if step == stopped:
+                yard.revoke(granted[number % len(granted)].grant_id)
+                receipts.append(len(yard.events(*OPENINGS)))
+
+        reached: list[str] = []
+        with pytest.raises(AccessDenied, match="1 revoked|revoked"):
+            yard.night(run_id=f"stopped-{number}", before=lambda step: (reached.append(step), revoke(step)))
+        assert reached[-1] == stopped
+        assert len(yard.events(*OPENINGS)) == receipts[0]
+
+
+@pytest.fixture
+def own_contracts(tmp_path: Path) -> Path:
+    return shutil.copytree(ROOT / "include" / "contracts", tmp_path / "contracts")
+
+
+@pytest.fixture
+def reopened() -> Callable[[Yard], Yard]:
+    """A deployment as the next process finds it."""
+    return lambda yard: Yard(home=yard.home, production=yard.production, contracts=yard.contracts)
+
+
+def test_an_edited_contract_changes_nothing_and_blocks_until_its_steward_adopts_it(
+    make_yard: MakeYard, own_contracts: Path, reopened: Callable[[Yard], Yard]
+) -> None:
+    yard = make_yard(contracts=own_contracts)
+    yard.grant(FLIGHTS)
+    night = yard.night()
+    file = own_contracts / "flights.odcs.yaml"
+    original = file.read_text()
+    file.write_text(original.replace("classification: confidential", "classification: public"))
+    adopted = yard.platform.access.adopted("flights")
+
+    edited = reopened(yard)
+    with pytest.raises(AccessDenied, match="flights: its contract file is not the adopted version"):
+        edited.night(run_id="edited")
+    assert edited.platform.access.adopted("flights") == adopted
+    run = steps.begin(edited.platform, FLIGHTS, run_id="asks-again", instant=INSTANT, now=NOW)
+    (asked,) = steps.request_access(edited.platform, run, requester="dana", now=NOW)
+    steward = edited.authority.contract("flights").stewards[0]
+    with pytest.raises(AuthorityError):
+        edited.authority.grant(asked, user=steward, reason="not read yet", days=1, now=NOW)
+    steps.end(edited.platform, run)
+    assert len(edited.events(AccessGranted)) == 3
+
+    file.write_text(original)
+    assert reopened(yard).night(run_id="restored").digests == night.digests
+
+
+def test_a_run_that_began_under_another_contract_reads_nothing_under_the_new_one(
+    make_yard: MakeYard, own_contracts: Path, reopened: Callable[[Yard], Yard]
+) -> None:
+    yard = make_yard(contracts=own_contracts)
+    yard.grant(FLIGHTS)
+    steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    file = own_contracts / "flights.odcs.yaml"
+    file.write_text(file.read_text() + "# another version\n")
+    changed = reopened(yard)
+    changed.adopt()
+    assert load_folder(own_contracts)["flights"].digest == changed.platform.access.adopted("flights")
+    with pytest.raises((AccessDenied, ContractError)):
+        changed.night()
+    assert changed.events(*OPENINGS) == []

@@ -1,0 +1,119 @@
+"""A night ends with a signed champion, the same everywhere; nothing is computed twice, and a backfill never leads."""
+
+from mlflow import MlflowClient
+
+from include.core.events import (
+    ArtifactOpened,
+    DataRead,
+    ModelRegistered,
+    PartitionsMade,
+    StepFinished,
+    StepReused,
+    TrialRecorded,
+)
+from include.core.project import Objective
+from include.registry import bundle, history
+from include.registry.versions import ALIAS
+from tests.night.conftest import MakeYard
+from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard
+
+
+def opened_bytes(yard: Yard, night: Night, digest: str) -> bytes:
+    from include import steps
+
+    scope = steps.scope_of(yard.platform, night.run)
+    return yard.platform.vault.open([digest], run=night.run, step="look", scope=scope, now=NOW).bytes(digest)
+
+
+def test_a_night_ends_with_a_champion_whose_signature_holds(done: tuple[Yard, Night]) -> None:
+    yard, night = done
+    champion = history.champion(yard.platform.ledger, FLIGHTS.name)
+    assert champion is not None
+    assert (champion.model_version, champion.bundle) == (1, night.promotion.bundle)
+    manifest = bundle.verify(opened_bytes(yard, night, champion.bundle), yard.platform.verifier)
+    assert manifest.model == night.evaluation.model
+    assert manifest.evaluation == night.digests["evaluate"]
+    assert manifest.snapshot == night.digests["snapshot"]
+
+
+def test_mlflow_shows_the_champion_under_its_alias_with_all_digests(done: tuple[Yard, Night]) -> None:
+    yard, night = done
+    client = MlflowClient(tracking_uri=yard.settings.mlflow, registry_uri=yard.settings.mlflow)
+    shown = client.get_model_version_by_alias(FLIGHTS.name, ALIAS)
+    assert shown.tags["trainyard.version"] == "1"
+    assert shown.tags["trainyard.bundle"] == night.promotion.bundle
+    assert shown.tags["trainyard.model"] == night.evaluation.model
+    figures = client.get_run(shown.run_id).data.metrics
+    assert figures["holdout.log_loss"] == night.evaluation.metrics["log_loss"]
+
+
+def test_a_night_in_another_empty_home_makes_the_same_bytes(done: tuple[Yard, Night], yard: Yard) -> None:
+    first, night = done
+    again = yard.night(run_id="another-name")
+    assert again.digests == night.digests
+    assert again.promotion == night.promotion
+    model = night.evaluation.model
+    assert opened_bytes(yard, again, model) == opened_bytes(first, night, model)
+
+
+def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_again(yard: Yard) -> None:
+    facts = (StepFinished, PartitionsMade, TrialRecorded, ModelRegistered)
+    night = yard.night()
+    known = yard.events(*facts)
+    opened = len(yard.events(ArtifactOpened))
+    again = yard.night(run_id="again")
+    assert again.digests == night.digests
+    assert yard.events(*facts) == known
+    assert {event.step for event in yard.events(StepReused, run_id="again")} == {"declare", *STEPS}
+    assert [(event.files, event.rows) for event in yard.events(DataRead, run_id="again")] == [(0, 0)] * 3
+    assert len(yard.events(ArtifactOpened)) == opened + 1  # the model, for MLflow to show
+
+    yard.code = "sha256:" + "d" * 64
+    changed = yard.night(run_id="changed")
+    finished = {event.step for event in yard.events(StepFinished, run_id="changed")}
+    assert finished == {"declare", *STEPS} - {"snapshot"}  # its bytes are a function of source, scope and instant
+    assert changed.digests | {"validate": ""} == night.digests | {"validate": ""}
+    assert len(yard.events(ModelRegistered)) == 1
+    client = MlflowClient(tracking_uri=yard.settings.mlflow, registry_uri=yard.settings.mlflow)
+    assert len(client.search_model_versions(f"name = '{FLIGHTS.name}'")) == 1
+
+
+def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(yard: Yard) -> None:
+    yard.night()
+    second = yard.night(run_id="second", instant=INSTANT + LATER)
+    assert second.evaluation.champion == 1
+    assert second.evaluation.champion_metrics.keys() == second.evaluation.metrics.keys()
+    assert second.promotion.version == 2
+    assert second.promotion.verdict.promote  # the gates of these tests are wide
+
+
+def test_a_backfill_never_replaces_the_champion_of_a_later_night(yard: Yard) -> None:
+    yard.night()
+    backfill = yard.night(run_id="backfill", instant=INSTANT - LATER)
+    assert backfill.promotion.version == 2
+    assert not backfill.promotion.verdict.promote
+    assert "champion version 1 stays: its holdout ends on 2013-05-29" in backfill.promotion.verdict.reasons[-1]
+    champion = history.champion(yard.platform.ledger, FLIGHTS.name)
+    assert champion is not None
+    assert champion.model_version == 1
+    client = MlflowClient(tracking_uri=yard.settings.mlflow, registry_uri=yard.settings.mlflow)
+    assert client.get_model_version_by_alias(FLIGHTS.name, ALIAS).tags["trainyard.version"] == "1"
+
+
+def test_a_backfill_draws_the_trials_that_it_would_have_drawn_on_its_day(done: tuple[Yard, Night], yard: Yard) -> None:
+    yard.night(run_id="later", instant=INSTANT + LATER)
+    backfill = yard.night(run_id="backfill")
+    _, night = done
+    assert backfill.digests["plan"] == night.digests["plan"]
+    assert backfill.evaluation.model == night.evaluation.model
+
+
+def test_a_regression_on_other_tables_trains_through_the_same_steps(make_yard: MakeYard) -> None:
+    yard = make_yard()
+    yard.grant(TEMPERATURE)
+    night = yard.night(TEMPERATURE)
+    assert night.evaluation.objective is Objective.REGRESSION
+    assert set(night.evaluation.metrics) >= {"mae", "rmse"}
+    assert night.promotion.verdict.promote
+    again = yard.night(TEMPERATURE, run_id="again")
+    assert again.digests == night.digests
