@@ -44,7 +44,7 @@ def build(
     that hold the new days and the lookback before them. Day by day or all at once, the bytes are the same as long as a
     project adds up whole numbers (a sum of fractions depends on the order of its rows).
 
-    Categories are learnt from the training days alone. The truncation law is checked on the new days.
+    Categories are learnt from the training days alone. The truncation law is checked before anything is recorded.
 
     Raises:
         DeclarationError: a function misses a key column, doubles a name, or returns what is neither a number nor a

@@ -1,0 +1,62 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.core.errors import DeclarationError
+from include.runtime.projects import load_project, project_names
+
+HOUSE = Path(__file__).resolve().parents[2] / "include" / "projects"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An importable folder of projects, its package's name used by no other test."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / f"declared_{abs(hash(request.node.nodeid))}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    return package
+
+
+def _declare(folder: Path, name: str, code: str) -> None:
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").write_text(code, encoding="utf-8")
+
+
+def test_the_house_declares_two_projects_each_called_like_its_folder() -> None:
+    assert project_names(HOUSE) == ("flight_delay", "temperature_tomorrow")
+    for name in project_names(HOUSE):
+        assert load_project(name, HOUSE).name == name
+
+
+def test_only_the_named_project_is_imported(folder: Path) -> None:
+    copy = "from include.projects.flight_delay import PROJECT as P\nfrom dataclasses import replace\n"
+    _declare(folder, "good", copy + "PROJECT = replace(P, name='good')")
+    _declare(folder, "broken", "raise RuntimeError('at import')")
+    assert project_names(folder) == ("broken", "good")
+    assert load_project("good", folder).name == "good"
+    assert f"{folder.name}.broken" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ("", "declares PROJECT"),
+        ("PROJECT = 'a project'", "declares PROJECT"),
+        ("raise RuntimeError('at import')", "RuntimeError: at import"),
+        ("import no_such_module", "ModuleNotFoundError"),
+        ("PROJECT = (", "SyntaxError"),
+        ("from include.projects.flight_delay import PROJECT", "called like its folder"),
+    ],
+)
+def test_a_package_that_declares_no_project_of_its_name_is_refused(code: str, named: str, folder: Path) -> None:
+    _declare(folder, "broken", code)
+    with pytest.raises(DeclarationError, match=named):
+        load_project("broken", folder)
+
+
+@pytest.mark.parametrize("name", ["missing", "../projects", "flight-delay", ""])
+def test_a_project_that_is_not_there_is_refused_by_name(name: str) -> None:
+    with pytest.raises(DeclarationError, match=r"a folder with an __init__\.py"):
+        load_project(name, HOUSE)
