@@ -71,10 +71,10 @@ class Target:
 class FeatureGroup:
     """Features computed together by one Ibis function.
 
-    Beside datasets ``build`` may take ``population``: the rows to predict for, as the target's population returns them
-    (the way to reach rows whose key is not known yet, tomorrow's hours say). It returns the target's key columns and one column a feature (numbers, or strings for categories). A row of
+    ``build`` returns the target's key columns and one column a feature (numbers, or strings for categories). A row of
     day D may use rows of the days from D - ``lookback_days`` (inclusive) to D (inclusive) as far as they were known at
-    ``predicted_at``.
+    ``predicted_at``. Beside datasets it may take ``population``: the rows to predict for, as the target's population
+    returns them (the way to reach rows whose key is not known yet, tomorrow's hours say).
     """
 
     name: str
