@@ -12,6 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A property is about what holds, not about how fast a shared machine shows it.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 _SERVER_ACCOUNTS = ("postgres", "nobody")
 

@@ -1,0 +1,87 @@
+"""Days, splits and grants: where things begin and end."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.core.project import Window
+from include.core.records import DAY, DatasetScope, Days, Grant, Split, Treatment, day_start, last_day
+
+windows = st.builds(
+    lambda train, validation, holdout: Window(
+        days=train + validation + holdout, validation_days=validation, holdout_days=holdout
+    ),
+    st.integers(1, 400),
+    st.integers(1, 60),
+    st.integers(1, 60),
+)
+
+
+@given(windows, st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_a_split_covers_its_window_without_gap_or_overlap(window: Window, last: date) -> None:
+    split = Split.of(window, last)
+    days = [*split.train, *split.validation, *split.holdout]
+    assert days == sorted(set(days))
+    assert (days[-1], len(days), days[-1] - days[0]) == (last, window.days, (window.days - 1) * DAY)
+    assert (len(split.validation), len(split.holdout)) == (window.validation_days, window.holdout_days)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 -- Hypothesis adds the zone
+def test_the_last_day_of_an_instant_had_ended(instant: datetime) -> None:
+    last = last_day(instant)
+    assert day_start(last) + DAY <= instant < day_start(last) + 2 * DAY
+
+
+@given(st.dates(), st.dates(), st.dates())
+def test_days_hold_both_their_ends_and_what_lies_between(first: date, last: date, other: date) -> None:
+    days = Days(first=first, last=last)
+    assert (other in days) is (first <= other <= last)
+    assert len(days) == max(0, (last - first).days + 1)
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SCOPE = DatasetScope(
+    dataset="flights",
+    contract_digest="sha256:1",
+    columns=(("carrier", Treatment.CLEAR), ("tailnum", Treatment.TOKEN)),
+    window_days=90,
+)
+GRANT = Grant(
+    grant_id="g",
+    request_id="r",
+    project="p",
+    purpose="why",
+    scope=SCOPE,
+    not_before=NOW,
+    expires_at=NOW + DAY,
+    requester="dana",
+    steward="steward",
+    reason="because",
+)
+
+
+def test_a_grant_holds_from_its_start_and_no_longer_at_its_end() -> None:
+    moments = [NOW - timedelta(microseconds=1), NOW, NOW + DAY - timedelta(microseconds=1), NOW + DAY]
+    assert [GRANT.covers(SCOPE, purpose="why", now=now) for now in moments] == [False, True, True, False]
+
+
+def test_a_grant_covers_no_column_no_day_and_no_purpose_more() -> None:
+    def covered(purpose: str = "why", **change: object) -> bool:
+        fields = {
+            "dataset": "flights",
+            "contract_digest": "sha256:1",
+            "columns": (("carrier", Treatment.CLEAR),),
+            "window_days": 30,
+        }
+        return GRANT.covers(DatasetScope(**{**fields, **change}), purpose=purpose, now=NOW)
+
+    assert covered()
+    assert covered(window_days=90)
+    assert not covered(window_days=91)
+    assert not covered(window_days=None)
+    assert not covered(columns=(("dest", Treatment.CLEAR),))
+    assert not covered(columns=(("tailnum", Treatment.CLEAR),)), "a column granted as a token is not granted in clear"
+    assert not covered(contract_digest="sha256:2")
+    assert not covered(dataset="weather")
+    assert not covered(purpose="something else")

@@ -1,0 +1,49 @@
+"""The only reader of the environment: what it promises."""
+
+from pathlib import Path
+
+import pytest
+
+from include.core.errors import DeclarationError
+from include.settings import KNOWN, ROOT, Settings
+
+
+def test_an_empty_environment_puts_everything_under_one_home() -> None:
+    settings = Settings.from_environment({"USER": "somebody"})
+    assert settings.home == ROOT / ".trainyard"
+    for path in (
+        settings.production,
+        settings.keys,
+        settings.authority_keys,
+        Path(settings.store),
+        Path(settings.vault),
+    ):
+        assert settings.home in path.parents
+    assert settings.ledger == f"sqlite:///{settings.home / 'ledger.db'}"
+
+
+def test_a_misspelt_setting_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DeclarationError, match=r"TRAINYARD_HOEM.*TRAINYARD_HOME"):
+        Settings.from_environment({"TRAINYARD_HOEM": "/srv"})
+
+
+def test_what_only_tests_read_is_no_misspelling() -> None:
+    Settings.from_environment({"TRAINYARD_TEST_POSTGRES": "postgresql://localhost"})
+
+
+def test_every_known_setting_changes_something(tmp_path: Path) -> None:
+    plain = Settings.from_environment({})
+    for name in sorted(KNOWN):
+        assert Settings.from_environment({name: str(tmp_path / "elsewhere")}) != plain, name
+
+
+def test_paths_are_absolute_whatever_was_given() -> None:
+    assert Settings.from_environment({"TRAINYARD_HOME": "yard"}).home.is_absolute()
+    assert Settings.from_environment({"TRAINYARD_KEYS": "~/keys"}).keys == Path.home() / "keys"
+
+
+def test_nothing_is_read_on_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINYARD_HOME", "/first")
+    first = Settings.from_environment()
+    monkeypatch.setenv("TRAINYARD_HOME", "/second")
+    assert (first.home, Settings.from_environment().home) == (Path("/first"), Path("/second"))
