@@ -6,3 +6,9 @@ The rooms, from the top down: ``cli`` (the command line), ``runtime`` (where ste
 columns an expression reads), ``contracts``, ``ledger`` (the memory) and ``store`` (artifacts), and ``core`` (what
 everybody speaks). ``projects`` holds what teams declare.
 """
+
+import os
+
+# Libraries that report their use by default read these when they are first imported: nothing here phones home.
+for _name, _value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("GX_ANALYTICS_ENABLED", "false"), ("DO_NOT_TRACK", "true")):
+    os.environ.setdefault(_name, _value)

@@ -168,7 +168,8 @@ class Gates:
     ``margin`` is the largest loss (of the deciding metric, absolute) against the champion that is still accepted: the
     one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for a first version (``floor_auc`` for
     binary labels only). ``auc_guard``: the candidate's AUC may lie at most this far below the champion's.
-    ``minimum_days``: with fewer holdout days the champion stays.
+    ``minimum_days``: with fewer holdout days the champion stays. ``supersedes``: the one champion version that may be
+    replaced without a comparison, by the floors, because a feature that it needs is not built any more.
     """
 
     margin: float
@@ -176,6 +177,7 @@ class Gates:
     floor_auc: float = 0.5
     auc_guard: float = 0.01
     minimum_days: int = 20
+    supersedes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,8 @@ class Champion:
 def decide(evaluation: Evaluation, gates: Gates, champion: Champion | None = None) -> Verdict:
     """The verdict of all *gates*, each with its reason: one that does not let the model through is enough.
 
-    A first model must reach the floors. Any other must show, by the one-sided 95 % bound over at least
+    A first model must reach the floors, and so must one that the project lets supersede a champion which cannot be
+    scored any more. Any other must show, by the one-sided 95 % bound over at least
     ``gates.minimum_days`` holdout days, that it loses no more than ``gates.margin`` against the champion; for binary
     labels its AUC may lie at most ``gates.auc_guard`` below the champion's. All limits are inclusive.
 
@@ -51,22 +52,21 @@ def _replaces(evaluation: Evaluation, champion: Champion) -> Iterator[Outcome]:
 def _first(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
     name = _LOSS[evaluation.objective]
     loss = evaluation.metrics[name]
-    yield loss <= gates.floor_loss, f"first version: {name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
+    yield loss <= gates.floor_loss, f"{name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
     if evaluation.objective is Objective.BINARY:
         auc = evaluation.metrics["auc"]
-        yield auc >= gates.floor_auc, f"first version: AUC {auc:.4f}, at least {gates.floor_auc:.4f} is asked for"
+        yield auc >= gates.floor_auc, f"AUC {auc:.4f}, at least {gates.floor_auc:.4f} is asked for"
 
 
 def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
     champion, difference = f"champion version {evaluation.champion}", evaluation.difference
     if not evaluation.champion_metrics:
-        yield (
-            False,
-            (
-                f"{champion} could not be scored on these rows: a feature that it needs is not built any more; "
-                "put it back to compare them"
-            ),
-        )
+        unbuilt = f"{champion} could not be scored on these rows: a feature that it needs is not built any more"
+        if gates.supersedes != evaluation.champion:
+            yield False, f"{unbuilt}; put it back, or declare Gates(supersedes={evaluation.champion})"
+            return
+        yield True, f"{unbuilt}; the project declares that it may be superseded, by the floors"
+        yield from _first(evaluation, gates)
         return
     days = difference.days if difference else 1
     yield days >= gates.minimum_days, f"{days} holdout days, at least {gates.minimum_days} are asked for"

@@ -28,8 +28,7 @@ class Versions:
     """A tracking server and registry of MLflow.
 
     ``uri`` is a database (``sqlite:///…``, ``postgresql+psycopg://…``) or a server; ``artifacts`` the folder of the
-    model files. MLflow reads ``MLFLOW_DISABLE_TELEMETRY`` from the environment when it is imported: whoever starts the
-    process sets it.
+    model files.
     """
 
     uri: str

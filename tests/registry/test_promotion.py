@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -5,6 +7,13 @@ from include.core.project import Gates, Objective
 from include.core.records import DAY, Days, Evaluation, Interval
 from include.registry.promotion import Champion, decide
 from tests.registry.models import SPLIT
+
+#: A model whose champion, version 3, needs a feature that is not built any more.
+UNSCORED = Evaluation(
+    plan="", features="", objective=Objective.BINARY, trial_id="", params={}, model="",
+    metrics={"log_loss": 0.5, "auc": 0.7, "brier": 0.2, "calibration_gap": 0.0},
+    champion=3, champion_metrics={}, difference=None, holdout=SPLIT.holdout, rows=10,
+)  # fmt: skip
 
 losses = st.floats(0, 2, allow_nan=False)
 areas = st.floats(0, 1)
@@ -108,3 +117,21 @@ def test_a_model_of_an_earlier_night_never_replaces_the_champion_of_a_later_one(
 @given(evaluations(), gates())
 def test_a_model_that_was_not_compared_with_the_champion_does_not_replace_it(evaluation, gates):
     assert not decide(evaluation, gates, Champion(version=4, holdout=SPLIT.holdout)).promote
+
+
+def test_a_champion_that_cannot_be_scored_stays_unless_the_project_names_it_as_superseded():
+    def verdict(supersedes):
+        return decide(UNSCORED, Gates(margin=0.0, floor_loss=0.6, floor_auc=0.5, supersedes=supersedes))
+
+    assert not verdict(None).promote
+    assert not verdict(2).promote
+    assert "Gates(supersedes=3)" in verdict(None).reasons[0]
+    assert verdict(3).promote
+    assert "superseded, by the floors" in verdict(3).reasons[0]
+
+
+def test_a_superseding_model_must_reach_the_floors():
+    gates = Gates(margin=0.0, floor_loss=0.5, floor_auc=0.5, supersedes=3)
+    assert decide(UNSCORED, gates).promote
+    assert not decide(replace(UNSCORED, metrics={**UNSCORED.metrics, "log_loss": 0.51}), gates).promote
+    assert not decide(replace(UNSCORED, metrics={**UNSCORED.metrics, "auc": 0.49}), gates).promote
