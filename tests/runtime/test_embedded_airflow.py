@@ -18,7 +18,7 @@ from include.ledger import Ledger
 from include.ledger.lease import holder, stream_of
 from include.runtime.airflow import process
 from include.runtime.airflow.client import AirflowRefused, Client
-from include.runtime.airflow.environment import airflow_home, passwords_file
+from include.runtime.airflow.environment import PARALLELISM, airflow_home, passwords_file
 from include.runtime.airflow.process import RunningAirflow
 from tests.runtime.conftest import Listener
 from tests.runtime.nights import INSTANT, approve, declare, reaches, task, until
@@ -89,7 +89,7 @@ def test_no_thread_runs_where_airflow_forks_its_tasks(airflow: RunningAirflow, n
     for pid, command in process.processes(airflow.settings).items():
         if "LocalExecutor" in command:
             found[pid] = sorted(task.read_text().strip() for task in Path(f"/proc/{pid}/task").glob("*/comm"))
-    assert len(found) == 4
+    assert len(found) == PARALLELISM
     assert all(len(threads) == 1 for threads in found.values()), found
 
 

@@ -19,8 +19,9 @@ PROCESSES = (API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
 #: the data contracts, not by a role.
 USERS = {"ada": "admin", "olly": "op", "dana": "user", "steward": "user"}
 
-#: What a task may run at once; the pools below share it.
-PARALLELISM = 4
+#: How many tasks run at once, at most. A worker notices only at its next heartbeat that its task has ended: there are
+#: more of them than tasks that compute (which the pool of training tasks limits).
+PARALLELISM = 6
 
 _LOOPBACK = "127.0.0.1"
 
@@ -156,6 +157,7 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
             "task_instance_heartbeat_timeout_detection_interval": 5,
             "catchup_by_default": False,
         },
+        "workers": {"min_heartbeat_interval": 1},
         "logging": {"base_log_folder": home / "logs", "dag_processor_child_process_log_directory": home / "logs/dags"},
         "openlineage": {
             "transport": json.dumps({"type": "include.runtime.airflow.transport.LedgerTransport"}),

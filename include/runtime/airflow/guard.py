@@ -6,7 +6,7 @@ It waits for the end of its standard input: the other end of that pipe closes wi
 import signal
 import sys
 
-from include.runtime.airflow.process import stop
+from include.runtime.airflow.sessions import stop
 from include.settings import Settings
 
 

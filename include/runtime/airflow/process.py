@@ -5,15 +5,15 @@ process leads a session of its own, listens on the loopback address or not at al
 process that started them dies, whatever killed it.
 """
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +31,9 @@ from include.runtime.airflow.environment import (
     environment_of,
     secrets_of,
 )
+from include.runtime.airflow.sessions import CHILDREN, Started, alive, ended, recall, remember
+from include.runtime.airflow.sessions import processes as processes
+from include.runtime.airflow.sessions import stop as stop
 from include.settings import ROOT, Settings
 
 #: Where an embedded Airflow listens unless told otherwise.
@@ -48,15 +51,6 @@ _POLL_SECONDS = 0.25
 
 class AirflowError(TrainyardError):
     """The embedded Airflow did not start, or one of its processes ended."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Started:
-    """One of our processes. ``created`` (seconds since the epoch) tells it from a later process of the same number."""
-
-    name: str
-    pid: int
-    created: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,24 +90,24 @@ def start(
         DeclarationError: the port is taken, or an Airflow of this home runs already.
         AirflowError: a process ended, or was not healthy within *timeout_seconds*; nothing is left running.
     """
-    if _alive(settings):
+    if alive(settings):
         raise DeclarationError(
             "one Airflow runs in a home",
             value=f"{settings.home} has one on port {running_port(settings)}",
             remedy="Use it, or end it with `./trainyard stop`.",
         )
     _require_free(port)
-    _remember(settings, port, [])
+    remember(settings, port, [])
     if not detach:
         _start_guard(settings)
     try:
         _migrate(settings, port, progress)
         progress("Starting Airflow's API server, scheduler, DAG processor and triggerer")
         asked_at = time.time()
-        started: list[_Started] = []
+        started: list[Started] = []
         for name in PROCESSES:
             started.append(_spawn(name, settings, port))
-            _remember(settings, port, started)
+            remember(settings, port, started)
         airflow = RunningAirflow(settings=settings, port=port)
         _await_health(airflow, started, since=asked_at, timeout_seconds=timeout_seconds)
         with airflow.client("ada") as client:
@@ -141,46 +135,12 @@ def running(
 
 def attach(settings: Settings) -> RunningAirflow | None:
     """The Airflow that runs in this home, if one does."""
-    return RunningAirflow(settings=settings, port=running_port(settings)) if _alive(settings) else None
+    return RunningAirflow(settings=settings, port=running_port(settings)) if alive(settings) else None
 
 
 def running_port(settings: Settings) -> int:
     """The port that the last Airflow of this home was started on (0: none was)."""
-    return _recall(settings)[0]
-
-
-def stop(settings: Settings, *, patience_seconds: float = 8) -> None:
-    """End every process of this home's Airflow: asked first, then, after *patience_seconds*, killed.
-
-    Whole sessions end, the tasks that run in them too; a night that was cut off goes on after the next start. It ends
-    only processes that :func:`start` recorded, by number and time of birth, and what those started.
-    """
-    started = _recall(settings)[1]
-    sessions = {leader.pid for leader in started}
-    born = min((leader.created for leader in started), default=0.0)
-    doomed = _members(sessions, born)
-    for process in doomed:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _gone, alive = psutil.wait_procs(doomed, timeout=patience_seconds)
-    # Whoever was forked meanwhile is in the same sessions: look until nobody is left.
-    while alive := {*alive, *_members(sessions, born)}:
-        for process in alive:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        _gone, alive = psutil.wait_procs(alive, timeout=patience_seconds)
-    _process_file(settings).unlink(missing_ok=True)
-
-
-def processes(settings: Settings) -> dict[int, str]:
-    """Every living process of this home's Airflow, with its command line: the four and all that they started."""
-    started = _recall(settings)[1]
-    living = _members({leader.pid for leader in started}, min((leader.created for leader in started), default=0.0))
-    found = {}
-    for process in living:
-        with suppress(psutil.Error):
-            found[process.pid] = " ".join(process.cmdline())
-    return found
+    return recall(settings)[0]
 
 
 # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,7 +185,7 @@ def _migrate(settings: Settings, port: int, progress: Progress) -> None:
     marker.touch()
 
 
-def _spawn(name: str, settings: Settings, port: int) -> _Started:
+def _spawn(name: str, settings: Settings, port: int) -> Started:
     # Logs are read from the disk; the servers that would hand them to other machines listen on every interface.
     arguments = [name, "--skip-serve-logs"] if name in _LOG_SERVERS else [name]
     with _log_file(name, settings).open("ab") as output:
@@ -239,12 +199,8 @@ def _spawn(name: str, settings: Settings, port: int) -> _Started:
             start_new_session=True,
             umask=0o077,
         )
-    _children[process.pid] = process
-    return _Started(name=name, pid=process.pid, created=psutil.Process(process.pid).create_time())
-
-
-#: Our own children: asking them whether they ended also buries them.
-_children: dict[int, subprocess.Popen[bytes]] = {}
+    CHILDREN[process.pid] = process
+    return Started(name=name, pid=process.pid, created=psutil.Process(process.pid).create_time())
 
 
 def _start_guard(settings: Settings) -> None:
@@ -258,18 +214,16 @@ def _start_guard(settings: Settings) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _children[guard.pid] = guard
+    CHILDREN[guard.pid] = guard
 
 
-def _await_health(
-    airflow: RunningAirflow, started: Sequence[_Started], *, since: float, timeout_seconds: float
-) -> None:
+def _await_health(airflow: RunningAirflow, started: Sequence[Started], *, since: float, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
-    missing = set(PROCESSES)
+    missing, warm = set(PROCESSES), False
     with httpx.Client(base_url=airflow.url, timeout=5, trust_env=False) as http:
         while missing:
             for leader in started:
-                if _ended(leader):
+                if ended(leader):
                     log = _log_file(leader.name, airflow.settings)
                     raise AirflowError(
                         "Airflow's processes stay up",
@@ -284,12 +238,13 @@ def _await_health(
                 )
             time.sleep(_POLL_SECONDS)
             missing = _unhealthy(http, since)
+            if not warm and missing != set(PROCESSES):
+                # The server builds the tasks' API when it is first asked: seconds, which the first task need not wait.
+                warm = http.get("/execution/health", timeout=60).is_success
 
 
 def _unhealthy(http: httpx.Client, since: float) -> set[str]:
     """The processes that have not reported since *since* (a heartbeat of an earlier life may look fresh)."""
-    from datetime import datetime
-
     try:
         answer = http.get("/api/v2/monitor/health")
     except httpx.TransportError:
@@ -319,58 +274,3 @@ def _log_file(name: str, settings: Settings) -> Path:
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1][:300] if lines else "it printed nothing"
-
-
-# ── remembering and ending ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _process_file(settings: Settings) -> Path:
-    return airflow_home(settings) / "processes.json"
-
-
-def _remember(settings: Settings, port: int, started: Sequence[_Started]) -> None:
-    path = _process_file(settings)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"port": port, "processes": [[one.name, one.pid, one.created] for one in started]}))
-    draft.replace(path)
-
-
-def _recall(settings: Settings) -> tuple[int, list[_Started]]:
-    try:
-        kept = json.loads(_process_file(settings).read_text())
-    except FileNotFoundError:
-        return 0, []
-    return kept["port"], [_Started(name=name, pid=pid, created=created) for name, pid, created in kept["processes"]]
-
-
-def _alive(settings: Settings) -> bool:
-    return any(not _ended(leader) for leader in _recall(settings)[1])
-
-
-def _ended(leader: _Started) -> bool:
-    child = _children.get(leader.pid)
-    if child is not None and child.poll() is not None:
-        return True
-    try:
-        process = psutil.Process(leader.pid)
-        return bool(process.create_time() != leader.created or process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _members(sessions: set[int], born: float) -> list[psutil.Process]:
-    """The living processes of the sessions, whoever leads them still or not, born at *born* or later."""
-    found = []
-    for pid in psutil.pids():
-        try:
-            if os.getsid(pid) not in sessions:
-                continue
-            process = psutil.Process(pid)
-            if process.create_time() >= born - 0.01 and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            continue
-    for child in _children.values():
-        child.poll()
-    return found

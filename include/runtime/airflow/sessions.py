@@ -1,0 +1,120 @@
+"""The sessions of an embedded Airflow's processes: remembered in a file, and ended as a whole."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it publishes no types
+
+from include.runtime.airflow.environment import airflow_home
+from include.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """One of our processes. ``created`` (seconds since the epoch) tells it from a later process of the same number."""
+
+    name: str
+    pid: int
+    created: float
+
+
+def stop(settings: Settings, *, patience_seconds: float = 8) -> None:
+    """End every process of this home's Airflow: asked first, then, after *patience_seconds*, killed.
+
+    Whole sessions end, the tasks that run in them too; a night that was cut off goes on after the next start. It ends
+    only processes that were recorded when they started, by number and time of birth, and what those started.
+    """
+    started = recall(settings)[1]
+    doomed = _members(started)
+    for process in doomed:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, left = psutil.wait_procs(doomed, timeout=patience_seconds)
+    # Whoever was forked meanwhile is in the same sessions: look until nobody is left.
+    while left := {*left, *_members(started)}:
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, left = psutil.wait_procs(left, timeout=patience_seconds)
+    _process_file(settings).unlink(missing_ok=True)
+
+
+def processes(settings: Settings) -> dict[int, str]:
+    """Every living process of this home's Airflow, with its command line: the four and all that they started."""
+    started = recall(settings)[1]
+    found = {}
+    for process in _members(started):
+        with suppress(psutil.Error):
+            found[process.pid] = " ".join(process.cmdline())
+    return found
+
+
+#: Our own children: asking them whether they ended also buries them.
+CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _process_file(settings: Settings) -> Path:
+    return airflow_home(settings) / "processes.json"
+
+
+def remember(settings: Settings, port: int, started: Sequence[Started]) -> None:
+    """Write down what was started so far, in place of what was written before."""
+    path = _process_file(settings)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps({"port": port, "processes": [[one.name, one.pid, one.created] for one in started]}))
+    draft.replace(path)
+
+
+def recall(settings: Settings) -> tuple[int, list[Started]]:
+    """The port, and what was started last; 0 and nothing before the first start and after a stop."""
+    try:
+        kept = json.loads(_process_file(settings).read_text())
+    except FileNotFoundError:
+        return 0, []
+    return kept["port"], [Started(name=name, pid=pid, created=created) for name, pid, created in kept["processes"]]
+
+
+def alive(settings: Settings) -> bool:
+    """Whether one of the four processes of this home lives."""
+    return any(not ended(leader) for leader in recall(settings)[1])
+
+
+def ended(leader: Started) -> bool:
+    """Whether the process is no more; a child of ours is buried by that."""
+    child = CHILDREN.get(leader.pid)
+    if child is not None and child.poll() is not None:
+        return True
+    try:
+        process = psutil.Process(leader.pid)
+        return bool(process.create_time() != leader.created or process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _members(started: Sequence[Started]) -> list[psutil.Process]:
+    """The living processes of the sessions, whether their leaders live or not."""
+    sessions = {leader.pid for leader in started if not _replaced(leader)}
+    found = []
+    for pid in psutil.pids():
+        try:
+            if os.getsid(pid) in sessions and (process := psutil.Process(pid)).status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            continue
+    for child in CHILDREN.values():
+        child.poll()
+    return found
+
+
+def _replaced(leader: Started) -> bool:
+    """Whether the leader's number belongs to a later process by now. It cannot while its session has members."""
+    try:
+        return bool(psutil.Process(leader.pid).create_time() != leader.created)
+    except psutil.NoSuchProcess:
+        return False
