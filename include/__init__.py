@@ -10,5 +10,6 @@ everybody speaks). ``projects`` holds what teams declare.
 import os
 
 # Libraries that report their use by default read these when they are first imported: nothing here phones home.
-for _name, _value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("GX_ANALYTICS_ENABLED", "false"), ("DO_NOT_TRACK", "true")):
-    os.environ.setdefault(_name, _value)
+for _name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+    os.environ.setdefault(_name, "true")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
