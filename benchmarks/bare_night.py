@@ -98,7 +98,6 @@ def schedule(flights: pd.DataFrame) -> pd.DataFrame:
             "minute_of_hour": flights["minute"],
             "minute_of_day": flights["hour"] * 60 + flights["minute"],
             "weekday": weekday,
-            "weekend": weekday >= 5,
             "hour_of_week": weekday * 24 + flights["hour"],
             "departures_in_hour": flights.groupby(["origin", hour])["flight"].transform("size"),
             "departures_in_hour_by_airline": flights.groupby(["origin", "carrier", hour])["flight"].transform("size"),
@@ -139,14 +138,12 @@ def lags(flights: pd.DataFrame) -> pd.DataFrame:
     days = pd.date_range(day.min(), day.max())
     columns = {}
     for name, entity in {
-        "network": [],
-        "airport": ["origin"],
         "airline": ["carrier"],
         "destination": ["dest"],
         "airport_hour": ["origin", "hour"],
-        "airline_destination": ["carrier", "dest"],
+        "airport": ["origin"],
     }.items():
-        group = flights.groupby(entity).ngroup() if entity else pd.Series(0, index=flights.index)
+        group = flights.groupby(entity).ngroup()
         rows = (day - days[0]).dt.days.to_numpy()
         late, arrived = (
             outcomes[known]
@@ -166,15 +163,44 @@ def lags(flights: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=flights.index)
 
 
+def recent(flights: pd.DataFrame) -> pd.DataFrame:
+    """Late rate, delay and count of the arrivals that became known in the three whole hours before."""
+    known = flights["arrival_delay"].notna() & (
+        flights["outcome_recorded_at"] <= flights["scheduled_departure"] + pd.Timedelta(hours=36)
+    )
+    arrivals = pd.DataFrame(
+        {
+            "hour": flights["outcome_recorded_at"].dt.floor("h"),
+            "late": (flights["arrival_delay"] >= 15).astype(int),
+            "minutes": flights["arrival_delay"],
+            "all": 1,
+        }
+    )[known]
+    asked = (flights["scheduled_departure"] - pd.Timedelta(hours=1)).dt.floor("h")
+    hours = pd.date_range(asked.min() - pd.Timedelta(hours=3), asked.max(), freq="h")
+    rows = ((asked - hours[0]) // pd.Timedelta(hours=1)).to_numpy()
+    columns = {}
+    for name, entity in {"airport_3_hours": "origin", "airline_3_hours": "carrier"}.items():
+        group = flights.groupby(entity).ngroup()
+        summed = {}
+        for figure in ("late", "minutes", "all"):
+            by_hour = arrivals.groupby([arrivals["hour"], group])[figure].sum().unstack(fill_value=0)
+            by_hour = by_hour.reindex(index=hours, columns=range(group.max() + 1), fill_value=0)
+            summed[figure] = by_hour.rolling(3, min_periods=1).sum().shift(1)
+        arrived = summed["all"].where(summed["all"] > 0)
+        columns[f"{name}_late_rate"] = (summed["late"] / arrived).to_numpy()[rows, group]
+        columns[f"{name}_delay_minutes"] = (summed["minutes"] / arrived).to_numpy()[rows, group]
+        columns[f"{name}_arrivals"] = arrived.to_numpy()[rows, group]
+    return pd.DataFrame(columns, index=flights.index)
+
+
 def aircraft(flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
     joined = flights[["tailnum", "scheduled_departure"]].merge(planes, how="left", on="tailnum")
     return pd.DataFrame(
         {
             "aircraft_age_years": (joined["scheduled_departure"].dt.year - joined["year"]).to_numpy(),
             "aircraft_seats": joined["seats"].to_numpy(),
-            "aircraft_engines": joined["engines"].to_numpy(),
             "aircraft_manufacturer": joined["manufacturer"].to_numpy(),
-            "aircraft_unknown": joined["seats"].isna().to_numpy(),
         },
         index=flights.index,
     )
@@ -187,6 +213,7 @@ def build(frames: dict[str, pd.DataFrame], first: date) -> pd.DataFrame:
             schedule(flights),
             weather_before(flights, frames["weather"]),
             lags(flights),
+            recent(flights),
             aircraft(flights, frames["planes"]),
         ],
         axis=1,
