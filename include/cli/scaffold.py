@@ -1,5 +1,12 @@
 """``new``: a project that trains as it stands, to be made one's own."""
 
+import json
+import keyword
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +14,19 @@ import typer
 from rich.console import Console
 
 from include.core.errors import DeclarationError
-from include.core.records import ColumnType, Contract, Treatment
+from include.core.project import Window
+from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
 from include.settings import ROOT, Settings
 
-console = Console()
+console = Console(highlight=False)
 TEMPLATES = Path(__file__).parent / "templates"
+
+_LABELS = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
+_FULL = Window(days=90, validation_days=7, holdout_days=21)
+#: With fewer days the last quarter is held out, and half as many days choose among trials.
+_HOLDS_OUT_FULLY = 42
+_SHORTEST = 8
+_LINE = 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,6 +37,10 @@ def new(
     project: Annotated[str, typer.Argument(help="The project's name: lower-case letters, digits and _.")],
     dataset: Annotated[str, typer.Option(help="The dataset to predict for; it has a contract and a day column.")],
     label: Annotated[str, typer.Option(help="The column to predict: a number, or true/false.")],
+    purpose: Annotated[
+        str, typer.Option(prompt="What may the data be used for, in a sentence", help="Bound into every grant.")
+    ],
+    owner: Annotated[str, typer.Option(prompt="Which team answers for it", help="The team that answers for it.")],
     at: Annotated[
         float | None, typer.Option(help="For a yes/no label of a number: yes if it is at least this much.")
     ] = None,
@@ -30,7 +49,7 @@ def new(
     from include.contracts import load_folder
 
     settings = Settings.from_environment()
-    if not (project.isidentifier() and project.islower()):
+    if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):
         raise DeclarationError(
             "a project's name is a lower-case identifier", value=project, remedy="Use letters, digits and _."
         )
@@ -41,18 +60,115 @@ def new(
             value=dataset,
             remedy=f"Use one of {sorted(contracts)}, or `./trainyard contract new {dataset} PATH --time COLUMN`.",
         )
+    contract = contracts[dataset]
+    column, partition = _label(contract, label, at)
+    history = _history(contract, settings.production)
+    values = {
+        "project": project,
+        "purpose": _python(" ".join(purpose.split())),
+        "owner": _python(owner.strip()),
+        "dataset": dataset,
+        "key": contract.key,
+        "partition": partition,
+        "label": label,
+        "binary": column.type is ColumnType.BOOLEAN or at is not None,
+        "at": at,
+        "features": list(_known_in_time(contract, partition, label)),
+        "window": _window(contract, history),
+        "history": history,
+    }
     folder = settings.projects / project
-    values = _values(project, contracts[dataset], label, at)
     tests = ROOT / "tests" / "projects" / f"test_{project}.py"
     for target in (folder, tests):
         if target.exists():
             raise DeclarationError("a project is never overwritten", value=str(target), remedy="Choose another name.")
     _write({folder / "__init__.py": "project", folder / "features.py": "features", tests: "tests"}, values)
-    console.print(f"made {folder} and {tests}")
-    console.print(f"next: `./trainyard explain {project}`, `./trainyard test {tests}`, `./trainyard run {project}`")
+    _tell(project, folder, tests, history, values["features"])
+
+
+def _label(contract: Contract, label: str, at: float | None) -> tuple[Column, str]:
+    """The label's column, and the column that divides its dataset by day."""
+    partition, column = contract.partition_column, contract.column(label)
+    if partition is None:
+        raise DeclarationError(
+            "a project predicts for rows that belong to a day",
+            value=f"{contract.dataset} is one undivided table",
+            remedy="Draft its contract with `--time COLUMN`.",
+        )
+    if column is None or column.type not in _LABELS or column.treatment is not Treatment.CLEAR:
+        usable = sorted(c.name for c in contract.columns if c.type in _LABELS and c.treatment is Treatment.CLEAR)
+        raise DeclarationError(
+            "a label is a number or true/false, in clear", value=label, remedy=f"Use one of {usable}."
+        )
+    if at is not None and column.type is ColumnType.BOOLEAN:
+        raise DeclarationError("--at is for numbers", value=f"{label} is true/false", remedy="Leave it out.")
+    if _in_time(column, partition):
+        raise DeclarationError(
+            "a label becomes known after its row's time, or there is nothing to predict",
+            value=f"the contract of {contract.dataset} says that {label} is known in time",
+            remedy=f"Correct its knownAt (`{partition} + P1D`, say) and maturesAfterDays, and adopt the contract. "
+            "To ask some hours ahead of the row's time, start from include/projects/temperature_tomorrow.",
+        )
+    return column, partition
+
+
+def _in_time(column: Column, partition: str) -> bool:
+    """Whether the contract says that the value is known at the row's time."""
+    known_at = column.known_at
+    return known_at.column is None or (known_at.column == partition and known_at.offset.total_seconds() <= 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A feature that is a column of the row itself."""
+
+    name: str
+    column: str
+
+
+def _known_in_time(contract: Contract, partition: str, label: str) -> Iterator[Feature]:
+    taken = {"hour_of_day", "weekday", *contract.key}
+    for column in contract.columns:
+        usable = column.treatment is Treatment.CLEAR and column.type in {ColumnType.STRING, *_LABELS}
+        if usable and column.name not in {label, partition} and _in_time(column, partition):
+            name = re.sub(r"\W", "_", column.name)
+            while name in taken or not name.isidentifier() or keyword.iskeyword(name):
+                name = f"the_{name}"
+            taken.add(name)
+            yield Feature(name=name, column=column.name)
+
+
+def _history(contract: Contract, production: Path) -> Days | None:
+    """From the first to the last day that is filed; ``None`` if none is, or if the source has every day."""
+    from include.data.source import Source
+
+    folders = [] if contract.replay_days else Source(contract, production).folder.glob("day=*")
+    days = sorted(date.fromisoformat(folder.name.removeprefix("day=")) for folder in folders)
+    return Days(first=days[0], last=days[-1]) if days else None
+
+
+def _window(contract: Contract, history: Days | None) -> Window:
+    """A window that fits the history, at most 90 days.
+
+    Raises:
+        DeclarationError: the history is too short to train, choose and hold out.
+    """
+    if history is None:
+        return _FULL
+    days = len(history) - contract.matures_after_days - 1
+    if days < _SHORTEST:
+        raise DeclarationError(
+            f"there are at least {_SHORTEST + contract.matures_after_days + 1} days to learn from",
+            value=f"{len(history)} days of {contract.dataset}",
+            remedy="File more days.",
+        )
+    if days < _HOLDS_OUT_FULLY:
+        return Window(days=days, validation_days=max(1, days // 8), holdout_days=days // 4)
+    return Window(days=min(days, _FULL.days), validation_days=7, holdout_days=21)
 
 
 def _write(files: dict[Path, str], values: dict[str, object]) -> None:
+    import ibis
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -63,43 +179,43 @@ def _write(files: dict[Path, str], values: dict[str, object]) -> None:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 -- Python is written here, not HTML
     )
+
+    def of(dataset: str, column: str) -> str:
+        """The column's Python expression: by its name, unless tables call something else that."""
+        plain = column.isidentifier() and not keyword.iskeyword(column) and not hasattr(ibis.Table, column)
+        return f"{dataset}.{column}" if plain else f"{dataset}[{_quoted(column)}]"
+
+    environment.filters |= {"of": lambda column, dataset: of(dataset, column), "tuple": _tuple, "quoted": _quoted}
     rendered = {path: environment.get_template(f"{name}.py.j2").render(values) for path, name in files.items()}
     for path, text in rendered.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
 
-def _values(project: str, contract: Contract, label: str, at: float | None) -> dict[str, object]:
-    partition, column = contract.partition_column, contract.column(label)
-    if partition is None:
-        raise DeclarationError(
-            "a project predicts for rows that belong to a day",
-            value=f"{contract.dataset} is one undivided table",
-            remedy="Draft its contract with `--time COLUMN`.",
-        )
-    labels = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
-    if column is None or column.type not in labels or column.treatment is not Treatment.CLEAR:
-        usable = sorted(c.name for c in contract.columns if c.type in labels and c.treatment is Treatment.CLEAR)
-        raise DeclarationError(
-            "a label is a number or true/false, in clear", value=label, remedy=f"Use one of {usable}."
-        )
-    known = [
-        c.name
-        for c in contract.columns
-        if c.name != label
-        and c.name != partition
-        and c.treatment is Treatment.CLEAR
-        and c.type in {ColumnType.STRING, *labels}
-        and (c.known_at.column is None or (c.known_at.column == partition and c.known_at.offset.total_seconds() <= 0))
-    ]
-    return {
-        "project": project,
-        "dataset": contract.dataset,
-        "key": contract.key,
-        "partition": partition,
-        "label": label,
-        "binary": column.type is ColumnType.BOOLEAN or at is not None,
-        "at": at,
-        "matures": contract.matures_after_days,
-        "columns": known,
-    }
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _python(text: str) -> str:
+    """*text* as a string of Python, on several lines if it is long."""
+    if len(text) < _LINE:
+        return _quoted(text)
+    parts = textwrap.wrap(text, _LINE, drop_whitespace=False)
+    return "\n".join(["(", *(f"        {_quoted(part)}" for part in parts), "    )"])
+
+
+def _tuple(names: tuple[str, ...]) -> str:
+    one_line = f"({', '.join(map(_quoted, names))}{',' if len(names) == 1 else ''})"
+    return one_line if len(one_line) < _LINE else "\n".join(["(", *(f"    {_quoted(name)}," for name in names), ")"])
+
+
+def _tell(project: str, folder: Path, tests: Path, history: Days | None, features: object) -> None:
+    run = f"./trainyard run {project}"
+    if history is not None and history.last < datetime.now(UTC).date() - DAY:
+        run += f" --instant {history.last + DAY}"  # a night of today would find no rows
+    for line in (
+        f"made {folder} and {tests}",
+        "features: " + ", ".join(["hour_of_day", "weekday", *(each.name for each in features)]),  # type: ignore[attr-defined]
+        f"next: `./trainyard explain {project}`, `./trainyard test {tests.relative_to(ROOT)}`, `{run}`",
+    ):
+        console.print(line, soft_wrap=True, markup=False)

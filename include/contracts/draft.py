@@ -1,6 +1,6 @@
 """Propose a contract for Parquet files that have none: everything restricted until a steward says otherwise."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +17,26 @@ STAGED_DAY = "day="
 _DAY = "__day"
 
 
-def draft(dataset: str, parquet: Path, *, stewards: Sequence[str] = ()) -> str:
+def draft(
+    dataset: str,
+    parquet: Path,
+    *,
+    stewards: Sequence[str] = (),
+    location: str | None = None,
+    outcomes: Collection[str] = (),
+    known_after_days: int = 0,
+) -> str:
     """A contract's YAML for the Parquet file, or the folder of them, at *parquet*.
 
     It loads with :func:`include.contracts.load`, as ``<dataset>.odcs.yaml``, once it names *stewards*. Types
     come from the files; the primary key is a smallest set of columns without duplicates or nulls; the partition column
     is the one timestamp that agrees with the folders ``day=YYYY-MM-DD``, where there are such. Every column is
-    ``restricted``. No value of the data enters the text.
+    ``restricted``, and known at the time of its row; the *outcomes* that many days later. *location* is written in the
+    place of *parquet*'s own path. No value of the data enters the text.
 
     Raises:
-        ContractError: the dataset's name is no identifier, or a column has a type that contracts do not know.
+        ContractError: the dataset's name is no identifier, a column has a type that contracts do not know, or
+            *outcomes* names what is no column of a dataset that is divided by day.
         DataError: there is no readable Parquet there, or it has no rows.
     """
     if not dataset.isidentifier():
@@ -35,13 +45,31 @@ def draft(dataset: str, parquet: Path, *, stewards: Sequence[str] = ()) -> str:
     table = _read(parquet, files)
     types = {field.name: _type_of(field.name, field.type) for field in table.schema if field.name != _DAY}
     partition = _partition_column(table, types) if _by_day(parquet, files) else None
-    key, unique = _key(table, types, partition)
+    _check_outcomes(outcomes, types, partition)
+    key, unique = _key(table, {name: kind for name, kind in types.items() if name not in outcomes}, partition)
+    folder = str((parquet if parquet.is_dir() else parquet.parent).absolute())
+    late = f"{partition} + P{known_after_days}D" if known_after_days else partition
+    known = {name: (late if name in outcomes else partition) or "always" for name in types}
     lines = [
-        *_head(dataset, parquet if parquet.is_dir() else parquet.parent, stewards),
-        *_table_lines(dataset, partition, unique=unique),
-        *(line for name, kind in types.items() for line in _column_lines(name, kind, key, partition)),
+        *_head(dataset, location or folder, stewards),
+        *_table_lines(dataset, partition, known_after_days, unique=unique),
+        *(line for name, kind in types.items() for line in _column_lines(name, kind, key, partition, known[name])),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _check_outcomes(outcomes: Collection[str], types: dict[str, ColumnType], partition: str | None) -> None:
+    unknown = sorted(set(outcomes) - (set(types) - {partition}))
+    if unknown:
+        remedy = f"Use some of {sorted(set(types) - {partition})}."
+        raise ContractError(
+            "an outcome is a column that becomes known after its row's time", value=unknown, remedy=remedy
+        )
+    if outcomes and partition is None:
+        remedy = "Name the timestamp that divides the rows by day: `--time COLUMN`."
+        raise ContractError(
+            "outcomes are known some days after their row's time", value="no time column", remedy=remedy
+        )
 
 
 def _by_day(parquet: Path, files: Sequence[Path]) -> bool:
@@ -128,7 +156,7 @@ def _identifies(table: "pa.Table", names: tuple[str, ...]) -> bool:
     return bool(table.select(names).group_by(list(names)).aggregate([]).num_rows == table.num_rows)
 
 
-def _head(dataset: str, folder: Path, stewards: Sequence[str]) -> Iterator[str]:
+def _head(dataset: str, location: str, stewards: Sequence[str]) -> Iterator[str]:
     yield f"# The data contract of {dataset}, in the Open Data Contract Standard 3: a draft, made from its files."
     yield "# EDIT what is marked so; then a steward named below adopts it. Grants bind the adopted version's digest."
     yield "apiVersion: v3.1.0"
@@ -140,7 +168,7 @@ def _head(dataset: str, folder: Path, stewards: Sequence[str]) -> Iterator[str]:
     yield "  - server: production"
     yield "    type: local"
     yield "    format: parquet"
-    yield f"    path: {_quoted(str(folder.absolute()))}"
+    yield f"    path: {_quoted(location)}"
     yield "roles:"
     yield "  - role: data-steward"
     yield "    access: read"
@@ -152,7 +180,7 @@ def _head(dataset: str, folder: Path, stewards: Sequence[str]) -> Iterator[str]:
     yield "    unit: d"
 
 
-def _table_lines(dataset: str, partition: str | None, *, unique: bool) -> Iterator[str]:
+def _table_lines(dataset: str, partition: str | None, known_after_days: int, *, unique: bool) -> Iterator[str]:
     yield "schema:"
     yield f"  - name: {dataset}"
     yield "    physicalType: parquet"
@@ -163,13 +191,15 @@ def _table_lines(dataset: str, partition: str | None, *, unique: bool) -> Iterat
     else:
         yield "    customProperties:"
         yield "      - property: maturesAfterDays  # EDIT: after how many days all values of a day are known"
-        yield "        value: 0"
+        yield f"        value: {known_after_days}"
     if not unique:
         yield f"    # EDIT: no set of up to {LONGEST_KEY} columns identifies a row; correct primaryKey below."
     yield "    properties:"
 
 
-def _column_lines(name: str, kind: ColumnType, key: tuple[str, ...], partition: str | None) -> Iterator[str]:
+def _column_lines(
+    name: str, kind: ColumnType, key: tuple[str, ...], partition: str | None, known_at: str
+) -> Iterator[str]:
     yield f"      - name: {_quoted(name)}"
     yield f"        logicalType: {kind}"
     yield "        classification: restricted  # EDIT: public, internal or confidential, if it is"
@@ -181,7 +211,7 @@ def _column_lines(name: str, kind: ColumnType, key: tuple[str, ...], partition: 
         yield "        required: true"
     yield "        customProperties:"
     yield "          - property: knownAt  # EDIT: always, a timestamp column, or one and an offset: `ordered_at + PT1H`"
-    yield f"            value: {_quoted(partition or 'always')}"
+    yield f"            value: {_quoted(known_at)}"
     yield "          # EDIT if it names a person: `personal` is direct-identifier (never read) or join-key (a token)"
     yield "          # - property: personal"
     yield "          #   value: direct-identifier"

@@ -1,15 +1,15 @@
 """Features of rows that are not in production yet, computed by the same expressions as a night's."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import DataError
 from include.core.project import Project
-from include.core.records import DAY, Contract, DatasetScope, Days, Partition, Snapshot, Treatment
+from include.core.records import DAY, Contract, DatasetScope, Days, KnownAt, Partition, Snapshot, Treatment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def read_rows(file: Path, contract: Contract) -> "pa.Table":
     """The rows of a Parquet or CSV file, typed as *contract* says.
 
-    What becomes known only later (outcomes) may be left out and is then null; all that is known by the row's own time
-    columns must be there. Columns that the contract does not have are ignored.
+    What becomes known only later than the row's own time columns (outcomes) may be left out and is then null; all else
+    must be there. Columns that the contract does not have are ignored.
 
     Raises:
         DataError: the file cannot be read, holds no rows, lacks a column, or a value does not fit its type.
@@ -38,7 +38,7 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
         column.name
         for column in contract.columns
         if column.name not in table.column_names
-        and (column.required or column.known_at.column is None or column.known_at.column in table.column_names)
+        and (column.required or _known_in_time(column.known_at, table.column_names))
         and column.name != column.known_at.column
     )
     if missing or table.num_rows == 0:
@@ -59,6 +59,10 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
                 remedy="Convert the column.",
             ) from None
     return pa.table(columns)
+
+
+def _known_in_time(known_at: KnownAt, held: Collection[str]) -> bool:
+    return known_at.column is None or (known_at.column in held and known_at.offset <= timedelta(0))
 
 
 def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: "Pseudonyms") -> "pa.Table":
