@@ -39,7 +39,9 @@ def make_yard(tmp_path: Path, production: Path, new_home: Path) -> MakeYard:
     numbers = itertools.count(1)
 
     def make(**given: Path) -> Yard:
-        return Yard.built(**{"home": tmp_path / f"home-{next(numbers)}", "production": production, "template": new_home, **given})
+        return Yard.built(
+            **{"home": tmp_path / f"home-{next(numbers)}", "production": production, "template": new_home, **given}
+        )
 
     return make
 

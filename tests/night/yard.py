@@ -141,17 +141,13 @@ class Yard:
             promotion=platform.load(Promotion, digests["promote"]),
         )
 
-    def step(
-        self, name: str, project: Project, run: Run, digests: Mapping[str, str], *, now: datetime = NOW
-    ) -> str:
+    def step(self, name: str, project: Project, run: Run, digests: Mapping[str, str], *, now: datetime = NOW) -> str:
         """One step of :data:`STEPS`, given the digests of those before it."""
         if name == "snapshot":
             return steps.snapshot(self.platform, project, run, now=now)
         if name.startswith("train"):
             shard = int(name.removeprefix("train-"))
-            return steps.train(
-                self.platform, project, run, digests["plan"], shard, now=now, clock=lambda: now
-            )
+            return steps.train(self.platform, project, run, digests["plan"], shard, now=now, clock=lambda: now)
         step, takes = {
             "validate": (steps.validate, "snapshot"),
             "features": (steps.features, "snapshot"),
@@ -162,8 +158,8 @@ class Yard:
         return step(self.platform, project, run, digests[takes], now=now)
 
     def events(self, *kinds: type[Event], run_id: str | None = None) -> list[Event]:
-        """All events of *kinds* in their order, of one run if it is named."""
-        events = [entry.event for entry in self.platform.ledger.read_all(kinds=kinds)]
+        """All events (of *kinds*, if any is named) in their order, of one run if it is named."""
+        events = [entry.event for entry in self.platform.ledger.read_all(kinds=kinds or None)]
         return [event for event in events if run_id is None or getattr(event, "run_id", None) == run_id]
 
     def attempts(self, run_id: str) -> dict[str, list[str]]:

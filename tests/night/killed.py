@@ -1,0 +1,64 @@
+"""A night in a process of its own that dies at a chosen write, forked from one that has imported everything."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+#: What a night imports: paid for once.
+IMPORTED = (
+    "duckdb", "great_expectations", "ibis", "lightgbm", "mlflow.lightgbm", "optuna", "scipy.stats",
+    "include.data.features", "include.data.snapshot", "include.data.validation", "include.training.evaluation",
+    "tests.night.killed", "tests.night.yard",
+)  # fmt: skip
+
+
+def night(home: Path, production: Path, code: str, *, die_at: int | None) -> int:
+    """Run the night in a child, to its end or to its *die_at*-th write; the child's exit status (-9: killed)."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    child = context.Process(target=_night, args=(home, production, code, die_at))
+    child.start()
+    child.join()
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+def _night(home: Path, production: Path, code: str, die_at: int | None) -> None:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    from tests.night.yard import Yard
+
+    if die_at is not None:
+        _die_at(die_at)
+    Yard(home=home, production=production, code=code).night()
+
+
+def _die_at(point: int) -> None:
+    """Count the moments before and after each write to the ledger and to the stores; end the process at *point*."""
+    from include import store
+    from include.ledger import Ledger
+
+    seen, lock = 0, threading.Lock()
+
+    def count() -> None:
+        nonlocal seen
+        with lock:
+            seen += 1
+            if seen == point:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(write: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*given: Any, **named: Any) -> Any:
+            count()
+            result = write(*given, **named)
+            count()
+            return result
+
+        return counted
+
+    for owner, names in ((Ledger, ("append", "record", "receive")), (store.Store, ("put", "put_file"))):
+        for name in names:
+            setattr(owner, name, around(getattr(owner, name)))

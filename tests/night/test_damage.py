@@ -1,0 +1,265 @@
+"""Bad input stops a night before anyone learns from it, is named without a value, and leaves nothing half-written."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include import steps
+from include.core.errors import (
+    ContractError,
+    DataError,
+    DeclarationError,
+    LedgerUnavailable,
+    StoreUnavailable,
+    TrainyardError,
+    ValidationFailed,
+)
+from include.core.events import DataValidated, LeaseTaken, RunStarted, StepFailed, TrialRecorded
+from include.core.project import FeatureGroup, Project, Severity
+from include.runtime import local
+from tests.night.conftest import MakeYard
+from tests.night.scan import files_with
+from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard, replaced
+
+DAY = "2013-05-20"
+WINDOW = [f"2013-05-{day:02}" for day in range(9, 32)]
+#: What the damaged rows hold. None of it occurs elsewhere.
+DISTANCE, FLIGHT, TAIL, DESTINATION = -77123.25, 987654321, "N0DAMAGE", "ZQXWV"
+TRACES = ("77123", "987654321", TAIL, DESTINATION)
+
+Change = Callable[[Path], None]
+
+
+def damage(file: Path) -> None:
+    """Three rows whose values no flight can have."""
+    table = pq.read_table(file)
+    for name, value in (("distance", DISTANCE), ("flight", FLIGHT), ("tailnum", TAIL), ("dest", DESTINATION)):
+        held = table[name].combine_chunks()
+        wrong = pa.array([value] * 3, held.type)
+        if name == "flight":  # the key stays a key
+            wrong = pa.array([value + number for number in range(3)], held.type)
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.chunked_array([wrong, held.slice(3)]))
+    pq.write_table(table, file)
+
+
+def truncate(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+
+
+def flip(file: Path) -> None:
+    """One byte in the middle of the pages."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    file.write_bytes(bytes(data))
+
+
+def double_rows(file: Path) -> None:
+    table = pq.read_table(file)
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), file)
+
+
+def without_column(file: Path) -> None:
+    pq.write_table(pq.read_table(file).drop_columns(["distance"]), file)
+
+
+def without_rows(file: Path) -> None:
+    pq.write_table(pq.read_table(file).slice(0, 0), file)
+
+
+def calm(file: Path) -> None:
+    """No wind is known: a warning of the project."""
+    table = pq.read_table(file)
+    place = table.column_names.index("wind_speed")
+    pq.write_table(table.set_column(place, "wind_speed", pa.nulls(len(table), pa.float64())), file)
+
+
+@pytest.fixture
+def damaged(make_yard: MakeYard, production: Path, tmp_path: Path) -> Callable[..., Yard]:
+    """A deployment whose production was changed, and granted."""
+
+    def make(change: Change, *days: str, dataset: str = "flights") -> Yard:
+        yard = make_yard(production=replaced(production, tmp_path / "production", dataset, change, *days))
+        yard.grant(FLIGHTS)
+        return yard
+
+    return make
+
+
+def repair(yard: Yard, production: Path, *days: str, dataset: str = "flights") -> None:
+    for day in days:
+        place = Path(dataset) / f"day={day}" / "part.parquet"
+        (yard.production / place).unlink()
+        (yard.production / place).hardlink_to(production / place)
+
+
+def traces(yard: Yard) -> list[str]:
+    """Files outside the vault in which a value of the damaged rows stands."""
+    found = [path for trace in TRACES for path in files_with(trace, yard.home)]
+    return [path for path in found if not path.startswith("vault/")]
+
+
+def test_impossible_values_stop_a_night_before_its_plan_until_they_are_repaired(
+    damaged: Callable[..., Yard],
+    production: Path,
+    done: tuple[Yard, Night],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    yard = damaged(damage, DAY)
+    reached: list[str] = []
+    with pytest.raises(
+        ValidationFailed, match=f"flights: expect_column_values_to_be_between of distance on {DAY}, 3 of"
+    ):
+        yard.night(before=reached.append)
+    assert reached == ["snapshot", "validate"]
+    (validated,) = yard.events(DataValidated)
+    assert isinstance(validated, DataValidated)
+    assert validated.worst is Severity.CRITICAL
+
+    with pytest.raises(ValidationFailed):  # what is recorded as failed is not passed the second time
+        yard.night()
+    assert yard.events(TrialRecorded) == []
+
+    repair(yard, production, DAY)
+    _, undamaged = done
+    night = yard.night()
+    assert night.digests | {"validate": ""} == undamaged.digests | {"validate": ""}
+    assert traces(yard) == []
+    printed = capfd.readouterr()
+    assert not any(trace in caplog.text + printed.out + printed.err for trace in TRACES)
+
+
+def test_an_error_about_damaged_rows_holds_no_value_of_them_with_all_its_causes(damaged: Callable[..., Yard]) -> None:
+    yard = damaged(damage, DAY)
+    with pytest.raises(ValidationFailed) as caught:
+        yard.night()
+    told: list[str] = []
+    error: BaseException | None = caught.value
+    while error is not None:
+        told.append(f"{error!r} {error}")
+        error = error.__cause__ or error.__context__
+    assert not any(trace in text for trace in TRACES for text in told)
+    assert yard.settings.user not in "".join(told)
+
+
+@pytest.mark.parametrize("change", [truncate, flip])
+def test_a_broken_file_stops_a_night_by_naming_its_dataset_and_day_until_it_is_repaired(
+    damaged: Callable[..., Yard], production: Path, done: tuple[Yard, Night], change: Change
+) -> None:
+    yard = damaged(change, DAY)
+    with pytest.raises(DataError, match=f"flights of {DAY}: the file is whole and readable Parquet"):
+        yard.night()
+    assert yard.attempts("night")["snapshot"] == ["DataError"]
+    repair(yard, production, DAY)
+    _, undamaged = done
+    assert yard.night().digests == undamaged.digests
+
+
+def test_a_warning_is_reported_and_the_night_goes_on(damaged: Callable[..., Yard]) -> None:
+    yard = damaged(calm, *WINDOW[:5], dataset="weather")
+    assert yard.night().promotion.verdict.promote
+    (validated,) = yard.events(DataValidated)
+    assert isinstance(validated, DataValidated)
+    assert validated.worst is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("change", "days", "error", "message"),
+    [
+        (double_rows, [DAY], DataError, f"flights of {DAY}"),
+        (without_column, [DAY], ContractError, r"missing \['distance'\]"),
+        (without_rows, WINDOW, DataError, "flights: the window of a night has rows"),
+    ],
+)
+def test_data_that_cannot_be_used_stops_a_night_in_its_snapshot(
+    damaged: Callable[..., Yard], change: Change, days: list[str], error: type[TrainyardError], message: str
+) -> None:
+    yard = damaged(change, *days)
+    with pytest.raises(error, match=message):
+        yard.night()
+    assert yard.attempts("night") == {"declare": ["step_finished"], "snapshot": [error.__name__]}
+    assert yard.unended() == []
+
+
+def never_late(flights: Any) -> Any:
+    return flights.select(*FLIGHTS.target.key, label=(flights.arrival_delay > 1e9).cast("int8"))
+
+
+def test_a_label_of_one_class_stops_a_night_before_a_trial_is_drawn(make_yard: MakeYard) -> None:
+    yard = make_yard()
+    project = replace(FLIGHTS, target=replace(FLIGHTS.target, label=never_late))
+    yard.grant(project)
+    with pytest.raises(DataError, match="both classes of a binary label occur in every stretch"):
+        yard.night(project)
+    assert yard.attempts("night")["plan"] == ["DataError"]
+    assert yard.events(TrialRecorded) == []
+
+
+def of_no_column(flights: Any) -> Any:
+    return flights.select(*FLIGHTS.target.key, altitude=flights.altitude)
+
+
+def test_a_feature_of_an_unknown_column_stops_a_night_before_it_begins(yard: Yard) -> None:
+    project: Project = replace(FLIGHTS, features=(FeatureGroup(name="wrong", build=of_no_column),))
+    with pytest.raises(DeclarationError, match=r"of_no_column.*column 'altitude'") as caught:
+        steps.begin(yard.platform, project, run_id="night", instant=INSTANT, now=NOW)
+    assert "Columns to choose from" in caught.value.remedy
+    assert yard.events(RunStarted, LeaseTaken) == []  # so that the next night need not wait for a lease
+
+
+@pytest.mark.parametrize("nth", [1, 20, 60, 90])
+def test_a_full_disk_is_named_heals_and_leaves_no_half_written_artifact(
+    yard: Yard, done: tuple[Yard, Night], nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced = 0
+    fsync = os.fsync
+
+    def full(handle: int) -> None:
+        nonlocal forced
+        forced += 1
+        if forced >= nth:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    monkeypatch.setattr("include.store.os.fsync", full)
+    with pytest.raises(StoreUnavailable, match="No space left on device") as caught:
+        yard.night()
+    assert caught.value.retry_heals
+    monkeypatch.undo()
+    assert [path for path in yard.home.rglob("incoming/*") if path.is_file()] == []
+    _, undisturbed = done
+    assert yard.night().digests == undisturbed.digests
+
+
+def test_a_ledger_that_is_not_there_is_named_and_nothing_is_made_in_its_place(yard: Yard, tmp_path: Path) -> None:
+    settings = replace(yard.settings, ledger=f"sqlite:///{tmp_path / 'unmounted' / 'ledger.db'}")
+    with pytest.raises(LedgerUnavailable, match="unmounted"):
+        local.open_platform(settings)
+    assert not (tmp_path / "unmounted").exists()
+
+
+def test_a_store_that_is_not_there_stops_the_night_and_is_not_replaced(yard: Yard, tmp_path: Path) -> None:
+    settings = replace(yard.settings, store=str(tmp_path / "unmounted" / "store"))
+    platform = replace(local.open_platform(settings), code=lambda _: yard.code)
+    with pytest.raises(StoreUnavailable, match="unmounted"):
+        steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    assert not (tmp_path / "unmounted").exists()
+    assert yard.night().promotion.version == 1
+
+
+def test_an_error_is_recorded_with_the_sentence_that_its_reader_gets(damaged: Callable[..., Yard]) -> None:
+    yard = damaged(truncate, DAY)
+    with pytest.raises(DataError) as caught:
+        yard.night()
+    (failed,) = yard.events(StepFailed)
+    assert isinstance(failed, StepFailed)
+    assert failed.message == str(caught.value)

@@ -1,0 +1,112 @@
+"""A run keeps its code and its instant; one night of a project runs at a time, and one that lost its lease is mute."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from include import steps
+from include.core.errors import CodeChanged, DeclarationError, LeaseHeld, LedgerError
+from include.core.events import TrialRecorded
+from include.ledger.journal import Journal
+from include.runtime.code import code_digest
+from include.settings import ROOT
+from tests.night.conftest import MakeYard
+from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard
+
+EXPIRED = NOW + steps.LEASE + timedelta(minutes=1)
+
+
+def test_a_run_whose_project_changed_under_it_does_not_go_on(yard: Yard, tmp_path: Path) -> None:
+    projects = shutil.copytree(ROOT / "include" / "projects", tmp_path / "projects")
+    include = shutil.copytree(ROOT / "include", tmp_path / "include")
+    digest = lambda project: code_digest(include, projects, project)  # noqa: E731
+    platform = replace(yard.platform, code=digest)
+    steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    other = projects / "temperature_tomorrow" / "features.py"
+    other.write_text(other.read_text() + "# another team's change\n")
+    assert steps.resume(platform, FLIGHTS, run_id="night", now=NOW).code_digest == digest(FLIGHTS.name)
+    features = projects / "flight_delay" / "features.py"
+    features.write_text(features.read_text() + "# a change\n")
+    with pytest.raises(CodeChanged, match="computed by the code that it began with"):
+        steps.resume(platform, FLIGHTS, run_id="night", now=NOW)
+    with pytest.raises(CodeChanged):
+        steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    assert not CodeChanged.retry_heals
+
+
+def test_a_run_keeps_the_instant_that_it_began_with(yard: Yard) -> None:
+    begun = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    assert steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT + LATER, now=NOW) == begun
+
+
+def test_a_step_of_a_run_that_never_began_is_refused(yard: Yard) -> None:
+    with pytest.raises(DeclarationError, match="belongs to a run that has begun"):
+        steps.resume(yard.platform, FLIGHTS, run_id="nobody", now=NOW)
+
+
+def test_two_nights_of_one_project_do_not_run_at_once_but_two_projects_do(yard: Yard) -> None:
+    run = steps.begin(yard.platform, FLIGHTS, run_id="first", instant=INSTANT, now=NOW)
+    with pytest.raises(LeaseHeld, match="first"):
+        steps.begin(yard.platform, FLIGHTS, run_id="second", instant=INSTANT + LATER, now=NOW)
+    steps.begin(yard.platform, TEMPERATURE, run_id="second", instant=INSTANT, now=NOW)
+    steps.end(yard.platform, run)
+    steps.begin(yard.platform, FLIGHTS, run_id="second", instant=INSTANT + LATER, now=NOW)
+
+
+def test_a_night_that_was_refused_the_lease_can_begin_later_under_the_same_name(yard: Yard) -> None:
+    run = steps.begin(yard.platform, FLIGHTS, run_id="first", instant=INSTANT, now=NOW)
+    with pytest.raises(LeaseHeld):
+        yard.night(run_id="second")
+    steps.end(yard.platform, run)
+    assert yard.night(run_id="second").promotion.version == 1
+
+
+def test_a_night_whose_lease_was_taken_over_writes_nothing_any_more(
+    done: tuple[Yard, Night], make_yard: MakeYard
+) -> None:
+    _, night = done
+    yard = make_yard()
+    yard.grant(FLIGHTS)
+    old = steps.begin(yard.platform, FLIGHTS, run_id="old", instant=INSTANT, now=NOW)
+    assert yard.night(run_id="new", now=EXPIRED).digests == night.digests
+    taken_over = steps.begin(yard.platform, FLIGHTS, run_id="newer", instant=INSTANT, now=EXPIRED)
+    known = yard.events()
+    for name in STEPS:
+        with pytest.raises(LedgerError):
+            yard.step(name, FLIGHTS, old, night.digests)
+    with pytest.raises(LeaseHeld, match="newer"):
+        steps.resume(yard.platform, FLIGHTS, run_id="old", now=EXPIRED)
+    steps.end(yard.platform, old)  # not its lease any more
+    assert yard.events() == known
+    assert steps.resume(yard.platform, FLIGHTS, run_id="newer", now=EXPIRED) == taken_over
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "train-1"])
+def test_a_night_that_is_taken_over_within_a_step_does_not_record_that_step(
+    yard: Yard, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step had begun under its lease. The new night makes what it made, once."""
+    run = steps.begin(yard.platform, FLIGHTS, run_id="old", instant=INSTANT, now=NOW)
+    digests: dict[str, str] = {}
+    for name in STEPS[: STEPS.index(step)]:
+        digests[name] = yard.step(name, FLIGHTS, run, digests)
+    begins = Journal.attempt
+
+    @contextmanager
+    def overtaken(journal: Journal, name: str) -> Iterator[str]:
+        with begins(journal, name) as attempt:
+            monkeypatch.undo()
+            steps.begin(yard.platform, FLIGHTS, run_id="new", instant=INSTANT, now=EXPIRED)
+            yield attempt
+
+    monkeypatch.setattr(Journal, "attempt", overtaken)
+    with pytest.raises(LedgerError, match=r"lease|fence|token"):
+        yard.step(step, FLIGHTS, run, digests)
+    assert yard.attempts("old").get(step) == ["LedgerError"]
+    assert yard.night(run_id="new", now=EXPIRED).promotion.version == 1
+    assert len(yard.events(TrialRecorded)) == 4
