@@ -9,13 +9,21 @@ may be killed at any line and run again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import CodeChanged, DeclarationError, RegistryError, ValidationFailed
+from include.core.errors import (
+    CodeChanged,
+    DeclarationError,
+    LedgerError,
+    RegistryError,
+    TrainyardError,
+    ValidationFailed,
+)
 from include.core.events import DataValidated, LineageEmitted, ModelEvaluated, RunStarted, TrialRecorded
 from include.core.project import Project, Severity
 from include.core.records import (
@@ -93,33 +101,45 @@ class Platform:
 def begin(platform: Platform, project: Project, *, run_id: str, instant: datetime, now: datetime) -> Run:
     """Start the night *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
 
-    Takes the project's lease and derives from the code what the night reads.
+    Takes the project's lease and derives from the code what the night reads. A run that cannot begin leaves the lease
+    to the next.
 
     Raises:
         LeaseHeld: another night of this project is running.
         CodeChanged: the run began under other code.
-        DeclarationError: the project reads what its contracts do not have.
+        DeclarationError: the project reads what its contracts do not have, or *instant* has no time zone.
     """
     from include.lineage.declaration import declare, digest_of
 
     stream = run_stream(project.name, run_id)
     if platform.ledger.find(stream) is not None:
         return resume(platform, project, run_id=run_id, now=now)
+    if instant.tzinfo is None:
+        raise DeclarationError(
+            "an instant has a time zone",
+            value=instant.isoformat(),
+            remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
+        )
     declared, _ = digest_of(project, platform.contracts)
     fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
     run = Run(
         project=project.name,
         run_id=run_id,
-        instant=instant,
+        instant=instant.astimezone(UTC),
         code_digest=platform.code(project.name),
         declaration_digest=declared,
         fence=fence.token,
     )
-    Journal(platform.ledger, run).once(
-        "declare", (declared,), lambda: platform.keep(declare(project, platform.contracts))
-    )
-    started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
-    platform.ledger.record(stream, started, key=stream, fence=fence)
+    try:
+        Journal(platform.ledger, run).once(
+            "declare", (declared,), lambda: platform.keep(declare(project, platform.contracts))
+        )
+        started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
+        platform.ledger.record(stream, started, key=stream, fence=fence)
+    except TrainyardError:
+        with suppress(LedgerError):  # out of reach: the lease expires
+            end(platform, run)
+        raise
     return run
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_a_run_whose_project_changed_under_it_does_not_go_on(yard: Yard, tmp_pat
 def test_a_run_keeps_the_instant_that_it_began_with(yard: Yard) -> None:
     begun = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
     assert steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT + LATER, now=NOW) == begun
+
+
+def test_an_instant_has_a_time_zone_and_means_the_same_in_each(yard: Yard) -> None:
+    with pytest.raises(DeclarationError, match="an instant has a time zone"):
+        steps.begin(yard.platform, FLIGHTS, run_id="naive", instant=INSTANT.replace(tzinfo=None), now=NOW)
+    local = INSTANT.astimezone(ZoneInfo("America/New_York"))
+    run = steps.begin(yard.platform, FLIGHTS, run_id="local", instant=local, now=NOW)
+    assert run.instant.isoformat() == INSTANT.isoformat()
+    assert steps.resume(yard.platform, FLIGHTS, run_id="local", now=NOW) == run
 
 
 def test_a_step_of_a_run_that_never_began_is_refused(yard: Yard) -> None:
