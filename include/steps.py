@@ -507,8 +507,9 @@ def _once(
     platform: Platform, run: Run, step: str, inputs: tuple[object, ...], compute: Callable[[], str], *, now: datetime
 ) -> str:
     """What *step* made of *inputs*, computed if it never was; the grants are verified either way."""
-    platform.access.require(scope_of(platform, run), now=now)
-    return Journal(platform.ledger, run).once(step, inputs, compute)
+    scope = scope_of(platform, run)
+    journal = Journal(platform.ledger, run)
+    return journal.once(step, inputs, compute, allowed=lambda: platform.access.require(scope, now=now))
 
 
 def _open(platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime) -> "Opened":

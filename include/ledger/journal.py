@@ -25,13 +25,22 @@ class Journal:
         self._stream = run_stream(run.project, run.run_id)
         self.fence = Fence(project=run.project, token=run.fence)
 
-    def once(self, step: str, inputs: tuple[object, ...], compute: Callable[[], str]) -> str:
+    def once(
+        self,
+        step: str,
+        inputs: tuple[object, ...],
+        compute: Callable[[], str],
+        *,
+        allowed: Callable[[], object] = lambda: None,
+    ) -> str:
         """What the project's *step* made of *inputs*, in whichever run; computed and recorded if it never was.
 
-        The run's code is one of the inputs. Raises what *compute* raises, after recording it.
+        The run's code is one of the inputs. *allowed* is called first, and raises unless the output may be used. Raises
+        what *allowed* and *compute* raise, after recording it.
         """
         digest = record_digest((self._run.code_digest, *inputs))
         with self.attempt(step) as attempt:
+            allowed()
             output = self.output(step, digest) or compute()
             self.finish(step, attempt, inputs=digest, output=output)
             return output
@@ -42,16 +51,31 @@ class Journal:
         return entry.event.output if entry is not None and isinstance(entry.event, StepFinished) else None
 
     def finish(self, step: str, attempt: str, *, inputs: str, output: str) -> None:
-        """Record the fact that *inputs* make *output* or, where it is known, that it was taken again."""
+        """Record the fact that *inputs* make *output* or, where it is known, that it was taken again.
+
+        Raises:
+            LedgerError: the ledger says that *inputs* make something else.
+        """
         project, run_id = self._run.project, self._run.run_id
-        if self.output(step, inputs) is None:
-            finished = StepFinished(
-                project=project, run_id=run_id, step=step, attempt=attempt, inputs=inputs, output=output
+        finished = StepFinished(
+            project=project, run_id=run_id, step=step, attempt=attempt, inputs=inputs, output=output
+        )
+        known = self.output(step, inputs)
+        if known is None:
+            try:
+                self._ledger.record(self._stream, finished, key=self._key(step, inputs), fence=self.fence)
+                return
+            except LedgerError:  # an attempt that was thought dead came first
+                if self.output(step, inputs) != output:
+                    raise
+        elif known != output:
+            raise LedgerError(
+                f"the same inputs make the same output of {step!r}",
+                value=f"{output}, recorded is {known}",
+                remedy="Something that is no input decided the result: find it before the next night.",
             )
-            self._ledger.record(self._stream, finished, key=self._key(step, inputs), fence=self.fence)
-        else:
-            reused = StepReused(project=project, run_id=run_id, step=step, attempt=attempt, output=output)
-            self._ledger.record(self._stream, reused, fence=self.fence)
+        reused = StepReused(project=project, run_id=run_id, step=step, attempt=attempt, output=output)
+        self._ledger.record(self._stream, reused, fence=self.fence)
 
     def fact(self, stream: str, event: Event, *, key: str) -> None:
         """Record *event* as the fact *key*, unless an earlier run did."""

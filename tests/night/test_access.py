@@ -63,6 +63,7 @@ def test_a_grant_that_is_revoked_between_two_steps_stops_the_next_until_it_is_gi
             with pytest.raises(AccessDenied):
                 yard.step(name, FLIGHTS, run, digests)
             assert yard.events(*OPENINGS) == receipts
+            assert yard.attempts(run_id)[name] == ["AccessDenied"]
             yard.grant(FLIGHTS)
             digests[name] = yard.step(name, FLIGHTS, run, digests)
         steps.end(yard.platform, run)
