@@ -20,7 +20,7 @@ for module in (service, night, scaffold, contract, access):
 def main() -> None:
     """Run one command. One of our own errors is printed as a sentence and ends with status 1; others are bugs."""
     try:
-        app()
+        app(prog_name="./trainyard")
     except TrainyardError as error:
         sys.stderr.write(f"trainyard: {type(error).__name__}: {error}\n")
         sys.exit(1)

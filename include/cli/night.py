@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from include.core.errors import DeclarationError
+from include.cli.delivery import deliver
+from include.core.errors import DeclarationError, LedgerUnavailable
 from include.core.project import Project
 from include.runtime import local
 from include.runtime.code import code_digest
@@ -53,6 +54,17 @@ def run(
         console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
         night = local.run_night(settings, declared, run_id=name, instant=at, on_step=on_step)
     show(night)
+    _deliver(settings)
+
+
+def _deliver(settings: Settings) -> None:
+    """Hand on the night's lineage. That it cannot be delivered now takes nothing from the night."""
+    try:
+        events = deliver(settings)
+    except LedgerUnavailable as error:
+        console.print(f"lineage: {error}", soft_wrap=True, markup=False)
+    else:
+        console.print(f"lineage: {events} events delivered to {settings.lineage}", soft_wrap=True, markup=False)
 
 
 def show(night: "Night") -> None:
@@ -124,8 +136,9 @@ def score(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     target = output or file.with_name(f"{file.stem}.scored{file.suffix}")
-    rows = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
-    console.print(f"{rows:,} predictions written to {target}")
+    scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
+    console.print(f"{scored.rows:,} predictions written to {target}", soft_wrap=True, markup=False)
+    console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
 
 
 def parse_instant(text: str | None) -> datetime:

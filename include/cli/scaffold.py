@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +47,7 @@ def new(
 ) -> None:
     """Scaffold the project PROJECT: features from what is known in time, a search, gates, and tests that pass."""
     from include.contracts import load_folder
+    from include.data.partitioning import filed_days
 
     settings = Settings.from_environment()
     if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):
@@ -62,7 +63,7 @@ def new(
         )
     contract = contracts[dataset]
     column, partition = _label(contract, label, at)
-    history = _history(contract, settings.production)
+    history = filed_days(contract, settings.production)
     values = {
         "project": project,
         "purpose": _python(" ".join(purpose.split())),
@@ -136,15 +137,6 @@ def _known_in_time(contract: Contract, partition: str, label: str) -> Iterator[F
                 name = f"the_{name}"
             taken.add(name)
             yield Feature(name=name, column=column.name)
-
-
-def _history(contract: Contract, production: Path) -> Days | None:
-    """From the first to the last day that is filed; ``None`` if none is, or if the source has every day."""
-    from include.data.source import Source
-
-    folders = [] if contract.replay_days else Source(contract, production).folder.glob("day=*")
-    days = sorted(date.fromisoformat(folder.name.removeprefix("day=")) for folder in folders)
-    return Days(first=days[0], last=days[-1]) if days else None
 
 
 def _window(contract: Contract, history: Days | None) -> Window:

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from include.cli import night as night_commands
+from include.cli.delivery import deliver
 from include.core.errors import DeclarationError
 from include.settings import ROOT, Settings
 
@@ -125,17 +126,6 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     process.stop(settings)
     shutil.rmtree(home, ignore_errors=False)
     console.print(f"deleted {home}")
-
-
-def deliver(settings: Settings) -> int:
-    """Hand the lineage events that are new to the file or endpoint of the settings; how many."""
-    from include.ledger import Ledger
-    from include.ledger.delivery import deliver_to_endpoint, deliver_to_file
-
-    ledger = Ledger.open(settings.ledger)
-    if settings.lineage.startswith(("http://", "https://")):
-        return deliver_to_endpoint(ledger, settings.lineage)
-    return deliver_to_file(ledger, Path(settings.lineage))
 
 
 def _ours(home: Path) -> bool:

@@ -1,4 +1,4 @@
-"""File somebody's own Parquet by UTC day under the production folder, as nights read it."""
+"""Data filed by UTC day, as nights read it: filing somebody's own Parquet, and what days are there."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
-from include.core.records import Days
+from include.core.records import Contract, Days
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +45,17 @@ def file_by_day(source: Path, target: Path, *, time: str) -> Days:
     os.sync()  # one flush for many small files: the rename must not reach the disk before they do
     staging.rename(target)
     return days
+
+
+def filed_days(contract: Contract, production: Path) -> Days | None:
+    """From the first to the last day that is filed; ``None``: no day is, or the source repeats and has every day."""
+    from include.data.source import Source
+
+    if contract.replay_days:
+        return None
+    folders = Source(contract, production).folder.glob("day=????-??-??")
+    days = sorted(date.fromisoformat(folder.name.removeprefix("day=")) for folder in folders)
+    return Days(first=days[0], last=days[-1]) if days else None
 
 
 def _read(source: Path) -> "pa.Table":

@@ -82,8 +82,10 @@ def with_rows(
 ) -> Snapshot:
     """*snapshot* with the *treated* rows among those of the contract's dataset, in the place of those with their keys.
 
+    Rows of days after the snapshot's are new days of it, in which nothing else is known.
+
     Raises:
-        DataError: a row's key stands twice, or its day is not one of the snapshot's.
+        DataError: a row's key stands twice, or its day is before the snapshot's.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -95,11 +97,11 @@ def with_rows(
     days = pc.cast(treated[contract.partition_column], "date32")
     changed: dict[tuple[str, date | None], Partition] = {}
     for day in sorted(set(days.to_pylist())):
-        if day not in snapshot.days:
+        if day < snapshot.days.first:
             raise DataError(
-                "rows to score lie in the days that the instant reaches back on",
+                "rows to score lie in the days that the instant reaches back on, or after them",
                 value=f"a row of {day}, the days are {snapshot.days.first} to {snapshot.days.last}",
-                remedy=f"Score them with --instant {day + DAY} or later.",
+                remedy=f"Score them by themselves, or with --instant {day + DAY}.",
             )
         part = sorted_by_key(treated.filter(pc.equal(days, pa.scalar(day))), contract, day)
         for known in snapshot.of(dataset):
@@ -117,8 +119,13 @@ def with_rows(
             size_bytes=len(data),
             complete=False,
         )
-    kept = [changed.get((partition.table, partition.day), partition) for partition in snapshot.partitions]
-    return replace(snapshot, partitions=tuple(kept))
+    partitions = {(partition.table, partition.day): partition for partition in snapshot.partitions} | changed
+    last = max(day for _, day in changed if day is not None)
+    return replace(
+        snapshot,
+        days=Days(first=snapshot.days.first, last=max(snapshot.days.last, last)),
+        partitions=tuple(sorted(partitions.values(), key=lambda part: (part.table, part.day or date.min))),
+    )
 
 
 def features_of(

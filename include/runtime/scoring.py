@@ -1,10 +1,12 @@
-"""Score a file with a project's champion, from the command line or a script."""
+"""A project's champion at work: score a file with it, or load it, from the command line, a script or a notebook."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import steps
+from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, day_start
 from include.runtime.local import open_platform, utc_now
@@ -13,12 +15,49 @@ from include.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from include.registry.bundle import Champion
+    from include.steps import Platform
 
-def score_file(settings: Settings, project: Project, file: Path, target: Path, *, instant: datetime | None) -> int:
-    """Write key and ``prediction`` of each row of *file* to *target* (Parquet, or CSV by its suffix); how many rows.
 
-    *instant* is what the data knew; none: the end of the last row's UTC day. The scoring is a run of its own in the
-    ledger, with its receipts.
+def load_champion(settings: Settings, project: Project) -> "Champion":
+    """The champion of *project*, its signature verified; it predicts from feature columns.
+
+    A model is made of personal data: it is opened under the project's grants, by a run of its own, with a receipt.
+
+    Raises:
+        RegistryError: the project has no champion yet.
+        AccessDenied: no grant in force covers what the project reads.
+    """
+    from include.registry import bundle, history
+
+    platform = open_platform(settings)
+    champion = history.champion(platform.ledger, project.name)
+    if champion is None:
+        raise RegistryError("a champion is loaded", value=f"{project.name} has none", remedy="Run a night first.")
+    run = steps.begin(
+        platform, project, run_id=f"load__{utc_now():%Y-%m-%dT%H:%M:%S.%f}", instant=utc_now(), now=utc_now()
+    )
+    try:
+        scope = steps.scope_of(platform, run)
+        opened = platform.vault.open([champion.bundle], run=run, step="load", scope=scope, now=utc_now())
+        return bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    finally:
+        steps.end(platform, run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """How many rows were scored, by features of what the data knew at ``instant``."""
+
+    rows: int
+    instant: datetime
+
+
+def score_file(settings: Settings, project: Project, file: Path, target: Path, *, instant: datetime | None) -> Scored:
+    """Write key and ``prediction`` of each row of *file* to *target* (Parquet, or CSV by its suffix).
+
+    *instant* is what the data knew; none: the end of the last row's UTC day, or of the last day before it that is filed
+    of every dataset. The scoring is a run of its own in the ledger, with its receipts.
 
     Raises:
         RegistryError: the project has no champion yet.
@@ -30,20 +69,31 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
     platform = open_platform(settings)
     contract = platform.contracts[project.target.dataset]
     rows = read_rows(file, contract)
-    at = instant or _end_of_last_day(rows, contract.partition_column or "")
+    at = instant or _end_of_last_day(platform, project, rows)
     run = steps.begin(platform, project, run_id=f"score__{utc_now():%Y-%m-%dT%H:%M:%S.%f}", instant=at, now=utc_now())
     try:
         scored = steps.score(platform, project, run, rows, now=utc_now())
     finally:
         steps.end(platform, run)
     _write(scored, target)
-    return int(scored.num_rows)
+    return Scored(rows=int(scored.num_rows), instant=at)
 
 
-def _end_of_last_day(rows: "pa.Table", partition_column: str) -> datetime:
+def _end_of_last_day(platform: "Platform", project: Project, rows: "pa.Table") -> datetime:
     import pyarrow.compute as pc
 
-    return day_start(pc.max(pc.cast(rows[partition_column], "date32")).as_py() + DAY)
+    from include import lineage
+    from include.data.partitioning import filed_days
+
+    column = platform.contracts[project.target.dataset].partition_column or ""
+    last = pc.max(pc.cast(rows[column], "date32")).as_py()
+    for dataset in lineage.scope_of(project, platform.contracts).datasets:
+        filed = None
+        if dataset.window_days is not None:
+            filed = filed_days(platform.contracts[dataset.dataset], platform.production)
+        if filed is not None:
+            last = min(last, filed.last)
+    return day_start(last + DAY)
 
 
 def _write(table: "pa.Table", target: Path) -> None:
