@@ -120,7 +120,7 @@ def begin(platform: Platform, project: Project, *, run_id: str, instant: datetim
             value=instant.isoformat(),
             remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
         )
-    declared, _ = digest_of(project, platform.contracts)
+    declared = digest_of(project, platform.contracts)
     fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
     run = Run(
         project=project.name,

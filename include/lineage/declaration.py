@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Scope
-from include.lineage.expressions import expressions_of
-from include.lineage.reads import column_lineage
+from include.lineage.expressions import Expressions, expressions_of
+from include.lineage.reads import column_lineage, columns_read
 from include.lineage.scope import scope_of
 from include.lineage.tables import sql_of
 
@@ -26,19 +26,53 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading:
+    """All (dataset, column)s that decide ``table``: those its columns come from, and those that its rows depend on."""
+
+    table: str
+    sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Declaration:
     """``digest`` covers all that decides a result: the expressions as SQL and every other field but operations."""
 
     digest: str
     scope: Scope
     origins: tuple[Origin, ...]
+    readings: tuple[Reading, ...]
 
     def of(self, table: str) -> tuple[Origin, ...]:
         return tuple(origin for origin in self.origins if origin.table == table)
 
+    def read_by(self, table: str) -> tuple[tuple[str, str], ...]:
+        return next((reading.sources for reading in self.readings if reading.table == table), ())
 
-def digest_of(project: Project, contracts: Mapping[str, Contract]) -> tuple[str, Scope]:
-    """The declaration's digest and its scope, without the origins: these cost some milliseconds a column."""
+
+def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
+    """The declaration's digest, without the origins: these cost some milliseconds a column."""
+    return _compiled(project, contracts)[0]
+
+
+def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
+    """The whole declaration of *project*.
+
+    Raises:
+        DeclarationError: an expression names what its contracts do not have.
+    """
+    digest, scope, expressions = _compiled(project, contracts)
+    origins, readings = [], []
+    for name, table in {**expressions.groups, LABEL: expressions.label}.items():
+        types = dict(table.schema().items())
+        origins += [
+            Origin(table=name, column=column, type=str(types[column]), sources=sources)
+            for column, sources in column_lineage(table, contracts).items()
+        ]
+        readings.append(Reading(table=name, sources=tuple(sorted(columns_read(table, contracts)))))
+    return Declaration(digest=digest, scope=scope, origins=tuple(origins), readings=tuple(readings))
+
+
+def _compiled(project: Project, contracts: Mapping[str, Contract]) -> tuple[str, Scope, Expressions]:
     scope = scope_of(project, contracts)
     expressions = expressions_of(project, contracts, scope=scope)
     target = project.target
@@ -49,22 +83,4 @@ def digest_of(project: Project, contracts: Mapping[str, Contract]) -> tuple[str,
         [(group.name, group.lookback_days) for group in project.features],
         (project.window, project.search, project.gates, project.expectations),
     )
-    return record_digest(declared), scope
-
-
-def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
-    """The whole declaration of *project*.
-
-    Raises:
-        DeclarationError: an expression names what its contracts do not have.
-    """
-    digest, scope = digest_of(project, contracts)
-    expressions = expressions_of(project, contracts, scope=scope)
-    origins = []
-    for name, table in {**expressions.groups, LABEL: expressions.label}.items():
-        types = dict(table.schema().items())
-        origins += [
-            Origin(table=name, column=column, type=str(types[column]), sources=sources)
-            for column, sources in column_lineage(table, contracts).items()
-        ]
-    return Declaration(digest=digest, scope=scope, origins=tuple(origins))
+    return record_digest(declared), scope, expressions

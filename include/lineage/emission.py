@@ -36,12 +36,15 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A data set of one version. ``fields`` are its columns and their types; ``columns`` where each comes from."""
+    """A data set of one version. ``fields`` are its columns and their types; ``columns`` where each comes from;
+    ``rows_from`` what decides which rows there are, and so every column of them.
+    """
 
     name: str
     version: str
     fields: Sequence[tuple[str, str]] = ()
     columns: Mapping[str, Iterable[Source]] = field(default_factory=dict)
+    rows_from: Sequence[Source] = ()
     rows: int | None = None
 
 
@@ -133,16 +136,16 @@ def _facets(dataset: Dataset) -> dict[str, Any]:
             fields=[schema_dataset.SchemaDatasetFacetFields(name=name, type=kind) for name, kind in dataset.fields],
             producer=PRODUCER,
         )
-    if dataset.columns:
-        facets["columnLineage"] = _column_lineage(dataset.columns)
+    if dataset.columns or dataset.rows_from:
+        facets["columnLineage"] = _column_lineage(dataset.columns, dataset.rows_from)
     return facets
 
 
-def _column_lineage(columns: Mapping[str, Iterable[Source]]) -> object:
+def _column_lineage(columns: Mapping[str, Iterable[Source]], rows_from: Sequence[Source]) -> object:
     from openlineage.client.facet_v2 import column_lineage_dataset as facet
 
-    def input_field(source: Source) -> facet.InputField:
-        transformation = facet.Transformation(type="DIRECT", masking=source.masked)
+    def input_field(source: Source, kind: str = "DIRECT") -> facet.InputField:
+        transformation = facet.Transformation(type=kind, masking=source.masked)
         return facet.InputField(
             namespace=NAMESPACE, name=source.dataset, field=source.column, transformations=[transformation]
         )
@@ -152,6 +155,7 @@ def _column_lineage(columns: Mapping[str, Iterable[Source]]) -> object:
             name: facet.Fields(inputFields=[input_field(source) for source in sources])
             for name, sources in columns.items()
         },
+        dataset=[input_field(source, "INDIRECT") for source in rows_from],
         producer=PRODUCER,
     )
 

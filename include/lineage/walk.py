@@ -43,7 +43,9 @@ def snapshots(taken: Snapshot) -> list[Dataset]:
 
 
 def features(project: str, built: FeatureSet, declared: Declaration) -> list[Dataset]:
-    """The feature tables and the label, each column from the columns of the snapshot that its expression reads."""
+    """The feature tables and the label, each column from the columns of the snapshot that it is computed from, and the
+    rows from all that the expression reads: join keys and filters too.
+    """
     names = sorted({partition.table for partition in built.partitions})
     return [
         Dataset(
@@ -57,6 +59,10 @@ def features(project: str, built: FeatureSet, declared: Declaration) -> list[Dat
                 for origin in declared.of(table)
                 if origin.sources
             },
+            rows_from=[
+                Source(dataset=f"snapshot/{project}/{dataset}", column=column)
+                for dataset, column in declared.read_by(table)
+            ],
             rows=sum(partition.rows for partition in built.of(table)),
         )
         for table in names

@@ -34,6 +34,23 @@ class Versions:
     uri: str
     artifacts: Path
 
+    def prepare(self) -> None:
+        """Make the database, which takes some seconds once; harmless when it is there. Raises as :meth:`register`."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            self._client().search_registered_models(max_results=1)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise RegistryUnavailable(
+                "the MLflow registry can be opened", value=type(error).__name__, remedy="Check TRAINYARD_MLFLOW."
+            ) from error
+
+    def _client(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
     def register(self, *, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
         """Show the model as a version of the registered model ``project.name``, once per evaluation.
 
@@ -65,9 +82,7 @@ class Versions:
             self.register(project=project, promotion=promotion, evaluation=evaluation, opened=opened)
 
     def _register(self, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
-        from mlflow import MlflowClient
-
-        client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        client = self._client()
         run = self._run(client, project, promotion, evaluation)
         tags = _tags(promotion, evaluation)
         if run.info.status != "FINISHED":

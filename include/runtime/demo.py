@@ -40,6 +40,7 @@ def prepare(settings: Settings, on_day: Callable[[int, int], None]) -> None:
 
     deployment.prepare(settings)
     land_flights(settings.production, on_day)
+    deployment.versions_of(settings).prepare()
 
 
 def adopt(settings: Settings, tell: Tell) -> None:

@@ -1,9 +1,13 @@
 """What a deployment has before its first night: folders and keys, made once and never overwritten."""
 
 import os
+from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
 from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.registry.versions import Versions
 
 AUTHORITY_PUBLIC_KEY = "authority.pub"
 PSEUDONYM_KEY = "pseudonym.key"
@@ -26,6 +30,13 @@ def prepare(settings: Settings) -> None:
     Signer.load(settings.keys / MODEL_KEY).publish(settings.keys / MODEL_PUBLIC_KEY)
 
 
+def versions_of(settings: Settings) -> "Versions":
+    """The model registry of *settings*."""
+    from include.registry.versions import Versions
+
+    return Versions(uri=settings.mlflow, artifacts=settings.home / "mlflow")
+
+
 def require(settings: Settings) -> None:
     """Check that :func:`prepare` and the authority have done their part.
 
@@ -43,10 +54,13 @@ def require(settings: Settings) -> None:
 
 
 def separation_of_duties(settings: Settings) -> str:
-    """Whether this process could sign grants itself, in the words that the record and ``status`` use."""
+    """Whether this process could sign grants itself, in the words that the record and ``status`` use.
+
+    SHOWN only where it is positively so: the authority's key folder is there and closed to this process.
+    """
     keys = settings.authority_keys
+    if not keys.exists():
+        return "NOT SHOWN: the authority's key is not where this process looks, and who can read it is unknown here"
     if os.access(keys, os.R_OK | os.X_OK):
         return "NOT SHOWN: this process can read the authority's key (one operating-system user)"
-    if keys.exists():
-        return "SHOWN: the authority's key exists and this process cannot read it"
-    return "SHOWN: the authority's key is not on this machine"
+    return "SHOWN: the authority's key is here and this process cannot read it"

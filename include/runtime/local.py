@@ -46,7 +46,6 @@ def open_platform(settings: Settings) -> Platform:
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Vault
-    from include.registry.versions import Versions
     from include.runtime import deployment
     from include.store import Store
 
@@ -63,7 +62,7 @@ def open_platform(settings: Settings) -> Platform:
         production=settings.production,
         signer=Signer.load(settings.keys / deployment.MODEL_KEY),
         verifier=Verifier.load(settings.keys / deployment.MODEL_PUBLIC_KEY),
-        versions=Versions(uri=settings.mlflow, artifacts=settings.home / "mlflow"),
+        versions=deployment.versions_of(settings),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )
@@ -100,9 +99,7 @@ def run_night(
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
         steps.end(platform, run)
-    return Night(
-        run=run, evaluation=platform.load(Evaluation, chosen), promotion=platform.load(Promotion, decided)
-    )
+    return Night(run=run, evaluation=platform.load(Evaluation, chosen), promotion=platform.load(Promotion, decided))
 
 
 @contextmanager

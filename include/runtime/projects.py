@@ -26,7 +26,7 @@ def load_project(name: str, folder: Path) -> Project:
         raise DeclarationError(
             "a project is a folder with an __init__.py", value=f"{folder / name}", remedy=f"{_REMEDY}"
         )
-    module = f"{_package(folder)}.{name}"
+    module = f"{package_of(folder)}.{name}"
     try:
         declared = getattr(importlib.import_module(module), "PROJECT", None)
     except DeclarationError:
@@ -46,7 +46,7 @@ def load_project(name: str, folder: Path) -> Project:
     return declared
 
 
-def _package(folder: Path) -> str:
+def package_of(folder: Path) -> str:
     """The dotted name under which *folder* is imported: `include.projects` in the house."""
     folder = folder.resolve()
     top = folder

@@ -36,6 +36,14 @@ class Secrets:
     passwords: Mapping[str, str]
 
 
+def users_of(settings: Settings) -> Mapping[str, str]:
+    """Who may sign in, each with their role: the people of the demo, and every steward that a contract names."""
+    from include.contracts import load_folder
+
+    stewards = {name for contract in load_folder(settings.contracts).values() for name in contract.stewards}
+    return USERS | {name: "user" for name in sorted(stewards - USERS.keys())}
+
+
 def airflow_home(settings: Settings) -> Path:
     """The folder of everything that Airflow writes itself."""
     return settings.home / "airflow"
@@ -47,7 +55,7 @@ def passwords_file(settings: Settings) -> Path:
 
 
 def secrets_of(settings: Settings) -> Secrets:
-    """The secrets of this home, generated on first use and kept."""
+    """The secrets of this home, generated on first use and kept; a new steward gets a password at the next start."""
     kept = _load_or_create(
         airflow_home(settings) / "secrets.json",
         lambda: {
@@ -56,24 +64,28 @@ def secrets_of(settings: Settings) -> Secrets:
             "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         },
     )
-    passwords = _load_or_create(passwords_file(settings), lambda: {user: secrets.token_urlsafe(12) for user in USERS})
+    passwords = _load_or_create(passwords_file(settings), dict)
+    missing = users_of(settings).keys() - passwords.keys()
+    if missing:
+        passwords |= {user: secrets.token_urlsafe(12) for user in sorted(missing)}
+        draft = passwords_file(settings).with_suffix(f".{os.getpid()}")
+        draft.touch(0o600)
+        draft.write_text(json.dumps(passwords))
+        draft.replace(passwords_file(settings))
     return Secrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
 
 
 def environment_of(process: str, settings: Settings, *, port: int, base: Mapping[str, str]) -> dict[str, str]:
     """The environment of *process*: *base* (this process's own), our settings, and Airflow's.
 
-    Only the API server is told where the grant-signing key lies. The others are pointed at a folder without a key that
-    they can read, as they could read the real one: all run as one operating-system user, and what they record of the
-    separation of duties must say that it is not shown.
+    Only the API server is told where the grant-signing key lies. That is convention, no control, since all run as one
+    operating-system user: the others record of the separation of duties that it is not shown.
     """
     kept = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW_", "TRAINYARD_"))}
     test_only = {name: value for name, value in base.items() if name.startswith("TRAINYARD_TEST_")}
     ours = _settings_environment(settings)
     if process != API_SERVER:
-        keyless = airflow_home(settings) / "no-authority"
-        keyless.mkdir(parents=True, exist_ok=True)
-        ours["TRAINYARD_AUTHORITY_KEYS"] = str(keyless)
+        ours["TRAINYARD_AUTHORITY_KEYS"] = str(airflow_home(settings) / "not-told")
     database = {name: value for name, value in base.items() if name.startswith("AIRFLOW__DATABASE__")}
     python_path = os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "config"), base.get("PYTHONPATH")]))
     # A proxy that the user's shell names must not see calls between our own processes.
@@ -124,7 +136,7 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
             "dags_are_paused_at_creation": False,
             "fernet_key": kept.fernet,
             "execution_api_server_url": f"{address}/execution/",
-            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in USERS.items()),
+            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in users_of(settings).items()),
             "simple_auth_manager_passwords_file": passwords_file(settings),
             "min_serialized_dag_update_interval": 2,
             "hostname_callable": "include.runtime.airflow.environment.loopback",

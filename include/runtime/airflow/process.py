@@ -65,8 +65,19 @@ class RunningAirflow:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, user: str) -> Client:
-        """Speaks to the API as *user*, one of :data:`~include.runtime.airflow.environment.USERS`."""
-        return Client(self.url, user=user, password=secrets_of(self.settings).passwords[user])
+        """Speaks to the API as *user*.
+
+        Raises:
+            DeclarationError: nobody is called so here.
+        """
+        passwords = secrets_of(self.settings).passwords
+        if user not in passwords:
+            raise DeclarationError(
+                "who signs in is a person of the demo, or a steward that a contract names",
+                value=user,
+                remedy=f"Use `--as` with one of {sorted(passwords)}.",
+            )
+        return Client(self.url, user=user, password=passwords[user])
 
     def stop(self) -> None:
         """End every process. Harmless if they are gone."""
