@@ -4,7 +4,7 @@ import json
 import keyword
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +48,7 @@ def new(
     """Scaffold the project PROJECT: features from what is known in time, a search, gates, and tests that pass."""
     from include.contracts import load_folder
     from include.data.partitioning import filed_days
+    from include.runtime.projects import package_of
 
     settings = Settings.from_environment()
     if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):
@@ -64,8 +65,10 @@ def new(
     contract = contracts[dataset]
     column, partition = _label(contract, label, at)
     history = filed_days(contract, settings.production)
-    values = {
+    features = list(_known_in_time(contract, partition, label))
+    values: dict[str, object] = {
         "project": project,
+        "package": f"{package_of(settings.projects)}.{project}",
         "purpose": _python(" ".join(purpose.split())),
         "owner": _python(owner.strip()),
         "dataset": dataset,
@@ -74,17 +77,18 @@ def new(
         "label": label,
         "binary": column.type is ColumnType.BOOLEAN or at is not None,
         "at": at,
-        "features": list(_known_in_time(contract, partition, label)),
+        "features": features,
         "window": _window(contract, history),
         "history": history,
     }
     folder = settings.projects / project
-    tests = ROOT / "tests" / "projects" / f"test_{project}.py"
+    ours = settings.projects == ROOT / "include" / "projects"
+    tests = (ROOT / "tests" / "projects" if ours else settings.projects.with_name("tests")) / f"test_{project}.py"
     for target in (folder, tests):
         if target.exists():
             raise DeclarationError("a project is never overwritten", value=str(target), remedy="Choose another name.")
     _write({folder / "__init__.py": "project", folder / "features.py": "features", tests: "tests"}, values)
-    _tell(project, folder, tests, history, values["features"])
+    _tell(project, folder, tests, history, features)
 
 
 def _label(contract: Contract, label: str, at: float | None) -> tuple[Column, str]:
@@ -185,7 +189,10 @@ def _write(files: dict[Path, str], values: dict[str, object]) -> None:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """*text* as a string of Python, in the quotes that need fewer escapes."""
+    if text.count('"') <= text.count("'"):
+        return json.dumps(text, ensure_ascii=False)
+    return "'" + json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
 
 
 def _python(text: str) -> str:
@@ -201,13 +208,14 @@ def _tuple(names: tuple[str, ...]) -> str:
     return one_line if len(one_line) < _LINE else "\n".join(["(", *(f"    {_quoted(name)}," for name in names), ")"])
 
 
-def _tell(project: str, folder: Path, tests: Path, history: Days | None, features: object) -> None:
+def _tell(project: str, folder: Path, tests: Path, history: Days | None, features: Iterable[Feature]) -> None:
     run = f"./trainyard run {project}"
     if history is not None and history.last < datetime.now(UTC).date() - DAY:
         run += f" --instant {history.last + DAY}"  # a night of today would find no rows
+    shown = tests.relative_to(ROOT) if tests.is_relative_to(ROOT) else tests
     for line in (
         f"made {folder} and {tests}",
-        "features: " + ", ".join(["hour_of_day", "weekday", *(each.name for each in features)]),  # type: ignore[attr-defined]
-        f"next: `./trainyard explain {project}`, `./trainyard test {tests.relative_to(ROOT)}`, `{run}`",
+        "features: " + ", ".join(["hour_of_day", "weekday", *(feature.name for feature in features)]),
+        f"next: `./trainyard explain {project}`, `./trainyard test {shown}`, `{run}`",
     ):
         console.print(line, soft_wrap=True, markup=False)

@@ -1,0 +1,95 @@
+"""A deployment with a folder of somebody's own Parquet, and the command line called as a user calls it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.settings import ROOT
+
+FIRST = datetime(2024, 5, 1)  # noqa: DTZ001  # files hold UTC without a zone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """``orders`` is the folder of Parquet files; contracts and projects are written to folders of its own."""
+
+    folder: Path
+
+    @property
+    def orders(self) -> Path:
+        return self.folder / "orders"
+
+    @property
+    def contracts(self) -> Path:
+        return self.folder / "contracts"
+
+    @property
+    def projects(self) -> Path:
+        return self.folder / "projects"
+
+    def write(self, table: pa.Table, name: str = "part.parquet") -> None:
+        self.orders.mkdir(exist_ok=True)
+        pq.write_table(table, self.orders / name)
+
+    def call(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """``./trainyard WORDS`` in this deployment, without a terminal."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+        ours = {
+            "TRAINYARD_HOME": str(self.folder / "home"),
+            "TRAINYARD_CONTRACTS": str(self.contracts),
+            "TRAINYARD_PROJECTS": str(self.projects),
+            "TRAINYARD_USER": "dana",
+            "PYTHONPATH": str(ROOT),
+        }
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "include.cli", *words],
+            env=kept | ours,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def orders(days: int, *, rows_a_day: int = 4) -> pa.Table:
+    """Orders, so many a day; whether each came back is known a day later."""
+    count = days * rows_a_day
+    times = [FIRST + timedelta(hours=index * 24 / rows_a_day) for index in range(count)]
+    return pa.table(
+        {
+            "ordered_at": pa.array(times, pa.timestamp("us")),
+            "shop": pa.array(["north", "south"] * (count // 2)),
+            "amount": pa.array([float(index % 7) for index in range(count)]),
+            "returned": pa.array([index % 3 == 0 for index in range(count)]),
+        }
+    )
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    made = Shop(folder=tmp_path)
+    made.contracts.mkdir()
+    made.projects.mkdir(parents=True)
+    made.write(orders(20))
+    return made
+
+
+NewContract = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def new_contract(shop: Shop) -> NewContract:
+    """`contract new orders`, with more words."""
+
+    def call(*words: str, name: str = "orders") -> "subprocess.CompletedProcess[str]":
+        return shop.call("contract", "new", name, str(shop.orders), *words)
+
+    return call

@@ -1,0 +1,52 @@
+"""A command that cannot do what it was asked says why in a sentence, and ends with another status than 0."""
+
+import pytest
+
+from tests.cli.conftest import NewContract, Shop
+
+
+@pytest.fixture
+def ready(shop: Shop, new_contract: NewContract) -> Shop:
+    new_contract("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("explain", "nothing"), "a project is a folder"),
+        (("run", "nothing"), "a project is a folder"),
+        (("score", "nothing", "rows.csv"), "a project is a folder"),
+        (("approve", "--as", "mallory"), "'mallory' is a steward"),
+        (("contract", "adopt", "orders", "--as", "../maria"), "a user's name can name a file"),
+        (("new", "returns", "--dataset", "order", "--label", "x", "--purpose", "p", "--owner", "o"), "has a contract"),
+    ],
+)
+def test_what_is_not_there_is_named(ready: Shop, words: tuple[str, ...], told: str) -> None:
+    done = ready.call(*words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("trainyard: ")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_instant_is_a_date_or_a_time(ready: Shop) -> None:
+    made = ready.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
+    assert made.returncode == 0, made.stderr
+    done = ready.call("run", "returns", "--instant", "yesterday")
+    assert done.returncode == 1
+    assert "2013-07-01T04:00" in done.stderr
+
+
+def test_reset_deletes_no_folder_that_is_not_ours(shop: Shop) -> None:
+    (shop.folder / "home").mkdir()
+    kept = shop.folder / "home" / "thesis.txt"
+    kept.write_text("")
+    assert shop.call("reset", "--yes").returncode == 1
+    assert kept.exists()
+
+
+def test_status_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
+    done = shop.call("status")
+    assert done.returncode == 1
+    assert "./trainyard setup" in done.stderr
