@@ -1,0 +1,59 @@
+"""What a deployment has, and what it may claim of itself."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from include.core.errors import DeclarationError
+from include.runtime import deployment
+from include.runtime.code import code_digest
+from include.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"TRAINYARD_HOME": str(tmp_path / "home")})
+
+
+def test_keys_are_made_once_and_for_their_owner_alone(settings: Settings) -> None:
+    deployment.prepare(settings)
+    before = {path.name: path.read_bytes() for path in settings.keys.iterdir()}
+    deployment.prepare(settings)
+    assert {path.name: path.read_bytes() for path in settings.keys.iterdir()} == before
+    for name in (deployment.PSEUDONYM_KEY, deployment.MODEL_KEY):
+        assert stat.S_IMODE((settings.keys / name).stat().st_mode) == 0o600
+
+
+def test_a_missing_key_is_named_with_what_makes_it(settings: Settings) -> None:
+    deployment.prepare(settings)
+    with pytest.raises(DeclarationError, match=r"authority\.pub.*trainyard setup"):
+        deployment.require(settings)
+
+
+def test_separation_of_duties_is_not_shown_where_the_key_is_unknown_or_within_reach(settings: Settings) -> None:
+    assert deployment.separation_of_duties(settings).startswith("NOT SHOWN")
+    settings.authority_keys.mkdir(parents=True)
+    assert deployment.separation_of_duties(settings).startswith("NOT SHOWN")
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_the_code_digest_moves_with_the_rooms_and_the_project_and_with_nothing_else(tmp_path: Path) -> None:
+    include, projects = tmp_path / "include", tmp_path / "include" / "projects"
+    _write(
+        include,
+        {"data/a.py": "1", "runtime/b.py": "1", "cli/c.py": "1", "projects/p/__init__.py": "1", "projects/q/x.py": "1"},
+    )
+    first = code_digest(include, projects, "p")
+    _write(include, {"runtime/b.py": "2", "cli/c.py": "2", "projects/q/x.py": "2", "data/notes.txt": "2"})
+    assert code_digest(include, projects, "p") == first
+    for changed in ("data/a.py", "projects/p/__init__.py", "data/new.py"):
+        _write(include, {changed: "2"})
+        assert (digest := code_digest(include, projects, "p")) != first, changed
+        first = digest
