@@ -1,6 +1,7 @@
 """Bad input stops a night before anyone learns from it, is named without a value, and leaves nothing half-written."""
 
 import errno
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -216,28 +217,36 @@ def test_a_feature_of_an_unknown_column_stops_a_night_before_it_begins(yard: Yar
     assert yard.events(RunStarted, LeaseTaken) == []  # so that the next night need not wait for a lease
 
 
-@pytest.mark.parametrize("nth", [1, 20, 60, 90])
 def test_a_full_disk_is_named_heals_and_leaves_no_half_written_artifact(
-    yard: Yard, done: tuple[Yard, Night], nth: int, monkeypatch: pytest.MonkeyPatch
+    yard: Yard, done: tuple[Yard, Night], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forced = 0
-    fsync = os.fsync
+    """It fills up again and again, each time after some more was forced to it."""
+    _, undisturbed = done
+    failures: list[StoreUnavailable] = []
+    for room in itertools.chain((0, 50, 90, 100, 40, 5), itertools.repeat(3)):
+        with monkeypatch.context() as patch:
+            patch.setattr("include.store.os.fsync", _fsync_with_room_for(room))
+            try:
+                night = yard.night()
+                break
+            except StoreUnavailable as error:
+                failures.append(error)
+        assert [path for path in yard.home.rglob("incoming/*") if path.is_file()] == []
+    assert len(failures) > 6
+    assert all(error.retry_heals and "No space left on device" in str(error) for error in failures)
+    assert night.digests == undisturbed.digests
+    assert night.promotion == undisturbed.promotion
 
-    def full(handle: int) -> None:
-        nonlocal forced
-        forced += 1
-        if forced >= nth:
+
+def _fsync_with_room_for(count: int) -> Callable[[int], None]:
+    room, fsync = iter(range(count)), os.fsync
+
+    def limited(handle: int) -> None:
+        if next(room, None) is None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(handle)
 
-    monkeypatch.setattr("include.store.os.fsync", full)
-    with pytest.raises(StoreUnavailable, match="No space left on device") as caught:
-        yard.night()
-    assert caught.value.retry_heals
-    monkeypatch.undo()
-    assert [path for path in yard.home.rglob("incoming/*") if path.is_file()] == []
-    _, undisturbed = done
-    assert yard.night().digests == undisturbed.digests
+    return limited
 
 
 def test_a_ledger_that_is_not_there_is_named_and_nothing_is_made_in_its_place(yard: Yard, tmp_path: Path) -> None:

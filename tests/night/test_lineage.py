@@ -85,6 +85,27 @@ def test_every_step_of_the_walk_is_another_data_set_that_an_event_made(
         assert there == "production" or (source["name"], source["field"]) in made
 
 
+def test_what_decides_the_rows_of_a_feature_table_is_told_with_its_join_keys_and_filters(
+    done: tuple[Yard, Night], delivered: list[dict[str, Any]]
+) -> None:
+    """With it the trail from the feature tables covers all that the night's own expressions read."""
+    yard, _ = done
+    told = {
+        (source["name"].removeprefix(f"snapshot/{FLIGHTS.name}/"), source["field"])
+        for event in delivered
+        for output in event["outputs"]
+        if output["name"].startswith("features/")
+        for source in output["facets"]["columnLineage"]["dataset"]
+    }
+    assert ("planes", "tailnum") in told  # a join key: in no feature
+    keys = {
+        (part.dataset, name) for part in declare(FLIGHTS, yard.platform.contracts).scope.datasets for name in part.names
+    }
+    assert told <= keys
+    used = {source for origin in declare(FLIGHTS, yard.platform.contracts).origins for source in origin.sources}
+    assert used <= told
+
+
 def test_a_token_is_marked_as_masked_and_nothing_else_is(delivered: list[dict[str, Any]]) -> None:
     masked = {
         (source["name"], source["field"])

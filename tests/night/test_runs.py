@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ import pytest
 
 from include import steps
 from include.core.errors import CodeChanged, DeclarationError, LeaseHeld, LedgerError
-from include.core.events import TrialRecorded
+from include.core.events import ModelRegistered, TrialRecorded
 from include.ledger.journal import Journal
 from include.runtime.code import code_digest
 from include.settings import ROOT
@@ -96,27 +96,38 @@ def test_a_night_whose_lease_was_taken_over_writes_nothing_any_more(
     assert steps.resume(yard.platform, FLIGHTS, run_id="newer", now=EXPIRED) == taken_over
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step != "train-1"])
 def test_a_night_that_is_taken_over_within_a_step_does_not_record_that_step(
-    yard: Yard, step: str, monkeypatch: pytest.MonkeyPatch
+    yard: Yard, done: tuple[Yard, Night], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The step had begun under its lease. The new night makes what it made, once."""
-    run = steps.begin(yard.platform, FLIGHTS, run_id="old", instant=INSTANT, now=NOW)
-    digests: dict[str, str] = {}
-    for name in STEPS[: STEPS.index(step)]:
-        digests[name] = yard.step(name, FLIGHTS, run, digests)
+    """Each step in turn had begun under its lease when another took it over. The last night makes what is left."""
+    _, undisturbed = done
+    for number, step in enumerate(STEPS):
+        old, new, now = f"old-{number}", f"new-{number}", NOW + number * timedelta(hours=2)
+        run = steps.begin(yard.platform, FLIGHTS, run_id=old, instant=INSTANT, now=now)
+        digests: dict[str, str] = {}
+        for name in STEPS[:number]:
+            digests[name] = yard.step(name, FLIGHTS, run, digests)
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "attempt", _overtaken(yard, new, now + steps.LEASE))
+            with pytest.raises(LedgerError, match=r"lease|fence|token"):
+                yard.step(step, FLIGHTS, run, digests)
+        assert yard.attempts(old)[step] == ["LedgerError"]
+        steps.end(yard.platform, steps.resume(yard.platform, FLIGHTS, run_id=new, now=now + steps.LEASE))
+    night = yard.night(run_id="last", now=NOW + timedelta(days=1))
+    assert night.digests == undisturbed.digests
+    assert len(yard.events(TrialRecorded)) == FLIGHTS.search.trials
+    assert len(yard.events(ModelRegistered)) == 1
+
+
+def _overtaken(yard: Yard, new: str, now: datetime) -> object:
+    """An attempt after whose beginning the run *new* takes the lease."""
     begins = Journal.attempt
 
     @contextmanager
-    def overtaken(journal: Journal, name: str) -> Iterator[str]:
-        with begins(journal, name) as attempt:
-            monkeypatch.undo()
-            steps.begin(yard.platform, FLIGHTS, run_id="new", instant=INSTANT, now=EXPIRED)
-            yield attempt
+    def attempt(journal: Journal, name: str) -> Iterator[str]:
+        with begins(journal, name) as begun:
+            if name != "declare":  # which is how the new run begins
+                steps.begin(yard.platform, FLIGHTS, run_id=new, instant=INSTANT, now=now)
+            yield begun
 
-    monkeypatch.setattr(Journal, "attempt", overtaken)
-    with pytest.raises(LedgerError, match=r"lease|fence|token"):
-        yard.step(step, FLIGHTS, run, digests)
-    assert yard.attempts("old").get(step) == ["LedgerError"]
-    assert yard.night(run_id="new", now=EXPIRED).promotion.version == 1
-    assert len(yard.events(TrialRecorded)) == 4
+    return attempt

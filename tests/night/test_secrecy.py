@@ -1,6 +1,7 @@
 """A personal value leaves production only as a token: it stands in no file, log or message of a night."""
 
 import logging
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,11 +28,15 @@ def test_a_registration_stands_in_no_file_log_or_output_of_a_night(
     make_yard: MakeYard,
     production: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     from include.ledger import delivery
 
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     marked = replaced(production, tmp_path / "production", "flights", plant)
     replaced(production, marked, "planes", plant)
     yard = make_yard(production=marked)
@@ -41,6 +46,7 @@ def test_a_registration_stands_in_no_file_log_or_output_of_a_night(
     delivery.deliver_to_file(yard.platform.ledger, Path(yard.settings.lineage))
     assert night.promotion.verdict.promote
     assert files_with(SENTINEL, yard.home) == []
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []  # not even what is removed later
     printed = capfd.readouterr()
     assert SENTINEL.lower() not in (caplog.text + printed.out + printed.err).lower()
 
