@@ -1,0 +1,97 @@
+"""The champion scores rows by the night's own expressions, from what was known at an instant."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include import steps
+from include.core.errors import DataError
+from include.core.records import FeatureSet
+from include.data import scoring
+from include.registry import bundle
+from tests.night.conftest import MakeYard
+from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
+
+OUTCOMES = ("departure_delay", "arrival_delay", "air_time", "departed_at", "arrived_at", "outcome_recorded_at")
+KEY = list(FLIGHTS.target.key)
+
+
+def flights(production: Path, day: date, rows: Sequence[int]) -> pa.Table:
+    """Some flights of a day, as they are known before they depart."""
+    table = pq.ParquetFile(production / "flights" / f"day={day}" / "part.parquet").read()
+    return table.drop_columns([name for name in OUTCOMES if name in table.column_names]).take(list(rows))
+
+
+def score(yard: Yard, table: pa.Table, folder: Path, *, run_id: str) -> pa.Table:
+    pq.write_table(table, folder / f"{run_id}.parquet")
+    rows = scoring.read_rows(folder / f"{run_id}.parquet", yard.platform.contracts["flights"])
+    run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW)
+    try:
+        return steps.score(yard.platform, FLIGHTS, run, rows, now=NOW)
+    finally:
+        steps.end(yard.platform, run)
+
+
+def test_a_flight_is_scored_as_the_night_would_without_its_outcome(
+    done: tuple[Yard, Night], production: Path, tmp_path: Path
+) -> None:
+    yard, night = done
+    built = yard.platform.load(FeatureSet, night.evaluation.features)
+    day = built.split.holdout.last
+    scored = score(yard, flights(production, day, [100]), tmp_path, run_id="score-one")
+
+    parts = [partition for partition in built.partitions if partition.day == day and partition.table != "label"]
+    wanted = [night.promotion.bundle, *(partition.content for partition in parts)]
+    scope = steps.scope_of(yard.platform, night.run)
+    opened = yard.platform.vault.open(wanted, run=night.run, step="look", scope=scope, now=NOW)
+    tables = [pq.read_table(opened.path(partition.content), partitioning=None) for partition in parts]
+    columns = {name: table[name] for table in tables for name in table.column_names}
+    champion = bundle.load(opened.bytes(night.promotion.bundle), yard.platform.verifier)
+    predicted = champion.predict(pa.table(columns))
+    keys = list(zip(*(columns[name].to_pylist() for name in KEY), strict=True))
+    row = keys.index(tuple(scored[name][0].as_py() for name in KEY))
+    assert scored["prediction"].to_pylist() == [predicted[row]]
+
+
+def test_flights_of_a_day_that_the_instant_does_not_know_yet_are_scored_from_what_it_knew(
+    done: tuple[Yard, Night], production: Path, tmp_path: Path
+) -> None:
+    yard, _ = done
+    asked = flights(production, date(2013, 6, 3), range(10))
+    scored = score(yard, asked, tmp_path, run_id="score-ahead")
+    assert scored.num_rows == 10
+    assert np.isfinite(scored["prediction"].to_numpy()).all()
+
+
+def test_flights_before_the_days_that_the_instant_reaches_back_on_are_refused(
+    done: tuple[Yard, Night], production: Path, tmp_path: Path
+) -> None:
+    yard, _ = done
+    with pytest.raises(DataError, match="--instant 2013-01-16"):
+        score(yard, flights(production, date(2013, 1, 15), [0]), tmp_path, run_id="score-before")
+
+
+def test_what_is_known_when_a_flight_is_scored_may_not_be_left_out(
+    make_yard: MakeYard, production: Path, tmp_path: Path
+) -> None:
+    contract = make_yard().platform.contracts["flights"]
+    pq.write_table(flights(production, date(2013, 6, 3), [0]).drop_columns(["distance"]), tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match=r"missing \['distance'\]"):
+        scoring.read_rows(tmp_path / "rows.parquet", contract)
+
+
+def test_a_value_that_does_not_fit_is_told_by_its_column_and_not_by_itself(
+    make_yard: MakeYard, production: Path, tmp_path: Path
+) -> None:
+    contract = make_yard().platform.contracts["flights"]
+    table = flights(production, date(2013, 6, 3), [0])
+    spoilt = table.set_column(table.column_names.index("distance"), "distance", pa.array(["SENTINEL"]))
+    pq.write_table(spoilt, tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="distance is string") as caught:
+        scoring.read_rows(tmp_path / "rows.parquet", contract)
+    assert "SENTINEL" not in str(caught.value)
