@@ -12,3 +12,12 @@ class TrainyardPlugin(AirflowPlugin):
     fastapi_apps = [  # noqa: RUF012  # Airflow reads a plain class attribute
         {"app": MountedAuthority(), "url_prefix": "/trainyard", "name": "Trainyard: access to data"}
     ]
+    external_views = [  # noqa: RUF012  # Airflow reads a plain class attribute
+        {
+            "name": "Data validation",
+            "href": "/trainyard/reports/{DAG_ID}/{RUN_ID}",
+            "destination": destination,
+            "url_route": f"trainyard_validation_{destination}",
+        }
+        for destination in ("dag_run", "task_instance")
+    ]

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from include.cli.delivery import deliver
 from include.core.errors import DeclarationError, LedgerUnavailable
 from include.core.project import Project
 from include.runtime import local
 from include.runtime.code import code_digest
+from include.runtime.lineage import deliver
 from include.runtime.projects import load_project
 from include.settings import ROOT, Settings
 

@@ -18,8 +18,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from include.cli import night as night_commands
-from include.cli.delivery import deliver
 from include.core.errors import DeclarationError
+from include.runtime.lineage import deliver
 from include.settings import ROOT, Settings
 
 if TYPE_CHECKING:

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 from include.core.canonical import record_digest
 from include.core.errors import LedgerError, TrainyardError
-from include.core.events import Event, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
+from include.ledger import lease
 from include.ledger.entry import Fence
 from include.ledger.ledger import Ledger
 
@@ -82,13 +84,21 @@ class Journal:
         if self._ledger.find(key) is None:
             self._ledger.record(stream, event, key=key, fence=self.fence)
 
+    def close_lost(self, step: str) -> None:
+        """Record the end of the step's attempts that ended without a word: no other attempt of it may be running."""
+        events = [entry.event for entry in self._ledger.read(self._stream)]
+        ended = {event.attempt for event in events if isinstance(event, StepFinished | StepReused | StepFailed)}
+        for event in events:
+            if isinstance(event, StepStarted) and event.step == step and event.attempt not in ended:
+                self._fail(step, event.attempt, "Lost", "ended without a word")
+
     @contextmanager
     def attempt(self, step: str) -> Iterator[str]:
         """Record that an attempt begins and how it fails; close earlier ones that ended without a word.
 
         An error of ours is recorded with its sentence, a foreign one by its type alone: its text may quote a value.
         """
-        self._close_lost(step)
+        self.close_lost(step)
         attempt = uuid.uuid4().hex
         started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
         self._ledger.record(self._stream, started, fence=self.fence)
@@ -99,13 +109,6 @@ class Journal:
             with suppress(LedgerError):  # out of reach now: the next attempt finds this one open and closes it
                 self._fail(step, attempt, name, str(error) if isinstance(error, TrainyardError) else name)
             raise
-
-    def _close_lost(self, step: str) -> None:
-        events = [entry.event for entry in self._ledger.read(self._stream)]
-        ended = {event.attempt for event in events if isinstance(event, StepFinished | StepReused | StepFailed)}
-        for event in events:
-            if isinstance(event, StepStarted) and event.step == step and event.attempt not in ended:
-                self._fail(step, event.attempt, "Lost", "ended without a word")
 
     def _fail(self, step: str, attempt: str, error: str, message: str) -> None:
         failed = StepFailed(
@@ -120,3 +123,29 @@ class Journal:
 
     def _key(self, step: str, inputs: str) -> str:
         return f"step/{self._run.project}/{step}/{inputs}"
+
+
+def close_lost(ledger: Ledger, *, now: datetime) -> int:
+    """Record the end of every attempt that ended without a word, in runs that hold no lease at *now*; how many.
+
+    What a killed task leaves open is closed by its next attempt; this is for those that have none.
+    """
+    opened: dict[str, StepStarted] = {}
+    runs: dict[str, Run] = {}
+    for entry in ledger.read_all(kinds=(RunStarted, StepStarted, StepFinished, StepReused, StepFailed)):
+        event = entry.event
+        if isinstance(event, RunStarted):
+            runs[entry.stream] = event.run
+        elif isinstance(event, StepStarted):
+            opened[event.attempt] = event
+        elif isinstance(event, StepFinished | StepReused | StepFailed):
+            opened.pop(event.attempt, None)
+    closed = 0
+    for started in opened.values():
+        run = runs.get(run_stream(started.project, started.run_id))
+        held = lease.holder(list(reversed(ledger.read(lease.stream_of(started.project)))))
+        if run is None or (held is not None and held.run_id == started.run_id and held.expires_at > now):
+            continue
+        Journal(ledger, run).close_lost(started.step)
+        closed += 1
+    return closed

@@ -55,5 +55,6 @@ def test_the_code_digest_moves_with_the_rooms_and_the_project_and_with_nothing_e
     assert code_digest(include, projects, "p") == first
     for changed in ("data/a.py", "projects/p/__init__.py", "data/new.py"):
         _write(include, {changed: "2"})
-        assert (digest := code_digest(include, projects, "p")) != first, changed
+        digest = code_digest(include, projects, "p")
+        assert digest != first, changed
         first = digest

@@ -32,6 +32,7 @@ class MountedAuthority:
 def _build() -> _Application:
     from airflow.api_fastapi.core_api.security import GetUserDep
 
+    from include.runtime.airflow.reports import add_reports
     from include.runtime.authority_api import authority_app
     from include.runtime.authority_service import open_authority
     from include.settings import Settings
@@ -39,6 +40,9 @@ def _build() -> _Application:
     def signed_in_user(user: GetUserDep) -> str:
         return str(user.get_id())
 
-    authority, access = open_authority(Settings.from_environment())
-    application: _Application = authority_app(authority, access, signed_in_user)
-    return application
+    settings = Settings.from_environment()
+    authority, access = open_authority(settings)
+    application = authority_app(authority, access, signed_in_user)
+    add_reports(application, settings, signed_in_user)
+    mounted: _Application = application
+    return mounted

@@ -1,4 +1,4 @@
-"""Lineage on its way out, after a night that the command line has run."""
+"""Hands the lineage events of the ledger on."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from include.settings import Settings
 
 
 def deliver(settings: Settings) -> int:
-    """Hand the lineage events that are new to the file or endpoint of the settings; how many.
+    """Deliver the events that are new to the file or the HTTP endpoint of the settings; how many.
 
     Raises:
-        LedgerUnavailable: the endpoint cannot be reached; the next delivery starts where this one ended.
+        LedgerUnavailable: the endpoint or the file cannot be reached: the next delivery goes on there.
     """
     from include.ledger import Ledger
     from include.ledger.delivery import deliver_to_endpoint, deliver_to_file

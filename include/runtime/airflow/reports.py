@@ -1,0 +1,54 @@
+"""The validation report of a run, as a page inside Airflow's UI for whoever is signed in."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from include.core.events import StepFinished, StepReused
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from include.ledger import Ledger
+    from include.settings import Settings
+
+#: The page is self-contained, and nothing in it may load or run anything.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
+
+def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[..., str]) -> None:
+    """Serve ``/reports/<dag id>/<run id>`` to signed-in users, 404 where the run has no validation yet."""
+    from fastapi import Depends
+    from fastapi.responses import HTMLResponse
+
+    @app.get("/reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
+    def report(dag_id: str, run_id: str) -> HTMLResponse:
+        page = _page(settings, dag_id.removeprefix("train_"), run_id)
+        headers = {"Content-Security-Policy": _POLICY}
+        if page is None:
+            text = "<!doctype html><title>No report</title><p>This run has not validated its data yet.</p>"
+            return HTMLResponse(text, status_code=404, headers=headers)
+        return HTMLResponse(page, headers=headers)
+
+
+def _page(settings: "Settings", project: str, run_id: str) -> bytes | None:
+    from include.core.canonical import decode
+    from include.core.records import Validation
+    from include.ledger import Ledger
+    from include.store import Store
+
+    digest = _validation(Ledger.open(settings.ledger), project, run_id)
+    if digest is None:
+        return None
+    store = Store(settings.store)
+    return store.get(decode(Validation, store.get(digest)).report)
+
+
+def _validation(ledger: "Ledger", project: str, run_id: str) -> str | None:
+    """The digest of the run's last validation, recorded also where it stopped the night."""
+    from include.ledger.journal import run_stream
+
+    events = [entry.event for entry in ledger.read(run_stream(project, run_id))]
+    outputs = [
+        event.output for event in events if isinstance(event, StepFinished | StepReused) and event.step == "validate"
+    ]
+    return outputs[-1] if outputs else None
