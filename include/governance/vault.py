@@ -53,6 +53,10 @@ class Vault:
         """Keep the file's bytes; their digest. Whole or not at all."""
         return self._store.put_file(path)
 
+    def has(self, digest: str) -> bool:
+        """Whether the artifact is there. Reads nothing of it."""
+        return self._store.has(digest)
+
     def open(self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime) -> Opened:
         """Access to *digests* for *step* of *run*, after the grants were checked and the receipt was written.
 

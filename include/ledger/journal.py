@@ -34,16 +34,19 @@ class Journal:
         compute: Callable[[], str],
         *,
         allowed: Callable[[], object] = lambda: None,
+        kept: Callable[[str], bool] = lambda output: True,
     ) -> str:
         """What the project's *step* made of *inputs*, in whichever run; computed and recorded if it never was.
 
-        The run's code is one of the inputs. *allowed* is called first, and raises unless the output may be used. Raises
-        what *allowed* and *compute* raise, after recording it.
+        The run's code is one of the inputs. *allowed* is called first, and raises unless the output may be used. An
+        output that is not *kept* any more (a lost artifact) is computed again. Raises what *allowed* and *compute*
+        raise, after recording it.
         """
         digest = record_digest((self._run.code_digest, *inputs))
         with self.attempt(step) as attempt:
             allowed()
-            output = self.output(step, digest) or compute()
+            known = self.output(step, digest)
+            output = known if known is not None and kept(known) else compute()
             self.finish(step, attempt, inputs=digest, output=output)
             return output
 
