@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from include.core.errors import DeclarationError, LedgerUnavailable
-from include.core.project import Project
+from include.core.project import Choice, FloatRange, IntRange, Project
 from include.runtime import local
 from include.runtime.code import code_digest
 from include.runtime.lineage import deliver
@@ -114,7 +114,7 @@ def _explain_search(project: Project) -> None:
     window, search = project.window, project.search
     table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
     for name, part in search.space.items():
-        table.add_row(name, str(part))
+        table.add_row(name, _in_words(part))
     console.print(table)
     train = window.days - window.validation_days - window.holdout_days
     console.print(
@@ -122,6 +122,12 @@ def _explain_search(project: Project) -> None:
         f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
         f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule}"
     )
+
+
+def _in_words(part: IntRange | FloatRange | Choice) -> str:
+    if isinstance(part, Choice):
+        return "one of " + ", ".join(map(str, part.options))
+    return f"{part.low} to {part.high}" + (", on a logarithmic scale" if part.log else "")
 
 
 def score(

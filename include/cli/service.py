@@ -25,6 +25,7 @@ from include.settings import ROOT, Settings
 if TYPE_CHECKING:
     from include.governance.access import Access
     from include.runtime.airflow.process import RunningAirflow
+    from include.steps import Platform
 
 Port = Annotated[int, typer.Option(help="The port of Airflow's UI and API, on loopback.")]
 
@@ -92,6 +93,7 @@ def status() -> None:
     console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
     console.print(f"separation of duties: {deployment.separation_of_duties(settings)}")
     platform = open_platform(settings)
+    _show_contracts(platform)
     _show_access(platform.access)
     models = Table("project", "champion", "versions", title="models")
     for name in project_names(settings.projects):
@@ -196,6 +198,15 @@ def _who(settings: Settings) -> str:
     from include.runtime.airflow.environment import passwords_file
 
     return f"sign in as steward, dana, olly or ada; their passwords are in {passwords_file(settings)}"
+
+
+def _show_contracts(platform: "Platform") -> None:
+    table = Table("dataset", "contract", "stewards", title="contracts")
+    for name, contract in platform.contracts.items():
+        adopted = platform.access.adopted(name)
+        state = "edited since its adoption" if adopted else "never adopted"
+        table.add_row(name, "in effect" if adopted == contract.digest else state, ", ".join(contract.stewards))
+    console.print(table)
 
 
 def _show_access(access: "Access") -> None:
