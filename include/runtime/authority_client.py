@@ -4,7 +4,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -106,21 +107,25 @@ def _own_authority(settings: Settings, user: str) -> Iterator[str]:
         command += [option, str(value)]
     service = subprocess.Popen(command, cwd=ROOT)  # noqa: S603 -- our own module, our own arguments
     try:
-        yield f"http://127.0.0.1:{_port(service, port_file)}"
+        yield _address(service, port_file)
     finally:
         service.terminate()
         service.wait()
 
 
-def _port(service: "subprocess.Popen[bytes]", port_file: Any) -> int:
+def _address(service: "subprocess.Popen[bytes]", port_file: Path) -> str:
+    """Where *service* listens, once it answers."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and service.poll() is None:
         if port_file.exists():
-            return int(port_file.read_text())
+            url = f"http://127.0.0.1:{int(port_file.read_text())}"
+            with suppress(httpx.TransportError):
+                httpx.get(f"{url}/health", trust_env=False)
+                return url
         time.sleep(_POLL_SECONDS)
     raise AuthorityError(
         f"the authority starts within {_START_SECONDS} s",
-        value="it ended" if service.poll() is not None else "no port",
+        value="it ended" if service.poll() is not None else "no answer",
         remedy="Read what it printed above.",
     )
 
