@@ -283,9 +283,10 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             snapshot=taken,
             snapshot_digest=snapshot,
             project=project,
+            compiled=_declaration(platform, run).compiled,
             contracts=platform.contracts,
             vault=platform.vault,
-            opened=_open(platform, run, "features", _contents(taken.partitions), now=now),
+            open=lambda digests: _open(platform, run, "features", digests, now=now),
             ledger=platform.ledger,
         )
         return platform.keep(built)

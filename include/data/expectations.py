@@ -1,8 +1,10 @@
 """Expectations on rows, as Great Expectations checks them: a batch at once, the days of a failure one by one."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import DeclarationError
@@ -47,9 +49,7 @@ def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult
     """
     succeeded = _Suite(batch.dataset, expectations).run(batch.frame, _YES_OR_NO)
     failing = [place for place, outcome in enumerate(succeeded) if not outcome["success"]]
-    failed = _Suite(batch.dataset, [expectations[place] for place in failing])
-    counts = dict(zip(failing, failed.run(batch.frame, _COUNTED), strict=True)) if failing else {}
-    days = dict(zip(failing, _failing_days(batch, failed), strict=True)) if failing else {}
+    counts, days = _of_failures(batch, {place: expectations[place] for place in failing}) if failing else ({}, {})
     return [
         CheckResult(
             dataset=batch.dataset,
@@ -63,6 +63,16 @@ def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult
         )
         for place, expectation in enumerate(expectations)
     ]
+
+
+def _of_failures(
+    batch: Batch, failing: Mapping[int, Expectation]
+) -> tuple[dict[int, dict[str, Any]], dict[int, tuple[date, ...]]]:
+    """The counts and the days of each failing expectation, by its place."""
+    failed = _Suite(batch.dataset, list(failing.values()))
+    counts = zip(failing, failed.run(batch.frame, _COUNTED), strict=True)
+    days = zip(failing, _failing_days(batch, failed), strict=True)
+    return dict(counts), dict(days)
 
 
 def _failing_days(batch: Batch, failed: "_Suite") -> list[tuple[date, ...]]:
@@ -84,9 +94,8 @@ class _Suite:
 
         self.expectations = expectations
         declared = [_declared(expectation, place) for place, expectation in enumerate(expectations)]
+        self._rows = _rows()  # first: it makes the context that a suite belongs to
         self._suite = gx.ExpectationSuite(name=dataset, expectations=declared)
-        asset = _context().data_sources.add_pandas("snapshot").add_dataframe_asset(dataset)
-        self._rows = asset.add_batch_definition_whole_dataframe("rows")
 
     def run(self, frame: "pd.DataFrame", result_format: Mapping[str, object]) -> list[dict[str, Any]]:
         """For each expectation its ``success`` and the allowed counts, in their order."""
@@ -100,16 +109,22 @@ class _Suite:
         return [outcomes[place] for place in range(len(self.expectations))]
 
 
-def _context() -> Any:
+@cache
+def _rows() -> Any:
+    """The one batch definition that all frames pass through: making a context costs as much as a suite's checks."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
+    # It reports every context, data source and function that it registers, which floods a task's log.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
         analytics_enabled=False,
         progress_bars={"globally": False},
     )
-    return gx.get_context(mode="ephemeral", project_config=config)
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    asset = context.data_sources.add_pandas("snapshot").add_dataframe_asset("rows")
+    return asset.add_batch_definition_whole_dataframe("rows")
 
 
 def _declared(expectation: Expectation, place: int) -> Any:

@@ -1,23 +1,23 @@
 """Point-in-time feature tables: one partition a table and a UTC day, computed where new, reused otherwise."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.events import PartitionsMade
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days, FeatureSet, FeatureSpec, Partition, Run, Snapshot, Split
-from include.data.point_in_time import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived, PointInTime, declared
-from include.data.probe import probe
+from include.data.point_in_time import PointInTime, reach
+from include.data.probe import EXTRA_DAYS, Built, alarm, probe, sampled
 from include.data.relations import Artifacts, relations
 from include.ledger import Fence, Ledger
+from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from include.governance.vault import Vault
 
@@ -31,9 +31,10 @@ def build(
     snapshot: Snapshot,
     snapshot_digest: str,
     project: Project,
+    compiled: Declared,
     contracts: Mapping[str, Contract],
     vault: "Vault",
-    opened: Artifacts,
+    open: Callable[[Iterable[str]], Artifacts],
     ledger: Ledger,
 ) -> FeatureSet:
     """The features and labels of the project's window.
@@ -44,37 +45,37 @@ def build(
     that hold the new days and the lookback before them. Day by day or all at once, the bytes are the same as long as a
     project adds up whole numbers (a sum of fractions depends on the order of its rows).
 
-    Categories are learnt from the training days alone. The truncation law is checked before anything is recorded.
+    *open* gives access to what is read: of the snapshot the days that new days and probes may use, of earlier nights'
+    partitions those that are probed again and those that hold categories. Categories are learnt from the training days
+    alone. The truncation law is checked before anything is recorded.
 
     Raises:
-        DeclarationError: a function misses a key column, doubles a name, or returns what is neither a number nor a
-            category, or a category made of personal values.
-        DataError: two rows have one key, or a row has none.
+        DataError: two of the rows that are read have one key, or a row has none.
+        DeclarationError: a label depends on other days than its own.
         FeatureLeak: a feature knows the future, or predicts too well to be true.
     """
-    compiled = declared(project, contracts, snapshot.scope)
     split = Split.of(project.window, snapshot.last_matured)
     window = Days(first=split.train.first, last=split.holdout.last)
     work = _plan(compiled, project, snapshot, window, _made(ledger, run.project))
-    fresh: list[Partition] = []
-    specs: list[FeatureSpec] = []
-    with relations(snapshot, contracts, opened) as held:
-        rows = PointInTime(held, project, contracts, compiled, window)
-        built: dict[Derived, pa.Table] = {}
-        for task in work:
-            if task.new:
-                built[task.derived] = rows.rows(task.derived, task.span)
-                fresh += task.write(built[task.derived], project.target.key, vault)
-            specs += _specs(task.derived, rows.categories(task.derived, split.train))
-        seed = record_digest((run.project, run.instant, snapshot_digest))
-        probed = probe(rows, project=project, contract=contracts[project.target.dataset], built=built, seed=seed)
+    seed = record_digest((run.project, run.instant, snapshot_digest))
+    days = sampled(window, seed)
+    read = _read(snapshot, compiled, work, days)
+    again = [part for task in work for part in task.read_again(split.train, days)]
+    opened = open([part.content for part in (*read, *again)])
+    with relations(snapshot, contracts, opened, partitions=read) as held:
+        rows = PointInTime(held, project, contracts, compiled, _stretches(work, days))
+        tables = _Tables(rows, work, opened)
+        contract = contracts[project.target.dataset]
+        probed = probe(rows, days=days, built=tables.built, contract=contract, seed=seed)
+        alarm(project, tables.with_labels(), seed=seed)
+    fresh = [part for task in work if task.new for part in task.write(tables.of(task), project.target.key, vault)]
     _record(ledger, run, fresh)
-    partitions = [partition for task in work for partition in task.reused] + fresh
+    partitions = [partition for task in work for partition in task.reused.values()] + fresh
     return FeatureSet(
         snapshot=snapshot_digest,
         objective=project.target.objective,
         key=project.target.key,
-        features=tuple(specs),
+        features=tuple(spec for task in work for spec in tables.specs(task, split.train)),
         split=split,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
         probed=probed,
@@ -89,18 +90,28 @@ class _Task:
     """A derived table's days: ``new`` maps each that must be computed to its inputs and whether they are complete."""
 
     derived: Derived
-    reused: tuple[Partition, ...]
+    reused: Mapping[date, Partition]
     new: Mapping[date, tuple[str, bool]]
 
-    @property
-    def span(self) -> Days:
-        """What its query must span: from the first new day to the last."""
-        return Days(first=min(self.new), last=max(self.new))
+    @cached_property
+    def span(self) -> Days | None:
+        """What its query must span: from the first new day to the last; ``None``: no day is new."""
+        return Days(first=min(self.new), last=max(self.new)) if self.new else None
+
+    def spans(self, day: date) -> bool:
+        return self.span is not None and day in self.span
+
+    def read_again(self, train: Days, probed: Sequence[date]) -> list[Partition]:
+        """The reused partitions that must be read: those that hold categories to learn, and those of *probed* days."""
+        learnt = train if self.derived.categories else ()
+        again = {*learnt, *(() if self.derived.name == LABEL else probed)}
+        return [part for day, part in self.reused.items() if day in again and not self.spans(day)]
 
     def write(self, table: "pa.Table", key: tuple[str, ...], vault: "Vault") -> Iterator[Partition]:
         """Put the new days' partitions into the vault."""
         columns = [*key, DAY_COLUMN, PREDICTED_AT, LABEL] if self.derived.name == LABEL else [*key, *self.derived.names]
-        for day, part in _by_day(table.select(columns), _ordinals(table), tuple(self.new)):
+        for day in self.new:
+            part = _of_days(table, Days(first=day, last=day)).select(columns)
             data = _parquet(part)
             inputs, complete = self.new[day]
             yield Partition(
@@ -133,7 +144,7 @@ def _plan(
         work.append(
             _Task(
                 derived=derived,
-                reused=tuple(made[digest] for digest in inputs.values() if digest in made),
+                reused={day: made[digest] for day, digest in inputs.items() if digest in made},
                 new={
                     day: (digest, sources.complete(derived, day))
                     for day, digest in inputs.items()
@@ -142,6 +153,102 @@ def _plan(
             )
         )
     return work
+
+
+def _read(snapshot: Snapshot, compiled: Declared, work: Sequence[_Task], probed: Sequence[date]) -> list[Partition]:
+    """The snapshot's partitions that the new days and the probes may use."""
+    places: set[tuple[str, date | None]] = set()
+
+    def use(datasets: Iterable[str], days: Days) -> None:
+        places.update((dataset, day) for dataset in datasets for day in (None, *days))
+
+    for span in (*(task.span for task in work if task.span), *(Days(first=day, last=day) for day in probed)):
+        use((*compiled.population_datasets, *compiled.label.datasets), span)
+    for task in work:
+        if task.span:
+            use(task.derived.datasets, reach(task.derived, task.span))
+        for day in probed:
+            extra_days = EXTRA_DAYS if task.spans(day) else 0
+            use(task.derived.datasets, reach(task.derived, Days(first=day, last=day), extra_days))
+    return [part for part in snapshot.partitions if (part.table, part.day) in places]
+
+
+def _stretches(work: Sequence[_Task], probed: Sequence[date]) -> list[Days]:
+    """The days for which rows are asked, as stretches without gaps."""
+    stretches: list[Days] = []
+    for day in sorted({*probed, *(day for task in work if task.span for day in task.span)}):
+        if stretches and stretches[-1].last + DAY == day:
+            stretches[-1] = replace(stretches[-1], last=day)
+        else:
+            stretches.append(Days(first=day, last=day))
+    return stretches
+
+
+class _Tables:
+    """The rows of each task's span, built; and those of single days, whether built or read again."""
+
+    def __init__(self, rows: PointInTime, work: Sequence[_Task], opened: Artifacts) -> None:
+        self._rows, self._opened = rows, opened
+        self._tasks = {task.derived: task for task in work}
+        self._built = {task.derived: rows.rows(task.derived, task.span) for task in work if task.span}
+
+    def of(self, task: _Task) -> "pa.Table":
+        """All rows of the *task*'s span."""
+        return self._built[task.derived]
+
+    def built(self, derived: Derived, day: date) -> Built:
+        """The rows of *day*; of a label that was not built now, none."""
+        task = self._tasks[derived]
+        if task.span is not None and day in task.span:
+            return Built(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(task.span))
+        names = [] if derived.name == LABEL else list(derived.names)
+        return Built(table=self._again(task, day, names), span_days=None)
+
+    def with_labels(self) -> "Iterator[tuple[Derived, pa.Table, pa.Table]]":
+        """What was built of each group, beside the labels of its rows."""
+        label = self._rows.derived[0]
+        of_labels = self._tasks[label].span
+        for derived, table in self._built.items():
+            span = self._tasks[derived].span
+            if derived is label or span is None:
+                continue
+            if of_labels and of_labels.first <= span.first and span.last <= of_labels.last:
+                yield derived, table, _of_days(self._built[label], span)
+            else:
+                yield derived, table, self._rows.rows(label, span)
+
+    def specs(self, task: _Task, train: Days) -> list[FeatureSpec]:
+        """The features of a group, in its order, with their categories in *train*; the label is none."""
+        if task.derived.name == LABEL:
+            return []
+        learnt = self._categories(task, train) if task.derived.categories else {}
+        return [
+            FeatureSpec(name=name, group=task.derived.name, categories=learnt.get(name)) for name in task.derived.names
+        ]
+
+    def _categories(self, task: _Task, days: Days) -> dict[str, tuple[str, ...]]:
+        """The distinct values of each category in the rows of *days*, sorted; null is none."""
+        import pyarrow as pa
+
+        names = list(task.derived.categories)
+        parts = [self._again(task, day, names) for day in days if not task.spans(day)]
+        if task.span:
+            shared = Days(first=max(days.first, task.span.first), last=min(days.last, task.span.last))
+            parts.append(_of_days(self._built[task.derived], shared).select(names))
+        table = pa.concat_tables(parts)
+        return {
+            name: tuple(sorted(value for value in table[name].unique().to_pylist() if value is not None))
+            for name in names
+        }
+
+    def _again(self, task: _Task, day: date, names: Sequence[str]) -> "pa.Table":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not names:
+            return pa.table({})
+        path = self._opened.path(task.reused[day].content)
+        return pq.ParquetFile(path).read(columns=list(names), use_threads=False)
 
 
 class _Sources:
@@ -190,29 +297,13 @@ def _record(ledger: Ledger, run: Run, fresh: Sequence[Partition]) -> None:
 # ── tables as bytes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _specs(derived: Derived, categories: Mapping[str, tuple[str, ...]]) -> list[FeatureSpec]:
-    """The features of a group, in its order; the label is none."""
-    names = () if derived.name == LABEL else derived.names
-    return [FeatureSpec(name=name, group=derived.name, categories=categories.get(name)) for name in names]
-
-
-def _ordinals(table: "pa.Table") -> "NDArray[np.int64]":
-    """The day of each row, as a proleptic Gregorian ordinal."""
+def _of_days(table: "pa.Table", days: Days) -> "pa.Table":
+    """The rows of *days* of a *table* that is sorted by day."""
     import numpy as np
 
-    epoch = date(1970, 1, 1).toordinal()
-    since_epoch: NDArray[np.int64] = table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]").astype(np.int64)
-    return since_epoch + epoch
-
-
-def _by_day(
-    table: "pa.Table", ordinals: "NDArray[np.int64]", days: Sequence[date]
-) -> Iterator[tuple[date, "pa.Table"]]:
-    import numpy as np
-
-    for day in days:
-        first, last = np.searchsorted(ordinals, [day.toordinal(), day.toordinal() + 1])
-        yield day, table.slice(first, last - first)
+    held = table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]")
+    first, end = np.searchsorted(held, [np.datetime64(days.first), np.datetime64(days.last + DAY)])
+    return table.slice(first, max(end - first, 0))
 
 
 def _parquet(table: "pa.Table") -> bytes:

@@ -5,15 +5,17 @@ of a row that had been asked for by then is what it was.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError, FeatureLeak
 from include.core.project import Objective, Project
 from include.core.records import Contract, Days
-from include.data.point_in_time import DAY_COLUMN, LABEL, PREDICTED_AT, Derived, PointInTime
+from include.data.point_in_time import PointInTime, reach
 from include.data.relations import Later
+from include.lineage.compiled import LABEL, PREDICTED_AT, Derived
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,55 +33,80 @@ TOO_GOOD_CORRELATION = 0.99
 _RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE = 1e-5, 1e-6
 #: The alarm looks at this many rows at most, and says nothing about fewer than the least.
 _MOST_ROWS, _LEAST_ROWS = 8000, 100
-#: How many days before its lookback a changed table reaches: a group that uses them is found out.
-_EXTRA_DAYS = 7
+#: How many days before its lookback a disturbed table reaches, for a group whose day was built alone, or within so few:
+#: a group that uses them is found out. What was built in a longer stretch had them, so there they are left out.
+EXTRA_DAYS = 7
+
+
+def sampled(days: Days, seed: str) -> tuple[date, date]:
+    """The days of a night that are probed: the newest, and one at random, which may be the newest again."""
+    return days.last, random.Random(f"days {seed}").choice(list(days))  # noqa: S311 -- a repeatable choice of samples, no secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A derived table's rows of one day, as they were built or found again, in a stretch of ``span_days``."""
+
+    table: "pa.Table"
+    span_days: int | None
+
+    @property
+    def extra_days(self) -> int:
+        """How many days more than it may use a group is shown; ``span_days`` is unknown of what was found again."""
+        return EXTRA_DAYS if self.span_days is not None and self.span_days <= EXTRA_DAYS else 0
 
 
 def probe(
-    rows: PointInTime, *, project: Project, contract: Contract, built: Mapping[Derived, "pa.Table"], seed: str
+    rows: PointInTime,
+    *,
+    days: Sequence[date],
+    built: Callable[[Derived, date], Built],
+    contract: Contract,
+    seed: str,
 ) -> tuple[datetime, ...]:
-    """Check the project at sampled instants; return them, in UTC. *contract* is that of the target's dataset.
+    """Check the project at an instant of each of *days* (:func:`sampled`); return them, in UTC.
+
+    *contract* is that of the target's dataset; *built* gives what is checked.
 
     Each instant is the moment at which some row was asked for: one early on the newest day, one at any time on any
-    day, so that every night checks both what is new and the code on older days. The tables that a group may use are cut
-    at the instant, once with what became known later removed, within its lookback exactly, and once with it changed,
-    with more days on both sides. What was *built* in one go is compared where there is some, else what its day alone
-    gives: so built days are what each day gives alone. The instants depend on *seed* and the rows, on nothing else.
+    day, so that every night checks both what is new and the code on older days. The tables that a group may use are
+    disturbed: of what became known after the instant half of the rows are removed, and half changed. They hold what
+    the group's lookback allows and nothing else where the day was built among many others, and more days on both sides
+    where it was built alone: so what was built is what each day gives alone. The instants depend on *seed* and the
+    rows, on nothing else.
 
     Raises:
-        FeatureLeak: a feature is not what it was, or predicts too well; the message names it, and no value.
+        FeatureLeak: a feature is not what it was; the message names it, and no value.
         DeclarationError: a label depends on other days than its own.
     """
     chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
     probed = []
-    for day, share in ((rows.days.last, _EARLY), (chance.choice(list(rows.days)), _ANY)):
+    for day, share in zip(days, (_EARLY, _ANY), strict=True):
         asked = rows.asked(day)
         if not asked.num_rows:
             continue
         place = min(int(chance.uniform(*share) * asked.num_rows), asked.num_rows - 1)
         instant = asked.column(PREDICTED_AT)[place].as_py().replace(tzinfo=UTC)
         _check_population(rows, contract, asked, day, instant)
-        for derived in rows.derived:
-            before = _of_days(built[derived], day, day) if derived in built else None
-            if before is None or not before.num_rows:
-                before = rows.rows(derived, Days(first=day, last=day))
-            elif derived.name == LABEL:
-                _check_label(rows, derived, before, day)
-            if derived.name != LABEL:
-                _check_group(rows, derived, before, day, instant)
+        label, *groups = rows.derived
+        _check_label(rows, label, built(label, day), day)
+        before = {group: built(group, day) for group in groups}
+        rows.cut(_reaches(before, day), instant)
+        for group, known in before.items():
+            _check_group(rows, group, known, day, instant)
         probed.append(instant)
-    _alarm(rows, project, built, chance)
     return tuple(sorted(probed))
 
 
-def _of_days(table: "pa.Table", first: date, last: date) -> "pa.Table":
-    """The rows of the days from *first* to *last* (inclusive) of a *table* that is sorted by day."""
-    import numpy as np
-
-    days = table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]")
-    begin = np.searchsorted(days, np.datetime64(first), side="left")
-    end = np.searchsorted(days, np.datetime64(last), side="right")
-    return table.slice(begin, end - begin)
+def _reaches(before: Mapping[Derived, Built], day: date) -> dict[str, Days]:
+    """For each dataset the days that the groups' queries of *day* are shown."""
+    longest: dict[str, Days] = {}
+    for group, known in before.items():
+        shown = reach(group, Days(first=day, last=day), known.extra_days)
+        for dataset in group.datasets:
+            held = longest.get(dataset, shown)
+            longest[dataset] = Days(first=min(held.first, shown.first), last=max(held.last, shown.last))
+    return longest
 
 
 # ── the truncation law ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,8 +151,10 @@ def _key_known(contract: Contract, asked: "pa.Table", key: tuple[str, ...], inst
     return pa.array(known)
 
 
-def _check_label(rows: PointInTime, label: Derived, before: "pa.Table", day: date) -> None:
-    if not before.equals(rows.rows(label, Days(first=day, last=day))):
+def _check_label(rows: PointInTime, label: Derived, before: Built, day: date) -> None:
+    if before.span_days is None or before.span_days == 1:
+        return  # computed from its own day, now or when it was new
+    if not before.table.equals(rows.rows(label, Days(first=day, last=day))):
         raise DeclarationError(
             "a row's label comes from rows of its own day",
             value=f"labels of {day} differ when other days are there",
@@ -133,22 +162,20 @@ def _check_label(rows: PointInTime, label: Derived, before: "pa.Table", day: dat
         )
 
 
-def _check_group(rows: PointInTime, derived: Derived, before: "pa.Table", day: date, instant: datetime) -> None:
-    until = before.column(PREDICTED_AT).to_numpy() <= _moment(instant)
-    for later, extra_days in ((Later.REMOVED, 0), (Later.CHANGED, _EXTRA_DAYS)):
-        days = Days(first=day, last=day)
-        after = rows.rows_known(derived, days, instant, later=later, extra_days=extra_days)
-        for name in derived.names:
-            changed = int((_differ(before.column(name), after.column(name)) & until).sum())
-            if changed:
-                raise FeatureLeak(
-                    f"feature {name!r} of group {derived.name!r} knows only the past {derived.lookback_days} days",
-                    value=f"{changed} of {int(until.sum())} rows asked for until {_text(instant)} change when what "
-                    f"became known later is {later.value}"
-                    + (" and more days are there" if extra_days else " and other days are gone"),
-                    remedy="Use a value only from the moment that its contract's `knownAt` gives, or raise the "
-                    "group's lookback_days if it reaches further back.",
-                )
+def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> None:
+    after = rows.rows_known(derived, day, extra_days=before.extra_days)
+    until = after.column(PREDICTED_AT).to_numpy() <= _moment(instant)
+    for name in derived.names:
+        changed = int((_differ(before.table.column(name), after.column(name)) & until).sum())
+        if changed:
+            raise FeatureLeak(
+                f"feature {name!r} of group {derived.name!r} knows only the past {derived.lookback_days} days",
+                value=f"{changed} of {int(until.sum())} rows asked for until {_text(instant)} change when what "
+                f"became known later is {Later.DISTURBED.value}"
+                + (" and more days are there" if before.extra_days else " and other days are gone"),
+                remedy="Use a value only from the moment that its contract's `knownAt` gives, or raise the "
+                "group's lookback_days if it reaches further back.",
+            )
 
 
 def _differ(before: "pa.ChunkedArray", after: "pa.ChunkedArray") -> "NDArray[np.bool_]":
@@ -179,16 +206,15 @@ def _text(instant: datetime) -> str:
 # ── too good to be true ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _alarm(rows: PointInTime, project: Project, built: Mapping[Derived, "pa.Table"], chance: random.Random) -> None:
-    """No feature that was built is the label in disguise."""
-    label = rows.derived[0]
-    for derived, table in built.items():
-        if derived.name != LABEL and table.num_rows:
-            days = Days(first=table.column(DAY_COLUMN)[0].as_py(), last=table.column(DAY_COLUMN)[-1].as_py())
-            labels = _of_days(built[label], days.first, days.last) if label in built else None
-            if labels is None or labels.num_rows != table.num_rows:
-                labels = rows.rows(label, days)
-            _check_plausible(project, derived, table, labels, chance)
+def alarm(project: Project, tables: Iterable[tuple[Derived, "pa.Table", "pa.Table"]], *, seed: str) -> None:
+    """No feature is the label in disguise; *tables* are what was built of a group, and the labels of its rows.
+
+    Raises:
+        FeatureLeak: a feature predicts too well; the message names it.
+    """
+    chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
+    for derived, table, labels in tables:
+        _check_plausible(project, derived, table, labels, chance)
 
 
 def _check_plausible(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from include.core.errors import DataError
-from include.core.records import Column, ColumnType, Contract, Days, Scope, Snapshot, Treatment, day_start
+from include.core.records import Column, ColumnType, Contract, Days, Partition, Scope, Snapshot, Treatment, day_start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-_HELD = "snapshot"
+_HELD, _CUT = "snapshot", "cut"
 
 
 class Artifacts(Protocol):
@@ -29,7 +29,7 @@ class Later(StrEnum):
     """What is done to that which became known only after an instant."""
 
     REMOVED = "removed"  # values are null, rows are absent
-    CHANGED = "changed"  # every value is another one, rows stay
+    DISTURBED = "removed or changed"  # every other row's values are other ones, and it stays; the rest is removed
 
 
 class Relations:
@@ -45,29 +45,36 @@ class Relations:
         self._contracts = {dataset.dataset: contracts[dataset.dataset] for dataset in scope.datasets}
         self._scope = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
 
-    def show(
-        self,
-        datasets: Iterable[str],
-        days: Days,
-        *,
-        instant: datetime | None = None,
-        later: Later = Later.REMOVED,
-    ) -> None:
+    def show(self, datasets: Iterable[str], days: Days, *, cut: bool = False) -> None:
         """Let each of *datasets* hold the rows of *days* only, or all rows if it is undivided.
 
-        With an *instant* (UTC), what became known after it is removed or changed, as *later* says.
+        With *cut*, as :meth:`cut` left them, which must have been called for these days or more.
         """
         for name in datasets:
+            where = " AND ".join(_within(self._contracts[name], days)) or "TRUE"
+            source = f"{_CUT if cut else _HELD}.{quoted(name)}"
+            self.run(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {source} WHERE {where}")
+
+    def cut(self, datasets: Mapping[str, Days], instant: datetime, later: Later) -> None:
+        """Compute each dataset's rows of its days with that which became known after *instant* (UTC) *later*.
+
+        They replace what an earlier call computed. They are kept, since several queries read them, each several times.
+        """
+        for name, days in datasets.items():
             contract = self._contracts[name]
             columns = [column for column in contract.columns if column.name in self._scope[name]]
-            chosen = ", ".join(_shown(column, instant, later) for column in columns)
-            conditions = _within(contract, days)
-            if instant is not None and later is Later.REMOVED:
-                present = [column for column in columns if column.key or column.name == contract.partition_column]
-                conditions += [_known(column, instant) for column in present]
-            where = " AND ".join(conditions) or "TRUE"
-            view, source = quoted(name), f"{_HELD}.{quoted(name)}"
-            self.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {source} WHERE {where}")
+            stays = "FALSE" if later is Later.REMOVED else _stays(contract)
+            present = [column for column in columns if column.key or column.name == contract.partition_column]
+            # Where a row is, it is the same row of the same day.
+            chosen = ", ".join(
+                quoted(column.name) if column in present else _shown(column, instant, stays) for column in columns
+            )
+            known = " AND ".join(_known(column, instant) for column in present) or "TRUE"
+            where = " AND ".join([*_within(contract, days), f"(({known}) OR {stays})"])
+            self.run(
+                f"CREATE OR REPLACE TABLE {_CUT}.{quoted(name)} AS SELECT {chosen} "
+                f"FROM {_HELD}.{quoted(name)} WHERE {where}"
+            )
 
     def run(self, sql: str) -> None:
         """Execute a statement that returns no rows."""
@@ -111,11 +118,17 @@ def _named() -> Iterator[None]:
 
 
 @contextmanager
-def relations(snapshot: Snapshot, contracts: Mapping[str, Contract], opened: Artifacts) -> Iterator[Relations]:
-    """The snapshot's rows, read once from the Parquet files that *opened* allows.
+def relations(
+    snapshot: Snapshot,
+    contracts: Mapping[str, Contract],
+    opened: Artifacts,
+    *,
+    partitions: Iterable[Partition] | None = None,
+) -> Iterator[Relations]:
+    """The snapshot's rows, or only those of some *partitions* of it, read once from the files that *opened* allows.
 
     Raises:
-        DataError: a partition cannot be read.
+        DataError: a partition cannot be read, or a dataset has none.
     """
     import duckdb
 
@@ -124,20 +137,26 @@ def relations(snapshot: Snapshot, contracts: Mapping[str, Contract], opened: Art
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
+    paths: dict[str, list[str]] = {scope.dataset: [] for scope in snapshot.scope.datasets}
+    for partition in snapshot.partitions if partitions is None else partitions:
+        paths[partition.table].append(str(opened.path(partition.content)))
     with duckdb.connect(":memory:", config=settings) as connection:
-        connection.execute(f"CREATE SCHEMA {_HELD}")
+        connection.execute(f"CREATE SCHEMA {_HELD}; CREATE SCHEMA {_CUT}")
         for scope in snapshot.scope.datasets:
             chosen = ", ".join(quoted(name) for name in scope.names)
-            paths = [str(opened.path(partition.content)) for partition in snapshot.of(scope.dataset)]
-            if not paths:
+            if not snapshot.of(scope.dataset):
                 raise DataError(
                     "a snapshot has partitions of every dataset in its scope",
                     value=f"none of {scope.dataset!r}",
                     remedy="Take the snapshot again.",
                 )
+            if not paths[scope.dataset]:
+                continue  # nothing reads it: it is there for an expectation
             table = f"{_HELD}.{quoted(scope.dataset)}"
             with _named():
-                connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM read_parquet(?)", [paths]).fetchall()
+                connection.execute(
+                    f"CREATE TABLE {table} AS SELECT {chosen} FROM read_parquet(?)", [paths[scope.dataset]]
+                ).fetchall()
         yield Relations(connection, contracts, snapshot.scope)
 
 
@@ -168,14 +187,18 @@ def _known(column: Column, instant: datetime) -> str:
     return f"coalesce({quoted(rule.column)} + to_microseconds({microseconds}) <= {timestamp(instant)}, FALSE)"
 
 
-def _shown(column: Column, instant: datetime | None, later: Later) -> str:
+def _stays(contract: Contract) -> str:
+    """Whether a row is one of the half that stays, by its key: by chance, and always the same."""
+    return f"hash({', '.join(quoted(name) for name in contract.key)}) % 2 = 0"
+
+
+def _shown(column: Column, instant: datetime, stays: str) -> str:
+    """The column's value, if it was known at *instant*, else none; but another one in a row that *stays*."""
     name = quoted(column.name)
-    if instant is None or column.known_at.column is None:
+    if column.known_at.column is None:
         return name
-    other = "NULL" if later is Later.REMOVED or column.key else _other_value(column, instant)
-    if later is Later.CHANGED and column.key:
-        return name  # the row stays, and stays the same row
-    return f"CASE WHEN {_known(column, instant)} THEN {name} ELSE {other} END AS {name}"
+    other = "" if stays == "FALSE" else f"WHEN {stays} THEN {_other_value(column, instant)} "
+    return f"CASE WHEN {_known(column, instant)} THEN {name} {other}END AS {name}"
 
 
 def _other_value(column: Column, instant: datetime) -> str:

@@ -139,15 +139,16 @@ def features_of(
     """The key and all features of the *treated* rows, which *snapshot* holds (:func:`with_rows`), by day and key."""
     import pyarrow.compute as pc
 
-    from include.data.point_in_time import DAY_COLUMN, PREDICTED_AT, PointInTime, declared
+    from include.data.point_in_time import PointInTime
     from include.data.relations import relations
+    from include.lineage.compiled import DAY_COLUMN, PREDICTED_AT, declared
 
     compiled = declared(project, contracts, snapshot.scope)
     partition = contracts[project.target.dataset].partition_column
     moments = pc.cast(treated[partition], "date32")
     days = Days(first=pc.min(moments).as_py(), last=pc.max(moments).as_py())
     with relations(snapshot, contracts, opened) as held:
-        asked = PointInTime(held, project, contracts, compiled, days)
+        asked = PointInTime(held, project, contracts, compiled, [days])
         table = None
         for group in compiled.groups:
             part = asked.rows(group, days)

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Scope
+from include.lineage.compiled import LABEL, Declared, declared
 from include.lineage.expressions import Expressions, expressions_of
 from include.lineage.reads import column_lineage, columns_read
 from include.lineage.scope import scope_of
 from include.lineage.tables import sql_of
-
-#: The name under which the label's table stands beside the feature groups.
-LABEL = "label"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +33,14 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """``digest`` covers all that decides a result: the expressions as SQL and every other field but operations."""
+    """``digest`` covers all that decides a result: the expressions as SQL and every other field but operations.
+
+    ``compiled`` is what the steps run: compiling takes longer than a night's new day takes to compute.
+    """
 
     digest: str
     scope: Scope
+    compiled: Declared
     origins: tuple[Origin, ...]
     readings: tuple[Reading, ...]
 
@@ -69,18 +71,24 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
             for column, sources in column_lineage(table, contracts).items()
         ]
         readings.append(Reading(table=name, sources=tuple(sorted(columns_read(table, contracts)))))
-    return Declaration(digest=digest, scope=scope, origins=tuple(origins), readings=tuple(readings))
+    return Declaration(
+        digest=digest,
+        scope=scope,
+        compiled=declared(project, contracts, scope),
+        origins=tuple(origins),
+        readings=tuple(readings),
+    )
 
 
 def _compiled(project: Project, contracts: Mapping[str, Contract]) -> tuple[str, Scope, Expressions]:
     scope = scope_of(project, contracts)
     expressions = expressions_of(project, contracts, scope=scope)
     target = project.target
-    declared = (
+    decides = (
         scope,
         (target.dataset, target.key, target.objective),
         [sql_of(expression) for expression in expressions.all],
         [(group.name, group.lookback_days) for group in project.features],
         (project.window, project.search, project.gates, project.expectations),
     )
-    return record_digest(declared), scope, expressions
+    return record_digest(decides), scope, expressions

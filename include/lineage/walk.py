@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from include.core.canonical import record_digest
 from include.core.records import Evaluation, FeatureSet, Partition, Plan, Promotion, Snapshot, Treatment
-from include.lineage.declaration import LABEL, Declaration
+from include.lineage.compiled import LABEL
+from include.lineage.declaration import Declaration
 from include.lineage.emission import Dataset, Source
 
 #: What a model's one output column is called.

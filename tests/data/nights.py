@@ -16,6 +16,7 @@ from include.data.rows import known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
 from include.ledger import Ledger, lease
 from include.lineage import scope_of
+from include.lineage.compiled import declared
 from include.store import Store
 
 INSTANT = datetime(2013, 6, 20, 4, tzinfo=UTC)
@@ -83,9 +84,10 @@ class Night:
             snapshot=snapshot,
             snapshot_digest=record_digest(snapshot),
             project=project,
+            compiled=declared(project, self.contracts, snapshot.scope),
             contracts=self.contracts,
             vault=self.store,  # type: ignore[arg-type]  # a store keeps and finds as a vault does, without asking
-            opened=self.store,
+            open=lambda digests: self.store,
             ledger=ledger,
         )
 

@@ -14,8 +14,9 @@ from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
 from include.core.records import DAY, Contract, Days, Snapshot
 from include.data.features import _parquet
-from include.data.point_in_time import PointInTime, declared
+from include.data.point_in_time import PointInTime
 from include.data.relations import relations
+from include.lineage.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
@@ -58,7 +59,7 @@ def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_by
     stretch = Days(first=window.first + offset * DAY, last=window.first + data.draw(st.integers(offset + 1, 7)) * DAY)
     compiled = declared(project, night.contracts, snapshot.scope)
     with relations(snapshot, night.contracts, night.store) as held:
-        rows = PointInTime(held, project, night.contracts, compiled, window)
+        rows = PointInTime(held, project, night.contracts, compiled, [window])
         for derived in rows.derived:
             whole = rows.rows(derived, stretch)
             alone = [rows.rows(derived, Days(first=day, last=day)) for day in stretch]

@@ -1,0 +1,147 @@
+"""A project's expressions as the queries that a night runs, compiled once, when the night begins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.core.errors import DeclarationError
+from include.core.project import Expression, Project
+from include.core.records import Contract, Scope, Treatment
+from include.lineage.reads import column_lineage
+from include.lineage.tables import POPULATION, call, parameters, sql_of, tables
+
+if TYPE_CHECKING:
+    import ibis
+
+#: The name under which the label's table stands beside the feature groups, and that of its one column.
+LABEL = "label"
+PREDICTED_AT = "predicted_at"
+DAY_COLUMN = "day"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A table that a project derives: a feature group, or the label.
+
+    ``sql`` is what DuckDB runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
+    ``numbers`` and ``categories`` are its columns beside the key, in ``names``' order.
+    """
+
+    name: str
+    sql: str
+    datasets: tuple[str, ...]
+    lookback_days: int
+    names: tuple[str, ...]
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A project, compiled: the rows to predict for (``population``, as SQL), the label, and the feature groups."""
+
+    population: str
+    population_columns: tuple[str, ...]
+    population_datasets: tuple[str, ...]
+    label: Derived
+    groups: tuple[Derived, ...]
+
+
+def declared(project: Project, contracts: Mapping[str, Contract], scope: Scope) -> Declared:
+    """Compile *project* over the columns of *scope*.
+
+    Raises:
+        DeclarationError: a function misses a key column, doubles a name, or returns what is neither a number nor a
+            category, or a category made of personal values.
+    """
+    import ibis
+
+    target = project.target
+    known = tables(contracts, [dataset.dataset for dataset in scope.datasets], scope=scope)
+    population = call(target.population, known)
+    _check_population(project, population, contracts)
+    asked = ibis.table(population.schema(), name=POPULATION)
+    label = _derived(project, LABEL, call(target.label, known), target.label, 0)
+    if label.names != (LABEL,) or label.categories:
+        raise DeclarationError(
+            f"the label of {project.name!r} is the key and one column `label` of numbers",
+            value=f"beside the key: {list(label.names)}",
+            remedy="Select the key columns and label=….",
+        )
+    groups = []
+    for group in project.features:
+        table = call(group.build, {**known, POPULATION: asked})
+        groups.append(_derived(project, group.name, table, group.build, group.lookback_days))
+        if groups[-1].categories:
+            _check_categories(groups[-1], call(group.build, {**known, POPULATION: population}), contracts)
+    _check_names(project, groups)
+    return Declared(
+        population=sql_of(population),
+        population_columns=tuple(population.columns),
+        population_datasets=parameters(target.population),
+        label=label,
+        groups=tuple(groups),
+    )
+
+
+def _check_population(project: Project, population: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
+    target = project.target
+    needed = {*target.key, contracts[target.dataset].partition_column, PREDICTED_AT} - {None}
+    missing = needed - set(population.columns)
+    if missing or not population[PREDICTED_AT].type().is_timestamp():
+        raise DeclarationError(
+            f"the population of {project.name!r} has the key, the partition column and a time `predicted_at`",
+            value=f"missing {sorted(str(name) for name in missing)}" if missing else "predicted_at is no timestamp",
+            remedy=f"Select {sorted(str(name) for name in needed)}.",
+        )
+
+
+def _derived(project: Project, name: str, table: "ibis.Table", function: Expression, lookback_days: int) -> Derived:
+    missing = [column for column in project.target.key if column not in table.columns]
+    if missing:
+        raise DeclarationError(
+            f"{name!r} of {project.name!r} returns the target's key", value=f"missing {missing}", remedy="Select them."
+        )
+    names = tuple(column for column in table.columns if column not in project.target.key)
+    types = {column: table[column].type() for column in names}
+    for column, kind in types.items():
+        if not (kind.is_numeric() or kind.is_boolean() or kind.is_string() or kind.is_null()):
+            raise DeclarationError(
+                f"{name!r} of {project.name!r} returns numbers, booleans and categories (strings) beside the key",
+                value=f"{column}: {kind}",
+                remedy="Make it a number (hours since some event, say), or leave it out.",
+            )
+    return Derived(
+        name=name,
+        sql=sql_of(table),
+        datasets=tuple(parameter for parameter in parameters(function) if parameter != POPULATION),
+        lookback_days=lookback_days,
+        names=names,
+        categories=tuple(column for column, kind in types.items() if kind.is_string()),
+    )
+
+
+def _check_names(project: Project, groups: Sequence[Derived]) -> None:
+    taken: set[str] = {*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN}
+    for group in groups:
+        again = sorted(taken & set(group.names))
+        if again or group.name == LABEL or not group.names:
+            raise DeclarationError(
+                f"each feature of {project.name!r} has a name of its own, and each group has one at least",
+                value=f"group {group.name!r}: {again or 'no feature'}",
+                remedy=f"Rename it; {LABEL}, {PREDICTED_AT}, {DAY_COLUMN} and the key are taken.",
+            )
+        taken.update(group.names)
+
+
+def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
+    """A vocabulary of categories is recorded in the open, so it must hold no token."""
+    sources = column_lineage(table, contracts)
+    for name in group.categories:
+        for dataset, column in sources[name]:
+            found = contracts[dataset].column(column)
+            if found is not None and found.treatment is Treatment.TOKEN:
+                raise DeclarationError(
+                    f"no category of {group.name!r} is made of a personal value: its vocabulary is recorded",
+                    value=f"{name} comes from {dataset}.{column}",
+                    remedy="Join or count by the column, and leave it out of the features.",
+                )
