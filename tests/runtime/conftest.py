@@ -16,8 +16,10 @@ import pytest
 from include.data.landing import land_flights
 from include.runtime import deployment
 from include.runtime.airflow import process
+from include.runtime.airflow.client import Client
 from include.runtime.airflow.process import RunningAirflow
 from include.settings import Settings
+from tests.runtime.nights import INSTANT, approve, declare, reaches, until
 from tests.runtime.starter import settings_of
 
 # Where the tests themselves import Airflow, it makes its home: not in the home of who runs the tests.
@@ -87,3 +89,31 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener
     settings = replace(settings_in(folder, production), alerts_file=alerts)
     with process.running(settings, port=free_port()) as running:
         yield running
+
+
+#: How long a night of a test's project may take on a busy machine.
+NIGHT_SECONDS = 120
+
+
+@pytest.fixture(scope="session")
+def dana(airflow: RunningAirflow) -> Iterator[Client]:
+    with airflow.client("dana") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def steward(airflow: RunningAirflow) -> Iterator[Client]:
+    with airflow.client("steward") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def night(airflow: RunningAirflow, dana: Client, steward: Client) -> tuple[str, str]:
+    """The first night of the project `punctual`: it waits at its gate until the steward approves, and succeeds."""
+    dag_id = declare(airflow.settings.projects, "punctual")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    run_id = dana.trigger(dag_id, instant=INSTANT)
+    reaches(dana, dag_id, run_id, "gate", "deferred")
+    assert approve(steward, "punctual") == 1
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+    return dag_id, run_id

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,38 +19,10 @@ from include.runtime.airflow import process
 from include.runtime.airflow.client import AirflowRefused, Client
 from include.runtime.airflow.environment import PARALLELISM, airflow_home, passwords_file
 from include.runtime.airflow.process import RunningAirflow
-from tests.runtime.conftest import Listener
-from tests.runtime.nights import INSTANT, approve, declare, reaches, task, until
+from tests.runtime.conftest import NIGHT_SECONDS, Listener
+from tests.runtime.nights import INSTANT, declare, reaches, task, until
 
 pytestmark = pytest.mark.airflow
-
-#: How long a night of a test's project may take on a busy machine.
-NIGHT_SECONDS = 120
-
-
-@pytest.fixture(scope="session")
-def dana(airflow: RunningAirflow) -> Iterator[Client]:
-    with airflow.client("dana") as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def steward(airflow: RunningAirflow) -> Iterator[Client]:
-    with airflow.client("steward") as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def night(airflow: RunningAirflow, dana: Client, steward: Client) -> tuple[str, str]:
-    """The first night of the project `punctual`: it waits at its gate until the steward approves, and succeeds."""
-    dag_id = declare(airflow.settings.projects, "punctual")
-    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
-    run_id = dana.trigger(dag_id, instant=INSTANT)
-    reaches(dana, dag_id, run_id, "gate", "deferred")
-    assert approve(steward, "punctual") == 1
-    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
-    return dag_id, run_id
-
 
 # ── the processes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

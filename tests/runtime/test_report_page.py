@@ -1,0 +1,69 @@
+"""The validation report inside Airflow's UI, as somebody with a browser sees it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from include.runtime.airflow.client import Client
+from include.runtime.airflow.environment import secrets_of
+from include.runtime.airflow.process import RunningAirflow
+
+playwright = pytest.importorskip("playwright.sync_api", reason="requirements-dev.txt is not installed")
+
+pytestmark = [pytest.mark.airflow, pytest.mark.browser]
+
+#: Chromium's own background traffic is off: what the page asks for is all that there is.
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium (Debian: apt-get install chromium)")
+    return found
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, airflow: RunningAirflow, chromium: str) -> Iterator["playwright.Page"]:
+    """A browser in which dana is signed in."""
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(color_scheme=request.param, viewport={"width": 1400, "height": 900})
+        page.goto(f"{airflow.url}/auth/login")
+        page.fill("input[name=username]", "dana")
+        page.fill("input[name=password]", secrets_of(airflow.settings).passwords["dana"])
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/auth/login" not in url)
+        yield page
+        browser.close()
+
+
+def test_a_run_shows_its_validation_report_and_asks_no_other_host(
+    page: "playwright.Page", airflow: RunningAirflow, night: tuple[str, str]
+) -> None:
+    dag_id, run_id = night
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}")
+    page.get_by_role("link", name="Data validation").click()
+    report = page.frame_locator("iframe")
+    report.get_by_role("heading", name="Validation of punctual").wait_for()
+    assert report.locator("table tr").count() > 1
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {airflow.url.split("/")[2]}
+
+
+def test_nobody_sees_a_report_without_signing_in(airflow: RunningAirflow, dana: Client, night: tuple[str, str]) -> None:
+    address = f"{airflow.url}/trainyard/reports/{night[0]}/{night[1]}"
+    assert httpx.get(address, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    signed_in = {"Authorization": f"Bearer {dana.token()}"}
+    assert httpx.get(address, headers=signed_in, trust_env=False).status_code == httpx.codes.OK
+    missing = f"{airflow.url}/trainyard/reports/{night[0]}/no-such-run"
+    assert httpx.get(missing, headers=signed_in, trust_env=False).status_code == httpx.codes.NOT_FOUND
