@@ -11,7 +11,7 @@ from include.core.events import PartitionsMade
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days, FeatureSet, FeatureSpec, Partition, Run, Snapshot, Split
 from include.data.point_in_time import PointInTime, reach
-from include.data.probe import EXTRA_DAYS, Built, alarm, probe, sampled
+from include.data.probe import EXTRA_DAYS, Built, Sample, alarm, probe, sampled
 from include.data.relations import Artifacts, relations
 from include.ledger import Fence, Ledger
 from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
@@ -58,15 +58,16 @@ def build(
     window = Days(first=split.train.first, last=split.holdout.last)
     work = _plan(compiled, project, snapshot, window, _made(ledger, run.project))
     seed = record_digest((run.project, run.instant, snapshot_digest))
-    days = sampled(window, seed)
-    read = _read(snapshot, compiled, work, days)
-    again = [part for task in work for part in task.read_again(split.train, days)]
+    tasks = {task.derived: task for task in work}
+    samples = sampled(window, compiled.groups, lambda group, day: tasks[group].spans(day), seed)
+    read = _read(snapshot, compiled, work, samples)
+    again = [part for task in work for part in task.read_again(split.train, samples)]
     opened = open([part.content for part in (*read, *again)])
     with relations(snapshot, contracts, opened, partitions=read) as held:
-        rows = PointInTime(held, project, contracts, compiled, _stretches(work, days))
-        tables = _Tables(rows, work, opened)
+        rows = PointInTime(held, project, contracts, compiled, _stretches(work, samples))
+        tables = _Tables(rows, tasks, opened)
         contract = contracts[project.target.dataset]
-        probed = probe(rows, days=days, built=tables.built, contract=contract, seed=seed)
+        probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
         alarm(project, tables.with_labels(), seed=seed)
     fresh = [part for task in work if task.new for part in task.write(tables.of(task), project.target.key, vault)]
     _record(ledger, run, fresh)
@@ -101,10 +102,10 @@ class _Task:
     def spans(self, day: date) -> bool:
         return self.span is not None and day in self.span
 
-    def read_again(self, train: Days, probed: Sequence[date]) -> list[Partition]:
-        """The reused partitions that must be read: those that hold categories to learn, and those of *probed* days."""
+    def read_again(self, train: Days, samples: Sequence[Sample]) -> list[Partition]:
+        """The reused partitions that must be read: those that hold categories to learn, and those that are probed."""
         learnt = train if self.derived.categories else ()
-        again = {*learnt, *(() if self.derived.name == LABEL else probed)}
+        again = {*learnt, *(sample.day for sample in samples if self.derived in sample.groups)}
         return [part for day, part in self.reused.items() if day in again and not self.spans(day)]
 
     def write(self, table: "pa.Table", key: tuple[str, ...], vault: "Vault") -> Iterator[Partition]:
@@ -155,28 +156,33 @@ def _plan(
     return work
 
 
-def _read(snapshot: Snapshot, compiled: Declared, work: Sequence[_Task], probed: Sequence[date]) -> list[Partition]:
+def _read(snapshot: Snapshot, compiled: Declared, work: Sequence[_Task], samples: Sequence[Sample]) -> list[Partition]:
     """The snapshot's partitions that the new days and the probes may use."""
     places: set[tuple[str, date | None]] = set()
 
     def use(datasets: Iterable[str], days: Days) -> None:
         places.update((dataset, day) for dataset in datasets for day in (None, *days))
 
-    for span in (*(task.span for task in work if task.span), *(Days(first=day, last=day) for day in probed)):
+    for span in (
+        *(task.span for task in work if task.span),
+        *(Days(first=each.day, last=each.day) for each in samples),
+    ):
         use((*compiled.population_datasets, *compiled.label.datasets), span)
     for task in work:
         if task.span:
             use(task.derived.datasets, reach(task.derived, task.span))
-        for day in probed:
-            extra_days = EXTRA_DAYS if task.spans(day) else 0
-            use(task.derived.datasets, reach(task.derived, Days(first=day, last=day), extra_days))
+        for sample in samples:
+            if task.derived in sample.groups:
+                extra_days = EXTRA_DAYS if task.spans(sample.day) else 0
+                shown = Days(first=sample.day, last=sample.day)
+                use(task.derived.datasets, reach(task.derived, shown, extra_days))
     return [part for part in snapshot.partitions if (part.table, part.day) in places]
 
 
-def _stretches(work: Sequence[_Task], probed: Sequence[date]) -> list[Days]:
+def _stretches(work: Sequence[_Task], samples: Sequence[Sample]) -> list[Days]:
     """The days for which rows are asked, as stretches without gaps."""
     stretches: list[Days] = []
-    for day in sorted({*probed, *(day for task in work if task.span for day in task.span)}):
+    for day in sorted({*(sample.day for sample in samples), *(day for task in work if task.span for day in task.span)}):
         if stretches and stretches[-1].last + DAY == day:
             stretches[-1] = replace(stretches[-1], last=day)
         else:
@@ -187,10 +193,9 @@ def _stretches(work: Sequence[_Task], probed: Sequence[date]) -> list[Days]:
 class _Tables:
     """The rows of each task's span, built; and those of single days, whether built or read again."""
 
-    def __init__(self, rows: PointInTime, work: Sequence[_Task], opened: Artifacts) -> None:
-        self._rows, self._opened = rows, opened
-        self._tasks = {task.derived: task for task in work}
-        self._built = {task.derived: rows.rows(task.derived, task.span) for task in work if task.span}
+    def __init__(self, rows: PointInTime, tasks: Mapping[Derived, _Task], opened: Artifacts) -> None:
+        self._rows, self._tasks, self._opened = rows, tasks, opened
+        self._built = {derived: rows.rows(derived, task.span) for derived, task in tasks.items() if task.span}
 
     def of(self, task: _Task) -> "pa.Table":
         """All rows of the *task*'s span."""

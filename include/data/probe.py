@@ -38,9 +38,25 @@ _MOST_ROWS, _LEAST_ROWS = 8000, 100
 EXTRA_DAYS = 7
 
 
-def sampled(days: Days, seed: str) -> tuple[date, date]:
-    """The days of a night that are probed: the newest, and one at random, which may be the newest again."""
-    return days.last, random.Random(f"days {seed}").choice(list(days))  # noqa: S311 -- a repeatable choice of samples, no secret
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A day that is probed, and the groups that are."""
+
+    day: date
+    groups: tuple[Derived, ...]
+
+
+def sampled(
+    days: Days, groups: Sequence[Derived], is_new: Callable[[Derived, date], bool], seed: str
+) -> tuple[Sample, Sample]:
+    """What a night probes: all groups on the newest day, and on another, at random, those that were built now.
+
+    Of those that were built by an earlier night, which probed them then, one is probed again.
+    """
+    chance = random.Random(f"days {seed}")  # noqa: S311 -- a repeatable choice of samples, no secret
+    day, again = chance.choice(list(days)), chance.choice(list(groups))
+    chosen = tuple(group for group in groups if group == again or is_new(group, day))
+    return Sample(day=days.last, groups=tuple(groups)), Sample(day=day, groups=chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +75,12 @@ class Built:
 def probe(
     rows: PointInTime,
     *,
-    days: Sequence[date],
+    samples: Sequence[Sample],
     built: Callable[[Derived, date], Built],
     contract: Contract,
     seed: str,
 ) -> tuple[datetime, ...]:
-    """Check the project at an instant of each of *days* (:func:`sampled`); return them, in UTC.
+    """Check the project at an instant of each of *samples* (:func:`sampled`); return them, in UTC.
 
     *contract* is that of the target's dataset; *built* gives what is checked.
 
@@ -81,16 +97,17 @@ def probe(
     """
     chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
     probed = []
-    for day, share in zip(days, (_EARLY, _ANY), strict=True):
+    for sample, share in zip(samples, (_EARLY, _ANY), strict=True):
+        day = sample.day
         asked = rows.asked(day)
         if not asked.num_rows:
             continue
         place = min(int(chance.uniform(*share) * asked.num_rows), asked.num_rows - 1)
         instant = asked.column(PREDICTED_AT)[place].as_py().replace(tzinfo=UTC)
         _check_population(rows, contract, asked, day, instant)
-        label, *groups = rows.derived
+        label = rows.derived[0]
         _check_label(rows, label, built(label, day), day)
-        before = {group: built(group, day) for group in groups}
+        before = {group: built(group, day) for group in sample.groups}
         rows.cut(_reaches(before, day), instant)
         for group, known in before.items():
             _check_group(rows, group, known, day, instant)
@@ -224,7 +241,9 @@ def _check_plausible(
 
     label = labels.column(LABEL).to_numpy()
     known = np.flatnonzero(np.isfinite(label))
-    sample = np.array(sorted(chance.sample(known.tolist(), min(_MOST_ROWS, len(known)))), dtype=np.int64)
+    sample = known
+    if len(known) > _MOST_ROWS:
+        sample = known[sorted(chance.sample(range(len(known)), _MOST_ROWS))]
     binary = project.target.objective is Objective.BINARY
     if len(sample) < _LEAST_ROWS or len(np.unique(label[sample])) < 2:
         return
