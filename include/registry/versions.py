@@ -1,5 +1,6 @@
 """Registered models as MLflow shows them: a view that can be made again from ledger and vault."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ class Versions:
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
+        for chatty in ("mlflow", "alembic"):  # every migration of a new database is a line in a task's log
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def register(self, *, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
