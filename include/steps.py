@@ -132,7 +132,10 @@ def begin(platform: Platform, project: Project, *, run_id: str, instant: datetim
     )
     try:
         Journal(platform.ledger, run).once(
-            "declare", (declared,), lambda: platform.keep(declare(project, platform.contracts))
+            "declare",
+            (declared,),
+            lambda: platform.keep(declare(project, platform.contracts)),
+            kept=platform.store.has,
         )
         started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
         platform.ledger.record(stream, started, key=stream, fence=fence)
@@ -510,7 +513,13 @@ def _once(
     """What *step* made of *inputs*, computed if it never was; the grants are verified either way."""
     scope = scope_of(platform, run)
     journal = Journal(platform.ledger, run)
-    return journal.once(step, inputs, compute, allowed=lambda: platform.access.require(scope, now=now))
+    return journal.once(
+        step,
+        inputs,
+        compute,
+        allowed=lambda: platform.access.require(scope, now=now),
+        kept=platform.store.has,
+    )
 
 
 def _open(platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime) -> "Opened":

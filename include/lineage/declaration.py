@@ -7,10 +7,10 @@ from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Scope
 from include.lineage.compiled import LABEL, Declared, declared
-from include.lineage.expressions import Expressions, expressions_of
+from include.lineage.expressions import expressions_of
 from include.lineage.reads import column_lineage, columns_read
 from include.lineage.scope import scope_of
-from include.lineage.tables import sql_of
+from include.lineage.tables import name_of, parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """``digest`` covers all that decides a result: the expressions as SQL and every other field but operations.
+    """What :func:`declare` finds. ``digest`` is that of :func:`digest_of`.
 
     ``compiled`` is what the steps run: compiling takes longer than a night's new day takes to compute.
     """
@@ -52,17 +52,32 @@ class Declaration:
 
 
 def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
-    """The declaration's digest, without the origins: these cost some milliseconds a column."""
-    return _compiled(project, contracts)[0]
+    """The digest of what is declared: every field but operations, the functions by name, the contracts by digest.
+
+    Cheap: it compiles nothing. What the functions say is covered by the digest of the project's code.
+    """
+    target = project.target
+    functions = [target.population, target.label, *(group.build for group in project.features)]
+    read = {name for function in functions for name in parameters(function)}
+    read |= {target.dataset, *(expectation.dataset for expectation in project.expectations)}
+    decides = (
+        (project.name, project.purpose, target.dataset, target.key, target.objective),
+        [name_of(function) for function in functions],
+        [(group.name, group.lookback_days) for group in project.features],
+        (project.window, project.search, project.gates, project.expectations),
+        [(name, contracts[name].digest) for name in sorted(read & contracts.keys())],
+    )
+    return record_digest(decides)
 
 
 def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
-    """The whole declaration of *project*.
+    """The whole declaration of *project*, its expressions compiled.
 
     Raises:
-        DeclarationError: an expression names what its contracts do not have.
+        DeclarationError: an expression names what its contracts do not have, or a table is not what a night can use.
     """
-    digest, scope, expressions = _compiled(project, contracts)
+    scope = scope_of(project, contracts)
+    expressions = expressions_of(project, contracts, scope=scope)
     origins, readings = [], []
     for name, table in {**expressions.groups, LABEL: expressions.label}.items():
         types = dict(table.schema().items())
@@ -72,23 +87,9 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
         ]
         readings.append(Reading(table=name, sources=tuple(sorted(columns_read(table, contracts)))))
     return Declaration(
-        digest=digest,
+        digest=digest_of(project, contracts),
         scope=scope,
         compiled=declared(project, contracts, scope),
         origins=tuple(origins),
         readings=tuple(readings),
     )
-
-
-def _compiled(project: Project, contracts: Mapping[str, Contract]) -> tuple[str, Scope, Expressions]:
-    scope = scope_of(project, contracts)
-    expressions = expressions_of(project, contracts, scope=scope)
-    target = project.target
-    decides = (
-        scope,
-        (target.dataset, target.key, target.objective),
-        [sql_of(expression) for expression in expressions.all],
-        [(group.name, group.lookback_days) for group in project.features],
-        (project.window, project.search, project.gates, project.expectations),
-    )
-    return record_digest(decides), scope, expressions
