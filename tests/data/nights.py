@@ -1,6 +1,6 @@
 """Snapshots of the demo's data without grants, and the features built from them: the law under test is another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -67,8 +67,15 @@ class Night:
     contracts: Mapping[str, Contract]
     store: Store
 
-    def build(self, project: Project, snapshot: Snapshot, *, ledger: Ledger | None = None) -> FeatureSet:
-        """The features of *snapshot*; without a *ledger* nothing was ever built before."""
+    def build(
+        self, project: Project, snapshot: Snapshot, *, ledger: Ledger | None = None, opened: set[str] | None = None
+    ) -> FeatureSet:
+        """The features of *snapshot*; without a *ledger* nothing was ever built before. *opened* is told what is."""
+
+        def remember(digests: Iterable[str]) -> Store:
+            (set() if opened is None else opened).update(digests)
+            return self.store
+
         ledger = ledger or self.new_ledger()
         fence = lease.take(ledger, project.name, run_id="night", now=NOW, duration=timedelta(days=1))
         run = Run(
@@ -87,7 +94,7 @@ class Night:
             compiled=declared(project, self.contracts, snapshot.scope),
             contracts=self.contracts,
             vault=self.store,  # type: ignore[arg-type]  # a store keeps and finds as a vault does, without asking
-            open=lambda digests: self.store,
+            open=remember,
             ledger=ledger,
         )
 

@@ -87,6 +87,20 @@ def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_feat
     assert night.build(DELAY, delay_snapshot, ledger=ledger) == first
 
 
+def test_a_later_night_opens_of_the_snapshot_only_what_new_and_probed_days_may_use(
+    night: Night, production: Path, delay_snapshot: Snapshot
+) -> None:
+    project = replace(DELAY, features=tuple(group for group in DELAY.features if group.lookback_days <= 1))
+    ledger, opened = night.new_ledger(), set[str]()
+    night.build(project, delay_snapshot, ledger=ledger)
+    later = freeze(DELAY, night.contracts, production, night.store, INSTANT + timedelta(days=1))
+    night.build(project, later, ledger=ledger, opened=opened)
+    read = {part.day for part in later.of("flights") if part.content in opened}
+    newest = Days(first=later.last_matured - 7 * DAY, last=later.last_matured + DAY)
+    assert len(read - set(newest)) <= 1
+    assert {part.day for part in later.of("flights")} > read > {later.last_matured}
+
+
 def test_every_group_has_the_rows_of_the_label_sorted_by_key(night: Night, delay_snapshot: Snapshot) -> None:
     built = night.build(DELAY, delay_snapshot)
     labels = {partition.day: night.table(partition) for partition in built.of("label")}

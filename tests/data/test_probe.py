@@ -8,7 +8,10 @@ import pytest
 
 from include.core.errors import DeclarationError, FeatureLeak
 from include.core.project import FeatureGroup, Project
-from include.core.records import DAY, Contract, KnownAt
+from include.core.records import DAY, Contract, Days, KnownAt
+from include.data.probe import Sample, sampled
+from include.lineage import scope_of
+from include.lineage.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
@@ -167,3 +170,17 @@ def test_the_probed_instants_depend_on_the_snapshot_and_not_on_what_is_reused(ni
     snapshot, ledger = freeze(TEMPERATURE, night.contracts, production, night.store), night.new_ledger()
     first = night.build(TEMPERATURE, snapshot, ledger=ledger)
     assert night.build(TEMPERATURE, snapshot, ledger=ledger) == first
+
+
+def test_a_night_probes_all_that_it_built_and_again_one_group_of_what_earlier_nights_built(night: Night) -> None:
+    groups = declared(DELAY, night.contracts, scope_of(DELAY, night.contracts)).groups
+    days = Days(first=INSTANT.date() - 30 * DAY, last=INSTANT.date())
+    again = set()
+    for seed in map(str, range(40)):
+        newest, other = sampled(days, groups, lambda _group, day: day == days.last, seed)
+        assert newest == Sample(day=days.last, groups=groups)
+        assert other.day in days
+        assert other.groups == groups if other.day == days.last else len(other.groups) == 1
+        again.update(other.groups)
+        assert sampled(days, groups, lambda _group, _day: True, seed)[1] == Sample(day=other.day, groups=groups)
+    assert again == set(groups)
