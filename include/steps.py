@@ -98,11 +98,13 @@ class Platform:
 # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def begin(platform: Platform, project: Project, *, run_id: str, instant: datetime, now: datetime) -> Run:
+def begin(
+    platform: Platform, project: Project, *, run_id: str, instant: datetime, now: datetime, exclusive: bool = True
+) -> Run:
     """Start the night *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
 
     Takes the project's lease and derives from the code what the night reads. A run that cannot begin leaves the lease
-    to the next.
+    to the next. One that is not *exclusive* takes none: it may read and score beside a night, and register nothing.
 
     Raises:
         LeaseHeld: another night of this project is running.
@@ -121,14 +123,14 @@ def begin(platform: Platform, project: Project, *, run_id: str, instant: datetim
             remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
         )
     declared = digest_of(project, platform.contracts)
-    fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
+    fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
     run = Run(
         project=project.name,
         run_id=run_id,
         instant=instant.astimezone(UTC),
         code_digest=platform.code(project.name),
         declaration_digest=declared,
-        fence=fence.token,
+        fence=fence.token if fence else 0,
     )
     try:
         Journal(platform.ledger, run).once(

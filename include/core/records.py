@@ -206,7 +206,10 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One night of one project. ``instant`` is what the data knew; ``fence`` the lease's token."""
+    """One night of one project. ``instant`` is what the data knew; ``fence`` the lease's token.
+
+    ``fence`` is 0 for a run that holds no lease: one that reads and scores beside a night, and registers nothing.
+    """
 
     project: str
     run_id: str

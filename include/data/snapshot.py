@@ -134,7 +134,7 @@ def _record_made(ledger: Ledger, run: Run, fresh: list[Partition]) -> None:
     if fresh:
         event = PartitionsMade(project=run.project, run_id=run.run_id, partitions=tuple(fresh))
         key = f"partitions/{run.project}/{run.run_id}/{record_digest(event.partitions)}"
-        ledger.record(f"partitions/{run.project}", event, key=key, fence=Fence(project=run.project, token=run.fence))
+        ledger.record(f"partitions/{run.project}", event, key=key, fence=Fence.of(run))
 
 
 def _contract_of(scope: DatasetScope, contracts: Mapping[str, Contract]) -> Contract:

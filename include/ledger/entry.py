@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from include.core.errors import LedgerError
 from include.core.events import Event
+from include.core.records import Run
 from include.ledger import kinds
 
 _LEAF_PREFIX = b"\x00"
@@ -18,6 +19,11 @@ class Fence:
 
     project: str
     token: int
+
+    @classmethod
+    def of(cls, run: Run) -> "Fence | None":
+        """The fence of *run*; ``None`` if it holds no lease."""
+        return cls(project=run.project, token=run.fence) if run.fence else None
 
 
 @dataclass(frozen=True, kw_only=True)

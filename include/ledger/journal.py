@@ -25,7 +25,7 @@ class Journal:
     def __init__(self, ledger: Ledger, run: Run) -> None:
         self._ledger, self._run = ledger, run
         self._stream = run_stream(run.project, run.run_id)
-        self.fence = Fence(project=run.project, token=run.fence)
+        self.fence = Fence.of(run)
 
     def once(
         self,

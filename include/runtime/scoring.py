@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include import steps
 from include.core.errors import RegistryError
 from include.core.project import Project
-from include.core.records import DAY, day_start
+from include.core.records import DAY, Run, day_start
 from include.runtime.local import open_platform, utc_now
 from include.settings import Settings
 
@@ -34,15 +34,10 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
     champion = history.champion(platform.ledger, project.name)
     if champion is None:
         raise RegistryError("a champion is loaded", value=f"{project.name} has none", remedy="Run a night first.")
-    run = steps.begin(
-        platform, project, run_id=f"load__{utc_now():%Y-%m-%dT%H:%M:%S.%f}", instant=utc_now(), now=utc_now()
-    )
-    try:
-        scope = steps.scope_of(platform, run)
-        opened = platform.vault.open([champion.bundle], run=run, step="load", scope=scope, now=utc_now())
-        return bundle.load(opened.bytes(champion.bundle), platform.verifier)
-    finally:
-        steps.end(platform, run)
+    run = _beside(platform, project, "load", utc_now())
+    scope = steps.scope_of(platform, run)
+    opened = platform.vault.open([champion.bundle], run=run, step="load", scope=scope, now=utc_now())
+    return bundle.load(opened.bytes(champion.bundle), platform.verifier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +65,16 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
     contract = platform.contracts[project.target.dataset]
     rows = read_rows(file, contract)
     at = instant or _end_of_last_day(platform, project, rows)
-    run = steps.begin(platform, project, run_id=f"score__{utc_now():%Y-%m-%dT%H:%M:%S.%f}", instant=at, now=utc_now())
-    try:
-        scored = steps.score(platform, project, run, rows, now=utc_now())
-    finally:
-        steps.end(platform, run)
+    scored = steps.score(platform, project, _beside(platform, project, "score", at), rows, now=utc_now())
     _write(scored, target)
     return Scored(rows=int(scored.num_rows), instant=at)
+
+
+def _beside(platform: "Platform", project: Project, purpose: str, instant: datetime) -> Run:
+    """A run of its own that needs no lease, so that it goes on beside a night."""
+    now = utc_now()
+    run_id = f"{purpose}__{now:%Y-%m-%dT%H:%M:%S.%f}"
+    return steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=False)
 
 
 def _end_of_last_day(platform: "Platform", project: Project, rows: "pa.Table") -> datetime:

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from include import steps
-from include.core.errors import DataError
-from include.core.records import FeatureSet
+from include.core.errors import DataError, LedgerError
+from include.core.records import DAY, FeatureSet
 from include.data import scoring
-from include.registry import bundle
+from include.registry import bundle, history
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
 
@@ -30,11 +30,8 @@ def flights(production: Path, day: date, rows: Sequence[int]) -> pa.Table:
 def score(yard: Yard, table: pa.Table, folder: Path, *, run_id: str) -> pa.Table:
     pq.write_table(table, folder / f"{run_id}.parquet")
     rows = scoring.read_rows(folder / f"{run_id}.parquet", yard.platform.contracts["flights"])
-    run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW)
-    try:
-        return steps.score(yard.platform, FLIGHTS, run, rows, now=NOW)
-    finally:
-        steps.end(yard.platform, run)
+    run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW, exclusive=False)
+    return steps.score(yard.platform, FLIGHTS, run, rows, now=NOW)
 
 
 def test_a_flight_is_scored_as_the_night_would_without_its_outcome(
@@ -95,3 +92,20 @@ def test_a_value_that_does_not_fit_is_told_by_its_column_and_not_by_itself(
     with pytest.raises(DataError, match="distance is string") as caught:
         scoring.read_rows(tmp_path / "rows.parquet", contract)
     assert "SENTINEL" not in str(caught.value)
+
+
+def test_scoring_goes_on_beside_a_night_and_can_register_nothing(
+    done: tuple[Yard, Night], production: Path, tmp_path: Path
+) -> None:
+    yard, night = done
+    running = steps.begin(yard.platform, FLIGHTS, run_id="the-night", instant=INSTANT + DAY, now=NOW)
+    try:
+        table = flights(production, INSTANT.date() - 3 * DAY, [1, 2])
+        assert score(yard, table, tmp_path, run_id="score-beside").num_rows == 2
+        beside = steps.begin(yard.platform, FLIGHTS, run_id="beside", instant=INSTANT, now=NOW, exclusive=False)
+        with pytest.raises(LedgerError):
+            history.register(
+                yard.platform.ledger, beside, evaluation="sha256:0", bundle="sha256:0", verdict=night.promotion.verdict
+            )
+    finally:
+        steps.end(yard.platform, running)
