@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from include.core.errors import DeclarationError
 
@@ -94,6 +95,14 @@ class Settings:
             alerts_file=Path(alerts).absolute() if alerts else None,
             user=env.get("TRAINYARD_USER") or getpass.getuser(),
         )
+
+
+def without_password(address: str) -> str:
+    """*address* as it may be shown: a password in it is replaced by ``***``."""
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
 
 
 def _path(env: Mapping[str, str], name: str, default: Path) -> Path:

@@ -244,7 +244,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             contracts=contracts,
             opened=_open(platform, run, "validate", _contents(taken.partitions), now=now),
             store=platform.store,
-            checked=_checked(platform, project, expectations),
+            checked=_checked(platform, project, expectations, snapshot),
         )
         digest = platform.keep(outcome)
         event = DataValidated(
@@ -532,14 +532,18 @@ def _contents(partitions: Sequence[Partition]) -> list[str]:
     return [partition.content for partition in partitions]
 
 
-def _checked(platform: Platform, project: Project, expectations: str) -> frozenset[str]:
-    """The partitions that earlier nights checked with the same expectations, none of them in a critical failure."""
+def _checked(platform: Platform, project: Project, expectations: str, snapshot: str) -> frozenset[str]:
+    """The partitions that other nights checked with the same expectations, none of them in a critical failure.
+
+    What was checked of this very *snapshot* does not count: an attempt that was killed before it ended is repeated whole.
+    """
     events = (entry.event for entry in platform.ledger.read(f"validated/{project.name}"))
     return frozenset(
         content
         for event in events
         if isinstance(event, DataValidated)
         and event.expectations == expectations
+        and event.snapshot != snapshot
         and event.worst is not Severity.CRITICAL
         for content in event.covered
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import DeclarationError
-from include.settings import KNOWN, ROOT, Settings
+from include.settings import KNOWN, ROOT, Settings, without_password
 
 
 def test_an_empty_environment_puts_everything_under_one_home() -> None:
@@ -47,3 +47,9 @@ def test_nothing_is_read_on_import(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Settings.from_environment()
     monkeypatch.setenv("TRAINYARD_HOME", "/second")
     assert (first.home, Settings.from_environment().home) == (Path("/first"), Path("/second"))
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    assert without_password("postgresql://ada:secret@db:5432/x") == "postgresql://ada:***@db:5432/x"
+    assert without_password("sqlite:////srv/ledger.db") == "sqlite:////srv/ledger.db"
+    assert without_password("https://host/api") == "https://host/api"

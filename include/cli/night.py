@@ -14,7 +14,7 @@ from include.runtime import local
 from include.runtime.code import code_digest
 from include.runtime.lineage import deliver
 from include.runtime.projects import load_project
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Settings, without_password
 
 if TYPE_CHECKING:
     from include.runtime.local import Night
@@ -64,7 +64,9 @@ def _deliver(settings: Settings) -> None:
     except LedgerUnavailable as error:
         console.print(f"lineage: {error}", soft_wrap=True, markup=False)
     else:
-        console.print(f"lineage: {events} events delivered to {settings.lineage}", soft_wrap=True, markup=False)
+        console.print(
+            f"lineage: {events} events delivered to {without_password(settings.lineage)}", soft_wrap=True, markup=False
+        )
 
 
 def show(night: "Night") -> None:

@@ -20,7 +20,7 @@ from rich.table import Table
 from include.cli import night as night_commands
 from include.core.errors import DeclarationError
 from include.runtime.lineage import deliver
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Settings, without_password
 
 if TYPE_CHECKING:
     from include.governance.access import Access
@@ -72,8 +72,8 @@ def demo(port: Port = 8080) -> None:
         _follow(settings, airflow, run_id, attended=attended)
         night_commands.show(demonstration.outcome(settings, run_id))
         delivered = deliver(settings)
-        console.print(f"\nlineage: {delivered} events delivered to {settings.lineage}")
-        console.print(f"models:  mlflow ui --backend-store-uri {settings.mlflow}")
+        console.print(f"\nlineage: {delivered} events delivered to {without_password(settings.lineage)}")
+        console.print(f"models:  mlflow ui --backend-store-uri {without_password(settings.mlflow)}")
         if attended:
             console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
             signal.pause()

@@ -1,16 +1,19 @@
 """Speaks to the authority as one person: the one in a running Airflow, or one of our own for the moment."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 
 from include.core.errors import AuthorityError, DeclarationError
+from include.runtime.authority_service import token_file
 from include.settings import ROOT, Settings
 
 _START_SECONDS = 60
@@ -88,29 +91,32 @@ def authority(settings: Settings, user: str) -> Iterator[AuthorityClient]:
         with airflow.client(user) as client:
             yield AuthorityClient(f"{airflow.url}/trainyard", client.token(), user)
         return
-    with _own_authority(settings, user) as url:
+    token_file(settings.authority_keys, user)  # refuses a name that could name another file
+    with _own_authority(settings) as url:
         yield AuthorityClient(url, _token(settings, user), user)
 
 
 @contextmanager
-def _own_authority(settings: Settings, user: str) -> Iterator[str]:
-    port_file = settings.home / f"authority-{user}.port"
-    port_file.unlink(missing_ok=True)
+def _own_authority(settings: Settings) -> Iterator[str]:
     command = [sys.executable, "-m", "include.runtime.authority_service"]
     for option, value in (
-        ("--ledger", settings.ledger),
         ("--authority-keys", settings.authority_keys),
         ("--keys", settings.keys),
         ("--contracts", settings.contracts),
-        ("--port-file", port_file),
     ):
         command += [option, str(value)]
-    service = subprocess.Popen(command, cwd=ROOT)  # noqa: S603 -- our own module, our own arguments
-    try:
-        yield _address(service, port_file)
-    finally:
-        service.terminate()
-        service.wait()
+    # By the environment, since everybody on the machine can read a command line, and the address may hold a password.
+    environment = {**os.environ, "TRAINYARD_LEDGER": settings.ledger}
+    with TemporaryDirectory() as folder:
+        port_file = Path(folder) / "port"
+        service = subprocess.Popen(  # noqa: S603 -- our own module, our own arguments
+            [*command, "--port-file", str(port_file)], cwd=ROOT, env=environment
+        )
+        try:
+            yield _address(service, port_file)
+        finally:
+            service.terminate()
+            service.wait()
 
 
 def _address(service: "subprocess.Popen[bytes]", port_file: Path) -> str:
@@ -131,8 +137,6 @@ def _address(service: "subprocess.Popen[bytes]", port_file: Path) -> str:
 
 
 def _token(settings: Settings, user: str) -> str:
-    from include.runtime.authority_service import token_file
-
     file = token_file(settings.authority_keys, user)
     try:
         return file.read_text().strip()

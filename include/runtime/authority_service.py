@@ -1,7 +1,7 @@
 """The authority as a process of its own, on loopback: for nights without Airflow.
 
-    python -m include.runtime.authority_service --ledger URL --authority-keys FOLDER --keys FOLDER --contracts FOLDER
-        --port-file FILE [--port 0] [--user NAME ...]
+    TRAINYARD_LEDGER=URL python -m include.runtime.authority_service --authority-keys FOLDER --keys FOLDER
+        --contracts FOLDER --port-file FILE [--port 0] [--user NAME ...]
 
 It alone reads the grant-signing key. Users are the stewards that the contract files name at its start, and each
 ``--user``; a user's bearer token lies in ``<authority-keys>/tokens/<user>`` until it is handed over and deleted, its
@@ -128,7 +128,7 @@ def _serve(asked: argparse.Namespace) -> None:
     from include.runtime.authority_api import authority_app
 
     authority, access = _open(
-        ledger=asked.ledger, authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts
+        ledger=_ledger(), authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts
     )
     stewards = {steward for contract in load_folder(asked.contracts).values() for steward in contract.stewards}
     users = Users.load(asked.authority_keys, sorted(stewards | set(asked.user)))
@@ -143,6 +143,13 @@ def _serve(asked: argparse.Namespace) -> None:
             uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
         finally:
             asked.port_file.unlink(missing_ok=True)
+
+
+def _ledger() -> str:
+    """By the environment: everybody on the machine can read a command line, and the address may hold a password."""
+    from include.settings import Settings
+
+    return Settings.from_environment().ledger
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
@@ -195,7 +202,6 @@ def _write_whole(path: Path, text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m include.runtime.authority_service", description=__doc__)
-    parser.add_argument("--ledger", required=True, help="URL of the ledger")
     parser.add_argument("--authority-keys", required=True, type=Path, help="folder of the private key and the users")
     parser.add_argument("--keys", required=True, type=Path, help="folder that the public key is published in")
     parser.add_argument("--contracts", required=True, type=Path, help="folder of the contract files")

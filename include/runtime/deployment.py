@@ -1,6 +1,7 @@
 """What a deployment has before its first night: folders and keys, made once and never overwritten."""
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
@@ -19,12 +20,20 @@ def prepare(settings: Settings) -> None:
     """Make the home and the reader's keys; harmless when they are there. The authority makes its own on its start.
 
     Raises:
+        DeclarationError: other users can enter the home.
         AuthorityError: a key cannot be written, or is readable by others.
     """
     from include.governance import secrets
     from include.governance.signing import Signer, create_key
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = stat.S_IMODE(settings.home.stat().st_mode)
+    if mode & 0o077:
+        raise DeclarationError(
+            "a home is closed to other users: ledger, data and models lie in it",
+            value=f"{settings.home} has mode {mode:04o}",
+            remedy=f"Close it: `chmod 700 {settings.home}`.",
+        )
     secrets.keep(settings.keys / PSEUDONYM_KEY, secrets.random_key)
     create_key(settings.keys / MODEL_KEY)
     Signer.load(settings.keys / MODEL_KEY).publish(settings.keys / MODEL_PUBLIC_KEY)

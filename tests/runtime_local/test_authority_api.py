@@ -261,9 +261,8 @@ def test_users_that_others_may_read_or_that_name_no_file_are_refused(tmp_path: P
 
 def command(folder: Path, port: int = 0) -> list[str]:
     return [
-        *("--ledger", f"sqlite:///{folder / 'ledger.db'}", "--authority-keys", str(folder / "authority")),
-        *("--keys", str(folder / "keys"), "--contracts", str(SHIPPED), "--port", str(port)),
-        *("--port-file", str(folder / "port"), "--user", "ada"),
+        *("--authority-keys", str(folder / "authority"), "--keys", str(folder / "keys")),
+        *("--contracts", str(SHIPPED), "--port", str(port), "--port-file", str(folder / "port"), "--user", "ada"),
     ]
 
 
@@ -271,7 +270,7 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-m", "include.runtime.authority_service", *command(folder)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], "TRAINYARD_LEDGER": f"sqlite:///{folder / 'ledger.db'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -318,7 +317,10 @@ def test_a_second_start_keeps_keys_tokens_and_adoptions(tmp_path: Path) -> None:
     assert kept[0] == kept[1]
 
 
-def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAINYARD_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -58,3 +58,10 @@ def test_the_code_digest_moves_with_the_rooms_and_the_project_and_with_nothing_e
         digest = code_digest(include, projects, "p")
         assert digest != first, changed
         first = digest
+
+
+def test_a_home_that_others_can_enter_is_refused(settings: Settings) -> None:
+    settings.home.mkdir(mode=0o755)
+    with pytest.raises(DeclarationError, match=r"mode 0755.*chmod 700"):
+        deployment.prepare(settings)
+    assert list(settings.home.iterdir()) == []
