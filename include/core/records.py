@@ -277,8 +277,8 @@ class CheckResult:
 class Validation:
     """All outcomes of a snapshot's checks. ``report`` is the digest of the HTML page.
 
-    ``covered`` are the contents of the partitions that no earlier night had checked with the same expectations
-    (``expectations`` is their digest): the batch that Great Expectations saw this time.
+    ``covered`` are the contents of the complete partitions that no earlier night had checked with the same expectations
+    (``expectations`` is their digest). Those that are not complete are checked beside them, and again when they are.
     """
 
     snapshot: str

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.governance.vault import Opened
 
 #: Part of the digest of what is checked. Raise it when a check of this room changes.
-FORMAT = 1
+FORMAT = 2
 #: So many failing days are named in a message, and the rest counted.
 NAMED_DAYS = 5
 
@@ -46,6 +46,8 @@ def validate(
     """The outcomes of all checks; a failure is an outcome, not an error.
 
     Partitions whose content is in *checked* are left out of the checks of rows: all others are one batch a dataset.
+    One that is not complete is not covered by them: what it lacks may be unknown yet, or missing for ever, and its bytes
+    are the same when the day is complete.
     The window is checked every time. Columns that this project does not read cannot be checked; the report lists those
     checks. *store* keeps the report, which holds counts and no value of the data.
 
@@ -53,7 +55,7 @@ def validate(
         DeclarationError: an expectation does not exist, cannot be evaluated, or the project expects something of a
             column that it does not read.
     """
-    covered = {part.content for part in snapshot.partitions} - set(checked)
+    unchecked = {part.content for part in snapshot.partitions} - set(checked)
     checks: list[CheckResult] = []
     unread: list[Expectation] = []
     for scope in snapshot.scope.datasets:
@@ -61,7 +63,7 @@ def validate(
         expectations, missed = _readable(project, contract, names)
         unread += missed
         partitions = snapshot.of(scope.dataset)
-        new = [part for part in partitions if part.content in covered]
+        new = [part for part in partitions if part.content in unchecked]
         if new:
             checks += _of_rows(contract, new, expectations, names, opened)
         if contract.partition_column is not None:
@@ -70,7 +72,7 @@ def validate(
     return Validation(
         snapshot=snapshot_digest,
         expectations=expectations_digest(project, contracts),
-        covered=tuple(sorted(covered)),
+        covered=tuple(sorted({part.content for part in snapshot.partitions if part.complete} & unchecked)),
         checks=tuple(checks),
         report=store.put(page.encode()),
     )

@@ -253,6 +253,18 @@ def test_row_counts_are_expected_of_each_day(tmp_path: Path) -> None:
     assert [check.days for check in outcome.failed(Severity.CRITICAL)] == [(DAYS[1],), (DAYS[0], DAYS[2])]
 
 
+def test_a_day_that_is_not_complete_is_checked_again_when_it_is(tmp_path: Path) -> None:
+    """A value that is required and missing for ever: the same bytes on the night that must say so."""
+    world = _world(tmp_path, spoil={DAYS[0]: _spoil_amount})
+    taken = world.take(INSTANT)
+    early = replace(taken, partitions=tuple(replace(part, complete=False) for part in taken.partitions))
+    first = _validate(world, BETWEEN, taken=early)
+    assert first.failed(Severity.CRITICAL)
+    assert first.covered == ()
+    again = _validate(world, BETWEEN, taken=taken, checked=first.covered)
+    assert again.covered == tuple(sorted(part.content for part in taken.partitions))
+
+
 # ── real data ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
