@@ -56,7 +56,7 @@ def build(
     """
     split = Split.of(project.window, snapshot.last_matured)
     window = Days(first=split.train.first, last=split.holdout.last)
-    work = _plan(compiled, project, snapshot, window, _made(ledger, run.project))
+    work = _plan(compiled, project, snapshot, window, _made(ledger, run.project), vault.has)
     seed = record_digest((run.project, run.instant, snapshot_digest))
     tasks = {task.derived: task for task in work}
     samples = sampled(window, compiled.groups, lambda group, day: tasks[group].spans(day), seed)
@@ -127,9 +127,14 @@ class _Task:
 
 
 def _plan(
-    compiled: Declared, project: Project, snapshot: Snapshot, window: Days, made: Mapping[str, Partition]
+    compiled: Declared,
+    project: Project,
+    snapshot: Snapshot,
+    window: Days,
+    made: Mapping[str, Partition],
+    kept: Callable[[str], bool],
 ) -> list[_Task]:
-    """The label's task and one a group, in the project's order."""
+    """The label's task and one a group, in the project's order. What was *made* is reused unless it was lost."""
     sources = _Sources(snapshot)
     work = []
     for derived in (compiled.label, *compiled.groups):
@@ -142,14 +147,16 @@ def _plan(
             )
             for day in window
         }
+        known = {day: made[digest] for day, digest in inputs.items() if digest in made}
+        reused = {day: part for day, part in known.items() if kept(part.content)}
         work.append(
             _Task(
                 derived=derived,
-                reused={day: made[digest] for day, digest in inputs.items() if digest in made},
+                reused=reused,
                 new={
                     day: (digest, sources.complete(derived, day))
                     for day, digest in inputs.items()
-                    if digest not in made
+                    if day not in reused
                 },
             )
         )

@@ -182,6 +182,10 @@ class _Writer:
             while kind is None and self._pending:
                 self._pending.popleft().result()
 
+    def has(self, digest: str) -> bool:
+        """Whether an earlier night's partition is there still: one that was lost is made again."""
+        return self._vault.has(digest)
+
     def put(self, data: bytes) -> str:
         """The digest of *data*, which will be kept; waits where too much is waiting already."""
         self._pending.append(self._pool.submit(self._vault.put, data))
@@ -239,7 +243,7 @@ class _Dataset:
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Partition:
         recorded = self.source.digest(day)
         known = made.get(self._inputs(day, recorded, None)) or made.get(self._inputs(day, recorded, self.run.instant))
-        if known is not None:
+        if known is not None and self.writer.has(known.content):
             self.reused += 1
             return known
         reading = self.source.read(day, self.scope.names)

@@ -87,6 +87,18 @@ def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_feat
     assert night.build(DELAY, delay_snapshot, ledger=ledger) == first
 
 
+def test_a_partition_that_was_lost_is_built_again(
+    tmp_path: Path, contracts: dict[str, Contract], production: Path
+) -> None:
+    night = Night(tmp_path, contracts, Store(str(tmp_path / "vault")))
+    snapshot, ledger = freeze(DELAY, contracts, production, night.store), night.new_ledger()
+    first = night.build(DELAY, snapshot, ledger=ledger)
+    for lost in (first.of("schedule")[3].content, first.of("label")[0].content):
+        night.store.path(lost).unlink()
+        assert night.build(DELAY, snapshot, ledger=ledger) == first
+        assert night.store.has(lost)
+
+
 def test_a_later_night_opens_of_the_snapshot_only_what_new_and_probed_days_may_use(
     night: Night, production: Path, delay_snapshot: Snapshot
 ) -> None:

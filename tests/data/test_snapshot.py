@@ -144,6 +144,16 @@ def test_a_day_that_was_repaired_at_the_source_is_read_again(
     assert world.receipts()[-1].files == 1
 
 
+def test_a_partition_that_was_lost_is_read_again(world: World) -> None:
+    before = world.take()
+    lost = before.of("flights")[2].content
+    (file,) = (world.folder / "vault").rglob(f"*{lost.removeprefix('sha256:')[4:]}")
+    file.unlink()
+    assert record_digest(world.take()) == record_digest(before)
+    assert world.vault.has(lost)
+    assert [receipt.files for receipt in world.receipts()[-2:]] == [1, 0]
+
+
 def test_another_pseudonym_key_reads_again_what_holds_tokens_and_nothing_else(world: World) -> None:
     world.take()
     world.pseudonyms = Pseudonyms(b"o" * 32, version=2)
