@@ -11,7 +11,7 @@ may be killed at any line and run again.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from include.store import Store
     from include.training.evaluation import Rival
 
-#: A run holds its project's lease that long after its last sign of life: each step and each recorded trial renews it.
-LEASE = timedelta(minutes=30)
+#: A run holds its project's lease that long after its last sign of life: each step renews it while it runs.
+LEASE = lease.DURATION
 
 Record = TypeVar("Record")
 

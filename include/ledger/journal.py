@@ -1,17 +1,21 @@
 """A run's own pages in the ledger: which attempts of which steps began, how they ended, and what they made."""
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from include.core.canonical import record_digest
-from include.core.errors import LedgerError, TrainyardError
-from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
+from include.core.events import Event, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
-from include.ledger.entry import Fence
+from include.ledger.entry import Entry, Fence
 from include.ledger.ledger import Ledger
+
+#: Where :func:`close_lost` stands is kept in the ledger under this name.
+_CLOSING = "closed attempts"
 
 
 def run_stream(project: str, run_id: str) -> str:
@@ -19,11 +23,26 @@ def run_stream(project: str, run_id: str) -> str:
     return f"run/{project}/{run_id}"
 
 
-class Journal:
-    """Writes for one run, under the fence that it holds: a run that lost its lease writes nothing any more."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, ledger: Ledger, run: Run) -> None:
+
+class Journal:
+    """Writes for one run, under the fence that it holds: a run that lost its lease writes nothing any more.
+
+    While an attempt runs, a thread beside it renews the lease for *duration* every third of that.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        run: Run,
+        *,
+        duration: timedelta = lease.DURATION,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
         self._ledger, self._run = ledger, run
+        self._duration, self._clock = duration, clock
         self._stream = run_stream(run.project, run.run_id)
         self.fence = Fence.of(run)
 
@@ -93,62 +112,118 @@ class Journal:
         ended = {event.attempt for event in events if isinstance(event, StepFinished | StepReused | StepFailed)}
         for event in events:
             if isinstance(event, StepStarted) and event.step == step and event.attempt not in ended:
-                self._fail(step, event.attempt, "Lost", "ended without a word")
+                self._ledger.record(self._stream, _lost(event))
 
     @contextmanager
     def attempt(self, step: str) -> Iterator[str]:
         """Record that an attempt begins and how it fails; close earlier ones that ended without a word.
 
-        An error of ours is recorded with its sentence, a foreign one by its type alone: its text may quote a value.
+        A failure that the ledger is out of reach for is recorded by the next attempt, as that of a lost one.
         """
         self.close_lost(step)
         attempt = uuid.uuid4().hex
         started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
         self._ledger.record(self._stream, started, fence=self.fence)
         try:
-            yield attempt
+            with self._heartbeat():
+                yield attempt
         except Exception as error:
-            name = type(error).__name__
-            with suppress(LedgerError):  # out of reach now: the next attempt finds this one open and closes it
-                self._fail(step, attempt, name, str(error) if isinstance(error, TrainyardError) else name)
+            project, run_id = self._run.project, self._run.run_id
+            record_failure(self._ledger, error, project=project, run_id=run_id, step=step, attempt=attempt)
             raise
 
-    def _fail(self, step: str, attempt: str, error: str, message: str) -> None:
-        failed = StepFailed(
-            project=self._run.project,
-            run_id=self._run.run_id,
-            step=step,
-            attempt=attempt,
-            error=error,
-            message=message,
-        )
-        self._ledger.record(self._stream, failed)
+    @contextmanager
+    def _heartbeat(self) -> Iterator[None]:
+        """Renew the lease beside the block; the thread is started in the process that runs it, and joined at its end.
+
+        A run without a lease has none to renew. One that lost its lease goes on until its fence refuses what it writes.
+        """
+        if self.fence is None:
+            yield
+            return
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._renew, args=(self.fence, stopped), name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _renew(self, fence: Fence, stopped: threading.Event) -> None:
+        while not stopped.wait(self._duration.total_seconds() / 3):
+            with suppress(LedgerUnavailable):  # the next beat may reach it, and two are left before the lease ends
+                if not lease.renew(self._ledger, fence, now=self._clock(), duration=self._duration):
+                    return
 
     def _key(self, step: str, inputs: str) -> str:
         return f"step/{self._run.project}/{step}/{inputs}"
 
 
 def close_lost(ledger: Ledger, *, now: datetime) -> int:
-    """Record the end of every attempt that ended without a word, in runs that hold no lease at *now*; how many.
+    """Record the end of every attempt that ended without a word; how many.
 
-    What a killed task leaves open is closed by its next attempt; this is for those that have none.
+    It ended if its run holds no lease at *now* and it began longer ago than a lease lasts: what scores beside a night
+    holds none. What a killed task leaves open is closed by its next attempt; this is for those that have none.
+
+    Reads what was recorded since the oldest attempt that was still open the last time: all before it have an end. Where
+    that was is kept in the ledger, and may be lost: then it reads everything once.
     """
-    opened: dict[str, StepStarted] = {}
-    runs: dict[str, Run] = {}
-    for entry in ledger.read_all(kinds=(RunStarted, StepStarted, StepFinished, StepReused, StepFailed)):
-        event = entry.event
-        if isinstance(event, RunStarted):
-            runs[entry.stream] = event.run
-        elif isinstance(event, StepStarted):
-            opened[event.attempt] = event
+    after, _ = ledger.delivered(_CLOSING)
+    last = after
+    opened: dict[str, tuple[Entry, StepStarted]] = {}
+    for entry in ledger.read_all(after=after, kinds=(StepStarted, StepFinished, StepReused, StepFailed)):
+        last, event = entry.position, entry.event
+        if isinstance(event, StepStarted):
+            opened[event.attempt] = (entry, event)
         elif isinstance(event, StepFinished | StepReused | StepFailed):
             opened.pop(event.attempt, None)
-    closed = 0
-    for started in opened.values():
-        run = runs.get(run_stream(started.project, started.run_id))
-        held = lease.holder(list(reversed(ledger.read(lease.stream_of(started.project)))))
-        if run is None or (held is not None and held.run_id == started.run_id and held.expires_at > now):
-            continue
-        Journal(ledger, run).close_lost(started.step)
-        closed += 1
-    return closed
+    lost = [
+        (entry, started)
+        for entry, started in opened.values()
+        if entry.recorded_at + lease.DURATION <= now and not _holds_lease(ledger, started, now=now)
+    ]
+    for entry, started in lost:
+        ledger.record(entry.stream, _lost(started))
+        del opened[started.attempt]
+    done = min((entry.position - 1 for entry, _ in opened.values()), default=last)
+    if done > after:
+        ledger.mark_delivered(_CLOSING, position=done)
+    return len(lost)
+
+
+def record_failure(
+    ledger: Ledger, error: Exception, *, project: str, run_id: str, step: str, attempt: str = ""
+) -> None:
+    """Record that *attempt* of *step* (one of its own, if none began) failed, if the ledger can be reached.
+
+    An error of ours is recorded with its sentence, a foreign one by its type alone: its text may quote a value. Needs
+    no lease: it is an observation about who may have none.
+    """
+    name = type(error).__name__
+    failed = StepFailed(
+        project=project,
+        run_id=run_id,
+        step=step,
+        attempt=attempt or uuid.uuid4().hex,
+        error=name,
+        message=str(error) if isinstance(error, TrainyardError) else name,
+    )
+    with suppress(LedgerError):
+        ledger.record(run_stream(project, run_id), failed)
+
+
+def _lost(started: StepStarted) -> StepFailed:
+    return StepFailed(
+        project=started.project,
+        run_id=started.run_id,
+        step=started.step,
+        attempt=started.attempt,
+        error="Lost",
+        message="ended without a word",
+    )
+
+
+def _holds_lease(ledger: Ledger, started: StepStarted, *, now: datetime) -> bool:
+    held = lease.holder(list(reversed(ledger.read(lease.stream_of(started.project)))))
+    return held is not None and held.run_id == started.run_id and held.expires_at > now

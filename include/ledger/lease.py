@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from include.ledger.ledger import Ledger
 
 
+#: A run holds its project's lease that long after its last sign of life: a step renews it when it begins, and goes on
+#: renewing it while it runs.
+DURATION = timedelta(minutes=30)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Holder:
     """Who holds a lease, until ``expires_at`` (exclusive); expired, it is held until somebody else takes it."""
@@ -73,6 +78,27 @@ def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration
         except LedgerConflict:
             continue
         return Fence(project=project, token=mine.token if mine is not None else taken)
+
+
+def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta) -> bool:
+    """Extend the lease that *fence* was taken with when less than half is left; ``False`` if it is held no more.
+
+    Unlike :func:`take` it never takes what was released or taken over, and one that expired only while nobody else has
+    taken it.
+    """
+    while True:
+        entries = ledger.read(stream_of(fence.project))
+        held = holder(reversed(entries))
+        if held is None or held.token != fence.token:
+            return False
+        if held.expires_at - now >= duration / 2:
+            return True
+        event = LeaseTaken(run_id=held.run_id, expires_at=now + duration)
+        try:
+            ledger.append(stream_of(fence.project), [event], expected_version=entries[-1].stream_version)
+        except LedgerConflict:
+            continue
+        return True
 
 
 def release(ledger: "Ledger", project: str, *, run_id: str) -> None:

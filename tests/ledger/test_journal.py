@@ -1,14 +1,17 @@
 """A run's journal: what was computed once is known, and every attempt has an end."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from include.core.errors import AccessDenied, LedgerError
-from include.core.events import RunStarted, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.errors import AccessDenied, LedgerError, LedgerUnavailable
+from include.core.events import LeaseTaken, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
-from include.ledger import Ledger, lease
+from include.ledger import Entry, Ledger, lease
 from include.ledger.journal import Journal, close_lost, run_stream
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -16,7 +19,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+    return Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}", clock=lambda: NOW)
 
 
 def journal(ledger: Ledger, run_id: str = "night") -> Journal:
@@ -149,6 +152,125 @@ def test_what_nobody_tries_again_is_closed_once_its_run_holds_no_lease(ledger: L
     assert close_lost(ledger, now=NOW + HOUR) == 1
     assert kinds(ledger)[1:] == [StepStarted.kind, StepFailed.kind]
     assert close_lost(ledger, now=NOW + HOUR) == 0
+
+
+def test_what_a_run_left_open_that_never_began_is_closed_too(ledger: Ledger) -> None:
+    journal(ledger).attempt("declare").__enter__()
+    assert close_lost(ledger, now=NOW + HOUR) == 1
+    assert kinds(ledger) == [StepStarted.kind, StepFailed.kind]
+
+
+def test_what_runs_without_a_lease_is_not_lost_before_a_lease_would_have_ended(ledger: Ledger) -> None:
+    run = Run(project="p", run_id="night", instant=NOW, code_digest="code", declaration_digest="said", fence=0)
+    Journal(ledger, run).attempt("snapshot").__enter__()
+    assert close_lost(ledger, now=NOW + lease.DURATION - timedelta(seconds=1)) == 0
+    assert close_lost(ledger, now=NOW + lease.DURATION) == 1
+
+
+def test_what_has_ended_is_not_read_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = journal(ledger)
+    made.once("plan", ("in",), computed)
+    lost = made.attempt("features")
+    lost.__enter__()
+    made.once("train", ("in",), computed)
+    read: list[int] = []
+    read_all = Ledger.read_all
+
+    def counting(ledger: Ledger, **named: Any) -> list[Entry]:
+        entries = read_all(ledger, **named)
+        read.append(len(entries))
+        return entries
+
+    monkeypatch.setattr(Ledger, "read_all", counting)
+    closed = [close_lost(ledger, now=now) for now in (NOW, NOW, NOW + HOUR, NOW + HOUR, NOW + HOUR)]
+    assert closed == [0, 0, 1, 0, 0]
+    assert read == [5, 3, 3, 1, 0], "from the open attempt on; then its end; then nothing"
+
+
+BEAT = timedelta(milliseconds=30)
+
+
+class Beaten:
+    """A run whose lease lasts three beats of a clock that shows the time since NOW."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.started = ledger, time.monotonic()
+        self.fence = lease.take(ledger, "p", run_id="night", now=NOW, duration=3 * BEAT)
+        run = Run(
+            project="p", run_id="night", instant=NOW, code_digest="c", declaration_digest="d", fence=self.fence.token
+        )
+        self.journal = Journal(ledger, run, duration=3 * BEAT, clock=self.now)
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=time.monotonic() - self.started)
+
+    def taken(self) -> int:
+        return sum(isinstance(entry.event, LeaseTaken) for entry in self.ledger.read(lease.stream_of("p")))
+
+    def until(self, beats: int) -> None:
+        deadline = time.monotonic() + 20
+        while self.taken() < beats and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert self.taken() >= beats
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "lease"]
+
+
+def test_an_attempt_that_takes_long_keeps_its_lease_to_its_end(ledger: Ledger) -> None:
+    beaten = Beaten(ledger)
+    with beaten.journal.attempt("features") as attempt:
+        beaten.until(4)
+        beaten.journal.finish("features", attempt, inputs="in", output="out")
+        assert len(threads()) == 1
+    assert threads() == []
+    ended = beaten.taken()
+    time.sleep(3 * BEAT.total_seconds())
+    assert beaten.taken() == ended
+    held = lease.holder(reversed(ledger.read(lease.stream_of("p"))))
+    assert held is not None
+    assert (held.run_id, held.token) == ("night", beaten.fence.token)
+
+
+def test_an_attempt_that_fails_ends_its_heartbeat(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="no"), Beaten(ledger).journal.attempt("features"):
+        raise ValueError("no")
+    assert threads() == []
+
+
+@pytest.mark.parametrize("then", ["nobody", "night", "other"])
+def test_a_lease_that_was_given_back_or_taken_over_is_not_taken_again(ledger: Ledger, then: str) -> None:
+    beaten = Beaten(ledger)
+    later = NOW + 2 * HOUR
+    with pytest.raises(LedgerError, match="only the holder"), beaten.journal.attempt("features") as attempt:  # noqa: PT012
+        lease.release(ledger, "p", run_id="night")
+        if then != "nobody":
+            lease.take(ledger, "p", run_id=then, now=later, duration=HOUR)
+        taken = beaten.taken()
+        time.sleep(4 * BEAT.total_seconds())
+        assert beaten.taken() == taken
+        assert threads() == []
+        beaten.journal.finish("features", attempt, inputs="in", output="out")
+
+
+def test_a_run_without_a_lease_has_no_heartbeat(ledger: Ledger) -> None:
+    run = Run(project="p", run_id="night", instant=NOW, code_digest="c", declaration_digest="d", fence=0)
+    with Journal(ledger, run, duration=3 * BEAT).attempt("snapshot"):
+        assert threads() == []
+
+
+def test_a_heartbeat_outlives_a_ledger_that_is_out_of_reach(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    beaten, renew, failures = Beaten(ledger), lease.renew, iter(range(2))
+
+    def unreachable(*given: Any, **named: Any) -> bool:
+        if next(failures, None) is not None:
+            raise LedgerUnavailable("it can be reached", value="no", remedy="Wait.")
+        return renew(*given, **named)
+
+    monkeypatch.setattr(lease, "renew", unreachable)
+    with beaten.journal.attempt("features"):
+        beaten.until(3)
 
 
 def test_a_run_that_lost_its_lease_writes_no_fact(ledger: Ledger) -> None:
