@@ -156,8 +156,25 @@ class PartitionsMade(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataOpened(Event):
+    """The receipt of opening production data, written before the first open. Observation, stream ``receipt/<project>``.
+
+    ``first`` and ``last`` are days, both inclusive (``None``: an undivided table). A :class:`DataRead` that tells what
+    was read follows, unless the process died.
+    """
+
+    kind: ClassVar[str] = "data_opened"
+    project: str
+    run_id: str
+    grant_id: str
+    scope: DatasetScope
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataRead(Event):
-    """The receipt of opening production data. Observation, stream ``receipt/<project>``."""
+    """What was read of production data, after it was. Observation, stream ``receipt/<project>``."""
 
     kind: ClassVar[str] = "data_read"
     project: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from include.core.canonical import digest_of, record_digest
 from include.core.errors import ContractError, DataError
-from include.core.events import DataRead, PartitionsMade, RunStarted
+from include.core.events import DataOpened, DataRead, PartitionsMade, RunStarted
 from include.core.project import Project
 from include.core.records import (
     DAY,
@@ -60,7 +60,7 @@ def take(
 
     A value that became known after the instant is null, a row whose key became known after it is absent. Rows are
     sorted by the contract's key. Nothing of the source is opened before a grant in force at *now* covers all of
-    *scope*. Every partition whose source did not change since an earlier instant is reused once it is complete; the
+    *scope*, and nothing of a dataset before the receipt of opening it is written. Every partition whose source did not change since an earlier instant is reused once it is complete; the
     result is the same as if all had been read. The partitions are recorded in one event, at the end: a kill before it
     leaves nothing that counts.
 
@@ -86,6 +86,7 @@ def take(
             )
             for part, grant in zip(scope.datasets, grants, strict=True)
         ]:
+            ledger.record(f"receipt/{run.project}", dataset.opening())
             try:
                 partitions += dataset.freeze(made)
             finally:  # what was read before an error was read all the same
@@ -225,6 +226,18 @@ class _Dataset:
                 remedy="Choose an --instant whose window the source holds.",
             )
         return partitions
+
+    def opening(self) -> DataOpened:
+        """The receipt to write before the source is opened: a kill while it is read leaves this one."""
+        days = self.days
+        return DataOpened(
+            project=self.run.project,
+            run_id=self.run.run_id,
+            grant_id=self.grant.grant_id,
+            scope=self.scope,
+            first=days[0],
+            last=days[-1],
+        )
 
     def receipt(self) -> DataRead:
         days = self.days

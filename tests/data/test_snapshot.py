@@ -354,7 +354,29 @@ def test_without_a_grant_no_byte_is_read_and_no_receipt_is_left(tmp_path: Path, 
     with pytest.raises(AccessDenied):  # not DataError: nobody looked whether the source is there
         world.take()
     assert world.receipts() == []
+    assert world.openings() == []
     assert world.made() == []
+
+
+def test_nothing_of_the_source_is_opened_without_a_receipt_that_names_its_days(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever dies later: each look at a file finds the receipt of its dataset in the ledger."""
+    seen: list[tuple[str, bool]] = []
+
+    def watched(source: Source, day: date | None) -> str:
+        covering = [each for each in world.openings() if each.scope.dataset == source.contract.dataset]
+        seen.append((source.contract.dataset, any(each.first <= day <= each.last for each in covering)))
+        return digest(source, day)
+
+    digest = Source.digest
+    monkeypatch.setattr(Source, "digest", watched)
+    world.take()
+    assert {name for name, _ in seen} == {"flights", "weather"}
+    assert all(receipted for _, receipted in seen)
+    assert [(each.scope, each.grant_id) for each in world.openings()] == [
+        (each.scope, each.grant_id) for each in world.receipts()
+    ]
 
 
 def test_grants_are_checked_again_for_what_is_reused(world: World) -> None:
@@ -435,9 +457,9 @@ def _take_until_killed(folder: Path, production: Path, contracts: dict[str, Cont
     world.take(run=run)
 
 
-# Before and after the third partition is kept, a receipt (1st), and the event that makes it count (3rd).
+# Before and after the third partition is kept, the receipts (1st to 4th), and the event that makes it count (5th).
 @pytest.mark.parametrize(
-    "point", ["vault:put:3", "vault:put:+3", "ledger:record:+1", "ledger:record:3", "ledger:record:+3"]
+    "point", ["vault:put:3", "vault:put:+3", "ledger:record:+1", "ledger:record:2", "ledger:record:5", "ledger:record:+5"]
 )
 def test_a_killed_snapshot_is_taken_again_with_the_same_digest(
     tmp_path: Path, production: Path, contracts: dict[str, Contract], point: str
@@ -450,7 +472,8 @@ def test_a_killed_snapshot_is_taken_again_with_the_same_digest(
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
-    assert len(world.made()) == (1 if point == "ledger:record:+3" else 0)
+    assert len(world.made()) == (1 if point == "ledger:record:+5" else 0)
+    assert len(world.openings()) == (2 if point.endswith("5") else 1)
     again = world.take(run=world.begin(run_id="night"))
     assert record_digest(again) == record_digest(World(tmp_path / "fresh", production, contracts).take())
     assert len(world.made()) == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from include.core.events import DataRead, PartitionsMade, RunStarted
+from include.core.events import DataOpened, DataRead, PartitionsMade, RunStarted
 from include.core.project import Expectation, FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target
 from include.core.records import Contract, DatasetScope, Run, Scope, Snapshot
 from include.data import snapshot
@@ -142,6 +142,10 @@ class World:
     def receipts(self) -> list[DataRead]:
         events = [entry.event for entry in self.ledger.read("receipt/delays")]
         return [event for event in events if isinstance(event, DataRead)]
+
+    def openings(self) -> list[DataOpened]:
+        events = [entry.event for entry in self.ledger.read("receipt/delays")]
+        return [event for event in events if isinstance(event, DataOpened)]
 
     def made(self) -> list[PartitionsMade]:
         events = [entry.event for entry in self.ledger.read("partitions/delays")]

@@ -9,12 +9,12 @@ import pytest
 from include import steps
 from include.contracts import load_folder
 from include.core.errors import AccessDenied, AuthorityError, ContractError
-from include.core.events import AccessGranted, ArtifactOpened, DataRead, PartitionsMade, TrialRecorded
+from include.core.events import AccessGranted, ArtifactOpened, DataOpened, DataRead, PartitionsMade, TrialRecorded
 from include.settings import ROOT
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, STEPS, Night, Yard
 
-OPENINGS = (DataRead, ArtifactOpened, PartitionsMade, TrialRecorded)
+OPENINGS = (DataOpened, DataRead, ArtifactOpened, PartitionsMade, TrialRecorded)
 
 
 def kept_in_the_vault(yard: Yard) -> list[Path]:
