@@ -11,6 +11,8 @@
     ├── TrainingError           a search cannot start or ended without a usable trial
     ├── RegistryError           a model bundle is missing, altered or not signed by us
     │   └── RegistryUnavailable the registry's database or server cannot be reached       (heals)
+    ├── StepCrashed             a step met an error that is none of ours: a bug
+    │   └── StepDisconnected    a connection was lost or timed out within a step      (heals)
     ├── CodeChanged             the code moved under a running night
     ├── LeaseHeld               another night of the same project is running
     ├── LedgerError             the ledger refused: unknown kind, conflicting fact, stale fencing token
@@ -82,6 +84,16 @@ class RegistryError(TrainyardError):
 
 class RegistryUnavailable(RegistryError):
     """The registry's database or server cannot be reached."""
+
+    retry_heals = True
+
+
+class StepCrashed(TrainyardError):
+    """A step met an error that is none of ours: a bug. Says where, and nothing of what the foreign error says."""
+
+
+class StepDisconnected(StepCrashed):
+    """A connection was lost or timed out within a step."""
 
     retry_heals = True
 

@@ -33,5 +33,6 @@ def test_only_what_waiting_can_mend_is_said_to_heal() -> None:
         "LedgerConflict",
         "LedgerUnavailable",
         "RegistryUnavailable",
+        "StepDisconnected",
         "StoreUnavailable",
     }

@@ -1,5 +1,6 @@
 """What the tasks are told, when they are tried again, and where their lineage and alerts go."""
 
+import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +12,21 @@ from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
 from include.core.errors import (
     AccessDenied,
+    DataError,
     DeclarationError,
     LedgerConflict,
     LedgerUnavailable,
+    StepCrashed,
+    StepDisconnected,
     StoreUnavailable,
+    TrainyardError,
     ValidationFailed,
 )
 from include.core.events import LineageEmitted
 from include.ledger import Ledger
-from include.runtime.airflow import alerts
+from include.runtime.airflow import alerts, tasks
 from include.runtime.airflow.approval import DataStewardApprovalTrigger, _next_start
-from include.runtime.airflow.operators import only_what_heals
+from include.runtime.airflow.operators import StepOperator, only_what_heals
 from include.runtime.airflow.tasks import instant_of
 from include.runtime.airflow.transport import LedgerConfig, LedgerTransport
 from include.settings import Settings
@@ -72,6 +77,41 @@ def test_what_cannot_heal_fails_at_once(kind: type[AccessDenied]) -> None:
 
 def test_a_bug_fails_at_once() -> None:
     assert only_what_heals().evaluate(KeyError("x"), 1, 3).action is RetryAction.FAIL
+
+
+TAIL = "N12345"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "action"),
+    [
+        (KeyError(TAIL), StepCrashed, RetryAction.FAIL),
+        (ValueError(f"could not convert {TAIL}"), StepCrashed, RetryAction.FAIL),
+        (ConnectionResetError(TAIL), StepDisconnected, RetryAction.RETRY),
+        (TimeoutError(TAIL), StepDisconnected, RetryAction.RETRY),
+        (DataError("a rule", value="known", remedy="Act."), DataError, RetryAction.FAIL),
+        (StoreUnavailable("a rule", value="known", remedy="Act."), StoreUnavailable, RetryAction.RETRY),
+    ],
+)
+def test_what_a_step_raises_says_nothing_that_a_foreign_error_says(
+    error: Exception, kind: type[TrainyardError], action: RetryAction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_project(_: str) -> None:
+        try:
+            raise RuntimeError(f"within: {TAIL}")
+        except RuntimeError as cause:
+            raise error from cause
+
+    monkeypatch.setattr(tasks, "_open", open_project)
+    operator = StepOperator(task_id="features", project="p", step="features")
+    with pytest.raises(kind) as caught:
+        operator.execute({"run_id": "night"})
+    assert type(caught.value) is kind
+    seen = caught.value
+    assert TAIL not in "".join(traceback.format_exception(type(seen), seen, seen.__traceback__))
+    assert only_what_heals().evaluate(seen, 1, 3).action is action
+    if kind in (StepCrashed, StepDisconnected):
+        assert f"{type(error).__name__} at include/runtime/airflow/tasks.py:" in str(seen)
 
 
 def test_the_gate_looks_for_the_next_night_after_now() -> None:
