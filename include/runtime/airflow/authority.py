@@ -38,7 +38,7 @@ def _build() -> _Application:
     from include.settings import Settings
 
     def signed_in_user(user: GetUserDep) -> str:
-        return str(user.get_id())
+        return str(user.get_name())
 
     settings = Settings.from_environment()
     authority, access = open_authority(settings)
