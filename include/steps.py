@@ -8,8 +8,8 @@ own. What was computed once is found in the ledger and not computed again, after
 may be killed at any line and run again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ from include.core.errors import (
     DeclarationError,
     LedgerError,
     RegistryError,
-    TrainyardError,
     ValidationFailed,
 )
 from include.core.events import DataValidated, LineageEmitted, ModelEvaluated, RunStarted, TrialRecorded
@@ -41,7 +40,7 @@ from include.core.records import (
     Validation,
 )
 from include.ledger import Ledger, lease
-from include.ledger.journal import Journal, run_stream
+from include.ledger.journal import Journal, record_failure, run_stream
 from include.registry import history as versions
 from include.training import history as trials
 
@@ -116,19 +115,22 @@ def begin(
     stream = run_stream(project.name, run_id)
     if platform.ledger.find(stream) is not None:
         return resume(platform, project, run_id=run_id, now=now)
-    if instant.tzinfo is None:
-        raise DeclarationError(
-            "an instant has a time zone",
-            value=instant.isoformat(),
-            remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
-        )
-    declared = digest_of(project, platform.contracts)
-    fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
+    with _failure_recorded(platform, project, run_id, "declare"):
+        declared = digest_of(project, platform.contracts)
+    with _failure_recorded(platform, project, run_id, "begin"):
+        if instant.tzinfo is None:
+            raise DeclarationError(
+                "an instant has a time zone",
+                value=instant.isoformat(),
+                remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
+            )
+        code = platform.code(project.name)
+        fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
     run = Run(
         project=project.name,
         run_id=run_id,
         instant=instant.astimezone(UTC),
-        code_digest=platform.code(project.name),
+        code_digest=code,
         declaration_digest=declared,
         fence=fence.token if fence else 0,
     )
@@ -141,7 +143,7 @@ def begin(
         )
         started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
         platform.ledger.record(stream, started, key=stream, fence=fence)
-    except TrainyardError:
+    except Exception:
         with suppress(LedgerError):  # out of reach: the lease expires
             end(platform, run)
         raise
@@ -159,20 +161,32 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
     entry = platform.ledger.find(run_stream(project.name, run_id))
     if entry is None or not isinstance(entry.event, RunStarted):
         raise DeclarationError("a step belongs to a run that has begun", value=run_id, remedy="Begin the run first.")
-    run, code = entry.event.run, platform.code(project.name)
-    if run.code_digest != code:
-        raise CodeChanged(
-            f"the run {run_id!r} of {project.name!r} is computed by the code that it began with",
-            value=f"{code}, begun with {run.code_digest}",
-            remedy="Start a new run: what did not change is found in the ledger and not computed again.",
-        )
-    fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
+    run = entry.event.run
+    with _failure_recorded(platform, project, run_id, "resume"):
+        code = platform.code(project.name)
+        if run.code_digest != code:
+            raise CodeChanged(
+                f"the run {run_id!r} of {project.name!r} is computed by the code that it began with",
+                value=f"{code}, begun with {run.code_digest}",
+                remedy="Start a new run: what did not change is found in the ledger and not computed again.",
+            )
+        fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
     return replace(run, fence=fence.token)
 
 
 def end(platform: Platform, run: Run) -> None:
     """Release the project's lease. Harmless if the run no longer holds it."""
     lease.release(platform.ledger, run.project, run_id=run.run_id)
+
+
+@contextmanager
+def _failure_recorded(platform: Platform, project: Project, run_id: str, step: str) -> Iterator[None]:
+    """What fails here is before any attempt of a step: record it, whoever holds the lease."""
+    try:
+        yield
+    except Exception as error:
+        record_failure(platform.ledger, error, project=project.name, run_id=run_id, step=step)
+        raise
 
 
 # ── the gate ──────────────────────────────────────────────────────────────────────────────────────────────────────────

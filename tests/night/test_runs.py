@@ -12,7 +12,7 @@ import pytest
 
 from include import steps
 from include.core.errors import CodeChanged, DeclarationError, LeaseHeld, LedgerError
-from include.core.events import ModelRegistered, TrialRecorded
+from include.core.events import ModelRegistered, StepFailed, TrialRecorded
 from include.ledger.journal import Journal
 from include.runtime.code import code_digest
 from include.settings import ROOT
@@ -38,6 +38,34 @@ def test_a_run_whose_project_changed_under_it_does_not_go_on(yard: Yard, tmp_pat
     with pytest.raises(CodeChanged):
         steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
     assert not CodeChanged.retry_heals
+    assert yard.attempts("night")["resume"] == ["CodeChanged"] * 2
+
+
+def test_a_run_whose_declaration_raises_anything_leaves_its_failure_and_no_lease(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("N0SUCH")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("include.lineage.declaration.declare", broken)
+        with pytest.raises(ValueError, match="N0SUCH"):
+            steps.begin(yard.platform, FLIGHTS, run_id="broken", instant=INSTANT, now=NOW)
+    assert yard.attempts("broken") == {"declare": ["ValueError"]}
+    steps.begin(yard.platform, FLIGHTS, run_id="next", instant=INSTANT, now=NOW)
+
+
+def test_what_fails_before_any_attempt_is_recorded(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> str:
+        raise DeclarationError("it can be declared", value="no", remedy="Repair it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("include.lineage.declaration.digest_of", refused)
+        with pytest.raises(DeclarationError):
+            steps.begin(yard.platform, FLIGHTS, run_id="refused", instant=INSTANT, now=NOW)
+    with pytest.raises(DeclarationError):
+        steps.begin(yard.platform, FLIGHTS, run_id="refused", instant=INSTANT.replace(tzinfo=None), now=NOW)
+    assert yard.attempts("refused") == {"declare": ["DeclarationError"], "begin": ["DeclarationError"]}
 
 
 def test_a_run_keeps_the_instant_that_it_began_with(yard: Yard) -> None:
@@ -63,6 +91,7 @@ def test_two_nights_of_one_project_do_not_run_at_once_but_two_projects_do(yard: 
     run = steps.begin(yard.platform, FLIGHTS, run_id="first", instant=INSTANT, now=NOW)
     with pytest.raises(LeaseHeld, match="first"):
         steps.begin(yard.platform, FLIGHTS, run_id="second", instant=INSTANT + LATER, now=NOW)
+    assert yard.attempts("second") == {"begin": ["LeaseHeld"]}
     steps.begin(yard.platform, TEMPERATURE, run_id="second", instant=INSTANT, now=NOW)
     steps.end(yard.platform, run)
     steps.begin(yard.platform, FLIGHTS, run_id="second", instant=INSTANT + LATER, now=NOW)
@@ -89,10 +118,11 @@ def test_a_night_whose_lease_was_taken_over_writes_nothing_any_more(
     for name in STEPS:
         with pytest.raises(LedgerError):
             yard.step(name, FLIGHTS, old, night.digests)
-    with pytest.raises(LeaseHeld, match="newer"):
-        steps.resume(yard.platform, FLIGHTS, run_id="old", now=EXPIRED)
     steps.end(yard.platform, old)  # not its lease any more
     assert yard.events() == known
+    with pytest.raises(LeaseHeld, match="newer"):
+        steps.resume(yard.platform, FLIGHTS, run_id="old", now=EXPIRED)
+    assert yard.events()[len(known) :] == yard.events(StepFailed, run_id="old")  # it says that it cannot go on
     assert steps.resume(yard.platform, FLIGHTS, run_id="newer", now=EXPIRED) == taken_over
 
 
