@@ -293,7 +293,10 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
-    """A feature column. ``categories``: its values in their order, if it is categorical (null has no code)."""
+    """A feature column. ``categories``: its values in their order, if it is categorical.
+
+    Null has no code, nor have values that few rows have: manifests are kept in the open.
+    """
 
     name: str
     group: str

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Part of every partition's inputs. Raise it when the same inputs give other bytes.
 FORMAT = 1
+#: A category that fewer training rows have is no part of the vocabulary, which is recorded in the open: it may tell of a
+#: person.
+CATEGORY_ROWS = 20
 
 
 def build(
@@ -47,7 +50,8 @@ def build(
 
     *open* gives access to what is read: of the snapshot the days that new days and probes may use, of earlier nights'
     partitions those that are probed again and those that hold categories. Categories are learnt from the training days
-    alone. The truncation law is checked before anything is recorded.
+    alone, and only those of at least ``CATEGORY_ROWS`` rows there; a model sees the others as missing. The
+    truncation law is checked before anything is recorded.
 
     Raises:
         DataError: two of the rows that are read have one key, or a row has none.
@@ -154,9 +158,7 @@ def _plan(
                 derived=derived,
                 reused=reused,
                 new={
-                    day: (digest, sources.complete(derived, day))
-                    for day, digest in inputs.items()
-                    if day not in reused
+                    day: (digest, sources.complete(derived, day)) for day, digest in inputs.items() if day not in reused
                 },
             )
         )
@@ -239,8 +241,9 @@ class _Tables:
         ]
 
     def _categories(self, task: _Task, days: Days) -> dict[str, tuple[str, ...]]:
-        """The distinct values of each category in the rows of *days*, sorted; null is none."""
+        """The values of each category that enough rows of *days* have, sorted; null is none."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         names = list(task.derived.categories)
         parts = [self._again(task, day, names) for day in days if not task.spans(day)]
@@ -248,9 +251,14 @@ class _Tables:
             shared = Days(first=max(days.first, task.span.first), last=min(days.last, task.span.last))
             parts.append(_of_days(self._built[task.derived], shared).select(names))
         table = pa.concat_tables(parts)
+        found = {name: pc.value_counts(table[name]).to_pylist() for name in names}
         return {
-            name: tuple(sorted(value for value in table[name].unique().to_pylist() if value is not None))
-            for name in names
+            name: tuple(
+                sorted(
+                    each["values"] for each in counted if each["values"] is not None and each["counts"] >= CATEGORY_ROWS
+                )
+            )
+            for name, counted in found.items()
         }
 
     def _again(self, task: _Task, day: date, names: Sequence[str]) -> "pa.Table":

@@ -60,9 +60,9 @@ def take(
 
     A value that became known after the instant is null, a row whose key became known after it is absent. Rows are
     sorted by the contract's key. Nothing of the source is opened before a grant in force at *now* covers all of
-    *scope*, and nothing of a dataset before the receipt of opening it is written. Every partition whose source did not change since an earlier instant is reused once it is complete; the
-    result is the same as if all had been read. The partitions are recorded in one event, at the end: a kill before it
-    leaves nothing that counts.
+    *scope*, and nothing of a dataset before the receipt of opening it is written. Every partition whose source did not
+    change since an earlier instant is reused once it is complete; the result is the same as if all had been read. The
+    partitions are recorded in one event, at the end: a kill before it leaves nothing that counts.
 
     Raises:
         AccessDenied: no grant covers the scope.

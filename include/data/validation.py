@@ -46,10 +46,9 @@ def validate(
     """The outcomes of all checks; a failure is an outcome, not an error.
 
     Partitions whose content is in *checked* are left out of the checks of rows: all others are one batch a dataset.
-    One that is not complete is not covered by them: what it lacks may be unknown yet, or missing for ever, and its bytes
-    are the same when the day is complete.
-    The window is checked every time. Columns that this project does not read cannot be checked; the report lists those
-    checks. *store* keeps the report, which holds counts and no value of the data.
+    One that is not complete is not covered by them: what it lacks may be unknown yet or missing for ever, and its bytes
+    are the same once it is complete. The window is checked every time. Columns that this project does not read cannot
+    be checked; the report lists those checks. *store* keeps the report, which holds counts and no value of the data.
 
     Raises:
         DeclarationError: an expectation does not exist, cannot be evaluated, or the project expects something of a

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LABEL = "label"
 PREDICTED_AT = "predicted_at"
 DAY_COLUMN = "day"
+#: How a contract classifies a column whose values stay within the boundary, and each that nobody has classified.
+RESTRICTED = "restricted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +136,22 @@ def _check_names(project: Project, groups: Sequence[Derived]) -> None:
 
 
 def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
-    """A vocabulary of categories is recorded in the open, so it must hold no token."""
+    """A vocabulary of categories is recorded in the open, so it must hold no token and nothing restricted."""
     sources = column_lineage(table, contracts)
     for name in group.categories:
         for dataset, column in sources[name]:
             found = contracts[dataset].column(column)
-            if found is not None and found.treatment is Treatment.TOKEN:
+            if found is None:
+                continue
+            if found.treatment is Treatment.TOKEN:
                 raise DeclarationError(
                     f"no category of {group.name!r} is made of a personal value: its vocabulary is recorded",
                     value=f"{name} comes from {dataset}.{column}",
                     remedy="Join or count by the column, and leave it out of the features.",
+                )
+            if found.classification.casefold() == RESTRICTED:
+                raise DeclarationError(
+                    f"no category of {group.name!r} is made of a restricted column: its vocabulary is recorded",
+                    value=f"{name} comes from {dataset}.{column}",
+                    remedy="Ask the dataset's stewards to classify the column, or make numbers of it.",
                 )

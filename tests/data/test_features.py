@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,7 +14,7 @@ from include.core.errors import DataError, DeclarationError
 from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
 from include.core.records import DAY, Contract, Days, Snapshot
-from include.data.features import _parquet
+from include.data.features import CATEGORY_ROWS, _parquet
 from include.data.point_in_time import PointInTime
 from include.data.relations import relations
 from include.lineage.compiled import declared
@@ -141,6 +142,38 @@ def test_categories_are_learnt_from_training_days_alone(night: Night, delay_snap
     (place,) = built.features
     assert place.categories == tuple(sorted(place.categories or ()))
     assert {date.fromisoformat(value[3:]) for value in place.categories or ()} == set(built.split.train)
+
+
+def test_a_category_that_few_training_rows_have_is_not_recorded(night: Night, delay_snapshot: Snapshot) -> None:
+    """A name that stands in a few rows is no part of a manifest, whatever its column is called."""
+
+    def busy_or_named(flights: ibis.Table) -> ibis.Table:
+        return flights.select(*KEY, place=flights.carrier.concat(flights.origin, flights.dest))
+
+    built = night.build(_with(busy_or_named), delay_snapshot)
+    (place,) = built.features
+    rows = [
+        value
+        for part in built.of("group")
+        if part.day in built.split.train
+        for value in night.table(part)["place"].to_pylist()
+    ]
+    counts = Counter(rows)
+    assert min(counts.values()) < CATEGORY_ROWS <= max(counts.values())
+    assert place.categories == tuple(sorted(value for value, count in counts.items() if count >= CATEGORY_ROWS))
+
+
+def test_a_category_of_a_restricted_column_is_refused(night: Night, delay_snapshot: Snapshot) -> None:
+    def where_to(flights: ibis.Table) -> ibis.Table:
+        return flights.select(*KEY, place=flights.dest.lower())
+
+    flights = night.contracts["flights"]
+    columns = tuple(
+        replace(column, classification="restricted") if column.name == "dest" else column for column in flights.columns
+    )
+    unclassified = replace(night, contracts={**night.contracts, "flights": replace(flights, columns=columns)})
+    with pytest.raises(DeclarationError, match=r"restricted column.*place comes from flights.dest"):
+        unclassified.build(_with(where_to), delay_snapshot)
 
 
 def test_a_repaired_day_changes_the_partitions_that_may_use_it_and_no_others(

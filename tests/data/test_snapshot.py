@@ -459,7 +459,8 @@ def _take_until_killed(folder: Path, production: Path, contracts: dict[str, Cont
 
 # Before and after the third partition is kept, the receipts (1st to 4th), and the event that makes it count (5th).
 @pytest.mark.parametrize(
-    "point", ["vault:put:3", "vault:put:+3", "ledger:record:+1", "ledger:record:2", "ledger:record:5", "ledger:record:+5"]
+    "point",
+    ["vault:put:3", "vault:put:+3", "ledger:record:+1", "ledger:record:2", "ledger:record:5", "ledger:record:+5"],
 )
 def test_a_killed_snapshot_is_taken_again_with_the_same_digest(
     tmp_path: Path, production: Path, contracts: dict[str, Contract], point: str
