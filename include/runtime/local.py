@@ -1,13 +1,18 @@
 """The night in this process, and the platform that every runtime opens from the settings."""
 
+import fcntl
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.connection import wait
 
 from include import steps
+from include.core.errors import LeaseHeld
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion, Run
 from include.ledger import Ledger
@@ -81,9 +86,48 @@ def run_night(
 
     Raises:
         AccessDenied: no grant covers what the project reads; the requests are filed.
+        LeaseHeld: another night of the project is running, or this very one in another process.
         TrainyardError: whatever rule the night broke. Run it again with the same *run_id* to go on.
     """
     platform = open_platform(settings)
+    with _alone(settings, project.name, run_id):
+        return _night(settings, platform, project, run_id=run_id, instant=instant, on_step=on_step, clock=clock)
+
+
+@contextmanager
+def _alone(settings: Settings, project: str, run_id: str) -> Iterator[None]:
+    """Keep other processes of this home from running *project* meanwhile; the kernel lets go when this one dies.
+
+    The lease does not do it alone: the same run may take its lease twice, since that is how its steps go on.
+    """
+    folder = settings.home / "running"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / project).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LeaseHeld(
+                "one night of a project runs at a time",
+                value=f"{file.read() or 'another process'} runs {project!r}",
+                remedy="Wait until it ends, or end that process: what it recorded is not computed again.",
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} (run {run_id!r})")
+        file.flush()
+        yield
+
+
+def _night(
+    settings: Settings,
+    platform: Platform,
+    project: Project,
+    *,
+    run_id: str,
+    instant: datetime,
+    on_step: Progress,
+    clock: Callable[[], datetime],
+) -> Night:
     run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock())
     try:
         with _step("gate", on_step):
@@ -118,11 +162,28 @@ def _report(name: str, on_step: Progress, step: Callable[[], str]) -> str:
 
 def _train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> None:
     """The shards, as many at a time as there are cores; spawned, since a forked child may not use OpenMP again."""
-    workers = min(len(shards), multiprocessing.cpu_count())
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with _workers(min(len(shards), multiprocessing.cpu_count())) as pool:
         futures = [pool.submit(_train_shard, settings, project.name, run.run_id, plan, shard) for shard in shards]
         for future in as_completed(futures):
             future.result()
+
+
+def _workers(number: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_parent
+    )
+
+
+def _end_with_the_parent() -> None:
+    """End this worker when the process that started it is gone: killed, it cannot tell its workers to end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101  # a worker has one
+
+    def watch(sentinel: int) -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(parent.sentinel,), name="parent", daemon=True).start()
 
 
 def _train_shard(settings: Settings, project_name: str, run_id: str, plan: str, shard: int) -> str:

@@ -1,0 +1,94 @@
+"""A night in this process: it is the only one of its project, and its death ends all that it started."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from include.core.errors import LeaseHeld
+from include.projects import flight_delay
+from include.runtime import local
+from include.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+HOLDING = """
+import sys, time
+from include.runtime import local
+from include.settings import Settings
+with local._alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sys.argv[2], "theirs"):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+#: Two workers, both at work; the process then waits for them, as a night does.
+WORKING = """
+import time
+from include.runtime import local
+if __name__ == "__main__":
+    with local._workers(2) as pool:
+        held = [pool.submit(time.sleep, 60) for _ in range(2)]
+        while len(pool._processes) < 2 or not all(each.running() for each in held):
+            time.sleep(0.01)
+        print(*pool._processes, flush=True)
+        held[0].result()
+"""
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, cwd=ROOT, text=True)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+        assert started.stdout is not None
+        started.stdout.close()
+
+
+def line(started: subprocess.Popen[str]) -> str:
+    assert started.stdout is not None
+    return started.stdout.readline().strip()
+
+
+def test_a_second_process_of_the_same_run_is_told_who_runs_it_until_that_one_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
+    monkeypatch.setattr(local, "open_platform", lambda settings: None)
+    monkeypatch.setattr(local, "_night", lambda *given, run_id, **named: run_id)
+
+    def run(project: str = "flight_delay") -> object:
+        declared = replace(flight_delay.PROJECT, name=project)
+        return local.run_night(settings, declared, run_id="theirs", instant=datetime(2013, 6, 1, tzinfo=UTC))
+
+    with process("-c", HOLDING, str(tmp_path), "flight_delay") as holder:
+        assert line(holder) == "ready"
+        with pytest.raises(LeaseHeld, match=rf"process {holder.pid} \(run 'theirs'\) runs 'flight_delay'"):
+            run()
+        assert run("another") == "theirs"
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        assert run() == "theirs"
+        assert run() == "theirs", "it is given back at the end of a night"
+
+
+def test_a_killed_night_leaves_no_worker() -> None:
+    with process("-c", WORKING) as night:
+        workers = [psutil.Process(int(pid)) for pid in line(night).split()]
+        assert len(workers) == 2
+        assert all(worker.is_running() for worker in workers)
+        os.kill(night.pid, signal.SIGKILL)
+        gone, alive = psutil.wait_procs(workers, timeout=20)
+        for worker in alive:
+            worker.kill()
+        assert (len(gone), alive) == (2, [])
