@@ -62,12 +62,7 @@ def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration
     while True:
         entries = ledger.read(stream_of(project))
         held = holder(reversed(entries))
-        if held is not None and held.run_id != run_id and now < held.expires_at:
-            raise LeaseHeld(
-                "one night of a project runs at a time",
-                value=f"run {held.run_id!r} of {project!r} holds the lease until {held.expires_at:%Y-%m-%d %H:%M:%S}Z",
-                remedy="Wait until it ends; a run that died gives way when its lease expires.",
-            )
+        _require_free(held, project, run_id=run_id, now=now)
         mine = held if held is not None and held.run_id == run_id else None
         if mine is not None and mine.expires_at - now >= duration / 2:
             return Fence(project=project, token=mine.token)
@@ -78,6 +73,15 @@ def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration
         except LedgerConflict:
             continue
         return Fence(project=project, token=mine.token if mine is not None else taken)
+
+
+def require_free(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> None:
+    """Refuse what :func:`take` would refuse, and take nothing.
+
+    Raises:
+        LeaseHeld: another run holds the lease at *now* (UTC).
+    """
+    _require_free(holder(reversed(ledger.read(stream_of(project)))), project, run_id=run_id, now=now)
 
 
 def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta) -> bool:
@@ -114,3 +118,12 @@ def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
         except LedgerConflict:
             continue
         return
+
+
+def _require_free(held: Holder | None, project: str, *, run_id: str, now: datetime) -> None:
+    if held is not None and held.run_id != run_id and now < held.expires_at:
+        raise LeaseHeld(
+            "one night of a project runs at a time",
+            value=f"run {held.run_id!r} of {project!r} holds the lease until {held.expires_at:%Y-%m-%d %H:%M:%S}Z",
+            remedy="Wait until it ends; a run that died gives way when its lease expires.",
+        )

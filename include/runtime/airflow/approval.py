@@ -1,4 +1,4 @@
-"""The gate: begins a night and waits until data stewards allow what it reads.
+"""The gate: waits until no other night of the project runs and data stewards allow what this one reads.
 
 It only waits. What keeps data from being read without a grant is the reader, which checks again: a gate that somebody
 marked as successful opens nothing. Airflow keeps the class paths of this module in its database.
@@ -7,25 +7,29 @@ marked as successful opens nothing. Airflow keeps the class paths of this module
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from include.core.errors import AccessDenied, LedgerUnavailable
+from include.core.errors import AccessDenied, LeaseHeld, LedgerUnavailable, TrainyardError
+from include.runtime.airflow.operators import one_of_ours
 
+if TYPE_CHECKING:
+    from include.runtime.airflow.tasks import Night
 #: The gate gives up that long before the next scheduled night, which it would keep from starting: one run is active.
 _MARGIN = timedelta(minutes=1)
 
-_GRANTED, _GIVEN_UP = "granted", "given up"
+_OPEN, _GIVEN_UP = "open", "given up"
 
 
 class DataStewardApprovalSensor(BaseSensorOperator):
     """Begins the project's night, files what access is missing, and waits, without a worker, for the grants.
 
-    Where grants in force cover everything it passes at once. It gives up after ``patience``, and in any case before the
-    next night of ``schedule`` (a cron line in UTC) would start.
+    Where grants in force cover everything it passes at once. While another night of the project holds the lease it
+    waits for that too. It gives up after ``patience``, and in any case before the next night of ``schedule`` (a cron
+    line in UTC) would start.
     """
 
     ui_color = "#fef7e0"
@@ -39,22 +43,51 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         self.schedule = schedule
 
     def execute(self, context: Context) -> None:
+        now = datetime.now(UTC)
+        self._pass(context, min(now + self.patience, _next_start(self.schedule, now) - _MARGIN))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> None:
+        """Pass if the night may go on now. Otherwise wait on or, when it is time, tell steward and ops.
+
+        Raises:
+            AccessDenied: nobody granted the access in time.
+            LeaseHeld: another night of the project did not end in time.
+        """
+        self._pass(context, datetime.fromisoformat(event["give_up_at"]), given_up=event["outcome"] == _GIVEN_UP)
+
+    def _pass(self, context: Context, give_up_at: datetime, *, given_up: bool = False) -> None:
+        try:
+            self._begin(context, give_up_at, given_up=given_up)
+        except Exception as error:
+            raise one_of_ours(error, "gate") from None
+
+    def _begin(self, context: Context, give_up_at: datetime, *, given_up: bool) -> None:
         from include.runtime.airflow import tasks
 
-        now = datetime.now(UTC)
-        night = tasks.begin(self.project, context["run_id"], tasks.instant_of(context))
+        try:
+            night = tasks.begin(self.project, context["run_id"], tasks.instant_of(context))
+        except LeaseHeld as held:
+            if given_up:
+                self._give_up(context, _held(held, give_up_at))
+            self.log.info("Waiting until %s: %s", f"{give_up_at:%Y-%m-%d %H:%M}Z", held)
+            self._wait(context, give_up_at)
+            return
         missing = night.missing()
         if not missing:
             self.log.info("Grants in force cover all that %s reads", self.project)
             return
+        if given_up:
+            self._give_up(context, _denied(night, give_up_at))
         requests = night.request()
-        give_up_at = min(now + self.patience, _next_start(self.schedule, now) - _MARGIN)
         self.log.info(
             "Waiting for data stewards until %s: %s. Requests: %s. Approve with `./trainyard approve`",
             f"{give_up_at:%Y-%m-%d %H:%M}Z",
             "; ".join(f"{one.dataset} {sorted(one.names)}" for one in missing),
             ", ".join(requests),
         )
+        self._wait(context, give_up_at)
+
+    def _wait(self, context: Context, give_up_at: datetime) -> None:
         trigger = DataStewardApprovalTrigger(
             project=self.project,
             run_id=context["run_id"],
@@ -63,32 +96,33 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> None:
-        """Pass if the grants hold; otherwise tell steward and ops.
+    def _give_up(self, context: Context, error: TrainyardError) -> NoReturn:
+        from include.runtime.airflow import tasks
 
-        Raises:
-            AccessDenied: nobody granted the access in time.
-        """
-        from include.runtime.airflow import alerts, tasks
-
-        night = tasks.resume(self.project, context["run_id"])
-        missing = night.missing()
-        if not missing:
-            self.log.info("Granted: %s may read what it asks for", self.project)
-            return
-        stewards = {one.dataset: night.platform.contracts[one.dataset].stewards for one in missing}
-        error = AccessDenied(
-            f"a night of {self.project!r} reads only what stewards have granted, and its gate waited for them until "
-            f"{event.get('give_up_at')}",
-            value="not granted: " + ", ".join(f"{name} (stewards: {', '.join(who)})" for name, who in stewards.items()),
-            remedy="Stewards: decide with `./trainyard approve`. Ops: then clear this task.",
-        )
-        alerts.send(night.settings, f"{self.project}: no access, the night is off", str(error))
+        tasks.gave_up(error, self.project, context["run_id"])
         raise error
 
 
+def _held(error: LeaseHeld, give_up_at: datetime) -> LeaseHeld:
+    return LeaseHeld(
+        f"{error.rule}, and the gate waited for the other until {give_up_at.isoformat()}",
+        value=error.value,
+        remedy="When that run has ended, clear this task.",
+    )
+
+
+def _denied(night: "Night", give_up_at: datetime) -> AccessDenied:
+    stewards = {one.dataset: night.platform.contracts[one.dataset].stewards for one in night.missing()}
+    return AccessDenied(
+        f"a night of {night.project.name!r} reads only what stewards have granted, and its gate waited for them until "
+        f"{give_up_at.isoformat()}",
+        value="not granted: " + ", ".join(f"{name} (stewards: {', '.join(who)})" for name, who in stewards.items()),
+        remedy="Stewards: decide with `./trainyard approve`. Ops: then clear this task.",
+    )
+
+
 class DataStewardApprovalTrigger(BaseTrigger):
-    """Fires when grants cover what the run reads, or at ``give_up_at`` (ISO 8601). Looks every ``poll_interval`` s."""
+    """Fires when the run may go on, or at ``give_up_at`` (ISO 8601). Looks every ``poll_interval`` s."""
 
     def __init__(self, project: str, run_id: str, give_up_at: str, poll_interval: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -116,8 +150,8 @@ class DataStewardApprovalTrigger(BaseTrigger):
         while datetime.now(UTC) < give_up_at:
             try:
                 # In a thread: the triggerer's loop serves every waiting gate.
-                if not await asyncio.to_thread(_missing, self.project, self.run_id):
-                    outcome = _GRANTED
+                if await asyncio.to_thread(_is_open, self.project, self.run_id):
+                    outcome = _OPEN
                     break
             except LedgerUnavailable as error:
                 self.log.warning("The gate looks again in %s s: %s", self.poll_interval, error)
@@ -125,18 +159,23 @@ class DataStewardApprovalTrigger(BaseTrigger):
         yield TriggerEvent({"outcome": outcome, "give_up_at": self.give_up_at})  # type: ignore[no-untyped-call]
 
 
-def _missing(project: str, run_id: str) -> bool:
-    """Whether access is still missing for a run that has begun. Loads no project: what it reads is in the ledger."""
+def _is_open(project: str, run_id: str) -> bool:
+    """Whether the run can have the lease and, once it has begun, access. What it reads is in the ledger by then."""
     from include import steps
     from include.core.events import RunStarted
+    from include.ledger import lease
     from include.runtime.local import open_platform
     from include.settings import Settings
 
-    platform = open_platform(Settings.from_environment())
+    platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
+    try:
+        lease.require_free(platform.ledger, project, run_id=run_id, now=now)
+    except LeaseHeld:
+        return False
     entry = platform.ledger.find(f"run/{project}/{run_id}")
     if entry is None or not isinstance(entry.event, RunStarted):
-        return True
-    return bool(steps.missing_access(platform, entry.event.run, now=datetime.now(UTC)))
+        return True  # the gate can begin the run now, and sees what it needs
+    return not steps.missing_access(platform, entry.event.run, now=now)
 
 
 def _next_start(schedule: str, now: datetime) -> datetime:

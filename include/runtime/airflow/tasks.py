@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.core.errors import DeclarationError
+from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 
 if TYPE_CHECKING:
     from include.core.project import Project
@@ -50,12 +50,14 @@ def begin(project_name: str, run_id: str, instant: datetime) -> Night:
     """Begin the run, or go on with it: a run keeps the instant that it began with.
 
     Raises:
-        LeaseHeld: another night of the project is running.
+        LeaseHeld: another night of the project is running. It is no failure yet, and not recorded: the gate may wait.
         CodeChanged: the run began under other code.
     """
     from include import steps
+    from include.ledger import lease
 
     settings, platform, project = _open(project_name)
+    lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
     run = steps.begin(platform, project, run_id=run_id, instant=instant, now=datetime.now(UTC))
     return Night(settings=settings, platform=platform, project=project, run=run)
 
@@ -85,6 +87,19 @@ def end(project_name: str, run_id: str) -> None:
     from include.settings import Settings
 
     lease.release(Ledger.open(Settings.from_environment().ledger), project_name, run_id=run_id)
+
+
+def gave_up(error: TrainyardError, project_name: str, run_id: str) -> None:
+    """Record that the gate gave up, whoever holds the lease, and tell ops."""
+    from include.ledger import Ledger
+    from include.ledger.journal import record_failure
+    from include.runtime.airflow import alerts
+    from include.settings import Settings
+
+    settings = Settings.from_environment()
+    record_failure(Ledger.open(settings.ledger), error, project=project_name, run_id=run_id, step="gate")
+    why = "no access" if isinstance(error, AccessDenied) else "another night runs"
+    alerts.send(settings, f"{project_name}: {why}, the night is off", str(error))
 
 
 def instant_of(context: Mapping[str, Any]) -> datetime:
