@@ -1,5 +1,6 @@
 """A run's journal: what was computed once is known, and every attempt has an end."""
 
+import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -252,6 +253,17 @@ def test_a_lease_that_was_given_back_or_taken_over_is_not_taken_again(ledger: Le
         assert beaten.taken() == taken
         assert threads() == []
         beaten.journal.finish("features", attempt, inputs="in", output="out")
+
+
+def test_a_process_that_forks_within_an_attempt_keeps_its_heartbeat_and_its_child_has_none(ledger: Ledger) -> None:
+    beaten = Beaten(ledger)
+    with beaten.journal.attempt("train-0"):
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                os._exit(len(threads()) if ledger.find("nothing") is None else 9)
+            assert os.waitpid(child, 0)[1] == 0
+        beaten.until(beaten.taken() + 2)
 
 
 def test_a_run_without_a_lease_has_no_heartbeat(ledger: Ledger) -> None:
