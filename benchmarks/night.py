@@ -277,8 +277,9 @@ def measure_origins(bench: Bench, origins: int) -> None:
             declared = load_project(name, bench.settings.projects)
             found = local.run_night(bench.settings, declared, run_id="night", instant=instant)
             row[search] = {key: found.evaluation.metrics[key] for key in ("log_loss", "auc")}
-            plan = local.open_platform(bench.settings).load(Plan, found.evaluation.plan)
-        trials = trials_of(bench, plan, bench.home / "trials.json")
+            if search == "full":
+                plan = local.open_platform(bench.settings).load(Plan, found.evaluation.plan)
+                trials = trials_of(bench, plan, bench.home / "trials.json")
         figures = bare(bench, trials, halving=False, instant=instant)
         row["bare"] = {key: figures[f"holdout_{key}"] for key in ("log_loss", "auc")}
         print(json.dumps(row), flush=True)

@@ -10,7 +10,9 @@ from tests.docs.conftest import Clone
 #: In the order in which one reader would follow them: the pages go on where the README ends.
 DOCUMENTS = ("README.md", "docs/data-scientist.md", "docs/ops.md", "docs/auditor.md", "docs/steward.md")
 
-_BLOCK = re.compile(r"^(?P<skipped><!-- not run: [^\n]+ -->\n)?```bash\n(?P<commands>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"^(?P<skipped><!-- not run: [^\n]+ -->\n)?```bash\n(?P<commands>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def blocks(document: str) -> list[str]:
