@@ -486,7 +486,7 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     Their features are computed by the night's own expressions, from what is known at the run's instant.
 
     Raises:
-        RegistryError: the project has no champion yet.
+        RegistryError: the project has no champion yet, or one whose label or features are defined otherwise now.
         AccessDenied: no grant in force covers what the project reads.
     """
     from include.data import scoring
@@ -495,6 +495,16 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     champion = versions.champion(platform.ledger, project.name)
     if champion is None:
         raise RegistryError("a champion scores", value=f"{project.name} has none", remedy="Run a night first.")
+    opened = _open(platform, run, "score", [champion.bundle], now=now)
+    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    declared, key = _declaration(platform, run).compiled, project.target.key
+    bundle.require_definitions(
+        model.manifest,
+        objective=project.target.objective,
+        label=declared.definition(declared.label, key),
+        features={name: declared.definition(group, key) for group in declared.groups for name in group.names},
+        version=champion.model_version,
+    )
     digest = snapshot(platform, project, run, now=now)
     taken = platform.load(Snapshot, digest)
     dataset = taken.scope.dataset(project.target.dataset)
@@ -504,10 +514,9 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     treated = scoring.treat(rows, dataset, purpose=project.purpose, pseudonyms=platform.pseudonyms)
     contract = platform.contracts[project.target.dataset]
     joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
-    opened = _open(platform, run, "score", [*_contents(joined.partitions), champion.bundle], now=now)
+    opened = _open(platform, run, "score", _contents(joined.partitions), now=now)
     built = scoring.features_of(treated, joined, project=project, contracts=platform.contracts, opened=opened)
-    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
-    return built.select(list(project.target.key)).append_column("prediction", [model.predict(built)])
+    return built.select(list(key)).append_column("prediction", [model.predict(built)])
 
 
 # ── what the steps share ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -576,7 +585,11 @@ def _rival(platform: Platform, version: int, packed: bytes) -> "Rival":
     from include.registry import bundle
     from include.training.evaluation import Rival
 
-    return Rival(version=version, model=bundle.load(packed, platform.verifier))
+    model = bundle.load(packed, platform.verifier)
+    made = model.manifest
+    return Rival(
+        version=version, model=model, objective=made.objective, label=made.label, learnt_until=made.learnt_until
+    )
 
 
 def _emit(

@@ -169,7 +169,8 @@ class Gates:
     one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for a first version (``floor_auc`` for
     binary labels only). ``auc_guard``: the candidate's AUC may lie at most this far below the champion's.
     ``minimum_days``: with fewer holdout days the champion stays. ``supersedes``: the one champion version that may be
-    replaced without a comparison, by the floors, because a feature that it needs is not built any more.
+    replaced without a comparison, by the floors, because its objective, its label or a feature that it needs is not
+    built any more or is defined otherwise.
     """
 
     margin: float

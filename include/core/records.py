@@ -295,11 +295,13 @@ class Validation:
 class FeatureSpec:
     """A feature column. ``categories``: its values in their order, if it is categorical.
 
-    Null has no code, nor have values that few rows have: manifests are kept in the open.
+    Null has no code, nor have values that few rows have: manifests are kept in the open. ``definition`` is the digest
+    of its group's: a feature of the same name and another definition is another feature.
     """
 
     name: str
     group: str
+    definition: str
     categories: tuple[str, ...] | None
 
 
@@ -307,13 +309,14 @@ class FeatureSpec:
 class FeatureSet:
     """Point-in-time feature tables and labels by day, and the columns that a model sees, in their order.
 
-    Partitions of each group and of the table ``label``, sorted by table and day. ``probed`` lists the instants for
-    which the truncation law was checked in this night.
+    Partitions of each group and of the table ``label``, sorted by table and day. ``label`` is the digest of the label's
+    definition. ``probed`` lists the instants for which the truncation law was checked in this night.
     """
 
     snapshot: str
     objective: Objective
     key: tuple[str, ...]
+    label: str
     features: tuple[FeatureSpec, ...]
     split: Split
     partitions: tuple[Partition, ...]
@@ -393,7 +396,9 @@ class Evaluation:
     """The refitted best trial on the untouched holdout, beside the champion on the same rows.
 
     Metrics by name (``log_loss``, ``auc``; ``mae``, ``rmse``). ``model`` is the vault's digest of the model text.
-    ``champion`` is the version compared with, ``None`` for a first model.
+    ``champion`` is the version compared with, ``None`` for a first model. ``compared`` are the holdout's days that it
+    has not learnt (none: the first is after the last), ``compared_metrics`` and ``champion_metrics`` the two models' on
+    these; ``None``: there is no champion, or what it was made for or from is defined otherwise now.
     """
 
     plan: str
@@ -404,6 +409,8 @@ class Evaluation:
     model: str
     metrics: Mapping[str, float]
     champion: int | None
+    compared: Days | None
+    compared_metrics: Mapping[str, float]
     champion_metrics: Mapping[str, float]
     difference: Interval | None
     holdout: Days

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 #: Part of every partition's inputs. Raise it when the same inputs give other bytes.
 FORMAT = 1
-#: A category that fewer training rows have is no part of the vocabulary, which is recorded in the open: it may tell of a
-#: person.
+#: A category that fewer training rows have is no part of the vocabulary, which is recorded in the open: it may tell of
+#: a person.
 CATEGORY_ROWS = 20
 
 
@@ -80,6 +80,7 @@ def build(
         snapshot=snapshot_digest,
         objective=project.target.objective,
         key=project.target.key,
+        label=tasks[compiled.label].definition,
         features=tuple(spec for task in work for spec in tables.specs(task, split.train)),
         split=split,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
@@ -95,6 +96,7 @@ class _Task:
     """A derived table's days: ``new`` maps each that must be computed to its inputs and whether they are complete."""
 
     derived: Derived
+    definition: str
     reused: Mapping[date, Partition]
     new: Mapping[date, tuple[str, bool]]
 
@@ -143,12 +145,11 @@ def _plan(
     work = []
     for derived in (compiled.label, *compiled.groups):
         # The tables' order and names do not matter, their content does: the same rows by another road are reused.
-        definition = record_digest((FORMAT, _engine(), project.target.key, compiled.population, derived.sql))
+        definition = compiled.definition(derived, project.target.key)
+        rules = (FORMAT, _engine(), derived.name, definition)
         asked = replace(derived, datasets=compiled.population_datasets, lookback_days=0)
         inputs = {
-            day: (
-                record_digest((derived.name, definition, day, sources.behind(derived, day), sources.behind(asked, day)))
-            )
+            day: (record_digest((*rules, day, sources.behind(derived, day), sources.behind(asked, day))))
             for day in window
         }
         known = {day: made[digest] for day, digest in inputs.items() if digest in made}
@@ -156,6 +157,7 @@ def _plan(
         work.append(
             _Task(
                 derived=derived,
+                definition=definition,
                 reused=reused,
                 new={
                     day: (digest, sources.complete(derived, day)) for day, digest in inputs.items() if day not in reused
@@ -237,7 +239,8 @@ class _Tables:
             return []
         learnt = self._categories(task, train) if task.derived.categories else {}
         return [
-            FeatureSpec(name=name, group=task.derived.name, categories=learnt.get(name)) for name in task.derived.names
+            FeatureSpec(name=name, group=task.derived.name, definition=task.definition, categories=learnt.get(name))
+            for name in task.derived.names
         ]
 
     def _categories(self, task: _Task, days: Days) -> dict[str, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
 from include.core.project import Expression, Project
 from include.core.records import Contract, Scope, Treatment
@@ -46,6 +47,10 @@ class Declared:
     population_datasets: tuple[str, ...]
     label: Derived
     groups: tuple[Derived, ...]
+
+    def definition(self, derived: Derived, key: Sequence[str]) -> str:
+        """The digest of what a table of this declaration means, whatever it is called: which rows, and what of them."""
+        return record_digest((tuple(key), self.population, derived.sql, derived.lookback_days))
 
 
 def declared(project: Project, contracts: Mapping[str, Contract], scope: Scope) -> Declared:

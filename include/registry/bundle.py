@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Protocol, Union
 
 from include.core.canonical import decode, digest_of, encode
@@ -35,12 +36,15 @@ class Vault(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a model is and what it was made of. ``model`` is the digest of the model text, ``features`` are its columns
-    in their order; ``feature_set``, ``plan``, ``evaluation`` and ``snapshot`` are digests of the night's manifests.
+    in their order, ``label`` is the digest of its label's definition, ``learnt_until`` the last day (inclusive) that it
+    learnt; ``feature_set``, ``plan``, ``evaluation`` and ``snapshot`` are digests of the night's manifests.
     """
 
     project: str
     purpose: str
     objective: Objective
+    label: str
+    learnt_until: date
     key: tuple[str, ...]
     features: tuple[FeatureSpec, ...]
     params: Params
@@ -124,6 +128,8 @@ def pack(
         project=project.name,
         purpose=project.purpose,
         objective=evaluation.objective,
+        label=features.label,
+        learnt_until=features.split.validation.last,
         key=features.key,
         features=features.features,
         params=evaluation.params,
@@ -137,6 +143,27 @@ def pack(
     )
     envelope = signer.sign(PAYLOAD_TYPE, encode(manifest))
     return vault.put(encode(_Bundle(envelope=envelope, model=opened.bytes(evaluation.model).decode())))
+
+
+def require_definitions(
+    manifest: Manifest, *, objective: Objective, label: str, features: Mapping[str, str], version: int
+) -> None:
+    """Whether the project still means what the model learnt: *features* are the definitions by name, *label* its own.
+
+    Raises:
+        RegistryError: the objective, the label or a feature of the model is another now; the message names it.
+    """
+    changed = [each.name for each in manifest.features if features.get(each.name) != each.definition]
+    if manifest.label != label:
+        changed.append("the label")
+    if manifest.objective is not objective:
+        changed.append("the objective")
+    if changed:
+        raise RegistryError(
+            f"version {version} of {manifest.project!r} scores what its project declares as it did when it was trained",
+            value=f"not built any more, or defined otherwise: {', '.join(changed)}",
+            remedy=f"Put the definition back, or run a night with Gates(supersedes={version}).",
+        )
 
 
 def verify(bundle: bytes, verifier: "Verifier") -> Manifest:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from include.core.project import Gates, Objective
-from include.core.records import Days, Evaluation, Verdict
+from include.core.records import DAY, Days, Evaluation, Verdict
 
 _LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}
 
@@ -24,9 +24,9 @@ def decide(evaluation: Evaluation, gates: Gates, champion: Champion | None = Non
     """The verdict of all *gates*, each with its reason: one that does not let the model through is enough.
 
     A first model must reach the floors, and so must one that the project lets supersede a champion which cannot be
-    scored any more. Any other must show, by the one-sided 95 % bound over at least
-    ``gates.minimum_days`` holdout days, that it loses no more than ``gates.margin`` against the champion; for binary
-    labels its AUC may lie at most ``gates.auc_guard`` below the champion's. All limits are inclusive.
+    compared any more. Any other must show, by the one-sided 95 % bound over at least ``gates.minimum_days`` holdout
+    days that the champion has not learnt, that it loses no more than ``gates.margin`` against the champion; for binary
+    labels its AUC on these may lie at most ``gates.auc_guard`` below the champion's. All limits are inclusive.
 
     Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
     backfill): the champion may have learnt the days that they are compared on.
@@ -59,19 +59,21 @@ def _first(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
 
 
 def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
-    champion, difference = f"champion version {evaluation.champion}", evaluation.difference
-    if not evaluation.champion_metrics:
-        unbuilt = f"{champion} could not be scored on these rows: a feature that it needs is not built any more"
-        if gates.supersedes != evaluation.champion:
-            yield False, f"{unbuilt}; put it back, or declare Gates(supersedes={evaluation.champion})"
-            return
-        yield True, f"{unbuilt}; the project declares that it may be superseded, by the floors"
-        yield from _first(evaluation, gates)
+    champion, difference, compared = (
+        f"champion version {evaluation.champion}",
+        evaluation.difference,
+        evaluation.compared,
+    )
+    if compared is None:
+        yield from _superseding(evaluation, gates, champion)
         return
-    days = difference.days if difference else 1
-    yield days >= gates.minimum_days, f"{days} holdout days, at least {gates.minimum_days} are asked for"
+    days = difference.days if difference else int(bool(evaluation.champion_metrics))
+    unseen = "holdout days"
+    if compared.first > evaluation.holdout.first:
+        unseen += f" after {compared.first - DAY}, the last that {champion} learnt"
+    yield days >= gates.minimum_days, f"{days} {unseen}; at least {gates.minimum_days} are asked for"
     if difference is None:
-        yield False, f"one holdout day gives no bound on the difference to {champion}"
+        yield False, f"{days or 'no'} holdout day gives no bound on the difference to {champion}"
     else:
         yield (
             difference.upper <= gates.margin,
@@ -80,9 +82,21 @@ def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]
                 f"with 95 % confidence by at most {difference.upper:+.4f}; at most {gates.margin:+.4f} is accepted"
             ),
         )
-    if evaluation.objective is Objective.BINARY:
-        auc, rival = evaluation.metrics["auc"], evaluation.champion_metrics["auc"]
+    if evaluation.objective is Objective.BINARY and evaluation.champion_metrics:
+        auc, rival = evaluation.compared_metrics["auc"], evaluation.champion_metrics["auc"]
         yield (
             rival - auc <= gates.auc_guard,
             (f"AUC {auc:.4f} beside {rival:.4f} of {champion}; at most {gates.auc_guard:.4f} less is accepted"),
         )
+
+
+def _superseding(evaluation: Evaluation, gates: Gates, champion: str) -> Iterator[Outcome]:
+    other = (
+        f"{champion} could not be compared: its objective, its label or a feature that it needs is not built any more "
+        "or is defined otherwise now"
+    )
+    if gates.supersedes != evaluation.champion:
+        yield False, f"{other}; put it back, or declare Gates(supersedes={evaluation.champion})"
+        return
+    yield True, f"{other}; the project declares that it may be superseded, by the floors"
+    yield from _first(evaluation, gates)

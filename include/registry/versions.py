@@ -145,6 +145,7 @@ def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, tags: Mapping
     from mlflow.entities import Metric, Param, RunTag
 
     figures = {f"holdout.{name}": value for name, value in evaluation.metrics.items()}
+    figures |= {f"compared.{name}": value for name, value in evaluation.compared_metrics.items()}
     figures |= {f"champion.{name}": value for name, value in evaluation.champion_metrics.items()}
     if evaluation.difference is not None:
         figures |= {

@@ -1,17 +1,29 @@
 """The best trial, refitted, on days that nobody has touched, beside the champion on the same rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from include.core.errors import TrainingError
-from include.core.records import Evaluation, FeatureSet, FeatureSpec, Interval, Plan, Trial, TrialState
+from include.core.project import Objective
+from include.core.records import (
+    DAY,
+    Days,
+    Evaluation,
+    FeatureSet,
+    FeatureSpec,
+    Interval,
+    Plan,
+    Trial,
+    TrialState,
+)
 from include.training.booster import booster_settings, dataset_settings, model_text
 from include.training.matrix import Artifacts, Rows, binned, rows_of
-from include.training.metrics import Numbers, metrics, row_losses
+from include.training.metrics import Numbers, metrics, row_losses, scorable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,10 +49,16 @@ class Vault(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """The champion and its version."""
+    """The champion, its version, and what it was made for: its objective and the digest of its label's definition.
+
+    ``learnt_until`` is the last day (inclusive) that it learnt.
+    """
 
     version: int
     model: Model
+    objective: Objective
+    label: str
+    learnt_until: date
 
 
 def evaluate(
@@ -58,8 +76,9 @@ def evaluate(
 
     *trials* are the recorded outcomes of the plan. *opened* holds ``matrix.contents`` of all three
     stretches. The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same
-    rows. A champion that needs a feature which is not built any more has no metrics and no difference. *threads*
-    changes no result.
+    rows: those of the holdout's days after the last that the champion learnt. A champion of another objective or label,
+    or that needs a feature which is not built any more or is defined otherwise, has no metrics and no difference.
+    *threads* changes no result.
 
     Raises:
         TrainingError: a planned trial has no recorded outcome, or none is complete.
@@ -76,14 +95,7 @@ def evaluate(
     )
     booster = _refit(best, plan, features, train + validation, threads)
     prediction = booster.predict(holdout.matrix(features.features), num_threads=threads)
-    champion_metrics: Mapping[str, float] = {}
-    difference = None
-    if champion is not None and _buildable(champion.model, holdout):
-        rival = champion.model.predict(holdout.table)
-        champion_metrics = metrics(plan.objective, holdout.label, rival)
-        losses = row_losses(plan.objective, holdout.label, prediction)
-        gain = losses - row_losses(plan.objective, holdout.label, rival)
-        difference = paired_interval(gain, holdout.day, seed=plan.seed)
+    comparison = _compare(champion, features, holdout, prediction, seed=plan.seed)
     return Evaluation(
         plan=plan_digest,
         features=plan.features,
@@ -93,8 +105,10 @@ def evaluate(
         model=vault.put(model_text(booster).encode()),
         metrics=metrics(plan.objective, holdout.label, prediction),
         champion=None if champion is None else champion.version,
-        champion_metrics=champion_metrics,
-        difference=difference,
+        compared=comparison.days,
+        compared_metrics=comparison.candidate,
+        champion_metrics=comparison.champion,
+        difference=comparison.difference,
         holdout=features.split.holdout,
         rows=len(holdout.label),
     )
@@ -140,8 +154,40 @@ def _refit(best: Trial, plan: Plan, features: FeatureSet, rows: Rows, threads: i
     return booster
 
 
-def _buildable(model: Model, rows: Rows) -> bool:
-    return all(feature.name in rows.table.column_names for feature in model.features)
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    days: Days | None = None
+    candidate: Mapping[str, float] = field(default_factory=dict)
+    champion: Mapping[str, float] = field(default_factory=dict)
+    difference: Interval | None = None
+
+
+def _compare(
+    champion: Rival | None, features: FeatureSet, holdout: Rows, prediction: Numbers, *, seed: int
+) -> _Comparison:
+    """Both models on the holdout's days that the champion has not learnt; no figures where these have no rows."""
+    if champion is None or not _comparable(champion, features):
+        return _Comparison()
+    days = replace(features.split.holdout, first=max(features.split.holdout.first, champion.learnt_until + DAY))
+    unseen = holdout.day >= days.first.toordinal()
+    label, day, own = holdout.label[unseen], holdout.day[unseen], prediction[unseen]
+    if not scorable(features.objective, label):
+        return _Comparison(days=days)
+    rival = champion.model.predict(holdout.table.filter(unseen))
+    gain = row_losses(features.objective, label, own) - row_losses(features.objective, label, rival)
+    return _Comparison(
+        days=days,
+        candidate=metrics(features.objective, label, own),
+        champion=metrics(features.objective, label, rival),
+        difference=paired_interval(gain, day, seed=seed),
+    )
+
+
+def _comparable(champion: Rival, features: FeatureSet) -> bool:
+    built = {(feature.name, feature.definition) for feature in features.features}
+    return (champion.objective, champion.label) == (features.objective, features.label) and all(
+        (feature.name, feature.definition) in built for feature in champion.model.features
+    )
 
 
 def paired_interval(difference: Numbers, day: NDArray[np.int32], *, seed: int) -> Interval | None:

@@ -26,6 +26,11 @@ def deciding_metric(objective: Objective) -> str:
     return "log_loss" if objective is Objective.BINARY else "mae"
 
 
+def scorable(objective: Objective, label: Numbers) -> bool:
+    """Whether :func:`metrics` has a value for these labels: there are some, and of both classes if they are binary."""
+    return len(label) > 0 and (objective is Objective.REGRESSION or bool(label.min() < label.max()))
+
+
 def metrics(objective: Objective, label: Numbers, prediction: Numbers) -> Mapping[str, float]:
     """All metrics of an objective by name.
 

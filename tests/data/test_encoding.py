@@ -12,8 +12,8 @@ from include.core.errors import DataError
 from include.core.records import FeatureSpec
 from include.data.encoding import encode_features
 
-HOUR = FeatureSpec(name="hour", group="schedule", categories=None)
-CARRIER = FeatureSpec(name="carrier", group="schedule", categories=("AA", "DL", "UA"))
+HOUR = FeatureSpec(name="hour", group="schedule", definition="", categories=None)
+CARRIER = FeatureSpec(name="carrier", group="schedule", definition="", categories=("AA", "DL", "UA"))
 
 
 @settings(max_examples=50, deadline=None)
@@ -35,7 +35,7 @@ def test_a_row_is_encoded_alike_in_whatever_company_and_column_order(rows):
 @pytest.mark.parametrize("categories", [("AA", "DL", "UA"), ("UA", "ZZ")])
 def test_a_dictionary_column_is_read_by_its_values_not_by_its_codes(categories):
     column = pa.array(["UA", None, "??", "UA"]).dictionary_encode()
-    feature = FeatureSpec(name="carrier", group="schedule", categories=categories)
+    feature = FeatureSpec(name="carrier", group="schedule", definition="", categories=categories)
     codes = encode_features(pa.table({"carrier": column}), [feature])[:, 0]
     expected = [categories.index("UA"), np.nan, np.nan, categories.index("UA")]
     np.testing.assert_array_equal(codes, np.array(expected, dtype=np.float32))

@@ -1,5 +1,7 @@
 """A night ends with a signed champion, the same everywhere; nothing is computed twice, and a backfill never leads."""
 
+from dataclasses import replace
+
 from mlflow import MlflowClient
 
 from include.core.events import (
@@ -83,8 +85,22 @@ def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(yard: Ya
     second = yard.night(run_id="second", instant=INSTANT + LATER)
     assert second.evaluation.champion == 1
     assert second.evaluation.champion_metrics.keys() == second.evaluation.metrics.keys()
+    assert second.evaluation.compared == second.evaluation.holdout
     assert second.promotion.version == 2
     assert second.promotion.verdict.promote  # the gates of these tests are wide
+
+
+def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_learnt(yard: Yard) -> None:
+    first = yard.night()
+    longer = replace(FLIGHTS, window=replace(FLIGHTS.window, holdout_days=8))
+    second = yard.night(longer, run_id="longer", instant=INSTANT + LATER)
+    assert len(second.evaluation.holdout) == 8
+    compared = second.evaluation.compared
+    assert compared is not None
+    assert (compared.first, compared.last) == (first.evaluation.holdout.first, second.evaluation.holdout.last)
+    assert second.evaluation.difference is not None
+    assert second.evaluation.difference.days == 5
+    assert f"5 holdout days after {compared.first - LATER}" in second.promotion.verdict.reasons[0]
 
 
 def test_a_backfill_never_replaces_the_champion_of_a_later_night(yard: Yard) -> None:

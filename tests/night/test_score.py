@@ -1,18 +1,21 @@
 """The champion scores rows by the night's own expressions, from what was known at an instant."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from include import steps
-from include.core.errors import DataError, LedgerError
+from include.core.errors import DataError, LedgerError, RegistryError
 from include.core.records import DAY, FeatureSet
 from include.data import scoring
+from include.projects import flight_delay
 from include.registry import bundle, history
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
@@ -71,6 +74,28 @@ def test_flights_before_the_days_that_the_instant_reaches_back_on_are_refused(
     yard, _ = done
     with pytest.raises(DataError, match="--instant 2013-01-16"):
         score(yard, flights(production, date(2013, 1, 15), [0]), tmp_path, run_id="score-before")
+
+
+def test_a_champion_does_not_score_what_is_called_as_before_and_means_something_else(
+    done: tuple[Yard, Night], production: Path
+) -> None:
+    yard, _ = done
+
+    def in_kilometres(flights: ibis.Table) -> ibis.Table:
+        table = flight_delay.features.schedule(flights)
+        return table.mutate(distance=table.distance * 1.609344)
+
+    groups = tuple(
+        replace(group, build=in_kilometres) if group.name == "schedule" else group for group in FLIGHTS.features
+    )
+    late = replace(FLIGHTS.target, label=lambda flights: flights.select(*KEY, label=flights.arrival_delay >= 60))
+    table = flights(production, INSTANT.date() - 3 * DAY, [1])
+    for number, (changed, named) in enumerate(
+        ((replace(FLIGHTS, features=groups), "distance"), (replace(FLIGHTS, target=late), "the label"))
+    ):
+        run = steps.begin(yard.platform, changed, run_id=f"changed-{number}", instant=INSTANT, now=NOW, exclusive=False)
+        with pytest.raises(RegistryError, match=rf"defined otherwise: .*{named}.*Gates\(supersedes=1\)"):
+            steps.score(yard.platform, changed, run, table, now=NOW)
 
 
 def test_what_is_known_when_a_flight_is_scored_may_not_be_left_out(

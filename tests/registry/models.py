@@ -12,14 +12,15 @@ from include.core.records import Evaluation, FeatureSet, FeatureSpec, Interval, 
 from tests.training.flights import KEY, Folder
 
 FEATURES = (
-    FeatureSpec(name="hour", group="schedule", categories=None),
-    FeatureSpec(name="dest", group="schedule", categories=("ATL", "BOS", "SFO")),
+    FeatureSpec(name="hour", group="schedule", definition="sha256:schedule", categories=None),
+    FeatureSpec(name="dest", group="schedule", definition="sha256:schedule", categories=("ATL", "BOS", "SFO")),
 )
 SPLIT = Split.of(Window(days=60, validation_days=7, holdout_days=21), date(2013, 4, 30))
 FEATURE_SET = FeatureSet(
     snapshot="sha256:snapshot",
     objective=Objective.BINARY,
     key=KEY,
+    label="sha256:label",
     features=FEATURES,
     split=SPLIT,
     partitions=(),
@@ -62,6 +63,8 @@ def evaluation(vault: Folder, *, seed: int = 1, champion: int | None = None) -> 
         model=vault.put(model_text(seed).encode()),
         metrics={"log_loss": 0.5, "auc": 0.7, "brier": 0.2, "calibration_gap": 0.01},
         champion=champion,
+        compared=None if champion is None else SPLIT.holdout,
+        compared_metrics={} if champion is None else {"log_loss": 0.5, "auc": 0.7},
         champion_metrics={} if champion is None else {"log_loss": 0.51, "auc": 0.69},
         difference=None if champion is None else Interval(estimate=-0.01, lower=-0.02, upper=0.0, days=21),
         holdout=SPLIT.holdout,

@@ -60,6 +60,8 @@ def test_a_bundle_names_what_its_model_was_made_of(packed, signer, vault):
     manifest = bundle.verify(packed, signer.verifier)
     assert (manifest.project, manifest.purpose) == (PROJECT.name, PROJECT.purpose)
     assert manifest.features == FEATURES
+    assert (manifest.objective, manifest.label) == (FEATURE_SET.objective, FEATURE_SET.label)
+    assert manifest.learnt_until == FEATURE_SET.split.validation.last
     assert manifest.model == evaluation(vault).model
     assert (manifest.snapshot, manifest.feature_set) == ("sha256:snapshot", "sha256:features")
     assert (manifest.plan, manifest.evaluation) == ("sha256:plan", "sha256:evaluation")

@@ -8,11 +8,12 @@ from include.core.records import DAY, Days, Evaluation, Interval
 from include.registry.promotion import Champion, decide
 from tests.registry.models import SPLIT
 
-#: A model whose champion, version 3, needs a feature that is not built any more.
+#: A model whose champion, version 3, needs a feature that is not built any more, or is defined otherwise.
 UNSCORED = Evaluation(
     plan="", features="", objective=Objective.BINARY, trial_id="", params={}, model="",
     metrics={"log_loss": 0.5, "auc": 0.7, "brier": 0.2, "calibration_gap": 0.0},
-    champion=3, champion_metrics={}, difference=None, holdout=SPLIT.holdout, rows=10,
+    champion=3, compared=None, compared_metrics={}, champion_metrics={},
+    difference=None, holdout=SPLIT.holdout, rows=10,
 )  # fmt: skip
 
 losses = st.floats(0, 2, allow_nan=False)
@@ -47,6 +48,8 @@ def evaluations(draw, champion=None):
         plan="", features="", objective=objective, trial_id="", params={}, model="",
         metrics=_metrics(draw, objective),
         champion=3 if against else None,
+        compared=SPLIT.holdout if scored else None,
+        compared_metrics=_metrics(draw, objective) if scored else {},
         champion_metrics=_metrics(draw, objective) if scored else {},
         difference=interval if scored and draw(st.integers(0, 9)) > 0 else None,
         holdout=SPLIT.holdout,
@@ -73,7 +76,7 @@ def test_a_model_replaces_a_champion_only_if_every_gate_lets_it_through(evaluati
         and difference.days >= gates.minimum_days
         and (
             evaluation.objective is Objective.REGRESSION
-            or evaluation.champion_metrics["auc"] - evaluation.metrics["auc"] <= gates.auc_guard
+            or evaluation.champion_metrics["auc"] - evaluation.compared_metrics["auc"] <= gates.auc_guard
         )
     )
     assert decide(evaluation, gates).promote == expected
@@ -135,3 +138,18 @@ def test_a_superseding_model_must_reach_the_floors():
     assert decide(UNSCORED, gates).promote
     assert not decide(replace(UNSCORED, metrics={**UNSCORED.metrics, "log_loss": 0.51}), gates).promote
     assert not decide(replace(UNSCORED, metrics={**UNSCORED.metrics, "auc": 0.49}), gates).promote
+
+
+@settings(max_examples=100, deadline=None)
+@given(evaluations(champion=True), gates(), st.integers(1, 40))
+def test_days_that_the_champion_learnt_count_for_nothing(evaluation, gates, days):
+    """Only those after them do; where there are none, no figure of the champion's decides anything."""
+    unseen = replace(SPLIT.holdout, first=SPLIT.holdout.first + days * DAY)
+    cut = replace(evaluation, compared=unseen)
+    if len(unseen) == 0:
+        cut = replace(cut, compared_metrics={}, champion_metrics={}, difference=None)
+        assert not decide(cut, replace(gates, supersedes=3)).promote
+    learnt = SPLIT.holdout.first + (days - 1) * DAY
+    assert f"holdout days after {learnt}, the last that champion version 3 learnt" in decide(cut, gates).reasons[0]
+    if len(unseen) == 0:
+        assert decide(cut, gates).reasons[0].startswith("0 holdout days")

@@ -108,10 +108,12 @@ def feature_set(
         snapshot="sha256:" + "0" * 64,
         objective=objective,
         key=KEY,
+        label="sha256:label",
         features=tuple(
             FeatureSpec(
                 name=name,
                 group=group,
+                definition=f"sha256:{group}",
                 categories=tuple(sorted(frame[name].unique())) if name in CATEGORICAL else None,
             )
             for group, names in (("schedule", SCHEDULE), ("weather", WEATHER))

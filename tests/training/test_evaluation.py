@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from include.core.canonical import encode
 from include.core.errors import DataError, TrainingError
-from include.core.records import FeatureSpec, Trial, TrialState
+from include.core.project import Objective
+from include.core.records import DAY, Trial, TrialState
 from include.training import search
 from include.training.evaluation import Rival, best_trial, evaluate, paired_interval
 from include.training.matrix import contents, rows_of
@@ -97,16 +98,23 @@ def test_the_evaluation_opens_what_contents_names(searched, features, vault):
     assert set(vault.opened) == set(contents(features, split.train, split.validation, split.holdout))
 
 
+def _rival(model, features, **changes):
+    made = {"objective": features.objective, "label": features.label, "learnt_until": features.split.validation.last}
+    return Rival(version=3, model=model, **{**made, **changes})
+
+
 def test_a_champion_is_scored_on_the_same_rows(searched, features, vault):
     first = _evaluate(searched, features, vault)
     same = Booster(vault.bytes(first.model).decode(), features.features)
-    evaluation = _evaluate(searched, features, vault, champion=Rival(version=3, model=same))
+    evaluation = _evaluate(searched, features, vault, champion=_rival(same, features))
     assert evaluation.champion == 3
     assert evaluation.champion_metrics == pytest.approx(dict(evaluation.metrics), abs=1e-12)
     assert abs(evaluation.difference.upper) < 1e-12
     assert evaluation.difference.days == len(features.split.holdout)
+    assert evaluation.compared == features.split.holdout
+    assert evaluation.compared_metrics == evaluation.metrics
     biased = Booster(vault.bytes(first.model).decode(), features.features, bias=0.3)
-    evaluation = _evaluate(searched, features, vault, champion=Rival(version=3, model=biased))
+    evaluation = _evaluate(searched, features, vault, champion=_rival(biased, features))
     difference = evaluation.difference
     assert difference.lower < difference.estimate < min(0, difference.upper)
     assert difference.estimate == pytest.approx(
@@ -114,11 +122,38 @@ def test_a_champion_is_scored_on_the_same_rows(searched, features, vault):
     )
 
 
-def test_a_champion_whose_feature_is_gone_has_no_metrics(searched, features, vault):
+@pytest.mark.parametrize("change", [{"name": "gone"}, {"definition": "sha256:other"}])
+def test_a_champion_whose_feature_is_gone_or_defined_otherwise_is_not_compared(searched, features, vault, change):
     text = vault.bytes(_evaluate(searched, features, vault).model).decode()
-    gone = (*features.features[:-1], FeatureSpec(name="gone", group="weather", categories=None))
-    evaluation = _evaluate(searched, features, vault, champion=Rival(version=2, model=Booster(text, gone)))
-    assert (evaluation.champion, evaluation.champion_metrics, evaluation.difference) == (2, {}, None)
+    other = (*features.features[:-1], dataclasses.replace(features.features[-1], **change))
+    evaluation = _evaluate(searched, features, vault, champion=_rival(Booster(text, other), features))
+    assert (evaluation.champion, evaluation.compared) == (3, None)
+    assert (evaluation.compared_metrics, evaluation.champion_metrics, evaluation.difference) == ({}, {}, None)
+
+
+@pytest.mark.parametrize("change", [{"objective": Objective.REGRESSION}, {"label": "sha256:other"}])
+def test_a_champion_of_another_label_or_objective_is_not_compared(searched, features, vault, change):
+    same = Booster(vault.bytes(_evaluate(searched, features, vault).model).decode(), features.features)
+    evaluation = _evaluate(searched, features, vault, champion=_rival(same, features, **change))
+    assert (evaluation.champion, evaluation.compared, evaluation.difference) == (3, None, None)
+    assert evaluation.champion_metrics == {}
+
+
+def test_days_that_the_champion_learnt_are_left_out_of_the_comparison(searched, features, vault):
+    model = Booster(vault.bytes(_evaluate(searched, features, vault).model).decode(), features.features, bias=0.1)
+    holdout = features.split.holdout
+    learnt = holdout.first + DAY
+    cut = _evaluate(searched, features, vault, champion=_rival(model, features, learnt_until=learnt))
+    assert cut.compared == dataclasses.replace(holdout, first=learnt + DAY)
+    assert cut.difference.days == len(holdout) - 2
+    rows = rows_of(features, cut.compared, vault, stretch="holdout")
+    assert cut.champion_metrics == pytest.approx(metrics(features.objective, rows.label, model.predict(rows.table)))
+    assert cut.compared_metrics["log_loss"] != cut.metrics["log_loss"]
+
+    none = _evaluate(searched, features, vault, champion=_rival(model, features, learnt_until=holdout.last))
+    assert len(none.compared) == 0
+    assert (none.compared_metrics, none.champion_metrics, none.difference) == ({}, {}, None)
+    assert none.metrics == cut.metrics
 
 
 def test_a_regression_is_evaluated_in_minutes(delays, vault):
