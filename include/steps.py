@@ -326,6 +326,9 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
 
     built = platform.load(FeatureSet, features)
 
+    def alike(earlier: str) -> bool:
+        return platform.store.has(earlier) and platform.load(Plan, earlier).task == search.task(built, project.search)
+
     def compute() -> str:
         wanted = matrix.contents(built, built.split.train, built.split.validation)
         drawn = search.plan(
@@ -334,7 +337,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
             features_digest=features,
             opened=_open(platform, run, "plan", wanted, now=now),
             vault=platform.vault,
-            warm=trials.earlier(platform.ledger, project.name, before=run.instant),
+            warm=trials.earlier(platform.ledger, project.name, before=run.instant, alike=alike),
         )
         return platform.keep(drawn)
 

@@ -344,10 +344,12 @@ class Plan:
     ``binned`` and ``binned_validation`` are the vault's digests of the LightGBM data sets that all trials share: the
     rows that train, and those that choose among trials.
 
-    ``warm`` are the trial ids of earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
+    ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
+    earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
     """
 
     features: str
+    task: str
     objective: Objective
     binned: str
     binned_validation: str

@@ -1,11 +1,16 @@
 """The trials of a project, as the ledger tells them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from itertools import islice
 
 from include.core.events import TrialRecorded
 from include.core.records import Trial, TrialState
 from include.ledger import Ledger
+
+#: So many earlier trials a search learns from at most: older ones tell little, and drawing slows down with each.
+WARM_TRIALS = 256
 
 
 def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
@@ -18,11 +23,18 @@ def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
     }
 
 
-def earlier(ledger: Ledger, project: str, *, before: datetime) -> Sequence[Trial]:
-    """The complete trials of nights whose instant is earlier than *before*, oldest first."""
-    events = (entry.event for entry in ledger.read(f"trials/{project}"))
-    return [
-        event.trial
+def earlier(ledger: Ledger, project: str, *, before: datetime, alike: Callable[[str], bool]) -> Sequence[Trial]:
+    """The latest complete trials, ``WARM_TRIALS`` at most, of nights whose instant is earlier than *before*.
+
+    Only those of plans (told by their digests) that are *alike*; each plan is asked about once. By instant and trial
+    id, latest first: the order in which they were recorded does not matter.
+    """
+    events = [entry.event for entry in ledger.read(f"trials/{project}")]
+    complete = [
+        event
         for event in events
         if isinstance(event, TrialRecorded) and event.instant < before and event.trial.state is TrialState.COMPLETE
     ]
+    known = cache(alike)
+    latest = sorted(complete, key=lambda event: (event.instant, event.trial.trial_id), reverse=True)
+    return [event.trial for event in islice((event for event in latest if known(event.plan)), WARM_TRIALS)]

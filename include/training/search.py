@@ -37,10 +37,10 @@ def plan(
 ) -> Plan:
     """Draw the trials of one round and bin the training and validation rows once for all of them.
 
-    *opened* holds ``matrix.contents(features, split.train, split.validation)``. *warm* are trials of earlier instants;
-    the sampler sees those that are complete and come from the same space and fixed parameters, in the order of their
-    ids, and the plan records which. No two trials of a plan are equal, so a space with fewer points than
-    ``search.trials`` gives fewer trials. The same arguments give the same plan.
+    *opened* holds ``matrix.contents(features, split.train, split.validation)``. *warm* are trials of earlier instants
+    and of the same :func:`task`; the sampler sees those that are complete and come from the same space and fixed
+    parameters, in the order of their ids, and the plan records which. No two trials of a plan are equal, so a space
+    with fewer points than ``search.trials`` gives fewer trials. The same arguments give the same plan.
 
     Raises:
         DeclarationError: a parameter of the search that cannot be searched or fixed.
@@ -66,6 +66,7 @@ def plan(
     trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context)}
     return Plan(
         features=features_digest,
+        task=task(features, search),
         objective=features.objective,
         binned=train,
         binned_validation=validation,
@@ -76,6 +77,15 @@ def plan(
         seed=seed,
         warm=tuple(trial.trial_id for trial in usable),
     )
+
+
+def task(features: FeatureSet, search: Search) -> str:
+    """The digest of what a search learns: objective, label, features by name and definition, and how far it trains.
+
+    A loss says something about the parameters of another search only if both have the same.
+    """
+    learnt = sorted((feature.name, feature.definition) for feature in features.features)
+    return record_digest((features.objective, features.label, learnt, search.rungs))
 
 
 def _seed(seed: int, features_digest: str) -> int:

@@ -14,6 +14,7 @@ from include.core.events import (
     TrialRecorded,
 )
 from include.core.project import Objective
+from include.core.records import Plan
 from include.registry import bundle, history
 from include.registry.versions import ALIAS
 from tests.night.conftest import MakeYard
@@ -86,6 +87,7 @@ def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(yard: Ya
     assert second.evaluation.champion == 1
     assert second.evaluation.champion_metrics.keys() == second.evaluation.metrics.keys()
     assert second.evaluation.compared == second.evaluation.holdout
+    assert yard.platform.load(Plan, second.digests["plan"]).warm != ()
     assert second.promotion.version == 2
     assert second.promotion.verdict.promote  # the gates of these tests are wide
 
@@ -101,6 +103,17 @@ def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_lear
     assert second.evaluation.difference is not None
     assert second.evaluation.difference.days == 5
     assert f"5 holdout days after {compared.first - LATER}" in second.promotion.verdict.reasons[0]
+
+
+def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared(yard: Yard) -> None:
+    yard.night()
+    key = FLIGHTS.target.key
+    late = replace(FLIGHTS.target, label=lambda flights: flights.select(*key, label=flights.arrival_delay >= 45))
+    other = yard.night(replace(FLIGHTS, target=late), run_id="other", instant=INSTANT + LATER)
+    assert yard.platform.load(Plan, other.digests["plan"]).warm == ()
+    assert (other.evaluation.champion, other.evaluation.compared) == (1, None)
+    assert not other.promotion.verdict.promote
+    assert "Gates(supersedes=1)" in other.promotion.verdict.reasons[0]
 
 
 def test_a_backfill_never_replaces_the_champion_of_a_later_night(yard: Yard) -> None:

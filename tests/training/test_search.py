@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from include.core.canonical import encode
 from include.core.errors import DeclarationError
-from include.core.project import Choice, FloatRange, IntRange
+from include.core.project import Choice, FloatRange, IntRange, Objective
 from include.core.records import Trial, TrialState
 from include.training import search
 from include.training.matrix import contents
@@ -69,6 +69,24 @@ def test_the_plan_names_the_warm_trials_that_the_sampler_saw(features, vault):
         dataclasses.replace(_trial("sha256:less", 0.1), params={"learning_rate": 0.1}),
     ]
     assert _plan(features, vault, [*WARM, *unusable]).warm == tuple(trial.trial_id for trial in WARM)
+
+
+def test_plans_have_one_task_exactly_if_their_losses_may_be_compared(features, vault):
+    plan = _plan(features, vault)
+    (first, *others) = features.features
+    same = [_plan(features, vault, digest="sha256:" + "2" * 64), _plan(features, vault, seed=5, trials=2, shards=1)]
+    assert {each.task for each in same} == {plan.task}
+    changed = [
+        dataclasses.replace(features, label="sha256:other"),
+        dataclasses.replace(features, features=(dataclasses.replace(first, definition="sha256:other"), *others)),
+        dataclasses.replace(features, objective=Objective.REGRESSION),
+        dataclasses.replace(features, features=tuple(others)),
+    ]
+    search_of = project().search
+    tasks = {search.task(each, search_of) for each in changed}
+    tasks.add(search.task(features, dataclasses.replace(search_of, rungs=(7,))))
+    assert len(tasks) == 5
+    assert plan.task not in tasks
 
 
 def test_fixed_parameters_are_part_of_each_trial_and_of_what_makes_a_warm_trial_usable(features, vault):
