@@ -310,7 +310,13 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
         )
         return platform.keep(built)
 
-    digest = _once(platform, run, "features", (snapshot, run.declaration_digest), compute, now=now)
+    def kept(built: str) -> bool:
+        """One lost partition is enough to build again: those that are not lost are reused."""
+        return platform.store.has(built) and all(
+            platform.vault.has(content) for content in _contents(platform.load(FeatureSet, built).partitions)
+        )
+
+    digest = _once(platform, run, "features", (snapshot, run.declaration_digest), compute, now=now, kept=kept)
     made = walk.features(project.name, platform.load(FeatureSet, digest), _declaration(platform, run))
     _emit(platform, project, run, "features", walk.snapshots(platform.load(Snapshot, snapshot)), made, now=now)
     return digest
@@ -536,9 +542,16 @@ def _declaration(platform: Platform, run: Run) -> "Declaration":
 
 
 def _once(
-    platform: Platform, run: Run, step: str, inputs: tuple[object, ...], compute: Callable[[], str], *, now: datetime
+    platform: Platform,
+    run: Run,
+    step: str,
+    inputs: tuple[object, ...],
+    compute: Callable[[], str],
+    *,
+    now: datetime,
+    kept: Callable[[str], bool] | None = None,
 ) -> str:
-    """What *step* made of *inputs*, computed if it never was; the grants are verified either way."""
+    """What *step* made of *inputs*, computed if it never was or is not *kept*; the grants are verified either way."""
     scope = scope_of(platform, run)
     journal = Journal(platform.ledger, run)
     return journal.once(
@@ -546,7 +559,7 @@ def _once(
         inputs,
         compute,
         allowed=lambda: platform.access.require(scope, now=now),
-        kept=platform.store.has,
+        kept=kept or platform.store.has,
     )
 
 

@@ -24,6 +24,7 @@ from include.core.errors import (
 )
 from include.core.events import DataValidated, RunStarted, StepFailed, TrialRecorded
 from include.core.project import FeatureGroup, Project, Severity
+from include.core.records import FeatureSet, Snapshot
 from include.runtime import local
 from tests.night.conftest import MakeYard
 from tests.night.scan import files_with
@@ -249,6 +250,21 @@ def _fsync_with_room_for(count: int) -> Callable[[int], None]:
         fsync(handle)
 
     return limited
+
+
+def test_partitions_that_the_vault_lost_are_made_again_by_the_next_night(yard: Yard) -> None:
+    night = yard.night()
+    taken = yard.platform.load(Snapshot, night.digests["snapshot"])
+    built = yard.platform.load(FeatureSet, night.digests["features"])
+    lost = [taken.of("flights")[-3].content, built.of("schedule")[5].content, built.of("label")[2].content]
+    for content in lost:
+        name = content.removeprefix("sha256:")
+        (Path(yard.settings.vault) / "sha256" / name[:2] / name[2:]).unlink()
+    again = yard.night(run_id="again")
+    assert again.digests == night.digests
+    assert all(yard.platform.vault.has(content) for content in lost)
+    ended = yard.attempts("again")
+    assert (ended["features"], ended["train-0"]) == (["step_reused"], ["step_reused"])
 
 
 def test_a_ledger_that_is_not_there_is_named_and_nothing_is_made_in_its_place(yard: Yard, tmp_path: Path) -> None:
