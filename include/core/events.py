@@ -97,6 +97,17 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunLate(Event):
+    """Ops were told that the run is late. Key ``late/<project>/<run_id>``."""
+
+    kind: ClassVar[str] = "run_late"
+    project: str
+    run_id: str
+    own_minutes: float
+    waited_minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
     """An observation: an attempt began. One without an end is closed by the next attempt as ``StepFailed``."""
 

@@ -51,7 +51,7 @@ def test_a_night_is_started_by_the_clock_or_by_drift_one_at_a_time_and_never_for
     assert (dag["max_active_runs"], dag["catchup"], dag["start_date"]) == (1, False, None)
     assert dag["tags"] == ["team-late_trains", "training", "trainyard"]
     assert dag["documented"]
-    assert dag["deadlines"] == 1
+    assert dag["deadlines"] == 0  # with one, Airflow 3.3.2 cannot clear a task of the run
 
 
 def test_a_project_that_cannot_load_is_a_broken_dag_and_hides_no_other(parse: Parse, tmp_path: Path) -> None:

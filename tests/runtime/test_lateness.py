@@ -1,67 +1,95 @@
 """Lateness counts a night's own time, not its steward's."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from include.core.events import RunStarted, StepStarted
+from include.core.events import RunLate, RunStarted, StepStarted
 from include.core.records import Run
 from include.ledger import Ledger, lease
-from include.runtime.airflow.lateness import tell_if_late
+from include.ledger.journal import run_stream
+from include.runtime.airflow.lateness import tell_late_runs
 from include.settings import Settings
+from tests.runtime.conftest import settings_in
+from tests.runtime.nights import declare
 
 RUN = "manual__1"
-#: A night of two thirds of a second.
-LATE_AFTER_MINUTES = 0.011
+BEGUN = datetime(2026, 3, 1, 4, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+class Clock:
+    """What the ledger stamps events with."""
+
+    now = BEGUN
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
-    ledger = Ledger.open(Settings.from_environment().ledger)
-    fence = lease.take(ledger, "p", run_id=RUN, now=datetime.now(UTC), duration=timedelta(hours=1))
+def settings(tmp_path: Path) -> Settings:
+    settings = settings_in(tmp_path, tmp_path / "production")
+    declare(settings.projects, "tardy", operations="late_after_minutes=60")
+    return settings
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(settings: Settings, clock: Clock) -> Ledger:
+    """One in which a night has begun, and waits at its gate."""
+    ledger = Ledger.open(settings.ledger, clock=clock)
+    fence = lease.take(ledger, "tardy", run_id=RUN, now=BEGUN, duration=HOUR)
     run = Run(
-        project="p",
+        project="tardy",
         run_id=RUN,
         instant=datetime(2013, 3, 1, tzinfo=UTC),
         code_digest="sha256:0",
         declaration_digest="sha256:0",
         fence=fence.token,
     )
-    ledger.record(f"run/p/{RUN}", RunStarted(run=run, separation_of_duties="NOT SHOWN"))
+    step(ledger, "declare")
+    ledger.record(run_stream("tardy", RUN), RunStarted(run=run, separation_of_duties="NOT SHOWN"))
     return ledger
 
 
-def start_a_step(ledger: Ledger) -> None:
-    ledger.record(f"run/p/{RUN}", StepStarted(project="p", run_id=RUN, step="snapshot", attempt="1"))
+def step(ledger: Ledger, name: str) -> None:
+    ledger.record(run_stream("tardy", RUN), StepStarted(project="tardy", run_id=RUN, step=name, attempt=name))
 
 
-async def told() -> str:
-    context = {"dag_run": {"dag_run_id": RUN, "queued_at": datetime.now(UTC).isoformat()}}
-    return await tell_if_late("p", LATE_AFTER_MINUTES, context, poll_seconds=0.05)
+def test_a_night_is_told_once_when_its_own_time_is_up(
+    settings: Settings, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.now = BEGUN + 5 * HOUR  # so long the steward took
+    step(ledger, "snapshot")
+    assert tell_late_runs(settings, now=clock.now + HOUR - MINUTE) == 0
+    assert tell_late_runs(settings, now=clock.now + HOUR) == 1
+    assert "tardy: the night is late" in caplog.text
+    assert tell_late_runs(settings, now=clock.now + 2 * HOUR) == 0
+    (late,) = [entry.event for entry in ledger.read(run_stream("tardy", RUN)) if isinstance(entry.event, RunLate)]
+    assert (late.own_minutes, late.waited_minutes) == (60.0, 300.0)
 
 
-def test_a_night_is_late_once_its_own_time_is_up(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
-    start_a_step(ledger)
-    assert asyncio.run(asyncio.wait_for(told(), 10)) == "late"
-    assert "p: the night is late" in caplog.text
+def test_a_night_that_waits_for_its_steward_is_not_late(settings: Settings, ledger: Ledger) -> None:
+    assert tell_late_runs(settings, now=BEGUN + 20 * HOUR) == 0
 
 
-def test_a_night_that_waits_for_its_steward_is_not_late(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
-    async def scene() -> str:
-        asked = asyncio.create_task(told())
-        await asyncio.sleep(1.5)
-        assert not asked.done()
-        assert caplog.text == ""
-        start_a_step(ledger)
-        return await asyncio.wait_for(asked, 10)
-
-    assert asyncio.run(scene()) == "late"
+def test_a_night_that_ended_is_not_late(settings: Settings, ledger: Ledger) -> None:
+    step(ledger, "snapshot")
+    lease.release(ledger, "tardy", run_id=RUN)
+    assert tell_late_runs(settings, now=BEGUN + 5 * HOUR) == 0
 
 
-def test_a_night_that_ended_is_not_late(ledger: Ledger) -> None:
-    start_a_step(ledger)
-    lease.release(ledger, "p", run_id=RUN)
-    assert asyncio.run(asyncio.wait_for(told(), 10)) == "ended in time"
+def test_a_project_that_cannot_load_keeps_nobody_elses_night_from_being_told(
+    settings: Settings, ledger: Ledger
+) -> None:
+    broken = settings.projects / "aardvark"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("import nothing_of_that_name\n")
+    step(ledger, "snapshot")
+    assert tell_late_runs(settings, now=BEGUN + 5 * HOUR) == 1

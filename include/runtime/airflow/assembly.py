@@ -16,9 +16,7 @@ from airflow.sdk import (
     CronTriggerTimetable,
     Param,
 )
-from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from include.core.errors import TrainyardError
 from include.core.project import Project
@@ -70,7 +68,6 @@ def training_dags(only: str | None) -> Iterator[DAG]:
 def training_dag(project: Project) -> DAG:
     """The project's night: scheduled by its cron line, by a drift event, or by hand for any instant."""
     name, operations = project.name, project.operations
-    late_after = operations.late_after_minutes
     with DAG(
         dag_id=dag_id_of(name),
         description=project.purpose,
@@ -85,14 +82,6 @@ def training_dag(project: Project) -> DAG:
         params={"instant": Param(None, type=["null", "string"], description="Train as of this UTC time; empty: now.")},
         default_args={"owner": project.owner, "retry_policy": only_what_heals(), **RETRIES},
         on_failure_callback=alerts.run_failed,
-        deadline=DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=timedelta(minutes=late_after),
-            callback=AsyncCallback(
-                "include.runtime.airflow.lateness.tell_if_late",
-                kwargs={"project": name, "late_after_minutes": late_after},
-            ),
-        ),
     ) as dag:
         _wire(project)
     return dag

@@ -1,73 +1,101 @@
 """Tells ops that a night is late, the time that it waited for a data steward not counted.
 
-Airflow calls back when the time is up, counted from when the run was queued. What the ledger says of the gate decides
-how much longer the night has; until then this waits, in the triggerer.
+A look at the ledger every quarter of an hour, and no deadline of Airflow's own: where a run has one, Airflow 3.3.2 fails
+to clear its tasks, which is how ops repair a night.
 """
 
-import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from include.core.errors import TrainyardError
+from include.core.events import LeaseReleased, RunLate, RunStarted, StepStarted
+from include.core.records import Run
+from include.ledger.journal import run_stream
 from include.settings import Settings
 
-_POLL_SECONDS = 30.0
+if TYPE_CHECKING:
+    from include.core.project import Project
+    from include.ledger import Ledger
+
+#: What a run does before and at its gate.
+_BEFORE_THE_GATE = frozenset({"begin", "declare", "resume", "gate"})
+
+#: A run that began longer ago is not looked at any more.
+_LONGEST = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far a night is, as the ledger tells. Times are UTC; ``None``: not yet."""
 
-    begun: datetime | None
+    begun: datetime
     passed_gate: datetime | None
     ended: bool
 
     def waited(self, now: datetime) -> timedelta:
         """How long the gate has kept the night waiting, up to *now* if it still does."""
-        return timedelta(0) if self.begun is None else (self.passed_gate or now) - self.begun
+        return (self.passed_gate or now) - self.begun
+
+    def own_time(self, now: datetime) -> timedelta:
+        """How long the night has run, its steward's time not counted."""
+        return now - self.begun - self.waited(now)
 
 
-async def tell_if_late(
-    project: str, late_after_minutes: float, context: Mapping[str, Any], poll_seconds: float = _POLL_SECONDS
-) -> str:
-    """Called when the run has been queued for *late_after_minutes*: alert once its own time is up, unless it ended."""
-    run = context["dag_run"]
-    queued = datetime.fromisoformat(run["queued_at"])
-    settings = Settings.from_environment()
-    while True:
-        progress = await asyncio.to_thread(progress_of, settings, project, run["dag_run_id"])
-        if progress.ended:
-            return "ended in time"
-        now = datetime.now(UTC)
-        if now >= queued + timedelta(minutes=late_after_minutes) + progress.waited(now):
-            break
-        await asyncio.sleep(poll_seconds)
-
-    from include.runtime.airflow import alerts
-
-    minutes = progress.waited(now).total_seconds() / 60
-    await asyncio.to_thread(
-        alerts.send,
-        settings,
-        f"{project}: the night is late",
-        f"Run {run['dag_run_id']} has not ended {late_after_minutes:g} minutes after it was queued; "
-        f"the {minutes:.0f} minutes that it waited for a data steward are not counted.",
-    )
-    return "late"
-
-
-def progress_of(settings: Settings, project: str, run_id: str) -> Progress:
-    """What the ledger says of the run: a step that started has passed the gate, a lease given back has ended."""
-    from include.core.events import LeaseReleased, RunStarted, StepStarted
+def tell_late_runs(settings: Settings, *, now: datetime) -> int:
+    """Alert once for each run whose own time is up and that has not ended; how many alerts were sent."""
     from include.ledger import Ledger
+    from include.runtime.projects import load_project, project_names
 
     ledger = Ledger.open(settings.ledger)
-    entries = ledger.read(f"run/{project}/{run_id}")
-    begun = next((entry.recorded_at for entry in entries if isinstance(entry.event, RunStarted)), None)
-    steps = (entry.recorded_at for entry in entries if isinstance(entry.event, StepStarted))
+    started = [
+        entry.event.run
+        for entry in ledger.read_all(kinds=(RunStarted,))
+        if isinstance(entry.event, RunStarted) and entry.recorded_at > now - _LONGEST
+    ]
+    told = 0
+    for name in project_names(settings.projects):
+        runs = [run for run in started if run.project == name and run.fence]
+        try:
+            project = load_project(name, settings.projects) if runs else None
+        except TrainyardError:  # its DAG says so
+            continue
+        if project is not None:
+            told += sum(_tell_if_late(settings, ledger, project, run, now) for run in runs)
+    return told
+
+
+def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run: Run, now: datetime) -> bool:
+    from include.runtime.airflow import alerts
+
+    progress = progress_of(ledger, run)
+    key = f"late/{run.project}/{run.run_id}"
+    allowed = timedelta(minutes=project.operations.late_after_minutes)
+    if progress.ended or progress.own_time(now) < allowed or ledger.find(key) is not None:
+        return False
+    own, waited = (time.total_seconds() / 60 for time in (progress.own_time(now), progress.waited(now)))
+    alerts.send(
+        settings,
+        f"{run.project}: the night is late",
+        f"Run {run.run_id} has not ended after {own:.0f} minutes of its own, {allowed.total_seconds() / 60:g} are "
+        f"allowed; the {waited:.0f} minutes that it waited for a data steward are not counted.",
+    )
+    late = RunLate(project=run.project, run_id=run.run_id, own_minutes=round(own, 1), waited_minutes=round(waited, 1))
+    ledger.record(run_stream(run.project, run.run_id), late, key=key)
+    return True
+
+
+def progress_of(ledger: "Ledger", run: Run) -> Progress:
+    """What the ledger says of the run: a step that started has passed the gate, a lease given back has ended."""
+    entries = ledger.read(run_stream(run.project, run.run_id))
+    begun = next(entry.recorded_at for entry in entries if isinstance(entry.event, RunStarted))
+    steps = (
+        entry.recorded_at
+        for entry in entries
+        if isinstance(entry.event, StepStarted) and entry.event.step not in _BEFORE_THE_GATE
+    )
     ended = any(
-        isinstance(entry.event, LeaseReleased) and entry.event.run_id == run_id
-        for entry in ledger.read(f"lease/{project}")
+        isinstance(entry.event, LeaseReleased) and entry.event.run_id == run.run_id
+        for entry in ledger.read(f"lease/{run.project}")
     )
     return Progress(begun=begun, passed_gate=next(steps, None), ended=ended)

@@ -1,4 +1,4 @@
-"""What nobody starts by hand: lineage is delivered, and attempts that ended without a word are closed."""
+"""What nobody starts by hand: late nights are told, lineage is delivered, lost attempts are closed."""
 
 from datetime import timedelta
 
@@ -11,17 +11,30 @@ def stewardship_dag() -> DAG:
     """One DAG for the whole deployment, every quarter of an hour."""
     with DAG(
         dag_id="stewardship",
-        description="Delivers lineage events and closes attempts that ended without a word",
+        description="Tells of late nights, delivers lineage events and closes attempts that ended without a word",
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
-        doc_md="Delivers new OpenLineage events to `TRAINYARD_LINEAGE`, and closes what killed tasks left open.",
+        doc_md="Tells ops of late nights, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost attempts.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
     ) as dag:
-        _deliver_lineage() >> _close_lost_attempts()
+        _tell_late_nights() >> _deliver_lineage() >> _close_lost_attempts()
     return dag
+
+
+@task(
+    task_id="tell_late_nights",
+    doc_md="Alerts ops, once a run, of nights that take longer than allowed, their steward's time not counted.",
+)
+def _tell_late_nights() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.airflow.lateness import tell_late_runs
+    from include.settings import Settings
+
+    tell_late_runs(Settings.from_environment(), now=datetime.now(UTC))
 
 
 @task(
