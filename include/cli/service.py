@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from include.runtime.airflow.process import RunningAirflow
     from include.steps import Platform
 
-Port = Annotated[int, typer.Option(help="The port of Airflow's UI and API, on loopback.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
 
 console = Console()
 
@@ -73,10 +73,12 @@ def demo(port: Port = 8080) -> None:
         night_commands.show(demonstration.outcome(settings, run_id))
         delivered = deliver(settings)
         console.print(f"\nlineage: {delivered} events delivered to {without_password(settings.lineage)}")
-        console.print(f"models:  mlflow ui --backend-store-uri {without_password(settings.mlflow)}")
+        console.print(f"models:  .venv/bin/mlflow ui --backend-store-uri {without_password(settings.mlflow)}")
         if attended:
             console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
-            signal.pause()
+            while process.attach(settings) is not None:
+                time.sleep(1)
+            console.print("Airflow was stopped.")
 
 
 def status() -> None:
@@ -170,6 +172,11 @@ def _follow(settings: Settings, airflow: "RunningAirflow", run_id: str, *, atten
             if seen.waiting and not asked and demonstration.open_requests(settings):
                 asked = True
                 _ask(settings, attended=attended)
+            if seen.waiting:
+                for refusal in demonstration.refusals(settings, run_id):
+                    if refusal not in told:
+                        told[refusal] = refusal
+                        spinner.console.print(f"  [red]✗[/red] {refusal}")
             time.sleep(0.5)
 
 
@@ -197,7 +204,8 @@ def _ask(settings: Settings, *, attended: bool) -> None:
 def _who(settings: Settings) -> str:
     from include.runtime.airflow.environment import passwords_file
 
-    return f"sign in as steward, dana, olly or ada; their passwords are in {passwords_file(settings)}"
+    people = "steward (data steward), dana (data scientist), olly (ops) or ada (admin)"
+    return f"sign in as {people}; their passwords are in {passwords_file(settings)}"
 
 
 def _show_contracts(platform: "Platform") -> None:

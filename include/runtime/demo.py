@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from include import steps
 from include.core.errors import TrainyardError
-from include.core.events import StepFinished, StepReused
+from include.core.events import RunStarted, StepFinished, StepReused
 from include.core.records import Evaluation, Promotion, Run
 from include.ledger.journal import run_stream
 from include.runtime import deployment
@@ -68,6 +69,16 @@ def start_night(airflow: RunningAirflow) -> str:
 def open_requests(settings: Settings) -> tuple[str, ...]:
     """The ids of the requests of the demo's project that wait for a steward."""
     return tuple(asked.request_id for asked in open_platform(settings).access.requests(PROJECT))
+
+
+def refusals(settings: Settings, run_id: str) -> tuple[str, ...]:
+    """What stewards refused of what the night reads, a sentence each."""
+    platform = open_platform(settings)
+    started = platform.ledger.find(run_stream(PROJECT, run_id))
+    if started is None or not isinstance(started.event, RunStarted):
+        return ()
+    refused = platform.access.refused(steps.scope_of(platform, started.event.run))
+    return tuple(f"{one.steward} refused request {one.request_id}: {one.reason}" for one in refused)
 
 
 def approve(settings: Settings, tell: Tell) -> None:

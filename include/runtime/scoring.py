@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import steps
-from include.core.errors import RegistryError
+from include.core.errors import DataError, RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, day_start
 from include.runtime.local import open_platform, utc_now
@@ -85,6 +85,8 @@ def _end_of_last_day(platform: "Platform", project: Project, rows: "pa.Table") -
 
     column = platform.contracts[project.target.dataset].partition_column or ""
     last = pc.max(pc.cast(rows[column], "date32")).as_py()
+    if last is None:
+        raise DataError("rows to score say when they are", value=f"no {column!r}", remedy="Add the column.")
     for dataset in lineage.scope_of(project, platform.contracts).datasets:
         filed = None
         if dataset.window_days is not None:

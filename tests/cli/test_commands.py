@@ -50,3 +50,10 @@ def test_status_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
     done = shop.call("status")
     assert done.returncode == 1
     assert "./trainyard setup" in done.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "99999"])
+def test_a_port_that_cannot_be_is_refused(ready: Shop, port: str) -> None:
+    done = ready.call("demo", "--port", port)
+    assert done.returncode == 2
+    assert "1<=x<=65535" in done.stderr

@@ -1,4 +1,4 @@
-"""Ending what was started, and nothing else."""
+"""Whole sessions end, whoever started them."""
 
 import subprocess
 import sys
@@ -6,43 +6,33 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
-from include.runtime.airflow import sessions
-from include.runtime.airflow.sessions import Started
+from include.runtime.airflow.sessions import Started, alive, remember, stop
 from include.settings import Settings
 
-#: Starts a child that ignores SIGTERM, and ends: its session goes on without it.
-ORPHANING = """
-import subprocess, sys
-subprocess.Popen([sys.executable, "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"])
+#: Starts a session, tells its number, and never asks what became of it.
+CARELESS = """
+import subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(600)
 """
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 
 
-def test_a_session_is_ended_as_a_whole_also_when_its_leader_is_gone_and_a_member_ignores_the_request(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("command", [["sleep", "600"], [sys.executable, "-c", STUBBORN]])
+def test_stopping_does_not_wait_for_a_starter_that_buries_nobody(tmp_path: Path, command: list[str]) -> None:
     settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
-    leader = subprocess.Popen([sys.executable, "-c", ORPHANING], start_new_session=True, stdout=subprocess.PIPE)
-    started = Started(name="leader", pid=leader.pid, created=psutil.Process(leader.pid).create_time())
-    sessions.remember(settings, 1, [started])
-    assert leader.stdout is not None
-    leader.stdout.readline()
-    leader.wait()
-    assert len(sessions.processes(settings)) == 1
-    sessions.stop(settings, patience_seconds=0.5)
-    assert sessions.processes(settings) == {}
-    assert sessions.recall(settings) == (0, [])
-
-
-def test_a_later_process_of_the_same_number_is_left_alone(tmp_path: Path) -> None:
-    settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
-    try:
-        sessions.remember(settings, 1, [Started(name="scheduler", pid=other.pid, created=time.time() - 3600)])
-        assert not sessions.alive(settings)
-        sessions.stop(settings, patience_seconds=0.5)
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
+    with subprocess.Popen([sys.executable, "-c", CARELESS, *command], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        child = psutil.Process(int(starter.stdout.readline()))
+        time.sleep(0.5)  # until the stubborn one ignores the signal
+        remember(settings, 1, [Started(name="scheduler", pid=child.pid, created=child.create_time())])
+        assert alive(settings)
+        began = time.monotonic()
+        stop(settings, patience_seconds=1)
+        assert time.monotonic() - began < 10
+        assert not alive(settings)
+        assert child.status() == psutil.STATUS_ZOMBIE
+        starter.kill()

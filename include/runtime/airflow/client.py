@@ -54,7 +54,7 @@ class Client:
     def token(self) -> str:
         """A bearer token of this user, for Airflow's API and for what is mounted beside it."""
         if "Authorization" not in self._http.headers:
-            answer = self._http.post("/auth/token", json={"username": self.user, "password": self._password})
+            answer = self._send("POST", "/auth/token", {"username": self.user, "password": self._password})
             self._http.headers["Authorization"] = f"Bearer {self._checked(answer)['access_token']}"
         return self._http.headers["Authorization"].removeprefix("Bearer ")
 
@@ -65,12 +65,24 @@ class Client:
             AirflowRefused: the status is not 2xx.
         """
         self.token()
-        return self._checked(self._http.request(method, path, json=body))
+        return self._checked(self._send(method, path, body))
+
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx.Response:
+        try:
+            return self._http.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise AirflowRefused(
+                "Airflow's API answers",
+                value=f"{type(error).__name__} at {self.url}",
+                remedy="It was stopped, or ended: `./trainyard status` tells, its logs say why.",
+            ) from None
 
     def put_pool(self, name: str, *, slots: int, include_deferred: bool) -> None:
         """Make the pool, or set it to these slots."""
         body = {"slots": slots, "include_deferred": include_deferred, "description": "Trainyard"}
         pools = self.call("GET", f"/api/v2/pools?pool_name_pattern={name}")["pools"]
+        if any(body.items() <= pool.items() for pool in pools if pool["name"] == name):
+            return  # as they should be: a write could meet a busy database for nothing
         if any(pool["name"] == name for pool in pools):
             self.call("PATCH", f"/api/v2/pools/{name}", {"name": name, **body})
         else:
@@ -79,7 +91,7 @@ class Client:
     def has_dag(self, dag_id: str) -> bool:
         """Whether the DAG is known and can run."""
         self.token()
-        answer = self._http.get(f"/api/v2/dags/{dag_id}")
+        answer = self._send("GET", f"/api/v2/dags/{dag_id}", None)
         return answer.status_code == httpx.codes.OK and not answer.json()["is_stale"]
 
     def trigger(self, dag_id: str, *, instant: datetime | None = None, run_id: str | None = None) -> str:

@@ -1,6 +1,6 @@
 """Tells ops that a night is late, the time that it waited for a data steward not counted.
 
-A look at the ledger every quarter of an hour, and no deadline of Airflow's own: where a run has one, Airflow 3.3.2 fails
+A look at the ledger every quarter of an hour, not a deadline of Airflow's: where a run has one, Airflow 3.3.2 fails
 to clear its tasks, which is how ops repair a night.
 """
 

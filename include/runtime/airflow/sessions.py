@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,14 +35,30 @@ def stop(settings: Settings, *, patience_seconds: float = 8) -> None:
     for process in doomed:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, left = psutil.wait_procs(doomed, timeout=patience_seconds)
+    _await_end(doomed, patience_seconds)
     # Whoever was forked meanwhile is in the same sessions: look until nobody is left.
-    while left := {*left, *_members(started)}:
+    while left := _members(started):
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        _, left = psutil.wait_procs(left, timeout=patience_seconds)
+        _await_end(left, patience_seconds)
     _process_file(settings).unlink(missing_ok=True)
+
+
+def _await_end(processes: Sequence[psutil.Process], seconds: float) -> None:
+    """Wait until all have ended. A dead one that its parent, another process, has not buried yet has ended."""
+    deadline = time.monotonic() + seconds
+    while any(_lives(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _lives(process: psutil.Process) -> bool:
+    child = CHILDREN.get(process.pid)
+    if child is not None:
+        child.poll()
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def processes(settings: Settings) -> dict[int, str]:
