@@ -31,8 +31,8 @@ from include.core.records import Evaluation, Plan  # noqa: E402
 from include.ledger.journal import run_stream  # noqa: E402
 from include.runtime import demo, deployment, local  # noqa: E402
 from include.runtime.airflow import process  # noqa: E402
-from include.runtime.airflow.assembly import dag_id_of  # noqa: E402
 from include.runtime.airflow.client import TaskState  # noqa: E402
+from include.runtime.airflow.names import dag_id_of  # noqa: E402
 from include.runtime.authority_client import authority  # noqa: E402
 from include.runtime.projects import load_project  # noqa: E402
 from include.settings import Settings  # noqa: E402

@@ -574,7 +574,7 @@ def _contents(partitions: Sequence[Partition]) -> list[str]:
 def _checked(platform: Platform, project: Project, expectations: str, snapshot: str) -> frozenset[str]:
     """The partitions that other nights checked with the same expectations, none of them in a critical failure.
 
-    What was checked of this very *snapshot* does not count: an attempt that was killed before it ended is repeated whole.
+    What was checked of this very *snapshot* does not count: an attempt that was killed is repeated whole.
     """
     events = (entry.event for entry in platform.ledger.read(f"validated/{project.name}"))
     return frozenset(

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from include.core.errors import DeclarationError
 from include.core.project import Window
-from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
+from include.core.records import DAY, RESTRICTED, Column, ColumnType, Contract, Days, Treatment
 from include.settings import ROOT, Settings
 
 console = Console(highlight=False)
@@ -89,6 +89,13 @@ def new(
             raise DeclarationError("a project is never overwritten", value=str(target), remedy="Choose another name.")
     _write({folder / "__init__.py": "project", folder / "features.py": "features", tests: "tests"}, values)
     _tell(project, folder, tests, history, features)
+    if left_out := _restricted(contract):
+        console.print(
+            f"left out, as {dataset}'s contract restricts them: {', '.join(left_out)}; have a steward classify them as "
+            "`internal` to make categories of them",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _label(contract: Contract, label: str, at: float | None) -> tuple[Column, str]:
@@ -131,11 +138,20 @@ class Feature:
     column: str
 
 
+def _restricted(contract: Contract) -> list[str]:
+    """Columns of text that no feature may be made of: their values would be recorded as its categories."""
+    return [
+        column.name
+        for column in contract.columns
+        if column.type is ColumnType.STRING and column.classification.casefold() == RESTRICTED
+    ]
+
+
 def _known_in_time(contract: Contract, partition: str, label: str) -> Iterator[Feature]:
-    taken = {"hour_of_day", "weekday", *contract.key}
+    taken, no_feature = {"hour_of_day", "weekday", *contract.key}, {label, partition, *_restricted(contract)}
     for column in contract.columns:
         usable = column.treatment is Treatment.CLEAR and column.type in {ColumnType.STRING, *_LABELS}
-        if usable and column.name not in {label, partition} and _in_time(column, partition):
+        if usable and column.name not in no_feature and _in_time(column, partition):
             name = re.sub(r"\W", "_", column.name)
             while name in taken or not name.isidentifier() or keyword.iskeyword(name):
                 name = f"the_{name}"

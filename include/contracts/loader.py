@@ -10,7 +10,7 @@ from include.contracts.document import custom, parse, refuse
 from include.contracts.expectations import expectations
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
-from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment
+from include.core.records import RESTRICTED, Column, ColumnType, Contract, KnownAt, Treatment
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import (
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     )
 
 SUFFIX = ".odcs.yaml"
-#: A column that no one classified is treated as if the strictest class stood there.
-UNCLASSIFIED = "restricted"
 STEWARD = "data-steward"
 #: No duration of a contract, in the unit it is written in, is longer than that.
 LONGEST = 1_000_000
@@ -136,7 +134,7 @@ def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
     return Column(
         name=name,
         type=kind,
-        classification=(entry.classification or UNCLASSIFIED).strip(),
+        classification=(entry.classification or RESTRICTED).strip(),
         treatment=treatment,
         known_at=_known_at(file, f"{here}.customProperties.knownAt", settings.get("knownAt")),
         required=bool(entry.required or entry.primaryKey),

@@ -71,6 +71,10 @@ class Treatment(StrEnum):
     DROP = "drop"  # direct identifiers: never read
 
 
+#: How a contract classifies a column whose values stay within the boundary, and each that nobody has classified.
+RESTRICTED = "restricted"
+
+
 class ColumnType(StrEnum):
     """Physical types that production data may have, each read as one Arrow type."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
 from include.core.project import Expression, Project
-from include.core.records import Contract, Scope, Treatment
+from include.core.records import RESTRICTED, Contract, Scope, Treatment
 from include.lineage.reads import column_lineage
 from include.lineage.tables import POPULATION, call, parameters, sql_of, tables
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 LABEL = "label"
 PREDICTED_AT = "predicted_at"
 DAY_COLUMN = "day"
-#: How a contract classifies a column whose values stay within the boundary, and each that nobody has classified.
-RESTRICTED = "restricted"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from include.core.events import RunStarted, StepFinished, StepReused
 from include.core.records import Evaluation, Promotion, Run
 from include.ledger.journal import run_stream
 from include.runtime import deployment
-from include.runtime.airflow.assembly import dag_id_of
 from include.runtime.airflow.client import FINISHED, Client
+from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.process import RunningAirflow
 from include.runtime.authority_client import authority
 from include.runtime.local import Night, open_platform

@@ -1,7 +1,11 @@
 """A command that cannot do what it was asked says why in a sentence, and ends with another status than 0."""
 
+import subprocess
+import sys
+
 import pytest
 
+from include.settings import ROOT
 from tests.cli.conftest import NewContract, Shop
 
 
@@ -56,4 +60,11 @@ def test_status_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
 def test_a_port_that_cannot_be_is_refused(ready: Shop, port: str) -> None:
     done = ready.call("demo", "--port", port)
     assert done.returncode == 2
-    assert "1<=x<=65535" in done.stderr
+    assert "equal to" in done.stderr
+
+
+def test_the_command_line_imports_no_airflow() -> None:
+    """Airflow makes its home, in the user's, wherever it is imported."""
+    code = "import sys, include.cli.__main__, include.runtime.demo, include.runtime.airflow.process as _; "
+    code += "sys.exit('airflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from include.runtime.airflow.names import project_of
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,3 @@ def run_failed(context: Mapping[str, Any]) -> None:
         f"{project}: the night failed",
         f"Run {run_id} of {dag.dag_id}: {reason}. Its tasks' logs in Airflow say why and what to do.",
     )
-
-
-def project_of(dag_id: str) -> str:
-    """The project whose DAG this is."""
-    return dag_id.removeprefix("train_")

@@ -22,6 +22,7 @@ from include.core.errors import TrainyardError
 from include.core.project import Project
 from include.runtime.airflow import alerts
 from include.runtime.airflow.approval import DataStewardApprovalSensor
+from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
 from include.runtime.projects import load_project, project_names
 from include.settings import Settings
@@ -44,11 +45,6 @@ _TASK_DOCS = {
     "evaluate": "Refits the best trial and compares it with the champion on days that nothing has seen.",
     "promote": "Registers the model and decides, by the project's gates, whether it becomes champion.",
 }
-
-
-def dag_id_of(project: str) -> str:
-    """The id of the project's training DAG."""
-    return f"train_{project}"
 
 
 def training_dags(only: str | None) -> Iterator[DAG]:
