@@ -75,7 +75,8 @@ def show(night: "Night") -> None:
     state = "[green]champion[/green]" if promotion.verdict.promote else "candidate (the champion stays)"
     console.print(f"\n{night.run.project} version {promotion.version}: {state}")
     table = Table("holdout", f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)")
-    for metric, value in evaluation.metrics.items():
+    alike = evaluation.compared_metrics if evaluation.champion_metrics else evaluation.metrics
+    for metric, value in alike.items():
         before = evaluation.champion_metrics.get(metric)
         table.add_row(metric, f"{value:.4f}", "–" if before is None else f"{before:.4f}")
     console.print(table)

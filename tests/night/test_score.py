@@ -24,6 +24,14 @@ OUTCOMES = ("departure_delay", "arrival_delay", "air_time", "departed_at", "arri
 KEY = list(FLIGHTS.target.key)
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[Yard, Night]:
+    """A deployment with one finished night, to be scored with."""
+    made = Yard.built(tmp_path_factory.mktemp("scored") / "home", production, new_home)
+    made.grant(FLIGHTS)
+    return made, made.night()
+
+
 def flights(production: Path, day: date, rows: Sequence[int]) -> pa.Table:
     """Some flights of a day, as they are known before they depart."""
     table = pq.ParquetFile(production / "flights" / f"day={day}" / "part.parquet").read()
@@ -38,9 +46,9 @@ def score(yard: Yard, table: pa.Table, folder: Path, *, run_id: str) -> pa.Table
 
 
 def test_a_flight_is_scored_as_the_night_would_without_its_outcome(
-    done: tuple[Yard, Night], production: Path, tmp_path: Path
+    scored: tuple[Yard, Night], production: Path, tmp_path: Path
 ) -> None:
-    yard, night = done
+    yard, night = scored
     built = yard.platform.load(FeatureSet, night.evaluation.features)
     day = built.split.holdout.last
     scored = score(yard, flights(production, day, [100]), tmp_path, run_id="score-one")
@@ -59,9 +67,9 @@ def test_a_flight_is_scored_as_the_night_would_without_its_outcome(
 
 
 def test_flights_of_a_day_that_the_instant_does_not_know_yet_are_scored_from_what_it_knew(
-    done: tuple[Yard, Night], production: Path, tmp_path: Path
+    scored: tuple[Yard, Night], production: Path, tmp_path: Path
 ) -> None:
-    yard, _ = done
+    yard, _ = scored
     asked = flights(production, date(2013, 6, 3), range(10))
     scored = score(yard, asked, tmp_path, run_id="score-ahead")
     assert scored.num_rows == 10
@@ -69,17 +77,17 @@ def test_flights_of_a_day_that_the_instant_does_not_know_yet_are_scored_from_wha
 
 
 def test_flights_before_the_days_that_the_instant_reaches_back_on_are_refused(
-    done: tuple[Yard, Night], production: Path, tmp_path: Path
+    scored: tuple[Yard, Night], production: Path, tmp_path: Path
 ) -> None:
-    yard, _ = done
+    yard, _ = scored
     with pytest.raises(DataError, match="--instant 2013-01-16"):
         score(yard, flights(production, date(2013, 1, 15), [0]), tmp_path, run_id="score-before")
 
 
 def test_a_champion_does_not_score_what_is_called_as_before_and_means_something_else(
-    done: tuple[Yard, Night], production: Path
+    scored: tuple[Yard, Night], production: Path
 ) -> None:
-    yard, _ = done
+    yard, _ = scored
 
     def in_kilometres(flights: ibis.Table) -> ibis.Table:
         table = flight_delay.features.schedule(flights)
@@ -120,9 +128,9 @@ def test_a_value_that_does_not_fit_is_told_by_its_column_and_not_by_itself(
 
 
 def test_scoring_goes_on_beside_a_night_and_can_register_nothing(
-    done: tuple[Yard, Night], production: Path, tmp_path: Path
+    scored: tuple[Yard, Night], production: Path, tmp_path: Path
 ) -> None:
-    yard, night = done
+    yard, night = scored
     running = steps.begin(yard.platform, FLIGHTS, run_id="the-night", instant=INSTANT + DAY, now=NOW)
     try:
         table = flights(production, INSTANT.date() - 3 * DAY, [1, 2])

@@ -176,6 +176,20 @@ def test_a_gate_marked_successful_by_hand_opens_nothing_and_is_not_tried_again(
     assert holder(reversed(lease)) is None
 
 
+def test_a_refusal_ends_the_waiting_night_with_the_stewards_reason(
+    airflow: RunningAirflow, dana: Client, steward: Client
+) -> None:
+    dag_id = declare(airflow.settings.projects, "unwanted")
+    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    run_id = dana.trigger(dag_id, instant=INSTANT)
+    reaches(dana, dag_id, run_id, "gate", "deferred")
+    (asked,) = [one for one in steward.call("GET", "/trainyard/requests") if one["project"] == "unwanted"]
+    steward.call("POST", f"/trainyard/requests/{asked['request_id']}/refuse", {"reason": "not for this"})
+    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert "steward refused request" in dana.log(dag_id, run_id, "gate")
+    assert "not for this" in dana.log(dag_id, run_id, "gate")
+
+
 def test_a_gate_gives_up_and_tells_ops_and_steward(airflow: RunningAirflow, dana: Client, listener: Listener) -> None:
     """The run is started by a drift event: it has no logical date, and stands for the moment at which it started."""
     dag_id = declare(airflow.settings.projects, "impatient", operations="gate_patience_minutes=0")

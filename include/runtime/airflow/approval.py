@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: The gate gives up that long before the next scheduled night, which it would keep from starting: one run is active.
 _MARGIN = timedelta(minutes=1)
 
-_OPEN, _GIVEN_UP = "open", "given up"
+_OPEN, _REFUSED, _GIVEN_UP = "open", "refused", "given up"
 
 
 class DataStewardApprovalSensor(BaseSensorOperator):
@@ -50,18 +50,24 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         """Pass if the night may go on now. Otherwise wait on or, when it is time, tell steward and ops.
 
         Raises:
-            AccessDenied: nobody granted the access in time.
+            AccessDenied: a steward refused what the night reads, or nobody granted it in time.
             LeaseHeld: another night of the project did not end in time.
         """
-        self._pass(context, datetime.fromisoformat(event["give_up_at"]), given_up=event["outcome"] == _GIVEN_UP)
+        outcome = event["outcome"]
+        self._pass(
+            context,
+            datetime.fromisoformat(event["give_up_at"]),
+            given_up=outcome == _GIVEN_UP,
+            refused=outcome == _REFUSED,
+        )
 
-    def _pass(self, context: Context, give_up_at: datetime, *, given_up: bool = False) -> None:
+    def _pass(self, context: Context, give_up_at: datetime, *, given_up: bool = False, refused: bool = False) -> None:
         try:
-            self._begin(context, give_up_at, given_up=given_up)
+            self._begin(context, give_up_at, given_up=given_up, refused=refused)
         except Exception as error:
             raise one_of_ours(error, "gate") from None
 
-    def _begin(self, context: Context, give_up_at: datetime, *, given_up: bool) -> None:
+    def _begin(self, context: Context, give_up_at: datetime, *, given_up: bool, refused: bool) -> None:
         from include.runtime.airflow import tasks
 
         try:
@@ -76,6 +82,8 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         if not missing:
             self.log.info("Grants in force cover all that %s reads", self.project)
             return
+        if refused and night.refusals():
+            self._give_up(context, _refused(night))
         if given_up:
             self._give_up(context, _denied(night, give_up_at))
         requests = night.request()
@@ -108,6 +116,15 @@ def _held(error: LeaseHeld, give_up_at: datetime) -> LeaseHeld:
         f"{error.rule}, and the gate waited for the other until {give_up_at.isoformat()}",
         value=error.value,
         remedy="When that run has ended, clear this task.",
+    )
+
+
+def _refused(night: "Night") -> AccessDenied:
+    reasons = (f"{one.steward} refused request {one.request_id}: {one.reason!r}" for one in night.refusals())
+    return AccessDenied(
+        f"a night of {night.project.name!r} reads only what stewards have granted",
+        value="; ".join(reasons),
+        remedy="Settle it with the steward; clearing this task asks again.",
     )
 
 
@@ -150,8 +167,9 @@ class DataStewardApprovalTrigger(BaseTrigger):
         while datetime.now(UTC) < give_up_at:
             try:
                 # In a thread: the triggerer's loop serves every waiting gate.
-                if await asyncio.to_thread(_is_open, self.project, self.run_id):
-                    outcome = _OPEN
+                found = await asyncio.to_thread(_look, self.project, self.run_id)
+                if found is not None:
+                    outcome = found
                     break
             except LedgerUnavailable as error:
                 self.log.warning("The gate looks again in %s s: %s", self.poll_interval, error)
@@ -159,8 +177,11 @@ class DataStewardApprovalTrigger(BaseTrigger):
         yield TriggerEvent({"outcome": outcome, "give_up_at": self.give_up_at})  # type: ignore[no-untyped-call]
 
 
-def _is_open(project: str, run_id: str) -> bool:
-    """Whether the run can have the lease and, once it has begun, access. What it reads is in the ledger by then."""
+def _look(project: str, run_id: str) -> str | None:
+    """What the gate has to know: the run can have the lease and its access, or access was refused; ``None``: wait.
+
+    What the run reads is in the ledger once it has begun.
+    """
     from include import steps
     from include.core.events import RunStarted
     from include.ledger import lease
@@ -171,11 +192,13 @@ def _is_open(project: str, run_id: str) -> bool:
     try:
         lease.require_free(platform.ledger, project, run_id=run_id, now=now)
     except LeaseHeld:
-        return False
+        return None
     entry = platform.ledger.find(f"run/{project}/{run_id}")
     if entry is None or not isinstance(entry.event, RunStarted):
-        return True  # the gate can begin the run now, and sees what it needs
-    return not steps.missing_access(platform, entry.event.run, now=now)
+        return _OPEN  # the gate can begin the run now, and sees what it needs
+    if not steps.missing_access(platform, entry.event.run, now=now):
+        return _OPEN
+    return _REFUSED if platform.access.refused(steps.scope_of(platform, entry.event.run)) else None
 
 
 def _next_start(schedule: str, now: datetime) -> datetime:

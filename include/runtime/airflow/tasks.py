@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 
 if TYPE_CHECKING:
+    from include.core.events import AccessRefused
     from include.core.project import Project
     from include.core.records import DatasetScope, Run
     from include.settings import Settings
@@ -31,6 +32,12 @@ class Night:
         from include import steps
 
         return steps.missing_access(self.platform, self.run, now=datetime.now(UTC))
+
+    def refusals(self) -> "tuple[AccessRefused, ...]":
+        """What stewards refused of it, and nobody asked for again."""
+        from include import steps
+
+        return self.platform.access.refused(steps.scope_of(self.platform, self.run))
 
     def request(self) -> tuple[str, ...]:
         """Ask the stewards for what is missing, in the name of the project's owner; return the requests' ids."""
