@@ -359,20 +359,8 @@ def shards(platform: Platform, plan: str) -> list[int]:
     return list(range(len(platform.load(Plan, plan).shards)))
 
 
-def train(
-    platform: Platform,
-    project: Project,
-    run: Run,
-    plan: str,
-    shard: int,
-    *,
-    now: datetime,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> str:
-    """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes.
-
-    *clock* tells when a trial ends: each renews the lease.
-    """
+def train(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
+    """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes."""
     from include.lineage import walk
     from include.training import trial as runner
 
@@ -383,7 +371,6 @@ def train(
     def record(trial: Trial) -> None:
         event = TrialRecorded(project=project.name, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
         journal.fact(f"trials/{project.name}", event, key=f"trial/{trial.trial_id}")
-        lease.take(platform.ledger, project.name, run_id=run.run_id, now=clock(), duration=LEASE)
 
     def compute() -> str:
         runner.train_shard(

@@ -147,7 +147,7 @@ class Yard:
             return steps.snapshot(self.platform, project, run, now=now)
         if name.startswith("train"):
             shard = int(name.removeprefix("train-"))
-            return steps.train(self.platform, project, run, digests["plan"], shard, now=now, clock=lambda: now)
+            return steps.train(self.platform, project, run, digests["plan"], shard, now=now)
         step, takes = {
             "validate": (steps.validate, "snapshot"),
             "features": (steps.features, "snapshot"),
