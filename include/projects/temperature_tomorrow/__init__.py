@@ -29,7 +29,7 @@ PROJECT = Project(
         FeatureGroup(name="observations", build=features.observations, lookback_days=2),
         FeatureGroup(name="calendar", build=features.calendar),
     ),
-    window=Window(days=120, validation_days=7, holdout_days=21),
+    window=Window(days=364, validation_days=7, holdout_days=21),  # a whole year: a season is not known from another
     search=Search(
         space={
             "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
