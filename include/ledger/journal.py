@@ -127,7 +127,7 @@ class Journal:
         try:
             with self._heartbeat():
                 yield attempt
-        except Exception as error:
+        except Exception as error:  # whatever ended the attempt is recorded, then raised
             project, run_id = self._run.project, self._run.run_id
             record_failure(self._ledger, error, project=project, run_id=run_id, step=step, attempt=attempt)
             raise
