@@ -1,5 +1,6 @@
 """What was known at an instant, frozen: laws of reuse, order, treatment, refusal and death."""
 
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -438,18 +439,17 @@ def test_a_run_that_lost_its_lease_records_nothing_as_made(world: World) -> None
 
 def _take_until_killed(folder: Path, production: Path, contracts: dict[str, Contract], run_id: str, point: str) -> None:
     world = World(folder, production, contracts, granted=False)
-    run, calls = world.begin(run_id=run_id), 0
+    run, counter = world.begin(run_id=run_id), itertools.count(1)  # partitions are kept by several threads
     target, method, count = point.split(":")
     part = getattr(world, target)
     original = getattr(part, method)
 
     def dying(*args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == abs(int(count)) and count[0] != "+":
+        call = next(counter)
+        if call == abs(int(count)) and count[0] != "+":
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **kwargs)
-        if calls == abs(int(count)):
+        if call == abs(int(count)):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
