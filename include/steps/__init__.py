@@ -1,0 +1,35 @@
+"""The night, one function a step: the same from Airflow, the command line and a notebook.
+
+    begin → [gate] → snapshot → validate ─┐
+                         └────► features ─┴─► plan → train (once a shard) → evaluate → promote → end
+
+Every step takes the platform, the project, its run and the digests of earlier manifests, and returns the digest of its
+own. What was computed once is found in the ledger and not computed again, after the grants were verified again. A step
+may be killed at any line and run again.
+"""
+
+from include.steps.data import features, snapshot, validate
+from include.steps.platform import Platform, missing_access, request_access, scope_of
+from include.steps.run import LEASE, begin, end, resume
+from include.steps.serving import score
+from include.steps.training import evaluate, plan, promote, shards, train
+
+__all__ = [
+    "LEASE",
+    "Platform",
+    "begin",
+    "end",
+    "evaluate",
+    "features",
+    "missing_access",
+    "plan",
+    "promote",
+    "request_access",
+    "resume",
+    "scope_of",
+    "score",
+    "shards",
+    "snapshot",
+    "train",
+    "validate",
+]

@@ -1,0 +1,139 @@
+"""From production data to features: what was known, whether it is sound, and what is learnt from."""
+
+from datetime import datetime
+
+from include.core.errors import ValidationFailed
+from include.core.events import DataValidated
+from include.core.project import Project, Severity
+from include.core.records import FeatureSet, Run, Snapshot, Validation
+from include.ledger.journal import Journal
+from include.steps.platform import Platform, contents, declaration_of, emit, once, open_artifacts, scope_of
+
+
+def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -> str:
+    """Freeze the rows known at the run's instant. Returns the digest of the :class:`Snapshot`.
+
+    It looks at the source each time, so that a repaired file is seen, but reads only what it has not read yet.
+    """
+    from include.data import snapshot as reader
+    from include.lineage import walk
+
+    journal = Journal(platform.ledger, run)
+    with journal.attempt("snapshot") as attempt:
+        taken = reader.take(
+            run=run,
+            project=project,
+            scope=scope_of(platform, run),
+            contracts=platform.contracts,
+            production=platform.production,
+            vault=platform.vault,
+            access=platform.access,
+            ledger=platform.ledger,
+            pseudonyms=platform.pseudonyms,
+            now=now,
+        )
+        digest = platform.keep(taken)
+        journal.finish("snapshot", attempt, inputs=digest, output=digest)
+    emit(platform, project, run, "snapshot", walk.sources(taken), walk.snapshots(taken), now=now)
+    return digest
+
+
+def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, now: datetime) -> str:
+    """Hold the days that were not checked yet against the expectations. Returns the digest of the Validation.
+
+    Raises:
+        ValidationFailed: a critical expectation failed; the message names dataset, expectation and days.
+    """
+    from include.data import validation
+
+    contracts = {scope.dataset: platform.contracts[scope.dataset] for scope in scope_of(platform, run).datasets}
+    expectations = validation.expectations_digest(project, contracts)
+
+    def compute() -> str:
+        taken = platform.load(Snapshot, snapshot)
+        outcome = validation.validate(
+            snapshot=taken,
+            snapshot_digest=snapshot,
+            project=project,
+            contracts=contracts,
+            opened=open_artifacts(platform, run, "validate", contents(taken.partitions), now=now),
+            store=platform.store,
+            checked=_checked(platform, project, expectations, snapshot),
+        )
+        digest = platform.keep(outcome)
+        event = DataValidated(
+            project=project.name,
+            run_id=run.run_id,
+            snapshot=snapshot,
+            validation=digest,
+            expectations=expectations,
+            covered=outcome.covered,
+            worst=next((severity for severity in Severity if outcome.failed(severity)), None),
+        )
+        journal.fact(f"validated/{project.name}", event, key=f"validated/{project.name}/{digest}")
+        return digest
+
+    journal = Journal(platform.ledger, run)
+    digest = once(platform, run, "validate", (snapshot, expectations), compute, now=now)
+    failed = platform.load(Validation, digest).failed(Severity.CRITICAL)
+    if failed:
+        raise ValidationFailed(
+            f"the data of {project.name!r} meets its critical expectations",
+            value=validation.summary(failed),
+            remedy="Repair the named days at the source (or have the expectation changed by its owner), then clear the "
+            "task `snapshot`: a repaired day is read again.",
+        )
+    return digest
+
+
+def features(platform: Platform, project: Project, run: Run, snapshot: str, *, now: datetime) -> str:
+    """Build the point-in-time features of the new days, and probe them. Returns the digest of the FeatureSet.
+
+    Raises:
+        FeatureLeak: a feature knows the future; the message names it.
+    """
+    from include.data import features as tables
+    from include.lineage import walk
+
+    def compute() -> str:
+        taken = platform.load(Snapshot, snapshot)
+        built = tables.build(
+            run=run,
+            snapshot=taken,
+            snapshot_digest=snapshot,
+            project=project,
+            compiled=declaration_of(platform, run).compiled,
+            contracts=platform.contracts,
+            vault=platform.vault,
+            open=lambda digests: open_artifacts(platform, run, "features", digests, now=now),
+            ledger=platform.ledger,
+        )
+        return platform.keep(built)
+
+    def kept(built: str) -> bool:
+        """One lost partition is enough to build again: those that are not lost are reused."""
+        return platform.store.has(built) and all(
+            platform.vault.has(content) for content in contents(platform.load(FeatureSet, built).partitions)
+        )
+
+    digest = once(platform, run, "features", (snapshot, run.declaration_digest), compute, now=now, kept=kept)
+    made = walk.features(project.name, platform.load(FeatureSet, digest), declaration_of(platform, run))
+    emit(platform, project, run, "features", walk.snapshots(platform.load(Snapshot, snapshot)), made, now=now)
+    return digest
+
+
+def _checked(platform: Platform, project: Project, expectations: str, snapshot: str) -> frozenset[str]:
+    """The partitions that other nights checked with the same expectations, none of them in a critical failure.
+
+    What was checked of this very *snapshot* does not count: an attempt that was killed is repeated whole.
+    """
+    events = (entry.event for entry in platform.ledger.read(f"validated/{project.name}"))
+    return frozenset(
+        content
+        for event in events
+        if isinstance(event, DataValidated)
+        and event.expectations == expectations
+        and event.snapshot != snapshot
+        and event.worst is not Severity.CRITICAL
+        for content in event.covered
+    )

@@ -1,0 +1,132 @@
+"""What the steps work on, and what all of them do: compute once, open under grants, report to OpenLineage."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from include.core.canonical import decode, encode, record_digest
+from include.core.errors import DeclarationError
+from include.core.events import LineageEmitted
+from include.core.project import Project
+from include.core.records import Contract, DatasetScope, Partition, Run, Scope
+from include.ledger import Ledger
+from include.ledger.journal import Journal
+
+if TYPE_CHECKING:
+    from include.governance.access import Access
+    from include.governance.pseudonyms import Pseudonyms
+    from include.governance.signing import Signer, Verifier
+    from include.governance.vault import Opened, Vault
+    from include.lineage.declaration import Declaration
+    from include.lineage.emission import Dataset
+    from include.registry.versions import Versions
+    from include.store import Store
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What the steps work on. ``store`` holds what has no personal values, ``vault`` the rest.
+
+    ``code`` maps a project's name to the digest of all code that a night of it runs. ``separation_of_duties`` says
+    whether the authority's key is out of this process's reach, or NOT SHOWN.
+    """
+
+    ledger: Ledger
+    store: "Store"
+    vault: "Vault"
+    access: "Access"
+    contracts: Mapping[str, Contract]
+    pseudonyms: "Pseudonyms"
+    production: Path
+    signer: "Signer"
+    verifier: "Verifier"
+    versions: "Versions"
+    code: Callable[[str], str]
+    separation_of_duties: str
+
+    def load(self, kind: type[Record], digest: str) -> Record:
+        """The manifest of type *kind* that *digest* names."""
+        return decode(kind, self.store.get(digest))
+
+    def keep(self, record: object) -> str:
+        """Store a manifest; its digest."""
+        return self.store.put(encode(record))
+
+
+def scope_of(platform: Platform, run: Run) -> Scope:
+    """What the run reads, as derived from its code when it began."""
+    return declaration_of(platform, run).scope
+
+
+def missing_access(platform: Platform, run: Run, *, now: datetime) -> tuple[DatasetScope, ...]:
+    """What no grant in force covers at *now*: the gate is open when it is empty."""
+    return platform.access.missing(scope_of(platform, run), now=now)
+
+
+def request_access(platform: Platform, run: Run, *, requester: str, now: datetime) -> tuple[str, ...]:
+    """File a request for each dataset that is missing (an identical open one is not doubled); return their ids."""
+    return platform.access.request(scope_of(platform, run), requester=requester, now=now)
+
+
+def declaration_of(platform: Platform, run: Run) -> "Declaration":
+    from include.lineage.declaration import Declaration
+
+    inputs = record_digest((run.code_digest, run.declaration_digest))
+    digest = Journal(platform.ledger, run).output("declare", inputs)
+    if digest is None:
+        raise DeclarationError("a run is declared when it begins", value=run.run_id, remedy="Begin the run first.")
+    return platform.load(Declaration, digest)
+
+
+def once(
+    platform: Platform,
+    run: Run,
+    step: str,
+    inputs: tuple[object, ...],
+    compute: Callable[[], str],
+    *,
+    now: datetime,
+    kept: Callable[[str], bool] | None = None,
+) -> str:
+    """What *step* made of *inputs*, computed if it never was or is not *kept*; the grants are verified either way."""
+    scope = scope_of(platform, run)
+    journal = Journal(platform.ledger, run)
+    return journal.once(
+        step,
+        inputs,
+        compute,
+        allowed=lambda: platform.access.require(scope, now=now),
+        kept=kept or platform.store.has,
+    )
+
+
+def open_artifacts(platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime) -> "Opened":
+    return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now)
+
+
+def contents(partitions: Sequence[Partition]) -> list[str]:
+    return [partition.content for partition in partitions]
+
+
+def emit(
+    platform: Platform,
+    project: Project,
+    run: Run,
+    step: str,
+    inputs: "Sequence[Dataset]",
+    outputs: "Sequence[Dataset]",
+    *,
+    now: datetime,
+    parameters: Mapping[str, object] | None = None,
+) -> None:
+    """Report to OpenLineage, through the ledger, what the step took and made."""
+    from include.lineage import emission
+
+    event = emission.event(
+        run=run, project=project, step=step, at=now, inputs=inputs, outputs=outputs, parameters=parameters
+    )
+    platform.ledger.receive("lineage", LineageEmitted(event=event))

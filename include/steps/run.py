@@ -1,0 +1,109 @@
+"""A run begins, is taken up by each of its steps, and ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from include.core.errors import CodeChanged, DeclarationError, LedgerError
+from include.core.events import RunStarted
+from include.core.project import Project
+from include.core.records import Run
+from include.ledger import lease
+from include.ledger.journal import Journal, record_failure, run_stream
+from include.steps.platform import Platform
+
+#: A run holds its project's lease that long after its last sign of life: each step renews it while it runs.
+LEASE = lease.DURATION
+
+
+def begin(
+    platform: Platform, project: Project, *, run_id: str, instant: datetime, now: datetime, exclusive: bool = True
+) -> Run:
+    """Start the night *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
+
+    Takes the project's lease and derives from the code what the night reads. A run that cannot begin leaves the lease
+    to the next. One that is not *exclusive* takes none: it may read and score beside a night, and register nothing.
+
+    Raises:
+        LeaseHeld: another night of this project is running.
+        CodeChanged: the run began under other code.
+        DeclarationError: the project reads what its contracts do not have, or *instant* has no time zone.
+    """
+    from include.lineage.declaration import declare, digest_of
+
+    stream = run_stream(project.name, run_id)
+    if platform.ledger.find(stream) is not None:
+        return resume(platform, project, run_id=run_id, now=now)
+    with _failure_recorded(platform, project, run_id, "declare"):
+        declared = digest_of(project, platform.contracts)
+    with _failure_recorded(platform, project, run_id, "begin"):
+        if instant.tzinfo is None:
+            raise DeclarationError(
+                "an instant has a time zone",
+                value=instant.isoformat(),
+                remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
+            )
+        code = platform.code(project.name)
+        fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
+    run = Run(
+        project=project.name,
+        run_id=run_id,
+        instant=instant.astimezone(UTC),
+        code_digest=code,
+        declaration_digest=declared,
+        fence=fence.token if fence else 0,
+    )
+    try:
+        Journal(platform.ledger, run).once(
+            "declare",
+            (declared,),
+            lambda: platform.keep(declare(project, platform.contracts)),
+            kept=platform.store.has,
+        )
+        started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
+        platform.ledger.record(stream, started, key=stream, fence=fence)
+    except Exception:
+        with suppress(LedgerError):  # out of reach: the lease expires
+            end(platform, run)
+        raise
+    return run
+
+
+def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) -> Run:
+    """The run that :func:`begin` recorded, its lease renewed.
+
+    Raises:
+        LeaseHeld: another night of this project took the lease meanwhile.
+        CodeChanged: the code moved under the running night.
+        DeclarationError: no such run has begun.
+    """
+    entry = platform.ledger.find(run_stream(project.name, run_id))
+    if entry is None or not isinstance(entry.event, RunStarted):
+        raise DeclarationError("a step belongs to a run that has begun", value=run_id, remedy="Begin the run first.")
+    run = entry.event.run
+    with _failure_recorded(platform, project, run_id, "resume"):
+        code = platform.code(project.name)
+        if run.code_digest != code:
+            raise CodeChanged(
+                f"the run {run_id!r} of {project.name!r} is computed by the code that it began with",
+                value=f"{code}, begun with {run.code_digest}",
+                remedy="Start a new run: what did not change is found in the ledger and not computed again.",
+            )
+        fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
+    return replace(run, fence=fence.token)
+
+
+def end(platform: Platform, run: Run) -> None:
+    """Release the project's lease. Harmless if the run no longer holds it."""
+    lease.release(platform.ledger, run.project, run_id=run.run_id)
+
+
+@contextmanager
+def _failure_recorded(platform: Platform, project: Project, run_id: str, step: str) -> Iterator[None]:
+    """What fails here is before any attempt of a step: record it, whoever holds the lease."""
+    try:
+        yield
+    except Exception as error:
+        record_failure(platform.ledger, error, project=project.name, run_id=run_id, step=step)
+        raise

@@ -1,0 +1,53 @@
+"""The champion at work on new rows."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from include.core.errors import DeclarationError, RegistryError
+from include.core.project import Project
+from include.core.records import Run, Snapshot
+from include.registry import history as versions
+from include.steps.data import snapshot
+from include.steps.platform import Platform, contents, declaration_of, open_artifacts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, now: datetime) -> "pa.Table":
+    """The champion's predictions for *rows* (typed as the contract of the target's dataset says): key, ``prediction``.
+
+    Their features are computed by the night's own expressions, from what is known at the run's instant.
+
+    Raises:
+        RegistryError: the project has no champion yet, or one whose label or features are defined otherwise now.
+        AccessDenied: no grant in force covers what the project reads.
+    """
+    from include.data import scoring
+    from include.registry import bundle
+
+    champion = versions.champion(platform.ledger, project.name)
+    if champion is None:
+        raise RegistryError("a champion scores", value=f"{project.name} has none", remedy="Run a night first.")
+    opened = open_artifacts(platform, run, "score", [champion.bundle], now=now)
+    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    declared, key = declaration_of(platform, run).compiled, project.target.key
+    bundle.require_definitions(
+        model.manifest,
+        objective=project.target.objective,
+        label=declared.definition(declared.label, key),
+        features={name: declared.definition(group, key) for group in declared.groups for name in group.names},
+        version=champion.model_version,
+    )
+    digest = snapshot(platform, project, run, now=now)
+    taken = platform.load(Snapshot, digest)
+    dataset = taken.scope.dataset(project.target.dataset)
+    if dataset is None:
+        raise DeclarationError("a scope holds the target's dataset", value=digest, remedy="Begin another run.")
+    opened = open_artifacts(platform, run, "score", contents(taken.partitions), now=now)
+    treated = scoring.treat(rows, dataset, purpose=project.purpose, pseudonyms=platform.pseudonyms)
+    contract = platform.contracts[project.target.dataset]
+    joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
+    opened = open_artifacts(platform, run, "score", contents(joined.partitions), now=now)
+    built = scoring.features_of(treated, joined, project=project, contracts=platform.contracts, opened=opened)
+    return built.select(list(key)).append_column("prediction", [model.predict(built)])
