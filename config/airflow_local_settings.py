@@ -44,7 +44,7 @@ PRELOADED = (
     "include.runtime.local",
 )
 #: All modules of these rooms, which import each other only when a step runs.
-ROOMS = ("contracts", "core", "data", "governance", "ledger", "lineage", "registry", "training")
+ROOMS = ("contracts", "core", "data", "governance", "ledger", "lineage", "monitoring", "registry", "steps", "training")
 
 #: Read by libraries when they are loaded: one thread each, and no thread of their own in the background. What wants
 #: more threads (a refit with two) asks for them where it computes, in the child.

@@ -8,6 +8,7 @@ import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,7 +31,17 @@ KNOWN = {
     "TRAINYARD_LINEAGE",
     "TRAINYARD_ALERTS_FILE",
     "TRAINYARD_USER",
+    "TRAINYARD_PLACEMENT",
+    "TRAINYARD_NAMESPACE",
+    "TRAINYARD_TRAINER_IMAGE",
 }
+
+
+class Placement(StrEnum):
+    """Where training shards run."""
+
+    LOCAL = "local"  # in the worker's own process
+    KUBERNETES = "kubernetes"  # in a pod each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +51,8 @@ class Settings:
     ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public key);
     ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or an
     ``http(s)://`` endpoint. ``alerts_file`` names a file with one Apprise address a line. ``user`` is who asks for
-    access from the command line.
+    access from the command line. ``placement`` says where training shards run: pods of ``trainer_image``, in the
+    ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names.
     """
 
     home: Path
@@ -56,6 +68,9 @@ class Settings:
     lineage: str
     alerts_file: Path | None
     user: str
+    placement: Placement
+    namespace: str
+    trainer_image: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -94,7 +109,22 @@ class Settings:
             lineage=env.get("TRAINYARD_LINEAGE", str(home / "lineage.jsonl")),
             alerts_file=Path(alerts).absolute() if alerts else None,
             user=env.get("TRAINYARD_USER") or getpass.getuser(),
+            placement=_placement(env),
+            namespace=env.get("TRAINYARD_NAMESPACE", "trainyard"),
+            trainer_image=env.get("TRAINYARD_TRAINER_IMAGE") or None,
         )
+
+
+def _placement(env: Mapping[str, str]) -> Placement:
+    named = env.get("TRAINYARD_PLACEMENT", Placement.LOCAL)
+    try:
+        return Placement(named)
+    except ValueError:
+        raise DeclarationError(
+            "TRAINYARD_PLACEMENT says where training shards run",
+            value=named,
+            remedy=f"Use one of {[str(each) for each in Placement]}.",
+        ) from None
 
 
 def without_password(address: str) -> str:

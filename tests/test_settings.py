@@ -34,7 +34,10 @@ def test_what_only_tests_read_is_no_misspelling() -> None:
 def test_every_known_setting_changes_something(tmp_path: Path) -> None:
     plain = Settings.from_environment({})
     for name in sorted(KNOWN):
-        assert Settings.from_environment({name: str(tmp_path / "elsewhere")}) != plain, name
+        value = "kubernetes" if name == "TRAINYARD_PLACEMENT" else str(tmp_path / "elsewhere")
+        assert Settings.from_environment({name: value}) != plain, name
+    with pytest.raises(DeclarationError, match="TRAINYARD_PLACEMENT"):
+        Settings.from_environment({"TRAINYARD_PLACEMENT": "moon"})
 
 
 def test_paths_are_absolute_whatever_was_given() -> None:

@@ -182,18 +182,46 @@ class Gates:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compute:
+    """What one training shard may take, and for how long, where the deployment places it in a pod.
+
+    ``pool`` is the Airflow pool that it takes ``accelerators`` slots of (one slot, if it takes no accelerator).
+    ``cpus``, ``memory_mib`` and ``ephemeral_storage_mib`` are the pod's requests and limits at once. ``image`` replaces
+    the deployment's trainer image. ``spot``: it may run on nodes that are taken away at any moment.
+    ``maximum_minutes`` bounds waiting for a place and running together.
+    """
+
+    pool: str = "training"
+    accelerators: int = 0
+    cpus: float = 1.0
+    memory_mib: int = 2048
+    ephemeral_storage_mib: int = 1024
+    image: str | None = None
+    spot: bool = False
+    maximum_minutes: int = 240
+
+    def __post_init__(self) -> None:
+        _require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
+        positive = (self.cpus, self.memory_mib, self.ephemeral_storage_mib, self.maximum_minutes)
+        _require(min(positive) > 0, "what a shard takes is above 0", positive, "Raise what is not.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Operations:
     """When and where it runs. Recorded, but no part of a digest: it changes no result.
 
-    ``schedule`` is a cron line in UTC. ``threads`` is what one training task may use. ``gate_patience_minutes`` is how
-    long the gate waits for a steward, at most; ``late_after_minutes`` when ops are told that a run is late (the
-    steward's time not counted).
+    ``schedule`` is a cron line in UTC, ``watch_schedule`` that of the drift watch. ``threads`` is what one training
+    task may use. ``gate_patience_minutes`` is how long the gate waits for a steward, at most; ``late_after_minutes``
+    when ops are told that a run is late (the steward's time not counted). ``compute`` is what a training shard takes
+    where it runs in a pod.
     """
 
     schedule: str = "0 4 * * *"
+    watch_schedule: str = "0 6 * * *"
     threads: int = 1
     gate_patience_minutes: int = 20 * 60
     late_after_minutes: int = 4 * 60
+    compute: Compute = field(default_factory=Compute)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,9 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "TRAINYARD_LINEAGE": settings.lineage,
         "TRAINYARD_ALERTS_FILE": settings.alerts_file,
         "TRAINYARD_USER": settings.user,
+        "TRAINYARD_PLACEMENT": settings.placement,
+        "TRAINYARD_NAMESPACE": settings.namespace,
+        "TRAINYARD_TRAINER_IMAGE": settings.trainer_image,
     }
     return {name: str(value) for name, value in named.items() if value is not None}
 
