@@ -30,7 +30,11 @@ case "$1 $2" in
     [ -z "${{OFFLINE:-}}" ] || {{ echo "no route to the index" >&2; exit 1; }}
     cat "$UV" >"${{0%/*}}/uv"; chmod +x "${{0%/*}}/uv" ;;
   "-m pytest") echo "pytest $*" >>"$CALLS"
-    case "$*" in *"not airflow"*) exit "${{QUICK:-0}}" ;; *"airflow or"*) exit "${{SLOW:-0}}" ;; esac
+    case "$*" in
+      *"-m not (airflow"*) exit "${{QUICK:-0}}" ;;
+      *"-m (airflow"*) exit "${{SLOW:-0}}" ;;
+      *"-m kubernetes"*) exit "${{PODS:-0}}" ;;
+    esac
     exit "${{ASKED:-0}}" ;;
   "-P -m") shift 3; echo "cli in $PWD with $PYTHONPATH:" ; for word; do echo "[$word]"; done ;;
   *) echo "unexpected: $*" >&2; exit 64 ;;
@@ -333,25 +337,28 @@ def with_checks(yard: Yard) -> None:
     yard.done()
 
 
-def test_tests_install_what_they_need_and_run_both_suites(yard: Yard) -> None:
+def test_tests_install_what_they_need_and_run_every_suite(yard: Yard) -> None:
     result = yard.call("test")
 
     assert result.returncode == 0
-    *installed, quick, slow = yard.done()
+    *installed, quick, slow, pods = yard.done()
     assert installed == [f"venv {yard.home}/.venv", *FIRST, "install requirements-dev.txt"]
-    assert "-m not airflow and not night and not browser" in quick
-    assert "-m airflow or night or browser" in slow
+    assert "-m not (airflow or night or browser or kubernetes)" in quick
+    assert "-m (airflow or night or browser) and not kubernetes" in slow
+    assert pods.endswith("-m kubernetes")
 
 
-@pytest.mark.parametrize("failing", ["QUICK", "SLOW"])
-def test_a_failing_suite_does_not_stop_the_other_and_fails_the_call(yard: Yard, failing: str) -> None:
+@pytest.mark.parametrize(
+    ("failing", "name"), [("QUICK", "quick tests"), ("SLOW", "slow tests"), ("PODS", "tests on Kubernetes")]
+)
+def test_a_failing_suite_does_not_stop_the_others_and_fails_the_call(yard: Yard, failing: str, name: str) -> None:
     with_checks(yard)
 
     result = yard.call("test", **{failing: "1"})
 
     assert result.returncode == 1
-    assert len(yard.done()) == 2
-    assert f"{failing.lower()} tests (exit 1)" in result.stderr
+    assert len(yard.done()) == 3
+    assert f"{name} (exit 1)" in result.stderr
 
 
 def test_a_suite_without_tests_is_no_failure(yard: Yard) -> None:
@@ -373,7 +380,7 @@ def test_a_check_runs_every_stage_and_names_all_that_failed(yard: Yard) -> None:
     result = yard.call("check", LINT="1", SLOW="1")
 
     assert result.returncode == 1
-    assert [line.split()[0] for line in yard.done()] == ["ruff", "ruff", "mypy", "lint-imports", "pytest", "pytest"]
+    assert [line.split()[0] for line in yard.done()] == ["ruff", "ruff", "mypy", "lint-imports", *["pytest"] * 3]
     for stage in ("format", "lint", "types", "import contract", "slow tests"):
         assert f"  {stage} (exit 1)" in result.stderr
     assert "quick tests" not in result.stderr
