@@ -1,15 +1,16 @@
 """What a step took and made, as one OpenLineage event each: the walk from a model back to source columns.
 
-Data sets live in the namespace ``trainyard``: ``production/<dataset>``, ``snapshot/<project>/<dataset>``,
-``features/<project>/<group>``, ``training/<project>``, ``trials/<project>/<shard>``, ``model/<project>`` and
-``registry/<project>``. Each carries its version (a digest), so that one night's walk never strays into another's.
-Events hold names of columns and digests, never a value.
+Data sets live in the namespace ``trainyard``, as :mod:`include.lineage.walk` names them. Each carries its version (a
+digest), so that one night's walk never strays into another's. Every event names the run that called its step and the
+root of that: the task and the DAG run where Airflow runs it, the night elsewhere. Events hold names of columns and
+digests, never a value.
 """
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from include.core.project import Project
@@ -26,6 +27,41 @@ _RUNS = uuid.UUID("6f1b7f9e-5d3c-5b0a-9a55-0f6f7a1d2c11")
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunReference:
+    """An OpenLineage run that is not ours: the job's name in its namespace, and the run's UUID."""
+
+    namespace: str
+    job: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parents:
+    """Within which run a step runs (``parent``), and what began it all (``root``)."""
+
+    parent: RunReference
+    root: RunReference
+
+
+class DatasetType(StrEnum):
+    """What a data set is, in OpenLineage's words."""
+
+    TABLE = "TABLE"
+    MODEL = "MODEL"
+    JOB_OUTPUT = "JOB_OUTPUT"  # what a step says of data: trials, an evaluation, a report, a verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assertion:
+    """One expectation that a data set was held against; ``column=None``: it is about the whole data set."""
+
+    expectation: str
+    column: str | None
+    severity: str
+    success: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A column that another is made of; ``masked``: its values do not survive."""
 
@@ -37,15 +73,18 @@ class Source:
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A data set of one version. ``fields`` are its columns and their types; ``columns`` where each comes from;
-    ``rows_from`` what decides which rows there are, and so every column of them.
+    ``rows_from`` what decides which rows there are, and so every column of them. ``assertions`` is what was checked of
+    it as an input.
     """
 
     name: str
     version: str
+    type: DatasetType = DatasetType.TABLE
     fields: Sequence[tuple[str, str]] = ()
     columns: Mapping[str, Iterable[Source]] = field(default_factory=dict)
     rows_from: Sequence[Source] = ()
     rows: int | None = None
+    assertions: Sequence[Assertion] = ()
 
 
 def event(
@@ -57,10 +96,13 @@ def event(
     inputs: Sequence[Dataset],
     outputs: Sequence[Dataset],
     parameters: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
+    parents: Parents | None = None,
 ) -> str:
     """The OpenLineage ``COMPLETE`` event (JSON) of *step*, which took *inputs* and made *outputs* by *at* (UTC).
 
-    *parameters* are recorded as execution parameters (hyper-parameters of a trial, say).
+    *parameters* are recorded as execution parameters (hyper-parameters of a trial, say), *tags* as tags of the run
+    (where it ran, say), beside the run's own id and the digest of its code. Without *parents*, the night is both.
     """
     from openlineage.client.event_v2 import Job, RunEvent, RunState
     from openlineage.client.event_v2 import Run as LineageRun
@@ -69,7 +111,7 @@ def event(
     made = RunEvent(
         eventType=RunState.COMPLETE,
         eventTime=at.isoformat(),
-        run=LineageRun(runId=run_uuid(run, step), facets=_run_facets(run, parameters or {})),
+        run=LineageRun(runId=run_uuid(run, step), facets=_run_facets(run, parameters or {}, tags or {}, parents)),
         job=Job(namespace=NAMESPACE, name=f"{run.project}.{step}", facets=_job_facets(project)),
         inputs=[_input(dataset) for dataset in inputs],
         outputs=[_output(dataset) for dataset in outputs],
@@ -83,21 +125,28 @@ def run_uuid(run: Run, step: str) -> str:
     return str(uuid.uuid5(_RUNS, f"{run.project}/{run.run_id}/{step}"))
 
 
-def _run_facets(run: Run, parameters: Mapping[str, object]) -> dict[str, Any]:
-    from openlineage.client.facet_v2 import execution_parameters_run, nominal_time_run, parent_run
+def night_of(run: Run) -> RunReference:
+    """The whole night as an OpenLineage run: the parent and root of its steps where Airflow does not run them."""
+    return RunReference(namespace=NAMESPACE, job=f"{run.project}.night", run_id=run_uuid(run, "night"))
 
-    night, name = run_uuid(run, "night"), f"{run.project}.night"
+
+def _run_facets(
+    run: Run, parameters: Mapping[str, object], tags: Mapping[str, str], parents: Parents | None
+) -> dict[str, Any]:
+    from openlineage.client.facet_v2 import execution_parameters_run, nominal_time_run, tags_run
+
+    night = night_of(run)
+    known = {"trainyard_run": run.run_id, "code_digest": run.code_digest, **tags}
     facets: dict[str, Any] = {
-        "parent": parent_run.ParentRunFacet(
-            run=parent_run.Run(runId=night),
-            job=parent_run.Job(namespace=NAMESPACE, name=name),
-            root=parent_run.Root(
-                run=parent_run.RootRun(runId=night), job=parent_run.RootJob(namespace=NAMESPACE, name=name)
-            ),
-            producer=PRODUCER,
-        ),
+        "parent": _parent_facet(parents or Parents(parent=night, root=night)),
         "nominalTime": nominal_time_run.NominalTimeRunFacet(
             nominalStartTime=run.instant.isoformat(), producer=PRODUCER
+        ),
+        "tags": tags_run.TagsRunFacet(
+            tags=[
+                tags_run.TagsRunFacetFields(key=key, value=value, source="TRAINYARD") for key, value in known.items()
+            ],
+            producer=PRODUCER,
         ),
     }
     if parameters:
@@ -109,6 +158,20 @@ def _run_facets(run: Run, parameters: Mapping[str, object]) -> dict[str, Any]:
             producer=PRODUCER,
         )
     return facets
+
+
+def _parent_facet(parents: Parents) -> object:
+    from openlineage.client.facet_v2 import parent_run as facet
+
+    parent, root = parents.parent, parents.root
+    return facet.ParentRunFacet(
+        run=facet.Run(runId=parent.run_id),
+        job=facet.Job(namespace=parent.namespace, name=parent.job),
+        root=facet.Root(
+            run=facet.RootRun(runId=root.run_id), job=facet.RootJob(namespace=root.namespace, name=root.job)
+        ),
+        producer=PRODUCER,
+    )
 
 
 def _job_facets(project: Project) -> dict[str, Any]:
@@ -126,10 +189,13 @@ def _job_facets(project: Project) -> dict[str, Any]:
 
 
 def _facets(dataset: Dataset) -> dict[str, Any]:
-    from openlineage.client.facet_v2 import dataset_version_dataset, schema_dataset
+    from openlineage.client.facet_v2 import dataset_type_dataset, dataset_version_dataset, schema_dataset
 
     facets: dict[str, Any] = {
-        "version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=dataset.version, producer=PRODUCER)
+        "version": dataset_version_dataset.DatasetVersionDatasetFacet(
+            datasetVersion=dataset.version, producer=PRODUCER
+        ),
+        "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=dataset.type.value, producer=PRODUCER),
     }
     if dataset.fields:
         facets["schema"] = schema_dataset.SchemaDatasetFacet(
@@ -163,7 +229,21 @@ def _column_lineage(columns: Mapping[str, Iterable[Source]], rows_from: Sequence
 def _input(dataset: Dataset) -> "InputDataset":
     from openlineage.client.event_v2 import InputDataset
 
-    return InputDataset(namespace=NAMESPACE, name=dataset.name, facets=_facets(dataset))
+    return InputDataset(
+        namespace=NAMESPACE, name=dataset.name, facets=_facets(dataset), inputFacets=_checked(dataset.assertions)
+    )
+
+
+def _checked(assertions: Sequence[Assertion]) -> dict[str, Any]:
+    from openlineage.client.facet_v2 import data_quality_assertions_dataset as facet
+
+    if not assertions:
+        return {}
+    told = [
+        facet.Assertion(assertion=one.expectation, column=one.column, severity=one.severity, success=one.success)
+        for one in assertions
+    ]
+    return {"dataQualityAssertions": facet.DataQualityAssertionsDatasetFacet(assertions=told, producer=PRODUCER)}
 
 
 def _output(dataset: Dataset) -> "OutputDataset":

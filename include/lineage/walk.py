@@ -1,12 +1,21 @@
-"""The data sets of a night, step by step, as :mod:`include.lineage.emission` reports them."""
+"""The data sets of a night and of a watch, step by step, as :mod:`include.lineage.emission` reports them.
+
+    production/<dataset> → snapshot/<project>/<dataset> → features/<project>/<group>, features/<project>/label
+    → training/<project> → trials/<project>/<shard> → model/<project>, evaluation/<project>
+    → registry/<project>/<version> → scores/<project> → drift/<project> → verdict/<project>
+
+and beside them validation/<project>, of the snapshot, and reference/<project>/<version>, which a watch compares with.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from include.core.canonical import record_digest
-from include.core.records import Evaluation, FeatureSet, Partition, Plan, Promotion, Snapshot, Treatment
+from include.core.project import Severity
+from include.core.records import Evaluation, FeatureSet, Partition, Plan, Promotion, Snapshot, Treatment, Validation
 from include.lineage.compiled import LABEL
 from include.lineage.declaration import Declaration
-from include.lineage.emission import Dataset, Source
+from include.lineage.emission import Assertion, Dataset, DatasetType, Source
 
 #: What a model's one output column is called.
 PREDICTION = "prediction"
@@ -83,35 +92,95 @@ def training(project: str, built: FeatureSet, drawn: Plan) -> list[Dataset]:
     ]
 
 
+def validation(taken: Snapshot, outcome: Validation) -> list[Dataset]:
+    """The snapshot's tables with what was checked of each: outcomes, never a value or a count."""
+    checked: dict[str, list[Assertion]] = {}
+    for check in outcome.checks:
+        severity = "error" if check.severity is Severity.CRITICAL else "warn"
+        checked.setdefault(check.dataset, []).append(
+            Assertion(expectation=check.expectation, column=check.column, severity=severity, success=check.success)
+        )
+    tables = zip(taken.scope.datasets, snapshots(taken), strict=True)
+    return [replace(table, assertions=checked.get(scope.dataset, ())) for scope, table in tables]
+
+
+def validated(project: str, outcome: str) -> list[Dataset]:
+    """The outcome of a validation (its digest) and its report."""
+    return [_output(f"validation/{project}", outcome)]
+
+
 def trials(project: str, shard: int, outcomes: str) -> list[Dataset]:
     """The recorded outcomes of one shard."""
-    return [Dataset(name=f"trials/{project}/{shard}", version=outcomes)]
+    return [_output(f"trials/{project}/{shard}", outcomes)]
 
 
 def model(project: str, built: FeatureSet, evaluated: Evaluation) -> list[Dataset]:
     """The refitted model: its prediction comes from every training column."""
     columns: Iterable[str] = [*(feature.name for feature in built.features), LABEL]
     made_of = [Source(dataset=f"training/{project}", column=column) for column in columns]
-    return [
-        Dataset(
-            name=f"model/{project}",
-            version=evaluated.model,
-            fields=[(PREDICTION, "float64")],
-            columns={PREDICTION: made_of},
-        )
-    ]
+    return [_model(f"model/{project}", evaluated.model, made_of)]
+
+
+def evaluation(project: str, evaluated: str) -> list[Dataset]:
+    """What the holdout says of the model (the digest of the :class:`Evaluation`)."""
+    return [_output(f"evaluation/{project}", evaluated)]
 
 
 def registered(project: str, promoted: Promotion) -> list[Dataset]:
     """The registered version of the model."""
+    return champion(project, promoted.version, promoted.bundle)
+
+
+def champion(project: str, model_version: int, bundle: str) -> list[Dataset]:
+    """A registered version, known by its number and the digest of its bundle: what a watch scores with."""
+    made_of = [Source(dataset=f"model/{project}", column=PREDICTION)]
+    return [_model(f"registry/{project}/{model_version}", bundle, made_of)]
+
+
+# ── the watch ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def reference(project: str, model_version: int, profile: str) -> list[Dataset]:
+    """The profile (a digest) of what a registered version was trained on: what live rows are held against."""
+    return [_output(f"reference/{project}/{model_version}", profile)]
+
+
+def scores(project: str, model_version: int, scored: str, *, rows: int | None = None) -> list[Dataset]:
+    """Predictions of a registered version for live rows (the digest of what was scored)."""
+    made_of = [Source(dataset=f"registry/{project}/{model_version}", column=PREDICTION)]
     return [
         Dataset(
-            name=f"registry/{project}/{promoted.version}",
-            version=promoted.bundle,
+            name=f"scores/{project}",
+            version=scored,
             fields=[(PREDICTION, "float64")],
-            columns={PREDICTION: [Source(dataset=f"model/{project}", column=PREDICTION)]},
+            columns={PREDICTION: made_of},
+            rows=rows,
         )
     ]
+
+
+def drift_report(project: str, report: str) -> list[Dataset]:
+    """The figures of the watched days, and the report that explains them (a digest)."""
+    return [_output(f"drift/{project}", report)]
+
+
+def verdict(project: str, judged: str) -> list[Dataset]:
+    """What the policy decided (the digest of the verdict). A night that it asked for takes it as an input."""
+    return [_output(f"verdict/{project}", judged)]
+
+
+def _model(name: str, version: str, made_of: Sequence[Source]) -> Dataset:
+    return Dataset(
+        name=name,
+        version=version,
+        type=DatasetType.MODEL,
+        fields=[(PREDICTION, "float64")],
+        columns={PREDICTION: made_of},
+    )
+
+
+def _output(name: str, version: str) -> Dataset:
+    return Dataset(name=name, version=version, type=DatasetType.JOB_OUTPUT)
 
 
 def _version(partitions: Sequence[Partition]) -> str:

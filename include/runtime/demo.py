@@ -26,6 +26,7 @@ STEWARD, DATA_SCIENTIST = "steward", "dana"
 _DAG_SECONDS = 120
 _NIGHT_SECONDS = 1800
 _POLL_SECONDS = 0.5
+_LAST_LINES = 8
 
 #: Told what happens, a line at a time.
 Tell = Callable[[str], None]
@@ -111,19 +112,25 @@ def progress(airflow: RunningAirflow, run_id: str) -> Progress:
 
 
 def failure(airflow: RunningAirflow, run_id: str) -> DemoFailed:
-    """What went wrong, with the last lines of the task that failed first."""
+    """What went wrong, with the last lines that the task wrote that failed first."""
     dag_id = dag_id_of(PROJECT)
+    value = f"{run_id} failed"
     with airflow.client(DATA_SCIENTIST) as client:
-        failed = [task for task in client.tasks(dag_id, run_id) if task.state == "failed"]
-        lines = ""
-        if failed:
-            log = client.log(dag_id, run_id, failed[0].task_id, map_index=failed[0].map_index)
-            lines = "\n".join(log.splitlines()[-15:])
+        failed = next((task for task in client.tasks(dag_id, run_id) if task.state == "failed"), None)
+        if failed is not None:
+            log = client.log(dag_id, run_id, failed.task_id, map_index=failed.map_index, try_number=failed.try_number)
+            value = f"{failed.task_id} failed in {run_id}, and said last:\n{last_words(log)}\n"
     return DemoFailed(
         "the demo's night succeeds",
-        value=f"{failed[0].task_id if failed else 'the run'} failed in {run_id}\n{lines}",
+        value=value,
         remedy=f"Look at {airflow.url}/dags/{dag_id}/runs/{run_id}; the next `./trainyard demo` starts another night.",
     )
+
+
+def last_words(log: str) -> str:
+    """The last lines of a task's *log*, indented, without the marks that only Airflow's log page understands."""
+    lines = [line for line in log.splitlines() if line.strip() and not line.startswith("::")]
+    return "\n".join(f"    {line}" for line in lines[-_LAST_LINES:])
 
 
 def outcome(settings: Settings, run_id: str) -> Night:

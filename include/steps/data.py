@@ -45,6 +45,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
         ValidationFailed: a critical expectation failed; the message names dataset, expectation and days.
     """
     from include.data import validation
+    from include.lineage import walk
 
     contracts = {scope.dataset: platform.contracts[scope.dataset] for scope in scope_of(platform, run).datasets}
     expectations = validation.expectations_digest(project, contracts)
@@ -75,7 +76,10 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
 
     journal = Journal(platform.ledger, run)
     digest = once(platform, run, "validate", (snapshot, expectations), compute, now=now)
-    failed = platform.load(Validation, digest).failed(Severity.CRITICAL)
+    outcome = platform.load(Validation, digest)
+    took = walk.validation(platform.load(Snapshot, snapshot), outcome)
+    emit(platform, project, run, "validate", took, walk.validated(project.name, digest), now=now)
+    failed = outcome.failed(Severity.CRITICAL)
     if failed:
         raise ValidationFailed(
             f"the data of {project.name!r} meets its critical expectations",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Opened, Vault
     from include.lineage.declaration import Declaration
-    from include.lineage.emission import Dataset
+    from include.lineage.emission import Dataset, Parents
     from include.registry.versions import Versions
     from include.store import Store
 
@@ -32,7 +32,8 @@ class Platform:
     """What the steps work on. ``store`` holds what has no personal values, ``vault`` the rest.
 
     ``code`` maps a project's name to the digest of all code that a night of it runs. ``separation_of_duties`` says
-    whether the authority's key is out of this process's reach, or NOT SHOWN.
+    whether the authority's key is out of this process's reach, or NOT SHOWN. ``parents`` is the OpenLineage run within
+    which the steps run (an Airflow task and its DAG run); ``None``: the night itself.
     """
 
     ledger: Ledger
@@ -47,6 +48,7 @@ class Platform:
     versions: "Versions"
     code: Callable[[str], str]
     separation_of_duties: str
+    parents: "Parents | None" = None
 
     def load(self, kind: type[Record], digest: str) -> Record:
         """The manifest of type *kind* that *digest* names."""
@@ -122,11 +124,20 @@ def emit(
     *,
     now: datetime,
     parameters: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Report to OpenLineage, through the ledger, what the step took and made."""
+    """Report to OpenLineage, through the ledger, what the step took and made; *tags* say where it ran, say."""
     from include.lineage import emission
 
     event = emission.event(
-        run=run, project=project, step=step, at=now, inputs=inputs, outputs=outputs, parameters=parameters
+        run=run,
+        project=project,
+        step=step,
+        at=now,
+        inputs=inputs,
+        outputs=outputs,
+        parameters=parameters,
+        tags=tags,
+        parents=platform.parents,
     )
     platform.ledger.receive("lineage", LineageEmitted(event=event))

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core.canonical import record_digest
 from include.core.events import ModelEvaluated, TrialRecorded
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Trial
@@ -77,7 +78,8 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
 
     digest = once(platform, run, f"train-{shard}", (plan, shard), compute, now=now)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
-    emit(platform, project, run, f"train-{shard}", took, walk.trials(project.name, shard, digest), now=now)
+    made = walk.trials(project.name, shard, digest)
+    emit(platform, project, run, f"train-{shard}", took, made, now=now, parameters=_searched(drawn, shard))
     return digest
 
 
@@ -91,6 +93,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
 
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)
+    outcomes = trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials])
     champion = versions.champion(platform.ledger, project.name)
     if champion is not None and platform.load(Evaluation, champion.evaluation).plan == plan:
         champion = versions.champion(platform.ledger, project.name, before=champion.model_version)
@@ -107,7 +110,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
             plan=drawn,
             plan_digest=plan,
             features=built,
-            trials=trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials]).values(),
+            trials=outcomes.values(),
             opened=opened,
             vault=platform.vault,
             champion=_rival(platform, champion.model_version, opened.bytes(champion.bundle)) if champion else None,
@@ -123,7 +126,10 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
     digest = once(platform, run, "evaluate", (plan, against), compute, now=now)
     evaluated = platform.load(Evaluation, digest)
     took = walk.training(project.name, built, drawn)
-    made = walk.model(project.name, built, evaluated)
+    for shard, indices in enumerate(drawn.shards):
+        recorded = record_digest([outcomes[drawn.trials[index].trial_id] for index in indices])
+        took += walk.trials(project.name, shard, recorded)
+    made = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, digest)]
     emit(platform, project, run, "evaluate", took, made, now=now, parameters=evaluated.params)
     return digest
 
@@ -159,9 +165,20 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     promoted = platform.load(Promotion, digest)
     opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
     platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
-    took, made = walk.model(project.name, built, evaluated), walk.registered(project.name, promoted)
-    emit(platform, project, run, "promote", took, made, now=now)
+    took = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, evaluation)]
+    emit(platform, project, run, "promote", took, walk.registered(project.name, promoted), now=now)
     return digest
+
+
+def _searched(drawn: Plan, shard: int) -> dict[str, object]:
+    """What was the same for all trials of a shard, as its lineage event tells."""
+    return {
+        "shard": shard,
+        "trials": len(drawn.shards[shard]),
+        "rungs": list(drawn.rungs),
+        "reduction": drawn.reduction,
+        "seed": drawn.seed,
+    }
 
 
 def _champion(platform: Platform, project: Project) -> "Champion | None":

@@ -3,16 +3,21 @@
 import importlib.util
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include import steps
+from include.core.records import Plan, Snapshot
 from include.ledger.delivery import deliver_to_file
+from include.lineage import emission
+from include.lineage import walk as walk_of
 from include.lineage.declaration import declare
-from tests.night.yard import FLIGHTS, INSTANT, LATER, Night, Yard
+from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, Night, Yard
 
 Column = tuple[str, str]  # (data set, column)
 
@@ -139,6 +144,67 @@ def test_a_column_of_the_source_is_named_only_if_the_night_was_granted_it(
     assert shown == {(part.dataset, name) for part in scope.datasets for name in part.names}
 
 
+Node = tuple[str, ...]  # ("run", id) or (data set, version)
+
+
+def edges_of(events: list[dict[str, Any]]) -> list[tuple[Node, Node]]:
+    """From each data set to the run that took it, and from each run to what it made."""
+    edges: list[tuple[Node, Node]] = []
+    for event in events:
+        run = ("run", event["run"]["runId"])
+        edges += [(node_of(dataset), run) for dataset in event["inputs"]]
+        edges += [(run, node_of(dataset)) for dataset in event["outputs"]]
+    return edges
+
+
+def node_of(dataset: dict[str, Any]) -> Node:
+    return (dataset["name"], dataset["facets"]["version"]["datasetVersion"])
+
+
+def reached(start: Node, edges: list[tuple[Node, Node]]) -> set[Node]:
+    """What one comes to from *start* along *edges*."""
+    found, pending = {start}, [start]
+    while pending:
+        here = pending.pop()
+        for there in [end for begin, end in edges if begin == here]:
+            if there not in found:
+                found.add(there)
+                pending.append(there)
+    return found
+
+
+def test_the_whole_night_is_one_connected_graph_from_every_source_to_the_promotion(
+    done: tuple[Yard, Night], delivered: list[dict[str, Any]]
+) -> None:
+    """Data sets are the same only if name and version are: one that a step took in another version would lie apart."""
+    edges = edges_of(delivered)
+    nodes = {node for edge in edges for node in edge}
+    undirected = edges + [(end, begin) for begin, end in edges]
+    assert reached(edges[0][0], undirected) == nodes
+
+    _, night = done
+    (registered,) = [node for node in nodes if node[0] == f"registry/{FLIGHTS.name}/{night.promotion.version}"]
+    sources = {node for node in nodes if node[0].startswith("production/")}
+    assert {name for name, _ in sources} == {"production/flights", "production/planes", "production/weather"}
+    assert all(registered in reached(source, edges) for source in sources)
+    trials = {node for node in nodes if node[0].startswith("trials/")}
+    assert len(trials) == 2
+    for named in (*trials, (f"evaluation/{FLIGHTS.name}", night.digests["evaluate"])):
+        assert registered in reached(named, edges)
+    assert (f"validation/{FLIGHTS.name}", night.digests["validate"]) in nodes
+
+
+def test_what_was_checked_of_a_data_set_is_told_without_a_value(delivered: list[dict[str, Any]]) -> None:
+    (event,) = [each for each in delivered if each["job"]["name"] == f"{FLIGHTS.name}.validate"]
+    checked = {
+        (one["assertion"], one.get("column"), one["severity"], one["success"])
+        for dataset in event["inputs"]
+        for one in dataset["inputFacets"]["dataQualityAssertions"]["assertions"]
+    }
+    assert ("expect_column_values_to_be_between", "distance", "error", True) in checked
+    assert ("expect_column_values_to_not_be_null", "wind_speed", "warn", True) in checked
+
+
 def test_a_night_that_reuses_everything_is_told_as_the_first_was(yard: Yard, tmp_path: Path) -> None:
     """So that the walk from a later version does not depend on an earlier night's events."""
     yard.night()
@@ -179,8 +245,66 @@ def test_every_event_is_valid_by_the_specification(
 def test_the_run_that_made_a_version_names_its_night_and_its_instant(delivered: list[dict[str, Any]]) -> None:
     (event,) = [each for each in delivered if each["job"]["name"] == f"{FLIGHTS.name}.promote"]
     assert event["run"]["facets"]["nominalTime"]["nominalStartTime"] == INSTANT.isoformat()
-    nights = {each["run"]["facets"]["parent"]["run"]["runId"] for each in delivered}
-    assert len(nights) == 1
+
+
+def test_every_event_names_the_night_as_its_parent_and_root_where_nothing_else_called_it(
+    done: tuple[Yard, Night], delivered: list[dict[str, Any]]
+) -> None:
+    _, night = done
+    assert len({each["run"]["runId"] for each in delivered}) == len(delivered)
+    for event in delivered:
+        facet = event["run"]["facets"]["parent"]
+        for named in (facet, facet["root"]):
+            assert named["run"]["runId"] == emission.run_uuid(night.run, "night")
+            assert (named["job"]["namespace"], named["job"]["name"]) == ("trainyard", f"{FLIGHTS.name}.night")
+        tags = {tag["key"]: tag["value"] for tag in event["run"]["facets"]["tags"]["tags"]}
+        assert tags == {"trainyard_run": night.run.run_id, "code_digest": night.run.code_digest}
+
+
+def test_a_step_that_airflow_runs_names_the_task_and_the_dag_run(yard: Yard, tmp_path: Path) -> None:
+    task = emission.RunReference(namespace="ops", job="train_p.snapshot", run_id=str(uuid.UUID(int=1)))
+    dag_run = emission.RunReference(namespace="ops", job="train_p", run_id=str(uuid.UUID(int=2)))
+    yard.grant(FLIGHTS)
+    platform = replace(yard.platform, parents=emission.Parents(parent=task, root=dag_run))
+    run = steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    steps.snapshot(platform, FLIGHTS, run, now=NOW)
+    deliver_to_file(platform.ledger, tmp_path / "events.jsonl")
+    (event,) = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    facet = event["run"]["facets"]["parent"]
+    assert (facet["job"]["name"], facet["run"]["runId"]) == (task.job, task.run_id)
+    assert (facet["root"]["job"]["name"], facet["root"]["run"]["runId"]) == (dag_run.job, dag_run.run_id)
+
+
+def test_a_watch_hangs_together_with_the_model_that_it_watches_and_with_the_night_that_it_asks_for(
+    done: tuple[Yard, Night], delivered: list[dict[str, Any]], violations: Callable[[dict[str, Any]], list[str]]
+) -> None:
+    yard, night = done
+    name, version = FLIGHTS.name, night.promotion.version
+    taken = yard.platform.load(Snapshot, night.digests["snapshot"])
+    scored = walk_of.scores(name, version, "sha256:s", rows=7)
+    reference = walk_of.reference(name, version, "sha256:r")
+    report, judged = walk_of.drift_report(name, "sha256:d"), walk_of.verdict(name, "sha256:v")
+    chain = [
+        ("score", [*walk_of.champion(name, version, night.promotion.bundle), *walk_of.snapshots(taken)], scored),
+        ("drift", [*scored, *reference], report),
+        ("verdict", report, judged),
+    ]
+    watch = [
+        json.loads(emission.event(run=night.run, project=FLIGHTS, step=step, at=NOW, inputs=took, outputs=made))
+        for step, took, made in chain
+    ]
+    assert [sentence for event in watch for sentence in violations(event)] == []
+    edges = edges_of([*delivered, *watch])
+    (source,) = {begin for begin, _ in edges if begin[0] == "production/flights"}
+    assert (f"verdict/{name}", "sha256:v") in reached(source, edges)
+
+
+def test_a_shard_tells_what_it_searched(done: tuple[Yard, Night], delivered: list[dict[str, Any]]) -> None:
+    yard, night = done
+    (event,) = [each for each in delivered if each["job"]["name"] == f"{FLIGHTS.name}.train-1"]
+    told = {one["key"]: one["value"] for one in event["run"]["facets"]["executionParameters"]["parameters"]}
+    seed = yard.platform.load(Plan, night.digests["plan"]).seed
+    assert told == {"shard": "1", "trials": "2", "rungs": "[5, 10, 20]", "reduction": "4", "seed": str(seed)}
 
 
 def test_two_nights_do_not_share_a_version_of_the_features(yard: Yard, tmp_path: Path) -> None:

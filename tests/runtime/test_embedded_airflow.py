@@ -1,5 +1,6 @@
 """Airflow as it really behaves, and our nights in it. To be run at every upgrade of Airflow."""
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from include.core.errors import DeclarationError
 from include.core.events import LineageEmitted, RunStarted
 from include.ledger import Ledger
 from include.ledger.lease import holder, stream_of
+from include.lineage.emission import PRODUCER
 from include.runtime.airflow import process
 from include.runtime.airflow.client import AirflowRefused, Client
 from include.runtime.airflow.environment import PARALLELISM, airflow_home, passwords_file
@@ -112,6 +114,28 @@ def test_the_lineage_of_every_task_reached_the_ledger(airflow: RunningAirflow, n
         job = f"train_punctual.{name}"
         for kind in ("START", "COMPLETE"):
             assert any(f'"{job}"' in event and f'"{kind}"' in event for event in events), (job, kind)
+
+
+def test_the_event_of_a_step_names_the_task_and_the_dag_run_as_airflow_itself_does(
+    airflow: RunningAirflow, night: tuple[str, str]
+) -> None:
+    entries = Ledger.open(airflow.settings.ledger).read("lineage")
+    events = [json.loads(entry.event.event) for entry in entries if isinstance(entry.event, LineageEmitted)]
+    jobs = {event["run"]["runId"]: event["job"] for event in events if event["producer"] != PRODUCER}
+    told = {
+        event["job"]["name"].removeprefix("punctual."): event["run"]["facets"]["parent"]
+        for event in events
+        if event["producer"] == PRODUCER
+    }
+    assert set(told) >= {"snapshot", "validate", "features", "plan", "train-0", "train-1", "evaluate", "promote"}
+    for step, facet in told.items():
+        parent, root = facet, facet["root"]
+        assert parent["job"]["name"] == f"train_punctual.{step.split('-')[0]}"
+        assert root["job"]["name"] == "train_punctual"
+        for run in (parent, root):  # Airflow's events of that run call it so
+            job = jobs[run["run"]["runId"]]
+            assert (job["namespace"], job["name"]) == (run["job"]["namespace"], run["job"]["name"])
+    assert len({told[f"train-{shard}"]["run"]["runId"] for shard in (0, 1)}) == 2
 
 
 def test_a_night_whose_grants_are_in_force_passes_its_gate_without_waiting(

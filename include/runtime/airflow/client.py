@@ -124,7 +124,7 @@ class Client:
         return tuple(sorted(found, key=lambda one: (one.start is None, one.start or datetime.now(UTC), one.task_id)))
 
     def log(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1, try_number: int = 1) -> str:
-        """The text of a task's log."""
+        """What a task's log says, a line a message."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?map_index={map_index}"
         content = self.call("GET", path)["content"]
         return "\n".join(_line(entry) for entry in content)
@@ -162,7 +162,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _line(entry: object) -> str:
+    """What an entry says: its message and the errors that it carries, each as ``Type: message``; no logger's fields."""
     if not isinstance(entry, Mapping):
         return str(entry)
-    details = {name: value for name, value in entry.items() if name not in {"event", "timestamp"}}
-    return f"{entry.get('event', '')} {details or ''}".rstrip()
+    errors = (f"{error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or ())
+    return "\n".join([str(entry.get("event", "")), *errors])

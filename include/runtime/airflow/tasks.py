@@ -4,7 +4,7 @@ Only digests go in and come out. The run's identity is Airflow's run id; its ins
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -132,12 +132,14 @@ def instant_of(context: Mapping[str, Any]) -> datetime:
 
 
 def _open(project_name: str) -> "tuple[Settings, Platform, Project]":
+    from include.runtime.airflow.parents import parents_of_this_task
     from include.runtime.local import open_platform
     from include.runtime.projects import load_project
     from include.settings import Settings
 
     settings = Settings.from_environment()
-    return settings, open_platform(settings), load_project(project_name, settings.projects)
+    platform = replace(open_platform(settings), parents=parents_of_this_task())
+    return settings, platform, load_project(project_name, settings.projects)
 
 
 # ── the steps, by the name of their task ──────────────────────────────────────────────────────────────────────────────
