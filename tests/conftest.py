@@ -1,6 +1,7 @@
-"""What all rooms' tests share: a real PostgreSQL server, started only if a test asks for it.
+"""What all rooms' tests share: a real PostgreSQL server and a real object store, used only if a test asks for them.
 
-A test that needs PostgreSQL takes the fixture ``postgres_url`` and is marked ``postgres`` by that.
+A test that needs PostgreSQL takes the fixture ``postgres_url`` and is marked ``postgres`` by that; one that needs an
+object store takes ``s3_url`` and is marked ``s3``.
 """
 
 import getpass
@@ -8,11 +9,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import buckets
 
 # A property is about what holds, not about how fast a shared machine shows it.
 settings.register_profile("house", deadline=None)
@@ -25,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+        if "s3_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.s3)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +65,25 @@ def postgres_url() -> Iterator[str]:
             _run(account, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3_bucket() -> Iterator[str]:
+    """The URL of a bucket of the tests' own in the object store that ``AWS_ENDPOINT_URL`` and ``AWS_…`` name.
+
+    Where none is named the test is skipped, but in CI it fails.
+    """
+    if not os.environ.get("AWS_ENDPOINT_URL"):
+        reason = "no object store: AWS_ENDPOINT_URL and credentials (AWS_ACCESS_KEY_ID, …) name one"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with buckets.temporary() as url:
+        yield url
+
+
+@pytest.fixture
+def s3_url(s3_bucket: str) -> str:
+    """A place of this test's own in that bucket."""
+    return f"{s3_bucket}/{uuid.uuid4().hex}"
 
 
 def _programs() -> Path | None:

@@ -9,6 +9,7 @@
     │   └── ValidationFailed    a critical expectation failed
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
     ├── TrainingError           a search cannot start or ended without a usable trial
+    │   └── ShardUnfinished     trials that were ordered elsewhere have no result yet (heals)
     ├── RegistryError           a model bundle is missing, altered or not signed by us
     │   └── RegistryUnavailable the registry's database or server cannot be reached       (heals)
     ├── StepCrashed             a step met an error that is none of ours: a bug
@@ -76,6 +77,12 @@ class FeatureLeak(TrainyardError):
 
 class TrainingError(TrainyardError):
     """A search cannot start, or ended without a usable trial."""
+
+
+class ShardUnfinished(TrainingError):
+    """Trials that were ordered elsewhere have no result yet: the shard runs again, and skips those that have one."""
+
+    retry_heals = True
 
 
 class RegistryError(TrainyardError):

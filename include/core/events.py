@@ -246,6 +246,24 @@ class TrialRecorded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShardOrdered(Event):
+    """An observation: a shard was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
+
+    ``document`` is the digest of the order's document, which holds them: it is kept nowhere. The receipt of opening
+    what they reach stands before it.
+    """
+
+    kind: ClassVar[str] = "shard_ordered"
+    project: str
+    run_id: str
+    plan: str
+    shard: int
+    order_id: str
+    document: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelEvaluated(Event):
     """Key ``evaluated/<plan>/<champion version or none>``."""
 

@@ -1,16 +1,29 @@
 """The vault: artifacts that hold personal data, opened only under grants and never without a receipt."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from include.core.canonical import record_digest
 from include.core.errors import AccessDenied
 from include.core.events import ArtifactOpened
-from include.core.records import Run, Scope
+from include.core.records import Grant, ResultAddresses, Run, Scope
 from include.governance.access import Access
 from include.ledger import Ledger
 from include.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """Addresses for a process that has nothing else: what it reads, by digest, and its results, by name.
+
+    All of them end at ``expires_at``. They are secrets, and nothing that is made of them is kept.
+    """
+
+    artifacts: Mapping[str, str] = field(repr=False)
+    results: Mapping[str, ResultAddresses] = field(repr=False)
+    expires_at: datetime
 
 
 class Opened:
@@ -53,6 +66,13 @@ class Vault:
         """Keep the file's bytes; their digest. Whole or not at all."""
         return self._store.put_file(path)
 
+    def put_made(self, write: Callable[[Path], None]) -> str:
+        """Keep the file that *write* makes at the path that it is given; its digest. Whole or not at all.
+
+        Until then the file lies within the vault: a kill leaves it nowhere else.
+        """
+        return self._store.put_made(write)
+
     def has(self, digest: str) -> bool:
         """Whether the artifact is there. Reads nothing of it."""
         return self._store.has(digest)
@@ -66,11 +86,59 @@ class Vault:
             AccessDenied: no grant in force covers the scope, or it is another project's.
             LedgerUnavailable: the receipt cannot be written, and so nothing is opened.
         """
+        wanted = frozenset(digests)
+        self._receive(wanted, run=run, step=step, scope=scope, now=now)
+        return Opened(self._store, wanted)
+
+    def issue(
+        self,
+        digests: Iterable[str],
+        results: Iterable[str],
+        *,
+        run: Run,
+        step: str,
+        scope: Scope,
+        now: datetime,
+        lifetime: timedelta,
+    ) -> Issued:
+        """Addresses at which a process elsewhere reads *digests*, and writes and reads the results so named.
+
+        It is an opening like :meth:`open`, for *lifetime* from *now*, and not beyond the end of a grant. A revocation
+        does not shorten it: whoever holds the addresses is to be ended.
+
+        Raises:
+            DeclarationError: the vault's store gives no addresses; nothing was opened.
+            AccessDenied, LedgerUnavailable: as :meth:`open`.
+        """
+        wanted, names = frozenset(digests), frozenset(results)
+        self._store.require_issuing(lifetime)
+        grants = self._receive(wanted, run=run, step=step, scope=scope, now=now)
+        expires_at = min(now + lifetime, *(grant.expires_at for grant in grants))
+        lifetime = expires_at - now
+        return Issued(
+            artifacts={digest: self._store.read_address(digest, lifetime=lifetime) for digest in sorted(wanted)},
+            results={name: self._store.result_addresses(name, lifetime=lifetime) for name in sorted(names)},
+            expires_at=expires_at,
+        )
+
+    def result(self, name: str) -> bytes | None:
+        """What a process elsewhere wrote as the result *name*: not verified, and no artifact yet."""
+        return self._store.result(name)
+
+    def refuse_result(self, name: str, data: bytes) -> str:
+        """Keep *data*, which was found there, as an artifact, and let the result be written again; the digest."""
+        kept = self._store.put(data)
+        self._store.remove_result(name)
+        return kept
+
+    def _receive(
+        self, wanted: frozenset[str], *, run: Run, step: str, scope: Scope, now: datetime
+    ) -> tuple[Grant, ...]:
+        """Check the grants and write the receipt."""
         if run.project != scope.project:
             rule = f"a run of {run.project!r} opens artifacts under its own project's scope"
             raise AccessDenied(rule, value=scope.project, remedy="Derive the scope of the run's project.")
         grants = self._access.require(scope, now=now)
-        wanted = frozenset(digests)
         receipt = ArtifactOpened(
             project=run.project,
             run_id=run.run_id,
@@ -80,4 +148,4 @@ class Vault:
             count=len(wanted),
         )
         self._ledger.record(f"receipt/{run.project}", receipt)
-        return Opened(self._store, wanted)
+        return grants

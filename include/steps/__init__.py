@@ -9,19 +9,22 @@ may be killed at any line and run again.
 """
 
 from include.steps.data import features, snapshot, validate
+from include.steps.decision import evaluate, promote
 from include.steps.platform import Platform, missing_access, request_access, scope_of
 from include.steps.run import LEASE, begin, end, resume
 from include.steps.serving import score
-from include.steps.training import evaluate, plan, promote, shards, train
+from include.steps.training import collect, order, plan, shards, train
 
 __all__ = [
     "LEASE",
     "Platform",
     "begin",
+    "collect",
     "end",
     "evaluate",
     "features",
     "missing_access",
+    "order",
     "plan",
     "promote",
     "request_access",

@@ -106,6 +106,11 @@ def once(
     )
 
 
+def known(platform: Platform, run: Run, step: str, inputs: tuple[object, ...]) -> str | None:
+    """What the ledger says that :func:`once` made of *inputs*, kept or not; ``None``: it never did."""
+    return Journal(platform.ledger, run).output(step, record_digest((run.code_digest, *inputs)))
+
+
 def open_artifacts(platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime) -> "Opened":
     return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now)
 

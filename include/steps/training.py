@@ -1,20 +1,22 @@
-"""From features to a champion: the search, its trials, the evaluation and the decision."""
+"""The search: its trials drawn, and trained here or by a process elsewhere, to the same record."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
-from include.core.canonical import record_digest
-from include.core.events import ModelEvaluated, TrialRecorded
+from include.core.canonical import encode
+from include.core.errors import LedgerUnavailable, ShardUnfinished, TrainingError
+from include.core.events import ShardOrdered, TrialRecorded
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Trial
-from include.ledger.journal import Journal
-from include.registry import history as versions
-from include.steps.platform import Platform, contents, declaration_of, emit, once, open_artifacts
+from include.core.records import FeatureSet, Order, Plan, Run, Shard, Trial
+from include.governance.access import identifier
+from include.ledger import Fence
+from include.ledger.journal import Journal, record_failure, run_stream
+from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts, scope_of
 from include.training import history as trials
 
-if TYPE_CHECKING:
-    from include.registry.promotion import Champion
-    from include.training.evaluation import Rival
+#: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
+ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
 
 
 def plan(platform: Platform, project: Project, run: Run, features: str, *, now: datetime) -> str:
@@ -52,121 +54,174 @@ def shards(platform: Platform, plan: str) -> list[int]:
 
 
 def train(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
-    """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes."""
-    from include.lineage import walk
+    """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains.
+    """
     from include.training import trial as runner
 
-    drawn = platform.load(Plan, plan)
-    wanted = [drawn.trials[index].trial_id for index in drawn.shards[shard]]
-    journal = Journal(platform.ledger, run)
-
-    def record(trial: Trial) -> None:
-        event = TrialRecorded(project=project.name, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
-        journal.fact(f"trials/{project.name}", event, key=f"trial/{trial.trial_id}")
+    drawn = platform.load(Plan, plan).shard(shard)
 
     def compute() -> str:
         runner.train_shard(
             drawn,
-            shard,
             opened=open_artifacts(platform, run, "train", [drawn.binned, drawn.binned_validation], now=now),
-            recorded=trials.recorded(platform.ledger, wanted),
-            record=record,
+            recorded=trials.recorded(platform.ledger, _ids(drawn)),
+            record=lambda trial: _record(platform, run, plan, trial),
             threads=project.operations.threads,
+            allowed=while_allowed(platform, run, now=now),
         )
-        outcomes = trials.recorded(platform.ledger, wanted)
-        return platform.keep([outcomes[trial_id] for trial_id in wanted])
+        return _outcomes(platform, drawn)
 
-    digest = once(platform, run, f"train-{shard}", (plan, shard), compute, now=now)
+    return _finish(platform, project, run, plan, shard, compute, now=now)
+
+
+def order(
+    platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime, lifetime: timedelta
+) -> Order | None:
+    """Hand the shard to a process elsewhere, which reaches its inputs and results for *lifetime* and nothing else.
+
+    Ordered again, it has the same id and a later end; trials that are recorded or have a result are not trained again.
+    ``None``: every trial is recorded already, and :func:`train` only has to say so.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads.
+        DeclarationError: the vault is none that others can reach.
+    """
+    from include.training import order as orders
+
+    drawn = platform.load(Plan, plan).shard(shard)
+    recorded = trials.recorded(platform.ledger, _ids(drawn))
+    missing = [trial_id for trial_id in _ids(drawn) if trial_id not in recorded]
+    if not missing:
+        return None
+    try:
+        issued = platform.vault.issue(
+            [drawn.binned, drawn.binned_validation],
+            missing,
+            run=run,
+            step="train",
+            scope=scope_of(platform, run),
+            now=now,
+            lifetime=lifetime,
+        )
+        document = orders.Document(
+            order_id=identifier("o", project.name, run.run_id, plan, shard),
+            plan=plan,
+            number=shard,
+            code=run.code_digest,
+            engine=orders.engine(),
+            expires_at=issued.expires_at,
+            threads=project.operations.threads,
+            shard=drawn,
+            artifacts=issued.artifacts,
+            results=issued.results,
+            recorded=tuple(recorded[trial_id] for trial_id in _ids(drawn) if trial_id in recorded),
+        )
+        digest, data = orders.write(document)
+        event = ShardOrdered(
+            project=project.name,
+            run_id=run.run_id,
+            plan=plan,
+            shard=shard,
+            order_id=document.order_id,
+            document=digest,
+            expires_at=issued.expires_at,
+        )
+        platform.ledger.record(run_stream(project.name, run.run_id), event, fence=Fence.of(run))
+    except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
+        record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=_step(shard))
+        raise
+    return Order(order_id=document.order_id, digest=digest, document=data, expires_at=issued.expires_at)
+
+
+def collect(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
+    """Record what a process elsewhere made of the shard that it was ordered; returns what :func:`train` returns.
+
+    Each result is held against the plan, and all of them against the halving, before any is recorded. One that it
+    cannot be is kept for whoever looks into it, and is trained again.
+
+    Raises:
+        ShardUnfinished: trials have no result yet.
+        TrainingError: a result is none that its trial can have; names the trial and the rule.
+        AccessDenied: no grant in force covers what the project reads.
+    """
+    drawn = platform.load(Plan, plan).shard(shard)
+
+    def compute() -> str:
+        for trial in _collected(platform, drawn):
+            platform.store.put(encode(trial))
+            _record(platform, run, plan, trial)
+        return _outcomes(platform, drawn)
+
+    return _finish(platform, project, run, plan, shard, compute, now=now)
+
+
+def while_allowed(platform: Platform, run: Run, *, now: datetime) -> Callable[[], None]:
+    """To be called often from *now* on: raises AccessDenied once no grant covers what the run reads.
+
+    It asks every :data:`ASK_SECONDS` at most, and bears a ledger out of reach for :data:`UNANSWERED_SECONDS`.
+    """
+    scope, began = scope_of(platform, run), time.monotonic()
+    asked = answered = began
+
+    def allowed() -> None:
+        nonlocal asked, answered
+        moment = time.monotonic()
+        if moment - asked < ASK_SECONDS:
+            return
+        asked = moment
+        try:
+            platform.access.require(scope, now=now + timedelta(seconds=moment - began))
+        except LedgerUnavailable:
+            if moment - answered > UNANSWERED_SECONDS:
+                raise
+        else:
+            answered = moment
+
+    return allowed
+
+
+def _collected(platform: Platform, drawn: Shard) -> list[Trial]:
+    """The verified outcomes of the trials that are not recorded yet, in the order in which they ended."""
+    from include.training import results
+
+    recorded = trials.recorded(platform.ledger, _ids(drawn))
+    missing = [trial_id for trial_id in _ids(drawn) if trial_id not in recorded]
+    found = {trial_id: data for trial_id in missing if (data := platform.vault.result(trial_id)) is not None}
+    checked: dict[str, Trial] = {}
+    for trial_id, data in found.items():
+        try:
+            checked[trial_id] = results.verified(drawn, trial_id, data)
+        except TrainingError:
+            platform.vault.refuse_result(trial_id, data)
+            raise
+    if lacking := [trial_id for trial_id in missing if trial_id not in found]:
+        raise ShardUnfinished(
+            "every trial of an ordered shard has a result when its process has ended",
+            value=f"none of {', '.join(lacking)}",
+            remedy="The shard is ordered again, and skips the trials that have one.",
+        )
+    try:
+        ended = results.halved(drawn, {**recorded, **checked})
+    except TrainingError:
+        for trial_id, data in found.items():
+            platform.vault.refuse_result(trial_id, data)
+        raise
+    return [checked[trial_id] for trial_id in ended if trial_id in checked]
+
+
+def _finish(
+    platform: Platform, project: Project, run: Run, plan: str, shard: int, compute: Callable[[], str], *, now: datetime
+) -> str:
+    from include.lineage import walk
+
+    digest = once(platform, run, _step(shard), (plan, shard), compute, now=now)
+    drawn = platform.load(Plan, plan)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)
-    emit(platform, project, run, f"train-{shard}", took, made, now=now, parameters=_searched(drawn, shard))
-    return digest
-
-
-def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: datetime) -> str:
-    """Refit the best trial, score it and the champion on the holdout. Returns the digest of the Evaluation.
-
-    A champion that this very plan made is not compared with itself: its own evaluation is found again.
-    """
-    from include.lineage import walk
-    from include.training import evaluation
-
-    drawn = platform.load(Plan, plan)
-    built = platform.load(FeatureSet, drawn.features)
-    outcomes = trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials])
-    champion = versions.champion(platform.ledger, project.name)
-    if champion is not None and platform.load(Evaluation, champion.evaluation).plan == plan:
-        champion = versions.champion(platform.ledger, project.name, before=champion.model_version)
-
-    def compute() -> str:
-        opened = open_artifacts(
-            platform,
-            run,
-            "evaluate",
-            [*contents(built.partitions), *([champion.bundle] if champion else [])],
-            now=now,
-        )
-        evaluated = evaluation.evaluate(
-            plan=drawn,
-            plan_digest=plan,
-            features=built,
-            trials=outcomes.values(),
-            opened=opened,
-            vault=platform.vault,
-            champion=_rival(platform, champion.model_version, opened.bytes(champion.bundle)) if champion else None,
-            threads=project.operations.threads,
-        )
-        digest = platform.keep(evaluated)
-        event = ModelEvaluated(project=project.name, run_id=run.run_id, evaluation=evaluated)
-        journal.fact(f"evaluations/{project.name}", event, key=f"evaluated/{project.name}/{digest}")
-        return digest
-
-    journal = Journal(platform.ledger, run)
-    against = champion.model_version if champion else None
-    digest = once(platform, run, "evaluate", (plan, against), compute, now=now)
-    evaluated = platform.load(Evaluation, digest)
-    took = walk.training(project.name, built, drawn)
-    for shard, indices in enumerate(drawn.shards):
-        recorded = record_digest([outcomes[drawn.trials[index].trial_id] for index in indices])
-        took += walk.trials(project.name, shard, recorded)
-    made = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, digest)]
-    emit(platform, project, run, "evaluate", took, made, now=now, parameters=evaluated.params)
-    return digest
-
-
-def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, now: datetime) -> str:
-    """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest.
-
-    A model is decided about once. That of a backfill is registered beside the champion of a later night.
-    """
-    from include.lineage import walk
-    from include.registry import bundle, promotion
-
-    evaluated = platform.load(Evaluation, evaluation)
-    built = platform.load(FeatureSet, evaluated.features)
-
-    def compute() -> str:
-        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project))
-        packed = bundle.pack(
-            evaluation=evaluated,
-            evaluation_digest=evaluation,
-            features=built,
-            project=project,
-            opened=open_artifacts(platform, run, "promote", [evaluated.model], now=now),
-            vault=platform.vault,
-            signer=platform.signer,
-        )
-        model = versions.register(platform.ledger, run, evaluation=evaluation, bundle=packed, verdict=verdict)
-        return platform.keep(
-            Promotion(evaluation=evaluation, version=model.model_version, bundle=model.bundle, verdict=model.verdict)
-        )
-
-    digest = once(platform, run, "promote", (evaluation,), compute, now=now)
-    promoted = platform.load(Promotion, digest)
-    opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
-    platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
-    took = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, evaluation)]
-    emit(platform, project, run, "promote", took, walk.registered(project.name, promoted), now=now)
+    emit(platform, project, run, _step(shard), took, made, now=now, parameters=_searched(drawn, shard))
     return digest
 
 
@@ -181,21 +236,19 @@ def _searched(drawn: Plan, shard: int) -> dict[str, object]:
     }
 
 
-def _champion(platform: Platform, project: Project) -> "Champion | None":
-    from include.registry.promotion import Champion
-
-    model = versions.champion(platform.ledger, project.name)
-    if model is None:
-        return None
-    return Champion(version=model.model_version, holdout=platform.load(Evaluation, model.evaluation).holdout)
+def _record(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
+    event = TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
+    Journal(platform.ledger, run).fact(f"trials/{run.project}", event, key=f"trial/{trial.trial_id}")
 
 
-def _rival(platform: Platform, version: int, packed: bytes) -> "Rival":
-    from include.registry import bundle
-    from include.training.evaluation import Rival
+def _outcomes(platform: Platform, drawn: Shard) -> str:
+    outcomes = trials.recorded(platform.ledger, _ids(drawn))
+    return platform.keep([outcomes[trial_id] for trial_id in _ids(drawn)])
 
-    model = bundle.load(packed, platform.verifier)
-    made = model.manifest
-    return Rival(
-        version=version, model=model, objective=made.objective, label=made.label, learnt_until=made.learnt_until
-    )
+
+def _ids(drawn: Shard) -> list[str]:
+    return [trial.trial_id for trial in drawn.trials]
+
+
+def _step(shard: int) -> str:
+    return f"train-{shard}"

@@ -21,8 +21,9 @@ from include.core.records import (
     Trial,
     TrialState,
 )
+from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, dataset_settings, model_text
-from include.training.matrix import Artifacts, Rows, binned, rows_of
+from include.training.matrix import Rows, binned, rows_of
 from include.training.metrics import Numbers, metrics, row_losses, scorable
 
 if TYPE_CHECKING:

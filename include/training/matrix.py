@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,12 @@ from include.core.errors import DataError, TrainingError
 from include.core.project import Objective
 from include.core.records import Days, FeatureSet, FeatureSpec, Partition
 from include.data.encoding import encode_features
+from include.training.artifacts import Artifacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 LABEL = "label"
-
-
-class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
-
-    def path(self, digest: str) -> Path: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
+from include.training.artifacts import Artifacts
 from include.training.booster import check_search, dataset_settings
-from include.training.matrix import Artifacts, binned, rows_of
+from include.training.matrix import binned, rows_of
 
 if TYPE_CHECKING:
     import optuna

@@ -5,38 +5,65 @@ from math import ceil, isfinite
 from typing import Any
 
 from include.core.project import Objective
-from include.core.records import Plan, PlannedTrial, Trial, TrialState
+from include.core.records import PlannedTrial, Shard, Trial, TrialState
+from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, dataset_settings
-from include.training.matrix import Artifacts
 from include.training.metrics import Numbers, row_losses
+
+#: Why a trial failed: all that its record may say.
+REFUSED = "LightGBMError: LightGBM refused these parameters"
+NOT_FINITE = "the validation loss is not a finite number"
 
 
 def train_shard(
-    plan: Plan,
-    shard: int,
+    shard: Shard,
     *,
     opened: Artifacts,
     recorded: Mapping[str, Trial],
     record: Callable[[Trial], None],
     threads: int = 1,
+    allowed: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train the trials of ``plan.shards[shard]`` and hand each outcome to *record* once.
+    """Train the trials of *shard* and hand each outcome to *record* once.
 
     All trials train to the first rung; of the n that reach a rung, the best ``ceil(n / reduction)`` go on to the next,
-    in memory; equal losses are told apart by trial id. *opened* holds ``plan.binned`` and ``plan.binned_validation``.
+    in memory; equal losses are told apart by trial id. *opened* holds ``shard.binned`` and ``shard.binned_validation``.
     *recorded* maps trial ids to outcomes that an earlier attempt recorded: those are not trained again, and the cuts
     are decided from their losses, so that an attempt that is stopped anywhere and repeated records what one without
     interruption would have. *threads* changes no result. A trial that LightGBM refuses is recorded as failed.
+    *allowed* is called before each boosting round, and ends the shard by raising.
     """
-    race = _Race(plan, shard, opened, recorded, record, threads)
-    alive = sorted(race.planned)
-    for depth in range(len(plan.rungs)):
-        losses = {trial_id: loss for trial_id in alive if (loss := race.loss(trial_id, depth)) is not None}
+    race = _Race(shard, opened, recorded, record, threads, allowed)
+    halve(shard, race.loss, lambda trial_id, depth: race.finish(trial_id, TrialState.PRUNED))
+
+
+def halve(shard: Shard, loss: Callable[[str, int], float | None], cut: Callable[[str, int], None]) -> None:
+    """Successive halving: *cut* is called with each trial that does not go on, and the rung (from 0) that stopped it.
+
+    *loss* is asked, rung by rung, for the loss of each trial that is still in the race; ``None``: it has failed.
+    """
+    alive = sorted(trial.trial_id for trial in shard.trials)
+    for depth in range(len(shard.rungs)):
+        losses = {trial_id: found for trial_id in alive if (found := loss(trial_id, depth)) is not None}
         ranked = sorted(losses, key=lambda trial_id: (losses[trial_id], trial_id))
-        alive = ranked[: ceil(len(ranked) / plan.reduction)]
-        if depth < len(plan.rungs) - 1:
+        alive = ranked[: ceil(len(ranked) / shard.reduction)]
+        if depth < len(shard.rungs) - 1:
             for trial_id in ranked[len(alive) :]:
-                race.finish(trial_id, TrialState.PRUNED)
+                cut(trial_id, depth)
+
+
+def outcome(
+    shard: Shard, planned: PlannedTrial, state: TrialState, losses: tuple[float, ...], error: str | None
+) -> Trial:
+    """The record of a trial that ended at the last rung for which it has a loss."""
+    return Trial(
+        trial_id=planned.trial_id,
+        params=planned.params,
+        state=state,
+        losses=losses,
+        rounds=shard.rungs[len(losses) - 1] if losses else 0,
+        error=error,
+    )
 
 
 class _Race:
@@ -44,19 +71,19 @@ class _Race:
 
     def __init__(
         self,
-        plan: Plan,
-        shard: int,
+        shard: Shard,
         opened: Artifacts,
         recorded: Mapping[str, Trial],
         record: Callable[[Trial], None],
         threads: int,
+        allowed: Callable[[], None],
     ) -> None:
-        trials = [plan.trials[index] for index in plan.shards[shard]]
-        self.planned: dict[str, PlannedTrial] = {trial.trial_id: trial for trial in trials}
-        self._known = {trial_id: recorded[trial_id] for trial_id in self.planned if trial_id in recorded}
-        self._plan, self._opened, self._record, self._threads = plan, opened, record, threads
+        self._planned: dict[str, PlannedTrial] = {trial.trial_id: trial for trial in shard.trials}
+        self._known = {trial_id: recorded[trial_id] for trial_id in self._planned if trial_id in recorded}
+        self._shard, self._opened, self._record, self._threads = shard, opened, record, threads
+        self._allowed = allowed
         self._boosters: dict[str, Any] = {}
-        self._losses: dict[str, list[float]] = {trial_id: [] for trial_id in self.planned}
+        self._losses: dict[str, list[float]] = {trial_id: [] for trial_id in self._planned}
         self._data: tuple[Any, Any] | None = None
 
     def loss(self, trial_id: str, depth: int) -> float | None:
@@ -70,13 +97,13 @@ class _Race:
             loss = self._train(trial_id, depth)
         except lightgbm.basic.LightGBMError:
             # LightGBM's own text may quote a label or a cell: only the kind of the error is recorded.
-            self.finish(trial_id, TrialState.FAILED, "LightGBMError: LightGBM refused these parameters")
+            self.finish(trial_id, TrialState.FAILED, REFUSED)
             return None
         if not isfinite(loss):
-            self.finish(trial_id, TrialState.FAILED, "the validation loss is not a finite number")
+            self.finish(trial_id, TrialState.FAILED, NOT_FINITE)
             return None
         self._losses[trial_id].append(loss)
-        if depth == len(self._plan.rungs) - 1:
+        if depth == len(self._shard.rungs) - 1:
             self.finish(trial_id, TrialState.COMPLETE)
         return loss
 
@@ -85,23 +112,17 @@ class _Race:
         if trial_id in self._known:
             return
         losses = tuple(self._losses[trial_id])
-        trial = Trial(
-            trial_id=trial_id,
-            params=self.planned[trial_id].params,
-            state=state,
-            losses=losses,
-            rounds=self._plan.rungs[len(losses) - 1] if losses else 0,
-            error=error,
-        )
+        trial = outcome(self._shard, self._planned[trial_id], state, losses, error)
         self._record(trial)
         self._known[trial_id] = trial
 
     def _train(self, trial_id: str, depth: int) -> float:
         booster = self._boosters.get(trial_id) or self._start(trial_id)
-        reached = self._plan.rungs[depth - 1] if depth else 0
-        for _ in range(self._plan.rungs[depth] - reached):
+        reached = self._shard.rungs[depth - 1] if depth else 0
+        for _ in range(self._shard.rungs[depth] - reached):
+            self._allowed()
             booster.update()
-        (result,) = booster.eval_valid(_loss_of(self._plan.objective))
+        (result,) = booster.eval_valid(_loss_of(self._shard.objective))
         return float(result[2])
 
     def _start(self, trial_id: str) -> Any:
@@ -109,7 +130,10 @@ class _Race:
 
         train, validation = self._data = self._data or self._load()
         settings = booster_settings(
-            self.planned[trial_id].params, objective=self._plan.objective, seed=self._plan.seed, threads=self._threads
+            self._planned[trial_id].params,
+            objective=self._shard.objective,
+            seed=self._shard.seed,
+            threads=self._threads,
         )
         booster = lightgbm.Booster(settings, train)
         booster.add_valid(validation, "validation")
@@ -120,10 +144,10 @@ class _Race:
         import lightgbm
 
         # All trials of a plan have the same binning parameters, as these are fixed.
-        settings = dataset_settings(next(iter(self.planned.values())).params, threads=self._threads)
+        settings = dataset_settings(next(iter(self._planned.values())).params, threads=self._threads)
         train, validation = (
             lightgbm.Dataset(str(self._opened.path(digest)), params=settings).construct()
-            for digest in (self._plan.binned, self._plan.binned_validation)
+            for digest in (self._shard.binned, self._shard.binned_validation)
         )
         return train, validation
 

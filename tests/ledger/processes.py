@@ -60,8 +60,8 @@ def around_driver_calls(frame: FrameType, event: str) -> bool:
 
 
 def around_system_calls(frame: FrameType, event: str) -> bool:
-    """Before and after each built-in (so each system call) that the store's module calls."""
-    return event in ("c_call", "c_return") and frame.f_code.co_filename.endswith("include/store.py")
+    """Before and after each built-in (so each system call) that the store's modules call."""
+    return event in ("c_call", "c_return") and "/include/store/" in frame.f_code.co_filename
 
 
 def die_when_a_file_grows_to(size_bytes: int) -> None:

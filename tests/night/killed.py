@@ -59,6 +59,6 @@ def _die_at(point: int) -> None:
 
         return counted
 
-    for owner, names in ((Ledger, ("append", "record", "receive")), (store.Store, ("put", "put_file"))):
+    for owner, names in ((Ledger, ("append", "record", "receive")), (store.Store, ("put", "put_file", "put_made"))):
         for name in names:
             setattr(owner, name, around(getattr(owner, name)))

@@ -228,7 +228,7 @@ def test_a_full_disk_is_named_heals_and_leaves_no_half_written_artifact(
     failures: list[StoreUnavailable] = []
     for room in itertools.chain((0, 50, 90, 100, 40, 5), itertools.repeat(3)):
         with monkeypatch.context() as patch:
-            patch.setattr("include.store.os.fsync", _fsync_with_room_for(room))
+            patch.setattr("include.store.folder.os.fsync", _fsync_with_room_for(room))
             try:
                 night = yard.night()
                 break

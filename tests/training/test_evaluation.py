@@ -31,7 +31,9 @@ def _searched(features, vault, **declared):
     )
     trials = {}
     for shard in range(len(plan.shards)):
-        train_shard(plan, shard, opened=vault, recorded={}, record=lambda trial: trials.update({trial.trial_id: trial}))
+        train_shard(
+            plan.shard(shard), opened=vault, recorded={}, record=lambda trial: trials.update({trial.trial_id: trial})
+        )
     return plan, trials
 
 

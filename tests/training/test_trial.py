@@ -32,7 +32,7 @@ def _train(plan, vault, shards=None, recorded=(), threads=1, die_after=None):
 
     for shard in range(len(plan.shards)) if shards is None else shards:
         try:
-            train_shard(plan, shard, opened=vault, recorded=dict(outcomes), record=record, threads=threads)
+            train_shard(plan.shard(shard), opened=vault, recorded=dict(outcomes), record=record, threads=threads)
         except Killed:
             return outcomes
     return outcomes
@@ -149,4 +149,4 @@ def test_a_record_that_cannot_be_written_stops_the_shard(plan, vault):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        train_shard(plan, 0, opened=vault, recorded={}, record=full)
+        train_shard(plan.shard(0), opened=vault, recorded={}, record=full)

@@ -1,0 +1,10 @@
+"""Content-addressed artifacts: bytes are named by their digest, written once, and verified when they are read.
+
+A store is a local folder (``folder``) or an object store, through fsspec (``remote``; ``bucket`` for S3, with
+conditions, checksums and addresses of limited life). The bytes of ``sha256:abcdef…`` lie at
+``<root>/sha256/ab/cdef…``; whatever lies there under that name is complete.
+"""
+
+from include.store.store import Store
+
+__all__ = ["Store"]

@@ -1,0 +1,254 @@
+"""Artifacts in a bucket of S3, or of what speaks its protocol, through s3fs."""
+
+import base64
+import contextlib
+import functools
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from include.core.records import ResultAddresses
+from include.store.remote import Remote
+from include.store.shelf import Unreachable, altered, place_of
+
+#: What is larger goes up, and comes down, in parts of this size; parts of S3 have 5 MiB at least.
+PART_BYTES = 16 << 20
+#: So many parts of one upload are under way at once.
+_UPLOADS = 4
+_ABANDONED = timedelta(days=1)
+_ATTEMPTS = 10
+
+#: ``s3v4``: only its signatures cover headers, and so the condition under which an address may be written.
+_OPTIONS = {
+    "use_listings_cache": False,
+    "config_kwargs": {
+        "signature_version": "s3v4",
+        "request_checksum_calculation": "when_required",
+        "connect_timeout": 5,
+        "read_timeout": 60,
+        "max_pool_connections": 32,
+        "retries": {"mode": "standard", "max_attempts": 4},
+    },
+}
+
+
+class Bucket(Remote):
+    """A bucket. Each object is written under a condition, and with the SHA-256 that the server verifies.
+
+    Credentials and the endpoint are those of the process (the ``AWS_`` variables, a profile, the machine's role).
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, **_OPTIONS)
+        self._files.retries = 1  # botocore retries by itself
+        self._bucket, _, prefix = self._root.partition("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._found = False
+        self._cleared = threading.Event()
+
+    def holds(self, digest: str) -> bool:
+        found = self._head(self._key(digest))
+        if found is None:
+            return False
+        kept = found.get("ChecksumSHA256")
+        # Of what went up in parts the server keeps a checksum of checksums: that is read instead.
+        return super().holds(digest) if kept is None or "-" in kept else kept == _base64(digest)
+
+    def write(self, digest: str, data: bytes) -> None:
+        if len(data) > PART_BYTES:
+            self._write_parts(digest, (data[at : at + PART_BYTES] for at in range(0, len(data), PART_BYTES)))
+            return
+        put = {"Key": self._key(digest), "Body": data, "ChecksumSHA256": _base64(digest)}
+        self._create(digest, lambda condition: self._call("put_object", **put, **condition))
+
+    def write_file(self, digest: str, path: Path) -> None:
+        with path.open("rb") as source:
+            self._write_parts(digest, iter(lambda: source.read(PART_BYTES), b""))
+
+    def read(self, digest: str) -> bytes:
+        return b"".join(self.chunks(digest))
+
+    def chunks(self, digest: str) -> Iterator[bytes]:
+        size = self.size_bytes(digest)
+        if size is None:
+            raise FileNotFoundError(digest)
+        for start in range(0, size, PART_BYTES):
+            with self._translated():
+                part = self._files.cat_file(self._place(digest), start=start, end=min(start + PART_BYTES, size))
+            yield bytes(part)
+
+    def size_bytes(self, digest: str) -> int | None:
+        found = self._head(self._key(digest))
+        return None if found is None else int(found["ContentLength"])
+
+    def read_address(self, digest: str, *, lifetime: timedelta) -> str:
+        """A presigned address of the artifact *digest*."""
+        return self._address("get_object", self._key(digest), lifetime)
+
+    def result_addresses(self, name: str, *, lifetime: timedelta) -> ResultAddresses:
+        """Presigned addresses of the result *name*."""
+        key = self._result_key(name)
+        return ResultAddresses(
+            write=self._address("put_object", key, lifetime, IfNoneMatch="*"),
+            read=self._address("get_object", key, lifetime),
+        )
+
+    def result(self, name: str) -> bytes | None:
+        """The bytes of the result *name*, as somebody wrote them; ``None``: nobody did."""
+        with self._translated():
+            try:
+                return bytes(self._files.cat_file(f"{self._bucket}/{self._result_key(name)}"))
+            except FileNotFoundError:
+                self._require_bucket()
+                return None
+
+    def remove_result(self, name: str) -> None:
+        """Let the result *name* be written again."""
+        self._call("delete_object", Key=self._result_key(name))
+
+    def _create(self, digest: str, write: Callable[[dict[str, str]], object]) -> bool:
+        """Write what is not there; overwrite what is there only if it is something else. Whether it was written."""
+        for _ in range(_ATTEMPTS):
+            try:
+                write({"IfNoneMatch": "*"})
+            except FileExistsError:
+                if self.holds(digest):
+                    return False
+                write({})
+            except OSError as error:
+                if _code(error) != "ConditionalRequestConflict":  # another writer's upload is under way
+                    raise
+                continue
+            return True
+        raise Unreachable("others write the same artifact without end", remedy="Retry in a moment.")
+
+    def _write_parts(self, digest: str, parts: Iterator[bytes]) -> None:
+        first = next(parts, b"")
+        if len(first) < PART_BYTES:
+            _require_digest_of(hashlib.sha256(first).hexdigest(), digest, self.shown)
+            self.write(digest, first)
+            return
+        self._clear_abandoned()
+        key = self._key(digest)
+        upload = self._call("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
+        try:
+            hashed, pending, sent = hashlib.sha256(), deque[Future[dict[str, Any]]](), list[dict[str, Any]]()
+            with ThreadPoolExecutor(_UPLOADS) as pool:
+                part = first
+                while part:
+                    hashed.update(part)
+                    pending.append(pool.submit(self._send, key, upload, len(sent) + len(pending) + 1, part))
+                    if len(pending) == _UPLOADS:
+                        sent.append(pending.popleft().result())
+                    part = next(parts, b"")
+                sent += [each.result() for each in pending]
+            _require_digest_of(hashed.hexdigest(), digest, self.shown)
+            whole = {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
+            complete = functools.partial(self._call, "complete_multipart_upload", **whole)
+            if not self._create(digest, lambda condition: complete(**condition)):
+                self._call("abort_multipart_upload", Key=key, UploadId=upload)
+        except BaseException:
+            with contextlib.suppress(OSError):  # what cannot be taken back now is cleared a day later
+                self._call("abort_multipart_upload", Key=key, UploadId=upload)
+            raise
+
+    def _send(self, key: str, upload: str, number: int, part: bytes) -> dict[str, Any]:
+        checksum = base64.b64encode(hashlib.sha256(part).digest()).decode()
+        sent = self._call(
+            "upload_part", Key=key, UploadId=upload, PartNumber=number, Body=part, ChecksumSHA256=checksum
+        )
+        return {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": checksum}
+
+    def _clear_abandoned(self) -> None:
+        """Take back the uploads of writers that were killed, once a process: nobody sees them, but they take room."""
+        if self._cleared.is_set():
+            return
+        self._cleared.set()
+        found = self._call("list_multipart_uploads", Prefix=f"{self._prefix}sha256/")
+        for each in found.get("Uploads", ()):
+            if each["Initiated"] < datetime.now(UTC) - _ABANDONED:
+                with contextlib.suppress(OSError):  # another process may have taken it back
+                    self._call("abort_multipart_upload", Key=each["Key"], UploadId=each["UploadId"])
+
+    def _head(self, key: str) -> dict[str, Any] | None:
+        try:
+            return self._call("head_object", Key=key, ChecksumMode="ENABLED")
+        except FileNotFoundError:
+            self._require_bucket()
+            return None
+
+    def _require_bucket(self) -> None:
+        """A bucket that is not there is no empty store; an answer about an object does not tell which is missing."""
+        if self._found:
+            return
+        try:
+            self._call("head_bucket")
+        except FileNotFoundError:
+            raise Unreachable(
+                "there is no such bucket", remedy="Make the bucket, or correct TRAINYARD_STORE and TRAINYARD_VAULT."
+            ) from None
+        self._found = True
+
+    def _address(self, method: str, key: str, lifetime: timedelta, **signed: str) -> str:
+        with self._translated():
+            seconds = max(1, int(lifetime.total_seconds()))
+            return str(self._files.url(f"{self._bucket}/{key}", expires=seconds, client_method=method, **signed))
+
+    def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        with self._translated():
+            answer: dict[str, Any] = self._files.call_s3(method, Bucket=self._bucket, **arguments)
+            return answer
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What s3fs leaves as botocore's own errors, as OSError; nothing of their text, which may hold an address."""
+        from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
+
+        try:
+            yield
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise Unreachable(
+                "no credentials for it",
+                remedy="Give this process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the "
+                "machine's role.",
+            ) from error
+        except BotoCoreError as error:
+            raise Unreachable(
+                f"{type(error).__name__} at {self._endpoint()}",
+                remedy="Check that it runs and is reachable, then retry.",
+            ) from error
+        except PermissionError as error:
+            raise Unreachable(
+                f"its answer is {_code(error) or 'a refusal'}",
+                remedy="Check the credentials of this process, and that they may list, read, write and delete there.",
+            ) from error
+
+    def _endpoint(self) -> str:
+        client = self._files._s3
+        return "the endpoint" if client is None else str(client.meta.endpoint_url)
+
+    def _key(self, digest: str) -> str:
+        return f"{self._prefix}{place_of(digest)}"
+
+    def _result_key(self, name: str) -> str:
+        return f"{self._prefix}results/{name.removeprefix('sha256:')}"
+
+
+def _require_digest_of(found: str, digest: str, shown: str) -> None:
+    if f"sha256:{found}" != digest:
+        raise altered(f"what was to be kept in {shown}", digest)
+
+
+def _base64(digest: str) -> str:
+    return base64.b64encode(bytes.fromhex(digest.removeprefix("sha256:"))).decode()
+
+
+def _code(error: OSError) -> str:
+    """The S3 error code behind what s3fs raised."""
+    response = getattr(error.__cause__, "response", None)
+    return str(response["Error"].get("Code", "")) if response else ""

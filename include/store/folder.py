@@ -1,0 +1,112 @@
+"""Artifacts in a local folder."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from include.store.shelf import Write, altered, chunks, digest_of_file, place_of
+
+_ABANDONED_SECONDS = 24 * 3600
+
+
+class Folder:
+    """A local folder. A file is written aside, forced to disk, made read-only and renamed into place.
+
+    What lies aside belongs to a writer that works, or was killed: the next writer clears what is a day old.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / "incoming"
+        self.shown = str(root)
+
+    def place(self, digest: str) -> Path:
+        return self._root / place_of(digest)
+
+    def holds(self, digest: str) -> bool:
+        try:
+            with self.place(digest).open("rb") as file:
+                return digest_of_file(file) == digest
+        except FileNotFoundError:
+            return False
+
+    def write(self, digest: str, data: bytes) -> None:
+        self.write_from(digest, iter((data,)), origin=self.shown)
+
+    def write_file(self, digest: str, path: Path) -> None:
+        with path.open("rb") as source:
+            self.write_from(digest, chunks(source), origin=str(path))
+
+    def write_from(self, digest: str, parts: Iterator[bytes], *, origin: str) -> None:
+        self._make_folders(self.place(digest).parent)
+        handle, name = tempfile.mkstemp(dir=self._incoming)
+        aside = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                hashed = hashlib.sha256()
+                for chunk in parts:
+                    hashed.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            if f"sha256:{hashed.hexdigest()}" != digest:
+                raise altered(origin, digest)
+            self._shelve(aside, digest)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+    def write_made(self, write: Write) -> str:
+        """Keep the file that *write* makes aside; its digest."""
+        self._make_folders(self._root / "sha256")
+        aside = self._incoming / uuid.uuid4().hex
+        try:
+            write(aside)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+                digest = digest_of_file(file)
+            self._make_folders(self.place(digest).parent)
+            self._shelve(aside, digest)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        return self.place(digest).read_bytes()
+
+    def size_bytes(self, digest: str) -> int | None:
+        try:
+            return self.place(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def _shelve(self, aside: Path, digest: str) -> None:
+        place = self.place(digest)
+        aside.chmod(0o440)  # artifacts may hold personal data: never readable by all
+        aside.replace(place)
+        _force_to_disk(place.parent)
+
+    def _make_folders(self, folder: Path) -> None:
+        """The root's parent must be there: a disk that is not mounted is no empty store."""
+        for each in (self._root, self._incoming, folder.parent, folder):
+            if not each.is_dir():
+                each.mkdir(exist_ok=True)
+                _force_to_disk(each.parent)
+        for leftover in self._incoming.iterdir():  # of writers that were killed
+            with contextlib.suppress(FileNotFoundError):
+                if leftover.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                    leftover.unlink()
+
+
+def _force_to_disk(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,56 @@
+"""Artifacts in an object store, through fsspec."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.store.shelf import chunks, place_of
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+#: An upload becomes visible when it is complete, or never.
+ATOMIC_PROTOCOLS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
+
+
+class Remote:
+    """An object store."""
+
+    def __init__(self, url: str, **options: object) -> None:
+        from fsspec.core import url_to_fs  # deferred: a tenth of a second that local stores need not pay
+
+        self._files: AbstractFileSystem
+        self._files, root = url_to_fs(url, **options)
+        self._root = root.rstrip("/")
+        self.shown = f"{url.partition('://')[0]}://{self._root.lstrip('/')}"
+
+    def holds(self, digest: str) -> bool:
+        if self.size_bytes(digest) is None:
+            return False
+        hashed = hashlib.sha256()
+        for chunk in self.chunks(digest):
+            hashed.update(chunk)
+        return f"sha256:{hashed.hexdigest()}" == digest
+
+    def write(self, digest: str, data: bytes) -> None:
+        self._files.pipe_file(self._place(digest), data)
+
+    def write_file(self, digest: str, path: Path) -> None:
+        self._files.put_file(str(path), self._place(digest))
+
+    def read(self, digest: str) -> bytes:
+        return bytes(self._files.cat_file(self._place(digest)))
+
+    def chunks(self, digest: str) -> Iterator[bytes]:
+        with self._files.open(self._place(digest), "rb") as source:
+            yield from chunks(source)
+
+    def size_bytes(self, digest: str) -> int | None:
+        try:
+            return int(self._files.info(self._place(digest))["size"])
+        except FileNotFoundError:
+            return None
+
+    def _place(self, digest: str) -> str:
+        return f"{self._root}/{place_of(digest)}"

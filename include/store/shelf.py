@@ -1,0 +1,98 @@
+"""What every kind of store has: where bytes lie, by what names, and what goes wrong there."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from include.core.errors import StoreError, StoreUnavailable
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_CHUNK_BYTES = 1 << 20
+
+
+class Shelf(Protocol):
+    """Where bytes lie. Everything may raise OSError; reading what is not there raises FileNotFoundError."""
+
+    shown: str
+
+    def holds(self, digest: str) -> bool:
+        """Whether the right bytes lie there already."""
+
+    def write(self, digest: str, data: bytes) -> None: ...
+
+    def write_file(self, digest: str, path: Path) -> None: ...
+
+    def read(self, digest: str) -> bytes: ...
+
+    def size_bytes(self, digest: str) -> int | None: ...
+
+
+class RemoteShelf(Shelf, Protocol):
+    """Bytes that lie on another machine."""
+
+    def chunks(self, digest: str) -> Iterator[bytes]: ...
+
+
+#: Takes a path at which nothing is, and writes a file there.
+Write = Callable[[Path], None]
+
+
+class Unreachable(OSError):
+    """A shelf that cannot be used, and what to do about it; ``strerror`` says why."""
+
+    def __init__(self, why: str, *, remedy: str) -> None:
+        super().__init__(None, why)
+        self.remedy = remedy
+
+
+@contextlib.contextmanager
+def reachable(shown: str) -> Iterator[None]:
+    """Raise StoreUnavailable where the block raises OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            "the store can be reached and has room",
+            value=f"{shown}: {error.strerror or type(error).__name__}",
+            remedy=getattr(
+                error, "remedy", "Check that it is mounted or reachable, writable and not full, then retry."
+            ),
+        ) from error
+
+
+def require_digest(digest: str) -> None:
+    """Raise StoreError unless *digest* is ``sha256:<64 hex digits>``."""
+    if not _DIGEST.fullmatch(digest):
+        raise StoreError("an artifact is named by its digest", value=digest, remedy="Pass sha256:<64 hex digits>.")
+
+
+def place_of(digest: str) -> str:
+    """The name of the bytes of *digest* below a store's root."""
+    name = digest.removeprefix("sha256:")
+    return f"sha256/{name[:2]}/{name[2:]}"
+
+
+def missing(shown: str, digest: str) -> StoreError:
+    return StoreError(
+        "an artifact is in the store", value=f"no {digest} in {shown}", remedy="Restore it, or run the step again."
+    )
+
+
+def altered(shown: str, digest: str) -> StoreError:
+    return StoreError(
+        "an artifact's bytes are those of its digest",
+        value=f"{digest} in {shown} was altered",
+        remedy="Run the step that made it again, and find out who writes there.",
+    )
+
+
+def chunks(source: IO[bytes]) -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def digest_of_file(source: IO[bytes]) -> str:
+    return f"sha256:{hashlib.file_digest(source, 'sha256').hexdigest()}"  # type: ignore[arg-type]

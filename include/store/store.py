@@ -1,0 +1,227 @@
+"""The store itself, over whatever keeps its bytes."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from include.core.errors import DeclarationError, StoreError
+from include.core.records import ResultAddresses
+from include.store.bucket import Bucket
+from include.store.folder import Folder
+from include.store.remote import ATOMIC_PROTOCOLS, Remote
+from include.store.shelf import RemoteShelf, Write, altered, digest_of_file, missing, reachable, require_digest
+
+#: The longest life of an address that S3 signs.
+LONGEST_LIFETIME = timedelta(days=7)
+
+
+class Store:
+    """Artifacts by digest (``sha256:<64 hex digits>``), shared by threads, processes and machines.
+
+    Every method raises :class:`~include.core.errors.StoreUnavailable` when the store cannot be reached or written.
+    """
+
+    def __init__(self, url: str | os.PathLike[str], *, cache: Path | None = None) -> None:
+        """*url* is a local folder, ``file://`` or an object store's URL; nothing is touched yet.
+
+        *cache* is a local folder for :meth:`path` and :meth:`put_made` of a remote store.
+
+        Raises:
+            StoreError: no such kind of store.
+        """
+        self._shelf = _shelf(os.fspath(url))
+        self._cache = None if cache is None else Folder(cache)
+
+    def put(self, data: bytes) -> str:
+        """Keep *data*; its digest. Keeping the same bytes again changes nothing, unless what lay there was altered."""
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        with reachable(self._shelf.shown):
+            if not self._shelf.holds(digest):
+                self._shelf.write(digest, data)
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Keep the bytes of the local file *path*, read in chunks; their digest. As :meth:`put`.
+
+        Raises:
+            StoreError: the file cannot be read, or changed while it was.
+        """
+        try:
+            with path.open("rb") as source:
+                digest = digest_of_file(source)
+        except OSError as error:
+            raise StoreError(
+                "a file to keep can be read", value=f"{path}: {error.strerror}", remedy="Check its path and mode."
+            ) from error
+        with reachable(self._shelf.shown):
+            if not self._shelf.holds(digest):
+                self._shelf.write_file(digest, path)
+        return digest
+
+    def put_made(self, write: Write) -> str:
+        """Keep the file that *write* makes at the path that it is given; its digest. As :meth:`put`.
+
+        Nothing lies at that path yet. It is in the store's own folder (of a remote store: its cache), so that what a
+        kill leaves there is closed to others, and cleared.
+
+        Raises:
+            StoreError: the store is remote and has no cache.
+        """
+        if isinstance(self._shelf, Folder):
+            with reachable(self._shelf.shown):
+                return self._shelf.write_made(write)
+        cache = self._require_cache(self._shelf)
+        with reachable(f"{self._shelf.shown} through the cache {cache.shown}"):
+            digest = cache.write_made(write)
+            if not self._shelf.holds(digest):
+                self._shelf.write_file(digest, cache.place(digest))
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of *digest*, verified.
+
+        Raises:
+            StoreError: they are not there, or not what was kept.
+        """
+        with self._reading(digest):
+            data = self._shelf.read(digest)
+        if f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
+            raise altered(self._shelf.shown, digest)
+        return data
+
+    def path(self, digest: str) -> Path:
+        """A local file with the bytes of *digest*, verified now; not to be written. A remote store fills its cache.
+
+        Raises:
+            StoreError: they are not there, not what was kept, or the store is remote and has no cache.
+        """
+        if isinstance(self._shelf, Folder):
+            with self._reading(digest):
+                path = self._shelf.place(digest)
+                with path.open("rb") as file:
+                    found = digest_of_file(file)
+            if found != digest:
+                raise altered(self._shelf.shown, digest)
+            return path
+        return self._cached(digest, self._shelf)
+
+    def has(self, digest: str) -> bool:
+        """Whether bytes lie under *digest*; reading them verifies them."""
+        require_digest(digest)
+        with reachable(self._shelf.shown):
+            return self._shelf.size_bytes(digest) is not None
+
+    def size_bytes(self, digest: str) -> int:
+        """The size of what lies under *digest*.
+
+        Raises:
+            StoreError: nothing does.
+        """
+        with self._reading(digest):
+            size = self._shelf.size_bytes(digest)
+        if size is None:
+            raise missing(self._shelf.shown, digest)
+        return size
+
+    def require_issuing(self, lifetime: timedelta) -> None:
+        """Check that :meth:`read_address` and :meth:`result_addresses` give addresses that live so long.
+
+        Raises:
+            DeclarationError: this kind of store gives no addresses, or none of that life.
+        """
+        self._issuing(lifetime)
+
+    def read_address(self, digest: str, *, lifetime: timedelta) -> str:
+        """An address from which whoever holds it reads the artifact *digest*, for *lifetime* from now: a secret.
+
+        Raises:
+            DeclarationError: this kind of store gives no addresses, or none of that life.
+        """
+        require_digest(digest)
+        with reachable(self._shelf.shown):
+            return self._issuing(lifetime).read_address(digest, lifetime=lifetime)
+
+    def result_addresses(self, name: str, *, lifetime: timedelta) -> ResultAddresses:
+        """Addresses at which whoever holds them writes the result *name* (a digest), once, and reads it.
+
+        Raises:
+            DeclarationError: as :meth:`read_address`.
+        """
+        require_digest(name)
+        with reachable(self._shelf.shown):
+            return self._issuing(lifetime).result_addresses(name, lifetime=lifetime)
+
+    def result(self, name: str) -> bytes | None:
+        """What was written as the result *name*, unverified; ``None``: nothing was.
+
+        Raises:
+            DeclarationError: this kind of store has no results.
+        """
+        require_digest(name)
+        with reachable(self._shelf.shown):
+            return self._issuing().result(name)
+
+    def remove_result(self, name: str) -> None:
+        """Let the result *name* be written again."""
+        require_digest(name)
+        with reachable(self._shelf.shown):
+            self._issuing().remove_result(name)
+
+    def _issuing(self, lifetime: timedelta = timedelta(0)) -> Bucket:
+        if not isinstance(self._shelf, Bucket):
+            raise DeclarationError(
+                "a store that others reach by addresses of limited life is a bucket of S3",
+                value=self._shelf.shown,
+                remedy="Set TRAINYARD_VAULT to s3://<bucket>/<folder>.",
+            )
+        if lifetime > LONGEST_LIFETIME:
+            raise DeclarationError(
+                f"an address lives {LONGEST_LIFETIME.days} days at most",
+                value=lifetime,
+                remedy="Lower `maximum_minutes` of the project's Compute.",
+            )
+        return self._shelf
+
+    def _require_cache(self, shelf: RemoteShelf) -> Folder:
+        if self._cache is None:
+            raise StoreError(
+                "a remote store needs a cache to give a local path", value=shelf.shown, remedy="Pass `cache`."
+            )
+        return self._cache
+
+    def _cached(self, digest: str, shelf: RemoteShelf) -> Path:
+        cache = self._require_cache(shelf)
+        require_digest(digest)
+        with reachable(f"{shelf.shown} through the cache {cache.shown}"):
+            if not cache.holds(digest):
+                if shelf.size_bytes(digest) is None:
+                    raise missing(shelf.shown, digest)
+                cache.write_from(digest, shelf.chunks(digest), origin=shelf.shown)
+            return cache.place(digest)
+
+    @contextlib.contextmanager
+    def _reading(self, digest: str) -> Iterator[None]:
+        require_digest(digest)
+        with reachable(self._shelf.shown):
+            try:
+                yield
+            except FileNotFoundError as error:
+                raise missing(self._shelf.shown, digest) from error
+
+
+def _shelf(url: str) -> Folder | Remote:
+    protocol, separator, rest = url.partition("://")
+    if not separator:
+        return Folder(Path(url).absolute())
+    if protocol in ("file", "local"):
+        return Folder(Path(rest).absolute())
+    if protocol not in ATOMIC_PROTOCOLS:
+        raise StoreError(
+            "a store is a local folder or an object store",
+            value=f"protocol {protocol!r}",
+            remedy=f"Use a folder, file:// or one of {', '.join(sorted(ATOMIC_PROTOCOLS))}.",
+        )
+    return Bucket(url) if protocol in ("s3", "s3a") else Remote(url)

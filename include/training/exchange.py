@@ -1,0 +1,134 @@
+"""Reading and writing at addresses of limited life, by HTTP. No address is part of an error or a line of output."""
+
+import errno
+import hashlib
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from include.core.errors import AccessDenied, StoreError, StoreUnavailable, TrainingError
+
+_TIMEOUT_SECONDS = 60
+_CHUNK_BYTES = 1 << 20
+#: Answers after which the same request may succeed.
+_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+
+Answer = TypeVar("Answer")
+
+
+class Exchange:
+    """Requests that are repeated with growing pauses for *patience_seconds* where the store is out of reach.
+
+    Every method raises:
+        StoreUnavailable: it stayed out of reach.
+        AccessDenied: the store refuses the address: its life has ended, or its conditions are not met.
+    """
+
+    def __init__(self, *, patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
+
+    def download(self, address: str, path: Path, *, digest: str) -> None:
+        """Write what lies at *address* to *path*.
+
+        Raises:
+            StoreError: it is not what *digest* names, or is not there.
+        """
+
+        def fetch() -> bool:
+            hashed = hashlib.sha256()
+            with _answer("GET", address) as answer, path.open("wb") as file:
+                while chunk := answer.read(_CHUNK_BYTES):
+                    hashed.update(chunk)
+                    file.write(chunk)
+                if answer.length:  # urllib takes a body that breaks off for a whole one
+                    raise http.client.IncompleteRead(b"")
+            if f"sha256:{hashed.hexdigest()}" != digest:
+                raise StoreError(
+                    "an input's bytes are those of its digest",
+                    value=f"{digest} was altered",
+                    remedy="Run the step `plan` again, and find out who writes in the vault.",
+                )
+            return True
+
+        if self._repeated(fetch) is None:
+            raise StoreError("an input is in the vault", value=f"no {digest}", remedy="Run the step `plan` again.")
+
+    def result(self, address: str) -> bytes | None:
+        """The result at *address*; ``None``: none was written."""
+
+        def fetch() -> bytes:
+            with _answer("GET", address) as answer:
+                return bytes(answer.read())
+
+        return self._repeated(fetch)
+
+    def write_result(self, address: str, data: bytes, *, read: str) -> None:
+        """Write *data* as the result at *address*, which is that of *read*. One that is there already stays.
+
+        Raises:
+            TrainingError: the one that is there is another.
+        """
+
+        def send() -> bool:
+            try:
+                with _answer("PUT", address, data):
+                    return True
+            except urllib.error.HTTPError as error:
+                if error.code == 412:
+                    return False
+                raise
+
+        if self._repeated(send) is not True and self.result(read) != data:
+            raise TrainingError(
+                "the same trial has the same result wherever it is trained",
+                value="another result of this trial is stored",
+                remedy="Compare the images and processors that trained it: one of them computes otherwise.",
+            )
+
+    def _repeated(self, request: Callable[[], Answer]) -> Answer | None:
+        """What *request* returns; ``None`` where nothing lies at its address."""
+        pause, left = 0.5, self._patience_seconds
+        while True:
+            try:
+                return request()
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    return None
+                if error.code not in _TRANSIENT:
+                    raise AccessDenied(
+                        "the store accepts the addresses of the order",
+                        value=f"HTTP {error.code}",
+                        remedy="Order the shard again: clear its task.",
+                    ) from None
+                why = f"HTTP {error.code}"
+            except (OSError, http.client.HTTPException) as error:
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise StoreUnavailable(
+                        "there is room for a shard's inputs where it is trained",
+                        value=os.strerror(errno.ENOSPC),
+                        remedy="Raise `ephemeral_storage_mib` of the project's Compute.",
+                    ) from None
+                # A name, never the text: it may hold the address.
+                why = type(getattr(error, "reason", error)).__name__
+            if left <= 0:
+                raise StoreUnavailable(
+                    "the store can be reached from where the shard is trained",
+                    value=why,
+                    remedy="Check that it runs, and that the namespace's network policy lets training pods reach it.",
+                ) from None
+            time.sleep(pause)
+            left, pause = left - pause, min(2 * pause, 15)
+
+
+def _answer(method: str, address: str, data: bytes | None = None) -> http.client.HTTPResponse:
+    if not address.startswith(("http://", "https://")):
+        raise StoreError("an address is one of HTTP", value="another scheme", remedy="Order the shard again.")
+    headers = {} if data is None else {"If-None-Match": "*", "Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(address, data=data, method=method, headers=headers)  # noqa: S310  # checked above
+    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
+    return answer

@@ -1,0 +1,90 @@
+"""The document of an order: all that a process needs to train one shard, and all that it may reach."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from include.core.canonical import digest_of, encode, record_digest
+from include.core.errors import TrainingError
+from include.core.project import Objective
+from include.core.records import PlannedTrial, ResultAddresses, Shard, Trial, TrialState
+
+#: What decides the losses of a trial, given its data and parameters.
+_ENGINE_FILES = ("booster.py", "metrics.py", "trial.py")
+_ENGINE_PACKAGES = ("lightgbm", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One shard to train elsewhere. It holds addresses that open the vault until ``expires_at``: a secret.
+
+    ``number`` is the shard's place in the plan, ``code`` the digest of the code that the run began with, ``engine``
+    that of :func:`engine` where it was ordered. ``artifacts`` are addresses by digest, ``results`` those of the trials
+    without an outcome, by trial id; ``recorded`` are the other trials' outcomes.
+    """
+
+    order_id: str
+    plan: str
+    number: int
+    code: str
+    engine: str
+    expires_at: datetime
+    threads: int
+    shard: Shard
+    artifacts: Mapping[str, str] = field(repr=False)
+    results: Mapping[str, ResultAddresses] = field(repr=False)
+    recorded: tuple[Trial, ...]
+
+
+def engine() -> str:
+    """The digest of what computes the losses of a trial in this process: our code, and the packages that it calls."""
+    folder = Path(__file__).parent
+    files = [(name, sha256((folder / name).read_bytes()).hexdigest()) for name in _ENGINE_FILES]
+    return record_digest([*files, *((name, version(name)) for name in _ENGINE_PACKAGES)])
+
+
+def write(document: Document) -> tuple[str, bytes]:
+    """The digest and the bytes of *document*."""
+    data = encode(document)
+    return digest_of(data), data
+
+
+def read(data: bytes, *, digest: str) -> Document:
+    """The document that *digest* names.
+
+    Raises:
+        TrainingError: *data* is not what was ordered.
+    """
+    if digest_of(data) != digest:
+        raise TrainingError(
+            "the order is the one that was recorded",
+            value=f"{digest_of(data)}, not {digest}",
+            remedy="Order the shard again: clear its task.",
+        )
+    fields = json.loads(data)
+    # By hand: pydantic, which reads records elsewhere, is not where shards are trained.
+    return Document(
+        **{name: fields[name] for name in ("order_id", "plan", "number", "code", "engine", "threads", "artifacts")},
+        expires_at=datetime.fromisoformat(fields["expires_at"]),
+        shard=_shard(fields["shard"]),
+        results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},
+        recorded=tuple(_trial(each) for each in fields["recorded"]),
+    )
+
+
+def _shard(fields: dict[str, Any]) -> Shard:
+    return Shard(
+        **{name: fields[name] for name in ("binned", "binned_validation", "reduction", "seed")},
+        objective=Objective(fields["objective"]),
+        rungs=tuple(fields["rungs"]),
+        trials=tuple(PlannedTrial(**each) for each in fields["trials"]),
+    )
+
+
+def _trial(fields: dict[str, Any]) -> Trial:
+    return Trial(**{**fields, "state": TrialState(fields["state"]), "losses": tuple(fields["losses"])})
