@@ -10,6 +10,9 @@ from include.core.errors import DeclarationError
 if TYPE_CHECKING:
     import ibis
 
+#: No verdict rests on fewer matured days: days of one week are too alike to tell chance from drift.
+LEAST_DAYS = 20
+
 #: Takes Ibis tables, one per parameter, each named like a dataset; returns an Ibis table.
 Expression = Callable[..., "ibis.Table"]
 
@@ -182,6 +185,58 @@ class Gates:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When the champion's figures on matured days ask for a retraining, and when its inputs warn a human.
+
+    Judged are the last ``days`` matured days after those that the champion was evaluated on, each day counting once
+    whatever its rows; with fewer than ``minimum_days`` nothing is decided. A retraining is asked for where the mean
+    daily excess loss (the loss minus the loss that the model itself expects; for a regression minus that of its
+    evaluation) is above ``excess_loss``, or the mean prediction lies further than ``calibration_gap`` from the mean
+    label; both in the units of loss and label, both limits still accepted. ``None``: that figure does not decide.
+
+    Inputs only warn: a feature has drifted if the newest week's population stability index against the training rows is
+    above ``psi`` and above ``psi_factor`` times its own greatest in the ``baseline_weeks`` before, drifted weeks left
+    out. ``calendar`` names features that move with the season by themselves: they are not judged.
+
+    A retraining is asked for at most every ``cooldown_days``, and at most ``monthly_budget`` times in any 30 days.
+    """
+
+    excess_loss: float | None
+    calibration_gap: float | None
+    days: int = 28
+    minimum_days: int = 20
+    psi: float = 0.1
+    psi_factor: float = 1.5
+    baseline_weeks: int = 8
+    calendar: tuple[str, ...] = ()
+    cooldown_days: int = 20
+    monthly_budget: int = 1
+
+    def __post_init__(self) -> None:
+        limits = [limit for limit in (self.excess_loss, self.calibration_gap) if limit is not None]
+        _require(
+            bool(limits) and min(limits) > 0,
+            "a figure decides, and its limit is above 0",
+            f"excess_loss {self.excess_loss}, calibration_gap {self.calibration_gap}",
+            "Give at least one limit.",
+        )
+        _require(
+            LEAST_DAYS <= self.minimum_days <= self.days,
+            f"a verdict rests on {LEAST_DAYS} days at least",
+            f"minimum_days {self.minimum_days} of {self.days}",
+            "Raise `minimum_days`, or `days`.",
+        )
+        _require(self.psi > 0 and self.psi_factor >= 1, "psi is above 0, psi_factor at least 1", self.psi, "Raise it.")
+        _require(self.baseline_weeks >= 4, "a baseline has at least 4 weeks", self.baseline_weeks, "Raise it.")
+        _require(
+            self.cooldown_days >= 1 and self.monthly_budget >= 0,
+            "cooldown_days is at least 1, monthly_budget at least 0",
+            f"{self.cooldown_days} and {self.monthly_budget}",
+            "Raise them.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Compute:
     """What one training shard may take, and for how long, where the deployment places it in a pod.
 
@@ -229,7 +284,8 @@ class Project:
     """A model that a team declares: a folder under ``include/projects`` whose package holds ``PROJECT``.
 
     ``name`` equals the folder's name. ``purpose`` is what the data may be used for, in a sentence that a steward reads;
-    it is bound into every grant. ``owner`` is the team that answers.
+    it is bound into every grant. ``owner`` is the team that answers. ``drift`` says when the champion is retrained;
+    ``None``: nobody watches it.
     """
 
     name: str
@@ -241,6 +297,7 @@ class Project:
     gates: Gates
     window: Window = field(default_factory=Window)
     expectations: tuple[Expectation, ...] = ()
+    drift: DriftPolicy | None = None
     operations: Operations = field(default_factory=Operations)
 
     def __post_init__(self) -> None:

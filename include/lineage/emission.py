@@ -122,7 +122,12 @@ def event(
 
 def run_uuid(run: Run, step: str) -> str:
     """The OpenLineage run id of *step* of *run*: the same each time."""
-    return str(uuid.uuid5(_RUNS, f"{run.project}/{run.run_id}/{step}"))
+    return step_uuid(run.project, run.run_id, step)
+
+
+def step_uuid(project: str, run_id: str, step: str) -> str:
+    """:func:`run_uuid`, of a run that is known by its id alone."""
+    return str(uuid.uuid5(_RUNS, f"{project}/{run_id}/{step}"))
 
 
 def night_of(run: Run) -> RunReference:

@@ -1,7 +1,8 @@
-"""Hands the lineage events of the ledger on."""
+"""The lineage events of the ledger: handed on, and drawn."""
 
 from pathlib import Path
 
+from include.lineage.graph import Graph, graph_of
 from include.settings import Settings
 
 
@@ -18,3 +19,18 @@ def deliver(settings: Settings) -> int:
     if settings.lineage.startswith(("http://", "https://")):
         return deliver_to_endpoint(ledger, settings.lineage)
     return deliver_to_file(ledger, Path(settings.lineage))
+
+
+def graph(settings: Settings, project: str, *, run: str | None = None) -> Graph:
+    """The lineage of a run of *project* (none: of the last one), as the ledger has it, with the runs it builds on.
+
+    Raises:
+        DeclarationError: the ledger has no lineage of such a run.
+        LedgerUnavailable: the ledger's database cannot be reached.
+    """
+    from include.core.events import LineageEmitted
+    from include.ledger import Ledger
+
+    entries = Ledger.open(settings.ledger).read("lineage")
+    events = (entry.event.event for entry in entries if isinstance(entry.event, LineageEmitted))
+    return graph_of(events, project=project, run=run)

@@ -3,22 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from include.core.project import Objective
+from include.data.losses import Numbers, row_losses
 
-Numbers = NDArray[np.float64]
-
-#: Probabilities are kept this far from 0 and 1, so that a log loss stays finite.
-_EDGE = 1e-15
-
-
-def row_losses(objective: Objective, label: Numbers, prediction: Numbers) -> Numbers:
-    """The deciding loss of each row: log loss (binary) or absolute error (regression); lower is better."""
-    if objective is Objective.REGRESSION:
-        return np.abs(label - prediction)
-    probability = np.clip(prediction, _EDGE, 1 - _EDGE)
-    return -np.where(label > 0, np.log(probability), np.log1p(-probability))
+__all__ = ["Numbers", "auc", "deciding_metric", "metrics", "row_losses", "scorable"]
 
 
 def deciding_metric(objective: Objective) -> str:

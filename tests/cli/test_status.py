@@ -37,3 +37,9 @@ def test_explain_reads_no_data_and_shows_ranges_in_words(adopted: Shop) -> None:
     done = adopted.call("explain", "returns")
     assert done.returncode == 0, done.stderr
     assert "0.02 to 0.2, on a logarithmic scale" in done.stdout
+
+
+def test_lineage_of_what_never_ran_is_refused_in_words(adopted: Shop) -> None:
+    done = adopted.call("lineage", "returns")
+    assert done.returncode == 1
+    assert "lineage is drawn of a run that has recorded some" in done.stderr

@@ -1,6 +1,7 @@
 """Will a flight from New York arrive 15 minutes late or more? Asked one hour before its scheduled departure."""
 
 from include.core.project import (
+    DriftPolicy,
     Expectation,
     FeatureGroup,
     FloatRange,
@@ -48,6 +49,11 @@ PROJECT = Project(
         reduction=4,  # over eight nights its picks lose .0007 of log loss against training every trial fully
     ),
     gates=Gates(margin=0.002, floor_loss=0.65, floor_auc=0.6, auc_guard=0.01, minimum_days=20),
+    drift=DriftPolicy(
+        excess_loss=0.03,
+        calibration_gap=0.05,
+        calendar=("weekday", "hour_of_week"),
+    ),
     expectations=(
         Expectation(
             dataset="flights",

@@ -1,6 +1,7 @@
 """How warm will it be at each of New York's airports in 24 hours? Asked after every hourly observation."""
 
 from include.core.project import (
+    DriftPolicy,
     FeatureGroup,
     FloatRange,
     Gates,
@@ -42,5 +43,6 @@ PROJECT = Project(
         rungs=(50, 100, 200),
     ),
     gates=Gates(margin=0.1, floor_loss=9.0, minimum_days=20),
+    drift=DriftPolicy(excess_loss=1.0, calibration_gap=2.0),
     operations=Operations(schedule="30 4 * * *"),
 )

@@ -1,0 +1,45 @@
+"""``lineage``: what a run took and made, in words or as a picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from include.core.errors import DeclarationError
+from include.settings import Settings
+
+console = Console(highlight=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(lineage)
+
+
+def lineage(
+    project: Annotated[str, typer.Argument(help="A project that has run.")],
+    run: Annotated[str | None, typer.Option(help="The run's id. Default: the last run.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw it to this file, which any browser shows.")] = None,
+) -> None:
+    """Show what a run of PROJECT was made of, from production data to the registered model and its verdicts."""
+    from include.lineage.drawing import lines_of, svg_of
+    from include.runtime.lineage import graph
+
+    found = graph(Settings.from_environment(), project, run=run)
+    console.print(f"run [bold]{found.run}[/bold], from what the data knew at {found.instant}", soft_wrap=True)
+    if svg is None:
+        for line in lines_of(found):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
+        console.print("with --svg FILE it is drawn", markup=False)
+        return
+    draft = svg.with_name(f".{svg.name}.draft")
+    try:
+        draft.write_text(svg_of(found), encoding="utf-8")
+        draft.replace(svg)
+    except OSError as error:
+        raise DeclarationError(
+            "a picture is written where there is a folder that may be written",
+            value=f"{svg}: {error.strerror}",
+            remedy="Name another file.",
+        ) from None
+    console.print(f"{len(found.steps)} steps and {len(found.datasets)} data sets drawn to {svg}", soft_wrap=True)

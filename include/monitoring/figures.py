@@ -1,0 +1,95 @@
+"""How a model did on a day, and the reference that later days are held against."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.core.project import Objective
+from include.core.records import DayFigures, Days, Evaluation, Reference, Split
+from include.data.losses import Numbers, expected_row_losses, row_losses
+from include.monitoring.profile import LEAST_GROUP, profile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The columns of a reference's holdout.
+LABEL, SCORE = "label", "score"
+
+
+class Rows(Protocol):
+    """Labelled rows, sorted by day (:class:`include.training.matrix.Rows`).
+
+    ``table`` holds the feature columns, ``label`` a number a row, ``day`` the ordinal of each row's UTC day.
+    """
+
+    @property
+    def table(self) -> "pa.Table": ...
+
+    @property
+    def label(self) -> Numbers: ...
+
+    @property
+    def day(self) -> NDArray[np.int32]: ...
+
+
+def day_figures(
+    objective: Objective, *, day: NDArray[np.int32], label: Numbers, score: Numbers
+) -> tuple[DayFigures, ...]:
+    """How predictions *score* did against *label*, by day, in the days' order.
+
+    All three hold one number a row; *day* holds ordinals. Rows whose label is NaN are left out, and days with fewer
+    than 20 others: they would tell of few. The rows' order within a day changes no figure but by rounding.
+    """
+    known = ~np.isnan(label)
+    days, position, rows = np.unique(day[known], return_inverse=True, return_counts=True)
+    label, score = label[known], score[known]
+
+    def mean(values: Numbers) -> Numbers:
+        means: Numbers = np.bincount(position, weights=values, minlength=len(days)) / rows
+        return means
+
+    loss, labels, scores = mean(row_losses(objective, label, score)), mean(label), mean(score)
+    expected = mean(expected_row_losses(score)) if objective is Objective.BINARY else None
+    return tuple(
+        DayFigures(
+            day=date.fromordinal(int(days[index])),
+            rows=int(rows[index]),
+            loss=float(loss[index]),
+            expected_loss=None if expected is None else float(expected[index]),
+            mean_score=float(scores[index]),
+            mean_label=float(labels[index]),
+        )
+        for index in range(len(days))
+        if rows[index] >= LEAST_GROUP
+    )
+
+
+def reference_of(
+    *,
+    project: str,
+    evaluation: Evaluation,
+    evaluation_digest: str,
+    split: Split,
+    learnt: Rows,
+    holdout: Rows,
+    score: Numbers,
+) -> Reference:
+    """What the live rows of the evaluated model are held against.
+
+    *learnt* are the rows of the training and validation days, *holdout* those of the holdout, *score* the model's
+    predictions for the latter. Same inputs, same reference.
+    """
+    import pyarrow as pa
+
+    days = Days(first=split.train.first, last=split.validation.last)
+    outcomes = pa.table({LABEL: holdout.label, SCORE: score})
+    return Reference(
+        project=project,
+        evaluation=evaluation_digest,
+        objective=evaluation.objective,
+        learnt=profile(learnt.table, days),
+        holdout=profile(outcomes, split.holdout),
+        holdout_days=day_figures(evaluation.objective, day=holdout.day, label=holdout.label, score=score),
+    )
