@@ -58,18 +58,26 @@ class AccessGranted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRefused(Event):
+    """``envelope`` is a DSSE envelope (JSON) over the refusal; ``None``: recorded when refusals were not signed."""
+
     kind: ClassVar[str] = "access_refused"
+    version: ClassVar[int] = 2
     request_id: str
     steward: str
     reason: str
+    envelope: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRevoked(Event):
+    """``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed."""
+
     kind: ClassVar[str] = "access_revoked"
+    version: ClassVar[int] = 2
     grant_id: str
     steward: str
     reason: str
+    envelope: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,75 +1,25 @@
 """Whether a scope may be read now: requests, verified grants and adopted contracts, folded from the ledger."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from include.core.canonical import decode, record_digest
-from include.core.errors import AccessDenied, AuthorityError, LedgerConflict
+from include.core.canonical import record_digest
+from include.core.errors import AccessDenied, LedgerConflict
 from include.core.events import (
     AccessGranted,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
-    ContractAdopted,
     Event,
 )
 from include.core.records import DatasetScope, Grant, Scope
+from include.governance.decisions import Adoption, Decisions, proven_adoption
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
-
-#: What the authority's envelopes are about; part of what is signed, so that none passes for another.
-GRANT_TYPE = "application/vnd.trainyard.grant+json"
-ADOPTION_TYPE = "application/vnd.trainyard.contract-adoption+json"
 
 _ACCESS_KINDS: tuple[type[Event], ...] = (AccessRequested, AccessGranted, AccessRefused, AccessRevoked)
 #: How often a writer folds again when others append at the same moment.
 ATTEMPTS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
-    """What the authority signs when a contract takes effect.
-
-    ``position`` is the event's place in the contract's stream, so that an old envelope is worth nothing elsewhere.
-    """
-
-    dataset: str
-    contract_version: str
-    digest: str
-    stewards: tuple[str, ...]
-    adopted_by: str
-    position: int
-
-
-@dataclass(kw_only=True)
-class Decisions:
-    """The fold of one stream ``access/<project>/<dataset>``.
-
-    ``grants`` holds those whose signature holds and that stand where they belong; ``unproven`` counts the others, which
-    decide nothing.
-    """
-
-    version: int = 0
-    requests: dict[str, AccessRequested] = field(default_factory=dict)
-    grants: dict[str, Grant] = field(default_factory=dict)
-    refusals: dict[str, AccessRefused] = field(default_factory=dict)
-    revocations: dict[str, AccessRevoked] = field(default_factory=dict)
-    unproven: int = 0
-
-    @property
-    def open(self) -> tuple[AccessRequested, ...]:
-        """Requests that nobody has decided, oldest first."""
-        granted = {grant.request_id for grant in self.grants.values()}
-        return tuple(r for r in self.requests.values() if r.request_id not in granted | self.refusals.keys())
-
-    def in_force(self, now: datetime) -> tuple[Grant, ...]:
-        """Grants that hold *now* (UTC) and are not revoked."""
-        return tuple(
-            grant
-            for grant in self.grants.values()
-            if grant.grant_id not in self.revocations and grant.not_before <= now < grant.expires_at
-        )
 
 
 class Access:
@@ -82,7 +32,7 @@ class Access:
         """The adoption in effect, if the dataset's contract was ever adopted."""
         found = None
         for entry in self._ledger.read(f"contract/{dataset}"):
-            found = self._proven_adoption(dataset, entry) or found
+            found = proven_adoption(dataset, entry, self._verifier) or found
         return found
 
     def adopted(self, dataset: str) -> str | None:
@@ -114,6 +64,15 @@ class Access:
             if same and same[-1].request_id in decisions.refusals:
                 refusals.append(decisions.refusals[same[-1].request_id])
         return tuple(refusals)
+
+    def unasked(self, scope: Scope, *, now: datetime) -> tuple[DatasetScope, ...]:
+        """The datasets of *scope* that may not be read *now* (UTC) and that no open request asks for."""
+        return tuple(
+            dataset
+            for dataset in self.missing(scope, now=now)
+            if (scope.purpose, dataset)
+            not in [(r.purpose, r.scope) for r in self.decisions(scope.project, dataset.dataset).open]
+        )
 
     def missing(self, scope: Scope, *, now: datetime) -> tuple[DatasetScope, ...]:
         """The datasets of *scope* that may not be read *now* (UTC)."""
@@ -182,42 +141,10 @@ class Access:
             yield self._fold(owner, dataset, entries)
 
     def _fold(self, project: str, dataset: str, entries: Sequence[Entry]) -> Decisions:
-        decisions = Decisions()
+        decisions = Decisions(project=project, dataset=dataset)
         for entry in entries:
-            decisions.version = entry.stream_version
-            event = entry.event
-            if isinstance(event, AccessRequested):
-                decisions.requests.setdefault(event.request_id, event)
-            elif isinstance(event, AccessRefused):
-                decisions.refusals.setdefault(event.request_id, event)
-            elif isinstance(event, AccessRevoked):
-                decisions.revocations.setdefault(event.grant_id, event)
-            elif isinstance(event, AccessGranted):
-                grant = self._proven_grant(project, dataset, event)
-                if grant is None:
-                    decisions.unproven += 1
-                else:
-                    decisions.grants.setdefault(grant.grant_id, grant)
+            decisions.take(entry, self._verifier)
         return decisions
-
-    def _proven_grant(self, project: str, dataset: str, event: AccessGranted) -> Grant | None:
-        """The grant in the envelope, if the authority signed it and it stands in the stream that it is about."""
-        try:
-            payload = self._verifier.verify(event.envelope, GRANT_TYPE)
-            grant = decode(Grant, payload)
-        except (AuthorityError, ValueError):
-            return None
-        claimed = (event.grant_id, event.request_id, project, dataset)
-        return grant if claimed == (grant.grant_id, grant.request_id, grant.project, grant.scope.dataset) else None
-
-    def _proven_adoption(self, dataset: str, entry: Entry) -> Adoption | None:
-        if not isinstance(entry.event, ContractAdopted):
-            return None
-        try:
-            adoption = decode(Adoption, self._verifier.verify(entry.event.envelope, ADOPTION_TYPE))
-        except (AuthorityError, ValueError):
-            return None
-        return adoption if (adoption.dataset, adoption.position) == (dataset, entry.stream_version) else None
 
     def _lack(self, scope: Scope, dataset: DatasetScope, now: datetime) -> str:
         name, adopted = dataset.dataset, self.adopted(dataset.dataset)
@@ -236,7 +163,8 @@ class Access:
             f"{name}: {len(fitting)} grants in force for this purpose and contract, "
             f"{len(decisions.revocations)} revoked, {decisions.unproven} whose signature does not hold; "
             f"columns not granted: {', '.join(never) or 'none'}; "
-            f"days needed: {dataset.window_days or 'all'}, granted: {', '.join(days) or 'none'}"
+            f"days needed: {dataset.window_days or 'all'}, granted: {', '.join(days) or 'none'}; "
+            f"{_filed(decisions, scope.purpose, dataset)}"
         )
 
     def _remedy(self, missing: Sequence[DatasetScope]) -> str:
@@ -244,6 +172,17 @@ class Access:
         stewards = sorted({steward for adoption in adoptions if adoption for steward in adoption.stewards})
         whom = ", ".join(stewards) or "the stewards that the contract's file names"
         return f"Ask {whom} to adopt the contract and approve the request: `./trainyard approve`."
+
+
+def _filed(decisions: Decisions, purpose: str, dataset: DatasetScope) -> str:
+    """What became of the latest request for exactly this."""
+    same = [r.request_id for r in decisions.requests.values() if (r.purpose, r.scope) == (purpose, dataset)]
+    if not same:
+        return "never asked for"
+    if any(request.request_id == same[-1] for request in decisions.open):
+        return f"request {same[-1]} waits for a decision"
+    refusal = decisions.refusals.get(same[-1])
+    return f"request {same[-1]} was {f'refused by {refusal.steward}' if refusal else 'granted or superseded'}"
 
 
 def identifier(prefix: str, *seed: object) -> str:

@@ -14,15 +14,16 @@ from include.core.events import (
     Event,
 )
 from include.core.records import Contract, Grant, Treatment
-from include.governance.access import (
+from include.governance.access import ATTEMPTS, Access, crowded, identifier
+from include.governance.decisions import (
     ADOPTION_TYPE,
-    ATTEMPTS,
     GRANT_TYPE,
-    Access,
+    REFUSAL_TYPE,
+    REVOCATION_TYPE,
     Adoption,
     Decisions,
-    crowded,
-    identifier,
+    Refusal,
+    Revocation,
 )
 from include.governance.signing import Signer, Verifier
 from include.ledger import Ledger
@@ -125,7 +126,20 @@ class Authority:
             AuthorityError: *user* is no steward of the dataset, it is decided already, or *reason* is empty.
         """
         reason = _reason(reason)
-        self._decide(request_id, user, lambda *_: AccessRefused(request_id=request_id, steward=user, reason=reason))
+
+        def decide(_: AccessRequested, decisions: Decisions) -> Event:
+            refusal = Refusal(
+                project=decisions.project,
+                dataset=decisions.dataset,
+                request_id=request_id,
+                steward=user,
+                reason=reason,
+                position=decisions.version + 1,
+            )
+            envelope = self._signer.sign(REFUSAL_TYPE, encode(refusal))
+            return AccessRefused(request_id=request_id, steward=user, reason=reason, envelope=envelope)
+
+        self._decide(request_id, user, decide)
 
     def revoke(self, grant_id: str, *, user: str, reason: str) -> None:
         """End a grant now. Revoking it again changes nothing.
@@ -135,14 +149,13 @@ class Authority:
         """
         reason = _reason(reason)
         for _ in range(ATTEMPTS):
-            project, dataset, decisions = self._find(AccessGranted, grant_id)
-            self._require_adopted_steward(dataset, user)
+            decisions = self._find(AccessGranted, grant_id)
+            self._require_adopted_steward(decisions.dataset, user)
             if grant_id in decisions.revocations:
                 return
-            event = AccessRevoked(grant_id=grant_id, steward=user, reason=reason)
-            stream = f"access/{project}/{dataset}"
+            event = self._revoked(grant_id, user, reason, decisions)
             try:
-                self._ledger.append(stream, [event], expected_version=decisions.version)
+                self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
             except LedgerConflict:
                 continue
             return
@@ -150,31 +163,29 @@ class Authority:
 
     def _decide(self, request_id: str, user: str, decide: Callable[[AccessRequested, Decisions], Event]) -> None:
         for _ in range(ATTEMPTS):
-            project, dataset, decisions = self._find(AccessRequested, request_id)
-            self._require_adopted_steward(dataset, user)
+            decisions = self._find(AccessRequested, request_id)
+            self._require_adopted_steward(decisions.dataset, user)
             request = decisions.requests[request_id]
-            if request not in decisions.open:
-                refusal = decisions.refusals.get(request_id)
-                found = f"refused by {refusal.steward}" if refusal else "granted"
-                remedy = "To end a grant, revoke it; to undo a refusal, let the project ask again."
-                raise AuthorityError(f"request {request_id} is decided once", value=found, remedy=remedy)
+            _require_open(request, decisions)
             event = decide(request, decisions)
             try:
-                self._ledger.append(f"access/{project}/{dataset}", [event], expected_version=decisions.version)
+                self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
             except LedgerConflict:
                 continue
             return
         raise crowded(f"request {request_id}")
 
-    def _find(self, kind: type[AccessRequested] | type[AccessGranted], name: str) -> tuple[str, str, Decisions]:
+    def _find(self, kind: type[AccessRequested] | type[AccessGranted], name: str) -> Decisions:
         for entry in self._ledger.read_all(kinds=(kind,)):
             event = entry.event
             found = event.request_id if isinstance(event, AccessRequested) else getattr(event, "grant_id", None)
             if found == name:
                 _, project, dataset = entry.stream.split("/", 2)
-                return project, dataset, self._access.decisions(project, dataset)
+                return self._access.decisions(project, dataset)
         what = "request" if kind is AccessRequested else "grant"
-        raise AuthorityError(f"there is a {what} of that id", value=name, remedy="List them: `./trainyard status`.")
+        raise AuthorityError(
+            f"there is a {what} of that id", value=name, remedy="List them: `./trainyard access list`."
+        )
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
         adoption = Adoption(
@@ -193,6 +204,18 @@ class Authority:
             adopted_by=user,
             envelope=self._signer.sign(ADOPTION_TYPE, encode(adoption)),
         )
+
+    def _revoked(self, grant_id: str, user: str, reason: str, decisions: Decisions) -> AccessRevoked:
+        revocation = Revocation(
+            project=decisions.project,
+            dataset=decisions.dataset,
+            grant_id=grant_id,
+            steward=user,
+            reason=reason,
+            position=decisions.version + 1,
+        )
+        envelope = self._signer.sign(REVOCATION_TYPE, encode(revocation))
+        return AccessRevoked(grant_id=grant_id, steward=user, reason=reason, envelope=envelope)
 
     def _require_adopted_steward(self, dataset: str, user: str) -> None:
         adoption = self._access.adoption(dataset)
@@ -215,6 +238,18 @@ class Authority:
                 rule = f"{scope.dataset}: each column is read as its contract says"
                 remedy = "Refuse the request; the project's scope is to be derived again."
                 raise AuthorityError(rule, value=f"{name} as {treatment}", remedy=remedy)
+
+
+def _require_open(request: AccessRequested, decisions: Decisions) -> None:
+    if request in decisions.open:
+        return
+    if request in decisions.superseded:
+        remedy = "Decide about the later request: what this one asked for, the project's code no longer reads."
+        raise AuthorityError(f"request {request.request_id} still stands", value="superseded", remedy=remedy)
+    refusal = decisions.refusals.get(request.request_id)
+    found = f"refused by {refusal.steward}" if refusal else "granted"
+    remedy = "To end a grant, revoke it; to undo a refusal, let the project ask again."
+    raise AuthorityError(f"request {request.request_id} is decided once", value=found, remedy=remedy)
 
 
 def _require_steward(dataset: str, stewards: tuple[str, ...], user: str) -> None:

@@ -21,8 +21,17 @@ KINDS: Mapping[str, type[Event]] = {
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 }
 
+
+def _unsigned(fields: dict[str, Any]) -> dict[str, Any]:
+    """Refusals and revocations of version 1 were not signed."""
+    return fields | {"envelope": None}
+
+
 #: By kind and the version that it takes.
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("access_refused", 1): _unsigned,
+    ("access_revoked", 1): _unsigned,
+}
 
 
 def encode_event(event: Event) -> tuple[str, int, bytes]:

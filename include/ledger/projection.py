@@ -15,8 +15,8 @@ State = TypeVar("State")
 class Projection(Generic[State]):
     """The state after folding every entry up to ``position`` (inclusive), of *kinds* only if given.
 
-    *fold* is pure: it returns the next state and leaves the last one as it was. Whoever doubts a projection makes a new
-    one and compares.
+    *fold* returns the next state, and knows nothing but the last one and the entry. It may build it into the last one,
+    which nobody else then keeps. Whoever doubts a projection makes a new one and compares.
     """
 
     def __init__(

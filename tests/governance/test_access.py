@@ -12,7 +12,8 @@ from include.core.canonical import encode
 from include.core.errors import AccessDenied
 from include.core.events import AccessGranted, AccessRequested, ArtifactOpened, ContractAdopted
 from include.core.records import DatasetScope, Grant, Scope, Treatment
-from include.governance.access import ADOPTION_TYPE, GRANT_TYPE, Access, Adoption
+from include.governance.access import Access
+from include.governance.decisions import ADOPTION_TYPE, GRANT_TYPE, Adoption
 from include.governance.signing import Signer, create_key
 from tests.governance.conftest import NOW, PURPOSE, STEWARD, House, run_of
 
@@ -267,6 +268,18 @@ def test_a_denial_names_project_dataset_columns_and_whom_to_ask(house: House) ->
         house.access.require(scope, now=NOW)
     for part in ("'delays'", "flights", "columns not granted: distance", "days needed: 30", "Ask steward"):
         assert part in str(caught.value)
+
+
+def test_a_denial_names_the_request_and_what_became_of_it(house: House) -> None:
+    scope = house.scope()
+    with pytest.raises(AccessDenied, match="never asked for"):
+        house.access.require(scope, now=NOW)
+    (request_id,) = house.access.request(scope, requester="ada", now=NOW)
+    with pytest.raises(AccessDenied, match=f"request {request_id} waits for a decision"):
+        house.access.require(scope, now=NOW)
+    house.authority.refuse(request_id, user=STEWARD, reason="Too much")
+    with pytest.raises(AccessDenied, match=f"request {request_id} was refused by {STEWARD}"):
+        house.access.require(scope, now=NOW)
 
 
 def test_grants_of_a_project_are_those_in_force(house: House) -> None:

@@ -196,9 +196,13 @@ def _look(project: str, run_id: str) -> str | None:
     entry = platform.ledger.find(f"run/{project}/{run_id}")
     if entry is None or not isinstance(entry.event, RunStarted):
         return _OPEN  # the gate can begin the run now, and sees what it needs
-    if not steps.missing_access(platform, entry.event.run, now=now):
+    scope = steps.scope_of(platform, entry.event.run)
+    if not platform.access.missing(scope, now=now):
         return _OPEN
-    return _REFUSED if platform.access.refused(steps.scope_of(platform, entry.event.run)) else None
+    if platform.access.refused(scope):
+        return _REFUSED
+    # What was superseded by somebody else's asking is asked for again: the gate does so when it wakes.
+    return _OPEN if platform.access.unasked(scope, now=now) else None
 
 
 def _next_start(schedule: str, now: datetime) -> datetime:

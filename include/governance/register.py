@@ -1,0 +1,388 @@
+"""The register of access: what waits, what is in force and was used when, and all that was ever asked and decided.
+
+It shows; it decides nothing. What may be read is asked of :class:`~include.governance.access.Access`, and what may be
+decided of the authority, which both fold a whole stream each time. The register folds what is new since it last looked.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from include.core.errors import AuthorityError
+from include.core.events import (
+    AccessGranted,
+    AccessRefused,
+    AccessRequested,
+    AccessRevoked,
+    ArtifactOpened,
+    ContractAdopted,
+    DataOpened,
+    DataRead,
+    Event,
+)
+from include.core.records import Grant
+from include.governance.decisions import Adoption, Decisions, proven_adoption
+from include.governance.signing import Verifier
+from include.ledger import Entry, Ledger
+from include.ledger.projection import Projection
+
+_KINDS: tuple[type[Event], ...] = (
+    AccessRequested,
+    AccessGranted,
+    AccessRefused,
+    AccessRevoked,
+    ContractAdopted,
+    DataOpened,
+    DataRead,
+    ArtifactOpened,
+)
+
+
+class Standing(StrEnum):
+    """Where a request stands."""
+
+    WAITING = "waiting"
+    UNADOPTED = "waiting for its contract"  # it asks under a version that no steward has adopted yet
+    GRANTED = "granted"
+    REFUSED = "denied"
+    SUPERSEDED = "superseded"  # the project asked for something else since, or the contract was replaced
+
+
+class Proof(StrEnum):
+    """What vouches for a line of the history."""
+
+    SIGNED = "signed"
+    UNSIGNED = "not signed"  # nothing to prove (a request), or recorded before such decisions were signed
+    BROKEN = "signature does not hold"
+
+
+class Act(StrEnum):
+    """What happened."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    REFUSED = "denied"
+    REVOKED = "revoked"
+    ADOPTED = "contract adopted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the history. ``at`` (UTC) is when the ledger received it; ``subject`` the id that it is about.
+
+    ``who`` and ``reason`` are empty where the entry proves neither. ``project`` is empty for a contract.
+    """
+
+    position: int
+    at: datetime
+    act: Act
+    project: str
+    dataset: str
+    who: str
+    reason: str
+    subject: str
+    request_id: str
+    proof: Proof
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What receipts say of a grant: how often something was opened under it, and when, by which run, last.
+
+    ``rows`` are those of the last read of production data; ``None``: there was none, or it did not end.
+    """
+
+    count: int
+    last_at: datetime
+    last_run: str
+    last_step: str
+    rows: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A proven grant, its use so far, and who may revoke it; ``revoked_by`` and ``revocation`` if it was revoked."""
+
+    grant: Grant
+    use: Use | None
+    stewards: tuple[str, ...]
+    revoked_by: str | None
+    revocation: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request, where it stands, and what it compares with.
+
+    ``last`` is the last proven grant of the project for the dataset before it (whether or not it still holds), ``rows``
+    what was read at most of the dataset under that. ``stewards`` decide; ``adopted`` is the digest of the contract in
+    effect.
+    """
+
+    request: AccessRequested
+    at: datetime
+    standing: Standing
+    stewards: tuple[str, ...]
+    adopted: str | None
+    last: Grant | None
+    rows: int | None
+    grant: Held | None
+    refusal: AccessRefused | None
+
+
+@dataclass(kw_only=True)
+class _State:
+    """What is folded. ``places`` maps a request's or grant's id to its stream's project and dataset."""
+
+    streams: dict[tuple[str, str], Decisions] = field(default_factory=dict)
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    asked_at: dict[str, datetime] = field(default_factory=dict)
+    adoptions: dict[str, list[Adoption]] = field(default_factory=dict)
+    uses: dict[str, Use] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+
+
+class Register:
+    """The register of one ledger, for the threads of one process. What it returns is true at the moment of the call."""
+
+    def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
+        self._ledger, self._verifier = ledger, verifier
+        self._lock = threading.Lock()
+        self._projection = Projection(_State(), self._fold, kinds=_KINDS)
+
+    def catch_up(self) -> int:
+        """Fold what is new; the position of the ledger that is folded to. Every other call does it first."""
+        with self._lock:
+            self._projection.catch_up(self._ledger)
+            return self._projection.position
+
+    def adoption(self, dataset: str) -> Adoption | None:
+        """The adoption in effect."""
+        with self._lock:
+            return _in_effect(self._now(), dataset)
+
+    def waiting(self) -> tuple[Asked, ...]:
+        """The requests that wait for a decision, by project and dataset."""
+        with self._lock:
+            state = self._now()
+            asked = [
+                _asked(state, decisions, request)
+                for _, decisions in sorted(state.streams.items(), key=lambda item: item[0])
+                for request in decisions.open
+            ]
+        return tuple(one for one in asked if one.standing is not Standing.SUPERSEDED)
+
+    def request(self, request_id: str) -> Asked:
+        """The request of that id.
+
+        Raises:
+            AuthorityError: there is none.
+        """
+        with self._lock:
+            state = self._now()
+            place = state.places.get(request_id)
+            request = state.streams[place].requests.get(request_id) if place else None
+            if place is None or request is None:
+                remedy = "List them: `./trainyard access list`."
+                raise AuthorityError("there is a request of that id", value=request_id, remedy=remedy)
+            return _asked(state, state.streams[place], request)
+
+    def latest(self, project: str) -> tuple[Asked, ...]:
+        """The latest request of the project for each dataset that it ever asked for, by dataset."""
+        with self._lock:
+            state = self._now()
+            streams = sorted((key, found) for key, found in state.streams.items() if key[0] == project)
+            return tuple(
+                _asked(state, found, next(reversed(found.requests.values()))) for _, found in streams if found.requests
+            )
+
+    def grants(self, project: str | None = None, *, now: datetime) -> tuple[Held, ...]:
+        """The grants in force *now* (UTC), of one project or of all, by project and dataset."""
+        with self._lock:
+            state = self._now()
+            return tuple(
+                _held(state, decisions, grant)
+                for (owner, _), decisions in sorted(state.streams.items(), key=lambda item: item[0])
+                if project in (None, owner)
+                for grant in decisions.in_force(now)
+            )
+
+    def grant(self, grant_id: str) -> Held:
+        """The proven grant of that id, whether or not it still holds.
+
+        Raises:
+            AuthorityError: there is none.
+        """
+        with self._lock:
+            state = self._now()
+            place = state.places.get(grant_id)
+            grant = state.streams[place].grants.get(grant_id) if place else None
+            if place is None or grant is None:
+                remedy = "List them: `./trainyard access list`."
+                raise AuthorityError("there is a grant of that id", value=grant_id, remedy=remedy)
+            return _held(state, state.streams[place], grant)
+
+    def history(self, *, project: str | None = None, before: int | None = None, limit: int = 50) -> tuple[Line, ...]:
+        """At most *limit* lines, newest first: those of positions under *before*, of one project or of all."""
+        with self._lock:
+            lines = self._now().lines
+            return tuple(_newest(lines, project=project, before=before, limit=limit))
+
+    def projects(self) -> tuple[str, ...]:
+        """Who ever asked."""
+        with self._lock:
+            return tuple(sorted({project for project, _ in self._now().streams}))
+
+    def _now(self) -> _State:
+        return self._projection.catch_up(self._ledger)
+
+    def _fold(self, state: _State, entry: Entry) -> _State:
+        event = entry.event
+        if isinstance(event, ContractAdopted):
+            self._adopted(state, entry, event)
+        elif isinstance(event, DataOpened | DataRead | ArtifactOpened):
+            _used(state, entry, event)
+        else:
+            self._decided(state, entry)
+        return state
+
+    def _adopted(self, state: _State, entry: Entry, event: ContractAdopted) -> None:
+        dataset = entry.stream.partition("/")[2]
+        adoption = proven_adoption(dataset, entry, self._verifier)
+        if adoption is not None:
+            state.adoptions.setdefault(dataset, []).append(adoption)
+        state.lines.append(
+            Line(
+                position=entry.position,
+                at=entry.recorded_at,
+                act=Act.ADOPTED,
+                project="",
+                dataset=dataset,
+                who=adoption.adopted_by if adoption else "",
+                reason=f"version {adoption.contract_version}" if adoption else "",
+                subject=event.digest,
+                request_id="",
+                proof=Proof.SIGNED if adoption else Proof.BROKEN,
+            )
+        )
+
+    def _decided(self, state: _State, entry: Entry) -> None:
+        _, project, dataset = entry.stream.split("/", 2)
+        key = (project, dataset)
+        decisions = state.streams.setdefault(key, Decisions(project=project, dataset=dataset))
+        proven = decisions.take(entry, self._verifier)
+        line = _line(entry, decisions, proven)
+        if isinstance(entry.event, AccessRequested):
+            state.asked_at.setdefault(line.subject, entry.recorded_at)
+        if isinstance(entry.event, AccessRequested | AccessGranted):
+            state.places.setdefault(line.subject, key)
+        state.lines.append(line)
+
+
+def _line(entry: Entry, decisions: Decisions, proven: bool) -> Line:
+    event = entry.event
+    made = Line(
+        position=entry.position,
+        at=entry.recorded_at,
+        act=Act.REQUESTED,
+        project=decisions.project,
+        dataset=decisions.dataset,
+        who="",
+        reason="",
+        subject="",
+        request_id="",
+        proof=Proof.SIGNED if proven else Proof.BROKEN,
+    )
+    if isinstance(event, AccessRequested):
+        named = replace(made, subject=event.request_id, request_id=event.request_id)
+        return replace(named, who=event.requester, reason=event.purpose, proof=Proof.UNSIGNED)
+    if isinstance(event, AccessGranted):
+        grant = decisions.grants.get(event.grant_id) if proven else None
+        named = replace(made, act=Act.GRANTED, subject=event.grant_id, request_id=event.request_id)
+        return replace(named, who=grant.steward, reason=grant.reason) if grant else named
+    if isinstance(event, AccessRefused | AccessRevoked):
+        if not proven and event.envelope is None:
+            made = replace(made, proof=Proof.UNSIGNED)
+        if made.proof is not Proof.BROKEN:
+            made = replace(made, who=event.steward, reason=event.reason)
+    if isinstance(event, AccessRefused):
+        return replace(made, act=Act.REFUSED, subject=event.request_id, request_id=event.request_id)
+    if isinstance(event, AccessRevoked):
+        grant = decisions.grants.get(event.grant_id)
+        of_request = grant.request_id if grant else ""
+        return replace(made, act=Act.REVOKED, subject=event.grant_id, request_id=of_request)
+    raise TypeError(event.kind)
+
+
+def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOpened) -> None:
+    """A :class:`DataRead` tells of an opening that was counted already."""
+    step = event.step if isinstance(event, ArtifactOpened) else "snapshot"
+    for grant_id in event.grants if isinstance(event, ArtifactOpened) else (event.grant_id,):
+        last = state.uses.get(grant_id)
+        count = (last.count if last else 0) + (0 if last and isinstance(event, DataRead) else 1)
+        rows = event.rows if isinstance(event, DataRead) else (last.rows if last else None)
+        state.uses[grant_id] = Use(
+            count=count, last_at=entry.recorded_at, last_run=event.run_id, last_step=step, rows=rows
+        )
+
+
+def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Asked:
+    adoption = _in_effect(state, decisions.dataset)
+    granted = decisions.granted.get(request.request_id)
+    before = [grant for grant in decisions.grants.values() if grant.request_id != request.request_id]
+    asked_at = state.asked_at[request.request_id]
+    before = [grant for grant in before if state.asked_at.get(grant.request_id, asked_at) <= asked_at]
+    last = before[-1] if before else None
+    use = state.uses.get(last.grant_id) if last else None
+    return Asked(
+        request=request,
+        at=asked_at,
+        standing=_standing(state, decisions, request),
+        stewards=adoption.stewards if adoption else (),
+        adopted=adoption.digest if adoption else None,
+        last=last,
+        rows=use.rows if use else None,
+        grant=_held(state, decisions, decisions.grants[granted]) if granted else None,
+        refusal=decisions.refusals.get(request.request_id),
+    )
+
+
+def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> Standing:
+    if request.request_id in decisions.granted:
+        return Standing.GRANTED
+    if request.request_id in decisions.refusals:
+        return Standing.REFUSED
+    ever = [adoption.digest for adoption in state.adoptions.get(decisions.dataset, ())]
+    if request not in decisions.open or (
+        request.scope.contract_digest in ever[:-1] and (request.scope.contract_digest != ever[-1])
+    ):
+        return Standing.SUPERSEDED
+    return Standing.WAITING if ever and request.scope.contract_digest == ever[-1] else Standing.UNADOPTED
+
+
+def _held(state: _State, decisions: Decisions, grant: Grant) -> Held:
+    adoption = _in_effect(state, decisions.dataset)
+    revocation = decisions.revocations.get(grant.grant_id)
+    return Held(
+        grant=grant,
+        use=state.uses.get(grant.grant_id),
+        stewards=adoption.stewards if adoption else (),
+        revoked_by=revocation.steward if revocation else None,
+        revocation=revocation.reason if revocation else None,
+    )
+
+
+def _in_effect(state: _State, dataset: str) -> Adoption | None:
+    adoptions = state.adoptions.get(dataset)
+    return adoptions[-1] if adoptions else None
+
+
+def _newest(lines: Sequence[Line], *, project: str | None, before: int | None, limit: int) -> Iterator[Line]:
+    for line in reversed(lines):
+        if limit <= 0:
+            return
+        if (before is None or line.position < before) and project in (None, line.project):
+            limit -= 1
+            yield line
