@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _BATCH_EVENTS = 500
 _TIMEOUT_SECONDS = 10
+
+#: Answers below 500 that say "later", not "no".
+_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def deliver(ledger: "Ledger", send: Callable[[bytes], None], *, name: str) -> int:
@@ -36,12 +40,15 @@ def deliver(ledger: "Ledger", send: Callable[[bytes], None], *, name: str) -> in
 def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
     """POST each new event to the OpenLineage endpoint *url*; how many were sent. At least once, as :func:`deliver`.
 
+    An endpoint is the same whoever signs in to it: user and password in *url* are neither remembered nor shown.
+
     Raises:
         LedgerUnavailable: the endpoint cannot be reached or is busy.
-        LedgerError: it refused an event.
+        LedgerError: it refused an event, or *url* is none.
     """
     import httpx  # deferred: a file needs none
 
+    shown = re.sub(r"//[^/@]*@", "//", url)
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     with httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS) as client:
 
@@ -49,17 +56,23 @@ def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = Non
             try:
                 status = client.post(url, content=event).status_code
             except httpx.TransportError as error:
-                raise _unreachable(url, type(error).__name__) from error
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-                raise _unreachable(url, f"status {status}")
+                raise _unreachable(shown, type(error).__name__) from error
+            except httpx.InvalidURL as error:
+                raise LedgerError(
+                    "a lineage endpoint has an address",
+                    value=f"{shown}: {error}",
+                    remedy="Set TRAINYARD_LINEAGE to one like https://lineage.example.org/api/v1/lineage.",
+                ) from None
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
+                raise _unreachable(shown, f"status {status}")
             if status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise LedgerError(
                     "an OpenLineage endpoint takes every event",
-                    value=f"{url} answered {status}",
+                    value=f"{shown} answered {status}",
                     remedy="Check the URL and the API key.",
                 )
 
-        return deliver(ledger, post, name=f"endpoint {url}")
+        return deliver(ledger, post, name=f"endpoint {shown}")
 
 
 def deliver_to_file(ledger: "Ledger", path: Path) -> int:

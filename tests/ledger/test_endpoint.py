@@ -1,0 +1,210 @@
+"""An endpoint that is away, ill or rude for a while gets everything afterwards: in order, each event at least once."""
+
+import os
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+
+import pytest
+
+from include.core.errors import LedgerError, LedgerUnavailable
+from include.core.events import LeaseReleased, LineageEmitted
+from include.ledger import Ledger, delivery
+from include.ledger.delivery import deliver_to_endpoint
+from tests.ledger.processes import start, wait
+
+EVENTS = [f'{{"event": {number}}}'.encode() for number in range(8)]
+
+
+@dataclass
+class Endpoint:
+    """An HTTP server that comes and goes on one port. ``moods`` is how it takes the next requests, one each.
+
+    A status, which it answers; ``cut``: it hangs up in the middle of the body; ``taken``: it takes all, and hangs up
+    without an answer; ``half``: it hangs up in the middle of the answer; ``silent``: it never answers. After these it
+    answers 201. ``received`` are the bodies that it took whole, in their order.
+    """
+
+    port: int
+    moods: deque[str | int] = field(default_factory=deque)
+    received: list[bytes] = field(default_factory=list)
+    on_received: Callable[[], object] = lambda: None
+    _server: ThreadingHTTPServer | None = None
+    _closing: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api/v1/lineage"
+
+    def come(self) -> None:
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:  # the standard library's name
+                endpoint.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._closing.clear()
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def go(self) -> None:
+        self._closing.set()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        mood = self.moods.popleft() if self.moods else 201
+        length = int(handler.headers["Content-Length"])
+        if mood == "cut":
+            handler.rfile.read(length // 2)
+            self._hang_up(handler)
+            return
+        body = handler.rfile.read(length)
+        if mood in (201, "taken", "half", "silent"):
+            self.received.append(body)
+            self.on_received()
+        if mood == "silent":
+            self._closing.wait(10)
+        elif mood == "taken":
+            self._hang_up(handler)
+        elif mood == "half":
+            handler.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
+            self._hang_up(handler)
+        else:
+            assert isinstance(mood, int)
+            handler.send_response(mood)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+    @staticmethod
+    def _hang_up(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.flush()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        made = Endpoint(port=probe.getsockname()[1])
+    yield made
+    made.go()
+
+
+def emit(ledger: Ledger, events: list[bytes]) -> None:
+    for event in events:
+        ledger.receive("lineage", LineageEmitted(event=event.decode()))
+        ledger.record("run/a", LeaseReleased(run_id="between"))
+
+
+def firsts(received: list[bytes]) -> list[bytes]:
+    """What arrived, without what had arrived before."""
+    return list(dict.fromkeys(received))
+
+
+def test_an_endpoint_that_was_away_ill_and_rude_has_everything_in_order_when_it_is_well(
+    ledger: Ledger, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(delivery, "_BATCH_EVENTS", 3)
+    emit(ledger, EVENTS[:6])
+    with pytest.raises(LedgerUnavailable, match="can be reached"):  # nobody listens
+        deliver_to_endpoint(ledger, endpoint.url)
+    endpoint.come()
+    trouble: list[str | int] = [500, 502, 503, 429, 408, "cut", "taken", "half", "silent"]
+    for mood in trouble:
+        endpoint.moods.extend([201, mood])  # one more event gets through each time, the next does not
+        before = len(endpoint.received)
+        with pytest.raises(LedgerUnavailable, match="can be reached") as raised:
+            deliver_to_endpoint(ledger, endpoint.url)
+        assert raised.value.retry_heals
+        assert len(endpoint.received) > before
+        endpoint.moods.clear()
+        emit(ledger, [f'{{"after": "{mood}"}}'.encode(), f'{{"and": "{mood}"}}'.encode()])
+    endpoint.go()
+    with pytest.raises(LedgerUnavailable):
+        deliver_to_endpoint(ledger, endpoint.url)
+    emit(ledger, EVENTS[6:])
+    endpoint.come()
+    assert deliver_to_endpoint(ledger, endpoint.url) > 0
+    assert deliver_to_endpoint(ledger, endpoint.url) == 0
+    wanted = [entry.event.event.encode() for entry in ledger.read("lineage") if isinstance(entry.event, LineageEmitted)]
+    assert firsts(endpoint.received) == wanted
+    again = [first == second for first, second in pairwise(endpoint.received)]
+    assert len(endpoint.received) == len(wanted) + sum(again)  # the same event again, at once: no step back
+
+
+@pytest.mark.parametrize("died", ["while it was posted", "before its mark", "after its mark"])
+def test_a_delivery_that_is_killed_goes_on_at_the_event_at_which_it_died(
+    ledger_url: str, ledger: Ledger, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, died: str
+) -> None:
+    emit(ledger, EVENTS)
+    ledger.read_all()
+    endpoint.come()
+    mark, marked = Ledger.mark_delivered, []
+
+    def kill_at_the_third(self: Ledger, name: str, *, position: int, size_bytes: int = 0) -> None:
+        marked.append(position)
+        if len(marked) == 3 and died == "before its mark":
+            os.kill(os.getpid(), signal.SIGKILL)
+        mark(self, name, position=position, size_bytes=size_bytes)
+        if len(marked) == 3 and died == "after its mark":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        monkeypatch.setattr(Ledger, "mark_delivered", kill_at_the_third)
+        deliver_to_endpoint(Ledger.open(ledger_url), endpoint.url)
+
+    children: list[int] = []
+
+    def kill_while_posting() -> None:
+        if died == "while it was posted" and len(endpoint.received) == 3:
+            os.kill(children[0], signal.SIGKILL)
+
+    endpoint.on_received = kill_while_posting
+    children.append(start(work))
+    assert wait(children[0]) == -signal.SIGKILL
+    assert endpoint.received == EVENTS[:3]
+
+    endpoint.on_received = lambda: None
+    repeated = 0 if died == "after its mark" else 1
+    assert deliver_to_endpoint(Ledger.open(ledger_url), endpoint.url) == len(EVENTS) - 3 + repeated
+    assert endpoint.received == EVENTS[:3] + EVENTS[3 - repeated :]
+
+
+def test_an_event_that_an_endpoint_refuses_stops_the_delivery_there_and_says_who_can_help(
+    ledger: Ledger, endpoint: Endpoint
+) -> None:
+    emit(ledger, EVENTS)
+    endpoint.come()
+    endpoint.moods.extend([201, 401])
+    with pytest.raises(LedgerError, match="answered 401") as raised:
+        deliver_to_endpoint(ledger, endpoint.url)
+    assert not raised.value.retry_heals
+    assert deliver_to_endpoint(ledger, endpoint.url) == len(EVENTS) - 1
+    assert endpoint.received == EVENTS
+
+
+def test_an_address_that_is_none_is_refused_and_its_password_is_not_shown(ledger: Ledger) -> None:
+    emit(ledger, EVENTS[:1])
+    with pytest.raises(LedgerError) as raised:
+        deliver_to_endpoint(ledger, "http://user:secret@[::1/lineage")
+    assert "secret" not in str(raised.value)
+    assert "has an address" in str(raised.value)
+    with pytest.raises(LedgerUnavailable) as away:
+        deliver_to_endpoint(ledger, "http://user:secret@127.0.0.1:9/lineage")
+    assert "secret" not in str(away.value)
