@@ -96,7 +96,8 @@ def test_a_reference_profiles_what_was_learnt_and_what_was_held_out_and_is_the_s
     reference = made[0]
     assert encode(made[1]) == encode(reference)
     assert decode(Reference, encode(reference)) == reference
-    assert (reference.learnt.first, reference.learnt.last, reference.learnt.rows) == (*(date(2013, 6, 1), date(2013, 6, 14)), len(learnt.label))  # fmt: skip
+    assert (reference.learnt.first, reference.learnt.last) == (date(2013, 6, 1), date(2013, 6, 14))
+    assert reference.learnt.rows == len(learnt.label)
     assert [column.name for column in reference.holdout.columns] == ["label", "score"]
     assert [each.day for each in reference.holdout_days] == list(days(15, 20))
     assert reference.last_seen == date(2013, 6, 20)
