@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.contracts.files import joined, parquet_files, read_parquet
 from include.core.errors import ContractError, DataError
 from include.core.records import ColumnType
 
@@ -41,7 +42,7 @@ def draft(
     """
     if not dataset.isidentifier():
         raise ContractError("a dataset's name is an identifier", value=dataset, remedy="Use letters, digits and _.")
-    files = sorted(parquet.rglob("*.parquet")) if parquet.is_dir() else [parquet]
+    files = parquet_files(parquet)
     table = _read(parquet, files)
     types = {field.name: _type_of(field.name, field.type) for field in table.schema if field.name != _DAY}
     partition = _partition_column(table, types) if _by_day(parquet, files) else None
@@ -78,18 +79,13 @@ def _by_day(parquet: Path, files: Sequence[Path]) -> bool:
 
 def _read(parquet: Path, files: Sequence[Path]) -> "pa.Table":
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     parts = []
-    try:
-        for file in files:
-            part = pq.ParquetFile(file).read()
-            day = pa.array([file.parent.name.removeprefix(STAGED_DAY)] * part.num_rows, pa.string())
-            parts.append(part.append_column(_DAY, day))
-        table = pa.concat_tables(parts, promote_options="permissive")
-    except (OSError, pa.ArrowException) as error:
-        remedy = "Give a Parquet file, or a folder of Parquet files with one schema."
-        raise DataError(f"{parquet}: readable Parquet", value=type(error).__name__, remedy=remedy) from None
+    for file in files:
+        part = read_parquet(file)
+        day = pa.array([file.parent.name.removeprefix(STAGED_DAY)] * part.num_rows, pa.string())
+        parts.append(part.append_column(_DAY, day))
+    table = joined(parts, files)
     if table.num_rows == 0:
         raise DataError(f"{parquet}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
     return table

@@ -59,16 +59,10 @@ def filed_days(contract: Contract, production: Path) -> Days | None:
 
 
 def _read(source: Path) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from include.contracts.files import joined, parquet_files, read_parquet
 
-    files = sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
-    try:
-        table = pa.concat_tables((pq.ParquetFile(file).read() for file in files), promote_options="permissive")
-    except (OSError, ValueError, pa.ArrowException) as error:  # its message may quote a value
-        raise DataError(
-            f"{source}: readable Parquet of one schema", value=type(error).__name__, remedy="Check the files."
-        ) from None
+    files = parquet_files(source)
+    table = joined([read_parquet(file) for file in files], files)
     if table.num_rows == 0:
         raise DataError(f"{source}: holds rows", value="none", remedy="Give files with rows.")
     return table

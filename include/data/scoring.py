@@ -170,13 +170,6 @@ def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: 
 
 
 def _load(file: Path) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import csv
+    from include.contracts.files import read_csv, read_parquet
 
-    try:
-        return csv.read_csv(file) if file.suffix == ".csv" else pq.ParquetFile(file).read()
-    except (OSError, ValueError, pa.ArrowException) as error:  # its message may quote a value
-        raise DataError(
-            f"{file}: readable Parquet, or CSV with a header", value=type(error).__name__, remedy="Check the file."
-        ) from None
+    return read_csv(file) if file.suffix == ".csv" else read_parquet(file)

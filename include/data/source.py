@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ class Source:
                 with file.open("rb") as stream:
                     digests.append(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
             except OSError as error:
-                raise self._unreadable(file, day, error) from None
+                raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
         return _combined(digests)
 
     def read(self, day: date | None, columns: Collection[str]) -> Reading:
@@ -72,7 +73,7 @@ class Source:
             try:
                 data = file.read_bytes()
             except OSError as error:
-                raise self._unreadable(file, day, error) from None
+                raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
             digests.append(digest_of(data))
             parts.append(self._typed(self._decoded(data, file, day, columns), file, day))
         table = pa.concat_tables(parts)
@@ -109,11 +110,10 @@ class Source:
     def _name(self, day: date | None) -> str:
         return self.contract.dataset if day is None else f"{self.contract.dataset} of {day.isoformat()}"
 
-    def _unreadable(self, file: Path, day: date | None, error: Exception) -> DataError:
-        # Only the error's type: a Parquet reader's message may quote the bytes that it stumbled over.
+    def _unreadable(self, file: Path, day: date | None, fault: str) -> DataError:
         return DataError(
             f"{self._name(day)}: the file is whole and readable Parquet",
-            value=f"{type(error).__name__} in {file}",
+            value=f"{file}: {fault}",
             remedy="The file is corrupt or truncated: have its owner land it again.",
         )
 
@@ -129,7 +129,7 @@ class Source:
             table = opened.read(columns=names, use_threads=False).select(names)
             table.validate(full=True)
         except (pa.ArrowException, OSError, ValueError, LookupError) as error:
-            raise self._unreadable(file, day, error) from None
+            raise self._unreadable(file, day, _fault_of(data, error)) from None
         return table
 
     def _typed(self, table: "pa.Table", file: Path, day: date | None) -> "pa.Table":
@@ -186,6 +186,13 @@ class Source:
                 value=f"{strays} of {table.num_rows} rows in {self._day_folder(day)} do not",
                 remedy="Have the rows landed in the folder of their UTC day.",
             )
+
+
+def _fault_of(data: bytes, error: Exception) -> str:
+    """What is wrong with a file's bytes; of the reader's *error* only the type, since it may quote a value."""
+    from include.contracts.files import parquet_fault
+
+    return f"{parquet_fault(BytesIO(data))} ({type(error).__name__})"
 
 
 def arrow_type(type_: ColumnType) -> "pa.DataType":

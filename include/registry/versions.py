@@ -1,7 +1,7 @@
 """Registered models as MLflow shows them: a view that can be made again from ledger and vault."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,11 +78,6 @@ class Versions:
                 value=type(error).__name__,
                 remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",
             ) from error
-
-    def sync(self, *, project: Project, models: Iterable[tuple[Promotion, Evaluation]], opened: Artifacts) -> None:
-        """Register all *models* of the project in the order of their versions: what is there already stays."""
-        for promotion, evaluation in sorted(models, key=lambda model: model[0].version):
-            self.register(project=project, promotion=promotion, evaluation=evaluation, opened=opened)
 
     def _register(self, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
         client = self._client()

@@ -145,10 +145,11 @@ def test_a_registration_that_is_killed_is_completed_by_the_next(registries, vaul
 
 def test_a_lost_registry_is_made_again_from_what_was_recorded(registries, vault):
     registry, models = registries(), [
-        (promotion(version, promote=version != 3), evaluation(vault, seed=version)) for version in (3, 1, 2)
+        (promotion(version, promote=version != 3), evaluation(vault, seed=version)) for version in (1, 2, 3)
     ]  # fmt: skip
     for _ in range(2):
-        registry.sync(project=PROJECT, models=models, opened=vault)
+        for promoted, evaluated in models:
+            registry.register(project=PROJECT, promotion=promoted, evaluation=evaluated, opened=vault)
         assert _shown(registry) == ([1, 2, 3], 2)
 
 

@@ -1,0 +1,116 @@
+"""What is wrong with a file that cannot be used is said, and nothing of what is in it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.contracts.files import joined, parquet_files, read_csv, read_parquet
+from include.core.errors import DataError
+
+SECRET = "N14228-secret"  # noqa: S105  # stands for a personal value
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Path:
+    file = tmp_path / "part.parquet"
+    table = pa.table({"tail": [SECRET] * 2000, "delay": [float(number) for number in range(2000)]})
+    pq.write_table(table, file, compression="none", use_dictionary=False, write_page_checksum=True, row_group_size=1000)
+    return file
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def replaced_by_text(file: Path) -> None:
+    file.write_text(f"tail,delay\n{SECRET},1\n")
+
+
+def footer_too_long(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:-8] + (1 << 30).to_bytes(4, "little") + data[-4:])
+
+
+def footer_scrambled(file: Path) -> None:
+    data = file.read_bytes()
+    length = int.from_bytes(data[-8:-4], "little")
+    file.write_bytes(data[: -8 - length] + b"\xff" * length + data[-8:])
+
+
+def column_damaged(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    chunk = pq.read_metadata(file).row_group(1).column(0)
+    place = chunk.data_page_offset + chunk.total_compressed_size // 2
+    data[place] ^= 0xFF
+    file.write_bytes(bytes(data))
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("break_", "said"),
+    [
+        (cut, "it is truncated: [0-9]+ bytes, without a footer at the end"),
+        (emptied, r"it is empty \(0 bytes\)"),
+        (replaced_by_text, "it is no Parquet: it does not begin with PAR1"),
+        (footer_too_long, "its footer is damaged: it claims to be longer than the file"),
+        (footer_scrambled, "its footer is damaged"),
+        (column_damaged, r"the values of column 'tail' are damaged \(row group 2 of 2\)"),
+        (removed, "No such file or directory"),
+    ],
+)
+def test_a_broken_parquet_file_is_named_with_what_is_wrong(
+    parquet: Path, break_: Callable[[Path], None], said: str
+) -> None:
+    break_(parquet)
+    with pytest.raises(DataError, match=said) as raised:
+        read_parquet(parquet)
+    assert str(parquet) in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_said_to_be(parquet: Path) -> None:
+    parquet.chmod(0)
+    with pytest.raises(DataError, match="Permission denied"):
+        read_parquet(parquet)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"tail,delay\n{SECRET},1\n{SECRET}\n".encode(), "has 1 columns, the header 2"),
+        (b"", "it is empty"),
+        (b"tail,delay\n\xff\xfe\x00,1\n", "column 'tail' is not UTF-8"),
+    ],
+)
+def test_a_broken_csv_file_is_named_with_what_is_wrong(tmp_path: Path, text: bytes, said: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(text)
+    with pytest.raises(DataError, match=said) as raised:
+        read_csv(file)
+    assert str(file) in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_files_that_do_not_belong_together_are_told_by_column_and_file() -> None:
+    tables = [pa.table({"tail": [SECRET], "delay": [1.0]}), pa.table({"tail": [SECRET], "delay": [SECRET]})]
+    with pytest.raises(DataError, match=r"delay is double in a\.parquet and string in b\.parquet") as raised:
+        joined(tables, [Path("a.parquet"), Path("b.parquet")])
+    assert SECRET not in str(raised.value)
+
+
+def test_a_folder_without_parquet_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no file \*\.parquet in it"):
+        parquet_files(tmp_path)
