@@ -600,3 +600,75 @@ class DriftVerdict:
     figures: Mapping[str, float]
     days: tuple[date, ...]
     inputs: tuple[FeatureDrift, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveScores:
+    """The champion's predictions for rows that came after it.
+
+    ``days`` are those that are scored, ``since`` those among them that no verdict has covered yet. ``partitions`` are
+    the features and labels of ``days``; ``scores`` is the vault's digest of one number a row of the labels' partitions.
+    """
+
+    snapshot: str
+    model_version: int
+    bundle: str
+    evaluation: str
+    days: Days
+    since: Days
+    partitions: tuple[Partition, ...]
+    scores: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveProfiles:
+    """Live rows in the bins of a :class:`Reference`: features by ``weeks``, oldest first.
+
+    Of the days that are judged, ``inputs`` are counted in the bins of ``learnt``, ``outcomes`` (score and label) in
+    those of ``holdout``.
+    """
+
+    weeks: tuple[Profile, ...]
+    inputs: Profile
+    outcomes: Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How a column's rows spread over the bins that then and now share: shares, in the bins' order, and no value.
+
+    The last bin is that of nulls. ``then`` and ``now`` add up to 1 each.
+    """
+
+    column: str
+    numeric: bool
+    then: tuple[float, ...]
+    now: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveFigures:
+    """What a verdict is made of: the champion's ``figures`` by day, and its inputs by week.
+
+    ``scored`` is the digest of the :class:`LiveScores`. In the vault lie ``reference`` (a :class:`Reference`) and
+    ``profiles`` (a :class:`LiveProfiles`); ``shapes`` is what of them may be shown to whoever watches. ``report`` is
+    the digest of the HTML page that explains what moved, ``report_figures`` that of the same as JSON; ``None``: too few
+    rows to compare.
+    """
+
+    scored: str
+    reference: str
+    profiles: str
+    report: str | None
+    report_figures: str | None
+    shapes: tuple[Shape, ...]
+    since: Days
+    figures: tuple[DayFigures, ...]
+
+
+class RetrainingOutcome(StrEnum):
+    """What became of a training night that drift asked for."""
+
+    PROMOTED = "promoted"  # its model is champion
+    KEPT = "kept"  # the gates kept the champion
+    FAILED = "failed"  # the night did not end

@@ -88,6 +88,40 @@ def build(
     )
 
 
+def live(
+    *,
+    run: Run,
+    snapshot: Snapshot,
+    project: Project,
+    compiled: Declared,
+    contracts: Mapping[str, Contract],
+    vault: "Vault",
+    open: Callable[[Iterable[str]], Artifacts],
+    ledger: Ledger,
+    days: Days,
+) -> tuple[Partition, ...]:
+    """The features and labels of *days*, which came after the model: the partitions that :func:`build` makes of them.
+
+    What a night or a watch computed from the same inputs before is reused. Nothing is learnt from these rows: no
+    category, and no split. Sorted by table and day.
+
+    Raises:
+        DataError: two of the rows that are read have one key, or a row has none.
+    """
+    work = _plan(compiled, project, snapshot, days, _made(ledger, run.project), vault.has)
+    tasks = {task.derived: task for task in work}
+    fresh: list[Partition] = []
+    read = _read(snapshot, compiled, work, ())
+    if any(task.new for task in work):
+        opened = open([part.content for part in read])
+        with relations(snapshot, contracts, opened, partitions=read) as held:
+            tables = _Tables(PointInTime(held, project, contracts, compiled, _stretches(work, ())), tasks, opened)
+        fresh = [part for task in work if task.new for part in task.write(tables.of(task), project.target.key, vault)]
+        _record(ledger, run, fresh)
+    partitions = [partition for task in work for partition in task.reused.values()] + fresh
+    return tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min)))
+
+
 # ── what is new ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

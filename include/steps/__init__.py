@@ -6,8 +6,11 @@
 Every step takes the platform, the project, its run and the digests of earlier manifests, and returns the digest of its
 own. What was computed once is found in the ledger and not computed again, after the grants were verified again. A step
 may be killed at any line and run again.
+
+Beside it runs the :mod:`~include.steps.watch`, and :mod:`~include.steps.retraining` is what it asks for.
 """
 
+from include.steps import retraining, watch
 from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
 from include.steps.platform import Platform, missing_access, request_access, scope_of
@@ -29,10 +32,12 @@ __all__ = [
     "promote",
     "request_access",
     "resume",
+    "retraining",
     "scope_of",
     "score",
     "shards",
     "snapshot",
     "train",
     "validate",
+    "watch",
 ]

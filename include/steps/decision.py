@@ -10,6 +10,7 @@ from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.platform import Platform, contents, emit, once, open_artifacts
+from include.steps.reference import refer
 from include.training import history as trials
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
 def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, now: datetime) -> str:
     """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest.
 
-    A model is decided about once. That of a backfill is registered beside the champion of a later night.
+    A model is decided about once. That of a backfill is registered beside the champion of a later night. What its later
+    days are held against is made with it.
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
@@ -99,6 +101,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     promoted = platform.load(Promotion, digest)
     opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
     platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
+    refer(platform, project, run, evaluation, step="promote", now=now)
     took = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, evaluation)]
     emit(platform, project, run, "promote", took, walk.registered(project.name, promoted), now=now)
     return digest

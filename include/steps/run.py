@@ -71,7 +71,7 @@ def begin(
 
 
 def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) -> Run:
-    """The run that :func:`begin` recorded, its lease renewed.
+    """The run that :func:`begin` recorded, its lease renewed; one that took none when it began goes on without.
 
     Raises:
         LeaseHeld: another night of this project took the lease meanwhile.
@@ -90,6 +90,8 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
                 value=f"{code}, begun with {run.code_digest}",
                 remedy="Start a new run: what did not change is found in the ledger and not computed again.",
             )
+        if not run.fence:
+            return run
         fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
     return replace(run, fence=fence.token)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError, RegistryError
+from include.core.events import ModelRegistered
 from include.core.project import Project
 from include.core.records import Run, Snapshot
 from include.registry import history as versions
@@ -12,6 +13,8 @@ from include.steps.platform import Platform, contents, declaration_of, open_arti
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from include.registry.bundle import Champion
 
 
 def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, now: datetime) -> "pa.Table":
@@ -24,21 +27,12 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
         AccessDenied: no grant in force covers what the project reads.
     """
     from include.data import scoring
-    from include.registry import bundle
 
+    key = project.target.key
     champion = versions.champion(platform.ledger, project.name)
     if champion is None:
         raise RegistryError("a champion scores", value=f"{project.name} has none", remedy="Run a night first.")
-    opened = open_artifacts(platform, run, "score", [champion.bundle], now=now)
-    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
-    declared, key = declaration_of(platform, run).compiled, project.target.key
-    bundle.require_definitions(
-        model.manifest,
-        objective=project.target.objective,
-        label=declared.definition(declared.label, key),
-        features={name: declared.definition(group, key) for group in declared.groups for name in group.names},
-        version=champion.model_version,
-    )
+    model = load(platform, project, run, champion, step="score", now=now)
     digest = snapshot(platform, project, run, now=now)
     taken = platform.load(Snapshot, digest)
     dataset = taken.scope.dataset(project.target.dataset)
@@ -51,3 +45,27 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     opened = open_artifacts(platform, run, "score", contents(joined.partitions), now=now)
     built = scoring.features_of(treated, joined, project=project, contracts=platform.contracts, opened=opened)
     return built.select(list(key)).append_column("prediction", [model.predict(built)])
+
+
+def load(
+    platform: Platform, project: Project, run: Run, champion: ModelRegistered, *, step: str, now: datetime
+) -> "Champion":
+    """The model of *champion*, which learnt what its project declares now.
+
+    Raises:
+        RegistryError: its label or a feature is defined otherwise now.
+        AccessDenied: no grant in force covers what the project reads.
+    """
+    from include.registry import bundle
+
+    opened = open_artifacts(platform, run, step, [champion.bundle], now=now)
+    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    declared, key = declaration_of(platform, run).compiled, project.target.key
+    bundle.require_definitions(
+        model.manifest,
+        objective=project.target.objective,
+        label=declared.definition(declared.label, key),
+        features={name: declared.definition(group, key) for group in declared.groups for name in group.names},
+        version=champion.model_version,
+    )
+    return model

@@ -43,14 +43,14 @@ def declare(folder: Path, name: str, text: str = PROJECT) -> None:
 
 @pytest.fixture
 def parse(tmp_path: Path) -> Parse:
-    """Parses the DAG file: ``only`` is the DAG that is asked for, ``projects`` a folder other than the house's."""
+    """Parses ``file``: ``only`` is the DAG that is asked for, ``projects`` a folder other than the house's."""
 
-    def parse(only: str = "", projects: Path | None = None) -> dict[str, Any]:
+    def parse(only: str = "", projects: Path | None = None, file: str = "train.py") -> dict[str, Any]:
         environment = {"AIRFLOW_HOME": str(tmp_path / "airflow")}
         if projects is not None:
             environment["TRAINYARD_PROJECTS"] = str(projects)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.dags.parsed", only],
+            [sys.executable, "-m", "tests.dags.parsed", only, file],
             env=environment,
             cwd=ROOT,
             capture_output=True,

@@ -1,6 +1,6 @@
-"""Parses ``dags/train.py`` as Airflow does, and prints what came of it as JSON. Run with an empty environment.
+"""Parses a DAG file as Airflow does, and prints what came of it as JSON. Run with an empty environment.
 
-Arguments: the id of the DAG that the parsing context asks for (empty: all).
+Arguments: the id of the DAG that the parsing context asks for (empty: all), and the file's name in ``dags``.
 """
 
 import json
@@ -34,7 +34,7 @@ def _parse() -> dict:
     from airflow.sdk import DAG
 
     started = time.process_time()
-    names = runpy.run_path(str(ROOT / "dags" / "train.py"))
+    names = runpy.run_path(str(ROOT / "dags" / sys.argv[2]))
     seconds = time.process_time() - started
     dags = {value.dag_id: value for value in names.values() if isinstance(value, DAG)}
     return {"dags": list(dags.values()), "seconds": seconds}
@@ -50,6 +50,7 @@ def _described(dag) -> dict:
         "max_active_runs": dag.max_active_runs,
         "assets": [asset.uri for asset in getattr(condition, "objects", [])],
         "cron": getattr(getattr(dag.timetable, "timetable", None), "expression", None),
+        "schedule": getattr(dag.timetable, "expression", None),
         "deadlines": len(dag.deadline or []) if isinstance(dag.deadline, list) else int(dag.deadline is not None),
         "tasks": {task.task_id: _task(task) for task in dag.tasks},
     }
@@ -61,6 +62,7 @@ def _task(task) -> dict:
         "retries": task.retries,
         "backoff": task.retry_exponential_backoff,
         "pool": task.pool,
+        "outlets": [asset.uri for asset in task.outlets],
         "mapped": task.is_mapped,
         "upstream": sorted(task.upstream_task_ids),
         "documented": bool(task.doc_md),

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from include.runtime.airflow.names import project_of
+from include.runtime.airflow.names import is_watch, project_of, run_of
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,10 +40,10 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
     dag, run_id = context["dag"], context["run_id"]
     project = project_of(dag.dag_id)
-    tasks.end(project, run_id)
+    tasks.failed(project, run_of(dag.dag_id, run_id))
     reason = context.get("reason") or "failed"
     send(
         Settings.from_environment(),
-        f"{project}: the night failed",
+        f"{project}: the {'watch' if is_watch(dag.dag_id) else 'night'} failed",
         f"Run {run_id} of {dag.dag_id}: {reason}. Its tasks' logs in Airflow say why and what to do.",
     )

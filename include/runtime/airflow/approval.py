@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.core.errors import AccessDenied, LeaseHeld, LedgerUnavailable, TrainyardError
+from include.runtime.airflow.names import is_watch, run_of
 from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     Where grants in force cover everything it passes at once. While another night of the project holds the lease it
     waits for that too. It gives up after ``patience``, and in any case before the next night of ``schedule`` (a cron
     line in UTC) would start.
+
+    Of a drift DAG it begins the watch, which needs no lease. What has nothing to do is skipped here, before anything is
+    read: a night that drift should have asked for and did not, a watch without a champion or without a new day.
     """
 
     ui_color = "#fef7e0"
@@ -64,14 +69,20 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     def _pass(self, context: Context, give_up_at: datetime, *, given_up: bool = False, refused: bool = False) -> None:
         try:
             self._begin(context, give_up_at, given_up=given_up, refused=refused)
+        except AirflowSkipException:
+            raise
         except Exception as error:  # a foreign text must reach no log: ours takes its place
             raise one_of_ours(error, "gate") from None
 
     def _begin(self, context: Context, give_up_at: datetime, *, given_up: bool, refused: bool) -> None:
         from include.runtime.airflow import tasks
+        from include.runtime.airflow.due import due_of
 
+        due = due_of(self.dag_id, self.project, context)
+        if due.nothing is not None:
+            raise AirflowSkipException(due.nothing)
         try:
-            night = tasks.begin(self.project, context["run_id"], tasks.instant_of(context))
+            night = tasks.begin(self.project, due.run_id, due.instant, exclusive=not is_watch(self.dag_id))
         except LeaseHeld as held:
             if given_up:
                 self._give_up(context, _held(held, give_up_at))
@@ -98,7 +109,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     def _wait(self, context: Context, give_up_at: datetime) -> None:
         trigger = DataStewardApprovalTrigger(
             project=self.project,
-            run_id=context["run_id"],
+            run_id=run_of(self.dag_id, context["run_id"]),
             give_up_at=give_up_at.isoformat(),
             poll_interval=self.poke_interval,
         )
@@ -107,7 +118,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     def _give_up(self, context: Context, error: TrainyardError) -> NoReturn:
         from include.runtime.airflow import tasks
 
-        tasks.gave_up(error, self.project, context["run_id"])
+        tasks.gave_up(error, self.project, run_of(self.dag_id, context["run_id"]))
         raise error
 
 
@@ -189,11 +200,12 @@ def _look(project: str, run_id: str) -> str | None:
     from include.settings import Settings
 
     platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
-    try:
-        lease.require_free(platform.ledger, project, run_id=run_id, now=now)
-    except LeaseHeld:
-        return None
     entry = platform.ledger.find(f"run/{project}/{run_id}")
+    if entry is None or not isinstance(entry.event, RunStarted) or entry.event.run.fence:
+        try:
+            lease.require_free(platform.ledger, project, run_id=run_id, now=now)
+        except LeaseHeld:
+            return None
     if entry is None or not isinstance(entry.event, RunStarted):
         return _OPEN  # the gate can begin the run now, and sees what it needs
     scope = steps.scope_of(platform, entry.event.run)

@@ -4,7 +4,7 @@ gate ─► snapshot ─► validate ─┐
               └───► features ─┴─► plan ─► train[shard] ─► evaluate ─► promote
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -48,17 +48,27 @@ _TASK_DOCS = {
 
 
 def training_dags(only: str | None) -> Iterator[DAG]:
+    """The training DAG of each declared project, or just the one that is called *only*: see :func:`dags_of`."""
+    return dags_of(dag_id_of, training_dag, only)
+
+
+def dags_of(id_of: Callable[[str], str], build: Callable[[Project], DAG], only: str | None) -> Iterator[DAG]:
     """A DAG for each declared project, or just the one that is called *only*: no other project is then loaded.
 
     A project that cannot be loaded becomes a DAG tagged `broken` whose only task raises the error.
     """
     folder = Settings.from_environment().projects
     for name in project_names(folder):
-        if only in (None, dag_id_of(name)):
+        if only in (None, id_of(name)):
             try:
-                yield training_dag(load_project(name, folder))
+                yield build(load_project(name, folder))
             except TrainyardError as error:
-                yield broken_dag(name, error)
+                yield broken_dag(id_of(name), name, error)
+
+
+def drift_asset(project: str) -> Asset:
+    """What a watch tells of when it has asked for a retraining. Only a signal: what was asked stands in the ledger."""
+    return Asset(name=f"{project} has drifted", uri=f"trainyard://drift/{project}")
 
 
 def training_dag(project: Project) -> DAG:
@@ -69,7 +79,7 @@ def training_dag(project: Project) -> DAG:
         description=project.purpose,
         schedule=AssetOrTimeSchedule(
             timetable=CronTriggerTimetable(operations.schedule, timezone="UTC", run_immediately=_CATCH_LAST_START),
-            assets=[Asset(name=f"{name} has drifted", uri=f"trainyard://drift/{name}")],
+            assets=[drift_asset(name)],
         ),
         catchup=False,
         max_active_runs=1,
@@ -83,10 +93,10 @@ def training_dag(project: Project) -> DAG:
     return dag
 
 
-def broken_dag(name: str, error: TrainyardError) -> DAG:
+def broken_dag(dag_id: str, name: str, error: TrainyardError) -> DAG:
     """What stands for a project that cannot be loaded: its only task raises *error*."""
     with DAG(
-        dag_id=dag_id_of(name),
+        dag_id=dag_id,
         description=f"{name} cannot be loaded",
         schedule=None,
         catchup=False,

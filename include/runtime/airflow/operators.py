@@ -11,6 +11,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from include.core.errors import StepCrashed, StepDisconnected, TrainyardError
+from include.runtime.airflow.names import run_of
 from include.settings import ROOT
 
 #: How often, and after how long, a step is tried again: 10 s, 40 s, 160 s, unless its error says that it cannot heal.
@@ -53,7 +54,8 @@ class StepOperator(BaseOperator):
 
         shard = {} if self.shard is None else {"shard": self.shard}
         try:
-            return tasks.perform(self.step, self.project, context["run_id"], {**self.inputs, **shard})
+            run_id = run_of(self.dag_id, context["run_id"])
+            return tasks.perform(self.step, self.project, run_id, {**self.inputs, **shard})
         except Exception as error:
             raise one_of_ours(error, self.step) from None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from include.core.events import StepFinished, StepReused
-from include.runtime.airflow.names import project_of
+from include.runtime.airflow.names import project_of, run_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -23,7 +23,7 @@ def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[...
 
     @app.get("/reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
     def report(dag_id: str, run_id: str) -> HTMLResponse:
-        page = _page(settings, project_of(dag_id), run_id)
+        page = _page(settings, project_of(dag_id), run_of(dag_id, run_id))
         headers = {"Content-Security-Policy": _POLICY}
         if page is None:
             text = "<!doctype html><title>No report</title><p>This run has not validated its data yet.</p>"

@@ -1,8 +1,9 @@
-"""What nobody starts by hand: late nights are told, lineage is delivered, lost attempts are closed."""
+"""What nobody starts by hand: late nights are told, lineage is delivered, lost attempts and lost asks are closed."""
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
 from include.runtime.airflow.operators import RETRIES, only_what_heals
 
@@ -16,11 +17,18 @@ def stewardship_dag() -> DAG:
         catchup=False,
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
-        doc_md="Tells ops of late nights, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost attempts.",
+        doc_md="Tells ops of late nights, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost attempts, "
+        "and sees that each retraining that drift asked for is started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
     ) as dag:
         _tell_late_nights() >> _deliver_lineage() >> _close_lost_attempts()
+        TriggerDagRunOperator.partial(
+            task_id="start_lost_retrainings",
+            logical_date=None,
+            skip_when_already_exists=True,
+            doc_md="Starts the night of an ask whose asset event was lost. Skipped where none was.",
+        ).expand_kwargs(_find_lost_retrainings())
     return dag
 
 
@@ -60,3 +68,22 @@ def _close_lost_attempts() -> None:
     from include.settings import Settings
 
     close_lost(Ledger.open(Settings.from_environment().ledger), now=datetime.now(UTC))
+
+
+@task(
+    task_id="find_lost_retrainings",
+    doc_md="Finds what drift asked for and no night has taken up for ten minutes; records the end of those that ended.",
+)
+def _find_lost_retrainings() -> list[dict[str, str]]:
+    from datetime import UTC, datetime
+
+    from include.ledger import Ledger
+    from include.runtime.airflow import reconciliation
+    from include.runtime.projects import project_names
+    from include.settings import Settings
+
+    settings, now = Settings.from_environment(), datetime.now(UTC)
+    ledger, projects, runs = Ledger.open(settings.ledger), project_names(settings.projects), get_current_context()["ti"]
+    reconciliation.close_ended(ledger, projects, runs, now=now)
+    found = reconciliation.lost(ledger, projects, runs, now=now)
+    return [{"trigger_dag_id": start.dag_id, "trigger_run_id": start.run_id} for start in found]

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
+from include.core.records import Promotion, RetrainingOutcome
+from include.runtime.airflow import watching
 
 if TYPE_CHECKING:
     from include.core.events import AccessRefused
@@ -53,8 +55,8 @@ class Night:
         steps.end(self.platform, self.run)
 
 
-def begin(project_name: str, run_id: str, instant: datetime) -> Night:
-    """Begin the run, or go on with it: a run keeps the instant that it began with.
+def begin(project_name: str, run_id: str, instant: datetime, *, exclusive: bool = True) -> Night:
+    """Begin the run, or go on with it: a run keeps the instant that it began with. An *exclusive* one takes the lease.
 
     Raises:
         LeaseHeld: another night of the project is running. It is no failure yet, and not recorded: the gate may wait.
@@ -64,8 +66,10 @@ def begin(project_name: str, run_id: str, instant: datetime) -> Night:
     from include.ledger import lease
 
     settings, platform, project = _open(project_name)
-    lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
-    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=datetime.now(UTC))
+    if exclusive:
+        lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive)
     return Night(settings=settings, platform=platform, project=project, run=run)
 
 
@@ -85,15 +89,18 @@ def resume(project_name: str, run_id: str) -> Night:
 
 def perform(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]) -> str:
     """Do one step of a run that has begun, and return the digest of what it made."""
-    return _STEPS[step](resume(project_name, run_id), inputs)
+    return {**_STEPS, **watching.STEPS}[step](resume(project_name, run_id), inputs)
 
 
-def end(project_name: str, run_id: str) -> None:
-    """Give the lease of a run back, whatever became of it: a run that never began has none."""
+def failed(project_name: str, run_id: str) -> None:
+    """Give the lease of a run back (one that never began has none), and record that what it answered has failed."""
     from include.ledger import Ledger, lease
     from include.settings import Settings
+    from include.steps import retraining
 
-    lease.release(Ledger.open(Settings.from_environment().ledger), project_name, run_id=run_id)
+    ledger = Ledger.open(Settings.from_environment().ledger)
+    lease.release(ledger, project_name, run_id=run_id)
+    retraining.end(ledger, project_name, run_id, RetrainingOutcome.FAILED)
 
 
 def gave_up(error: TrainyardError, project_name: str, run_id: str) -> None:
@@ -186,6 +193,7 @@ def _promote(night: Night, inputs: Mapping[str, Any]) -> str:
     from include import steps
 
     promotion = steps.promote(night.platform, night.project, night.run, inputs["evaluation"], now=datetime.now(UTC))
+    steps.retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, promotion))
     night.end()
     return promotion
 

@@ -1,0 +1,77 @@
+"""``watch``: the champion on days that came after it, and the retraining that they ask for."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from include.cli.night import Instant, ProjectName, parse_instant, show
+from include.core.events import RetrainingAsked
+from include.runtime.code import code_digest
+from include.runtime.projects import load_project
+from include.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from include.runtime.watch import Watched
+
+console = Console()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(watch)
+
+
+def watch(
+    project: ProjectName,
+    instant: Instant = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Run the training night that is asked for, here and now.")
+    ] = False,
+) -> None:
+    """Judge the champion of PROJECT on the days that matured since the last verdict, in this process."""
+    from include.runtime import watch as runtime
+
+    settings = Settings.from_environment()
+    declared = load_project(project, settings.projects)
+    at = parse_instant(instant)
+    code = code_digest(ROOT / "include", settings.projects, project).removeprefix("sha256:")
+    with console.status("") as status:
+
+        def on_step(step: str, digest: str | None) -> None:
+            if digest is None:
+                status.update(f"{step} …")
+            else:
+                console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
+
+        name = f"watch__manual__{at:%Y-%m-%dT%H:%M}__{code[:8]}"
+        console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
+        watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
+        _show(watched)
+        if retrain and isinstance(watched.answer, RetrainingAsked):
+            ask, night = runtime.retrain(settings, declared, on_step=on_step)
+            console.print(f"\nretraining [bold]{ask.ask_id}[/bold] at {ask.instant:%Y-%m-%d %H:%M} UTC")
+            show(night)
+
+
+def _show(watched: "Watched") -> None:
+    if watched.judged is None:
+        console.print(watched.nothing, soft_wrap=True, markup=False)
+        return
+    judged, verdict = watched.judged, watched.judged.verdict
+    table = Table("figure", "value", title=f"version {judged.model_version}: {verdict.state.value}")
+    for name, value in verdict.figures.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)
+    console.print(f"covers {judged.days.first} to {judged.days.last}")
+    for reason in verdict.reasons:
+        console.print(f"  · {reason}", soft_wrap=True, markup=False)
+    if isinstance(watched.answer, RetrainingAsked):
+        console.print(
+            f"retraining {watched.answer.ask_id} is asked for: Airflow starts it within a quarter of an hour, "
+            "`--retrain` here",
+            soft_wrap=True,
+            markup=False,
+        )
+    elif watched.answer is not None:
+        console.print(f"no retraining: {watched.answer.reason}", soft_wrap=True, markup=False)

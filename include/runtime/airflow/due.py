@@ -1,0 +1,59 @@
+"""What a run of a project's DAGs is for: its instant, or why it has nothing to do. Asked before anything is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from include.runtime.airflow.names import RETRAINING, is_watch, run_of
+from include.runtime.airflow.tasks import instant_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A run's id in the ledger and its instant, or why there is ``nothing`` for it to do."""
+
+    run_id: str
+    instant: datetime
+    nothing: str | None = None
+
+
+def due_of(dag_id: str, project: str, context: Mapping[str, Any]) -> Due:
+    """What the run of *context* is for. A night that drift started takes the instant of the ask that it answers.
+
+    Which ask that is stands in the ledger, recorded when the first night comes for it: another night that the same ask
+    starts, because Airflow told of it twice, has nothing to do.
+    """
+    due = Due(run_id=run_of(dag_id, context["run_id"]), instant=instant_of(context))
+    if is_watch(dag_id):
+        return _watch(project, due)
+    return _retraining(project, due) if started_by_drift(context) else due
+
+
+def started_by_drift(context: Mapping[str, Any]) -> bool:
+    """Whether an asset event started the run, or the reconciler in its place."""
+    kind = getattr(context.get("dag_run"), "run_type", None)
+    return kind == "asset_triggered" or str(context["run_id"]).startswith(RETRAINING)
+
+
+def _retraining(project: str, due: Due) -> Due:
+    from include.ledger import Ledger
+    from include.settings import Settings
+    from include.steps import retraining
+
+    ask = retraining.start(Ledger.open(Settings.from_environment().ledger), project, due.run_id)
+    if ask is None:
+        return replace(due, nothing="Nothing is asked for: what drift asked for is, or was, another night's to answer")
+    return replace(due, instant=ask.instant)
+
+
+def _watch(project: str, due: Due) -> Due:
+    from include.runtime.local import open_platform
+    from include.runtime.projects import load_project
+    from include.settings import Settings
+    from include.steps import watch
+
+    settings = Settings.from_environment()
+    platform, declared = open_platform(settings), load_project(project, settings.projects)
+    found = watch.due(platform, declared, run_id=due.run_id, instant=due.instant)
+    return replace(due, nothing=found) if isinstance(found, str) else due

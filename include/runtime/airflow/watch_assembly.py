@@ -1,0 +1,124 @@
+"""From a declared project to its drift DAG.
+
+gate ─► snapshot ─► score ─► drift ─► verdict ─► retrain ──(asset event)──► the training DAG
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.core.project import Project
+from include.runtime.airflow import alerts
+from include.runtime.airflow.approval import DataStewardApprovalSensor
+from include.runtime.airflow.assembly import dags_of, drift_asset
+from include.runtime.airflow.names import run_of, watch_dag_id_of
+from include.runtime.airflow.operators import RETRIES, StepOperator, one_of_ours, only_what_heals
+
+_TASK_DOCS = {
+    "gate": "Begins the watch, beside whatever night runs, and waits until data stewards have granted what it reads. "
+    "Skipped where there is nothing to watch: no champion yet, or no day has matured since the last verdict.",
+    "snapshot": "Reads the rows that were known at the run's instant, only granted columns and only new days.",
+    "score": "Builds the features of the days that matured since the last verdict, and scores them with the champion.",
+    "drift": "Counts the champion's loss and calibration by day and its inputs by week. The report tells what moved.",
+    "verdict": "Judges the figures under the project's declared policy, records the verdict, and asks for a retraining "
+    "if that is what it comes to: at most one in flight, after a cooldown, within a budget.",
+    "retrain": "Tells the training DAG that the ledger holds an ask. Skipped where there is none.",
+}
+
+
+def watch_dags(only: str | None) -> Iterator[DAG]:
+    """The drift DAG of each declared project, or just the one that is called *only*."""
+    return dags_of(watch_dag_id_of, watch_dag, only)
+
+
+def watch_dag(project: Project) -> DAG:
+    """The watch over the project's champion: by its cron line, or by hand for any instant."""
+    name, operations = project.name, project.operations
+    with DAG(
+        dag_id=watch_dag_id_of(name),
+        description=f"Watches the champion of {name} on the days that came after it",
+        schedule=CronTriggerTimetable(operations.watch_schedule, timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        tags={"trainyard", "drift", project.owner},
+        doc_md=_documentation(project),
+        params={"instant": Param(None, type=["null", "string"], description="Watch as of this UTC time; empty: now.")},
+        default_args={"owner": project.owner, "retry_policy": only_what_heals(), **RETRIES},
+        on_failure_callback=alerts.run_failed,
+    ) as dag:
+        _wire(project)
+    return dag
+
+
+class RetrainOperator(StepOperator):
+    """Sends the asset event if the verdict of this run has an ask that waits for its night; is skipped if not."""
+
+    ui_color = "#fce8e6"
+
+    def __init__(self, *, asset: Asset, **kwargs: object) -> None:
+        super().__init__(step="retrain", outlets=[asset], **kwargs)  # type: ignore[arg-type]  # BaseOperator's own
+        self.asset = asset
+
+    def execute(self, context: Context) -> str:
+        from include.runtime.airflow.watching import asked_by
+
+        try:
+            asked = asked_by(self.project, run_of(self.dag_id, context["run_id"]))
+        except Exception as error:
+            raise one_of_ours(error, self.step) from None
+        if asked.nothing is not None:
+            raise AirflowSkipException(asked.nothing)
+        context["outlet_events"][self.asset].extra = {"ask": asked.ask_id}
+        return asked.ask_id
+
+
+def _wire(project: Project) -> None:
+    def step(task_id: str, **inputs: object) -> StepOperator:
+        return StepOperator(
+            task_id=task_id, project=project.name, step=task_id, inputs=inputs, doc_md=_TASK_DOCS[task_id]
+        )
+
+    gate = DataStewardApprovalSensor(
+        task_id="gate",
+        project=project.name,
+        patience=timedelta(minutes=project.operations.gate_patience_minutes),
+        schedule=project.operations.watch_schedule,
+        pool="gates",
+        doc_md=_TASK_DOCS["gate"],
+    )
+    snapshot = step("snapshot")
+    score = step("score", snapshot=snapshot.output)
+    drift = step("drift", scored=score.output)
+    verdict = step("verdict", live=drift.output)
+    retrain = RetrainOperator(
+        task_id="retrain", project=project.name, asset=drift_asset(project.name), doc_md=_TASK_DOCS["retrain"]
+    )
+    gate >> snapshot >> score >> drift >> verdict >> retrain
+
+
+def _documentation(project: Project) -> str:
+    policy = project.drift
+    head = f"""
+**Watches the champion of {project.name} on the days that came after it.**
+
+Owner: {project.owner}. Runs at `{project.operations.watch_schedule}` (UTC), or by hand for any `instant`.
+"""
+    if policy is None:
+        return f"{head}\nThe project declares no drift policy: there is nothing to watch.\n"
+    limits = "".join(
+        f"- {what}: {limit}\n"
+        for what, limit in (
+            ("mean excess loss above", policy.excess_loss),
+            ("mean calibration gap beyond ±", policy.calibration_gap),
+        )
+        if limit is not None
+    )
+    return f"""{head}
+Judges the last {policy.days} matured days, {policy.minimum_days} at least. A retraining is asked for where one is true:
+
+{limits}
+At most one every {policy.cooldown_days} days and {policy.monthly_budget} in any 30. Inputs that drift only warn.
+"""

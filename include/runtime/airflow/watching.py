@@ -1,0 +1,90 @@
+"""What the tasks of a drift DAG do, beside the snapshot, which is a night's."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from include.core.events import DriftJudged
+    from include.runtime.airflow.tasks import Night
+
+log = logging.getLogger(__name__)
+
+
+def _score(night: "Night", inputs: Mapping[str, Any]) -> str:
+    from include.steps import watch
+
+    return watch.score(night.platform, night.project, night.run, inputs["snapshot"], now=datetime.now(UTC))
+
+
+def _drift(night: "Night", inputs: Mapping[str, Any]) -> str:
+    from include.steps import watch
+
+    return watch.drift(night.platform, night.project, night.run, inputs["scored"], now=datetime.now(UTC))
+
+
+def _verdict(night: "Night", inputs: Mapping[str, Any]) -> str:
+    from include.steps import watch
+
+    digest = watch.verdict(night.platform, night.project, night.run, inputs["live"], now=datetime.now(UTC))
+    _tell(night)
+    return digest
+
+
+STEPS: Mapping[str, Callable[["Night", Mapping[str, Any]], str]] = {
+    "score": _score,
+    "drift": _drift,
+    "verdict": _verdict,
+}
+
+
+def _tell(night: "Night") -> None:
+    """Log the verdict; where inputs have begun to drift, ask a human to look."""
+    from include.core.records import DriftState
+    from include.runtime.airflow import alerts
+    from include.steps import watch
+
+    verdicts = watch.judged(night.platform.ledger, night.project.name)
+    own = next(each for each in verdicts if each.run_id == night.run.run_id)
+    log.info("%s: %s", own.verdict.state.value, "; ".join(own.verdict.reasons))
+    before = [each for each in verdicts[: verdicts.index(own)] if each.model_version == own.model_version]
+    known = bool(before) and before[-1].verdict.state is DriftState.WARNING
+    if own.verdict.state is DriftState.WARNING and not known:
+        alerts.send(night.settings, f"{own.project}: its inputs have drifted", _for_a_human(own))
+
+
+def _for_a_human(judged: "DriftJudged") -> str:
+    return (
+        f"{'; '.join(judged.verdict.reasons)}. Loss and calibration do not ask for a retraining: look at the page "
+        f"Drift, and start a night of train_{judged.project} by hand if the change is here to stay."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The ask of a watch that waits for its night, or why there is ``nothing`` to signal."""
+
+    ask_id: str = ""
+    nothing: str | None = None
+
+
+def asked_by(project: str, run_id: str) -> Asked:
+    """What the watch *run_id* of *project* asked for, as the ledger tells."""
+    from include.ledger import Ledger
+    from include.settings import Settings
+    from include.steps import retraining, watch
+
+    ledger = Ledger.open(Settings.from_environment().ledger)
+    known = retraining.known(ledger, project)
+    for each in known.retrainings:
+        if each.ask.run_id == run_id:
+            if each.started is not None:
+                return Asked(nothing=f"The night {each.started} answers already")
+            return Asked(ask_id=each.ask.ask_id)
+    for declined in known.declined:
+        if declined.run_id == run_id:
+            return Asked(nothing=f"The verdict asked for a retraining and gets none: {declined.reason}")
+    reasons = [each.verdict.reasons for each in watch.judged(ledger, project) if each.run_id == run_id]
+    return Asked(nothing="No retraining is asked for: " + "; ".join(reasons[-1] if reasons else ("no verdict",)))

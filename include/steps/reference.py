@@ -1,0 +1,58 @@
+"""What a registered model's later days are held against: made when it is promoted, and kept in the vault."""
+
+from datetime import datetime
+
+from include.core.canonical import encode
+from include.core.errors import RegistryError
+from include.core.events import ReferenceMade
+from include.core.project import Project
+from include.core.records import Evaluation, FeatureSet, Run
+from include.ledger.journal import Journal
+from include.registry import history as versions
+from include.steps.platform import Platform, open_artifacts
+
+
+def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:
+    """The vault's digest of what later days of a registered version are held against, made once for each."""
+    from include.monitoring.figures import reference_of
+    from include.registry import bundle
+    from include.training.matrix import contents as contents_of
+    from include.training.matrix import rows_of
+
+    key = f"reference/{project.name}/{evaluation}"
+    known = platform.ledger.find(key)
+    if known is not None and isinstance(known.event, ReferenceMade) and platform.vault.has(known.event.reference):
+        return known.event.reference
+    model = next(
+        (each for each in versions.models(platform.ledger, project.name) if each.evaluation == evaluation), None
+    )
+    if model is None:
+        raise RegistryError("a reference is that of a registered version", value=evaluation, remedy="Promote it first.")
+    evaluated = platform.load(Evaluation, evaluation)
+    built = platform.load(FeatureSet, evaluated.features)
+    split = built.split
+    wanted = contents_of(built, split.train, split.validation, split.holdout)
+    opened = open_artifacts(platform, run, step, [*wanted, model.bundle], now=now)
+    holdout = rows_of(built, split.holdout, opened, stretch="holdout")
+    learnt = rows_of(built, split.train, opened, stretch="training") + rows_of(
+        built, split.validation, opened, stretch="validation"
+    )
+    made = reference_of(
+        project=project.name,
+        evaluation=evaluated,
+        evaluation_digest=evaluation,
+        split=split,
+        learnt=learnt,
+        holdout=holdout,
+        score=bundle.load(opened.bytes(model.bundle), platform.verifier).predict(holdout.table),
+    )
+    digest = platform.vault.put(encode(made))
+    event = ReferenceMade(
+        project=project.name,
+        run_id=run.run_id,
+        model_version=model.model_version,
+        evaluation=evaluation,
+        reference=digest,
+    )
+    Journal(platform.ledger, run).fact(f"drift/{project.name}", event, key=key)
+    return digest

@@ -1,0 +1,215 @@
+"""The watch: the champion on matured days that came after it, judged under a policy, and asking once for a night."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from include import steps
+from include.core.canonical import digest_of, encode
+from include.core.errors import AccessDenied
+from include.core.events import (
+    ArtifactOpened,
+    DataOpened,
+    DriftJudged,
+    LeaseTaken,
+    PolicyDeclared,
+    ReferenceMade,
+    RetrainingAsked,
+    RetrainingDeclined,
+)
+from include.core.project import DriftPolicy, Project, Window
+from include.core.records import DriftState, Evaluation, LiveFigures, Run
+from include.ledger import lease
+from include.steps import retraining, watch
+from include.store import Store
+from tests.night.conftest import MakeYard
+from tests.night.yard import FLIGHTS, INSTANT, NOW, Yard
+
+#: Whatever happens is accepted; or nothing is.
+LENIENT = DriftPolicy(excess_loss=100.0, calibration_gap=100.0, days=20, minimum_days=20, psi=100.0)
+STRICT = replace(LENIENT, excess_loss=None, calibration_gap=1e-9)
+WATCHED = replace(FLIGHTS, window=Window(days=32, validation_days=3, holdout_days=4), drift=LENIENT)
+#: Four weeks after the night: 26 days have matured that it did not know.
+LATER = INSTANT + timedelta(days=28)
+
+
+def watched(
+    yard: Yard, project: Project = WATCHED, *, run_id: str = "watch", instant: datetime = LATER, now: datetime = NOW
+) -> DriftJudged:
+    """A whole watch; the verdict that it recorded."""
+    run = begun(yard, project, run_id=run_id, instant=instant, now=now)
+    digest = steps.snapshot(yard.platform, project, run, now=now)
+    for step in (watch.score, watch.drift, watch.verdict):
+        digest = step(yard.platform, project, run, digest, now=now)
+    return verdicts(yard)[-1]
+
+
+def begun(yard: Yard, project: Project, *, run_id: str, instant: datetime = LATER, now: datetime = NOW) -> Run:
+    return steps.begin(yard.platform, project, run_id=run_id, instant=instant, now=now, exclusive=False)
+
+
+def verdicts(yard: Yard) -> list[DriftJudged]:
+    return watch.judged(yard.platform.ledger, "flight_delay")
+
+
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> Path:
+    """The home of a deployment in which a night of the watched project made the champion."""
+    yard = Yard.built(tmp_path_factory.mktemp("watched") / "home", production, new_home)
+    yard.grant(WATCHED)
+    yard.night(WATCHED)
+    yard.platform.ledger.close()
+    return yard.home
+
+
+@pytest.fixture
+def trained(first_night: Path, tmp_path: Path, production: Path) -> Yard:
+    """A copy of that deployment."""
+    return Yard.built(tmp_path / "home", production, first_night)
+
+
+def test_a_watch_judges_every_day_that_matured_since_the_holdout_and_the_next_only_those_after(trained: Yard) -> None:
+    first = watched(trained)
+    # The night of 1 June knew the days up to 29 May; on 29 June those up to 26 June had matured.
+    assert (first.days.first, first.days.last) == (date(2013, 5, 30), date(2013, 6, 26))
+    assert [each.day for each in first.figures] == list(first.days)
+    assert first.verdict.state is DriftState.STABLE
+    assert (len(first.verdict.days), first.verdict.days[-1]) == (20, date(2013, 6, 26))
+    second = watched(trained, run_id="next", instant=LATER + timedelta(days=2))
+    assert (second.days.first, second.days.last) == (date(2013, 6, 27), date(2013, 6, 28))
+    assert [each.day for each in second.figures] == [date(2013, 6, 27), date(2013, 6, 28)]
+    assert second.verdict.days[-1] == date(2013, 6, 28), "and judges them with the days before"
+
+
+def test_with_fewer_than_twenty_days_nothing_is_decided(trained: Yard) -> None:
+    few = watched(trained, replace(WATCHED, drift=STRICT), instant=INSTANT + timedelta(days=10))
+    assert few.verdict.state is DriftState.TOO_FEW_TO_KNOW
+    assert trained.events(RetrainingAsked, RetrainingDeclined) == []
+
+
+def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(make_yard: MakeYard, trained: Yard) -> None:
+    def due(yard: Yard, project: Project = WATCHED, instant: datetime = LATER, run_id: str = "watch") -> object:
+        return watch.due(yard.platform, project, run_id=run_id, instant=instant)
+
+    assert due(make_yard()) == "Nothing to watch: flight_delay has no champion yet"
+    assert due(trained, replace(WATCHED, drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
+    assert "2013-05-29 is the last day that had matured" in str(due(trained, instant=INSTANT))
+    watched(trained)
+    assert "judged on all days up to 2013-06-26" in str(due(trained, run_id="another"))
+    assert isinstance(due(trained), watch.Due), "the watch itself may go on"
+    assert "evaluated or judged" in str(due(trained, instant=LATER - timedelta(days=7), run_id="backfill"))
+
+
+def test_the_reference_is_made_at_promotion_and_the_policy_recorded_before_the_first_verdict(trained: Yard) -> None:
+    made = trained.events(ReferenceMade)
+    assert [(event.model_version, event.run_id) for event in made if isinstance(event, ReferenceMade)] == [(1, "night")]
+    watched(trained)
+    assert len(trained.events(ReferenceMade)) == 1
+    declared, judged = trained.events(PolicyDeclared, DriftJudged)
+    assert isinstance(declared, PolicyDeclared)
+    assert isinstance(judged, DriftJudged)
+    assert declared.policy.encode() == encode(LENIENT)
+    assert judged.policy == declared.digest == digest_of(encode(LENIENT))
+    watched(trained, replace(WATCHED, drift=STRICT), run_id="stricter", instant=LATER + timedelta(days=1))
+    assert len(trained.events(PolicyDeclared)) == 2, "a changed policy is another"
+
+
+def test_a_watch_reads_under_the_grants_of_the_night_and_leaves_receipts(trained: Yard) -> None:
+    before = len(trained.events(DataOpened, ArtifactOpened, run_id="watch"))
+    watched(trained)
+    opened = [event for event in trained.events(ArtifactOpened, run_id="watch") if isinstance(event, ArtifactOpened)]
+    assert before == 0
+    assert len(trained.events(DataOpened, run_id="watch")) == 3
+    assert {event.step for event in opened} == {"score", "drift", "verdict"}
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_a_revoked_grant_ends_a_watch_at_its_next_step(trained: Yard, step: int) -> None:
+    run = begun(trained, WATCHED, run_id="watch")
+    names = (steps.snapshot, watch.score, watch.drift, watch.verdict)
+    digest = ""
+    for number, name in enumerate(names):
+        if number == step:
+            trained.revoke(trained.platform.access.grants(now=NOW)[0].grant_id)
+        given = () if name is steps.snapshot else (digest,)
+        if number == step:
+            with pytest.raises(AccessDenied):
+                name(trained.platform, WATCHED, run, *given, now=NOW)
+            break
+        digest = name(trained.platform, WATCHED, run, *given, now=NOW)
+    assert verdicts(trained) == []
+
+
+def test_a_watch_goes_on_beside_a_night_and_leaves_it_its_lease(trained: Yard) -> None:
+    ledger = trained.platform.ledger
+    fence = lease.take(ledger, "flight_delay", run_id="other", now=NOW, duration=timedelta(hours=1))
+    before = len(trained.events(LeaseTaken))
+    run = begun(trained, WATCHED, run_id="watch")
+    assert steps.resume(trained.platform, WATCHED, run_id="watch", now=NOW) == run, "each of its tasks takes it up so"
+    watched(trained)
+    assert len(trained.events(LeaseTaken)) == before
+    assert lease.renew(ledger, fence, now=NOW, duration=timedelta(hours=1))
+
+
+def test_a_verdict_asks_for_one_night_and_the_same_watch_again_changes_nothing(trained: Yard) -> None:
+    strict = replace(WATCHED, drift=STRICT)
+    judged = watched(trained, strict)
+    assert judged.verdict.state is DriftState.RETRAIN
+    again = watched(trained, strict)
+    assert again == judged
+    assert len(verdicts(trained)) == 1
+    (asked,) = trained.events(RetrainingAsked, RetrainingDeclined)
+    assert isinstance(asked, RetrainingAsked)
+    assert (asked.run_id, asked.model_version, asked.instant) == ("watch", 1, LATER)
+
+
+def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(trained: Yard) -> None:
+    strict = replace(WATCHED, drift=STRICT)
+    watched(trained, strict)
+    ledger = trained.platform.ledger
+    asked = retraining.start(ledger, "flight_delay", "answer")
+    assert asked is not None
+    night = trained.night(strict, run_id="answer", instant=asked.instant)
+    assert night.evaluation.holdout.last == date(2013, 6, 26)
+    retraining.answered(ledger, night.run, night.promotion)
+    assert not retraining.known(ledger, "flight_delay").waiting()
+    much_later = watched(trained, strict, run_id="new", instant=LATER + timedelta(days=30))
+    assert (much_later.model_version, much_later.days.first) == (2, date(2013, 6, 27))
+    assert much_later.verdict.state is DriftState.RETRAIN
+    assert [type(event).__name__ for event in trained.events(RetrainingAsked, RetrainingDeclined)] == [
+        "RetrainingAsked"
+    ] * 2, "30 days after the last, the budget and the cooldown allow another"
+
+
+def test_a_verdict_on_a_champion_that_was_replaced_meanwhile_asks_for_nothing(trained: Yard) -> None:
+    strict = replace(WATCHED, drift=STRICT)
+    run = begun(trained, strict, run_id="watch")
+    digest = steps.snapshot(trained.platform, strict, run, now=NOW)
+    digest = watch.score(trained.platform, strict, run, digest, now=NOW)
+    digest = watch.drift(trained.platform, strict, run, digest, now=NOW)
+    trained.night(strict, run_id="quicker", instant=LATER)
+    watch.verdict(trained.platform, strict, run, digest, now=NOW)
+    (declined,) = trained.events(RetrainingAsked, RetrainingDeclined)
+    assert isinstance(declined, RetrainingDeclined)
+    assert declined.reason == "version 2 is champion by now"
+
+
+def test_a_lost_reference_is_made_again_the_same(trained: Yard) -> None:
+    (made,) = trained.events(ReferenceMade)
+    assert isinstance(made, ReferenceMade)
+    Store(trained.settings.vault).path(made.reference).unlink()
+    live = trained.platform.load(LiveFigures, watched(trained).live)
+    assert live.reference == made.reference
+
+
+def test_figures_on_the_days_after_agree_with_the_report_of_a_night_that_holds_them_out(trained: Yard) -> None:
+    """The watch and the evaluation of the champion by a later night see the same days alike."""
+    judged = watched(trained)
+    night = trained.night(WATCHED, run_id="later", instant=LATER)
+    evaluation: Evaluation = night.evaluation
+    days = [each for each in judged.figures if each.day in evaluation.holdout]
+    rows = sum(each.rows for each in days)
+    assert rows == evaluation.rows
+    assert evaluation.champion_metrics["log_loss"] == pytest.approx(sum(each.loss * each.rows for each in days) / rows)
