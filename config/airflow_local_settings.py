@@ -46,6 +46,14 @@ PRELOADED = (
     "include.runtime.airflow.transport",
     "include.runtime.local",
 )
+#: Beside them, where training shards are placed in pods.
+PRELOADED_FOR_PODS = (
+    "airflow.providers.cncf.kubernetes.operators.pod",
+    "kubernetes_asyncio.client",
+    "kubernetes_asyncio.config",
+    "include.runtime.airflow.pods",
+    "include.runtime.kubernetes.shards",
+)
 #: All modules of these rooms, which import each other only when a step runs.
 ROOMS = ("contracts", "core", "data", "governance", "ledger", "lineage", "monitoring", "registry", "steps", "training")
 
@@ -66,7 +74,10 @@ for variable, value in THREADS.items():
 def _preload() -> None:
     # MLflow's store configures every mapper that SQLAlchemy knows, Airflow's half-imported ones among them.
     importlib.import_module("airflow.models").import_all_models()
-    for name in PRELOADED:
+    from include.settings import Placement, Settings
+
+    pods = Settings.from_environment().placement is Placement.KUBERNETES
+    for name in (*PRELOADED, *(PRELOADED_FOR_PODS if pods else ())):
         importlib.import_module(name)
     for room in ROOMS:
         package = importlib.import_module(f"include.{room}")

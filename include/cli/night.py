@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from include.core.errors import DeclarationError, LedgerUnavailable
@@ -52,7 +53,11 @@ def run(
                 console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
 
         console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
-        night = local.run_night(settings, declared, run_id=name, instant=at, on_step=on_step)
+
+        def on_note(what: str) -> None:
+            console.print(f"    [dim]{escape(what)}[/dim]", soft_wrap=True, highlight=False)
+
+        night = local.run_night(settings, declared, run_id=name, instant=at, on_step=on_step, on_note=on_note)
     show(night)
     _deliver(settings)
 

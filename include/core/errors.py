@@ -10,6 +10,9 @@
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
     ├── TrainingError           a search cannot start or ended without a usable trial
     │   └── ShardUnfinished     trials that were ordered elsewhere have no result yet (heals)
+    ├── PodFailed               a training pod can never run, or ended without its results
+    │   └── PodLost             it was taken away: evicted, drained, killed                   (heals)
+    ├── ClusterUnavailable      the Kubernetes cluster cannot be reached                      (heals)
     ├── RegistryError           a model bundle is missing, altered or not signed by us
     │   └── RegistryUnavailable the registry's database or server cannot be reached       (heals)
     ├── StepCrashed             a step met an error that is none of ours: a bug
@@ -81,6 +84,22 @@ class TrainingError(TrainyardError):
 
 class ShardUnfinished(TrainingError):
     """Trials that were ordered elsewhere have no result yet: the shard runs again, and skips those that have one."""
+
+    retry_heals = True
+
+
+class PodFailed(TrainyardError):
+    """A training pod can never run, or ended without its results."""
+
+
+class PodLost(PodFailed):
+    """A training pod was taken away before it had stored its results: evicted, drained, killed."""
+
+    retry_heals = True
+
+
+class ClusterUnavailable(TrainyardError):
+    """The Kubernetes cluster cannot be reached, or does not let us do what we must."""
 
     retry_heals = True
 

@@ -283,6 +283,29 @@ class ShardOrdered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PodEnded(Event):
+    """An observation, in the run's stream: a pod in which a shard was trained ended, or could never be made.
+
+    ``outcome`` and ``message`` say how; it is no result. ``image_digest`` and ``code_digest`` are what ran; what nobody
+    saw is ``None``.
+    """
+
+    kind: ClassVar[str] = "pod_ended"
+    project: str
+    run_id: str
+    shard: int
+    order_id: str
+    pod: str
+    node: str | None
+    image: str
+    image_digest: str | None
+    code_digest: str
+    outcome: str
+    exit_code: int | None
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelEvaluated(Event):
     """Key ``evaluated/<plan>/<champion version or none>``."""
 

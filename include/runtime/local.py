@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +18,13 @@ from include.core.records import Evaluation, Promotion, Run
 from include.ledger import Ledger
 from include.runtime.code import code_digest
 from include.runtime.projects import load_project
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Placement, Settings
 from include.steps import Platform
 
 #: Called when a step begins (``None``) and when it ends (its digest).
 Progress = Callable[[str, str | None], None]
+#: Called with what training pods wait for and print, from threads.
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +82,10 @@ def run_night(
     run_id: str,
     instant: datetime,
     on_step: Progress = lambda step, digest: None,
+    on_note: Note = lambda what: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Night:
-    """The whole night of *project* in this process, its training shards in processes of their own.
+    """The whole night of *project* in this process; its training shards in processes or, where so placed, in pods.
 
     Raises:
         AccessDenied: no grant covers what the project reads; the requests are filed.
@@ -91,7 +94,9 @@ def run_night(
     """
     platform = open_platform(settings)
     with _alone(settings, project.name, run_id):
-        return _night(settings, platform, project, run_id=run_id, instant=instant, on_step=on_step, clock=clock)
+        return _night(
+            settings, platform, project, run_id=run_id, instant=instant, on_step=on_step, on_note=on_note, clock=clock
+        )
 
 
 @contextmanager
@@ -126,6 +131,7 @@ def _night(
     run_id: str,
     instant: datetime,
     on_step: Progress,
+    on_note: Note,
     clock: Callable[[], datetime],
 ) -> Night:
     run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock())
@@ -138,7 +144,11 @@ def _night(
         built = _report("features", on_step, lambda: steps.features(platform, project, run, snapshot, now=clock()))
         drawn = _report("plan", on_step, lambda: steps.plan(platform, project, run, built, now=clock()))
         with _step("train", on_step):
-            _train(settings, project, run, drawn, steps.shards(platform, drawn))
+            shards = steps.shards(platform, drawn)
+            if settings.placement is Placement.LOCAL:
+                _train(settings, project, run, drawn, shards)
+            else:
+                _train_in_pods(settings, project, run, drawn, shards, on_note)
         chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, now=clock()))
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
@@ -166,6 +176,57 @@ def _train(settings: Settings, project: Project, run: Run, plan: str, shards: li
         futures = [pool.submit(_train_shard, settings, project.name, run.run_id, plan, shard) for shard in shards]
         for future in as_completed(futures):
             future.result()
+
+
+def _train_in_pods(settings: Settings, project: Project, run: Run, plan: str, shards: list[int], on_note: Note) -> None:
+    """The shards, all asked for at once: how many run at a time is the cluster's to say."""
+    ending = threading.Event()
+    with ThreadPoolExecutor(len(shards), thread_name_prefix="shard") as pool:
+        futures = [
+            pool.submit(_train_shard_in_pod, settings, project.name, run.run_id, plan, shard, on_note, ending)
+            for shard in shards
+        ]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except KeyboardInterrupt:
+            ending.set()  # each removes its pod, and the pool waits for that
+            raise
+
+
+def _train_shard_in_pod(
+    settings: Settings,
+    project_name: str,
+    run_id: str,
+    plan: str,
+    shard: int,
+    on_note: Note,
+    ending: threading.Event,
+) -> str:
+    import asyncio
+
+    from include.runtime.kubernetes import shards
+
+    platform = open_platform(settings)
+    project = load_project(project_name, settings.projects)
+    run = steps.resume(platform, project, run_id=run_id, now=utc_now())
+    placed = shards.ShardInPods(settings=settings, platform=platform, project=project, run=run, plan=plan, shard=shard)
+    allowed = shards.still_allowed(platform, run)
+
+    def check() -> None:
+        if ending.is_set():
+            raise LeaseHeld("a night runs until it is interrupted", value=run_id, remedy="Run it again to go on.")
+        allowed()
+
+    found = placed.begin()
+    if isinstance(found, str):
+        return found
+
+    def say(what: str) -> None:
+        on_note(f"shard {shard}: {what}")
+
+    endings = asyncio.run(shards.attend(found, log=say, note=say, check=check))
+    return placed.finish(found, endings)
 
 
 def _workers(number: int) -> ProcessPoolExecutor:

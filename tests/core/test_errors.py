@@ -30,9 +30,12 @@ def test_every_error_stands_in_the_tree_that_the_docstring_draws() -> None:
 
 def test_only_what_waiting_can_mend_is_said_to_heal() -> None:
     assert {kind.__name__ for kind in KINDS if kind.retry_heals} == {
+        "ClusterUnavailable",
         "LedgerConflict",
         "LedgerUnavailable",
+        "PodLost",
         "RegistryUnavailable",
+        "ShardUnfinished",
         "StepDisconnected",
         "StoreUnavailable",
     }

@@ -4,7 +4,7 @@ gate ─► snapshot ─► validate ─┐
               └───► features ─┴─► plan ─► train[shard] ─► evaluate ─► promote
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from airflow.sdk import (
     Param,
 )
 from airflow.sdk.definitions.context import Context
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from include.core.errors import TrainyardError
 from include.core.project import Project
@@ -25,7 +26,7 @@ from include.runtime.airflow.approval import DataStewardApprovalSensor
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
 from include.runtime.projects import load_project, project_names
-from include.settings import Settings
+from include.settings import Placement, Settings
 
 #: A project that appears within that time after a scheduled start still runs for it; later, it waits for the next.
 #: The DAGs have no start date: with one, Airflow starts the last missed night as soon as a project appears, and that
@@ -136,18 +137,28 @@ def _wire(project: Project) -> None:
     validate = step("validate", snapshot=snapshot.output)
     features = step("features", snapshot=snapshot.output)
     plan = step("plan", features=features.output)
-    # The number of shards is declared, so that Airflow knows the tasks before the plan is drawn.
-    train = StepOperator.partial(
-        task_id="train",
-        project=project.name,
-        step="train",
-        inputs={"plan": plan.output},
-        pool="training",
-        doc_md=_TASK_DOCS["train"],
-    ).expand(shard=list(range(project.search.shards)))
+    train = _train(project, {"plan": plan.output})
     evaluate = step("evaluate", plan=plan.output)
     promote = step("promote", evaluation=evaluate.output)
     gate >> snapshot >> [validate, features] >> plan >> train >> evaluate >> promote
+
+
+def _train(project: Project, inputs: Mapping[str, object]) -> MappedOperator:
+    """A task a shard: their number is declared, so that Airflow knows them before the plan is drawn."""
+    settings, compute = Settings.from_environment(), project.operations.compute
+    given = {"task_id": "train", "project": project.name, "inputs": inputs, "doc_md": _TASK_DOCS["train"]}
+    shards = list(range(project.search.shards))
+    if settings.placement is Placement.LOCAL:
+        return StepOperator.partial(step="train", pool="training", **given).expand(shard=shards)
+    from include.runtime.airflow.pods import TrainingPodOperator  # the provider is imported by no other night
+
+    return TrainingPodOperator.partial(
+        namespace=settings.namespace,
+        image=compute.image or settings.trainer_image,
+        pool=compute.pool,
+        pool_slots=max(1, compute.accelerators),
+        **given,
+    ).expand(shard=shards)
 
 
 def _documentation(project: Project) -> str:

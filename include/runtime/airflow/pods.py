@@ -1,0 +1,113 @@
+"""The operator that trains one shard in a pod: its task waits without a worker, and its result is what the pod stored.
+
+Imported only where training is placed on Kubernetes: the provider costs a second and a half of imports.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+from airflow.sdk.definitions.context import Context
+
+from include.core.canonical import decode, encode
+from include.runtime.airflow.attendance import TrainingPodTrigger
+from include.runtime.airflow.operators import one_of_ours
+from include.runtime.kubernetes.request import PodRequest
+
+if TYPE_CHECKING:
+    from kubernetes.client import V1Pod  # type: ignore[import-untyped]  # it publishes no types
+
+    from include.runtime.kubernetes.shards import ShardInPods
+
+
+class TrainingPodOperator(KubernetesPodOperator):
+    """Trains one shard of a project's night in a pod of its own, deferred while the pod waits and runs.
+
+    ``inputs`` holds the plan's digest. Returns the digest of the outcomes, as the local step does. A pod that runs is
+    taken up by the next attempt; one that is lost is replaced. Of the provider's operator it keeps what Airflow's users
+    know: deferral, the labels of the task on the pod, the pod's deletion with the task, ``dry_run``.
+    """
+
+    template_fields: Sequence[str] = ("inputs", "namespace", "image")
+    ui_color = "#e6f4ea"
+
+    def __init__(
+        self, *, project: str, inputs: Mapping[str, Any], shard: int = 0, deferrable: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(deferrable=deferrable, durable=True, do_xcom_push=True, **kwargs)
+        self.project = project
+        self.inputs = dict(inputs)
+        self.shard = shard
+        self._request: PodRequest | None = None
+
+    def execute(self, context: Context) -> str:
+        """Ask for the pod and defer to its trigger; the digest itself, where every trial is recorded already."""
+        try:
+            found = self._shard(context).begin()
+        except Exception as error:  # a foreign text must reach no log: ours takes its place
+            raise one_of_ours(error, "train") from None
+        if isinstance(found, str):
+            return found
+        self._request = found
+        self.log.info("Asked for pod %s in namespace %s", found.pod_name(0), found.namespace)
+        self.defer(trigger=TrainingPodTrigger(encode(found).decode()), method_name="execute_complete")
+
+    def execute_complete(self, context: Context, event: Mapping[str, str]) -> str:
+        """Verify and record what the pods stored, whatever they ended like, and remove them."""
+        from include.runtime.kubernetes.diagnosis import Ending
+
+        try:
+            self._request = decode(PodRequest, event["request"].encode())
+            endings = decode(tuple[Ending, ...], event["endings"].encode())
+            return self._shard(context).finish(self._request, endings)
+        except Exception as error:  # as above
+            raise one_of_ours(error, "train") from None
+
+    def on_kill(self) -> None:
+        """Remove pods and secret: a user ended the task while a worker had it."""
+        from include.runtime.kubernetes import shards
+
+        if self._request is not None:
+            shards.clear(self._request.namespace, self._request.selector)
+
+    def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> "V1Pod":
+        """The pod as it would be asked for, for ``dry_run``: the order's id and digest are known only when it is."""
+        from datetime import UTC, datetime, timedelta
+
+        from include.runtime.kubernetes.request import pod_manifest
+        from include.runtime.projects import load_project
+        from include.settings import Settings
+
+        compute = load_project(self.project, Settings.from_environment().projects).operations.compute
+        now = datetime.now(UTC)
+        request = PodRequest(
+            namespace=str(self.namespace),
+            image=str(self.image),
+            compute=compute,
+            project=self.project,
+            run_id=context["run_id"] if context else "dry-run",
+            plan=str(self.inputs["plan"]),
+            shard=self.shard,
+            fence=0,
+            code_digest="",
+            order_id="order",
+            digest="sha256:",
+            give_up_at=now + timedelta(minutes=compute.maximum_minutes),
+        )
+        return PodGenerator.deserialize_model_dict(pod_manifest(request, 0, now=now))
+
+    def _shard(self, context: Context) -> "ShardInPods":
+        from include.runtime.airflow import tasks
+        from include.runtime.kubernetes.shards import ShardInPods
+
+        night = tasks.resume(self.project, context["run_id"])
+        return ShardInPods(
+            settings=night.settings,
+            platform=night.platform,
+            project=night.project,
+            run=night.run,
+            plan=str(self.inputs["plan"]),
+            shard=self.shard,
+            labels=self._get_ti_pod_labels(context),
+        )

@@ -1,0 +1,14 @@
+"""One training shard in one pod: asked for, watched, told apart when it fails, and removed. No Airflow in here.
+
+- :mod:`~include.runtime.kubernetes.request`: a shard's pod and its secret, as Kubernetes is asked for them;
+- :mod:`~include.runtime.kubernetes.capacity`: whether a node or a quota could ever hold it;
+- :mod:`~include.runtime.kubernetes.diagnosis`: what a pod's state means, in one line with its remedy;
+- :mod:`~include.runtime.kubernetes.cluster`: the calls, each of which outlasts an API server that is away for a while;
+- :mod:`~include.runtime.kubernetes.attendance`: one shard from its request to its end, pods that are lost replaced.
+
+A pod's state is never a result: what it wrote to the store is, verified by :func:`include.steps.collect`.
+
+In the namespace it needs: pods (create, get, list, patch, deletecollection), pods/log (get), secrets (create,
+deletecollection), events (none), resourcequotas (list). In the cluster: nodes (list), to say at once that none could
+ever hold a pod; without that right, and where nodes are made on demand, a pod that fits none waits and says so.
+"""

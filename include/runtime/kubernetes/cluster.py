@@ -1,0 +1,248 @@
+"""Calls to a cluster, each of which outlasts an API server that is away for a while."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from include.core.canonical import decode
+from include.core.errors import ClusterUnavailable, PodFailed
+from include.runtime.kubernetes.capacity import Node, Quota
+from include.runtime.kubernetes.request import (
+    CONTAINER,
+    GRACE_SECONDS,
+    LOGGED,
+    REQUEST,
+    PodRequest,
+    pod_manifest,
+    secret_manifest,
+)
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import ApiException, V1Pod
+
+Answer = TypeVar("Answer")
+
+#: How long a call is tried again while the API server is away, unless the caller says otherwise.
+PATIENCE_SECONDS = 120.0
+#: An API server that has just started knows no roles yet: 403 and 401 are believed only after that long.
+_ROLES_SECONDS = 15.0
+_CALL_SECONDS = 15.0
+_PAUSE_SECONDS = 1.0
+_AWAY = frozenset({408, 429, 500, 502, 503, 504})
+_REFUSED = frozenset({401, 403})
+#: What the API server's own text says of a 403 that is no question of rights.
+_QUOTA, _RULE = "exceeded quota", ("violates PodSecurity", "usage per", "is forbidden: pods with", "admission webhook")
+
+
+class NoRoom(Exception):  # an answer, and never one that leaves this room
+    """The namespace's quota is used up now; its text is the API server's."""
+
+
+class Cluster:
+    """One namespace of the cluster that ``KUBECONFIG`` names, or else of the one that we run in.
+
+    A method raises :class:`~include.core.errors.ClusterUnavailable` where the API server is away, or refuses us, for
+    longer than *patience_seconds*.
+    """
+
+    def __init__(self, api: Any, namespace: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._api, self.namespace, self._patience = api, namespace, patience_seconds
+
+    @staticmethod
+    @asynccontextmanager
+    async def connected(namespace: str, *, patience_seconds: float = PATIENCE_SECONDS) -> "AsyncIterator[Cluster]":
+        """The namespace *namespace*, until the block ends.
+
+        Raises:
+            ClusterUnavailable: nothing says where a cluster is.
+        """
+        from kubernetes_asyncio import client, config
+
+        configuration = client.Configuration()
+        try:
+            await config.load_config(client_configuration=configuration)
+        except (config.ConfigException, OSError) as error:
+            raise ClusterUnavailable(
+                "KUBECONFIG names a cluster, or this process runs in one",
+                value=type(error).__name__,
+                remedy="Set KUBECONFIG to a kubeconfig file, or place training locally (TRAINYARD_PLACEMENT=local).",
+            ) from None
+        async with client.ApiClient(configuration) as connection:
+            yield Cluster(client.CoreV1Api(connection), namespace, patience_seconds=patience_seconds)
+
+    def within(self, patience_seconds: float) -> "Cluster":
+        """The same, with another patience."""
+        return Cluster(self._api, self.namespace, patience_seconds=patience_seconds)
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def make_secret(self, request: PodRequest, document: bytes) -> None:
+        """The secret with the order's *document*; harmless if it is there."""
+        body = secret_manifest(request, document)
+        await self._call(lambda: self._api.create_namespaced_secret(self.namespace, body), made=True)
+
+    async def make_pod(self, request: PodRequest, number: int, *, now: datetime) -> None:
+        """The order's pod *number*; harmless if it is there.
+
+        Raises:
+            NoRoom: the namespace's quota is used up now.
+            PodFailed: the cluster's rules refuse such a pod.
+        """
+        body = pod_manifest(request, number, now=now)
+        await self._call(lambda: self._api.create_namespaced_pod(self.namespace, body), made=True)
+
+    # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def pod(self, name: str) -> "V1Pod | None":
+        """The pod *name*, if there is one."""
+        return await self._call(lambda: self._api.read_namespaced_pod(name, self.namespace), missing=True)
+
+    async def pods(self, selector: str) -> "list[V1Pod]":
+        """The pods that *selector* selects, oldest first."""
+        found = await self._call(lambda: self._api.list_namespaced_pod(self.namespace, label_selector=selector))
+        return sorted(found.items, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
+
+    async def living(self, selector: str, *, now: datetime) -> PodRequest | None:
+        """What the youngest living pod that *selector* selects was asked for; ``None``: none of them lives."""
+        for pod in reversed(await self.pods(selector)):
+            request = decode(PodRequest, pod.metadata.annotations[REQUEST].encode())
+            active = pod.status.phase in ("Pending", "Running") and pod.metadata.deletion_timestamp is None
+            if active and request.give_up_at > now:
+                return request
+        return None
+
+    async def nodes(self) -> tuple[Node, ...] | None:
+        """The cluster's nodes; ``None``: we may not list them."""
+        found = await self._optional(self._api.list_node)
+        if found is None:
+            return None
+        return tuple(
+            Node(
+                name=each.metadata.name,
+                allocatable=each.status.allocatable or {},
+                labels=each.metadata.labels or {},
+                taints=tuple(
+                    taint.key for taint in each.spec.taints or [] if taint.effect in ("NoSchedule", "NoExecute")
+                ),
+            )
+            for each in found.items
+        )
+
+    async def quotas(self) -> tuple[Quota, ...]:
+        """The namespace's quotas; none where we may not list them."""
+        found = await self._optional(lambda **given: self._api.list_namespaced_resource_quota(self.namespace, **given))
+        return tuple(
+            Quota(name=each.metadata.name, hard=each.spec.hard or {}, scopes=tuple(each.spec.scopes or ()))
+            for each in (found.items if found is not None else ())
+        )
+
+    async def log(self, name: str) -> AsyncIterator[bytes]:
+        """What the pod's container prints, from its first byte on, in pieces, until it ends.
+
+        Raises ``OSError`` where the log cannot be read, or breaks off.
+        """
+        import aiohttp
+        from kubernetes_asyncio.client import ApiException
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        try:
+            answer = await self._api.read_namespaced_pod_log(
+                name, self.namespace, container=CONTAINER, follow=True, _preload_content=False, _request_timeout=timeout
+            )
+            async with answer:
+                if answer.status != 200:
+                    raise OSError(f"status {answer.status}")
+                async for piece in answer.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, ApiException) as error:
+            raise OSError(type(error).__name__) from error
+
+    async def logged(self, name: str, lines: int) -> None:
+        """Note at the pod that *lines* of its log were handed on. Harmless if it is gone."""
+        body = {"metadata": {"annotations": {LOGGED: str(lines)}}}
+        await self._call(lambda: self._api.patch_namespaced_pod(name, self.namespace, body), missing=True)
+
+    # ── removing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def clear(self, selector: str) -> None:
+        """Delete all pods and secrets that *selector* selects; harmless if there are none."""
+        options = {"label_selector": selector}
+        await self._call(
+            lambda: self._api.delete_collection_namespaced_pod(
+                self.namespace, **options, grace_period_seconds=GRACE_SECONDS
+            )
+        )
+        await self._call(lambda: self._api.delete_collection_namespaced_secret(self.namespace, **options))
+
+    # ── calling ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _call(
+        self, call: Callable[[], Awaitable[Answer]], *, missing: bool = False, made: bool = False
+    ) -> Answer | Any:
+        """What *call* answers, asked again while the server is away. *missing*, *made*: 404, 409 are ``None``."""
+        import aiohttp
+        from kubernetes_asyncio.client import ApiException
+
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while True:
+            try:
+                return await asyncio.wait_for(call(), timeout=_CALL_SECONDS)
+            except ApiException as error:
+                if (missing and error.status == 404) or (made and error.status == 409):
+                    return None
+                waited, why = loop.time() - started, _refusal(error)
+                if error.status not in _AWAY and (error.status not in _REFUSED or waited > _ROLES_SECONDS):
+                    raise _unable(self.namespace, why) from None
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                waited, why = loop.time() - started, type(error).__name__
+            if waited >= self._patience:
+                raise _unable(self.namespace, why) from None
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _optional(self, call: Callable[..., Awaitable[Answer]]) -> Answer | Any:
+        """What *call* answers, or ``None`` where we have not the right."""
+        from kubernetes_asyncio.client import ApiException
+
+        async def asked() -> Answer | None:
+            try:
+                return await call()
+            except ApiException as error:
+                if error.status in _REFUSED:
+                    return None
+                raise
+
+        return await self._call(asked)
+
+
+def _refusal(error: "ApiException") -> str:
+    """What the API server says of a call that it refused.
+
+    Raises:
+        NoRoom: a quota is used up.
+        PodFailed: what was asked for breaks a rule of the cluster, and always will.
+    """
+    try:
+        said = str(json.loads(error.body or "{}").get("message") or error.reason)
+    except ValueError:
+        said = str(error.reason)
+    if _QUOTA in said:
+        raise NoRoom(said)
+    if error.status == 422 or (error.status == 403 and any(words in said for words in _RULE)):
+        raise PodFailed(
+            "the cluster's rules allow a training pod",
+            value=said,
+            remedy="Change the project's Compute, or the namespace's rules, then clear the task.",
+        )
+    return f"{error.status} {said}"
+
+
+def _unable(namespace: str, why: str) -> ClusterUnavailable:
+    return ClusterUnavailable(
+        "the Kubernetes API answers, and lets us work in our namespace",
+        value=f"{why} (namespace {namespace!r})",
+        remedy="See that it runs, and that we have the rights that docker/kubernetes lists; then clear the task.",
+    )

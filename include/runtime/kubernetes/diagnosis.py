@@ -1,0 +1,251 @@
+"""What a pod's state means: waiting and why, running, or ended and how, in one line with its remedy. Pure."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from include.runtime.kubernetes.request import CONTAINER, PodRequest
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1Pod
+
+
+class Outcome(StrEnum):
+    """How a pod ended, or why it never can."""
+
+    DONE = "done"
+    LOST = "lost"  # evicted, drained, deleted, its node gone: another pod goes on
+    OUT_OF_MEMORY = "out of memory"
+    OUT_OF_STORAGE = "out of storage"
+    IMAGE_MISSING = "image missing"
+    NOT_STARTED = "not started"
+    ORDER_REFUSED = "order refused"
+    INPUT_ALTERED = "input altered"
+    STORE_UNREACHABLE = "store unreachable"
+    EXIT = "exit"  # any other status
+    TOO_LONG = "too long"
+    NEVER = "never"  # no node or quota could ever hold it
+    REVOKED = "revoked"
+
+    @property
+    def heals(self) -> bool:
+        """Whether the same shard may do better later, without anyone's help."""
+        return self in (Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """The end of a pod. ``message`` is one line: what happened, and what to do.
+
+    ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them.
+    """
+
+    pod: str
+    outcome: Outcome
+    message: str
+    node: str | None = None
+    image_digest: str | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """It does not run yet: *why*. ``trouble``: what it will be if that lasts ``patience_seconds``."""
+
+    why: str
+    trouble: Outcome | None = None
+    patience_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Its container runs. ``leaving``: it was asked to end."""
+
+    leaving: bool
+
+
+Sight = Waiting | Running | Ending
+
+#: Words of a container runtime that an image is not there, or is nobody's to pull: waiting would change nothing.
+_NO_IMAGE = ("not found", "notfound", "manifest unknown", "denied", "unauthorized", "invalid reference")
+_PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_NOT_CREATED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+_PULL_PATIENCE_SECONDS, _CREATE_PATIENCE_SECONDS = 20.0, 20.0
+_SIGTERM, _SIGKILL = 143, 137
+
+_STATUSES = {
+    64: (Outcome.ORDER_REFUSED, "the order was refused", "Its last line says why; clear the task to order it again."),
+    65: (
+        Outcome.INPUT_ALTERED,
+        "an input's bytes are not those of its digest",
+        "Find out who writes to the store, restore the artifact, then clear the task.",
+    ),
+    69: (
+        Outcome.STORE_UNREACHABLE,
+        "the artifact store could not be reached",
+        "It is tried again by itself; see that the store runs and that pods may reach it.",
+    ),
+}
+
+
+def look(pod: "V1Pod", request: PodRequest) -> Sight:
+    """What the pod's state means."""
+    status = pod.status
+    state = _state(pod)
+    if status.phase in ("Succeeded", "Failed") or (state is not None and state.terminated is not None):
+        return _ended(pod, state.terminated if state is not None else None, request)
+    if state is not None and state.running is not None:
+        return Running(leaving=pod.metadata.deletion_timestamp is not None)
+    if pod.metadata.deletion_timestamp is not None:
+        return _ending(pod, Outcome.LOST, "was deleted before it ran", "Another one is asked for.")
+    if state is not None and state.waiting is not None and state.waiting.reason:
+        return _stuck(request, state.waiting.reason, state.waiting.message or "")
+    return Waiting(why=_unscheduled(pod) or "it is scheduled, and its container is being made")
+
+
+def gone(name: str) -> Ending:
+    """The end of a pod of which nobody knows any more."""
+    return Ending(
+        pod=name,
+        outcome=Outcome.LOST,
+        message=f"Pod {name} is gone: deleted, or its node drained. Another one goes on from what it stored.",
+    )
+
+
+def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
+    """The end of a pod whose trouble lasted."""
+    if waiting.trouble is Outcome.IMAGE_MISSING:
+        remedy = f"See that {request.image!r} exists and that the nodes may pull it (TRAINYARD_TRAINER_IMAGE names it)."
+    else:
+        remedy = "Repair what it names, then clear the task."
+    return _ending(pod, waiting.trouble or Outcome.NOT_STARTED, waiting.why, remedy)
+
+
+def too_long(name: str, request: PodRequest, why: str) -> Ending:
+    """The end of a request whose time is over, before or while its pod ran."""
+    return Ending(
+        pod=name,
+        outcome=Outcome.TOO_LONG,
+        message=f"Pod {name} had {request.compute.maximum_minutes} minutes to wait and to run, and they are over; at "
+        f"last: {why}. Raise `maximum_minutes` of the project's Compute, or make room, then clear the task.",
+    )
+
+
+def never(request: PodRequest, why: str) -> Ending:
+    """What becomes of a request that nothing could ever satisfy."""
+    return Ending(
+        pod=request.pod_name(0),
+        outcome=Outcome.NEVER,
+        message=f"No pod was made, as none could ever run: {why}. "
+        "Lower the project's Compute, or have the cluster changed, then clear the task.",
+    )
+
+
+def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", request: PodRequest) -> Ending:
+    status, code = pod.status, terminated.exit_code if terminated is not None else None
+    if status.reason == "DeadlineExceeded":
+        return _seen(pod, too_long(pod.metadata.name, request, "it was running"), code)
+    if status.reason == "Evicted" and _own_fault(status.message or ""):
+        limit = f"{request.compute.ephemeral_storage_mib} MiB"
+        return _ending(
+            pod,
+            Outcome.OUT_OF_STORAGE,
+            f"wrote more than its {limit} to disk and was evicted",
+            "Raise `ephemeral_storage_mib` of the project's Compute, then clear the task.",
+            code,
+        )
+    if status.reason or _disrupted(pod):
+        return _lost(pod, f"{status.reason or 'disrupted'}: {status.message or _disrupted(pod)}", code)
+    if terminated is None:
+        return _lost(pod, f"ended as {status.phase} with no word of its container", code)
+    if terminated.reason == "OOMKilled":
+        limit = f"{request.compute.memory_mib} MiB"
+        return _ending(
+            pod,
+            Outcome.OUT_OF_MEMORY,
+            f"took more than its {limit} of memory and was killed",
+            "Raise `memory_mib` of the project's Compute, then clear the task.",
+            code,
+        )
+    return _exited(pod, terminated.exit_code, terminated.reason or "")
+
+
+def _exited(pod: "V1Pod", code: int, reason: str) -> Ending:
+    if code == 0:
+        return _ending(pod, Outcome.DONE, "ended with status 0", "", code)
+    if code in (_SIGTERM, _SIGKILL) or pod.metadata.deletion_timestamp is not None:
+        return _lost(pod, f"was killed (status {code})", code)
+    if reason in _NOT_CREATED or reason == "ContainerCannotRun":
+        return _ending(pod, Outcome.NOT_STARTED, f"could not start ({reason})", "See that the image is ours.", code)
+    if code in _STATUSES:
+        outcome, what, remedy = _STATUSES[code]
+        return _ending(pod, outcome, f"ended with status {code}: {what}", remedy, code)
+    return _ending(
+        pod,
+        Outcome.EXIT,
+        f"ended with status {code}",
+        "Its log says why; repair that, then clear it.",
+        code,
+    )
+
+
+def _lost(pod: "V1Pod", what: str, code: int | None) -> Ending:
+    return _ending(pod, Outcome.LOST, what.rstrip(". "), "Another one goes on from what it stored.", code)
+
+
+def _ending(pod: "V1Pod", outcome: Outcome, what: str, remedy: str, code: int | None = None) -> Ending:
+    node = f" on {pod.spec.node_name}" if pod.spec.node_name else ""
+    line = " ".join(f"Pod {pod.metadata.name}{node} {what}. {remedy}".split())
+    return _seen(pod, Ending(pod=pod.metadata.name, outcome=outcome, message=line), code)
+
+
+def _seen(pod: "V1Pod", ending: Ending, code: int | None) -> Ending:
+    statuses = pod.status.container_statuses or []
+    digest = next((each.image_id.rpartition("@")[2] for each in statuses if each.image_id), "")
+    return replace(
+        ending,
+        node=pod.spec.node_name,
+        image_digest=digest if digest.startswith("sha256:") else None,
+        exit_code=code,
+    )
+
+
+def _stuck(request: PodRequest, reason: str, message: str) -> Waiting:
+    short = " ".join(message.split())[:300]
+    if reason in _PULLING:
+        hopeless = reason in _PULLING[2:] or any(word in message.lower() for word in _NO_IMAGE)
+        return Waiting(
+            why=f"cannot get the image {request.image!r} ({reason}: {short})",
+            trouble=Outcome.IMAGE_MISSING,
+            patience_seconds=0.0 if hopeless else _PULL_PATIENCE_SECONDS,
+        )
+    if reason in _NOT_CREATED:
+        why = f"cannot start ({reason}: {short})"
+        return Waiting(why=why, trouble=Outcome.NOT_STARTED, patience_seconds=_CREATE_PATIENCE_SECONDS)
+    return Waiting(why=f"its container is being made ({reason}{': ' if short else ''}{short})")
+
+
+def _unscheduled(pod: "V1Pod") -> str | None:
+    for condition in pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return f"the scheduler finds no place ({condition.message})"
+    return None if pod.spec.node_name else "the scheduler has not looked at it yet"
+
+
+def _disrupted(pod: "V1Pod") -> str | None:
+    for condition in pod.status.conditions or []:
+        if condition.type == "DisruptionTarget" and condition.status == "True":
+            return f"{condition.reason}: {condition.message}"
+    return None
+
+
+def _own_fault(message: str) -> bool:
+    """Whether a pod was evicted for what it wrote, and not for what its node lacked."""
+    return "exceeds the" in message or "exceeded" in message
+
+
+def _state(pod: "V1Pod") -> "V1ContainerState | None":
+    for each in pod.status.container_statuses or []:
+        if each.name == CONTAINER:
+            return each.state
+    return None

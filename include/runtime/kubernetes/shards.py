@@ -1,0 +1,189 @@
+"""A shard of a night, trained in pods: ordered, attended under the run's lease and grants, collected, cleaned away."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from include import steps
+from include.core.errors import (
+    DeclarationError,
+    LeaseHeld,
+    LedgerUnavailable,
+    PodFailed,
+    PodLost,
+    ShardUnfinished,
+    TrainyardError,
+)
+from include.core.events import PodEnded
+from include.core.project import Project
+from include.core.records import Run
+from include.ledger import lease
+from include.ledger.entry import Fence
+from include.ledger.journal import run_stream
+from include.runtime.kubernetes import attendance
+from include.runtime.kubernetes.attendance import Say
+from include.runtime.kubernetes.cluster import Cluster
+from include.runtime.kubernetes.diagnosis import Ending
+from include.runtime.kubernetes.request import PodRequest, selector_of
+from include.settings import Settings
+from include.steps import Platform
+from include.steps.training import while_allowed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardInPods:
+    """Shard *shard* of *plan*, in the run of an opened night. ``labels`` are added to those of its pods."""
+
+    settings: Settings
+    platform: Platform
+    project: Project
+    run: Run
+    plan: str
+    shard: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def begin(self) -> PodRequest | str:
+        """Take up the pod that an earlier attempt asked for, or order the shard and ask for one.
+
+        Returns what to attend to; or, where every trial is recorded already, the digest of the outcomes.
+
+        Raises:
+            PodFailed: no node or quota could ever hold its pod, or the cluster's rules refuse it.
+            AccessDenied: no grant in force covers what the project reads.
+            ClusterUnavailable: the cluster cannot be reached.
+        """
+        return asyncio.run(self._begin())
+
+    async def _begin(self) -> PodRequest | str:
+        image = self.project.operations.compute.image or self.settings.trainer_image
+        if image is None:
+            raise DeclarationError(
+                "a training pod has an image",
+                value="neither the project's Compute nor TRAINYARD_TRAINER_IMAGE names one",
+                remedy="Build it with `docker/build`, and name it in TRAINYARD_TRAINER_IMAGE.",
+            )
+        async with Cluster.connected(self.settings.namespace) as cluster:
+            living = await cluster.living(self._selector, now=datetime.now(UTC))
+            if living is not None:
+                return replace(living, fence=self.run.fence)
+            await cluster.clear(self._selector)
+            now = datetime.now(UTC)
+            lifetime = timedelta(minutes=self.project.operations.compute.maximum_minutes)
+            order = steps.order(
+                self.platform, self.project, self.run, self.plan, self.shard, now=now, lifetime=lifetime
+            )
+            if order is None:
+                return steps.train(self.platform, self.project, self.run, self.plan, self.shard, now=now)
+            request = PodRequest(
+                namespace=self.settings.namespace,
+                image=image,
+                compute=self.project.operations.compute,
+                project=self.project.name,
+                run_id=self.run.run_id,
+                plan=self.plan,
+                shard=self.shard,
+                fence=self.run.fence,
+                code_digest=self.run.code_digest,
+                order_id=order.order_id,
+                digest=order.digest,
+                give_up_at=min(order.expires_at, now + lifetime),
+                labels=self.labels,
+            )
+            never = await attendance.place(cluster, request, order.document)
+        if never is not None:
+            self._record(request, never)
+            raise error_of(never)
+        return request
+
+    def finish(self, request: PodRequest, endings: tuple[Ending, ...]) -> str:
+        """Record how its pods ended and what they stored, and remove pods and secret. The digest of the outcomes.
+
+        What a pod stored counts, however the pod ended.
+
+        Raises:
+            PodFailed: trials have no result, and the last pod's end says why.
+            AccessDenied: no grant in force covers what the project reads any more.
+            ClusterUnavailable: pods and secret could not be removed; the next attempt will.
+        """
+        try:
+            for ending in endings:
+                self._record(request, ending)
+            return self._collect(endings)
+        finally:
+            clear(request.namespace, self._selector)
+
+    def _collect(self, endings: tuple[Ending, ...]) -> str:
+        now = datetime.now(UTC)
+        try:
+            return steps.collect(self.platform, self.project, self.run, self.plan, self.shard, now=now)
+        except ShardUnfinished:
+            if endings and endings[-1].exit_code != 0:
+                raise error_of(endings[-1]) from None
+            raise
+
+    def _record(self, request: PodRequest, ending: Ending) -> None:
+        event = PodEnded(
+            project=self.project.name,
+            run_id=self.run.run_id,
+            shard=self.shard,
+            order_id=request.order_id,
+            pod=ending.pod,
+            node=ending.node,
+            image=request.image,
+            image_digest=ending.image_digest,
+            code_digest=request.code_digest,
+            outcome=str(ending.outcome),
+            exit_code=ending.exit_code,
+            message=ending.message,
+        )
+        self.platform.ledger.record(run_stream(self.project.name, self.run.run_id), event)
+
+    @property
+    def _selector(self) -> str:
+        return selector_of(project=self.project.name, run_id=self.run.run_id, plan=self.plan, shard=self.shard)
+
+
+def error_of(ending: Ending) -> TrainyardError:
+    """The error that a pod's end is, where its results are missing: it heals if the end says so."""
+    kind = PodLost if ending.outcome.heals else PodFailed
+    what, _, remedy = ending.message.rpartition(". ")
+    return kind("a training pod ends with its results stored", value=what, remedy=remedy)
+
+
+def still_allowed(platform: Platform, run: Run) -> Callable[[], None]:
+    """To be called every few seconds while a shard is attended: renews the lease and asks for the grants.
+
+    Raises AccessDenied once no grant covers what the run reads, and LeaseHeld once another run took its lease.
+    """
+    allowed, fence = while_allowed(platform, run, now=datetime.now(UTC)), Fence.of(run)
+
+    def check() -> None:
+        allowed()
+        with suppress(LedgerUnavailable):  # the next call may reach it; what must not outlast it is asked above
+            if fence is None or lease.renew(platform.ledger, fence, now=datetime.now(UTC), duration=lease.DURATION):
+                return
+            raise LeaseHeld(
+                "one night of a project runs at a time",
+                value=f"run {run.run_id!r} lost its lease",
+                remedy="Start it again when the other has ended: what is recorded is not computed again.",
+            )
+
+    return check
+
+
+async def attend(request: PodRequest, *, log: Say, note: Say, check: Callable[[], None]) -> tuple[Ending, ...]:
+    """:func:`include.runtime.kubernetes.attendance.attend`, in the cluster that the request was made to."""
+    async with Cluster.connected(request.namespace) as cluster:
+        return await attendance.attend(cluster, request, log=log, note=note, check=check)
+
+
+def clear(namespace: str, selector: str) -> None:
+    """Remove the pods and secrets that *selector* selects."""
+
+    async def call() -> None:
+        async with Cluster.connected(namespace) as cluster:
+            await cluster.clear(selector)
+
+    asyncio.run(call())
