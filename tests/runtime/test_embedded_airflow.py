@@ -215,18 +215,12 @@ def test_a_refusal_ends_the_waiting_night_with_the_stewards_reason(
 
 
 def test_a_gate_gives_up_and_tells_ops_and_steward(airflow: RunningAirflow, dana: Client, listener: Listener) -> None:
-    """The run is started by a drift event: it has no logical date, and stands for the moment at which it started."""
     dag_id = declare(airflow.settings.projects, "impatient", operations="gate_patience_minutes=0")
     until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
-    assets = dana.call("GET", "/api/v2/assets?uri_pattern=drift/impatient")["assets"]
-    with airflow.client("ada") as ada:
-        ada.call("POST", "/api/v2/assets/events", {"asset_id": assets[0]["id"]})
-    runs = until(
-        lambda: dana.call("GET", f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"], seconds=30, what="drift starts a run"
-    )
-    assert (runs[0]["run_type"], runs[0]["logical_date"]) == ("asset_triggered", None)
-    run_id = runs[0]["dag_run_id"]
+    run_id = dana.trigger(dag_id)
     assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    run = dana.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+    assert run["logical_date"] is None
     assert "impatient: no access, the night is off" in listener.titles()
     told = next(alert for alert in listener.heard if alert["title"].startswith("impatient: no access"))
     assert "flights (stewards: steward)" in told["message"]
@@ -237,7 +231,7 @@ def test_a_gate_gives_up_and_tells_ops_and_steward(airflow: RunningAirflow, dana
         if isinstance(entry.event, RunStarted)
     )
     assert begun.recorded_at >= started.run.instant
-    assert abs((started.run.instant - datetime.fromisoformat(runs[0]["run_after"]).astimezone(UTC)).total_seconds()) < 1
+    assert abs((started.run.instant - datetime.fromisoformat(run["run_after"]).astimezone(UTC)).total_seconds()) < 1
 
 
 def test_clearing_a_task_of_a_night_runs_it_again(dana: Client, night: tuple[str, str]) -> None:

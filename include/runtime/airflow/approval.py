@@ -80,6 +80,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
 
         due = due_of(self.dag_id, self.project, context)
         if due.nothing is not None:
+            self.log.info(due.nothing)
             raise AirflowSkipException(due.nothing)
         try:
             night = tasks.begin(self.project, due.run_id, due.instant, exclusive=not is_watch(self.dag_id))

@@ -1,4 +1,4 @@
-"""The validation report of a run, as a page inside Airflow's UI for whoever is signed in."""
+"""The reports of a run, on validation and on drift, as pages inside Airflow's UI for whoever is signed in."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,7 +17,10 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'
 
 
 def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[..., str]) -> None:
-    """Serve ``/reports/<dag id>/<run id>`` to signed-in users, 404 where the run has no validation yet."""
+    """Serve ``/reports/<dag id>/<run id>`` to signed-in users, 404 where the run has no validation yet.
+
+    ``/drift-reports/…`` likewise, for the runs of drift DAGs.
+    """
     from fastapi import Depends
     from fastapi.responses import HTMLResponse
 
@@ -29,6 +32,20 @@ def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[...
             text = "<!doctype html><title>No report</title><p>This run has not validated its data yet.</p>"
             return HTMLResponse(text, status_code=404, headers=headers)
         return HTMLResponse(page, headers=headers)
+
+    @app.get("/drift-reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
+    def drift_report(dag_id: str, run_id: str) -> HTMLResponse:
+        from include.ledger import Ledger
+        from include.runtime.pages.drift import REPORT_POLICY
+        from include.runtime.pages.drift_view import report_of
+        from include.store import Store
+
+        ledger, store = Ledger.open(settings.ledger), Store(settings.store)
+        page = report_of(ledger, store, project_of(dag_id), run_of(dag_id, run_id))
+        if page is None:
+            text = "<!doctype html><title>No report</title><p>This run has judged no drift.</p>"
+            return HTMLResponse(text, status_code=404, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def _page(settings: "Settings", project: str, run_id: str) -> bytes | None:

@@ -70,6 +70,7 @@ class RetrainOperator(StepOperator):
         except Exception as error:
             raise one_of_ours(error, self.step) from None
         if asked.nothing is not None:
+            self.log.info(asked.nothing)
             raise AirflowSkipException(asked.nothing)
         context["outlet_events"][self.asset].extra = {"ask": asked.ask_id}
         return asked.ask_id

@@ -1,0 +1,275 @@
+"""What the page "Drift" shows, folded from the ledger: verdicts by day, figures over time, retrainings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from include.core.canonical import decode
+from include.core.events import DriftJudged, PolicyDeclared
+from include.core.project import DriftPolicy
+from include.core.records import (
+    DAY,
+    DayFigures,
+    DriftState,
+    FeatureDrift,
+    LiveFigures,
+    Shape,
+)
+from include.ledger import Ledger
+from include.registry import history
+from include.runtime.airflow.names import watch_dag_id_of
+from include.runtime.pages.drift_charts import Chart, Series, chart
+from include.steps import retraining, watch
+from include.store import Store
+
+#: What a state is called, and its class in the style sheet.
+WORDS: Mapping[DriftState, tuple[str, str]] = {
+    DriftState.STABLE: ("stable", "good"),
+    DriftState.WARNING: ("a human looks", "care"),
+    DriftState.RETRAIN: ("asks for a retraining", "bad"),
+    DriftState.TOO_FEW_TO_KNOW: ("too few days to know", "quiet"),
+}
+_WEEK = 7
+#: So many verdicts, the last ones, stand in the list; the calendar shows all.
+LISTED = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A day of the calendar. ``style`` is empty where no verdict covers it; ``asked``: a retraining was asked for."""
+
+    day: date
+    style: str
+    told: str
+    asked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Month:
+    """A month of the calendar: weeks from Monday to Sunday, ``None`` outside the month."""
+
+    title: str
+    weeks: tuple[tuple[Cell | None, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One bin of a small histogram, in its drawing's units: heights grow upwards from the bottom."""
+
+    x: float
+    width: float
+    then: float
+    now: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A column then and now. ``drift`` is ``None`` for score and label, which the verdict judges by other figures."""
+
+    shape: Shape
+    drift: FeatureDrift | None
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A verdict as a line of the list, and what came of what it asked for. ``link`` leads to its run in Airflow."""
+
+    judged: DriftJudged
+    word: str
+    style: str
+    link: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A project on the page of all: ``last`` is its last verdict, ``waiting`` whether a retraining is in flight."""
+
+    project: str
+    champion: int | None
+    last: DriftJudged | None
+    word: str
+    style: str
+    waiting: bool
+    retrainings: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """All of a project's page."""
+
+    summary: Summary
+    policy: DriftPolicy | None
+    policy_digest: str
+    months: tuple[Month, ...]
+    charts: tuple[Chart, ...]
+    features: tuple[Feature, ...]
+    lines: tuple[Line, ...]
+
+
+#: The drawing of a small histogram.
+BARS_WIDTH, BARS_HEIGHT = 132, 46
+
+
+def summary_of(ledger: Ledger, project: str) -> Summary:
+    """What the page of all projects shows of *project*."""
+    return _summary(ledger, project, watch.judged(ledger, project), retraining.known(ledger, project))
+
+
+def view_of(ledger: Ledger, store: Store, project: str) -> View:
+    """What *project*'s page shows. Reads no artifact that holds personal data."""
+    events = [entry.event for entry in ledger.read(watch.stream_of(project))]
+    verdicts = [event for event in events if isinstance(event, DriftJudged)]
+    declared = [event for event in events if isinstance(event, PolicyDeclared)]
+    known = retraining.known(ledger, project)
+    live = decode(LiveFigures, store.get(verdicts[-1].live)) if verdicts else None
+    return View(
+        summary=_summary(ledger, project, verdicts, known),
+        policy=decode(DriftPolicy, declared[-1].policy.encode()) if declared else None,
+        policy_digest=declared[-1].digest if declared else "",
+        months=_months(verdicts, known),
+        charts=_charts(verdicts, known),
+        features=_features(live, verdicts[-1].verdict.inputs) if live else (),
+        lines=tuple(_line(each, known) for each in reversed(verdicts[-LISTED:])),
+    )
+
+
+def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes | None:
+    """The report that the watch *run_id* made; ``None``: it made none, or is no watch."""
+    found = ledger.find(f"judged/{project}/{run_id}")
+    if found is None or not isinstance(found.event, DriftJudged):
+        return None
+    report = decode(LiveFigures, store.get(found.event.live)).report
+    return store.get(report) if report else None
+
+
+def _summary(ledger: Ledger, project: str, verdicts: Sequence[DriftJudged], known: retraining.Known) -> Summary:
+    champion = history.champion(ledger, project)
+    last = verdicts[-1] if verdicts else None
+    word, style = WORDS[last.verdict.state] if last else ("not judged yet", "quiet")
+    return Summary(
+        project=project,
+        champion=champion.model_version if champion else None,
+        last=last,
+        word=word,
+        style=style,
+        waiting=any(each.in_flight for each in known.retrainings),
+        retrainings=len(known.retrainings),
+    )
+
+
+# ── the calendar ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _months(verdicts: Sequence[DriftJudged], known: retraining.Known) -> tuple[Month, ...]:
+    asked = {each.ask.run_id for each in known.retrainings}
+    covered: dict[date, Cell] = {}
+    for event in verdicts:
+        word, style = WORDS[event.verdict.state]
+        for day in event.days:
+            last = day == event.days.last
+            told = f"{day}: {word} (version {event.model_version}, judged {event.days.first} to {event.days.last})"
+            covered[day] = Cell(day=day, style=style, told=told, asked=last and event.run_id in asked)
+    if not covered:
+        return ()
+    return tuple(_month(first, covered) for first in _firsts(min(covered), max(covered)))
+
+
+def _firsts(first: date, last: date) -> Iterable[date]:
+    month = first.replace(day=1)
+    while month <= last:
+        yield month
+        month = (month + timedelta(days=31)).replace(day=1)
+
+
+def _month(first: date, covered: Mapping[date, Cell]) -> Month:
+    after = (first + timedelta(days=31)).replace(day=1)
+    days: list[Cell | None] = [None] * first.weekday()
+    for offset in range((after - first).days):
+        day = first + offset * DAY
+        days.append(covered.get(day) or Cell(day=day, style="", told=f"{day}: not judged", asked=False))
+    days += [None] * (-len(days) % _WEEK)
+    weeks = tuple(tuple(days[start : start + _WEEK]) for start in range(0, len(days), _WEEK))
+    return Month(title=f"{first:%B %Y}", weeks=weeks)
+
+
+# ── figures over time ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _charts(verdicts: Sequence[DriftJudged], known: retraining.Known) -> tuple[Chart, ...]:
+    by_day: dict[date, DayFigures] = {each.day: each for event in verdicts for each in event.figures}
+    figures = [by_day[day] for day in sorted(by_day)]
+    marks = {
+        each.ask.instant.date(): (f"retraining {each.outcome.value if each.outcome else 'in flight'}", "retraining")
+        for each in known.retrainings
+    }
+    loss = (
+        Series(name="loss", style="a", of=lambda each: each.loss),
+        Series(name="expected by the model", style="b", of=lambda each: each.expected_loss),
+    )
+    calibration = (
+        Series(name="predicted", style="a", of=lambda each: each.mean_score),
+        Series(name="came", style="b", of=lambda each: each.mean_label),
+    )
+    drawn = (chart("Loss", loss, figures, marks), chart("Calibration", calibration, figures, marks))
+    return tuple(each for each in drawn if each is not None)
+
+
+# ── then and now ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _features(live: LiveFigures, inputs: Sequence[FeatureDrift]) -> tuple[Feature, ...]:
+    """Score and label, then the features, the one that moved furthest first."""
+    drifts = {each.feature: each for each in inputs}
+    order = {each.feature: place for place, each in enumerate(inputs)}
+    shapes = sorted(live.shapes, key=lambda shape: (order.get(shape.column, -1), shape.column))
+    return tuple(Feature(shape=shape, drift=drifts.get(shape.column), bars=_bars(shape)) for shape in shapes)
+
+
+def _bars(shape: Shape) -> tuple[Bar, ...]:
+    top = max(*shape.then, *shape.now)
+    step = BARS_WIDTH / len(shape.then)
+    return tuple(
+        Bar(
+            x=round(place * step, 1),
+            width=round(step, 1),
+            then=round(then / top * BARS_HEIGHT, 1),
+            now=round(now / top * BARS_HEIGHT, 1),
+        )
+        for place, (then, now) in enumerate(zip(shape.then, shape.now, strict=True))
+    )
+
+
+# ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _line(event: DriftJudged, known: retraining.Known) -> Line:
+    word, style = WORDS[event.verdict.state]
+    run = event.run_id.removeprefix("watch__")
+    return Line(
+        judged=event,
+        word=word,
+        style=style,
+        link=f"/dags/{watch_dag_id_of(event.project)}/runs/{run}",
+        answer=_answer(event, known),
+    )
+
+
+def _answer(event: DriftJudged, known: retraining.Known) -> str:
+    for each in known.retrainings:
+        if each.ask.run_id == event.run_id:
+            return _progress(each)
+    declined = next((each for each in known.declined if each.run_id == event.run_id), None)
+    return f"no retraining: {declined.reason}" if declined else ""
+
+
+def _progress(each: retraining.Retraining) -> str:
+    if each.outcome is not None:
+        words = {
+            "promoted": "its model is champion",
+            "kept": "the gates kept the champion",
+            "failed": "the night failed",
+        }
+        return f"retrained in {each.started}: {words[each.outcome.value]}"
+    return f"being retrained in {each.started}" if each.started else "a retraining waits for its night"
