@@ -1,7 +1,7 @@
 """What all rooms' tests share: a real PostgreSQL server and a real object store, used only if a test asks for them.
 
 A test that needs PostgreSQL takes the fixture ``postgres_url`` and is marked ``postgres`` by that; one that needs an
-object store takes ``s3_url`` and is marked ``s3``.
+object store takes ``s3_url``, or ``own_s3`` to kill it, and is marked ``s3``.
 """
 
 import getpass
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import buckets
+from tests import buckets, object_server
 
 # A property is about what holds, not about how fast a shared machine shows it.
 settings.register_profile("house", deadline=None)
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
-        if "s3_url" in getattr(item, "fixturenames", ()):
+        if {"s3_url", "own_s3"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.s3)
 
 
@@ -84,6 +84,32 @@ def s3_bucket() -> Iterator[str]:
 def s3_url(s3_bucket: str) -> str:
     """A place of this test's own in that bucket."""
     return f"{s3_bucket}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def object_server_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return object_server.program(tmp_path_factory.mktemp("object-server"))
+
+
+@pytest.fixture
+def own_s3(
+    object_server_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[object_server.ObjectServer]:
+    """An object store of this test's own, started, that the environment names meanwhile."""
+    from s3fs import S3FileSystem
+
+    folder = tmp_path / "object-server"
+    folder.mkdir()
+    server = object_server.ObjectServer(object_server_program, folder)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # they keep the endpoint that they were made with
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+        S3FileSystem.clear_instance_cache()
 
 
 def _programs() -> Path | None:

@@ -11,6 +11,7 @@ from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.platform import Platform, contents, emit, once, open_artifacts
 from include.steps.reference import refer
+from include.steps.training import while_allowed
 from include.training import history as trials
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
             vault=platform.vault,
             champion=_rival(platform, champion.model_version, opened.bytes(champion.bundle)) if champion else None,
             threads=project.operations.threads,
+            allowed=while_allowed(platform, run, now=now),
         )
         digest = platform.keep(evaluated)
         event = ModelEvaluated(project=project.name, run_id=run.run_id, evaluation=evaluated)
@@ -58,7 +60,11 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
 
     journal = Journal(platform.ledger, run)
     against = champion.model_version if champion else None
-    digest = once(platform, run, "evaluate", (plan, against), compute, now=now)
+
+    def kept(earlier: str) -> bool:
+        return platform.store.has(earlier) and platform.vault.has(platform.load(Evaluation, earlier).model)
+
+    digest = once(platform, run, "evaluate", (plan, against), compute, now=now, kept=kept)
     evaluated = platform.load(Evaluation, digest)
     took = walk.training(project.name, built, drawn)
     for shard, indices in enumerate(drawn.shards):
@@ -97,7 +103,10 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
             Promotion(evaluation=evaluation, version=model.model_version, bundle=model.bundle, verdict=model.verdict)
         )
 
-    digest = once(platform, run, "promote", (evaluation,), compute, now=now)
+    def kept(earlier: str) -> bool:
+        return platform.store.has(earlier) and platform.vault.has(platform.load(Promotion, earlier).bundle)
+
+    digest = once(platform, run, "promote", (evaluation,), compute, now=now, kept=kept)
     promoted = platform.load(Promotion, digest)
     opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
     platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)

@@ -12,9 +12,11 @@ from include.core.records import FeatureSet, Order, Plan, Run, Shard, Trial
 from include.governance.access import identifier
 from include.ledger import Fence
 from include.ledger.journal import Journal, record_failure, run_stream
-from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts, scope_of
+from include.steps.platform import Platform, declaration_of, emit, known, once, open_artifacts, scope_of
 from include.training import history as trials
 
+#: How long the store may be out of reach of a shard that is trained elsewhere.
+PATIENCE_SECONDS = 120.0
 #: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
 ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
 
@@ -29,19 +31,33 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
     def alike(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.load(Plan, earlier).task == search.task(built, project.search)
 
+    inputs = (features, run.declaration_digest)
+
     def compute() -> str:
         wanted = matrix.contents(built, built.split.train, built.split.validation)
+        opened = open_artifacts(platform, run, "plan", wanted, now=now)
+        earlier = known(platform, run, "plan", inputs)
+        if earlier is not None and platform.store.has(earlier):
+            # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
+            search.bin_rows(built, project.search.fixed, opened, platform.vault)
+            return earlier
         drawn = search.plan(
             project=project,
             features=built,
             features_digest=features,
-            opened=open_artifacts(platform, run, "plan", wanted, now=now),
+            opened=opened,
             vault=platform.vault,
             warm=trials.earlier(platform.ledger, project.name, before=run.instant, alike=alike),
         )
         return platform.keep(drawn)
 
-    digest = once(platform, run, "plan", (features, run.declaration_digest), compute, now=now)
+    def kept(earlier: str) -> bool:
+        if not platform.store.has(earlier):
+            return False
+        drawn = platform.load(Plan, earlier)
+        return platform.vault.has(drawn.binned) and platform.vault.has(drawn.binned_validation)
+
+    digest = once(platform, run, "plan", inputs, compute, now=now, kept=kept)
     took = walk.features(project.name, built, declaration_of(platform, run))
     made = walk.training(project.name, built, platform.load(Plan, digest))
     emit(platform, project, run, "plan", took, made, now=now)
@@ -114,6 +130,7 @@ def order(
             engine=orders.engine(),
             expires_at=issued.expires_at,
             threads=project.operations.threads,
+            patience_seconds=PATIENCE_SECONDS,
             shard=drawn,
             artifacts=issued.artifacts,
             results=issued.results,

@@ -1,6 +1,6 @@
 """The best trial, refitted, on days that nobody has touched, beside the champion on the same rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,6 +72,7 @@ def evaluate(
     vault: Vault,
     champion: Rival | None = None,
     threads: int = 1,
+    allowed: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Refit the trial with the lowest last loss on training and validation days, and score it on the holdout.
 
@@ -79,7 +80,7 @@ def evaluate(
     stretches. The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same
     rows: those of the holdout's days after the last that the champion learnt. A champion of another objective or label,
     or that needs a feature which is not built any more or is defined otherwise, has no metrics and no difference.
-    *threads* changes no result.
+    *threads* changes no result. *allowed* is called before each boosting round, and ends the refit by raising.
 
     Raises:
         TrainingError: a planned trial has no recorded outcome, or none is complete.
@@ -94,7 +95,7 @@ def evaluate(
             (features.split.holdout, "holdout"),
         )
     )
-    booster = _refit(best, plan, features, train + validation, threads)
+    booster = _refit(best, plan, features, train + validation, threads, allowed)
     prediction = booster.predict(holdout.matrix(features.features), num_threads=threads)
     comparison = _compare(champion, features, holdout, prediction, seed=plan.seed)
     return Evaluation(
@@ -144,13 +145,14 @@ def best_trial(plan: Plan, outcomes: Iterable[Trial]) -> Trial:
     return trials[min(complete)[1]]
 
 
-def _refit(best: Trial, plan: Plan, features: FeatureSet, rows: Rows, threads: int) -> Any:
+def _refit(best: Trial, plan: Plan, features: FeatureSet, rows: Rows, threads: int, allowed: Callable[[], None]) -> Any:
     import lightgbm
 
     data = binned(rows, features.features, dataset_settings(best.params, threads=threads))
     settings = booster_settings(best.params, objective=plan.objective, seed=plan.seed, threads=threads)
     booster = lightgbm.Booster(settings, data)
     for _ in range(best.rounds):
+        allowed()
         booster.update()
     return booster
 

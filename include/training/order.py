@@ -15,7 +15,7 @@ from include.core.project import Objective
 from include.core.records import PlannedTrial, ResultAddresses, Shard, Trial, TrialState
 
 #: What decides the losses of a trial, given its data and parameters.
-_ENGINE_FILES = ("booster.py", "metrics.py", "trial.py")
+_ENGINE_FILES = ("data/losses.py", "training/booster.py", "training/metrics.py", "training/trial.py")
 _ENGINE_PACKAGES = ("lightgbm", "numpy")
 
 
@@ -24,8 +24,9 @@ class Document:
     """One shard to train elsewhere. It holds addresses that open the vault until ``expires_at``: a secret.
 
     ``number`` is the shard's place in the plan, ``code`` the digest of the code that the run began with, ``engine``
-    that of :func:`engine` where it was ordered. ``artifacts`` are addresses by digest, ``results`` those of the trials
-    without an outcome, by trial id; ``recorded`` are the other trials' outcomes.
+    that of :func:`engine` where it was ordered. The store may be out of reach for ``patience_seconds``. ``artifacts``
+    are addresses by digest, ``results`` those of the trials without an outcome, by trial id; ``recorded`` are the other
+    trials' outcomes.
     """
 
     order_id: str
@@ -35,6 +36,7 @@ class Document:
     engine: str
     expires_at: datetime
     threads: int
+    patience_seconds: float
     shard: Shard
     artifacts: Mapping[str, str] = field(repr=False)
     results: Mapping[str, ResultAddresses] = field(repr=False)
@@ -43,7 +45,7 @@ class Document:
 
 def engine() -> str:
     """The digest of what computes the losses of a trial in this process: our code, and the packages that it calls."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parent.parent
     files = [(name, sha256((folder / name).read_bytes()).hexdigest()) for name in _ENGINE_FILES]
     return record_digest([*files, *((name, version(name)) for name in _ENGINE_PACKAGES)])
 
@@ -69,7 +71,9 @@ def read(data: bytes, *, digest: str) -> Document:
     fields = json.loads(data)
     # By hand: pydantic, which reads records elsewhere, is not where shards are trained.
     return Document(
-        **{name: fields[name] for name in ("order_id", "plan", "number", "code", "engine", "threads", "artifacts")},
+        **{name: fields[name] for name in ("order_id", "plan", "number", "code", "engine", "threads")},
+        patience_seconds=fields["patience_seconds"],
+        artifacts=fields["artifacts"],
         expires_at=datetime.fromisoformat(fields["expires_at"]),
         shard=_shard(fields["shard"]),
         results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},

@@ -21,8 +21,6 @@ from include.training import order, results
 from include.training.exchange import Exchange
 
 ORDER_FILE = "/var/run/trainyard/order.json"
-#: How long the store may be out of reach.
-PATIENCE_SECONDS = 120.0
 
 
 class Exit(IntEnum):
@@ -46,7 +44,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     _end_at_once_on_sigterm()
     try:
         document = _read(Path(environment.get("TRAINYARD_ORDER", ORDER_FILE)), order_id, digest)
-        train(document, patience_seconds=PATIENCE_SECONDS)
+        train(document)
     except AccessDenied as error:
         return _failed(Exit.REFUSED, error)
     except StoreUnavailable as error:
@@ -56,16 +54,16 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     return Exit.DONE
 
 
-def train(document: order.Document, *, patience_seconds: float) -> None:
+def train(document: order.Document) -> None:
     """Train the trials of the order that have no result yet, and write the result of each as it ends.
 
     Raises:
         AccessDenied: the store refuses the order's addresses.
-        StoreUnavailable: it stayed out of reach for *patience_seconds*.
+        StoreUnavailable: it stayed out of reach.
         StoreError: an input is missing or altered.
         TrainingError: another result of a trial is stored, or one that it cannot have.
     """
-    exchange, shard = Exchange(patience_seconds=patience_seconds), document.shard
+    exchange, shard = Exchange(patience_seconds=document.patience_seconds), document.shard
     recorded = {trial.trial_id: trial for trial in document.recorded}
     for trial_id, addresses in document.results.items():
         found = exchange.result(addresses.read)
@@ -135,13 +133,20 @@ def _read(path: Path, order_id: str, digest: str) -> order.Document:
 
 
 def _end_at_once_on_sigterm() -> None:
-    """As process 1, Python ignores SIGTERM; a handler would wait for LightGBM's current call to return."""
+    """As process 1, Python ignores SIGTERM, and a handler alone waits for LightGBM's current call to return.
+
+    So the signal wakes a thread, which needs only that LightGBM lets go of the interpreter meanwhile.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(Exit.TERMINATED))
 
     def wait() -> None:
-        signal.sigwait({signal.SIGTERM})
+        while os.read(woken, 1) != bytes([signal.SIGTERM]):
+            pass
         os._exit(Exit.TERMINATED)
 
     threading.Thread(target=wait, name="sigterm", daemon=True).start()

@@ -1,9 +1,8 @@
 """One round of a search: every trial drawn before the first one runs, as a seeded function of what is known."""
 
 import hashlib
-import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +23,7 @@ _DRAWS_PER_TRIAL = 20
 class Vault(Protocol):
     """Where the binned data set goes (:class:`include.governance.vault.Vault`)."""
 
-    def put_file(self, path: Path) -> str: ...
+    def put_made(self, write: Callable[[Path], None]) -> str: ...
 
 
 def plan(
@@ -51,7 +50,7 @@ def plan(
     search = project.search
     check_search(search)
     seed = _seed(search.seed, features_digest)
-    train, validation = _bin(features, search.fixed, opened, vault)
+    train, validation = bin_rows(features, search.fixed, opened, vault)
     usable = _usable(warm, search)
     drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
     shard_count = min(search.shards, len(drawn))
@@ -110,8 +109,11 @@ def _planned(
         yield index, PlannedTrial(trial_id=identity, params=drawn[index])
 
 
-def _bin(features: FeatureSet, fixed: Params, opened: Artifacts, vault: Vault) -> tuple[str, str]:
-    """The vault's digests of the binned training and validation rows, the latter cut as the former."""
+def bin_rows(features: FeatureSet, fixed: Params, opened: Artifacts, vault: Vault) -> tuple[str, str]:
+    """Bin the training and validation rows, the latter cut as the former; the vault's digests of both.
+
+    *fixed* are the search's fixed parameters. *opened* is that of :func:`plan`; the same arguments give the same bytes.
+    """
     settings = dataset_settings(fixed, threads=1)
     train = binned(rows_of(features, features.split.train, opened, stretch="training"), features.features, settings)
     validation_rows = rows_of(features, features.split.validation, opened, stretch="validation")
@@ -120,10 +122,7 @@ def _bin(features: FeatureSet, fixed: Params, opened: Artifacts, vault: Vault) -
 
 
 def _keep(dataset: Any, vault: Vault) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "binned"
-        dataset.save_binary(str(path))
-        return vault.put_file(path)
+    return vault.put_made(lambda path: dataset.save_binary(str(path)))
 
 
 def _usable(warm: Sequence[Trial], search: Search) -> tuple[Trial, ...]:

@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,50 @@ def night(home: Path, production: Path, code: str, *, die_at: int | None) -> int
     child.join()
     assert child.exitcode is not None
     return child.exitcode
+
+
+def shard(home: Path, production: Path, vault: str, given: "Given", *, die_after: int) -> int:
+    """Train a shard in a child that dies after so many records; the child's exit status."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    child = context.Process(target=_shard, args=(home, production, vault, given, die_after))
+    child.start()
+    child.join()
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A shard to train: that of *plan* in the night *run_id*, whose search has *shards* shards."""
+
+    run_id: str
+    plan: str
+    number: int
+    shards: int
+
+
+def _shard(home: Path, production: Path, vault: str, given: Given, die_after: int) -> None:
+    from include import steps
+    from include.steps import training
+    from tests.night.yard import FLIGHTS, Yard
+
+    recorded, record = 0, training._record
+
+    def counted(*arguments: Any) -> None:
+        nonlocal recorded
+        if recorded == die_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        record(*arguments)
+        recorded += 1
+
+    training._record = counted
+    yard = Yard(home=home, production=production)
+    yard.settings = replace(yard.settings, vault=vault)
+    project = replace(FLIGHTS, search=replace(FLIGHTS.search, shards=given.shards))
+    now = datetime.now(UTC)
+    run = steps.resume(yard.platform, project, run_id=given.run_id, now=now)
+    steps.train(yard.platform, project, run, given.plan, given.number, now=now)
 
 
 def _night(home: Path, production: Path, code: str, die_at: int | None) -> None:

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from include.core.errors import (
 )
 from include.core.events import DataValidated, RunStarted, StepFailed, TrialRecorded
 from include.core.project import FeatureGroup, Project, Severity
-from include.core.records import FeatureSet, Snapshot
+from include.core.records import FeatureSet, Plan, Snapshot
 from include.runtime import local
 from tests.night.conftest import MakeYard
 from tests.night.scan import files_with
@@ -258,8 +259,7 @@ def test_partitions_that_the_vault_lost_are_made_again_by_the_next_night(yard: Y
     built = yard.platform.load(FeatureSet, night.digests["features"])
     lost = [taken.of("flights")[-3].content, built.of("schedule")[5].content, built.of("label")[2].content]
     for content in lost:
-        name = content.removeprefix("sha256:")
-        (Path(yard.settings.vault) / "sha256" / name[:2] / name[2:]).unlink()
+        _lose(yard, content)
     again = yard.night(run_id="again")
     assert again.digests == night.digests
     assert all(yard.platform.vault.has(content) for content in lost)
@@ -290,3 +290,26 @@ def test_an_error_is_recorded_with_the_sentence_that_its_reader_gets(damaged: Ca
     (failed,) = yard.events(StepFailed)
     assert isinstance(failed, StepFailed)
     assert failed.message == str(caught.value)
+
+
+@pytest.mark.parametrize("lost", ["binned", "binned_validation", "model", "bundle"])
+def test_what_the_vault_lost_of_a_search_is_made_again_byte_by_byte(yard: Yard, lost: str) -> None:
+    night = yard.night()
+    plan = yard.platform.load(Plan, night.digests["plan"])
+    content = {
+        "binned": plan.binned,
+        "binned_validation": plan.binned_validation,
+        "model": night.evaluation.model,
+        "bundle": night.promotion.bundle,
+    }[lost]
+    yard.night(run_id="earlier", instant=INSTANT - timedelta(days=1))  # of which a new plan would learn
+    _lose(yard, content)
+    again = yard.night(run_id="again")
+    assert again.digests == night.digests
+    assert again.promotion == night.promotion
+    assert yard.platform.vault.has(content)
+
+
+def _lose(yard: Yard, content: str) -> None:
+    name = content.removeprefix("sha256:")
+    (Path(yard.settings.vault) / "sha256" / name[:2] / name[2:]).unlink()

@@ -1,65 +1,75 @@
 """A shard that a process elsewhere trains leaves what one that is trained here leaves: one contract over both."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Protocol
 
+import httpx
 import pytest
 
 from include import steps
-from include.core.events import Event, TrialRecorded
-from include.core.records import Order, Run, Trial
+from include.core.canonical import encode
+from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, TrainingError
+from include.core.events import ArtifactOpened, Event, ModelRegistered, ShardOrdered, StepFailed, TrialRecorded
+from include.core.project import Project
+from include.core.records import Order, Plan, Run, Trial
+from include.training import order as orders
+from tests import buckets
+from tests.night import killed
 from tests.night.conftest import MakeYard
-from tests.night.yard import FLIGHTS, INSTANT, Night, Yard
+from tests.night.yard import FLIGHTS, INSTANT, Yard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIFETIME = timedelta(hours=1)
+#: All trials in one shard.
+ONE = replace(FLIGHTS, search=replace(FLIGHTS.search, shards=1))
+TRIALS = ONE.search.trials
+
+
+def long(project: Project, rounds: int = 100_000) -> Project:
+    """*project* with one trial that takes minutes."""
+    return replace(project, search=replace(project.search, trials=1, shards=1, rungs=(rounds,)))
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Elsewhere:
-    """Where ordered shards are trained: a process of its own, given the order and nothing else."""
+def planned(yard: Yard, project: Project = ONE) -> tuple[Run, str]:
+    """A night up to its plan."""
+    now = utc_now()
+    run = steps.begin(yard.platform, project, run_id="night", instant=INSTANT, now=now)
+    digests: dict[str, str] = {}
+    for name in ("snapshot", "validate", "features", "plan"):
+        digests[name] = yard.step(name, project, run, digests, now=now)
+    return run, digests["plan"]
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def start(self, order: Order, *, digest: str | None = None) -> "subprocess.Popen[str]":
-        path = self._folder / f"{order.order_id}.json"
-        path.write_bytes(order.document)
-        scratch = self._folder / "tmp"
-        scratch.mkdir(exist_ok=True)
-        environment = {"TRAINYARD_ORDER": str(path), "TMPDIR": str(scratch), "PATH": os.environ["PATH"]}
-        return subprocess.Popen(
-            [sys.executable, "-m", "include", "train", order.order_id, digest or order.digest],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+def trials(events: list[Event]) -> list[Trial]:
+    return [event.trial for event in events if isinstance(event, TrialRecorded)]
 
-    def train(self, order: Order, *, digest: str | None = None) -> tuple[int, str]:
-        """The exit status and what the process printed."""
-        process = self.start(order, digest=digest)
-        output, _ = process.communicate(timeout=120)
-        return process.returncode, output
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[str, list[Trial]]:
+    """What the only shard of :data:`ONE` makes where nothing goes wrong: its digest, and its trials as recorded."""
+    yard = Yard.built(tmp_path_factory.mktemp("undisturbed") / "home", production, new_home)
+    yard.grant(FLIGHTS, now=utc_now())
+    run, plan = planned(yard)
+    digest = steps.train(yard.platform, ONE, run, plan, 0, now=utc_now())
+    return digest, trials(yard.events(TrialRecorded))
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Elsewhere:
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    return Elsewhere(folder)
-
-
-@pytest.fixture
-def bucket_yard(make_yard: MakeYard, s3_url: str) -> Yard:
+def yard(make_yard: MakeYard, s3_url: str) -> Yard:
     """A deployment whose vault is a bucket, granted today."""
     made = make_yard()
     made.settings = replace(made.settings, vault=f"{s3_url}/vault")
@@ -67,34 +77,349 @@ def bucket_yard(make_yard: MakeYard, s3_url: str) -> Yard:
     return made
 
 
-def planned(yard: Yard, run_id: str = "night") -> tuple[Run, str]:
-    """A night up to its plan."""
-    now = utc_now()
-    run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=now)
-    digests: dict[str, str] = {}
-    for name in ("snapshot", "validate", "features", "plan"):
-        digests[name] = yard.step(name, FLIGHTS, run, digests, now=now)
-    return run, digests["plan"]
+def ordered(yard: Yard, run: Run, plan: str, project: Project = ONE) -> Order:
+    order = steps.order(yard.platform, project, run, plan, 0, now=utc_now(), lifetime=LIFETIME)
+    assert order is not None
+    return order
 
 
-def test_a_shard_trained_elsewhere_has_the_digest_of_one_trained_here(
-    bucket_yard: Yard, elsewhere: Elsewhere, done: tuple[Yard, Night]
-) -> None:
-    yard = bucket_yard
-    local, night = done
-    run, plan = planned(yard)
-    assert plan == night.digests["plan"]
-    for shard in (0, 1):
-        order = steps.order(yard.platform, FLIGHTS, run, plan, shard, now=utc_now(), lifetime=LIFETIME)
-        assert order is not None
-        status, output = elsewhere.train(order)
+class Elsewhere:
+    """A process of its own, given the order and nothing else: no credentials, and only what a trainer's image holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "tmp").mkdir(parents=True)
+
+    def start(self, order: Order, *, digest: str | None = None) -> "subprocess.Popen[str]":
+        path = self._folder / f"{order.order_id}.json"
+        path.write_bytes(order.document)
+        program = (
+            "import runpy, sys, tests.night.trainer_image; sys.argv[0] = 'include'; "
+            "runpy.run_module('include', run_name='__main__', alter_sys=True)"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "train", order.order_id, digest or order.digest],
+            cwd=ROOT,
+            env={"TRAINYARD_ORDER": str(path), "TMPDIR": str(self._folder / "tmp"), "PATH": os.environ["PATH"]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, order: Order, *, digest: str | None = None) -> tuple[int, str]:
+        """The exit status and what the process printed."""
+        process = self.start(order, digest=digest)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+    def train(self, yard: Yard, run: Run, plan: str) -> str:
+        order = steps.order(yard.platform, ONE, run, plan, 0, now=utc_now(), lifetime=LIFETIME)
+        if order is None:
+            return steps.train(yard.platform, ONE, run, plan, 0, now=utc_now())
+        status, output = self.run(order)
         assert status == 0, output
-        assert output.splitlines()[0] == f"trainyard: shard {shard}, 2 trials, 0 already stored"
+        return steps.collect(yard.platform, ONE, run, plan, 0, now=utc_now())
+
+    def train_and_die(self, yard: Yard, run: Run, plan: str, *, after: int) -> int:
+        process = self.start(ordered(yard, run, plan))
+        assert process.stdout is not None
+        seen = -1  # the first line only says that it began
+        for line in process.stdout:
+            seen += line.startswith("trainyard: ")
+            if seen == after:
+                process.kill()
+        return process.wait()
+
+
+class Here:
+    """The worker's own process."""
+
+    def train(self, yard: Yard, run: Run, plan: str) -> str:
+        return steps.train(yard.platform, ONE, run, plan, 0, now=utc_now())
+
+    def train_and_die(self, yard: Yard, run: Run, plan: str, *, after: int) -> int:
+        given = killed.Given(run_id=run.run_id, plan=plan, number=0, shards=1)
+        return killed.shard(yard.home, yard.production, yard.settings.vault, given, die_after=after)
+
+
+class Place(Protocol):
+    """Where shards are trained."""
+
+    def train(self, yard: Yard, run: Run, plan: str) -> str:
+        """Train the only shard of *plan* to its end; what the step returns."""
+
+    def train_and_die(self, yard: Yard, run: Run, plan: str, *, after: int) -> int:
+        """Begin to, and die by SIGKILL when so many trials have ended; the exit status."""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Elsewhere:
+    return Elsewhere(tmp_path / "elsewhere")
+
+
+@pytest.fixture(params=["here", "elsewhere"])
+def place(request: pytest.FixtureRequest) -> Place:
+    return Here() if request.param == "here" else request.getfixturevalue("elsewhere")
+
+
+# ── one contract, here and elsewhere ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_shard_has_the_same_record_and_digest_wherever_it_is_trained_and_records_nothing_twice(
+    yard: Yard, place: Place, undisturbed: tuple[str, list[Trial]]
+) -> None:
+    digest, known = undisturbed
+    run, plan = planned(yard)
+    assert place.train(yard, run, plan) == digest
+    assert trials(yard.events(TrialRecorded)) == known
+    assert place.train(yard, run, plan) == digest
+    assert steps.collect(yard.platform, ONE, run, plan, 0, now=utc_now()) == digest
+    assert trials(yard.events(TrialRecorded)) == known
+
+
+def test_a_shard_that_is_killed_after_any_trial_and_runs_again_leaves_the_same_record(
+    yard: Yard, place: Place, undisturbed: tuple[str, list[Trial]]
+) -> None:
+    digest, known = undisturbed
+    run, plan = planned(yard)
+    for after in (0, 1, 1, 1):
+        assert place.train_and_die(yard, run, plan, after=after) == -signal.SIGKILL
+    assert place.train(yard, run, plan) == digest
+    assert sorted(map(encode, trials(yard.events(TrialRecorded)))) == sorted(map(encode, known))
+
+
+def test_a_shard_that_was_begun_here_is_ended_elsewhere(
+    yard: Yard, elsewhere: Elsewhere, undisturbed: tuple[str, list[Trial]]
+) -> None:
+    digest, _ = undisturbed
+    run, plan = planned(yard)
+    Here().train_and_die(yard, run, plan, after=2)
+    order = ordered(yard, run, plan)
+    status, output = elsewhere.run(order)
+    assert status == 0, output
+    assert output.splitlines()[0] == f"trainyard: shard 0, {TRIALS} trials, 2 already stored"
+    assert steps.collect(yard.platform, ONE, run, plan, 0, now=utc_now()) == digest
+
+
+# ── the order ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_is_a_receipted_opening_that_says_when_it_ends_and_keeps_its_addresses_to_itself(yard: Yard) -> None:
+    run, plan = planned(yard)
+    before = len(yard.events(ArtifactOpened))
+    order = ordered(yard, run, plan)
+    receipts, (event,) = yard.events(ArtifactOpened)[before:], yard.events(ShardOrdered)
+    assert [receipt.count for receipt in receipts if isinstance(receipt, ArtifactOpened)] == [2]
+    assert isinstance(event, ShardOrdered)
+    assert (event.order_id, event.document, event.expires_at) == (order.order_id, order.digest, order.expires_at)
+    assert b"X-Amz-Signature" in order.document
+    assert "X-Amz" not in repr(order)
+    assert not any(b"X-Amz" in encode(each) for each in yard.events())
+
+
+def test_a_shard_ordered_again_has_the_same_id_and_a_later_end(yard: Yard) -> None:
+    run, plan = planned(yard)
+    first, second = ordered(yard, run, plan), ordered(yard, run, plan)
+    assert first.order_id == second.order_id
+    assert first.expires_at < second.expires_at
+    assert first.digest != second.digest
+
+
+def test_an_order_reaches_the_shards_inputs_and_results_and_nothing_else(yard: Yard) -> None:
+    run, plan = planned(yard)
+    drawn, document = yard.platform.load(Plan, plan), json.loads(ordered(yard, run, plan).document)
+    assert set(document["artifacts"]) == {drawn.binned, drawn.binned_validation}
+    assert set(document["results"]) == {trial.trial_id for trial in drawn.trials}
+    assert document["recorded"] == []
+
+
+def test_a_shard_whose_trials_are_recorded_is_not_ordered(yard: Yard) -> None:
+    run, plan = planned(yard)
+    steps.train(yard.platform, ONE, run, plan, 0, now=utc_now())
+    assert steps.order(yard.platform, ONE, run, plan, 0, now=utc_now(), lifetime=LIFETIME) is None
+
+
+def test_nothing_is_ordered_without_a_grant(yard: Yard) -> None:
+    run, plan = planned(yard)
+    for grant in yard.platform.access.grants(now=utc_now()):
+        yard.authority.revoke(grant.grant_id, user=grant.steward, reason="a test")
+    before = len(yard.events(ArtifactOpened))
+    with pytest.raises(AccessDenied):
+        ordered(yard, run, plan)
+    assert len(yard.events(ArtifactOpened)) == before
+    assert yard.events(ShardOrdered) == []
+    assert [event.step for event in yard.events(StepFailed) if isinstance(event, StepFailed)] == ["train-0"]
+
+
+def test_a_vault_in_a_folder_orders_nothing_and_says_what_does(make_yard: MakeYard) -> None:
+    yard = make_yard()
+    yard.grant(FLIGHTS, now=utc_now())
+    run, plan = planned(yard)
+    before = len(yard.events(ArtifactOpened))
+    with pytest.raises(DeclarationError, match="TRAINYARD_VAULT to s3://"):
+        ordered(yard, run, plan)
+    assert len(yard.events(ArtifactOpened)) == before
+
+
+# ── the process elsewhere ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def changed(order: Order, **fields: Any) -> Order:
+    """Another order, as if it had been recorded."""
+    document = replace(orders.read(order.document, digest=order.digest), **fields)
+    digest, data = orders.write(document)
+    return replace(order, digest=digest, document=data)
+
+
+def test_it_tells_of_each_trial_and_never_of_an_address(yard: Yard, elsewhere: Elsewhere) -> None:
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    status, output = elsewhere.run(order)
+    first, *lines = output.splitlines()
+    assert status == 0
+    assert first == f"trainyard: shard 0, {TRIALS} trials, 0 already stored"
+    assert len(lines) == TRIALS
+    assert lines[-1].endswith(f"({TRIALS} of {TRIALS})")
+    assert all(word not in output for word in ("http", "X-Amz", os.environ["AWS_ACCESS_KEY_ID"] + "/"))
+    _, again = elsewhere.run(order)
+    assert again == f"trainyard: shard 0, {TRIALS} trials, {TRIALS} already stored\n"
+
+
+def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_refused(
+    yard: Yard, elsewhere: Elsewhere
+) -> None:
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    past, other = utc_now() - timedelta(seconds=1), f"sha256:{'0' * 64}"
+    for refused, digest, why in (
+        (order, other, "the recorded one"),
+        (replace(order, document=order.document + b" "), None, "the recorded one"),
+        (changed(order, expires_at=past), None, "before it expires"),
+        (changed(order, engine=other), None, "Build the trainer image again"),
+        (changed(order, order_id="o-another"), None, "its own id"),
+    ):
+        status, output = elsewhere.run(refused, digest=digest)
+        assert status == 64
+        assert why in output
         assert "http" not in output
-        digest = steps.collect(yard.platform, FLIGHTS, run, plan, shard, now=utc_now())
-        assert digest == night.digests[f"train-{shard}"]
-    assert trials(yard.events(TrialRecorded)) == trials(local.events(TrialRecorded))
+    assert {yard.platform.vault.result(trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
 
 
-def trials(events: list[Event]) -> list[Trial]:
-    return [event.trial for event in events if isinstance(event, TrialRecorded)]
+def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Elsewhere) -> None:
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    bucket, _, prefix = yard.settings.vault.removeprefix("s3://").partition("/")
+    name = yard.platform.load(Plan, plan).binned.removeprefix("sha256:")
+    lies = {"Bucket": bucket, "Key": f"{prefix}/sha256/{name[:2]}/{name[2:]}"}
+    buckets.client().put_object(**lies, Body=b"other rows")
+    status, output = elsewhere.run(order)
+    assert (status, "was altered" in output) == (65, True)
+    buckets.client().delete_object(**lies)
+    status, output = elsewhere.run(order)
+    assert (status, "is in the vault" in output) == (65, True)
+
+
+def test_a_store_out_of_reach_ends_it_when_its_patience_does(yard: Yard, elsewhere: Elsewhere) -> None:
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    text = order.document.replace(os.environ["AWS_ENDPOINT_URL"].encode(), b"http://127.0.0.1:9")
+    document = orders.read(text, digest=orders.digest_of(text))
+    digest, data = orders.write(replace(document, patience_seconds=1.0))
+    status, output = elsewhere.run(replace(order, digest=digest, document=data))
+    assert status == 69
+    assert "network policy" in output
+
+
+def test_sigterm_ends_it_at_once_and_what_is_stored_is_kept(yard: Yard, elsewhere: Elsewhere) -> None:
+    project = long(FLIGHTS)
+    run, plan = planned(yard, project)
+    process = elsewhere.start(ordered(yard, run, plan, project))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "trainyard: shard 0, 1 trials, 0 already stored\n"
+    time.sleep(1)
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait() == 143
+    assert time.monotonic() - began < 1
+
+
+# ── what comes back ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_shard_without_all_results_is_unfinished_heals_and_records_nothing(yard: Yard, elsewhere: Elsewhere) -> None:
+    run, plan = planned(yard)
+    elsewhere.train_and_die(yard, run, plan, after=1)
+    with pytest.raises(ShardUnfinished, match="has a result when its process has ended") as raised:
+        steps.collect(yard.platform, ONE, run, plan, 0, now=utc_now())
+    assert raised.value.retry_heals
+    assert yard.events(TrialRecorded) == []
+
+
+Forgery = Callable[[dict[str, Any]], object]
+
+
+def with_fields(**fields: object) -> Forgery:
+    return lambda trial: {**trial, **fields}
+
+
+@pytest.mark.parametrize(
+    ("forged", "rule"),
+    [
+        (lambda trial: [trial], "is the record of a trial"),
+        (with_fields(losses=["0.5"]), "is the record of a trial"),
+        (with_fields(losses=[]), "is the record of a trial"),
+        (with_fields(error="a name out of the rows"), "is the record of a trial"),
+        (with_fields(state="failed", losses=[], error="a name out of the rows"), "is the record of a trial"),
+        (with_fields(trial_id=f"sha256:{'0' * 64}"), "canonical record of its own trial"),
+        (with_fields(params={}), "canonical record of its own trial"),
+        (with_fields(rounds=7), "canonical record of its own trial"),
+        (with_fields(more="text"), "canonical record of its own trial"),
+        (lambda trial: {**trial, "losses": [2.0 * loss + 1e9 for loss in trial["losses"]]}, "halving"),
+    ],
+)
+def test_a_result_that_its_trial_cannot_have_is_refused_named_set_aside_and_never_recorded(
+    yard: Yard, elsewhere: Elsewhere, undisturbed: tuple[str, list[Trial]], forged: Forgery, rule: str
+) -> None:
+    digest, known = undisturbed
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    best = next(trial for trial in known if trial.state == "complete")
+    addresses = json.loads(order.document)["results"][best.trial_id]
+    data = encode(forged(json.loads(encode(best))))
+    httpx.put(addresses["write"], content=data, headers={"If-None-Match": "*"}).raise_for_status()
+    if rule == "halving":
+        assert elsewhere.run(order)[0] == 0
+    with pytest.raises(TrainingError, match=rule) as raised:
+        steps.collect(yard.platform, ONE, run, plan, 0, now=utc_now())
+    assert not raised.value.retry_heals
+    if rule != "halving":
+        assert best.trial_id in str(raised.value)
+    assert "a name" not in str(raised.value)
+    assert yard.events(TrialRecorded) == []
+    assert yard.platform.vault.has(orders.digest_of(data))
+    assert elsewhere.train(yard, run, plan) == digest
+
+
+# ── a grant that ends ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_revocation_ends_a_trial_that_runs_here_within_30_seconds_and_nothing_is_recorded(
+    make_yard: MakeYard,
+) -> None:
+    yard, project = make_yard(), long(FLIGHTS)
+    grants = yard.grant(FLIGHTS, now=utc_now())
+    run, plan = planned(yard, project)
+    revoked: list[float] = []
+
+    def revoke() -> None:
+        grant = next(each for each in yard.platform.access.grants(now=utc_now()) if each.grant_id == grants[0])
+        yard.authority.revoke(grant.grant_id, user=grant.steward, reason="a test")
+        revoked.append(time.monotonic())
+
+    timer = threading.Timer(2, revoke)
+    timer.start()
+    with pytest.raises(AccessDenied):
+        steps.train(yard.platform, project, run, plan, 0, now=utc_now())
+    assert time.monotonic() - revoked[0] < 30
+    assert yard.events(TrialRecorded, ModelRegistered) == []
+    assert yard.attempts("night")["train-0"] == ["AccessDenied"]

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -36,6 +36,13 @@ class Folder:
 
     def put_file(self, path: Path) -> str:
         return self.put(path.read_bytes())
+
+    def put_made(self, write: Callable[[Path], None]) -> str:
+        aside = self.root / "aside"
+        write(aside)
+        digest = self.put_file(aside)
+        aside.unlink()
+        return digest
 
     def path(self, digest: str) -> Path:
         self.opened.append(digest)

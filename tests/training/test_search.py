@@ -151,7 +151,7 @@ def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
 def drawing_only(features, vault: Folder):
     """The features, with the binning done once: these tests are about what is drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_bin", lambda *_: ("sha256:train", "sha256:validation"))
+        patch.setattr(search, "bin_rows", lambda *_: ("sha256:train", "sha256:validation"))
         yield features, vault
 
 

@@ -1,4 +1,4 @@
-"""The store's contract, over a local folder and fsspec URLs."""
+"""The store's contract, over a local folder, fsspec URLs and a real object store."""
 
 import hashlib
 import itertools
@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 from include.core.canonical import digest_of
 from include.core.errors import StoreError, StoreUnavailable
 from include.store import Store
+from include.store.bucket import Bucket
+from include.store.folder import Folder
+from tests import buckets
 from tests.ledger.processes import (
     around_system_calls,
     die_at,
@@ -33,8 +36,10 @@ UNKNOWN = f"sha256:{'0' * 64}"
 BIG = bytes(range(256)) * 20_000  # over four chunks
 
 
-@pytest.fixture(params=["folder", "file", "memory"])
+@pytest.fixture(params=["folder", "file", "memory", pytest.param("s3", marks=pytest.mark.s3)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "s3":
+        return Store(f"{request.getfixturevalue('s3_url')}/artifacts", cache=tmp_path / "cache")
     if request.param == "memory":
         return Store(f"memory://{uuid.uuid4().hex}/artifacts", cache=tmp_path / "cache")
     return Store(tmp_path / "store" if request.param == "folder" else f"file://{tmp_path}/store")
@@ -62,6 +67,29 @@ def test_a_file_is_kept_under_the_digest_of_its_bytes(store: Store, tmp_path: Pa
     assert store.path(digest).read_bytes() == BIG
 
 
+def test_a_file_that_is_made_in_place_is_kept_under_the_digest_of_its_bytes(store: Store) -> None:
+    made: list[Path] = []
+
+    def write(path: Path) -> None:
+        assert not path.exists()
+        path.write_bytes(BIG)
+        made.append(path)
+
+    assert store.put_made(write) == store.put_made(write) == digest_of(BIG)
+    assert store.get(digest_of(BIG)) == store.path(digest_of(BIG)).read_bytes() == BIG
+    assert not any(path.exists() for path in made)
+
+
+def test_a_file_whose_making_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        path.write_bytes(BIG)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.put_made(write)
+    assert files_in(tmp_path) == []
+
+
 def test_what_is_not_there_is_said_to_be_missing(store: Store, tmp_path: Path) -> None:
     assert not store.has(UNKNOWN)
     for read in (store.get, store.path, store.size_bytes):
@@ -81,12 +109,14 @@ def test_only_digests_name_artifacts(store: Store, digest: str) -> None:
 
 def alter(store: Store, digest: str, data: bytes) -> None:
     shelf = store._shelf
-    place = shelf.place(digest) if hasattr(shelf, "place") else None
-    if place is None:
-        shelf.write(digest, data)
-    else:
+    if isinstance(shelf, Bucket):
+        buckets.client().put_object(Bucket=shelf._bucket, Key=shelf._key(digest), Body=data)
+    elif isinstance(shelf, Folder):
+        place = shelf.place(digest)
         place.chmod(0o600)
         place.write_bytes(data)
+    else:
+        shelf.write(digest, data)
 
 
 @pytest.mark.parametrize("altered", [b"other", b"dat", b"data and more", b""])
@@ -114,6 +144,8 @@ def test_a_remote_store_without_a_cache_gives_no_local_path() -> None:
     store = Store(f"memory://{uuid.uuid4().hex}")
     with pytest.raises(StoreError, match="needs a cache"):
         store.path(store.put(b"data"))
+    with pytest.raises(StoreError, match="needs a cache"):
+        store.put_made(lambda path: path.touch())
 
 
 def test_a_local_artifact_lies_at_a_path_made_of_its_digest_and_only_owner_and_group_may_read_it(
@@ -229,6 +261,30 @@ def test_a_kill_in_the_middle_of_a_write_leaves_nothing_under_the_digest(tmp_pat
     assert in_child(work) == -signal.SIGXFSZ
     assert not Store(tmp_path / "store").has(digest_of(BIG))
     whole_or_absent(tmp_path / "store", source)
+
+
+def test_a_kill_while_a_file_is_made_leaves_it_nowhere_but_in_the_store(tmp_path: Path) -> None:
+    def work() -> None:
+        def write(path: Path) -> None:
+            path.write_bytes(BIG)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        os.environ["TMPDIR"] = str(tmp_path)
+        Store(tmp_path / "store").put_made(write)
+
+    assert in_child(work) == -signal.SIGKILL
+    (left,) = files_in(tmp_path)
+    assert left.parent == tmp_path / "store" / "incoming"
+    yesterday = time.time() - 25 * 3600
+    os.utime(left, (yesterday, yesterday))
+    whole_or_absent(tmp_path / "store", _source(tmp_path))
+    assert not left.exists()
+
+
+def _source(folder: Path) -> Path:
+    path = folder / "source"
+    path.write_bytes(BIG)
+    return path
 
 
 def test_what_a_killed_writer_left_is_cleared_a_day_later(tmp_path: Path) -> None:

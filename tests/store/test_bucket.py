@@ -1,0 +1,277 @@
+"""What a store in a bucket keeps beside the contract of all stores: conditions, checksums, parts, addresses."""
+
+import base64
+import hashlib
+import http.server
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from include.core.canonical import digest_of
+from include.core.errors import DeclarationError, StoreError, StoreUnavailable
+from include.store import Store
+from include.store.bucket import PART_BYTES
+from tests import buckets
+from tests.object_server import ObjectServer
+
+UNKNOWN = f"sha256:{'0' * 64}"
+NAME = f"sha256:{'1' * 64}"
+#: Three parts, the last of them short.
+LARGE = hashlib.shake_256(b"large").digest(2 * PART_BYTES + 12_345)
+MINUTE = timedelta(minutes=1)
+
+
+def object_of(url: str, digest: str) -> dict[str, str]:
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    name = digest.removeprefix("sha256:")
+    return {"Bucket": bucket, "Key": f"{prefix}/sha256/{name[:2]}/{name[2:]}"}
+
+
+def uploads(url: str) -> list[object]:
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    return list(buckets.client().list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", ()))
+
+
+def test_an_object_carries_the_checksum_that_the_server_verified(s3_url: str) -> None:
+    digest = Store(s3_url).put(b"data")
+    found = buckets.client().head_object(**object_of(s3_url, digest), ChecksumMode="ENABLED")
+    assert base64.b64decode(found["ChecksumSHA256"]).hex() == digest.removeprefix("sha256:")
+
+
+def test_what_is_large_goes_up_in_parts_with_a_checksum_each_and_comes_back_whole(s3_url: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(LARGE)
+    store = Store(s3_url, cache=tmp_path / "cache")
+    assert store.put_file(source) == store.put(LARGE) == digest_of(LARGE)
+    found = buckets.client().head_object(**object_of(s3_url, digest_of(LARGE)), ChecksumMode="ENABLED")
+    assert found["ChecksumSHA256"].endswith("-3")
+    assert store.get(digest_of(LARGE)) == store.path(digest_of(LARGE)).read_bytes() == LARGE
+    assert uploads(s3_url) == []
+
+
+@pytest.mark.parametrize("size_bytes", [1000, len(LARGE)])
+def test_a_file_that_changes_while_it_goes_up_is_refused_and_not_kept(
+    s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(LARGE[:size_bytes])
+
+    def change(*_: object) -> bool:
+        source.write_bytes(b"x" * size_bytes)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr("include.store.bucket.Bucket.holds", change)
+        with pytest.raises(StoreError, match="altered"):
+            Store(s3_url).put_file(source)
+    assert not Store(s3_url).has(digest_of(LARGE[:size_bytes]))
+    assert uploads(s3_url) == []
+
+
+@pytest.mark.parametrize("data", [b"small", LARGE])
+def test_many_writers_of_the_same_bytes_leave_one_artifact(s3_url: str, data: bytes) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        digests = set(pool.map(lambda _: Store(s3_url).put(data), range(3)))
+    assert digests == {digest_of(data)}
+    assert Store(s3_url).get(digest_of(data)) == data
+    assert uploads(s3_url) == []
+
+
+def test_writers_of_different_bytes_do_not_wait_for_each_other(s3_url: str) -> None:
+    store = Store(s3_url)
+    parts = [bytes([number]) * 20_000 for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        began = time.monotonic()
+        digests = list(pool.map(store.put, parts))
+        assert time.monotonic() - began < 10
+    assert digests == [digest_of(part) for part in parts]
+
+
+def get(address: str) -> bytes:
+    """What lies there.
+
+    Raises:
+        httpx.HTTPStatusError: the store refuses.
+    """
+    return httpx.get(address).raise_for_status().content
+
+
+def put(address: str, data: bytes, **headers: str) -> int:
+    """The status of the answer."""
+    return httpx.put(address, content=data, headers=headers).status_code
+
+
+def test_an_address_reads_its_artifact_and_no_other_until_its_life_ends(s3_url: str) -> None:
+    store = Store(s3_url)
+    one, two = store.put(b"one"), store.put(b"two")
+    address = store.read_address(one, lifetime=timedelta(seconds=2))
+    began = time.monotonic()
+    assert get(address) == b"one"
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        get(address.replace(one.removeprefix("sha256:")[2:], two.removeprefix("sha256:")[2:]))
+    assert put(address, b"other") == 403
+    time.sleep(max(0.0, 3.5 - (time.monotonic() - began)))
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        get(address)
+
+
+def test_a_result_is_written_once_and_read_by_its_own_addresses_only(s3_url: str) -> None:
+    store = Store(s3_url)
+    addresses = store.result_addresses(NAME, lifetime=MINUTE)
+    assert store.result(NAME) is None
+    assert put(addresses.write, b"unconditional") == 403
+    assert put(addresses.write, b"first", **{"If-None-Match": "*"}) == 200
+    assert put(addresses.write, b"second", **{"If-None-Match": "*"}) == 412
+    assert store.result(NAME) == get(addresses.read) == b"first"
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        get(addresses.write)
+    store.remove_result(NAME)
+    assert store.result(NAME) is None
+    assert put(addresses.write, b"second", **{"If-None-Match": "*"}) == 200
+
+
+def test_of_many_writers_of_a_result_exactly_one_wins(s3_url: str) -> None:
+    store = Store(s3_url)
+    addresses = [store.result_addresses(NAME, lifetime=MINUTE).write for _ in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda address: put(address, address.encode(), **{"If-None-Match": "*"}), addresses))
+    assert sorted(answers) == [200, *[412] * 11]
+
+
+def test_a_folder_gives_no_addresses_and_says_what_does(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    digest = store.put(b"data")
+    for issue in (store.read_address, store.result_addresses):
+        with pytest.raises(DeclarationError, match="TRAINYARD_VAULT to s3://"):
+            issue(digest, lifetime=MINUTE)
+
+
+def test_an_address_that_would_outlive_what_s3_signs_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="7 days at most"):
+        Store("s3://bucket/store").read_address(UNKNOWN, lifetime=timedelta(days=8))
+
+
+def every_use(url: str) -> Iterator[Callable[[], object]]:
+    store = Store(url)
+    yield lambda: store.put(b"data")
+    yield lambda: store.has(UNKNOWN)
+    yield lambda: store.get(UNKNOWN)
+    yield lambda: store.result(UNKNOWN)
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without any credentials, from which machines of the cloud cannot be asked for some."""
+    from s3fs import S3FileSystem
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    S3FileSystem.clear_instance_cache()
+    return monkeypatch
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_store(s3_url: str) -> None:
+    for use in every_use(f"{s3_url.partition('/artifacts')[0].rpartition('/')[0]}-none/store"):
+        with pytest.raises(StoreUnavailable):
+            use()
+
+
+def test_wrong_credentials_are_named(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from s3fs import S3FileSystem
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    S3FileSystem.clear_instance_cache()
+    try:
+        for use in every_use(s3_url):
+            with pytest.raises(StoreUnavailable, match="Check the credentials"):
+                use()
+    finally:
+        S3FileSystem.clear_instance_cache()
+
+
+def test_missing_credentials_are_named(nobody: pytest.MonkeyPatch) -> None:
+    nobody.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for use in every_use("s3://bucket/store"):
+        with pytest.raises(StoreUnavailable, match="AWS_ACCESS_KEY_ID") as raised:
+            use()
+        assert raised.value.retry_heals
+
+
+@pytest.fixture
+def overloaded() -> Iterator[str]:
+    """A server that has no time."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_PUT = do_HEAD = answer  # noqa: N815  # the names that the library calls
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("how", ["refused", "overloaded"])
+def test_a_store_out_of_reach_is_unavailable_and_heals(
+    how: str, overloaded: str, nobody: pytest.MonkeyPatch, s3_patience: None
+) -> None:
+    nobody.setenv("AWS_ENDPOINT_URL", overloaded if how == "overloaded" else "http://127.0.0.1:9")
+    nobody.setenv("AWS_ACCESS_KEY_ID", "someone")
+    nobody.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for use in every_use("s3://bucket/store"):
+        with pytest.raises(StoreUnavailable) as raised:
+            use()
+        assert raised.value.retry_heals
+
+
+@pytest.fixture
+def s3_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One try: these tests are about what is said, not about how long it is tried."""
+    from include.store import bucket
+
+    config = bucket._OPTIONS["config_kwargs"]
+    assert isinstance(config, dict)
+    monkeypatch.setitem(config, "retries", {"mode": "standard", "max_attempts": 1})
+
+
+@pytest.mark.parametrize("data", [LARGE[:PART_BYTES], LARGE], ids=["one put", "parts"])
+def test_a_server_killed_in_the_middle_of_a_write_leaves_it_whole_or_absent(
+    own_s3: ObjectServer, s3_patience: None, data: bytes
+) -> None:
+    buckets.client().create_bucket(Bucket="own")
+    failures = 0
+    for number, delay in enumerate((0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)):
+        mine = number.to_bytes(1, "big") + data[1:]
+        store = Store("s3://own/store")
+        store.has(UNKNOWN)  # connected
+        killer = threading.Timer(delay, own_s3.kill)
+        killer.start()
+        try:
+            store.put(mine)
+        except StoreUnavailable:
+            failures += 1
+        killer.join()
+        own_s3.start()
+        again = Store("s3://own/store")
+        if again.has(digest_of(mine)):
+            assert again.get(digest_of(mine)) == mine
+        assert again.put(mine) == digest_of(mine)
+        assert again.get(digest_of(mine)) == mine
+    assert failures > 2
