@@ -83,6 +83,7 @@ def demo(port: Port = 8080) -> None:
 
 def status() -> None:
     """Show what runs, who may read what, what waits for whom, and which models are in force."""
+    from include.governance.outstanding import in_words, outstanding
     from include.registry import history
     from include.runtime import deployment
     from include.runtime.airflow import process
@@ -95,6 +96,8 @@ def status() -> None:
     console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
     console.print(f"separation of duties: {deployment.separation_of_duties(settings)}")
     platform = open_platform(settings)
+    for order in outstanding(platform.ledger, now=datetime.now(UTC)):
+        console.print(in_words(order))
     _show_contracts(platform)
     _show_access(platform.access)
     models = Table("project", "champion", "versions", title="models")
