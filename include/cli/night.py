@@ -1,6 +1,6 @@
 """``run``, ``explain``, ``score``: the night by hand, what it would do, and the champion at work."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from include.core.errors import DeclarationError, LedgerUnavailable
 from include.core.project import Choice, FloatRange, IntRange, Project
 from include.runtime import local
 from include.runtime.code import code_digest
+from include.runtime.instants import require_past
 from include.runtime.lineage import deliver
 from include.runtime.projects import load_project
 from include.settings import ROOT, Settings, without_password
@@ -91,9 +92,10 @@ def show(night: "Night") -> None:
 
 
 def explain(project: ProjectName) -> None:
-    """Show what a night of PROJECT would read, build and search. Reads no data."""
+    """Show what a night of PROJECT would read, build and search, and warn of leaks that show already. Reads no data."""
     from include import lineage
     from include.contracts import load_folder
+    from include.lineage.late import late_reads
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
@@ -116,6 +118,18 @@ def explain(project: ProjectName) -> None:
         builds.add_row(group.name, str(group.lookback_days), summary[0] if summary else "")
     console.print(builds)
     _explain_search(declared)
+    for read in late_reads(declared, contracts):
+        late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
+        console.print(
+            f"[yellow]warning[/yellow] feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the "
+            f"very row that it is asked for, which is known only at {late}: a night will end with FeatureLeak. "
+            "Use it of earlier rows, or leave it out.",
+            soft_wrap=True,
+        )
+
+
+def _offset(offset: timedelta) -> str:
+    return f" {'+' if offset > timedelta(0) else '-'} {abs(offset)}" if offset else ""
 
 
 def _explain_search(project: Project) -> None:
@@ -159,14 +173,15 @@ def parse_instant(text: str | None) -> datetime:
     """The UTC moment that *text* names; now if there is none.
 
     Raises:
-        DeclarationError: it is no date and no time.
+        DeclarationError: it is no date and no time, or in the future.
     """
+    now = datetime.now(UTC)
     if text is None:
-        return datetime.now(UTC).replace(second=0, microsecond=0)
+        return now.replace(second=0, microsecond=0)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise DeclarationError(
             "an instant is a date or a time in UTC", value=text, remedy="Write 2013-07-01 or 2013-07-01T04:00."
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return require_past(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC), now=now)

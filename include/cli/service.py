@@ -1,4 +1,4 @@
-"""``demo``, ``setup``, ``status``, ``stop``, ``reset``: the services of this deployment, and what state it is in."""
+"""``demo``, ``setup``, ``stop``, ``reset``: the services of this deployment."""
 
 import shutil
 import signal
@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from include.cli import night as night_commands
 from include.core.errors import DeclarationError
@@ -23,9 +21,7 @@ from include.runtime.lineage import deliver
 from include.settings import ROOT, Settings, without_password
 
 if TYPE_CHECKING:
-    from include.governance.access import Access
     from include.runtime.airflow.process import RunningAirflow
-    from include.steps import Platform
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
 
@@ -33,7 +29,7 @@ console = Console()
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (demo, setup, status, stop, reset):
+    for command in (demo, setup, stop, reset):
         app.command()(command)
 
 
@@ -79,33 +75,6 @@ def demo(port: Port = 8080) -> None:
             while process.attach(settings) is not None:
                 time.sleep(1)
             console.print("Airflow was stopped.")
-
-
-def status() -> None:
-    """Show what runs, who may read what, what waits for whom, and which models are in force."""
-    from include.governance.outstanding import in_words, outstanding
-    from include.registry import history
-    from include.runtime import deployment
-    from include.runtime.airflow import process
-    from include.runtime.local import open_platform
-    from include.runtime.projects import project_names
-
-    settings = Settings.from_environment()
-    airflow = process.attach(settings)
-    console.print(f"home:     {settings.home}")
-    console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
-    console.print(f"separation of duties: {deployment.separation_of_duties(settings)}")
-    platform = open_platform(settings)
-    for order in outstanding(platform.ledger, now=datetime.now(UTC)):
-        console.print(in_words(order))
-    _show_contracts(platform)
-    _show_access(platform.access)
-    models = Table("project", "champion", "versions", title="models")
-    for name in project_names(settings.projects):
-        champion = history.champion(platform.ledger, name)
-        versions = len(history.models(platform.ledger, name))
-        models.add_row(name, f"version {champion.model_version}" if champion else "none", str(versions))
-    console.print(models)
 
 
 def stop() -> None:
@@ -211,35 +180,14 @@ def _who(settings: Settings) -> str:
     return f"sign in as {people}; their passwords are in {passwords_file(settings)}"
 
 
-def _show_contracts(platform: "Platform") -> None:
-    table = Table("dataset", "contract", "stewards", title="contracts")
-    for name, contract in platform.contracts.items():
-        adopted = platform.access.adopted(name)
-        state = "edited since its adoption" if adopted else "never adopted"
-        table.add_row(name, "in effect" if adopted == contract.digest else state, ", ".join(contract.stewards))
-    console.print(table)
-
-
-def _show_access(access: "Access") -> None:
-    waiting = Table("request", "project", "dataset", "columns", title="open requests")
-    for asked in access.requests():
-        waiting.add_row(asked.request_id, asked.project, asked.scope.dataset, ", ".join(asked.scope.names))
-    console.print(waiting)
-    held = Table("grant", "project", "dataset", "until", "by", title="grants in force")
-    for grant in access.grants(now=datetime.now(UTC)):
-        until = f"{grant.expires_at:%Y-%m-%d %H:%M}Z"
-        held.add_row(grant.grant_id, grant.project, grant.scope.dataset, until, grant.steward)
-    console.print(held)
-
-
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind the block like Ctrl-C, so that what it started ends with it."""
+    """Let SIGTERM unwind the block like Ctrl-C, so that what it started ends with it; the status is then 143."""
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def unwind(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, unwind)
     try:
         yield
     finally:

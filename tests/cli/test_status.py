@@ -30,6 +30,45 @@ def test_status_names_the_champion_of_each_project_or_that_there_is_none(adopted
     assert "none" in row_of("returns", adopted.call("status").stdout)
 
 
+def test_status_tells_what_was_refused_until_it_is_asked_for_again(adopted: Shop) -> None:
+    adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
+    asked = adopted.call("run", "returns", "--instant", "2024-05-20")
+    assert asked.returncode == 1
+    request = next(word for word in adopted.call("status").stdout.split() if word.startswith("r-"))
+    assert "refused" not in adopted.call("status").stdout
+    refused = adopted.call("deny", request, "--as", "maria", "--reason", "ask [bold]support[/bold] first")
+    assert refused.returncode == 0, refused.stderr
+    told = adopted.call("status").stdout
+    assert "refused, and not asked for again" in " ".join(told.split())
+    assert request in row_of("returns", told)
+    assert "[bold]" in told  # somebody's words, as they stand
+    adopted.call("run", "returns", "--instant", "2024-05-20")
+    assert "refused, and not" not in " ".join(adopted.call("status").stdout.split())
+
+
+def test_status_tells_which_projects_are_broken_and_why_and_still_shows_the_others(adopted: Shop) -> None:
+    adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
+    (adopted.projects / "half").mkdir()
+    (adopted.projects / "half" / "__init__.py").write_text("import undefined_name\n")
+    done = adopted.call("status")
+    assert done.returncode == 0, done.stderr
+    assert "half (broken)" in done.stdout
+    assert "broken half: project 'half' can be imported" in done.stdout
+    assert "undefined_name" in done.stdout
+    assert "none" in row_of("returns", done.stdout)
+
+
+def test_a_night_or_a_score_of_the_future_is_refused_before_anything_is_asked(adopted: Shop) -> None:
+    adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
+    rows = str(adopted.orders / "part.parquet")
+    for words in (("run", "returns"), ("score", "returns", rows)):
+        done = adopted.call(*words, "--instant", "2999-01-01")
+        assert done.returncode == 1
+        assert "2999-01-01 00:00 UTC, and it is" in done.stderr
+        assert "already stands for a day of that year" in done.stderr
+    assert "r-" not in adopted.call("status").stdout
+
+
 def test_explain_reads_no_data_and_shows_ranges_in_words(adopted: Shop) -> None:
     adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
     for file in adopted.folder.rglob("part.parquet"):
@@ -43,3 +82,16 @@ def test_lineage_of_what_never_ran_is_refused_in_words(adopted: Shop) -> None:
     done = adopted.call("lineage", "returns")
     assert done.returncode == 1
     assert "lineage is drawn of a run that has recorded some" in done.stderr
+
+
+def test_explain_warns_of_a_feature_that_reads_an_outcome_of_its_own_row(adopted: Shop) -> None:
+    adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
+    assert "warning" not in adopted.call("explain", "returns").stdout
+    file = adopted.projects / "returns" / "features.py"
+    text = file.read_text()
+    assert "amount=" in text
+    file.write_text(text.replace("amount=orders.amount", "amount=orders.returned.cast('int8')"))
+    done = adopted.call("explain", "returns")
+    assert done.returncode == 0, done.stderr
+    assert "reads orders.returned of the very row" in done.stdout
+    assert "known only at ordered_at + 1 day" in done.stdout

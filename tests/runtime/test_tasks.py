@@ -55,13 +55,27 @@ def test_the_instant_is_the_configured_one_else_the_logical_date_else_the_start(
     configured: str | None, logical: datetime | None, expected: datetime
 ) -> None:
     context = {"params": {"instant": configured}, "dag_run": DagRun(logical_date=logical, run_after=RUN_AFTER)}
-    assert instant_of(context) == expected
+    assert instant_of(context, now=RUN_AFTER) == expected
 
 
 @pytest.mark.parametrize("asked", ["yesterday", "2013-09-01", "2013-09-01T04:00:00"])
 def test_an_instant_without_a_zone_is_refused(asked: str) -> None:
     with pytest.raises(DeclarationError, match=asked):
-        instant_of({"params": {"instant": asked}})
+        instant_of({"params": {"instant": asked}}, now=RUN_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("configured", "logical"), [("2026-01-02T04:06:00Z", None), (None, datetime(2030, 1, 1, tzinfo=UTC))]
+)
+def test_an_instant_that_has_not_come_is_refused(configured: str | None, logical: datetime | None) -> None:
+    context = {"params": {"instant": configured}, "dag_run": DagRun(logical_date=logical, run_after=RUN_AFTER)}
+    with pytest.raises(DeclarationError, match=r"an instant that has come.*it is 2026-01-02 04:00 UTC"):
+        instant_of(context, now=RUN_AFTER)
+
+
+def test_a_scheduler_whose_clock_is_a_little_ahead_is_not_refused() -> None:
+    context = {"params": {}, "dag_run": DagRun(logical_date=None, run_after=RUN_AFTER)}
+    assert instant_of(context, now=datetime(2026, 1, 2, 3, 59, tzinfo=UTC)) == RUN_AFTER
 
 
 @pytest.mark.parametrize("kind", [LedgerConflict, LedgerUnavailable, StoreUnavailable])

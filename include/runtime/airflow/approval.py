@@ -78,7 +78,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         from include.runtime.airflow import tasks
         from include.runtime.airflow.due import due_of
 
-        due = due_of(self.dag_id, self.project, context)
+        due = due_of(self.dag_id, self.project, context, now=datetime.now(UTC))
         if due.nothing is not None:
             self.log.info(due.nothing)
             raise AirflowSkipException(due.nothing)

@@ -18,13 +18,16 @@ class Due:
     nothing: str | None = None
 
 
-def due_of(dag_id: str, project: str, context: Mapping[str, Any]) -> Due:
+def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: datetime) -> Due:
     """What the run of *context* is for. A night that drift started takes the instant of the ask that it answers.
 
     Which ask that is stands in the ledger, recorded when the first night comes for it: another night that the same ask
     starts, because Airflow told of it twice, has nothing to do.
+
+    Raises:
+        DeclarationError: its instant is none, or after *now*.
     """
-    due = Due(run_id=run_of(dag_id, context["run_id"]), instant=instant_of(context))
+    due = Due(run_id=run_of(dag_id, context["run_id"]), instant=instant_of(context, now=now))
     if is_watch(dag_id):
         return _watch(project, due)
     return _retraining(project, due) if started_by_drift(context) else due

@@ -126,6 +126,7 @@ def start(
             for pool, (slots, include_deferred) in POOLS.items():
                 client.put_pool(pool, slots=slots, include_deferred=include_deferred)
     except BaseException:
+        progress("Stopping Airflow")
         stop(settings)
         raise
     progress(f"Airflow is ready at {airflow.url}")
@@ -141,6 +142,7 @@ def running(
     try:
         yield airflow
     finally:
+        progress("Stopping Airflow")
         airflow.stop()
 
 

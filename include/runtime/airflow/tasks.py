@@ -116,17 +116,19 @@ def gave_up(error: TrainyardError, project_name: str, run_id: str) -> None:
     alerts.send(settings, f"{project_name}: {why}, the night is off", str(error))
 
 
-def instant_of(context: Mapping[str, Any]) -> datetime:
+def instant_of(context: Mapping[str, Any], *, now: datetime) -> datetime:
     """The instant that a run stands for (UTC): what its configuration says, else its logical date, else its start.
 
     Raises:
-        DeclarationError: the configured instant is no time with a zone.
+        DeclarationError: the configured instant is no time with a zone, or the instant is after *now*.
     """
+    from include.runtime.instants import require_past
+
     asked = (context.get("params") or {}).get("instant")
     if asked is None:
         run = context["dag_run"]
         found: datetime = run.logical_date or run.run_after
-        return found.astimezone(UTC)
+        return require_past(found.astimezone(UTC), now=now)
     try:
         instant = datetime.fromisoformat(str(asked))
     except ValueError:
@@ -135,7 +137,7 @@ def instant_of(context: Mapping[str, Any]) -> datetime:
         raise DeclarationError(
             "a run's instant is a time with its zone", value=asked, remedy='Write it like "2013-09-01T04:00:00Z".'
         )
-    return instant.astimezone(UTC)
+    return require_past(instant.astimezone(UTC), now=now)
 
 
 def _open(project_name: str) -> "tuple[Settings, Platform, Project]":

@@ -1,0 +1,103 @@
+"""``status``: what this deployment is, what runs in it, what waits for whom, and what is broken."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from include.core.errors import TrainyardError
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.governance.access import Access
+    from include.governance.register import Register
+    from include.steps import Platform
+
+console = Console()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(status)
+
+
+def status() -> None:
+    """Show what runs, who may read what, what waits or was refused, which models are in force, and what is broken."""
+    from include.governance.outstanding import in_words, outstanding
+    from include.governance.register import Register
+    from include.governance.signing import Verifier
+    from include.runtime import deployment
+    from include.runtime.airflow import process
+    from include.runtime.local import open_platform
+
+    settings = Settings.from_environment()
+    airflow = process.attach(settings)
+    console.print(f"home:     {settings.home}", soft_wrap=True, markup=False)
+    console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
+    console.print(f"separation of duties: {deployment.separation_of_duties(settings)}", soft_wrap=True)
+    platform = open_platform(settings)
+    for order in outstanding(platform.ledger, now=datetime.now(UTC)):
+        console.print(in_words(order))
+    _show_contracts(platform)
+    _show_access(platform.access)
+    _show_refusals(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
+    _show_projects(settings, platform)
+
+
+def _show_contracts(platform: "Platform") -> None:
+    table = Table("dataset", "contract", "stewards", title="contracts")
+    for name, contract in platform.contracts.items():
+        adopted = platform.access.adopted(name)
+        state = "edited since its adoption" if adopted else "never adopted"
+        table.add_row(name, "in effect" if adopted == contract.digest else state, ", ".join(contract.stewards))
+    console.print(table)
+
+
+def _show_access(access: "Access") -> None:
+    waiting = Table("request", "project", "dataset", "columns", title="open requests")
+    for asked in access.requests():
+        waiting.add_row(asked.request_id, asked.project, asked.scope.dataset, ", ".join(asked.scope.names))
+    console.print(waiting)
+    held = Table("grant", "project", "dataset", "until", "by", title="grants in force")
+    for grant in access.grants(now=datetime.now(UTC)):
+        until = f"{grant.expires_at:%Y-%m-%d %H:%M}Z"
+        held.add_row(grant.grant_id, grant.project, grant.scope.dataset, until, grant.steward)
+    console.print(held)
+
+
+def _show_refusals(register: "Register") -> None:
+    """The latest request of each project and dataset, where a steward refused it and nobody asked again."""
+    from rich.text import Text
+
+    table = Table("request", "project", "dataset", "by", "reason", title="refused, and not asked for again")
+    for project in register.projects():
+        for asked in register.latest(project):
+            if asked.refusal is not None:
+                request, refusal = asked.request, asked.refusal
+                cells = (request.request_id, project, request.scope.dataset, refusal.steward, refusal.reason)
+                table.add_row(*(Text(cell) for cell in cells))  # a reason is somebody's words, not our markup
+    if table.row_count:
+        console.print(table)
+
+
+def _show_projects(settings: Settings, platform: "Platform") -> None:
+    from include.registry import history
+    from include.runtime.projects import load_project, project_names
+
+    models = Table("project", "champion", "versions", title="models")
+    broken: list[tuple[str, TrainyardError]] = []
+    for name in project_names(settings.projects):
+        champion = history.champion(platform.ledger, name)
+        versions = len(history.models(platform.ledger, name))
+        try:
+            load_project(name, settings.projects)
+            shown = name
+        except TrainyardError as error:
+            broken.append((name, error))
+            shown = f"{name} (broken)"
+        models.add_row(shown, f"version {champion.model_version}" if champion else "none", str(versions))
+    console.print(models)
+    for name, fault in broken:
+        console.print(f"[red]broken[/red] {name}: ", end="")
+        console.print(str(fault), soft_wrap=True, markup=False)
