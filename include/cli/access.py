@@ -1,25 +1,108 @@
-"""``approve``, ``deny``, ``revoke``: what stewards decide, through the authority that knows who they are."""
+"""``access``: what stewards see and decide, through the authority that knows who they are."""
 
+import json
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from include.runtime.authority_client import authority
+from include.runtime.authority_client import AuthorityClient, authority
 from include.settings import Settings
 
-Steward = Annotated[str | None, typer.Option("--as", help="The steward who decides. Default: TRAINYARD_USER.")]
+Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
+Project = Annotated[str | None, typer.Option(help="Only of this project.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the REST API answers.")]
 
-console = Console()
+console = Console(highlight=False)
+access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command()(approve)
-    app.command()(deny)
-    app.command()(revoke)
+    app.add_typer(access, name="access")
+    # The words that these had before they were a group of commands: they go on working.
+    for command in (approve, deny, revoke):
+        app.command(hidden=True)(command)
 
 
+def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:
+    settings = Settings.from_environment()
+    return authority(settings, steward or settings.user)
+
+
+@access.command(name="list")
+def list_(steward: Steward = None, project: Project = None, as_json: AsJson = False) -> None:
+    """What waits for a decision, and the grants in force with their last use."""
+    with _authority(steward) as client:
+        waiting, grants = client.requests(project), client.grants(project)
+    if as_json:
+        _print_json({"requests": waiting, "grants": grants})
+        return
+    table = Table("request", "project", "dataset", "columns", "asked by", "decided by", title="waiting")
+    for one in waiting:
+        columns = str(len(one["columns"]))
+        table.add_row(
+            one["request_id"], one["project"], one["dataset"], columns, one["requester"], ", ".join(one["stewards"])
+        )
+    console.print(table)
+    held = Table("grant", "project", "dataset", "until", "by", "last use", title="in force")
+    for one in grants:
+        last = f"{one['last_use_at'][:16]}Z" if one["last_use_at"] else "never"
+        held.add_row(
+            one["grant_id"], one["project"], one["dataset"], f"{one['expires_at'][:16]}Z", one["steward"], last
+        )
+    console.print(held)
+
+
+@access.command()
+def show(
+    subject: Annotated[str, typer.Argument(metavar="ID", help="The id of a request (r-…) or of a grant (g-…).")],
+    steward: Steward = None,
+    as_json: AsJson = False,
+) -> None:
+    """One request or grant: who, what for, which columns and how they are read."""
+    with _authority(steward) as client:
+        found = client.grant_of(subject) if subject.startswith("g-") else client.request_of(subject)
+    if as_json:
+        _print_json(found)
+        return
+    columns = found["columns"]
+    for name, value in found.items():
+        if name == "columns":
+            continue
+        shown = ", ".join(value) if isinstance(value, list) else value
+        console.print(f"{name.replace('_', ' '):16} {'–' if shown is None else shown}", soft_wrap=True, markup=False)
+    table = Table("column", "read")
+    for column, treatment in columns.items():
+        table.add_row(column, "as it is" if treatment == "clear" else f"as a {treatment}")
+    console.print(table)
+
+
+@access.command()
+def history(
+    steward: Steward = None,
+    project: Project = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many lines.")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="Only what is older than this position.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All that was asked and decided, newest first."""
+    with _authority(steward) as client:
+        lines = client.history(project=project, before=before, limit=limit)
+    if as_json:
+        _print_json(lines)
+        return
+    table = Table("position", "when (UTC)", "what", "project", "dataset", "who and why", "proof")
+    for line in lines:
+        why = f"{line['who']}: {line['reason']}" if line["who"] else "unknown"
+        when = line["at"][:16].replace("T", " ")
+        table.add_row(str(line["position"]), when, line["act"], line["project"], line["dataset"], why, line["proof"])
+    console.print(table)
+
+
+@access.command()
 def approve(
     request: Annotated[list[str] | None, typer.Argument(help="Request ids. Default: all that wait for you.")] = None,
     steward: Steward = None,
@@ -27,32 +110,39 @@ def approve(
     days: Annotated[int, typer.Option(help="For how long, in days.")] = 90,
 ) -> None:
     """Approve requests for data, as a steward of the datasets' contracts."""
-    settings = Settings.from_environment()
-    with authority(settings, steward or settings.user) as client:
-        waiting = [asked for asked in client.requests() if client.user in asked["stewards"]]
+    with _authority(steward) as client:
+        waiting = _waiting_for(client)
         if request is None and not waiting:
             console.print(f"nothing waits for {client.user}; open requests and contracts: `./trainyard status`")
             return
-        for request_id in request or [asked["request_id"] for asked in waiting]:
+        for request_id in request or waiting:
             grant_id = client.grant(request_id, reason=reason, days=days)
             console.print(f"[green]granted[/green] {request_id} for {days} days: {grant_id}")
 
 
+@access.command()
 def deny(
     request: Annotated[str, typer.Argument(help="The request's id.")], reason: Reason, steward: Steward = None
 ) -> None:
-    """Refuse a request; the same may be asked again."""
-    settings = Settings.from_environment()
-    with authority(settings, steward or settings.user) as client:
+    """Refuse a request; the night that waits for it ends with your reason. The same may be asked again."""
+    with _authority(steward) as client:
         client.refuse(request, reason=reason)
         console.print(f"refused {request}")
 
 
+@access.command()
 def revoke(
     grant: Annotated[str, typer.Argument(help="The grant's id.")], reason: Reason, steward: Steward = None
 ) -> None:
-    """End a grant now: nothing more is read under it."""
-    settings = Settings.from_environment()
-    with authority(settings, steward or settings.user) as client:
+    """End a grant now: nothing more is read under it, and training that runs under it ends."""
+    with _authority(steward) as client:
         client.revoke(grant, reason=reason)
         console.print(f"revoked {grant}")
+
+
+def _waiting_for(client: AuthorityClient) -> list[str]:
+    return [asked["request_id"] for asked in client.requests() if client.user in asked["stewards"]]
+
+
+def _print_json(found: object) -> None:
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

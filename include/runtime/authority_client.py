@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -30,14 +31,30 @@ class AuthorityClient:
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
         )
 
-    def requests(self) -> Sequence[Mapping[str, Any]]:
+    def requests(self, project: str | None = None) -> Sequence[Mapping[str, Any]]:
         """The open requests, each with ``request_id``, ``project``, ``dataset``, ``columns`` and ``stewards``."""
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/requests")
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/requests", params=_given(project=project))
         return found
 
-    def grants(self) -> Sequence[Mapping[str, Any]]:
-        """The grants in force."""
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/grants")
+    def request_of(self, request_id: str) -> Mapping[str, Any]:
+        """One request, wherever it stands."""
+        found: Mapping[str, Any] = self._call("GET", f"/requests/{quote(request_id, safe='')}")
+        return found
+
+    def grants(self, project: str | None = None) -> Sequence[Mapping[str, Any]]:
+        """The grants in force, with their last use."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/grants", params=_given(project=project))
+        return found
+
+    def grant_of(self, grant_id: str) -> Mapping[str, Any]:
+        """One grant, whether or not it still holds."""
+        found: Mapping[str, Any] = self._call("GET", f"/grants/{quote(grant_id, safe='')}")
+        return found
+
+    def history(self, *, project: str | None, before: int | None, limit: int) -> Sequence[Mapping[str, Any]]:
+        """What was asked and decided, newest first, at positions under *before*."""
+        given = _given(project=project, before=before, limit=limit)
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/history", params=given)
         return found
 
     def contracts(self) -> Sequence[Mapping[str, Any]]:
@@ -51,17 +68,28 @@ class AuthorityClient:
 
     def grant(self, request_id: str, *, reason: str, days: int) -> str:
         """Approve a request for *days* days; the grant's id."""
-        return str(self._call("POST", f"/requests/{request_id}/grant", {"reason": reason, "days": days})["grant_id"])
+        return str(
+            self._call("POST", f"/requests/{quote(request_id, safe='')}/grant", {"reason": reason, "days": days})[
+                "grant_id"
+            ]
+        )
 
     def refuse(self, request_id: str, *, reason: str) -> None:
-        self._call("POST", f"/requests/{request_id}/refuse", {"reason": reason})
+        self._call("POST", f"/requests/{quote(request_id, safe='')}/refuse", {"reason": reason})
 
     def revoke(self, grant_id: str, *, reason: str) -> None:
-        self._call("POST", f"/grants/{grant_id}/revoke", {"reason": reason})
+        self._call("POST", f"/grants/{quote(grant_id, safe='')}/revoke", {"reason": reason})
 
-    def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
         try:
-            answer = self._http.request(method, path, json=body)
+            answer = self._http.request(method, path, json=body, params=params)
         except httpx.HTTPError as error:
             raise AuthorityError(
                 "the authority answers", value=type(error).__name__, remedy="Look at `./trainyard status`."
@@ -74,6 +102,11 @@ class AuthorityClient:
             value=told.get("value", f"status {answer.status_code}"),
             remedy=str(told.get("remedy", "Sign in as one of the dataset's stewards: `--as NAME`.")),
         )
+
+
+def _given(**options: object) -> dict[str, str]:
+    """Of a query's options, those that say something."""
+    return {name: str(value) for name, value in options.items() if value is not None}
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""`access`: what the page shows and decides, from the command line."""
+
+import json
+import re
+
+import pytest
+
+from tests.cli.conftest import NewContract, Shop
+
+
+@pytest.fixture
+def asking(shop: Shop, new_contract: NewContract) -> str:
+    """A project whose first night was refused; its request's id."""
+    new_contract("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
+    assert shop.call("contract", "adopt", "orders", "--as", "maria").returncode == 0
+    words = ("--dataset", "orders", "--label", "returned", "--purpose", "Order replacements.", "--owner", "logistics")
+    assert shop.call("new", "returns", *words).returncode == 0
+    night = shop.call("run", "returns", "--instant", "2024-05-21")
+    assert night.returncode == 1
+    found = re.search(r"request (r-[0-9a-f]{16}) waits for a decision", night.stderr)
+    assert found, night.stderr
+    return found[1]
+
+
+def said(shop: Shop, *words: str) -> str:
+    done = shop.call("access", *words, "--as", "maria")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_request_is_listed_shown_denied_asked_again_approved_revoked_and_remembered(shop: Shop, asking: str) -> None:
+    assert asking in said(shop, "list")
+    shown = said(shop, "show", asking)
+    assert "Order replacements." in shown
+    assert "amount" in shown
+    assert asking in said(shop, "deny", asking, "--reason", "Not yet")
+    again = shop.call("run", "returns", "--instant", "2024-05-21")
+    assert again.returncode == 1
+    granted = re.search(r"g-[0-9a-f]{16}", said(shop, "approve", "--reason", "Agreed", "--days", "9"))
+    assert granted
+    assert json.loads(said(shop, "show", granted[0], "--json"))["reason"] == "Agreed"
+    assert [one["grant_id"] for one in json.loads(said(shop, "list", "--json"))["grants"]] == [granted[0]]
+    assert granted[0] in said(shop, "revoke", granted[0], "--reason", "Enough")
+    lines = json.loads(said(shop, "history", "--json"))
+    acts = [(line["act"], line["who"], line["reason"]) for line in lines if line["project"] == "returns"]
+    assert acts == [
+        ("revoked", "maria", "Enough"),
+        ("granted", "maria", "Agreed"),
+        ("requested", "dana", "Order replacements."),
+        ("denied", "maria", "Not yet"),
+        ("requested", "dana", "Order replacements."),
+    ]
+    assert "Not yet" in said(shop, "history", "--project", "returns")
+
+
+def test_what_is_not_there_is_named(shop: Shop, asking: str) -> None:
+    for words in (("show", "r-none"), ("show", "g-none"), ("deny", "r-none", "--reason", "x")):
+        done = shop.call("access", *words, "--as", "maria")
+        assert done.returncode == 1
+        assert words[1] in done.stderr
+
+
+def test_the_words_of_before_go_on_working(shop: Shop, asking: str) -> None:
+    assert asking in shop.call("approve", "--as", "maria").stdout
+    assert shop.call("approve", "--as", "maria").stdout.startswith("nothing waits for maria")
