@@ -1,8 +1,13 @@
-"""Mounts the stewards' authority in Airflow's API server. Every task imports this file: it imports next to nothing."""
+"""Mounts the stewards' authority and the pages in Airflow's API server.
+
+Every task imports this file: it imports next to nothing that Airflow's SDK has not.
+"""
 
 from airflow.plugins_manager import AirflowPlugin
 
 from include.runtime.airflow.authority import MountedAuthority
+from include.runtime.airflow.links import AccessRequestLink
+from include.runtime.airflow.names import ACCESS_PAGE, ACCESS_ROUTE, PAGES
 
 
 class TrainyardPlugin(AirflowPlugin):
@@ -12,12 +17,22 @@ class TrainyardPlugin(AirflowPlugin):
     fastapi_apps = [  # noqa: RUF012  # Airflow reads a plain class attribute
         {"app": MountedAuthority(), "url_prefix": "/trainyard", "name": "Trainyard: access to data"}
     ]
+    operator_extra_links = [AccessRequestLink()]  # noqa: RUF012  # Airflow reads a plain class attribute
     external_views = [  # noqa: RUF012  # Airflow reads a plain class attribute
         {
-            "name": "Data validation",
-            "href": "/trainyard/reports/{DAG_ID}/{RUN_ID}",
-            "destination": destination,
-            "url_route": f"trainyard_validation_{destination}",
-        }
-        for destination in ("dag_run", "task_instance")
+            "name": "Data access",
+            "href": ACCESS_PAGE,
+            "destination": "nav",
+            "url_route": ACCESS_ROUTE,
+            "nav_top_level": True,
+            "icon": f"{PAGES}/static/icon.svg",
+        },
+        *(
+            {"name": name, "href": href, "destination": destination, "url_route": f"{route}_{destination}"}
+            for name, href, route in (
+                ("Data access", f"{ACCESS_PAGE}/runs/{{DAG_ID}}/{{RUN_ID}}", ACCESS_ROUTE),
+                ("Data validation", "/trainyard/reports/{DAG_ID}/{RUN_ID}", "trainyard_validation"),
+            )
+            for destination in ("dag_run", "task_instance")
+        ),
     ]

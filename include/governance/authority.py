@@ -1,5 +1,6 @@
 """The authority: the stewards' decisions, written with the only key that can sign them."""
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -26,10 +27,15 @@ from include.governance.decisions import (
     Revocation,
 )
 from include.governance.signing import Signer, Verifier
-from include.ledger import Ledger
+from include.ledger import Entry, Ledger
+from include.ledger.projection import Projection
 
 #: A grant holds for at least one day and at most that many: a standing permission is looked at once a year.
 LONGEST_GRANT_DAYS = 366
+
+
+#: In which project's and dataset's stream a request or grant stands, by kind and id.
+_Places = dict[tuple[type[Event], str], tuple[str, str]]
 
 
 class Authority:
@@ -49,6 +55,8 @@ class Authority:
         """*contracts* reads the contract files as they are now, by dataset."""
         self._ledger, self._signer, self._contracts = ledger, signer, contracts
         self._access = Access(ledger, verifier)
+        self._lock = threading.Lock()
+        self._places = Projection[_Places]({}, _placed, kinds=(AccessRequested, AccessGranted))
 
     def contract(self, dataset: str) -> Contract:
         """The contract in the dataset's file, adopted or not.
@@ -61,6 +69,10 @@ class Authority:
             remedy = f"Datasets with a contract: {', '.join(contracts) or 'none'}."
             raise AuthorityError("a dataset has a contract file", value=dataset, remedy=remedy)
         return contracts[dataset]
+
+    def contracts(self) -> Mapping[str, Contract]:
+        """The contracts in the files, adopted or not, by dataset."""
+        return self._contracts()
 
     def datasets(self) -> tuple[str, ...]:
         """The datasets that have a contract file."""
@@ -176,16 +188,14 @@ class Authority:
         raise crowded(f"request {request_id}")
 
     def _find(self, kind: type[AccessRequested] | type[AccessGranted], name: str) -> Decisions:
-        for entry in self._ledger.read_all(kinds=(kind,)):
-            event = entry.event
-            found = event.request_id if isinstance(event, AccessRequested) else getattr(event, "grant_id", None)
-            if found == name:
-                _, project, dataset = entry.stream.split("/", 2)
-                return self._access.decisions(project, dataset)
-        what = "request" if kind is AccessRequested else "grant"
-        raise AuthorityError(
-            f"there is a {what} of that id", value=name, remedy="List them: `./trainyard access list`."
-        )
+        """All that was decided in the stream in which *name* stands: folded and verified anew."""
+        with self._lock:
+            place = self._places.catch_up(self._ledger).get((kind, name))
+        if place is None:
+            what = "request" if kind is AccessRequested else "grant"
+            remedy = "List them: `./trainyard access list`."
+            raise AuthorityError(f"there is a {what} of that id", value=name, remedy=remedy)
+        return self._access.decisions(*place)
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
         adoption = Adoption(
@@ -238,6 +248,15 @@ class Authority:
                 rule = f"{scope.dataset}: each column is read as its contract says"
                 remedy = "Refuse the request; the project's scope is to be derived again."
                 raise AuthorityError(rule, value=f"{name} as {treatment}", remedy=remedy)
+
+
+def _placed(places: _Places, entry: Entry) -> _Places:
+    event = entry.event
+    if isinstance(event, AccessRequested | AccessGranted):
+        _, project, dataset = entry.stream.split("/", 2)
+        name = event.request_id if isinstance(event, AccessRequested) else event.grant_id
+        places.setdefault((type(event), name), (project, dataset))
+    return places
 
 
 def _require_open(request: AccessRequested, decisions: Decisions) -> None:

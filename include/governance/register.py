@@ -21,8 +21,9 @@ from include.core.events import (
     DataOpened,
     DataRead,
     Event,
+    RunStarted,
 )
-from include.core.records import Grant
+from include.core.records import Grant, Run
 from include.governance.decisions import Adoption, Decisions, proven_adoption
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
@@ -37,6 +38,7 @@ _KINDS: tuple[type[Event], ...] = (
     DataOpened,
     DataRead,
     ArtifactOpened,
+    RunStarted,
 )
 
 
@@ -141,6 +143,7 @@ class _State:
     asked_at: dict[str, datetime] = field(default_factory=dict)
     adoptions: dict[str, list[Adoption]] = field(default_factory=dict)
     uses: dict[str, Use] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
 
 
@@ -230,6 +233,11 @@ class Register:
             lines = self._now().lines
             return tuple(_newest(lines, project=project, before=before, limit=limit))
 
+    def run(self, project: str) -> Run | None:
+        """The last run of the project that began: what it reads is what its requests ask for."""
+        with self._lock:
+            return self._now().runs.get(project)
+
     def projects(self) -> tuple[str, ...]:
         """Who ever asked."""
         with self._lock:
@@ -244,6 +252,8 @@ class Register:
             self._adopted(state, entry, event)
         elif isinstance(event, DataOpened | DataRead | ArtifactOpened):
             _used(state, entry, event)
+        elif isinstance(event, RunStarted):
+            state.runs[event.run.project] = event.run
         else:
             self._decided(state, entry)
         return state

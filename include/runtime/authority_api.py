@@ -10,10 +10,9 @@ from include.core.errors import AccessDenied, AuthorityError, ContractError, Led
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
-    from include.core.events import AccessRequested
     from include.core.records import DatasetScope, Grant
-    from include.governance.access import Access
     from include.governance.authority import Authority
+    from include.governance.register import Asked, Held, Line, Register
 
 _STATUS = {AuthorityError: 403, AccessDenied: 403, ContractError: 409, LedgerConflict: 409}
 
@@ -40,7 +39,7 @@ class Reading:
     digest: str | None = None
 
 
-def authority_app(authority: "Authority", access: "Access", current_user: Callable[..., str]) -> "FastAPI":
+def authority_app(authority: "Authority", register: "Register", current_user: Callable[..., str]) -> "FastAPI":
     """The application. ``current_user`` is the FastAPI dependency that names who asks, or raises.
 
     It guards every route but ``/health``. There are no pages of documentation. A refusal is JSON with ``error``,
@@ -50,7 +49,7 @@ def authority_app(authority: "Authority", access: "Access", current_user: Callab
 
     app = FastAPI(title="Trainyard authority", docs_url=None, redoc_url=None, openapi_url=None)
     router = APIRouter(dependencies=[Depends(current_user)])
-    _add_views(router, authority, access)
+    _add_views(router, authority, register)
     _add_decisions(router, authority, current_user)
     app.include_router(router)
     _add_errors(app)
@@ -62,18 +61,36 @@ def authority_app(authority: "Authority", access: "Access", current_user: Callab
     return app
 
 
-def _add_views(router: "APIRouter", authority: "Authority", access: "Access") -> None:
+def _add_views(router: "APIRouter", authority: "Authority", register: "Register") -> None:
+    from fastapi import Query
+
+    before_position, at_most = Query(None, ge=1), Query(50, ge=1, le=500)
+
     @router.get("/requests")
-    def requests() -> list[dict[str, Any]]:
-        return [_shown_request(request, access) for request in access.requests()]
+    def requests(project: str | None = None) -> list[dict[str, Any]]:
+        return [_shown_request(one) for one in register.waiting() if project in (None, one.request.project)]
+
+    @router.get("/requests/{request_id}")
+    def request(request_id: str) -> dict[str, Any]:
+        return _shown_request(register.request(request_id))
 
     @router.get("/grants")
     def grants(project: str | None = None) -> list[dict[str, Any]]:
-        return [_shown_grant(grant) for grant in access.grants(project, now=datetime.now(UTC))]
+        return [_shown_held(held) for held in register.grants(project, now=datetime.now(UTC))]
+
+    @router.get("/grants/{grant_id}")
+    def grant(grant_id: str) -> dict[str, Any]:
+        return _shown_held(register.grant(grant_id))
+
+    @router.get("/history")
+    def history(
+        project: str | None = None, before: int | None = before_position, limit: int = at_most
+    ) -> list[dict[str, Any]]:
+        return [_shown_line(line) for line in register.history(project=project, before=before, limit=limit)]
 
     @router.get("/contracts")
     def contracts() -> list[dict[str, Any]]:
-        return [_shown_contract(dataset, authority, access) for dataset in authority.datasets()]
+        return [_shown_contract(dataset, authority, register) for dataset in authority.datasets()]
 
 
 def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Callable[..., str]) -> None:
@@ -145,15 +162,49 @@ def _shown_scope(scope: "DatasetScope") -> dict[str, Any]:
     }
 
 
-def _shown_request(request: "AccessRequested", access: "Access") -> dict[str, Any]:
-    adoption = access.adoption(request.scope.dataset)
+def _shown_request(asked: "Asked") -> dict[str, Any]:
+    request = asked.request
     return {
         "request_id": request.request_id,
         "project": request.project,
         "purpose": request.purpose,
         "requester": request.requester,
-        "stewards": adoption.stewards if adoption else (),
+        "asked_at": asked.at.isoformat(),
+        "standing": str(asked.standing),
+        "stewards": asked.stewards,
+        "last_grant_id": asked.last.grant_id if asked.last else None,
+        "grant_id": asked.grant.grant.grant_id if asked.grant else None,
+        "refused_by": asked.refusal.steward if asked.refusal else None,
+        "refusal": asked.refusal.reason if asked.refusal else None,
         **_shown_scope(request.scope),
+    }
+
+
+def _shown_held(held: "Held") -> dict[str, Any]:
+    use = held.use
+    return {
+        **_shown_grant(held.grant),
+        "stewards": held.stewards,
+        "revoked_by": held.revoked_by,
+        "revocation": held.revocation,
+        "uses": use.count if use else 0,
+        "last_use_at": use.last_at.isoformat() if use else None,
+        "last_use_run": use.last_run if use else None,
+    }
+
+
+def _shown_line(line: "Line") -> dict[str, Any]:
+    return {
+        "position": line.position,
+        "at": line.at.isoformat(),
+        "act": str(line.act),
+        "project": line.project,
+        "dataset": line.dataset,
+        "who": line.who,
+        "reason": line.reason,
+        "subject": line.subject,
+        "request_id": line.request_id,
+        "proof": str(line.proof),
     }
 
 
@@ -172,8 +223,8 @@ def _shown_grant(grant: "Grant") -> dict[str, Any]:
     }
 
 
-def _shown_contract(dataset: str, authority: "Authority", access: "Access") -> dict[str, Any]:
-    contract, adoption = authority.contract(dataset), access.adoption(dataset)
+def _shown_contract(dataset: str, authority: "Authority", register: "Register") -> dict[str, Any]:
+    contract, adoption = authority.contract(dataset), register.adoption(dataset)
     return {
         "dataset": dataset,
         "version": contract.version,

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -24,8 +25,9 @@ from typing import TYPE_CHECKING
 from include.core.errors import AuthorityError, DeclarationError, TrainyardError
 
 if TYPE_CHECKING:
-    from include.governance.access import Access
     from include.governance.authority import Authority
+    from include.governance.register import Register
+    from include.ledger import Ledger
     from include.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -33,7 +35,16 @@ TOKENS, USERS = "tokens", "users"
 _USER = re.compile(r"[\w@+-][\w@.+-]*")
 
 
-def open_authority(settings: "Settings") -> "tuple[Authority, Access]":
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An authority, and the register of what it decided, on one ledger."""
+
+    authority: "Authority"
+    register: "Register"
+    ledger: "Ledger"
+
+
+def open_authority(settings: "Settings") -> Opened:
     """The authority of a deployment, its key made on first use and the public one published.
 
     Raises:
@@ -127,12 +138,10 @@ def _serve(asked: argparse.Namespace) -> None:
     from include.contracts import load_folder
     from include.runtime.authority_api import authority_app
 
-    authority, access = _open(
-        ledger=_ledger(), authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts
-    )
+    opened = _open(ledger=_ledger(), authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts)
     stewards = {steward for contract in load_folder(asked.contracts).values() for steward in contract.stewards}
     users = Users.load(asked.authority_keys, sorted(stewards | set(asked.user)))
-    app = authority_app(authority, access, bearer_user(users))
+    app = authority_app(opened.authority, opened.register, bearer_user(users))
     with _listening(asked.port) as listener:
         # Uvicorn ends gently on SIGTERM, then raises it again for whoever handled it before: this process, which
         # still has its port file to remove.
@@ -156,10 +165,10 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _open(*, ledger: str, authority_keys: Path, keys: Path, contracts: Path) -> "tuple[Authority, Access]":
+def _open(*, ledger: str, authority_keys: Path, keys: Path, contracts: Path) -> Opened:
     from include.contracts import load_folder
-    from include.governance.access import Access
     from include.governance.authority import Authority
+    from include.governance.register import Register
     from include.governance.signing import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, Signer, Verifier, create_key
     from include.ledger import Ledger
 
@@ -168,7 +177,11 @@ def _open(*, ledger: str, authority_keys: Path, keys: Path, contracts: Path) -> 
     signer.publish(keys / PUBLIC_KEY_FILE)
     verifier = Verifier.load(keys / PUBLIC_KEY_FILE)
     opened = Ledger.open(ledger)
-    return Authority(opened, signer, verifier, lambda: load_folder(contracts)), Access(opened, verifier)
+    return Opened(
+        authority=Authority(opened, signer, verifier, lambda: load_folder(contracts)),
+        register=Register(opened, verifier),
+        ledger=opened,
+    )
 
 
 def _listening(port: int) -> socket.socket:

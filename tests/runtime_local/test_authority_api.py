@@ -19,8 +19,7 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
-from include.core.events import AccessRequested
-from include.governance.access import Access
+from include.governance.register import Asked, Register
 from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import Users, bearer_user, main, token_file
 from tests.governance.conftest import SHIPPED, STEWARD, House, build
@@ -51,7 +50,11 @@ def served(tmp_path: Path) -> Served:
     house = build(tmp_path)
     users = Users.load(tmp_path, [STEWARD, "ada"])
     tokens = {user: token_file(tmp_path, user).read_text() for user in (STEWARD, "ada")}
-    return Served(house=house, app=authority_app(house.authority, house.access, bearer_user(users)), tokens=tokens)
+    return Served(
+        house=house,
+        app=authority_app(house.authority, Register(house.ledger, house.verifier), bearer_user(users)),
+        tokens=tokens,
+    )
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
@@ -66,7 +69,10 @@ def test_the_routes_are_the_known_ones(served: Served) -> None:
     assert set(routes(served.app)) == {
         ("GET", "/health"),
         ("GET", "/requests"),
+        ("GET", "/requests/x-1"),
         ("GET", "/grants"),
+        ("GET", "/grants/x-1"),
+        ("GET", "/history"),
         ("GET", "/contracts"),
         ("POST", "/requests/x-1/grant"),
         ("POST", "/requests/x-1/refuse"),
@@ -104,11 +110,23 @@ def test_a_steward_sees_grants_and_revokes(served: Served) -> None:
     granted = client.post(f"/requests/{request_id}/grant", json={"reason": "Agreed", "days": 30}).json()
     assert (granted["steward"], granted["reason"], granted["window_days"]) == (STEWARD, "Agreed", 30)
     assert client.get("/requests").json() == []
-    assert client.get("/grants").json() == [granted]
+    (held,) = client.get("/grants").json()
+    assert granted.items() <= held.items()
+    assert (held["uses"], held["revoked_by"]) == (0, None)
+    assert client.get(f"/requests/{request_id}").json()["grant_id"] == granted["grant_id"]
     assert client.get("/grants", params={"project": "other"}).json() == []
     revoked = client.post(f"/grants/{granted['grant_id']}/revoke", json={"reason": "Enough"})
     assert revoked.json() == {"grant_id": granted["grant_id"], "revoked_by": STEWARD}
     assert client.get("/grants").json() == []
+    assert client.get(f"/grants/{granted['grant_id']}").json()["revocation"] == "Enough"
+    history = client.get("/history", params={"project": request["project"]}).json()
+    assert [(line["act"], line["who"]) for line in history] == [
+        ("revoked", STEWARD),
+        ("granted", STEWARD),
+        ("requested", "ada"),
+    ]
+    older = client.get("/history", params={"project": request["project"], "before": history[0]["position"], "limit": 1})
+    assert older.json() == [history[1]]
 
 
 def test_who_is_known_but_no_steward_decides_nothing(served: Served) -> None:
@@ -184,10 +202,10 @@ def test_whoever_is_not_known_gets_no_further_with_a_broken_body(served: Served)
 
 
 def test_a_ledger_that_is_gone_is_said_to_come_back(served: Served) -> None:
-    class Gone(Access):
-        """Access whose ledger cannot be reached."""
+    class Gone(Register):
+        """A register whose ledger cannot be reached."""
 
-        def requests(self, project: str | None = None) -> tuple[AccessRequested, ...]:
+        def waiting(self) -> tuple[Asked, ...]:
             raise LedgerUnavailable("the ledger can be reached", value="no connection", remedy="Try again.")
 
     house = served.house

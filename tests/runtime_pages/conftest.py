@@ -32,6 +32,7 @@ THEMES = ("light", "dark")
 DESK, PHONE = (1280, 900), (390, 844)
 #: Who has a token: a steward of the contracts, and somebody who is none.
 PEOPLE = (STEWARD, "ada")
+KEY = b"a key of this test"
 STANDING = "NOT SHOWN: this process can read the authority's key (one operating-system user)"
 
 
@@ -112,7 +113,7 @@ class People:
 
     def pages(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), standing: str = STANDING) -> Pages:
         """The frame, with no section yet."""
-        return Pages(bearer_user(self.users), Forms(b"a key of this test", clock=clock), standing=standing)
+        return Pages(bearer_user(self.users), Forms(KEY, clock=clock), standing=standing)
 
 
 @pytest.fixture

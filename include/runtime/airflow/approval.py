@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.core.errors import AccessDenied, LeaseHeld, LedgerUnavailable, TrainyardError
-from include.runtime.airflow.names import is_watch, run_of
+from include.runtime.airflow.names import access_path, is_watch, run_of
 from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
@@ -100,10 +100,12 @@ class DataStewardApprovalSensor(BaseSensorOperator):
             self._give_up(context, _denied(night, give_up_at))
         requests = night.request()
         self.log.info(
-            "Waiting for data stewards until %s: %s. Requests: %s. Approve with `./trainyard approve`",
+            "Waiting for data stewards until %s: %s. Requests: %s. Decide in Airflow's UI at %s (also this task's tab "
+            "`Data access`), or with `./trainyard access approve`",
             f"{give_up_at:%Y-%m-%d %H:%M}Z",
             "; ".join(f"{one.dataset} {sorted(one.names)}" for one in missing),
             ", ".join(requests),
+            access_path(self.dag_id, context["run_id"]),
         )
         self._wait(context, give_up_at)
 
@@ -146,7 +148,7 @@ def _denied(night: "Night", give_up_at: datetime) -> AccessDenied:
         f"a night of {night.project.name!r} reads only what stewards have granted, and its gate waited for them until "
         f"{give_up_at.isoformat()}",
         value="not granted: " + ", ".join(f"{name} (stewards: {', '.join(who)})" for name, who in stewards.items()),
-        remedy="Stewards: decide with `./trainyard approve`. Ops: then clear this task.",
+        remedy="Stewards: decide on the page `Data access`, or with `./trainyard access`. Ops: then clear this task.",
     )
 
 

@@ -1,7 +1,20 @@
 """The stewards' authority inside Airflow's API server, the only process that is told where its key lies."""
 
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import TrainyardError
+
+if TYPE_CHECKING:
+    from include.governance.register import Register
+    from include.runtime.authority_service import Opened
+    from include.settings import Settings
+
+#: Beside the grant-signing key, what the pages' forms are signed with: all API servers of a deployment share it.
+FORMS_KEY = "forms.key"
 
 _Message = MutableMapping[str, Any]
 _Application = Callable[
@@ -29,20 +42,49 @@ class MountedAuthority:
         await self._application(scope, receive, send)
 
 
-def _build() -> _Application:
+def signed_in_user() -> Callable[..., str]:
+    """The FastAPI dependency that names who is signed in to Airflow, by the name that contracts call them."""
     from airflow.api_fastapi.core_api.security import GetUserDep
 
+    def current_user(user: GetUserDep) -> str:
+        return str(user.get_name())
+
+    return current_user
+
+
+def _build() -> _Application:
     from include.runtime.airflow.reports import add_reports
     from include.runtime.authority_api import authority_app
     from include.runtime.authority_service import open_authority
     from include.settings import Settings
 
-    def signed_in_user(user: GetUserDep) -> str:
-        return str(user.get_name())
-
-    settings = Settings.from_environment()
-    authority, access = open_authority(settings)
-    application = authority_app(authority, access, signed_in_user)
-    add_reports(application, settings, signed_in_user)
+    settings, current_user = Settings.from_environment(), signed_in_user()
+    opened = open_authority(settings)
+    application = authority_app(opened.authority, opened.register, current_user)
+    add_reports(application, settings, current_user)
+    application.mount("/pages", _pages(settings, opened, current_user))
+    threading.Thread(target=_warm, args=(opened.register,), name="register of access", daemon=True).start()
     mounted: _Application = application
     return mounted
+
+
+def _pages(settings: "Settings", opened: "Opened", current_user: Callable[..., str]) -> Any:
+    from include.governance import secrets
+    from include.runtime.deployment import separation_of_duties
+    from include.runtime.pages import Forms, Pages
+    from include.runtime.pages.access import add_access
+    from include.runtime.pages.evidence import Evidence
+    from include.store import Store
+
+    secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)
+    forms = Forms(secrets.read_key(settings.authority_keys / FORMS_KEY), clock=lambda: datetime.now(UTC))
+    pages = Pages(current_user, forms, standing=separation_of_duties(settings))
+    evidence = Evidence(ledger=opened.ledger, store=Store(settings.store), projects=settings.projects)
+    add_access(pages, opened.authority, opened.register, evidence)
+    return pages.app
+
+
+def _warm(register: "Register") -> None:
+    """Fold the past before anybody looks. What fails here fails again, and is told, where somebody does."""
+    with suppress(TrainyardError):
+        register.catch_up()

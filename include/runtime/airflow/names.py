@@ -1,4 +1,13 @@
-"""What a project is called in Airflow. Imports no Airflow, which would make its home wherever it is imported."""
+"""What a project is called in Airflow, and where our pages are. Imports no Airflow, which would make its home here."""
+
+from urllib.parse import quote
+
+#: Where the authority's API and the pages are mounted in Airflow's API server.
+MOUNT = "/trainyard"
+PAGES = f"{MOUNT}/pages"
+#: The page "Data access", and the name of its place in Airflow's UI.
+ACCESS_PAGE = f"{PAGES}/access"
+ACCESS_ROUTE = "trainyard_access"
 
 _TRAIN, _WATCH = "train_", "watch_"
 
@@ -30,3 +39,8 @@ def run_of(dag_id: str, run_id: str) -> str:
 
 #: A training night that the reconciler starts in place of a lost event has an id that begins with this.
 RETRAINING = "retraining__"
+
+
+def access_path(dag_id: str, run_id: str) -> str:
+    """The path, in Airflow's UI, of what the run's project waits for: the UI shows our page of the path's tail."""
+    return f"/plugin/{ACCESS_ROUTE}{ACCESS_PAGE}/runs/{quote(dag_id, safe='')}/{quote(run_id, safe='')}"

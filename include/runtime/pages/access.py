@@ -1,0 +1,256 @@
+"""The page "Data access": what waits for a steward, one request on one screen, grants in force, history.
+
+Whoever is signed in may read it. Every decision goes through the authority, which knows who is a steward.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from include.core.errors import AuthorityError
+from include.governance.authority import LONGEST_GRANT_DAYS, Authority
+from include.governance.register import Asked, Register, Standing
+from include.runtime.airflow.names import project_of
+from include.runtime.pages.evidence import Code, Evidence
+from include.runtime.pages.sheets import Sheet, days_left, sheet_of
+
+if TYPE_CHECKING:
+    from fastapi import Request
+    from fastapi.responses import HTMLResponse, RedirectResponse
+
+    from include.runtime.pages.application import Pages, Section
+
+#: How many lines of the history stand on a page.
+PAGE_LINES = 50
+#: A grant that ends within so many days is marked.
+SOON_DAYS = 14
+#: What the form proposes.
+USUAL_DAYS = 90
+_REASON_LENGTH = 2_000
+
+#: What a page says after a form was taken, by the word in its address: nobody can make it say anything else.
+_DONE = {
+    "approved": "Approved. A waiting night goes on within seconds.",
+    "denied": "Denied, with your reason. A waiting night ends with it.",
+    "revoked": "Revoked. Nothing is read under it any more; training that is running ends within half a minute.",
+    "adopted": "The contract is in effect. Grants for its earlier version ended.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """The open requests of one project: what a steward decides about at once."""
+
+    project: str
+    asked: tuple[Asked, ...]
+
+    @property
+    def since(self) -> datetime:
+        return min(one.at for one in self.asked)
+
+    def waits_for(self, user: str) -> bool:
+        return any(user in one.stewards for one in self.asked)
+
+
+def add_access(pages: "Pages", authority: Authority, register: Register, evidence: Evidence) -> None:
+    """Serve the page under ``/access``."""
+    section = pages.section("Data access", "/access")
+    _Routes(section, authority, register, evidence).add()
+    pages.include(section)
+
+
+class _Routes:
+    def __init__(self, section: "Section", authority: Authority, register: Register, evidence: Evidence) -> None:
+        self._section, self._draw = section, section.draw
+        self._authority, self._register, self._evidence = authority, register, evidence
+
+    def add(self) -> None:
+        self._add_waiting()
+        self._add_reviews()
+        self._add_grants()
+        self._add_history()
+        self._add_decisions()
+        self._add_adoption()
+
+    def _add_waiting(self) -> None:
+        from fastapi import Request
+        from fastapi.responses import HTMLResponse
+
+        @self._section.router.get("")
+        def waiting(request: Request, user: str = self._section.user, done: str = "") -> HTMLResponse:
+            now = datetime.now(UTC)
+            cases, grants = _cases(self._register.waiting()), self._register.grants(now=now)
+            soon = [held for held in grants if days_left(held.grant.expires_at, now) < SOON_DAYS]
+            return self._draw(
+                request,
+                "access/waiting",
+                user,
+                mine=[case for case in cases if case.waits_for(user)],
+                others=[case for case in cases if not case.waits_for(user)],
+                in_force=len(grants),
+                soon=len(soon),
+                done=_DONE.get(done),
+            )
+
+    def _add_reviews(self) -> None:
+        from fastapi import Request
+        from fastapi.responses import HTMLResponse
+
+        @self._section.router.get("/projects/{project}")
+        def project(request: Request, project: str, user: str = self._section.user) -> HTMLResponse:
+            return self._project(request, project, user, run_id=None)
+
+        @self._section.router.get("/runs/{dag_id}/{run_id:path}")
+        def run(request: Request, dag_id: str, run_id: str, user: str = self._section.user) -> HTMLResponse:
+            return self._project(request, project_of(dag_id), user, run_id=run_id)
+
+        @self._section.router.get("/requests/{request_id}")
+        def one(request: Request, request_id: str, user: str = self._section.user) -> HTMLResponse:
+            return self._review(request, (self._register.request(request_id),), user, run_id=None)
+
+    def _project(self, request: "Request", project: str, user: str, run_id: str | None) -> "HTMLResponse":
+        latest = self._register.latest(project)
+        waiting = tuple(one for one in latest if one.standing in (Standing.WAITING, Standing.UNADOPTED))
+        if waiting:
+            return self._review(request, waiting, user, run_id=run_id)
+        grants = self._register.grants(project, now=datetime.now(UTC))
+        return self._draw(request, "access/settled", user, project=project, latest=latest, grants=grants, run_id=run_id)
+
+    def _review(self, request: "Request", asked: Sequence[Asked], user: str, run_id: str | None) -> "HTMLResponse":
+        project = asked[0].request.project
+        run = self._register.run(project)
+        features = self._evidence.features(run) if run else {}
+        contracts = self._authority.contracts()
+        sheets = [
+            sheet_of(one, contract=contracts.get(one.request.scope.dataset), features=features, user=user)
+            for one in asked
+        ]
+        siblings = [one for one in self._register.latest(project) if one not in asked]
+        return self._draw(
+            request,
+            "access/review",
+            user,
+            project=project,
+            sheets=sheets,
+            siblings=[one for one in siblings if one.standing in (Standing.WAITING, Standing.UNADOPTED)],
+            code=self._code(project),
+            run=run,
+            run_id=run_id,
+            decidable=_decidable(sheets),
+            approvable=[sheet for sheet in sheets if sheet.may_approve],
+            days=USUAL_DAYS,
+            longest_days=LONGEST_GRANT_DAYS,
+        )
+
+    def _code(self, project: str) -> Code:
+        return self._evidence.code(project, self._register.run(project))
+
+    def _add_grants(self) -> None:
+        from fastapi import Request
+        from fastapi.responses import HTMLResponse
+
+        @self._section.router.get("/grants")
+        def grants(request: Request, user: str = self._section.user) -> HTMLResponse:
+            now = datetime.now(UTC)
+            held = self._register.grants(now=now)
+            left = {one.grant.grant_id: days_left(one.grant.expires_at, now) for one in held}
+            return self._draw(request, "access/grants", user, held=held, left=left, soon=SOON_DAYS)
+
+        @self._section.router.get("/grants/{grant_id}")
+        def grant(request: Request, grant_id: str, user: str = self._section.user) -> HTMLResponse:
+            held, now = self._register.grant(grant_id), datetime.now(UTC)
+            ended = held.revoked_by is not None or now >= held.grant.expires_at
+            may_revoke = not ended and user in held.stewards
+            return self._draw(request, "access/grant", user, held=held, ended=ended, may_revoke=may_revoke)
+
+    def _add_history(self) -> None:
+        from fastapi import Query, Request
+        from fastapi.responses import HTMLResponse
+
+        position = Query(None, ge=1)
+
+        @self._section.router.get("/history")
+        def history(
+            request: Request, user: str = self._section.user, project: str = "", before: int | None = position
+        ) -> HTMLResponse:
+            lines = self._register.history(project=project or None, before=before, limit=PAGE_LINES + 1)
+            return self._draw(
+                request,
+                "access/history",
+                user,
+                lines=lines[:PAGE_LINES],
+                older=lines[PAGE_LINES - 1].position if len(lines) > PAGE_LINES else None,
+                before=before,
+                project=project,
+                projects=self._register.projects(),
+            )
+
+    def _add_decisions(self) -> None:
+        from fastapi import Form, Request
+        from fastapi.responses import RedirectResponse
+
+        Ids = Annotated[list[str], Form(min_length=1, max_length=100)]  # noqa: N806  # a type
+        Reason = Annotated[str, Form(max_length=_REASON_LENGTH)]  # noqa: N806  # a type
+
+        @self._section.router.post("/decide")
+        def decide(
+            request: Request,
+            request_id: Ids,
+            decision: Annotated[Literal["approve", "deny"], Form()],
+            user: str = self._section.form,
+            reason: Reason = "",
+            days: Annotated[int, Form()] = USUAL_DAYS,
+        ) -> RedirectResponse:
+            """Decide about each of the requests; what is refused stops there, and what was decided before stays."""
+            now = datetime.now(UTC)
+            for each in request_id:
+                if decision == "approve":
+                    self._authority.grant(each, user=user, reason=reason, days=days, now=now)
+                else:
+                    self._authority.refuse(each, user=user, reason=reason)
+            return _on(request, "", "approved" if decision == "approve" else "denied")
+
+        @self._section.router.post("/grants/{grant_id}/revoke")
+        def revoke(
+            request: Request, grant_id: str, user: str = self._section.form, reason: Reason = ""
+        ) -> RedirectResponse:
+            self._authority.revoke(grant_id, user=user, reason=reason)
+            return _on(request, "", "revoked")
+
+    def _add_adoption(self) -> None:
+        from fastapi import Form, Request
+        from fastapi.responses import RedirectResponse
+
+        @self._section.router.post("/contracts/{dataset}/adopt")
+        def adopt(
+            request: Request,
+            dataset: str,
+            digest: Annotated[str, Form(max_length=100)],
+            user: str = self._section.form,
+        ) -> RedirectResponse:
+            if not digest:
+                remedy = "Go back and load the page again."
+                raise AuthorityError(f"{dataset}: the version that is adopted is named", value="none", remedy=remedy)
+            self._authority.adopt(dataset, user=user, digest=digest)
+            return _on(request, "", "adopted")
+
+
+def _on(request: "Request", path: str, done: str) -> "RedirectResponse":
+    """Where the browser goes on after a form, so that loading the page again sends nothing twice."""
+    from fastapi.responses import RedirectResponse
+
+    base = str(request.scope.get("root_path", ""))
+    return RedirectResponse(f"{base}/access{path}?done={done}", status_code=303)
+
+
+def _cases(waiting: Sequence[Asked]) -> list[Case]:
+    by_project: dict[str, list[Asked]] = {}
+    for one in waiting:
+        by_project.setdefault(one.request.project, []).append(one)
+    cases = [Case(project=project, asked=tuple(asked)) for project, asked in by_project.items()]
+    return sorted(cases, key=lambda case: case.since)
+
+
+def _decidable(sheets: Sequence[Sheet]) -> list[Sheet]:
+    return [sheet for sheet in sheets if sheet.may_deny]
