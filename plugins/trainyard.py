@@ -19,14 +19,20 @@ class TrainyardPlugin(AirflowPlugin):
     ]
     operator_extra_links = [AccessRequestLink()]  # noqa: RUF012  # Airflow reads a plain class attribute
     external_views = [  # noqa: RUF012  # Airflow reads a plain class attribute
-        {
-            "name": "Data access",
-            "href": ACCESS_PAGE,
-            "destination": "nav",
-            "url_route": ACCESS_ROUTE,
-            "nav_top_level": True,
-            "icon": f"{PAGES}/static/icon.svg",
-        },
+        *(
+            {
+                "name": name,
+                "href": href,
+                "destination": "nav",
+                "url_route": route,
+                "nav_top_level": True,
+                "icon": f"{PAGES}/static/icon.svg",
+            }
+            for name, href, route in (
+                ("Data access", ACCESS_PAGE, ACCESS_ROUTE),
+                ("Drift", f"{PAGES}/drift", "trainyard_drift"),
+            )
+        ),
         *(
             {"name": name, "href": href, "destination": destination, "url_route": f"{route}_{destination}"}
             for name, href, route in (

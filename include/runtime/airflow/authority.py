@@ -73,14 +73,18 @@ def _pages(settings: "Settings", opened: "Opened", current_user: Callable[..., s
     from include.runtime.deployment import separation_of_duties
     from include.runtime.pages import Forms, Pages
     from include.runtime.pages.access import add_access
+    from include.runtime.pages.drift import add_drift
     from include.runtime.pages.evidence import Evidence
+    from include.runtime.projects import project_names
     from include.store import Store
 
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)
     forms = Forms(secrets.read_key(settings.authority_keys / FORMS_KEY), clock=lambda: datetime.now(UTC))
     pages = Pages(current_user, forms, standing=separation_of_duties(settings))
-    evidence = Evidence(ledger=opened.ledger, store=Store(settings.store), projects=settings.projects)
+    store = Store(settings.store)
+    evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects)
     add_access(pages, opened.authority, opened.register, evidence)
+    add_drift(pages, opened.ledger, store, lambda: project_names(settings.projects))
     return pages.app
 
 
