@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from include.core.canonical import encode
 from include.core.errors import LedgerUnavailable, ShardUnfinished, TrainingError
-from include.core.events import ShardOrdered, TrialRecorded
+from include.core.events import PodEnded, ShardOrdered, TrialRecorded
 from include.core.project import Project
 from include.core.records import FeatureSet, Order, Plan, Run, Shard, Trial
 from include.governance.access import identifier
@@ -238,8 +238,20 @@ def _finish(
     drawn = platform.load(Plan, plan)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)
-    emit(platform, project, run, _step(shard), took, made, now=now, parameters=_searched(drawn, shard))
+    searched, where = _searched(drawn, shard), _pod(platform, run, shard)
+    emit(platform, project, run, _step(shard), took, made, now=now, parameters=searched, tags=where)
     return digest
+
+
+def _pod(platform: Platform, run: Run, shard: int) -> dict[str, str]:
+    """Where the shard was trained last, as its lineage event tells; empty where that was no pod."""
+    entries = platform.ledger.read(run_stream(run.project, run.run_id))
+    ended = [entry.event for entry in entries if isinstance(entry.event, PodEnded) and entry.event.shard == shard]
+    if not ended:
+        return {}
+    pod = ended[-1]
+    told = {"pod": pod.pod, "node": pod.node, "image": pod.image, "image_digest": pod.image_digest}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _searched(drawn: Plan, shard: int) -> dict[str, object]:

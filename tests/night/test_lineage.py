@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from include import steps
+from include.core.events import PodEnded
 from include.core.records import Plan, Snapshot
 from include.ledger.delivery import deliver_to_file
+from include.ledger.journal import run_stream
 from include.lineage import emission
 from include.lineage import walk as walk_of
 from include.lineage.declaration import declare
@@ -323,3 +325,38 @@ def test_two_nights_do_not_share_a_version_of_the_features(yard: Yard, tmp_path:
         f"registry/{FLIGHTS.name}/1",
         f"registry/{FLIGHTS.name}/2",
     }
+
+
+def test_a_shard_that_was_trained_in_a_pod_tells_which_on_what_node_and_of_what_image(
+    yard: Yard, tmp_path: Path
+) -> None:
+    def end_a_pod(step: str) -> None:
+        if step == "train-1":
+            for pod in ("lost", "kept"):
+                event = PodEnded(
+                    project=FLIGHTS.name,
+                    run_id="night",
+                    shard=1,
+                    order_id="o-1",
+                    pod=pod,
+                    node="n2",
+                    image="trainer:1",
+                    image_digest=None if pod == "lost" else "sha256:i",
+                    code_digest="sha256:c",
+                    outcome="succeeded",
+                    exit_code=0,
+                    message="",
+                )
+                yard.platform.ledger.record(run_stream(FLIGHTS.name, "night"), event)
+
+    yard.night(before=end_a_pod)
+    deliver_to_file(yard.platform.ledger, tmp_path / "events.jsonl")
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    told = {
+        event["job"]["name"]: {tag["key"]: tag["value"] for tag in event["run"]["facets"]["tags"]["tags"]}
+        for event in events
+    }
+    assert told[f"{FLIGHTS.name}.train-1"].items() >= {
+        ("pod", "kept"), ("node", "n2"), ("image", "trainer:1"), ("image_digest", "sha256:i"),
+    }  # fmt: skip
+    assert "pod" not in told[f"{FLIGHTS.name}.train-0"]
