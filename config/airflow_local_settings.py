@@ -2,7 +2,8 @@
 
 The scheduler's executor forks a process for each task, and a fork shares what its parent has imported: two seconds of
 imports are paid once, here, and not by every task. Import, never compute: a thread pool (OpenMP, BLAS, Arrow, DuckDB)
-that the parent has used is dead in its children, and they would wait for it for ever.
+that the parent has used is dead in its children, and they would wait for it for ever. What needs no thread and costs
+every task the same is computed here too (:mod:`include.runtime.airflow.warm`).
 """
 
 import importlib
@@ -83,6 +84,7 @@ def _preload() -> None:
         package = importlib.import_module(f"include.{room}")
         for module in pkgutil.iter_modules(package.__path__, prefix=f"{package.__name__}."):
             importlib.import_module(module.name)
+    importlib.import_module("include.runtime.airflow.warm").warm()
 
 
 if sys.argv[1:2] == ["scheduler"]:

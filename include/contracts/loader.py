@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ def load(path: Path) -> Contract:
         raise ContractError(
             f"{path}: a contract can be read", value=reason, remedy="Check the path, or run `contract new`."
         ) from None
+    return _contract(path, data)
+
+
+@lru_cache(maxsize=256)
+def _contract(path: Path, data: bytes) -> Contract:
     document = parse(path, data)
     table = _table(path, document)
     columns = tuple(_columns(path, table))

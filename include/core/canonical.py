@@ -49,6 +49,13 @@ def decode(kind: type[Record], data: bytes) -> Record:
     return record
 
 
+def prepare(*kinds: type[object]) -> None:
+    """Build now what :func:`decode` needs for *kinds*, and otherwise builds when it first meets one."""
+    for kind in kinds:
+        adaptable: Any = kind
+        _adapter(adaptable)
+
+
 @cache
 def _adapter(kind: Any) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter  # deferred: importing errors and declarations must stay cheap

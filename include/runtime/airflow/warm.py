@@ -1,0 +1,44 @@
+"""What every task would compute anew, computed once before the fork: pure Python, no thread, no connection."""
+
+from contextlib import suppress
+
+from include.core.errors import TrainyardError
+
+
+def warm() -> None:
+    """Fill the caches of this process that its forked children inherit.
+
+    A contract whose file changes later is read again, since the cache knows contracts by their bytes. What cannot be
+    computed here raises where a task needs it.
+    """
+    _decoders()
+    _contracts()
+    _libraries()
+
+
+def _decoders() -> None:
+    from include.core.canonical import prepare
+    from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Snapshot, Validation
+    from include.ledger.kinds import KINDS
+    from include.lineage.declaration import Declaration
+
+    prepare(*KINDS.values(), Declaration, Snapshot, Validation, FeatureSet, Plan, Evaluation, Promotion)
+
+
+def _contracts() -> None:
+    from include.contracts import load_folder
+    from include.settings import Settings
+
+    with suppress(TrainyardError):  # each task tells it, with its file and remedy
+        load_folder(Settings.from_environment().contracts)
+
+
+def _libraries() -> None:
+    import mlflow
+    import narwhals.dependencies
+    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+    # MLflow maps all installed packages to their modules before it saves a model: half a second.
+    warn_dependency_requirement_mismatches([f"mlflow=={mlflow.__version__}"])
+    # LightGBM asks narwhals, which looks for plugins among all installed packages.
+    narwhals.dependencies.is_into_dataframe(None)
