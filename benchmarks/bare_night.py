@@ -13,6 +13,7 @@ START = time.perf_counter()
 
 import argparse  # noqa: E402  # the clock starts before the imports, which a night pays too
 import json  # noqa: E402
+import math  # noqa: E402
 import multiprocessing  # noqa: E402
 import resource  # noqa: E402
 import tempfile  # noqa: E402
@@ -30,7 +31,7 @@ DAY = timedelta(days=1)
 WINDOW_DAYS, VALIDATION_DAYS, LOOKBACK_DAYS, MATURES_AFTER_DAYS = 90, 7, 31, 2
 KEY = ["carrier", "flight", "origin", "scheduled_departure"]
 CATEGORICAL = ["airline", "airport", "dest", "aircraft_manufacturer"]
-RUNGS = (50, 100, 200)
+RUNGS, REDUCTION = (25, 50, 100, 200), 3
 SETTINGS = {
     "objective": "binary",
     "metric": "binary_logloss",
@@ -255,8 +256,11 @@ def dataset(rows: pd.DataFrame, reference: lgb.Dataset | None = None) -> lgb.Dat
     return lgb.Dataset(rows.drop(columns=["day", "label"]), rows["label"], reference=reference, params=SETTINGS)
 
 
-def compete(work: tuple[list[dict[str, Any]], tuple[int, ...]]) -> list[tuple[float, dict[str, Any]]]:
-    """Train the trials of one process from rung to rung, on data that it bins once; the better half goes on."""
+def compete(work: tuple[list[dict[str, Any]], tuple[int, ...]]) -> list[tuple[float, int, dict[str, Any]]]:
+    """Train the trials of one process from rung to rung, on data that it bins once; the best third goes on.
+
+    The lowest loss of each trial that ends, and the rung that had it.
+    """
     trials, rungs = work
     train = dataset(DATA["train"]).construct()
     validation = dataset(DATA["validation"], reference=train).construct()
@@ -264,18 +268,18 @@ def compete(work: tuple[list[dict[str, Any]], tuple[int, ...]]) -> list[tuple[fl
     for params in trials:
         booster = lgb.Booster({**SETTINGS, **params}, train)
         booster.add_valid(validation, "validation")
-        alive.append((booster, params))
+        alive.append((booster, params, []))
     reached = 0
     for rung in rungs:
-        scored = []
-        for booster, params in alive:
+        for booster, _, losses in alive:
             for _ in range(rung - reached):
                 booster.update()
-            scored.append((booster.eval_valid()[0][2], booster, params))
+            losses.append((float(booster.eval_valid()[0][2]), rung))
         reached = rung
-        scored.sort(key=lambda entry: entry[0])
-        alive = [(booster, params) for _, booster, params in scored[: (len(scored) + 1) // 2]]
-    return [(float(loss), params) for loss, _, params in scored]
+        alive.sort(key=lambda entry: entry[2][-1])
+        if rung < rungs[-1]:
+            alive = alive[: math.ceil(len(alive) / REDUCTION)]
+    return [(*min(losses), params) for _, params, losses in alive]
 
 
 def auc(label: np.ndarray, prediction: np.ndarray) -> float:
@@ -308,9 +312,9 @@ def night(options: argparse.Namespace) -> dict[str, Any]:
     work = [(trials[process :: options.processes], rungs) for process in range(options.processes)]
     with multiprocessing.get_context("fork").Pool(options.processes) as pool:
         outcomes = [outcome for part in pool.map(compete, work) for outcome in part]
-    loss, params = min(outcomes, key=lambda outcome: outcome[0])
+    loss, rounds, params = min(outcomes, key=lambda outcome: outcome[0])
     lap("trials")
-    model = lgb.train({**SETTINGS, **params}, dataset(table[table["day"] < holdout_from]), RUNGS[-1])
+    model = lgb.train({**SETTINGS, **params}, dataset(table[table["day"] < holdout_from]), rounds)
     lap("refit")
     prediction = model.predict(holdout.drop(columns=["day", "label"]), num_threads=1)
     label = holdout["label"].to_numpy()
@@ -327,6 +331,7 @@ def night(options: argparse.Namespace) -> dict[str, Any]:
         "holdout_log_loss": float(-np.log(chance).mean()),
         "holdout_auc": auc(label, prediction),
         "params": params,
+        "rounds": rounds,
     }
 
 

@@ -142,9 +142,10 @@ class Choice:
 class Search:
     """The hyper-parameter search: ``trials`` draws from ``space`` (LightGBM's parameter names).
 
-    Successive halving: every trial of a shard trains to the first of ``rungs`` (boosting rounds, rising); the best
-    ``1 / reduction`` go on to the next. One rung trains every trial fully. ``shards`` is how many tasks share the
-    trials. ``seed`` is the only source of randomness. ``fixed`` holds parameters that are not searched.
+    Successive halving: every trial of a shard trains to the first of ``rungs`` (boosting rounds, rising); the best ``1
+    / reduction`` go on to the next. One rung, or a reduction of 1, trains every trial fully. The best trial is refitted
+    to the rung at which its loss was lowest. ``shards`` is how many tasks share the trials. ``seed`` is the only source
+    of randomness. ``fixed`` holds parameters that are not searched.
     """
 
     space: Mapping[str, IntRange | FloatRange | Choice]
@@ -161,7 +162,7 @@ class Search:
         _require(1 <= self.shards <= self.trials, "there are 1 to `trials` shards", self.shards, "Lower `shards`.")
         rising = all(low < high for low, high in zip(self.rungs, self.rungs[1:], strict=False))
         _require(bool(self.rungs) and self.rungs[0] > 0 and rising, "rungs rise", self.rungs, "Sort them.")
-        _require(self.reduction >= 2, "reduction is at least 2", self.reduction, "Use one rung to train all fully.")
+        _require(self.reduction >= 1, "reduction is at least 1", self.reduction, "Use 1 to train all trials fully.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -398,7 +398,10 @@ class TrialState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A trial's outcome. ``losses`` are the validation losses by rung, in the rungs' order; lower is better."""
+    """A trial's outcome. ``losses`` are the validation losses by rung, in the rungs' order; lower is better.
+
+    ``rounds`` is how far it trained, ``loss`` the lowest of its losses: more rounds may make a model worse.
+    """
 
     trial_id: str
     params: Params
@@ -409,7 +412,7 @@ class Trial:
 
     @property
     def loss(self) -> float | None:
-        return self.losses[-1] if self.losses else None
+        return min(self.losses, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

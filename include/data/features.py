@@ -13,6 +13,7 @@ from include.core.records import DAY, Contract, Days, FeatureSet, FeatureSpec, P
 from include.data.point_in_time import PointInTime, reach
 from include.data.probe import EXTRA_DAYS, Built, Sample, alarm, probe, sampled
 from include.data.relations import Artifacts, relations
+from include.data.writer import Writer
 from include.ledger import Fence, Ledger
 from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
 
@@ -73,7 +74,7 @@ def build(
         contract = contracts[project.target.dataset]
         probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
         alarm(project, tables.with_labels(), seed=seed)
-    fresh = [part for task in work if task.new for part in task.write(tables.of(task), project.target.key, vault)]
+    fresh = _write(work, tables, project.target.key, vault)
     _record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused.values()] + fresh
     return FeatureSet(
@@ -116,7 +117,7 @@ def live(
         opened = open([part.content for part in read])
         with relations(snapshot, contracts, opened, partitions=read) as held:
             tables = _Tables(PointInTime(held, project, contracts, compiled, _stretches(work, ())), tasks, opened)
-        fresh = [part for task in work if task.new for part in task.write(tables.of(task), project.target.key, vault)]
+        fresh = _write(work, tables, project.target.key, vault)
         _record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused.values()] + fresh
     return tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min)))
@@ -148,18 +149,19 @@ class _Task:
         again = {*learnt, *(sample.day for sample in samples if self.derived in sample.groups)}
         return [part for day, part in self.reused.items() if day in again and not self.spans(day)]
 
-    def write(self, table: "pa.Table", key: tuple[str, ...], vault: "Vault") -> Iterator[Partition]:
+    def write(self, table: "pa.Table", key: tuple[str, ...], writer: Writer) -> Iterator[Partition]:
         """Put the new days' partitions into the vault."""
         columns = [*key, DAY_COLUMN, PREDICTED_AT, LABEL] if self.derived.name == LABEL else [*key, *self.derived.names]
-        for day in self.new:
-            part = _of_days(table, Days(first=day, last=day)).select(columns)
+        chosen, places = table.select(columns), _places(table, self.new)
+        for day, (first, end) in places.items():
+            part = chosen.slice(first, end - first)
             data = _parquet(part)
             inputs, complete = self.new[day]
             yield Partition(
                 table=self.derived.name,
                 day=day,
                 inputs=inputs,
-                content=vault.put(data),
+                content=writer.put(data),
                 rows=part.num_rows,
                 size_bytes=len(data),
                 complete=complete,
@@ -327,6 +329,12 @@ class _Sources:
         return all(partition.complete for partition in self._behind(derived, day))
 
 
+def _write(work: Sequence[_Task], tables: _Tables, key: tuple[str, ...], vault: "Vault") -> list[Partition]:
+    """The new days' partitions, all of them kept."""
+    with Writer(vault) as writer:
+        return [part for task in work if task.new for part in task.write(tables.of(task), key, writer)]
+
+
 def _engine() -> str:
     import duckdb
 
@@ -356,11 +364,19 @@ def _record(ledger: Ledger, run: Run, fresh: Sequence[Partition]) -> None:
 
 def _of_days(table: "pa.Table", days: Days) -> "pa.Table":
     """The rows of *days* of a *table* that is sorted by day."""
+    starts = _places(table, (days.first, days.last))
+    first, end = starts[days.first][0], starts[days.last][1]
+    return table.slice(first, max(end - first, 0))
+
+
+def _places(table: "pa.Table", days: Iterable[date]) -> dict[date, tuple[int, int]]:
+    """For each of *days* its first and past-last row in a *table* that is sorted by day."""
     import numpy as np
 
     held = table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]")
-    first, end = np.searchsorted(held, [np.datetime64(days.first), np.datetime64(days.last + DAY)])
-    return table.slice(first, max(end - first, 0))
+    wanted = np.array(list(days), dtype="datetime64[D]")
+    first, end = np.searchsorted(held, wanted), np.searchsorted(held, wanted, side="right")
+    return dict(zip(wanted.tolist(), zip(first.tolist(), end.tolist(), strict=True), strict=True))
 
 
 def _parquet(table: "pa.Table") -> bytes:

@@ -1,15 +1,13 @@
 """Freeze what was known at an instant: granted columns, personal fields treated, one Parquet partition a day."""
 
-from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.core.canonical import digest_of, record_digest
+from include.core.canonical import record_digest
 from include.core.errors import ContractError, DataError
 from include.core.events import DataOpened, DataRead, PartitionsMade, RunStarted
 from include.core.project import Project
@@ -28,6 +26,7 @@ from include.core.records import (
 )
 from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
+from include.data.writer import Writer
 from include.ledger import Fence, Ledger
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 #: Part of every partition's inputs. Raise it when this module writes other bytes for the same rows.
 FORMAT = 1
-#: So many partitions are forced to the disk at once.
-WRITERS = 8
 
 
 def take(
@@ -73,7 +70,7 @@ def take(
     made, tokens = _made(ledger, run), Tokens(pseudonyms, scope.purpose)
     partitions: list[Partition] = []
     fresh: list[Partition] = []
-    with _Writer(vault) as writer:
+    with Writer(vault) as writer:
         for dataset in [
             _Dataset(
                 run=run,
@@ -165,36 +162,6 @@ def _contract_of(scope: DatasetScope, contracts: Mapping[str, Contract]) -> Cont
     return contract
 
 
-class _Writer:
-    """Puts partitions into the vault while the next are made: forcing one to the disk takes longer than making it.
-
-    When the context ends without an error, all are kept; the first that could not be kept raises.
-    """
-
-    def __init__(self, vault: "Vault") -> None:
-        self._vault, self._pool = vault, ThreadPoolExecutor(max_workers=WRITERS)
-        self._pending: deque[Future[str]] = deque()
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._pool:
-            while kind is None and self._pending:
-                self._pending.popleft().result()
-
-    def has(self, digest: str) -> bool:
-        """Whether an earlier night's partition is there still: one that was lost is made again."""
-        return self._vault.has(digest)
-
-    def put(self, data: bytes) -> str:
-        """The digest of *data*, which will be kept; waits where too much is waiting already."""
-        self._pending.append(self._pool.submit(self._vault.put, data))
-        while len(self._pending) > 2 * WRITERS:
-            self._pending.popleft().result()
-        return digest_of(data)
-
-
 @dataclass(kw_only=True)
 class _Dataset:
     """One dataset of a snapshot, and the count of what was read of it."""
@@ -205,7 +172,7 @@ class _Dataset:
     grant: Grant
     tokens: Tokens
     source: Source
-    writer: "_Writer"
+    writer: Writer
     fresh: list[Partition] = field(default_factory=list)
     files: int = 0
     rows: int = 0
@@ -254,21 +221,22 @@ class _Dataset:
         )
 
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Partition:
-        recorded = self.source.digest(day)
-        known = made.get(self._inputs(day, recorded, None)) or made.get(self._inputs(day, recorded, self.run.instant))
+        files = self.source.load(day)
+        complete_inputs = self._inputs(day, files.digest, None)
+        known = made.get(complete_inputs) or made.get(self._inputs(day, files.digest, self.run.instant))
         if known is not None and self.writer.has(known.content):
             self.reused += 1
             return known
-        reading = self.source.read(day, self.scope.names)
+        read = self.source.decode(files, self.scope.names)
         self.files += 1
-        self.rows += reading.table.num_rows
-        table, complete = known_at(reading.table, self.contract, self.run.instant)
+        self.rows += read.num_rows
+        table, complete = known_at(read, self.contract, self.run.instant)
         table = sorted_by_key(self._treated(table), self.contract, day)
         data = parquet_bytes(table)
         partition = Partition(
             table=self.contract.dataset,
             day=day,
-            inputs=self._inputs(day, reading.digest, None if complete else self.run.instant),
+            inputs=complete_inputs if complete else self._inputs(day, files.digest, self.run.instant),
             content=self.writer.put(data),
             rows=table.num_rows,
             size_bytes=len(data),

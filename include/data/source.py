@@ -1,6 +1,5 @@
 """The only reader of production data: one dataset, one UTC day at a time."""
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -23,11 +22,12 @@ REPLAY_FIRST = date(2013, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """Rows of a dataset's day, and the digest of the files that they were decoded from: the same bytes."""
+class Files:
+    """The bytes of the files that hold a dataset's day (``None``: an undivided table), and their digest."""
 
+    day: date | None
     digest: str
-    table: "pa.Table"
+    data: tuple[tuple[Path, bytes], ...]
 
 
 class Source:
@@ -44,46 +44,43 @@ class Source:
         self.contract = contract
         self.folder = _folder(contract, production)
 
-    def digest(self, day: date | None) -> str:
-        """The digest of the bytes that hold *day* (``None``: an undivided table).
+    def load(self, day: date | None) -> Files:
+        """The bytes that hold *day* (``None``: an undivided table), not decoded yet.
 
         Raises:
             DataError: there is no file, or it cannot be read.
         """
-        digests = []
+        data = []
         for file in self._files(day):
             try:
-                with file.open("rb") as stream:
-                    digests.append(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
+                data.append((file, file.read_bytes()))
             except OSError as error:
                 raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
-        return _combined(digests)
+        return Files(day=day, digest=_combined([digest_of(each) for _, each in data]), data=tuple(data))
 
-    def read(self, day: date | None, columns: Collection[str]) -> Reading:
-        """*columns* of *day*, in their order, typed as the contract says; the rows in the files' order.
+    def decode(self, files: Files, columns: Collection[str]) -> "pa.Table":
+        """*columns* of a day's *files*, in their order, typed as the contract says; the rows in the files' order.
 
         Raises:
-            DataError: the day is missing, corrupt or truncated, or holds rows of another day.
+            DataError: the files are corrupt or truncated, or hold rows of another day.
             ContractError: the files do not match the contract.
         """
         import pyarrow as pa
 
-        digests, parts = [], []
-        for file in self._files(day):
-            try:
-                data = file.read_bytes()
-            except OSError as error:
-                raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
-            digests.append(digest_of(data))
-            parts.append(self._typed(self._decoded(data, file, day, columns), file, day))
-        table = pa.concat_tables(parts)
+        day = files.day
+        table = pa.concat_tables(
+            self._typed(self._decoded(data, file, day, columns), file, day) for file, data in files.data
+        )
         shift = timedelta(0) if day is None else day - self._recorded_day(day)
         self._check_day(table, day, shift)
-        return Reading(digest=_combined(digests), table=_shifted(table, shift))
+        return _shifted(table, shift)
 
     def _files(self, day: date | None) -> list[Path]:
         folder = self._day_folder(day)
-        files = sorted(folder.glob("*.parquet"))
+        try:
+            files = sorted(file for file in folder.iterdir() if file.suffix == ".parquet")
+        except (FileNotFoundError, NotADirectoryError):
+            files = []
         if not files:
             raise DataError(
                 f"{self._name(day)}: the source holds a Parquet file",

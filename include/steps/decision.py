@@ -39,7 +39,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
             platform,
             run,
             "evaluate",
-            [*contents(built.partitions), *([champion.bundle] if champion else [])],
+            [drawn.binned, *contents(built.partitions), *([champion.bundle] if champion else [])],
             now=now,
         )
         evaluated = evaluation.evaluate(

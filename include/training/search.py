@@ -53,8 +53,7 @@ def plan(
     train, validation = bin_rows(features, search.fixed, opened, vault)
     usable = _usable(warm, search)
     drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
-    shard_count = min(search.shards, len(drawn))
-    shards = tuple(tuple(range(first, len(drawn), shard_count)) for first in range(shard_count))
+    shards = _shards(drawn, min(search.shards, len(drawn)))
     context = {
         "objective": features.objective,
         "binned": [train, validation],
@@ -97,6 +96,34 @@ def _engine() -> str:
     import lightgbm
 
     return f"lightgbm {lightgbm.__version__}"
+
+
+def _shards(drawn: Sequence[Params], count: int) -> tuple[tuple[int, ...], ...]:
+    """The trials' places in *count* shards that take about as long, and differ by one trial at most."""
+    costs = [_cost(params) for params in drawn]
+    shards: list[list[int]] = [[] for _ in range(count)]
+    spent = [0.0] * count
+    dearest = sorted(range(len(drawn)), key=lambda index: (-costs[index], index))
+    for start in range(0, len(drawn), count):
+        # As many trials as shards at a time, the dearest to the shard that has the least to do.
+        least = sorted(range(count), key=lambda shard: (spent[shard], shard))
+        for shard, index in zip(least, dearest[start : start + count], strict=False):
+            shards[shard].append(index)
+            spent[shard] += costs[index]
+    return tuple(tuple(sorted(shard)) for shard in shards)
+
+
+def _cost(params: Params) -> float:
+    """About how long a round takes, in any unit: measured, it grows with the root of the leaves and with the features.
+
+    Parameters that it does not know cost nothing: then the shards are as even as their numbers of trials.
+    """
+    leaves, fraction = (
+        value if isinstance(value := params.get(name, usual), int | float) and value > 0 else usual
+        for name, usual in (("num_leaves", 31), ("feature_fraction", 1))
+    )
+    cost: float = 1 + leaves**0.5 + 4 * fraction
+    return cost
 
 
 def _planned(

@@ -35,7 +35,8 @@ def freeze(
         if dataset.window_days is not None:
             days = Days(first=last_day(instant) - (dataset.window_days - 1) * DAY, last=last_day(instant))
         for day in [None] if dataset.window_days is None else days:
-            table, complete = known_at(Source(contract, production).read(day, dataset.names).table, contract, instant)
+            source = Source(contract, production)
+            table, complete = known_at(source.decode(source.load(day), dataset.names), contract, instant)
             data = parquet_bytes(sorted_by_key(table, contract, day))
             content = store.put(data)
             partitions.append(

@@ -47,7 +47,8 @@ def test_the_landed_files_match_their_contracts(production: Path, contracts: dic
         contract = contracts[name]
         day = datetime(2013, 7, 4).date() if contract.partition_column else None  # noqa: DTZ001 -- only its date
         columns = [column.name for column in contract.columns]
-        assert Source(contract, production).read(day, columns).table.column_names == columns
+        source = Source(contract, production)
+        assert source.decode(source.load(day), columns).column_names == columns
 
 
 def test_a_known_flight_lands_in_utc(production: Path) -> None:

@@ -1,6 +1,7 @@
 """The only reader of production: what it gives, and what it refuses without quoting a value."""
 
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,9 @@ from tests.data.sales import DAY, SENTINEL, land_sales, sales_contract, sales_ta
 COLUMNS = ("at", "shop", "amount", "items")
 
 
-def _read(production: Path, **changes: object) -> pa.Table:
-    return Source(sales_contract(**changes), production).read(DAY, COLUMNS).table
+def _read(production: Path, columns: Collection[str] = COLUMNS, **changes: object) -> pa.Table:
+    source = Source(sales_contract(**changes), production)
+    return source.decode(source.load(DAY), columns)
 
 
 def _refusal(production: Path, kind: type[TrainyardError]) -> str:
@@ -35,28 +37,31 @@ def _refusal(production: Path, kind: type[TrainyardError]) -> str:
 
 def test_only_the_asked_columns_are_read_in_the_order_asked(tmp_path: Path) -> None:
     land_sales(tmp_path, sales_table())
-    assert Source(sales_contract(), tmp_path).read(DAY, ("items", "at")).table.column_names == ["items", "at"]
+    assert _read(tmp_path, ("items", "at")).column_names == ["items", "at"]
 
 
-def test_the_digest_is_that_of_the_files_bytes_and_of_what_was_decoded(tmp_path: Path) -> None:
+def test_the_digest_is_that_of_the_bytes_that_are_decoded(tmp_path: Path) -> None:
     file = land_sales(tmp_path, sales_table())
     source = Source(sales_contract(), tmp_path)
-    assert source.digest(DAY) == source.read(DAY, ("at",)).digest == digest_of(file.read_bytes())
+    files = source.load(DAY)
+    assert files.digest == digest_of(file.read_bytes())
+    file.write_bytes(b"other bytes, landed meanwhile")
+    assert source.decode(files, ("at",)).num_rows == sales_table().num_rows
 
 
 def test_several_files_of_a_day_are_one_table_with_a_digest_of_all(tmp_path: Path) -> None:
     land_sales(tmp_path, sales_table().slice(100), "b.parquet")
     land_sales(tmp_path, sales_table().slice(0, 100), "a.parquet")
     assert _read(tmp_path).equals(sales_table())
-    before = Source(sales_contract(), tmp_path).digest(DAY)
+    before = Source(sales_contract(), tmp_path).load(DAY).digest
     land_sales(tmp_path, sales_table().slice(100, 99), "b.parquet")
-    assert Source(sales_contract(), tmp_path).digest(DAY) != before
+    assert Source(sales_contract(), tmp_path).load(DAY).digest != before
 
 
 def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> None:
     assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
-        Source(sales_contract(), tmp_path).digest(DAY)
+        Source(sales_contract(), tmp_path).load(DAY)
 
 
 def test_a_folder_that_is_not_divided_as_the_contract_says_is_told_how(tmp_path: Path) -> None:
@@ -66,7 +71,7 @@ def test_a_folder_that_is_not_divided_as_the_contract_says_is_told_how(tmp_path:
     (tmp_path / "sales" / "part.parquet").unlink()
     land_sales(tmp_path, sales_table())
     with pytest.raises(DataError, match="partitioned: true"):
-        Source(sales_contract(partition_column=None), tmp_path).read(None, COLUMNS)
+        Source(sales_contract(partition_column=None), tmp_path).load(None)
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
@@ -138,7 +143,7 @@ def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
 def test_a_column_outside_the_contract_is_never_read(tmp_path: Path) -> None:
     land_sales(tmp_path, sales_table().append_column("extra", pa.array([SENTINEL] * 200)))
     with pytest.raises(ContractError, match="extra"):
-        Source(sales_contract(), tmp_path).read(DAY, ("extra",))
+        _read(tmp_path, ("extra",))
     assert _read(tmp_path).equals(sales_table())
 
 
@@ -158,7 +163,7 @@ def test_a_replayed_source_has_a_full_window_before_any_instant(
         source = Source(contracts[dataset], production)
         for back in (0, 1, 37, window - 1):
             day = last - timedelta(days=back)
-            times = source.read(day, (time,)).table[time]
+            times = source.decode(source.load(day), (time,))[time]
             assert len(times) > 0
             assert set(pc.cast(times, pa.date32()).to_pylist()) == {day}
 
@@ -170,15 +175,16 @@ def test_a_replay_shifts_all_times_alike_and_changes_nothing_else(
 ) -> None:
     contract = contracts["flights"]
     names = [column.name for column in contract.columns]
-    recorded = Source(replace(contract, replay_days=0), production).read(day, names)
+    recording, replay = Source(replace(contract, replay_days=0), production), Source(contract, production)
     shift = timedelta(days=364 * periods)
-    replayed = Source(contract, production).read(day + shift, names)
+    recorded, replayed = recording.load(day), replay.load(day + shift)
     assert replayed.digest == recorded.digest
+    before, after = recording.decode(recorded, names), replay.decode(replayed, names)
     for name in names:
-        values = recorded.table[name]
+        values = before[name]
         if pa.types.is_timestamp(values.type):
             values = pc.add(values, pa.scalar(shift, pa.duration("us")))
-        assert replayed.table[name].equals(values)
+        assert after[name].equals(values)
 
 
 def test_a_lost_day_of_a_replayed_source_is_missing_not_replaced(
@@ -187,4 +193,4 @@ def test_a_lost_day_of_a_replayed_source_is_missing_not_replaced(
     shutil.copytree(production / "weather", tmp_path / "weather")
     shutil.rmtree(tmp_path / "weather" / "day=2013-01-01")
     with pytest.raises(DataError, match=r"weather of 2025-12-16.*day=2013-01-01"):
-        Source(contracts["weather"], tmp_path).digest(date(2013, 1, 1) + timedelta(days=13 * 364))
+        Source(contracts["weather"], tmp_path).load(date(2013, 1, 1) + timedelta(days=13 * 364))

@@ -12,7 +12,7 @@ from include.core.errors import DataError, TrainingError
 from include.core.project import Objective
 from include.core.records import DAY, Trial, TrialState
 from include.training import search
-from include.training.evaluation import Rival, best_trial, evaluate, paired_interval
+from include.training.evaluation import Rival, best_rounds, best_trial, evaluate, paired_interval
 from include.training.matrix import contents, rows_of
 from include.training.metrics import metrics
 from include.training.trial import train_shard
@@ -97,7 +97,8 @@ def test_the_evaluation_opens_what_contents_names(searched, features, vault):
     vault.opened.clear()
     _evaluate(searched, features, vault)
     split = features.split
-    assert set(vault.opened) == set(contents(features, split.train, split.validation, split.holdout))
+    whole = contents(features, split.train, split.validation, split.holdout)
+    assert set(vault.opened) == {searched[0].binned, *whole}
 
 
 def _rival(model, features, **changes):
@@ -174,14 +175,28 @@ def _outcome(planned, state, *losses, error=None):
     return Trial(trial_id=planned.trial_id, params=planned.params, state=state, losses=losses, rounds=4, error=error)
 
 
-def test_the_best_trial_is_the_complete_one_with_the_lowest_last_loss(searched):
+def test_the_best_trial_is_the_complete_one_with_the_lowest_loss_at_any_rung(searched):
     plan, _ = searched
     outcomes = [_outcome(trial, TrialState.PRUNED, 0.1) for trial in plan.trials]
-    outcomes[1] = _outcome(plan.trials[1], TrialState.COMPLETE, 0.2, 0.4)
-    outcomes[3] = _outcome(plan.trials[3], TrialState.COMPLETE, 0.5, 0.3)
-    outcomes[4] = _outcome(plan.trials[4], TrialState.COMPLETE, 0.6, 0.3)
+    outcomes[1] = _outcome(plan.trials[1], TrialState.COMPLETE, 0.6, 0.4, 0.4)
+    outcomes[3] = _outcome(plan.trials[3], TrialState.COMPLETE, 0.5, 0.3, 0.5)
+    outcomes[4] = _outcome(plan.trials[4], TrialState.COMPLETE, 0.6, 0.5, 0.3)
     best = best_trial(plan, outcomes)
     assert best.trial_id == min(plan.trials[3].trial_id, plan.trials[4].trial_id)
+
+
+@given(losses=st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=3, max_size=3))
+def test_a_trial_is_refitted_to_the_first_rung_at_which_its_loss_was_lowest(searched, losses):
+    plan, _ = searched
+    rounds = best_rounds(plan, _outcome(plan.trials[0], TrialState.COMPLETE, *losses))
+    assert rounds == plan.rungs[losses.index(min(losses))]
+
+
+def test_the_refitted_model_has_the_rounds_and_the_bins_of_the_search(searched, features, vault):
+    plan, trials = searched
+    model = lightgbm.Booster(model_str=vault.bytes(_evaluate(searched, features, vault).model).decode())
+    assert model.current_iteration() == best_rounds(plan, best_trial(plan, trials.values()))
+    assert plan.binned in vault.opened
 
 
 def test_a_search_whose_trials_all_failed_says_why(searched):

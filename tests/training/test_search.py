@@ -111,6 +111,16 @@ def test_a_trials_id_covers_the_rivals_of_its_shard(features, vault):
 
 
 @settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**40))
+def test_no_shard_has_the_large_trees_and_another_the_small_ones(drawing_only, seed):
+    features, vault = drawing_only
+    space = {"num_leaves": IntRange(low=4, high=64), "learning_rate": FloatRange(low=0.02, high=0.3)}
+    plan = _plan(features, vault, space=space, trials=16, shards=2, seed=seed)
+    first, second = (sum(plan.trials[index].params["num_leaves"] ** 0.5 for index in shard) for shard in plan.shards)
+    assert abs(first - second) <= 64**0.5
+
+
+@settings(max_examples=15, deadline=None)
 @given(trials=st.integers(1, 20), shards=st.integers(1, 6), seed=st.integers(0, 2**40))
 def test_every_trial_is_within_the_space_and_in_exactly_one_shard(drawing_only, trials, shards, seed):
     features, vault = drawing_only
