@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from include.core.errors import DeclarationError, LedgerUnavailable
-from include.core.project import Choice, FloatRange, IntRange, Project
+from include.core.project import Choice, FloatRange, IntRange, Project, Window
 from include.runtime import local
 from include.runtime.code import code_digest
 from include.runtime.instants import require_past
@@ -132,6 +132,10 @@ def _offset(offset: timedelta) -> str:
     return f" {'+' if offset > timedelta(0) else '-'} {abs(offset)}" if offset else ""
 
 
+def _since(window: Window) -> str:
+    return "" if window.since is None else f" at most, none before {window.since}"
+
+
 def _explain_search(project: Project) -> None:
     window, search = project.window, project.search
     table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
@@ -140,7 +144,7 @@ def _explain_search(project: Project) -> None:
     console.print(table)
     train = window.days - window.validation_days - window.holdout_days
     console.print(
-        f"trains on {train} days, chooses on the next {window.validation_days}, reports on the last "
+        f"trains on {train} days{_since(window)}, chooses on the next {window.validation_days}, reports on the last "
         f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
         f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule}"
     )

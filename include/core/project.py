@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -96,12 +97,14 @@ class Window:
     """The days that a night learns from, all counted back from the last matured day (whole UTC days).
 
     The last ``holdout_days`` are never touched before evaluation; the ``validation_days`` before them choose among
-    trials; the rest trains. ``days`` counts all three.
+    trials; the rest trains. ``days`` counts all three. ``since``: no earlier day is learnt, and none before the
+    lookback of its features is read; so a young recording is learnt whole, and ``days`` is what it may grow to.
     """
 
     days: int = 90
     validation_days: int = 7
     holdout_days: int = 21
+    since: date | None = None
 
     def __post_init__(self) -> None:
         train = self.days - self.validation_days - self.holdout_days
@@ -195,9 +198,9 @@ class DriftPolicy:
     evaluation) is above ``excess_loss``, or the mean prediction lies further than ``calibration_gap`` from the mean
     label; both in the units of loss and label, both limits still accepted. ``None``: that figure does not decide.
 
-    Inputs only warn: a feature has drifted if the newest week's population stability index against the training rows is
-    above ``psi`` and above ``psi_factor`` times its own greatest in the ``baseline_weeks`` before, drifted weeks left
-    out. ``calendar`` names features that move with the season by themselves: they are not judged.
+    Inputs only warn: a feature has drifted if the newest week's population stability index against the
+    ``baseline_weeks`` before is above ``psi`` and above ``psi_factor`` times its own greatest in these, drifted weeks
+    left out. ``calendar`` names features that move with the season by themselves: they are not judged.
 
     A retraining is asked for at most every ``cooldown_days``, and at most ``monthly_budget`` times in any 30 days.
     """

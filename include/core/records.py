@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
+from include.core.errors import DataError
 from include.core.project import Expectation, Objective, Severity, Window
 
 DAY = timedelta(days=1)
@@ -40,6 +41,12 @@ class Days:
         return isinstance(day, date) and self.first <= day <= self.last
 
 
+def window_days(window: Window, last_matured: date) -> Days:
+    """The days that *window* may hold if it ends on *last_matured* (inclusive)."""
+    first = last_matured - (window.days - 1) * DAY
+    return Days(first=first if window.since is None else max(first, window.since), last=last_matured)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """The three stretches of a window, in time order."""
@@ -50,11 +57,22 @@ class Split:
 
     @classmethod
     def of(cls, window: Window, last_matured: date) -> "Split":
-        """The split of *window* that ends on *last_matured* (inclusive)."""
+        """The split of *window* that ends on *last_matured* (inclusive).
+
+        Raises:
+            DataError: no day is left to train on after those to validate and to hold out.
+        """
         holdout = Days(first=last_matured - (window.holdout_days - 1) * DAY, last=last_matured)
         validation = Days(first=holdout.first - window.validation_days * DAY, last=holdout.first - DAY)
+        train = Days(first=window_days(window, last_matured).first, last=validation.first - DAY)
+        if not len(train):
+            raise DataError(
+                "a window holds at least one day to train on",
+                value=f"none from {train.first} to {train.last}",
+                remedy="Choose a later instant, or an earlier `since` of the window.",
+            )
         return cls(
-            train=Days(first=last_matured - (window.days - 1) * DAY, last=validation.first - DAY),
+            train=train,
             validation=validation,
             holdout=holdout,
         )
@@ -576,7 +594,7 @@ class DriftState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureDrift:
-    """How far a feature's newest week lies from the rows that the model learnt.
+    """How far a feature's newest week lies from the weeks before it that had not drifted.
 
     ``psi`` is the population stability index, ``limit`` what is accepted of it; ``None``: too few weeks before to tell.
     """

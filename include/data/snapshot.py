@@ -55,6 +55,8 @@ def take(
 ) -> Snapshot:
     """Freeze the days that *scope* reaches back from the run's instant; the last is the last that had ended then.
 
+    No day is read that lies before the lookback of the first that the project's window may hold.
+
     A value that became known after the instant is null, a row whose key became known after it is absent. Rows are
     sorted by the contract's key. Nothing of the source is opened before a grant in force at *now* covers all of
     *scope*, and nothing of a dataset before the receipt of opening it is written. Every partition whose source did not
@@ -80,6 +82,7 @@ def take(
                 tokens=tokens,
                 source=Source(_contract_of(part, contracts), production),
                 writer=writer,
+                earliest=_earliest(project),
             )
             for part, grant in zip(scope.datasets, grants, strict=True)
         ]:
@@ -96,15 +99,21 @@ def take(
         project=run.project,
         instant=run.instant,
         scope=scope,
-        days=_days(run, max(dataset.window_days or 0 for dataset in scope.datasets)),
+        days=_days(run, max(dataset.window_days or 0 for dataset in scope.datasets), _earliest(project)),
         last_matured=last_day(run.instant) - matures_after_days * DAY,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
     )
 
 
-def _days(run: Run, window_days: int) -> Days:
+def _days(run: Run, window_days: int, earliest: date) -> Days:
     last = last_day(run.instant)
-    return Days(first=last - (window_days - 1) * DAY, last=last)
+    return Days(first=min(max(last - (window_days - 1) * DAY, earliest), last), last=last)
+
+
+def _earliest(project: Project) -> date:
+    """No earlier day is read: features of the first day that may be learnt look back no further."""
+    since = project.window.since
+    return date.min if since is None else since - project.lookback_days * DAY
 
 
 def _made(ledger: Ledger, run: Run) -> dict[str, Partition]:
@@ -173,6 +182,7 @@ class _Dataset:
     tokens: Tokens
     source: Source
     writer: Writer
+    earliest: date
     fresh: list[Partition] = field(default_factory=list)
     files: int = 0
     rows: int = 0
@@ -181,7 +191,7 @@ class _Dataset:
     @property
     def days(self) -> list[date | None]:
         window = self.scope.window_days
-        return [None] if window is None else list(_days(self.run, window))
+        return [None] if window is None else list(_days(self.run, window, self.earliest))
 
     def freeze(self, made: Mapping[str, Partition]) -> list[Partition]:
         """The partitions of all days, those of *made* reused."""

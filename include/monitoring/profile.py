@@ -77,6 +77,28 @@ def stability_index(reference: ColumnProfile, current: ColumnProfile) -> float:
     return float(((actual - expected) * np.log(actual / expected)).sum())
 
 
+def pooled(columns: Sequence[ColumnProfile]) -> ColumnProfile:
+    """The profile of the rows of all *columns* (at least one, in bins of one origin), in the bins that all share."""
+    whole = columns[0]
+    for column in columns[1:]:
+        if whole.categories is not None:
+            bins = tuple(sorted(set(whole.categories) & set(column.categories or ())))
+            counts = zip(_by_category(whole, bins), _by_category(column, bins), strict=True)
+            edges, categories = None, bins
+        else:
+            cut = tuple(sorted(set(whole.edges or ()) & set(column.edges or ())))
+            counts = zip(_by_edge(whole, cut), _by_edge(column, cut), strict=True)
+            edges, categories = cut, None
+        whole = ColumnProfile(
+            name=whole.name,
+            edges=edges,
+            categories=categories,
+            counts=tuple(mine + theirs for mine, theirs in counts),
+            nulls=whole.nulls + column.nulls,
+        )
+    return whole
+
+
 # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,6 +8,7 @@ from statistics import fmean
 from include.core.errors import DataError
 from include.core.project import DriftPolicy
 from include.core.records import (
+    ColumnProfile,
     DayFigures,
     DriftState,
     DriftVerdict,
@@ -15,7 +16,7 @@ from include.core.records import (
     Profile,
     Reference,
 )
-from include.monitoring.profile import stability_index
+from include.monitoring.profile import pooled, stability_index
 
 #: With fewer weeks before it, no week's inputs are judged: what is usual is not known yet.
 LEAST_WEEKS = 4
@@ -61,10 +62,12 @@ def judge(
 
 
 def drift_of_inputs(policy: DriftPolicy, reference: Reference, weeks: Sequence[Profile]) -> tuple[FeatureDrift, ...]:
-    """How far each feature of the newest week lies from the rows that the model learnt, the furthest first.
+    """How far each feature of the newest week lies from the weeks before it, the furthest first.
 
-    Its limit is the greater of ``policy.psi`` and ``policy.psi_factor`` times its own greatest index in the last
-    ``policy.baseline_weeks`` weeks before that had not drifted themselves; there is none with fewer than four of them.
+    A week is held against the last ``policy.baseline_weeks`` before it that had not drifted themselves, all together:
+    so a season that passes slowly does not warn. Its limit is the greater of ``policy.psi`` and ``policy.psi_factor``
+    times the feature's own greatest index in these weeks; there is none before four weeks have an index, each of which
+    needs four weeks before it.
 
     Raises:
         DataError: weeks are not in the order of their days, or the last lacks a feature.
@@ -79,12 +82,11 @@ def drift_of_inputs(policy: DriftPolicy, reference: Reference, weeks: Sequence[P
     if not held or held[-1] is not weeks[-1]:
         return ()
     names = [column.name for column in reference.learnt.columns if column.name not in policy.calendar]
-    drifts = [_drift(policy, name, _indices(reference, name, held)) for name in names]
+    drifts = [_drift(policy, name, _columns(name, held)) for name in names]
     return tuple(sorted(drifts, key=lambda each: (not each.drifted, -each.psi, each.feature)))
 
 
-def _indices(reference: Reference, name: str, weeks: Sequence[Profile]) -> list[float]:
-    learnt = reference.learnt.column(name)
+def _columns(name: str, weeks: Sequence[Profile]) -> list[ColumnProfile]:
     columns = [week.column(name) for week in weeks]
     if columns[-1] is None:
         raise DataError(
@@ -92,18 +94,22 @@ def _indices(reference: Reference, name: str, weeks: Sequence[Profile]) -> list[
             value=f"no {name} in that to {weeks[-1].last}",
             remedy="Build these features, or name a calendar feature in the policy.",
         )
-    return [stability_index(learnt, column) for column in columns if learnt is not None and column is not None]
+    return [column for column in columns if column is not None]
 
 
-def _drift(policy: DriftPolicy, name: str, indices: Sequence[float]) -> FeatureDrift:
-    usual: list[float] = []
-    limit: float | None = None
-    for index in indices:
-        recent = usual[-policy.baseline_weeks :]
+def _drift(policy: DriftPolicy, name: str, columns: Sequence[ColumnProfile]) -> FeatureDrift:
+    usual: list[ColumnProfile] = []
+    indices: list[float] = []
+    index, limit = 0.0, None
+    for column in columns:
+        before = usual[-policy.baseline_weeks :]
+        index = stability_index(pooled(before), column) if len(before) >= LEAST_WEEKS else 0.0
+        recent = indices[-policy.baseline_weeks :]
         limit = max(policy.psi, policy.psi_factor * max(recent)) if len(recent) >= LEAST_WEEKS else None
         if limit is None or index <= limit:
-            usual.append(index)
-    return FeatureDrift(feature=name, psi=indices[-1] if indices else 0.0, limit=limit)
+            usual.append(column)
+            indices += [index] if len(before) >= LEAST_WEEKS else []
+    return FeatureDrift(feature=name, psi=index, limit=limit)
 
 
 def _judged(policy: DriftPolicy, reference: Reference, figures: Iterable[DayFigures]) -> list[DayFigures]:
@@ -175,7 +181,7 @@ def _of_inputs(inputs: Sequence[FeatureDrift], weeks: Sequence[Profile]) -> Iter
         return
     week = f"in the week {weeks[-1].first} to {weeks[-1].last}"
     if all(each.limit is None for each in inputs):
-        yield f"inputs: fewer than {LEAST_WEEKS} weeks before {weeks[-1].first} tell what is usual"
+        yield f"inputs: fewer than {2 * LEAST_WEEKS} weeks before {weeks[-1].first} tell what is usual"
         return
     drifted = [each for each in inputs if each.drifted]
     if not drifted:

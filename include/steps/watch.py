@@ -35,6 +35,7 @@ from include.core.records import (
     Run,
     Snapshot,
     last_day,
+    window_days,
 )
 from include.ledger import Ledger
 from include.ledger.journal import Journal
@@ -291,7 +292,7 @@ def _days(policy: DriftPolicy, project: Project, since: Days, last: date) -> Day
     """
     back = max(policy.days, (policy.baseline_weeks + 1) * _WEEK)
     first = min(since.first, last - (back - 1) * DAY)
-    return Days(first=max(first, last - (project.window.days - 1) * DAY), last=last)
+    return Days(first=max(first, window_days(project.window, last).first), last=last)
 
 
 def _rows(

@@ -1,10 +1,13 @@
 """Days, splits and grants: where things begin and end."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.core.errors import DataError
 from include.core.project import Window
 from include.core.records import DAY, DatasetScope, Days, Grant, Split, Treatment, day_start, last_day
 
@@ -25,6 +28,19 @@ def test_a_split_covers_its_window_without_gap_or_overlap(window: Window, last: 
     assert days == sorted(set(days))
     assert (days[-1], len(days), days[-1] - days[0]) == (last, window.days, (window.days - 1) * DAY)
     assert (len(split.validation), len(split.holdout)) == (window.validation_days, window.holdout_days)
+
+
+@given(windows, st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 500))
+def test_a_window_that_begins_somewhere_grows_to_its_days_and_then_moves(window: Window, last: date, age: int) -> None:
+    young = replace(window, since=last - age * DAY)
+    held = age + 1 - window.validation_days - window.holdout_days
+    if held < 1:
+        with pytest.raises(DataError, match="one day to train on"):
+            Split.of(young, last)
+        return
+    split = Split.of(young, last)
+    assert split.train.first == max(young.since, last - (window.days - 1) * DAY)
+    assert replace(split, train=Split.of(window, last).train) == Split.of(window, last)
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 -- Hypothesis adds the zone

@@ -24,7 +24,7 @@ from include.data.rows import Tokens, known_at, parquet_bytes
 from include.data.source import Files, Source
 from include.governance.pseudonyms import Pseudonyms
 from tests.data.sales import SENTINEL, land_sales, sales_contract, sales_table
-from tests.data.world import INSTANT, NOW, World
+from tests.data.world import INSTANT, NOW, World, project_of
 
 DAY = timedelta(days=1)
 OUTCOMES = ("departure_delay", "arrival_delay", "air_time", "departed_at", "arrived_at", "outcome_recorded_at")
@@ -397,6 +397,20 @@ def test_a_wider_window_than_granted_is_refused(world: World) -> None:
     wider = replace(world.scope, datasets=tuple(replace(dataset, window_days=6) for dataset in world.scope.datasets))
     with pytest.raises(AccessDenied):
         world.take(scope=wider)
+
+
+@pytest.mark.parametrize(("age", "read"), [(9, 5), (2, 4), (0, 2), (-3, 1)])
+def test_no_day_before_the_lookback_of_the_first_to_learn_is_read(world: World, age: int, read: int) -> None:
+    """The scope reaches back five days, the lookback one."""
+    project = project_of()
+    project = replace(
+        project,
+        features=(replace(project.features[0], lookback_days=1),),
+        window=replace(project.window, since=last_day(INSTANT) - age * DAY),
+    )
+    taken = world.take(project=project)
+    assert len(taken.of("flights")) == len(taken.days) == read
+    assert {receipt.first for receipt in world.receipts()} == {taken.days.first}
 
 
 def test_receipts_name_grant_scope_days_and_counts(world: World) -> None:

@@ -155,7 +155,12 @@ def test_the_window_counts_lookback_and_maturity_and_undivided_tables_have_none(
     contracts: dict[str, Contract],
 ) -> None:
     scope = scope_of(flight_delay.PROJECT, contracts)
-    window_days = 90 + flight_delay.PROJECT.lookback_days + contracts["flights"].matures_after_days + 1
+    window_days = (
+        flight_delay.PROJECT.window.days
+        + flight_delay.PROJECT.lookback_days
+        + contracts["flights"].matures_after_days
+        + 1
+    )
     assert {held.dataset: held.window_days for held in scope.datasets} == {
         "flights": window_days,
         "weather": window_days,

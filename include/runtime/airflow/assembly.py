@@ -163,6 +163,7 @@ def _train(project: Project, inputs: Mapping[str, object]) -> MappedOperator:
 
 def _documentation(project: Project) -> str:
     window, search = project.window, project.search
+    since = f" at most, none before {window.since}" if window.since else ""
     groups = "\n".join(f"- `{group.name}`" for group in project.features)
     return f"""
 **{project.purpose}**
@@ -170,8 +171,8 @@ def _documentation(project: Project) -> str:
 Owner: {project.owner}. Runs at `{project.operations.schedule}` (UTC), when drift asks for it, or by hand for any
 `instant`.
 
-Learns from {window.days} days: the last {window.holdout_days} judge, the {window.validation_days} before them choose
-among {search.trials} trials.
+Learns from {window.days} days{since}: the last {window.holdout_days} judge, the {window.validation_days} before them
+choose among {search.trials} trials.
 
 Feature groups:
 
