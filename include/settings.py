@@ -34,6 +34,7 @@ KNOWN = {
     "TRAINYARD_PLACEMENT",
     "TRAINYARD_NAMESPACE",
     "TRAINYARD_TRAINER_IMAGE",
+    "TRAINYARD_ACCELERATORS",
 }
 
 
@@ -52,7 +53,8 @@ class Settings:
     ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or an
     ``http(s)://`` endpoint. ``alerts_file`` names a file with one Apprise address a line. ``user`` is who asks for
     access from the command line. ``placement`` says where training shards run: pods of ``trainer_image``, in the
-    ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names.
+    ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names. ``accelerators`` is how many of
+    them an embedded Airflow gives each pool of training shards (``None``: what the pool has).
     """
 
     home: Path
@@ -71,6 +73,7 @@ class Settings:
     placement: Placement
     namespace: str
     trainer_image: str | None
+    accelerators: int | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -112,6 +115,7 @@ class Settings:
             placement=_placement(env),
             namespace=env.get("TRAINYARD_NAMESPACE", "trainyard"),
             trainer_image=env.get("TRAINYARD_TRAINER_IMAGE") or None,
+            accelerators=_whole(env, "TRAINYARD_ACCELERATORS"),
         )
 
 
@@ -125,6 +129,13 @@ def _placement(env: Mapping[str, str]) -> Placement:
             value=named,
             remedy=f"Use one of {[str(each) for each in Placement]}.",
         ) from None
+
+
+def _whole(env: Mapping[str, str], name: str) -> int | None:
+    text = env.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise DeclarationError(f"{name} is a whole number above 0", value=text, remedy="Correct it, or unset it.")
+    return int(text) if text else None
 
 
 def without_password(address: str) -> str:

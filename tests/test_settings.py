@@ -34,10 +34,17 @@ def test_what_only_tests_read_is_no_misspelling() -> None:
 def test_every_known_setting_changes_something(tmp_path: Path) -> None:
     plain = Settings.from_environment({})
     for name in sorted(KNOWN):
-        value = "kubernetes" if name == "TRAINYARD_PLACEMENT" else str(tmp_path / "elsewhere")
+        special = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_ACCELERATORS": "4"}
+        value = special.get(name, str(tmp_path / "elsewhere"))
         assert Settings.from_environment({name: value}) != plain, name
     with pytest.raises(DeclarationError, match="TRAINYARD_PLACEMENT"):
         Settings.from_environment({"TRAINYARD_PLACEMENT": "moon"})
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "four", "1.5", "²"])
+def test_what_is_no_number_of_accelerators_is_refused(text: str) -> None:
+    with pytest.raises(DeclarationError, match="TRAINYARD_ACCELERATORS is a whole number above 0"):
+        Settings.from_environment({"TRAINYARD_ACCELERATORS": text})
 
 
 def test_paths_are_absolute_whatever_was_given() -> None:

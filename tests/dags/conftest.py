@@ -43,10 +43,13 @@ def declare(folder: Path, name: str, text: str = PROJECT) -> None:
 
 @pytest.fixture
 def parse(tmp_path: Path) -> Parse:
-    """Parses ``file``: ``only`` is the DAG that is asked for, ``projects`` a folder other than the house's."""
+    """Parses ``file``: ``only`` is the DAG that is asked for, ``projects`` a folder other than the house's.
 
-    def parse(only: str = "", projects: Path | None = None, file: str = "train.py") -> dict[str, Any]:
-        environment = {"AIRFLOW_HOME": str(tmp_path / "airflow")}
+    What else is given are settings.
+    """
+
+    def parse(only: str = "", projects: Path | None = None, file: str = "train.py", **settings: str) -> dict[str, Any]:
+        environment = {"AIRFLOW_HOME": str(tmp_path / "airflow"), **settings}
         if projects is not None:
             environment["TRAINYARD_PROJECTS"] = str(projects)
         done = subprocess.run(

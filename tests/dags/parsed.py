@@ -64,6 +64,8 @@ def _task(task) -> dict:
         "pool": task.pool,
         "outlets": [asset.uri for asset in task.outlets],
         "mapped": task.is_mapped,
+        "slots": task.pool_slots,
+        "operator": task.task_type,
         "upstream": sorted(task.upstream_task_ids),
         "documented": bool(task.doc_md),
         "start_date": task.start_date and task.start_date.isoformat(),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.dags.conftest import ROOT, Parse, declare
+from tests.dags.conftest import PROJECT, ROOT, Parse, declare
 
 #: Every task and what it waits for.
 ORDER = {
@@ -92,3 +92,25 @@ def test_a_hundred_projects_add_less_than_a_second_to_the_parse_time_of_one(pars
 def test_dag_files_have_at_most_sixty_lines() -> None:
     for file in (ROOT / "dags").glob("*.py"):
         assert len(file.read_text().splitlines()) <= 60, file
+
+
+PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_TRAINER_IMAGE": "registry.invalid/trainer:1"}
+
+
+def test_training_placed_in_pods_takes_as_many_slots_as_accelerators_and_leaves_the_order_as_it_is(
+    parse: Parse, tmp_path: Path
+) -> None:
+    compute = 'operations=Operations(schedule="15 3 * * *", compute=Compute(pool="a100", accelerators=2))'
+    declare(tmp_path, "in_pods", PROJECT.replace('operations=Operations(schedule="15 3 * * *")', compute))
+    tasks = parse("train_in_pods", tmp_path, **PODS)["dags"]["train_in_pods"]["tasks"]
+    train = tasks["train"]
+    assert (train["operator"], train["mapped"]) == ("TrainingPodOperator", True)
+    assert (train["pool"], train["slots"], train["retries"]) == ("a100", 2, 3)
+    assert {name: one["upstream"] for name, one in tasks.items()} == ORDER
+
+
+def test_only_nights_that_are_placed_in_pods_import_the_provider(parse: Parse, tmp_path: Path) -> None:
+    declare(tmp_path, "plain")
+    known = {"kubernetes", "kubernetes_asyncio", "airflow.providers.cncf.kubernetes.operators.pod"}
+    assert not known & set(parse("train_plain", tmp_path)["modules"])
+    assert known <= set(parse("train_plain", tmp_path, **PODS)["modules"])

@@ -10,12 +10,12 @@ import pytest
 
 from tests.runtime_kubernetes.world import Namespace
 
-NEEDS = ("namespace", "component", "trainer_image")
+NEEDS = {"kubectl", "namespace", "component", "trainer_image"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if set(NEEDS) & set(getattr(item, "fixturenames", ())):
+        if NEEDS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kubernetes)
 
 

@@ -77,10 +77,12 @@ class Client:
                 remedy="It was stopped, or ended: `./trainyard status` tells, its logs say why.",
             ) from None
 
-    def put_pool(self, name: str, *, slots: int, include_deferred: bool) -> None:
-        """Make the pool, or set it to these slots."""
-        body = {"slots": slots, "include_deferred": include_deferred, "description": "Trainyard"}
+    def put_pool(self, name: str, *, slots: int, include_deferred: bool, keep_slots: bool = False) -> None:
+        """Make the pool, or set it to these slots; *keep_slots*: one that is there keeps its own."""
         pools = self.call("GET", f"/api/v2/pools?pool_name_pattern={name}")["pools"]
+        there = [pool["slots"] for pool in pools if pool["name"] == name]
+        slots = there[0] if there and keep_slots else slots
+        body = {"slots": slots, "include_deferred": include_deferred, "description": "Trainyard"}
         if any(body.items() <= pool.items() for pool in pools if pool["name"] == name):
             return  # as they should be: a write could meet a busy database for nothing
         if any(pool["name"] == name for pool in pools):

@@ -122,6 +122,7 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "TRAINYARD_PLACEMENT": settings.placement,
         "TRAINYARD_NAMESPACE": settings.namespace,
         "TRAINYARD_TRAINER_IMAGE": settings.trainer_image,
+        "TRAINYARD_ACCELERATORS": settings.accelerators,
     }
     return {name: str(value) for name, value in named.items() if value is not None}
 

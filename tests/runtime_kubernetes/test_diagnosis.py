@@ -1,0 +1,95 @@
+"""What a pod's state means, for states that a test cluster cannot be brought into at will."""
+
+from typing import Any
+
+import pytest
+
+from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting, look
+from tests.runtime_kubernetes.world import request_in
+
+REQUEST = request_in("trainyard", "true")
+
+
+def pod(*, phase: str = "Running", state: dict[str, Any] | None = None, deleted: bool = False, **status: Any) -> Any:
+    """A pod as the API describes it, with its container in *state*."""
+    from kubernetes_asyncio.client import ApiClient
+
+    metadata = {"name": "o-1"} | ({"deletionTimestamp": "2026-03-01T12:00:00Z"} if deleted else {})
+    containers = [{"name": "train", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+    body = {
+        "metadata": metadata,
+        "spec": {"nodeName": "n2", "containers": [{"name": "train", "image": "x"}]},
+        "status": {"phase": phase, **({"containerStatuses": containers} if state else {}), **status},
+    }
+    return ApiClient.__new__(ApiClient)._ApiClient__deserialize(body, "V1Pod")
+
+
+def terminated(code: int, reason: str = "Error") -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "reason": reason}}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "outcome"),
+    [
+        (0, "Completed", Outcome.DONE),
+        (1, "Error", Outcome.EXIT),
+        (64, "Error", Outcome.ORDER_REFUSED),
+        (65, "Error", Outcome.INPUT_ALTERED),
+        (69, "Error", Outcome.STORE_UNREACHABLE),
+        (137, "OOMKilled", Outcome.OUT_OF_MEMORY),
+        (137, "Error", Outcome.LOST),
+        (143, "Error", Outcome.LOST),
+        (128, "StartError", Outcome.NOT_STARTED),
+    ],
+)
+def test_each_way_to_end_is_told_apart_in_one_line(code: int, reason: str, outcome: Outcome) -> None:
+    found = look(pod(phase="Succeeded" if code == 0 else "Failed", state=terminated(code, reason)), REQUEST)
+    assert isinstance(found, Ending)
+    assert (found.outcome, found.exit_code, found.node) == (outcome, code, "n2")
+    assert "\n" not in found.message
+    assert found.outcome.heals == (outcome in {Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE})
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        ("The node was low on resource: memory.", Outcome.LOST),
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 64Mi.", Outcome.OUT_OF_STORAGE),
+        ('Usage of EmptyDir volume "temporary" exceeds the limit "64Mi".', Outcome.OUT_OF_STORAGE),
+    ],
+)
+def test_an_eviction_for_what_the_pod_wrote_is_its_own_fault_and_any_other_is_not(
+    message: str, outcome: Outcome
+) -> None:
+    found = look(pod(phase="Failed", reason="Evicted", message=message, state=terminated(137)), REQUEST)
+    assert isinstance(found, Ending)
+    assert found.outcome is outcome
+
+
+def test_a_pod_that_was_preempted_is_lost_whatever_its_status_says() -> None:
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "PreemptionByScheduler",
+        "message": "preempted",
+        "lastTransitionTime": None,
+    }
+    found = look(pod(phase="Failed", state=terminated(1), conditions=[condition]), REQUEST)
+    assert isinstance(found, Ending)
+    assert found.outcome is Outcome.LOST
+
+
+def test_an_image_that_is_not_there_is_hopeless_at_once_and_a_registry_that_is_away_is_not() -> None:
+    waiting = {"reason": "ErrImagePull"}
+    hopeless = look(pod(phase="Pending", state={"waiting": {**waiting, "message": "manifest unknown"}}), REQUEST)
+    away = look(pod(phase="Pending", state={"waiting": {**waiting, "message": "dial tcp: i/o timeout"}}), REQUEST)
+    assert isinstance(hopeless, Waiting)
+    assert isinstance(away, Waiting)
+    assert hopeless.trouble is away.trouble is Outcome.IMAGE_MISSING
+    assert hopeless.patience_seconds == 0 < away.patience_seconds
+
+
+def test_a_running_pod_that_was_asked_to_end_is_leaving() -> None:
+    state = {"running": {"startedAt": None}}
+    assert look(pod(state=state), REQUEST) == Running(leaving=False)
+    assert look(pod(state=state, deleted=True), REQUEST) == Running(leaving=True)
