@@ -4,6 +4,7 @@ It sees no row and no value: only how many rows lie in which bin, as that many r
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from include.monitoring.profile import aligned
 ROWS = 5_000
 #: Evidently's threshold for its own mark "drifted", by the usual rule of thumb.
 _THRESHOLD = 0.1
+#: An id, with dashes or without.
+_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 #: The page holds all that it shows: the reader's browser may ask no host for anything.
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="'
@@ -90,4 +93,11 @@ def _report(then: dict[str, list[str]], now: dict[str, list[str]]) -> Explanatio
     made = Report([preset]).run(dataset(now), dataset(then))
     html: str = made.get_html_str(as_iframe=False)
     figures = json.dumps(json.loads(made.json()), sort_keys=True)
-    return Explanation(html=html.replace("<head>", f"<head>{_POLICY}", 1).encode(), figures=figures.encode())
+    page = _numbered(html).replace("<head>", f"<head>{_POLICY}", 1)
+    return Explanation(html=page.encode(), figures=figures.encode())
+
+
+def _numbered(html: str) -> str:
+    """*html* with Evidently's random ids numbered as they come: the same profiles make the same page."""
+    ids: dict[str, str] = {}
+    return _ID.sub(lambda found: ids.setdefault(found[0], f"{len(ids):032}"), html)

@@ -7,6 +7,7 @@ from include.core.events import DataValidated
 from include.core.project import Project, Severity
 from include.core.records import FeatureSet, Run, Snapshot, Validation
 from include.ledger.journal import Journal
+from include.steps import retraining
 from include.steps.platform import Platform, contents, declaration_of, emit, once, open_artifacts, scope_of
 
 
@@ -34,7 +35,11 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
         )
         digest = platform.keep(taken)
         journal.finish("snapshot", attempt, inputs=digest, output=digest)
-    emit(platform, project, run, "snapshot", walk.sources(taken), walk.snapshots(taken), now=now)
+    took = list(walk.sources(taken))
+    verdict = retraining.verdict_behind(platform.ledger, run)
+    if verdict is not None:
+        took += walk.verdict(project.name, verdict)
+    emit(platform, project, run, "snapshot", took, walk.snapshots(taken), now=now)
     return digest
 
 

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from include.core.canonical import record_digest
 from include.core.errors import LedgerConflict
 from include.core.events import (
+    DriftJudged,
     Event,
     RetrainingAsked,
     RetrainingDeclined,
@@ -188,6 +190,13 @@ def answered(ledger: Ledger, run: Run, promotion: Promotion) -> None:
     """Record what the night *run* made of what drift asked for, if that is why it ran."""
     outcome = RetrainingOutcome.PROMOTED if promotion.verdict.promote else RetrainingOutcome.KEPT
     end(ledger, run.project, run.run_id, outcome)
+
+
+def verdict_behind(ledger: Ledger, run: Run) -> str | None:
+    """The digest of the verdict that asked for the night *run*; ``None``: none did."""
+    answered = known(ledger, run.project).answered_by(run.run_id)
+    entry = None if answered is None else ledger.find(f"judged/{run.project}/{answered.ask.run_id}")
+    return record_digest(entry.event.verdict) if entry is not None and isinstance(entry.event, DriftJudged) else None
 
 
 def lost(ledger: Ledger, project: str, *, now: datetime, patience: timedelta) -> tuple[RetrainingAsked, ...]:

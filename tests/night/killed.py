@@ -20,9 +20,18 @@ IMPORTED = (
 
 def night(home: Path, production: Path, code: str, *, die_at: int | None) -> int:
     """Run the night in a child, to its end or to its *die_at*-th write; the child's exit status (-9: killed)."""
+    return _child(_night, home, production, code, die_at)
+
+
+def watch(home: Path, production: Path, code: str, *, die_at: int | None) -> int:
+    """The same for the watch of :mod:`tests.night.test_watch` under its strict policy."""
+    return _child(_watch, home, production, code, die_at)
+
+
+def _child(target: Callable[..., None], *given: object) -> int:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
-    child = context.Process(target=_night, args=(home, production, code, die_at))
+    child = context.Process(target=target, args=given)
     child.start()
     child.join()
     assert child.exitcode is not None
@@ -80,6 +89,15 @@ def _night(home: Path, production: Path, code: str, die_at: int | None) -> None:
     if die_at is not None:
         _die_at(die_at)
     Yard(home=home, production=production, code=code).night()
+
+
+def _watch(home: Path, production: Path, code: str, die_at: int | None) -> None:
+    from tests.night.test_watch import STRICTLY_WATCHED, watched
+    from tests.night.yard import Yard
+
+    if die_at is not None:
+        _die_at(die_at)
+    watched(Yard(home=home, production=production, code=code), STRICTLY_WATCHED)
 
 
 def _die_at(point: int) -> None:

@@ -1,9 +1,13 @@
 """The watch: the champion on matured days that came after it, judged under a policy, and asking once for a night."""
 
+import json
+import signal
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from include import steps
@@ -14,6 +18,7 @@ from include.core.events import (
     DataOpened,
     DriftJudged,
     LeaseTaken,
+    LineageEmitted,
     PolicyDeclared,
     ReferenceMade,
     RetrainingAsked,
@@ -22,15 +27,18 @@ from include.core.events import (
 from include.core.project import DriftPolicy, Project, Window
 from include.core.records import DriftState, Evaluation, LiveFigures, Run
 from include.ledger import lease
+from include.runtime.watch import run_watch
 from include.steps import retraining, watch
 from include.store import Store
+from tests.night import killed
 from tests.night.conftest import MakeYard
-from tests.night.yard import FLIGHTS, INSTANT, NOW, Yard
+from tests.night.yard import FLIGHTS, INSTANT, NOW, Yard, replaced
 
 #: Whatever happens is accepted; or nothing is.
 LENIENT = DriftPolicy(excess_loss=100.0, calibration_gap=100.0, days=20, minimum_days=20, psi=100.0)
 STRICT = replace(LENIENT, excess_loss=None, calibration_gap=1e-9)
-WATCHED = replace(FLIGHTS, window=Window(days=32, validation_days=3, holdout_days=4), drift=LENIENT)
+WATCHED = replace(FLIGHTS, window=Window(days=38, validation_days=3, holdout_days=4), drift=LENIENT)
+STRICTLY_WATCHED = replace(WATCHED, drift=STRICT)
 #: Four weeks after the night: 26 days have matured that it did not know.
 LATER = INSTANT + timedelta(days=28)
 
@@ -173,6 +181,11 @@ def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(tr
     assert asked is not None
     night = trained.night(strict, run_id="answer", instant=asked.instant)
     assert night.evaluation.holdout.last == date(2013, 6, 26)
+    verdict = '"name":"verdict/flight_delay"'
+    lineage = [event.event for event in trained.events(LineageEmitted) if isinstance(event, LineageEmitted)]
+    named = [json.loads(event) for event in lineage if verdict in event.replace(": ", ":")]
+    assert [event["job"]["name"] for event in named] == ["flight_delay.verdict", "flight_delay.snapshot"]
+    assert [one["name"] for one in named[1]["inputs"] if "verdict" in one["name"]] == ["verdict/flight_delay"]
     retraining.answered(ledger, night.run, night.promotion)
     assert not retraining.known(ledger, "flight_delay").waiting()
     much_later = watched(trained, strict, run_id="new", instant=LATER + timedelta(days=30))
@@ -181,6 +194,28 @@ def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(tr
     assert [type(event).__name__ for event in trained.events(RetrainingAsked, RetrainingDeclined)] == [
         "RetrainingAsked"
     ] * 2, "30 days after the last, the budget and the cooldown allow another"
+
+
+#: Moments, before and after a write, from one kill to the next: the many partitions first, then every few.
+STRIDES = (20, 150, 160, 120, 60, 30, 9, 2, 3, 4, 2, 3, 5, 2, 4, 3, 6, 2)
+
+
+def test_a_watch_that_is_killed_again_and_again_ends_like_one_that_is_not_and_asks_once(
+    trained: Yard, first_night: Path, tmp_path: Path, production: Path
+) -> None:
+    kills = 0
+    for stride in STRIDES:
+        status = killed.watch(trained.home, trained.production, trained.code, die_at=stride)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        kills += 1
+    assert kills > 7
+    judged = watched(trained, STRICTLY_WATCHED)
+    undisturbed = watched(Yard.built(tmp_path / "undisturbed", production, first_night), STRICTLY_WATCHED)
+    assert judged == undisturbed
+    assert len(verdicts(trained)) == len(trained.events(RetrainingAsked, RetrainingDeclined)) == 1
+    assert trained.unended() == []
 
 
 def test_a_verdict_on_a_champion_that_was_replaced_meanwhile_asks_for_nothing(trained: Yard) -> None:
@@ -194,6 +229,36 @@ def test_a_verdict_on_a_champion_that_was_replaced_meanwhile_asks_for_nothing(tr
     (declined,) = trained.events(RetrainingAsked, RetrainingDeclined)
     assert isinstance(declined, RetrainingDeclined)
     assert declined.reason == "version 2 is champion by now"
+
+
+def test_without_labels_inputs_that_moved_warn_and_ask_for_nothing(
+    trained: Yard, first_night: Path, tmp_path: Path, production: Path
+) -> None:
+    def without_outcome(file: Path) -> None:
+        table = pq.read_table(file, partitioning=None)
+        place = table.column_names.index("arrival_delay")
+        nulls = pa.nulls(table.num_rows, table.schema.field(place).type)
+        pq.write_table(table.set_column(place, table.schema.field(place), nulls), file)
+
+    june = [f"2013-06-{day:02}" for day in range(1, 29)]
+    silent = replaced(production, tmp_path / "silent", "flights", without_outcome, *june)
+    yard = Yard.built(tmp_path / "unlabelled", silent, first_night)
+    nervous = replace(STRICT, psi=1e-9, psi_factor=1.0)
+    judged = watched(yard, replace(WATCHED, drift=nervous))
+    assert [each.day for each in judged.figures] == [date(2013, 5, 30), date(2013, 5, 31)], "those that have labels"
+    assert judged.verdict.state is DriftState.WARNING
+    assert judged.verdict.reasons[-1].startswith("a human looks")
+    assert yard.events(RetrainingAsked, RetrainingDeclined) == []
+
+
+def test_the_command_line_watches_as_airflow_does(trained: Yard) -> None:
+    """In this process, by the settings alone."""
+    early = run_watch(trained.settings, WATCHED, run_id="early", instant=INSTANT, clock=lambda: NOW)
+    assert "Nothing to watch" in str(early.nothing)
+    done = run_watch(trained.settings, STRICTLY_WATCHED, run_id="by-hand", instant=LATER, clock=lambda: NOW)
+    assert done.judged == verdicts(trained)[-1]
+    assert isinstance(done.answer, RetrainingAsked)
+    assert done.answer.instant == LATER
 
 
 def test_a_lost_reference_is_made_again_the_same(trained: Yard) -> None:

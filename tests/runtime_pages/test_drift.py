@@ -254,6 +254,10 @@ def test_the_page_fits_and_is_complete_in_a_real_browser(
     assert reader.errors == []
 
 
+def test_the_same_profiles_make_the_same_report() -> None:
+    assert explain(profiles(0), profiles(60)) == explain(profiles(0), profiles(60))
+
+
 @pytest.mark.browser
 def test_the_report_draws_itself_and_asks_nobody_for_anything(people: People, url: str, browser: Browser) -> None:
     reader = Reader(browser=browser, url=url, token=people.token)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from include.core.events import DriftJudged
+    from include.ledger import Ledger
     from include.runtime.airflow.tasks import Night
+    from include.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ def _verdict(night: "Night", inputs: Mapping[str, Any]) -> str:
     from include.steps import watch
 
     digest = watch.verdict(night.platform, night.project, night.run, inputs["live"], now=datetime.now(UTC))
-    _tell(night)
+    tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
     return digest
 
 
@@ -40,19 +42,19 @@ STEPS: Mapping[str, Callable[["Night", Mapping[str, Any]], str]] = {
 }
 
 
-def _tell(night: "Night") -> None:
-    """Log the verdict; where inputs have begun to drift, ask a human to look."""
+def tell(settings: "Settings", ledger: "Ledger", project: str, run_id: str) -> None:
+    """Log the verdict of the watch *run_id*; where inputs have begun to drift, ask a human to look."""
     from include.core.records import DriftState
     from include.runtime.airflow import alerts
     from include.steps import watch
 
-    verdicts = watch.judged(night.platform.ledger, night.project.name)
-    own = next(each for each in verdicts if each.run_id == night.run.run_id)
+    verdicts = watch.judged(ledger, project)
+    own = next(each for each in verdicts if each.run_id == run_id)
     log.info("%s: %s", own.verdict.state.value, "; ".join(own.verdict.reasons))
     before = [each for each in verdicts[: verdicts.index(own)] if each.model_version == own.model_version]
     known = bool(before) and before[-1].verdict.state is DriftState.WARNING
     if own.verdict.state is DriftState.WARNING and not known:
-        alerts.send(night.settings, f"{own.project}: its inputs have drifted", _for_a_human(own))
+        alerts.send(settings, f"{project}: its inputs have drifted", _for_a_human(own))
 
 
 def _for_a_human(judged: "DriftJudged") -> str:
