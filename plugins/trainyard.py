@@ -38,6 +38,7 @@ class TrainyardPlugin(AirflowPlugin):
             for name, href, route in (
                 ("Data access", f"{ACCESS_PAGE}/runs/{{DAG_ID}}/{{RUN_ID}}", ACCESS_ROUTE),
                 ("Data validation", "/trainyard/reports/{DAG_ID}/{RUN_ID}", "trainyard_validation"),
+                ("Drift report", "/trainyard/drift-reports/{DAG_ID}/{RUN_ID}", "trainyard_drift_report"),
             )
             for destination in ("dag_run", "task_instance")
         ),

@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
+import httpx
 import psutil
 import pytest
 
@@ -142,6 +144,24 @@ def test_a_verdict_starts_one_night_at_its_own_instant_and_a_doubled_event_finds
     (doubled,) = house.runs().keys() - before - {started.run_id}
     house.found_nothing(doubled)
     assert len(house.events(RetrainingStarted)) == 1
+
+
+def test_the_page_and_the_reports_tab_are_for_who_is_signed_in(house: House) -> None:
+    url = house.airflow.url
+    judged = [event for event in house.events(stream=f"drift/{NAME}") if isinstance(event, DriftJudged)]
+    report = f"/trainyard/drift-reports/{WATCH}/{quote(judged[0].run_id.removeprefix('watch__'), safe='')}"
+    signed_in = {"Authorization": f"Bearer {house.dana.token()}"}
+    for path, told in (
+        ("/trainyard/pages/drift", NAME),
+        (f"/trainyard/pages/drift/{NAME}", "retraining promoted"),
+        (report, "<html"),
+    ):
+        assert httpx.get(f"{url}{path}", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+        answer = httpx.get(f"{url}{path}", headers=signed_in, trust_env=False)
+        assert answer.status_code == httpx.codes.OK
+        assert told in answer.text
+    nothing = httpx.get(f"{url}/trainyard/drift-reports/{TRAIN}/none", headers=signed_in, trust_env=False)
+    assert nothing.status_code == httpx.codes.NOT_FOUND
 
 
 def test_where_no_day_has_matured_since_the_watch_is_skipped_before_it_reads(house: House) -> None:
