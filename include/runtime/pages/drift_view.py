@@ -16,6 +16,7 @@ from include.core.records import (
     Shape,
 )
 from include.ledger import Ledger
+from include.monitoring.figures import LABEL, SCORE
 from include.registry import history
 from include.runtime.airflow.names import watch_dag_id_of
 from include.runtime.pages.drift_charts import Chart, Series, chart
@@ -64,9 +65,10 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """A column then and now. ``drift`` is ``None`` for score and label, which the verdict judges by other figures."""
+    """A column then and now. ``drift`` is ``None`` where it is not judged as an input; ``unjudged`` says why."""
 
     shape: Shape
+    unjudged: str
     drift: FeatureDrift | None
     bars: tuple[Bar, ...]
 
@@ -110,6 +112,8 @@ class View:
 
 #: The drawing of a small histogram.
 BARS_WIDTH, BARS_HEIGHT = 132, 46
+#: The part of a bin's width that stays free at each of its sides.
+_GAP = 0.08
 
 
 def summary_of(ledger: Ledger, project: str) -> Summary:
@@ -220,11 +224,19 @@ def _charts(verdicts: Sequence[DriftJudged], known: retraining.Known) -> tuple[C
 
 
 def _features(live: LiveFigures, inputs: Sequence[FeatureDrift]) -> tuple[Feature, ...]:
-    """Score and label, then the features, the one that moved furthest first."""
+    """Score and label, then the features, the one that moved furthest first, at last those of the calendar."""
     drifts = {each.feature: each for each in inputs}
-    order = {each.feature: place for place, each in enumerate(inputs)}
-    shapes = sorted(live.shapes, key=lambda shape: (order.get(shape.column, -1), shape.column))
-    return tuple(Feature(shape=shape, drift=drifts.get(shape.column), bars=_bars(shape)) for shape in shapes)
+    order = {SCORE: -2, LABEL: -1, **{each.feature: place for place, each in enumerate(inputs)}}
+    shapes = sorted(live.shapes, key=lambda shape: (order.get(shape.column, len(inputs)), shape.column))
+    return tuple(
+        Feature(
+            shape=shape,
+            unjudged="outcome" if shape.column in (SCORE, LABEL) else "not judged: it moves with the calendar",
+            drift=drifts.get(shape.column),
+            bars=_bars(shape),
+        )
+        for shape in shapes
+    )
 
 
 def _bars(shape: Shape) -> tuple[Bar, ...]:
@@ -232,8 +244,8 @@ def _bars(shape: Shape) -> tuple[Bar, ...]:
     step = BARS_WIDTH / len(shape.then)
     return tuple(
         Bar(
-            x=round(place * step, 1),
-            width=round(step, 1),
+            x=round(place * step + step * _GAP, 2),
+            width=round(step * (1 - 2 * _GAP), 2),
             then=round(then / top * BARS_HEIGHT, 1),
             now=round(now / top * BARS_HEIGHT, 1),
         )
