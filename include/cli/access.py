@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from include.runtime.authority_client import AuthorityClient, authority
 from include.settings import Settings
@@ -40,14 +40,14 @@ def list_(steward: Steward = None, project: Project = None, as_json: AsJson = Fa
     if as_json:
         _print_json({"requests": waiting, "grants": grants})
         return
-    table = Table("request", "project", "dataset", "columns", "asked by", "decided by", title="waiting")
+    table = Table(_whole("request"), "project", "dataset", "columns", "asked by", "decided by", title="waiting")
     for one in waiting:
         columns = str(len(one["columns"]))
         table.add_row(
             one["request_id"], one["project"], one["dataset"], columns, one["requester"], ", ".join(one["stewards"])
         )
     console.print(table)
-    held = Table("grant", "project", "dataset", "until", "by", "last use", title="in force")
+    held = Table(_whole("grant"), "project", "dataset", "until", "by", "last use", title="in force")
     for one in grants:
         last = f"{one['last_use_at'][:16]}Z" if one["last_use_at"] else "never"
         held.add_row(
@@ -142,6 +142,11 @@ def revoke(
 
 def _waiting_for(client: AuthorityClient) -> list[str]:
     return [asked["request_id"] for asked in client.requests() if client.user in asked["stewards"]]
+
+
+def _whole(title: str) -> Column:
+    """A column of ids, which are not broken however narrow the terminal is: they are copied."""
+    return Column(title, no_wrap=True, min_width=18)
 
 
 def _print_json(found: object) -> None:

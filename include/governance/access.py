@@ -171,7 +171,7 @@ class Access:
         adoptions = [self.adoption(dataset.dataset) for dataset in missing]
         stewards = sorted({steward for adoption in adoptions if adoption for steward in adoption.stewards})
         whom = ", ".join(stewards) or "the stewards that the contract's file names"
-        return f"Ask {whom} to adopt the contract and approve the request: `./trainyard approve`."
+        return f"Ask {whom} to adopt the contract and approve the request: `./trainyard access approve`."
 
 
 def _filed(decisions: Decisions, purpose: str, dataset: DatasetScope) -> str:

@@ -76,3 +76,16 @@ def desk(
     app = FastAPI()
     app.mount(MOUNT, pages.app)
     return Desk(house=built, people=people, app=app)
+
+
+def furnished(folder: Path) -> Desk:
+    """A desk with something of everything."""
+    made = desk(folder, names=(STEWARD, "ada", "bob"))
+    flights, _ = made.granted("flights", "weather", project="punctuality")
+    made.read(flights, rows=336_776)
+    made.granted("airports", project="punctuality", days=9)
+    made.granted("flights", window_days=30)
+    made.ask(made.house.scope("flights", "weather", "planes", "airports", project="flight_delay", window_days=121))
+    (denied,) = made.asked("flights", project="marketing")
+    made.house.authority.refuse(denied, user=STEWARD, reason="There is no basis for this. Leave tail numbers out.")
+    return made

@@ -17,7 +17,7 @@ from include.core.records import Treatment
 from include.governance.register import Register, Standing
 from tests.governance.conftest import STEWARD, House, build
 from tests.runtime_pages.conftest import DESK, PHONE, THEMES, Reader, fits, serving
-from tests.runtime_pages.house import MOUNT, Desk, desk
+from tests.runtime_pages.house import MOUNT, Desk, desk, furnished
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
@@ -248,19 +248,6 @@ def test_history_is_read_page_by_page(served: Desk) -> None:
 
 
 # ── in a real Chromium ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def furnished(folder: Path) -> Desk:
-    """A desk with something of everything."""
-    made = desk(folder, names=(STEWARD, "ada", "bob"))
-    flights, _ = made.granted("flights", "weather", project="punctuality")
-    made.read(flights, rows=336_776)
-    made.granted("airports", project="punctuality", days=9)
-    made.granted("flights", window_days=30)
-    made.ask(made.house.scope("flights", "weather", "planes", "airports", project="flight_delay", window_days=121))
-    (denied,) = made.asked("flights", project="marketing")
-    made.house.authority.refuse(denied, user=STEWARD, reason="There is no basis for this. Leave tail numbers out.")
-    return made
 
 
 @pytest.fixture(scope="module")
