@@ -104,6 +104,7 @@ def order(
     Raises:
         AccessDenied: no grant in force covers what the project reads.
         DeclarationError: the vault is none that others can reach.
+        TrainingError: as :func:`collect`.
     """
     from include.training import order as orders
 
@@ -113,6 +114,7 @@ def order(
     if not missing:
         return None
     try:
+        _stored(platform, drawn, missing)  # one that its trial cannot have would stop every process that is sent
         issued = platform.vault.issue(
             [drawn.binned, drawn.binned_validation],
             missing,
@@ -206,15 +208,8 @@ def _collected(platform: Platform, drawn: Shard) -> list[Trial]:
 
     recorded = trials.recorded(platform.ledger, _ids(drawn))
     missing = [trial_id for trial_id in _ids(drawn) if trial_id not in recorded]
-    found = {trial_id: data for trial_id in missing if (data := platform.vault.result(trial_id)) is not None}
-    checked: dict[str, Trial] = {}
-    for trial_id, data in found.items():
-        try:
-            checked[trial_id] = results.verified(drawn, trial_id, data)
-        except TrainingError:
-            platform.vault.refuse_result(trial_id, data)
-            raise
-    if lacking := [trial_id for trial_id in missing if trial_id not in found]:
+    checked = _stored(platform, drawn, missing)
+    if lacking := [trial_id for trial_id in missing if trial_id not in checked]:
         raise ShardUnfinished(
             "every trial of an ordered shard has a result when its process has ended",
             value=f"none of {', '.join(lacking)}",
@@ -223,10 +218,27 @@ def _collected(platform: Platform, drawn: Shard) -> list[Trial]:
     try:
         ended = results.halved(drawn, {**recorded, **checked})
     except TrainingError:
-        for trial_id, data in found.items():
-            platform.vault.refuse_result(trial_id, data)
+        for trial_id, trial in checked.items():
+            platform.vault.refuse_result(trial_id, encode(trial))
         raise
     return [checked[trial_id] for trial_id in ended if trial_id in checked]
+
+
+def _stored(platform: Platform, drawn: Shard, trial_ids: list[str]) -> dict[str, Trial]:
+    """The results that a process elsewhere has written so far, each verified; the first that is not is set aside."""
+    from include.training import results
+
+    checked: dict[str, Trial] = {}
+    for trial_id in trial_ids:
+        data = platform.vault.result(trial_id)
+        if data is None:
+            continue
+        try:
+            checked[trial_id] = results.verified(drawn, trial_id, data)
+        except TrainingError:
+            platform.vault.refuse_result(trial_id, data)
+            raise
+    return checked
 
 
 def _finish(

@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
     DONE = 0
     REFUSED = 64  # the order is not the recorded one, has expired, or was made for other code
-    ALTERED = 65  # an input is not what its digest says
+    ALTERED = 65  # an input is not what its digest says, or a stored result not that of its trial
     UNREACHABLE = 69  # the store stayed out of reach
     TERMINATED = 143  # SIGTERM: what is stored is kept
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
         return _failed(Exit.REFUSED, error)
     except StoreUnavailable as error:
         return _failed(Exit.UNREACHABLE, error)
-    except StoreError as error:
+    except (StoreError, TrainingError) as error:
         return _failed(Exit.ALTERED, error)
     return Exit.DONE
 
