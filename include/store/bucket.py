@@ -43,6 +43,8 @@ class Bucket(Remote):
     Credentials and the endpoint are those of the process (the ``AWS_`` variables, a profile, the machine's role).
     """
 
+    unasked_bytes = 1 << 20  # the condition of a write asks
+
     def __init__(self, url: str) -> None:
         super().__init__(url, **_OPTIONS)
         self._files.retries = 1  # botocore retries by itself

@@ -17,11 +17,14 @@ _ABANDONED_SECONDS = 24 * 3600
 class Folder:
     """A local folder. A file is written aside, forced to disk, made read-only and renamed into place.
 
-    What lies aside belongs to a writer that works, or was killed: the next writer clears what is a day old.
+    What lies aside belongs to a writer that works, or was killed: the next writer clears what is a day old. One that is
+    not *durable*, a cache, forces nothing to disk: what is read is verified.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    unasked_bytes = -1
+
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self._root, self._durable = root, durable
         self._incoming = root / "incoming"
         self.shown = str(root)
 
@@ -53,7 +56,7 @@ class Folder:
                     hashed.update(chunk)
                     file.write(chunk)
                 file.flush()
-                os.fsync(file.fileno())
+                self._force(file.fileno())
             if f"sha256:{hashed.hexdigest()}" != digest:
                 raise altered(origin, digest)
             self._shelve(aside, digest)
@@ -68,7 +71,7 @@ class Folder:
         try:
             write(aside)
             with aside.open("rb") as file:
-                os.fsync(file.fileno())
+                self._force(file.fileno())
                 digest = digest_of_file(file)
             self._make_folders(self.place(digest).parent)
             self._shelve(aside, digest)
@@ -90,23 +93,26 @@ class Folder:
         place = self.place(digest)
         aside.chmod(0o440)  # artifacts may hold personal data: never readable by all
         aside.replace(place)
-        _force_to_disk(place.parent)
+        self._force_folder(place.parent)
 
     def _make_folders(self, folder: Path) -> None:
         """The root's parent must be there: a disk that is not mounted is no empty store."""
         for each in (self._root, self._incoming, folder.parent, folder):
             if not each.is_dir():
                 each.mkdir(exist_ok=True)
-                _force_to_disk(each.parent)
+                self._force_folder(each.parent)
         for leftover in self._incoming.iterdir():  # of writers that were killed
             with contextlib.suppress(FileNotFoundError):
                 if leftover.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                     leftover.unlink()
 
+    def _force(self, handle: int) -> None:
+        if self._durable:
+            os.fsync(handle)
 
-def _force_to_disk(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    def _force_folder(self, folder: Path) -> None:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            self._force(handle)
+        finally:
+            os.close(handle)

@@ -17,6 +17,8 @@ ATOMIC_PROTOCOLS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss
 class Remote:
     """An object store."""
 
+    unasked_bytes = -1
+
     def __init__(self, url: str, **options: object) -> None:
         from fsspec.core import url_to_fs  # deferred: a tenth of a second that local stores need not pay
 

@@ -17,6 +17,8 @@ class Shelf(Protocol):
     """Where bytes lie. Everything may raise OSError; reading what is not there raises FileNotFoundError."""
 
     shown: str
+    #: So few bytes are written without asking :meth:`holds` first.
+    unasked_bytes: int
 
     def holds(self, digest: str) -> bool:
         """Whether the right bytes lie there already."""

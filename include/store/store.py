@@ -33,14 +33,17 @@ class Store:
             StoreError: no such kind of store.
         """
         self._shelf = _shelf(os.fspath(url))
-        self._cache = None if cache is None else Folder(cache)
+        self._cache = None if cache is None else Folder(cache, durable=False)
 
     def put(self, data: bytes) -> str:
         """Keep *data*; its digest. Keeping the same bytes again changes nothing, unless what lay there was altered."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         with reachable(self._shelf.shown):
-            if not self._shelf.holds(digest):
+            if len(data) <= self._shelf.unasked_bytes or not self._shelf.holds(digest):
                 self._shelf.write(digest, data)
+        if self._cache is not None and not isinstance(self._shelf, Folder):
+            with reachable(f"the cache {self._cache.shown}"):  # what is kept is soon read
+                self._cache.write(digest, data)
         return digest
 
     def put_file(self, path: Path) -> str:
