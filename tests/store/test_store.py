@@ -108,7 +108,10 @@ def test_only_digests_name_artifacts(store: Store, digest: str) -> None:
 
 
 def alter(store: Store, digest: str, data: bytes) -> None:
+    """Alter what the store keeps; what another machine's cache holds of it is not at hand."""
     shelf = store._shelf
+    if store._cache is not None:
+        store._cache.place(digest).unlink(missing_ok=True)
     if isinstance(shelf, Bucket):
         buckets.client().put_object(Bucket=shelf._bucket, Key=shelf._key(digest), Body=data)
     elif isinstance(shelf, Folder):
