@@ -24,6 +24,10 @@ RUN dpkg --status ${PACKAGES} >/dev/null 2>&1 \
     || (apt-get update -qq \
         && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${PACKAGES} >/dev/null \
         && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin)
+# Where the node's container runtime brings NVIDIA's driver (the CUDA variant in docs/ops.md), OpenCL finds it by this
+# file; without the driver it is passed over.
+RUN mkdir -p /etc/OpenCL/vendors && echo libnvidia-opencl.so.1 >/etc/OpenCL/vendors/nvidia.icd
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=build /opt/trainyard /opt/trainyard
 # The root is read-only in a pod and /tmp is its only writable folder: compiled OpenCL kernels are cached there.
 ENV PATH=/opt/trainyard/venv/bin:/usr/local/bin:/usr/bin:/bin \

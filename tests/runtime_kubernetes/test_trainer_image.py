@@ -1,0 +1,178 @@
+"""The trainer's image, run as training pods run it: what it holds, and that it trains on an accelerator's path."""
+
+import json
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from packaging.markers import default_environment
+
+from include import steps
+from include.core.events import PodEnded, TrialRecorded
+from include.core.project import Compute, Project
+from include.core.records import Plan, Run, Trial, TrialState
+from include.data.landing import land_flights
+from include.runtime.kubernetes.diagnosis import Outcome
+from include.runtime.kubernetes.request import PodRequest, pod_manifest
+from include.runtime.kubernetes.shards import ShardInPods
+from tests.night.yard import FLIGHTS, INSTANT, Yard, template
+from tests.runtime_kubernetes.world import SMALL, Attended, Namespace, request_in
+from tests.test_requirements import versions
+
+#: Says what the image holds, and what the pod may do to it.
+INSIDE = """
+import importlib.metadata, json, os, pathlib
+here = pathlib.Path("/opt/trainyard/include")
+try:
+    pathlib.Path("/opt/trainyard/altered").touch()
+    writable = True
+except OSError:
+    writable = False
+print(json.dumps({
+    "packages": {each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()},
+    "rooms": sorted(path.name for path in here.iterdir() if path.name != "__pycache__"),
+    "data": sorted(path.name for path in (here / "data").glob("*.py")),
+    "user": os.getuid(), "writable": writable,
+}))
+"""
+
+GPU_FLIGHTS = replace(
+    FLIGHTS,
+    search=replace(
+        FLIGHTS.search,
+        trials=2,
+        shards=1,
+        rungs=(5, 10),
+        fixed={**FLIGHTS.search.fixed, "device_type": "gpu", "gpu_use_dp": True},
+    ),
+    operations=replace(
+        FLIGHTS.operations,
+        compute=Compute(accelerators=1, memory_mib=1536, ephemeral_storage_mib=512, maximum_minutes=10),
+    ),
+)
+
+
+def asked(namespace: Namespace, trainer_image: str) -> PodRequest:
+    request = request_in(namespace.name, "", image=trainer_image, compute=replace(SMALL, memory_mib=256))
+    return replace(request, command=("python", "-c", INSIDE))
+
+
+def test_the_image_holds_what_trains_a_shard_at_the_platforms_versions_and_nothing_else(
+    namespace: Namespace, trainer_image: str
+) -> None:
+    attended = Attended(request=asked(namespace, trainer_image)).start().ended()
+
+    assert attended.last.outcome is Outcome.DONE, (attended.last, attended.lines)
+    inside = json.loads(attended.lines[-1])
+    pinned = versions("requirements.txt", {**default_environment()})
+    assert inside["packages"] == {name: pinned[name] for name in ("lightgbm", "narwhals", "numpy", "scipy")}
+    assert inside["rooms"] == ["__init__.py", "__main__.py", "core", "data", "training"]
+    assert inside["data"] == ["__init__.py", "losses.py"]  # nothing that reads data
+    assert (inside["user"], inside["writable"]) == (65532, False)
+
+
+def test_the_image_itself_names_a_user_that_is_not_root(namespace: Namespace, trainer_image: str) -> None:
+    """The node refuses to start it otherwise: nothing else names a user here."""
+    manifest = pod_manifest(asked(namespace, trainer_image), 0, now=datetime.now(UTC))
+    name = manifest["metadata"]["name"]
+    for key in ("runAsUser", "runAsGroup", "fsGroup"):
+        del manifest["spec"]["securityContext"][key]
+    manifest["spec"]["volumes"][0] = {"name": "order", "emptyDir": {}}  # it is not asked to train
+
+    namespace.apply(manifest)
+    namespace.kubectl(
+        "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "-n", namespace.name, "--timeout=60s"
+    )
+
+    assert json.loads(namespace.kubectl("logs", name, "-n", namespace.name))["user"] == 65532
+
+
+def planned(yard: Yard, project: Project, *, run_id: str) -> tuple[Run, str]:
+    """A night up to its plan."""
+    now = datetime.now(UTC)
+    run = steps.begin(yard.platform, project, run_id=run_id, instant=INSTANT, now=now)
+    digests: dict[str, str] = {}
+    for name in ("snapshot", "validate", "features", "plan"):
+        digests[name] = yard.step(name, project, run, digests, now=now)
+    return run, digests["plan"]
+
+
+@pytest.fixture(scope="module")
+def yards(
+    tmp_path_factory: pytest.TempPathFactory, s3_bucket: str, namespace: Namespace, trainer_image: str
+) -> tuple[Yard, Yard]:
+    """Two deployments that share nothing but their keys and the production data, their vaults in the object store."""
+    folder = tmp_path_factory.mktemp("accelerator")
+    land_flights(folder / "production")
+    new_home = template(folder / "template")
+
+    def made(name: str) -> Yard:
+        yard = Yard.built(folder / name, folder / "production", new_home)
+        yard.settings = replace(
+            yard.settings,
+            vault=f"{s3_bucket}/{uuid.uuid4().hex}",
+            namespace=namespace.name,
+            trainer_image=trainer_image,
+        )
+        yard.grant(GPU_FLIGHTS, now=datetime.now(UTC))
+        return yard
+
+    return made("first"), made("second")
+
+
+def begun(yard: Yard) -> tuple[ShardInPods, Attended]:
+    """The only shard of a night on the accelerator, whose pod is attended from here on.
+
+    Pods are found by project, run and shard: deployments that share a namespace must not share the ids of runs.
+    """
+    run, plan = planned(yard, GPU_FLIGHTS, run_id=f"night of {yard.home.name}")
+    shard = ShardInPods(
+        settings=yard.settings, platform=yard.platform, project=GPU_FLIGHTS, run=run, plan=plan, shard=0
+    )
+    request = shard.begin()
+    assert isinstance(request, PodRequest)
+    return shard, Attended(request=request, placed=True).start()
+
+
+def recorded(yard: Yard) -> list[Trial]:
+    return [event.trial for event in yard.events(TrialRecorded) if isinstance(event, TrialRecorded)]
+
+
+def test_two_pods_train_on_the_accelerators_path_to_one_digest_which_is_not_the_processors(
+    yards: tuple[Yard, Yard],
+) -> None:
+    """Kernels are compiled and cached under a read-only root. Where OpenCL has no device, LightGBM refuses trials."""
+    shards = [begun(yard) for yard in yards]
+
+    try:
+        for _, attended in shards:
+            ending = attended.ended(seconds=400).last
+            assert ending.outcome is Outcome.DONE, (ending, attended.lines)
+        digests = [shard.finish(attended.request, attended.endings) for shard, attended in shards]
+    finally:
+        for shard, _ in shards:
+            steps.end(shard.platform, shard.run)
+    assert digests[0] == digests[1]
+    first, second = (recorded(yard) for yard in yards)
+    assert first == second
+    assert {trial.params["device_type"] for trial in first} == {"gpu"}
+    assert TrialState.FAILED not in {trial.state for trial in first}
+    (ended,) = yards[0].events(PodEnded)
+    assert isinstance(ended, PodEnded)
+    assert ended.node == "n2"
+    assert ended.image_digest
+    assert ended.image_digest.startswith("sha256:")
+
+
+def test_the_device_is_part_of_what_a_trial_is(yards: tuple[Yard, Yard]) -> None:
+    processor = replace(GPU_FLIGHTS, search=replace(GPU_FLIGHTS.search, fixed=FLIGHTS.search.fixed))
+
+    def trial_ids(project: Project, run_id: str) -> set[str]:
+        run, plan = planned(yards[0], project, run_id=run_id)
+        steps.end(yards[0].platform, run)
+        return {trial.trial_id for trial in yards[0].platform.load(Plan, plan).trials}
+
+    on_gpu, on_cpu = trial_ids(GPU_FLIGHTS, "on gpu"), trial_ids(processor, "on cpu")
+    assert len(on_gpu) == len(on_cpu) == 2
+    assert not on_gpu & on_cpu
