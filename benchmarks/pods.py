@@ -75,7 +75,7 @@ async def lines(cluster: Cluster, pod: str) -> list[tuple[datetime, str]]:
         text = await api.read_namespaced_pod_log(pod, cluster.namespace, container=CONTAINER, timestamps=True)
     except ApiException:  # the container has not started, or the pod is gone
         return []
-    found = (line.partition(" ") for line in text.splitlines())
+    found = (line.partition(" ") for line in (text or "").splitlines())
     return [(datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00"), words) for stamp, _, words in found]
 
 
