@@ -288,9 +288,10 @@ def ask(platform: Platform, project: Project, run: Run, verdict: DriftJudged) ->
 def _days(policy: DriftPolicy, project: Project, since: Days, last: date) -> Days:
     """What is scored: the days to cover, those that are judged with them, and the weeks that tell what is usual.
 
-    No further back than a night's window reaches: the snapshot holds no more.
+    Each week of the baseline is held against as many before it. No further back than a night's window reaches: the
+    snapshot holds no more.
     """
-    back = max(policy.days, (policy.baseline_weeks + 1) * _WEEK)
+    back = max(policy.days, (2 * policy.baseline_weeks + 1) * _WEEK)
     first = min(since.first, last - (back - 1) * DAY)
     return Days(first=max(first, window_days(project.window, last).first), last=last)
 

@@ -37,7 +37,7 @@ from tests.night.yard import FLIGHTS, INSTANT, NOW, Yard, replaced
 #: Whatever happens is accepted; or nothing is.
 LENIENT = DriftPolicy(excess_loss=100.0, calibration_gap=100.0, days=20, minimum_days=20, psi=100.0)
 STRICT = replace(LENIENT, excess_loss=None, calibration_gap=1e-9)
-WATCHED = replace(FLIGHTS, window=Window(days=38, validation_days=3, holdout_days=4), drift=LENIENT)
+WATCHED = replace(FLIGHTS, window=Window(days=66, validation_days=3, holdout_days=4), drift=LENIENT)
 STRICTLY_WATCHED = replace(WATCHED, drift=STRICT)
 #: Four weeks after the night: 26 days have matured that it did not know.
 LATER = INSTANT + timedelta(days=28)
