@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from include.cli import access, contract, lineage, night, scaffold, service, status, watch
+from include.cli import access, contract, demo, lineage, night, scaffold, service, status, watch
 from include.core.errors import TrainyardError
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build, train and retrain models on production data, with data stewards in the loop and an audit trail.",
 )
-for module in (service, status, night, watch, lineage, scaffold, contract, access):
+for module in (demo, service, status, night, watch, lineage, scaffold, contract, access):
     module.add_to(app)
 
 

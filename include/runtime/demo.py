@@ -1,9 +1,12 @@
-"""The demonstration: a training night on real flights through a real Airflow, from an empty folder to a champion."""
+"""The demonstration, on real flights through a real Airflow: from an empty folder to a champion that is retrained.
+
+A training night; then the watch over the days that followed it, until a verdict asks for a retraining; then that.
+"""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from include import steps
 from include.core.errors import TrainyardError
@@ -12,15 +15,22 @@ from include.core.records import Evaluation, Promotion, Run
 from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.airflow.client import FINISHED, Client
-from include.runtime.airflow.names import dag_id_of
+from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
 from include.runtime.airflow.process import RunningAirflow
 from include.runtime.authority_client import authority
 from include.runtime.local import Night, open_platform
+from include.runtime.projects import load_project
+from include.runtime.watch import Watched, watched
 from include.settings import Settings
+from include.steps import retraining, watch
 
 PROJECT = "flight_delay"
+TRAINING, WATCH = dag_id_of(PROJECT), watch_dag_id_of(PROJECT)
 #: A night with a full window before it and four months of recorded days after it.
 INSTANT = datetime(2013, 9, 1, 4, tzinfo=UTC)
+#: The demo looks back on this many days at a time, as a watch that had waited for them, until the recorded year ends.
+LOOK_BACK = timedelta(days=14)
+YEAR_END = datetime(2013, 12, 31, 4, tzinfo=UTC)
 STEWARD, DATA_SCIENTIST = "steward", "dana"
 
 _DAG_SECONDS = 120
@@ -33,7 +43,7 @@ Tell = Callable[[str], None]
 
 
 class DemoFailed(TrainyardError):
-    """The demo's night did not succeed."""
+    """A run of the demo did not succeed."""
 
 
 def prepare(settings: Settings, on_day: Callable[[int, int], None]) -> None:
@@ -56,7 +66,15 @@ def adopt(settings: Settings, tell: Tell) -> None:
 
 def start_night(airflow: RunningAirflow) -> str:
     """Trigger the night, or take up the one that an interrupted demo left; its run id."""
-    dag_id = dag_id_of(PROJECT)
+    return _start(airflow, TRAINING, INSTANT)
+
+
+def start_watch(airflow: RunningAirflow, instant: datetime) -> str:
+    """Trigger the watch at *instant*, or take up one that an interrupted demo left; its run id."""
+    return _start(airflow, WATCH, instant)
+
+
+def _start(airflow: RunningAirflow, dag_id: str, instant: datetime) -> str:
     with airflow.client(DATA_SCIENTIST) as client:
         _await_dag(client, dag_id)
         runs = client.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-start_date&limit=50")["dag_runs"]
@@ -64,7 +82,7 @@ def start_night(airflow: RunningAirflow) -> str:
         running = [run["dag_run_id"] for run in ours if run["state"] not in FINISHED]
         if running:
             return str(running[0])
-        return client.trigger(dag_id, instant=INSTANT, run_id=f"demo__{INSTANT:%Y-%m-%dT%H:%M}__{len(ours) + 1}")
+        return client.trigger(dag_id, instant=instant, run_id=f"demo__{instant:%Y-%m-%dT%H:%M}__{len(ours) + 1}")
 
 
 def open_requests(settings: Settings) -> tuple[str, ...]:
@@ -99,9 +117,8 @@ class Progress:
     waiting: bool
 
 
-def progress(airflow: RunningAirflow, run_id: str) -> Progress:
-    """Look at the night once: the states of its tasks, mapped ones as ``train[0]``."""
-    dag_id = dag_id_of(PROJECT)
+def progress(airflow: RunningAirflow, dag_id: str, run_id: str) -> Progress:
+    """Look at the run once: the states of its tasks, mapped ones as ``train[0]``."""
     with airflow.client(DATA_SCIENTIST) as client:
         found = client.tasks(dag_id, run_id)
         tasks = {
@@ -111,9 +128,8 @@ def progress(airflow: RunningAirflow, run_id: str) -> Progress:
         return Progress(state=client.run_state(dag_id, run_id), tasks=tasks, waiting=tasks.get("gate") == "deferred")
 
 
-def failure(airflow: RunningAirflow, run_id: str) -> DemoFailed:
+def failure(airflow: RunningAirflow, dag_id: str, run_id: str) -> DemoFailed:
     """What went wrong, with the last lines that the task wrote that failed first."""
-    dag_id = dag_id_of(PROJECT)
     value = f"{run_id} failed"
     with airflow.client(DATA_SCIENTIST) as client:
         failed = next((task for task in client.tasks(dag_id, run_id) if task.state == "failed"), None)
@@ -121,9 +137,9 @@ def failure(airflow: RunningAirflow, run_id: str) -> DemoFailed:
             log = client.log(dag_id, run_id, failed.task_id, map_index=failed.map_index, try_number=failed.try_number)
             value = f"{failed.task_id} failed in {run_id}, and said last:\n{last_words(log)}\n"
     return DemoFailed(
-        "the demo's night succeeds",
+        "the runs of the demo succeed",
         value=value,
-        remedy=f"Look at {airflow.url}/dags/{dag_id}/runs/{run_id}; the next `./trainyard demo` starts another night.",
+        remedy=f"Look at {airflow.url}/dags/{dag_id}/runs/{run_id}; the next `./trainyard demo` starts another run.",
     )
 
 
@@ -148,6 +164,44 @@ def outcome(settings: Settings, run_id: str) -> Night:
         evaluation=platform.load(Evaluation, digests["evaluate"]),
         promotion=platform.load(Promotion, digests["promote"]),
     )
+
+
+def looks(settings: Settings) -> Iterator[datetime]:
+    """The instants at which the demo watches, from the first that has something to judge; asked anew after each."""
+    platform, project = open_platform(settings), load_project(PROJECT, settings.projects)
+    instant = INSTANT + LOOK_BACK
+    while instant <= YEAR_END:
+        if not isinstance(watch.due(platform, project, run_id="", instant=instant), str):
+            yield instant
+        instant += LOOK_BACK
+
+
+def verdict(settings: Settings, run_id: str) -> Watched:
+    """What the watch *run_id* (Airflow's id) came to, from the ledger."""
+    return watched(open_platform(settings).ledger, PROJECT, run_of(WATCH, run_id))
+
+
+def in_flight(settings: Settings) -> retraining.Retraining | None:
+    """The retraining that drift asked for and that has not ended, if there is one."""
+    known = retraining.known(open_platform(settings).ledger, PROJECT)
+    return next((each for each in known.retrainings if each.in_flight), None)
+
+
+def retraining_night(settings: Settings) -> str:
+    """The id of the night that Airflow starts for the ask in flight; waits for it.
+
+    Raises:
+        DemoFailed: it did not start, though what Airflow loses is started again after some minutes.
+    """
+    deadline = time.monotonic() + _NIGHT_SECONDS
+    while (flying := in_flight(settings)) is not None and flying.started is None:
+        if time.monotonic() > deadline:
+            raise DemoFailed(
+                "a night answers what drift asks for", value=flying.ask.ask_id, remedy="Look at the DAG `stewardship`."
+            )
+        time.sleep(_POLL_SECONDS)
+    known = retraining.known(open_platform(settings).ledger, PROJECT)
+    return str(known.retrainings[-1].started)
 
 
 def _await_dag(client: Client, dag_id: str) -> None:

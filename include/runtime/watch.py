@@ -9,6 +9,7 @@ from include.core.errors import DeclarationError
 from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome
+from include.ledger import Ledger
 from include.runtime.local import Night, Progress, open_platform, run_night, utc_now
 from include.settings import Settings
 from include.steps import retraining, watch
@@ -59,11 +60,17 @@ def run_watch(
         on_step(name, None)
         digest = step(digest)
         on_step(name, digest)
-    judged = next(each for each in watch.judged(platform.ledger, project.name) if each.run_id == run_id)
-    known = retraining.known(platform.ledger, project.name)
+    return watched(platform.ledger, project.name, run_id)
+
+
+def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
+    """What the watch *run_id* came to, as recorded."""
+    judged = next((each for each in watch.judged(ledger, project) if each.run_id == run_id), None)
+    known = retraining.known(ledger, project)
     answers: list[RetrainingAsked | RetrainingDeclined] = [each.ask for each in known.retrainings]
     answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)
-    return Watched(run_id=run_id, judged=judged, answer=answer)
+    nothing = "Nothing was judged" if judged is None else None
+    return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing)
 
 
 def retrain(

@@ -13,7 +13,7 @@ COMMAND = """
 import sys, time
 import typer
 from include.cli import __main__ as command
-from include.cli.service import _ended_by_sigterm
+from include.cli.demo import _ended_by_sigterm
 
 app = typer.Typer()
 

@@ -1,0 +1,210 @@
+"""``demo``: the whole chain on real flights, from an empty folder to a champion that drift had retrained."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from include.cli.night import show
+from include.cli.service import Port, land
+from include.core.events import RetrainingAsked
+from include.runtime.airflow.names import access_path
+from include.runtime.lineage import deliver
+from include.settings import Placement, Settings, without_password
+
+if TYPE_CHECKING:
+    from include.runtime.airflow.process import RunningAirflow
+    from include.runtime.watch import Watched
+
+console = Console()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(demo)
+
+
+def demo(
+    port: Port = 8080,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Train in pods, in the cluster that KUBECONFIG names.")
+    ] = False,
+) -> None:
+    """Train on real flights through Airflow, watch the days that follow, and retrain when they ask for it.
+
+    Running it again resumes.
+    """
+    from include.runtime import demo as demonstration
+    from include.runtime.airflow import process
+
+    settings = Settings.from_environment()
+    if kubernetes:
+        settings = replace(settings, placement=Placement.KUBERNETES)
+    attended = sys.stdin.isatty() and sys.stdout.isatty()
+    land(settings)
+    with _ended_by_sigterm(), process.running(settings, port=port, progress=console.print) as airflow:
+        demonstration.adopt(settings, console.print)
+        chain = _Chain(settings, airflow, attended=attended)
+        if demonstration.in_flight(settings) is None:
+            chain.train()
+            chain.watch()
+        chain.retrain()
+        delivered = deliver(settings)
+        console.print(f"\nlineage: {delivered} events delivered to {without_password(settings.lineage)}")
+        console.print(f"         ./trainyard lineage {demonstration.PROJECT} --svg lineage.svg draws it")
+        console.print(f"models:  .venv/bin/mlflow ui --backend-store-uri {without_password(settings.mlflow)}")
+        if attended:
+            console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
+            while process.attach(settings) is not None:
+                time.sleep(1)
+            console.print("Airflow was stopped.")
+
+
+class _Chain:
+    """The links of the demo, one after the other, told as they happen."""
+
+    def __init__(self, settings: Settings, airflow: "RunningAirflow", *, attended: bool) -> None:
+        self._settings, self._airflow, self._attended = settings, airflow, attended
+
+    def train(self) -> None:
+        """The training night, with its steward."""
+        from include.runtime import demo as demonstration
+
+        run_id = demonstration.start_night(self._airflow)
+        self._follow("night", demonstration.TRAINING, run_id)
+        show(demonstration.outcome(self._settings, run_id))
+
+    def watch(self) -> None:
+        """The champion on the days that followed, until a verdict asks for a retraining or the recorded year ends."""
+        from include.runtime import demo as demonstration
+
+        instant = None
+        for instant in demonstration.looks(self._settings):
+            run_id = demonstration.start_watch(self._airflow, instant)
+            self._follow("watch", demonstration.WATCH, run_id)
+            watched = demonstration.verdict(self._settings, run_id)
+            _show_verdict(watched)
+            if isinstance(watched.answer, RetrainingAsked):
+                return
+        if instant is None:
+            console.print("\nnothing to watch: the champion was judged on every recorded day that follows it")
+
+    def retrain(self) -> None:
+        """The training night that drift asked for, if it did."""
+        from include.runtime import demo as demonstration
+
+        flying = demonstration.in_flight(self._settings)
+        if flying is None:
+            console.print("no verdict asks for a retraining under the declared policy: the champion stays")
+            return
+        console.print(
+            f"\nthe ledger asks for one retraining as of {flying.ask.instant:%Y-%m-%d %H:%M}Z ({flying.ask.ask_id}); "
+            "Airflow's asset event starts it",
+            soft_wrap=True,
+        )
+        run_id = demonstration.retraining_night(self._settings)
+        self._follow("retraining", demonstration.TRAINING, run_id)
+        show(demonstration.outcome(self._settings, run_id))
+
+    def _follow(self, what: str, dag_id: str, run_id: str) -> None:
+        """Tell what the run does until it ends; at its gate, ask for the steward or act as the demo's.
+
+        Raises:
+            DemoFailed: the run failed.
+        """
+        from include.runtime import demo as demonstration
+
+        console.print(f"{what} [bold]{run_id}[/bold]: {self._airflow.url}/dags/{dag_id}/runs/{run_id}", soft_wrap=True)
+        told: dict[str, str] = {}
+        asked = False
+        with console.status(f"starting the {what}") as spinner:
+            while True:
+                seen = demonstration.progress(self._airflow, dag_id, run_id)
+                for task, state in seen.tasks.items():
+                    if told.get(task) != state and state in {"success", "failed", "up_for_retry"}:
+                        mark = "[green]✓[/green]" if state == "success" else "[red]✗[/red]"
+                        spinner.console.print(f"  {mark} {task}: {state}")
+                    told[task] = state
+                running = [task for task, state in seen.tasks.items() if state in {"running", "deferred"}]
+                spinner.update(", ".join(running) or seen.state)
+                if seen.state == "success":
+                    return
+                if seen.state == "failed":
+                    raise demonstration.failure(self._airflow, dag_id, run_id)
+                if seen.waiting and not asked and demonstration.open_requests(self._settings):
+                    asked = True
+                    self._ask(access_path(dag_id, run_id))
+                if seen.waiting:
+                    for refusal in demonstration.refusals(self._settings, run_id):
+                        if refusal not in told:
+                            told[refusal] = refusal
+                            spinner.console.print(f"  [red]✗[/red] {refusal}")
+                time.sleep(0.5)
+
+    def _ask(self, page: str) -> None:
+        from include.runtime import demo as demonstration
+
+        settings = self._settings
+        if not self._attended:
+            console.print(
+                "no terminal: approving as the demo's steward, through the authority's API; recorded as any other"
+            )
+            demonstration.approve(settings, console.print)
+            return
+        console.print(f"the gate waits for a data steward: [bold]{self._airflow.url}{page}[/bold]", soft_wrap=True)
+        console.print("or by `./trainyard access approve --as steward` in another terminal;")
+        console.print(f"[bold]a[/bold] and Enter here approves as the demo's steward. {_who(settings)}")
+
+        def listen() -> None:
+            for line in sys.stdin:
+                if line.strip().lower() == "a" and demonstration.open_requests(settings):
+                    demonstration.approve(settings, console.print)
+                    return
+
+        threading.Thread(target=listen, daemon=True).start()
+
+
+def _show_verdict(watched: "Watched") -> None:
+    """A verdict in a few lines: which days, which figures, why."""
+    if watched.judged is None:
+        console.print(f"  {watched.nothing}", soft_wrap=True, markup=False)
+        return
+    judged, verdict = watched.judged, watched.judged.verdict
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:+.4f}" for name, value in verdict.figures.items())
+    console.print(
+        f"  version {judged.model_version} on {judged.days.first} to {judged.days.last}: "
+        f"[bold]{verdict.state.value}[/bold]; {figures}",
+        soft_wrap=True,
+    )
+    for reason in verdict.reasons:
+        console.print(f"  · {reason}", soft_wrap=True, markup=False)
+    if watched.answer is not None and not isinstance(watched.answer, RetrainingAsked):
+        console.print(f"  no retraining: {watched.answer.reason}", soft_wrap=True, markup=False)
+
+
+def _who(settings: Settings) -> str:
+    from include.runtime.airflow.environment import passwords_file
+
+    people = "steward (data steward), dana (data scientist), olly (ops) or ada (admin)"
+    return f"sign in as {people}; their passwords are in {passwords_file(settings)}"
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the block like Ctrl-C, so that what it started ends with it; the status is then 143."""
+
+    def unwind(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
