@@ -212,10 +212,13 @@ def overloaded() -> Iterator[str]:
     """A server that has no time."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # a client that asks before it sends a body is told to go on
+
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(503)
             self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
             self.end_headers()
 
         do_GET = do_PUT = do_HEAD = answer  # noqa: N815  # the names that the library calls
