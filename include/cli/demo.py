@@ -102,7 +102,15 @@ class _Chain:
 
         flying = demonstration.in_flight(self._settings)
         if flying is None:
-            console.print("no verdict asks for a retraining under the declared policy: the champion stays")
+            last = demonstration.last_retraining(self._settings)
+            if last is None:
+                console.print("no verdict asks for a retraining under the declared policy: the champion stays")
+            else:
+                console.print(
+                    f"nothing asks for another retraining; the last, as of {last.ask.instant:%Y-%m-%d}, ended as "
+                    f"{last.outcome} (run {last.started})",
+                    soft_wrap=True,
+                )
             return
         console.print(
             f"\nthe ledger asks for one retraining as of {flying.ask.instant:%Y-%m-%d %H:%M}Z ({flying.ask.ask_id}); "

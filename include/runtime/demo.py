@@ -65,12 +65,12 @@ def adopt(settings: Settings, tell: Tell) -> None:
 
 
 def start_night(airflow: RunningAirflow) -> str:
-    """Trigger the night, or take up the one that an interrupted demo left; its run id."""
+    """Trigger the night, or take up the one that another demo began or ended well; its run id."""
     return _start(airflow, TRAINING, INSTANT)
 
 
 def start_watch(airflow: RunningAirflow, instant: datetime) -> str:
-    """Trigger the watch at *instant*, or take up one that an interrupted demo left; its run id."""
+    """Trigger the watch at *instant*, or take up one that an interrupted demo began; its run id."""
     return _start(airflow, WATCH, instant)
 
 
@@ -79,10 +79,19 @@ def _start(airflow: RunningAirflow, dag_id: str, instant: datetime) -> str:
         _await_dag(client, dag_id)
         runs = client.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-start_date&limit=50")["dag_runs"]
         ours = [run for run in runs if run["dag_run_id"].startswith("demo__")]
-        running = [run["dag_run_id"] for run in ours if run["state"] not in FINISHED]
-        if running:
-            return str(running[0])
-        return client.trigger(dag_id, instant=instant, run_id=f"demo__{instant:%Y-%m-%dT%H:%M}__{len(ours) + 1}")
+        going = [run["dag_run_id"] for run in ours if run["state"] not in FINISHED]
+        ended = [
+            run["dag_run_id"]
+            for run in ours
+            if run["state"] == "success" and run["dag_run_id"].startswith(_prefix(instant))
+        ]
+        if going or ended:
+            return str([*going, *ended][0])
+        return client.trigger(dag_id, instant=instant, run_id=f"{_prefix(instant)}{len(ours) + 1}")
+
+
+def _prefix(instant: datetime) -> str:
+    return f"demo__{instant:%Y-%m-%dT%H:%M}__"
 
 
 def open_requests(settings: Settings) -> tuple[str, ...]:
@@ -183,8 +192,14 @@ def verdict(settings: Settings, run_id: str) -> Watched:
 
 def in_flight(settings: Settings) -> retraining.Retraining | None:
     """The retraining that drift asked for and that has not ended, if there is one."""
+    last = last_retraining(settings)
+    return last if last is not None and last.in_flight else None
+
+
+def last_retraining(settings: Settings) -> retraining.Retraining | None:
+    """The last retraining that drift asked for, whatever became of it."""
     known = retraining.known(open_platform(settings).ledger, PROJECT)
-    return next((each for each in known.retrainings if each.in_flight), None)
+    return known.retrainings[-1] if known.retrainings else None
 
 
 def retraining_night(settings: Settings) -> str:
@@ -200,8 +215,9 @@ def retraining_night(settings: Settings) -> str:
                 "a night answers what drift asks for", value=flying.ask.ask_id, remedy="Look at the DAG `stewardship`."
             )
         time.sleep(_POLL_SECONDS)
-    known = retraining.known(open_platform(settings).ledger, PROJECT)
-    return str(known.retrainings[-1].started)
+    last = last_retraining(settings)
+    assert last is not None  # noqa: S101  # it was in flight
+    return str(last.started)
 
 
 def _await_dag(client: Client, dag_id: str) -> None:
