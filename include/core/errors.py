@@ -5,6 +5,9 @@
     ├── ContractError           a data contract is wrong, not adopted, or does not match the data
     ├── AccessDenied            no grant in force covers what would be read
     ├── AuthorityError          the authority refused a decision, or its signature does not hold
+    │   ├── UnknownId           there is no request, grant or contract of that name
+    │   ├── DecisionUnusable    a decision lacks what it needs: a reason, days that may be
+    │   └── DecisionConflict    what would be decided is decided, superseded, or not what was read
     ├── DataError               the data cannot be used: missing, corrupt, empty, duplicate keys
     │   └── ValidationFailed    a critical expectation failed
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
@@ -64,6 +67,18 @@ class AccessDenied(TrainyardError):
 
 class AuthorityError(TrainyardError):
     """The authority refused a decision, or its signature does not hold."""
+
+
+class UnknownId(AuthorityError):
+    """There is no request, grant or contract of that name."""
+
+
+class DecisionUnusable(AuthorityError):
+    """A decision lacks what it needs: a reason, a number of days that may be."""
+
+
+class DecisionConflict(AuthorityError):
+    """What would be decided is decided already, superseded, or no longer what was read."""
 
 
 class DataError(TrainyardError):

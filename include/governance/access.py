@@ -43,7 +43,8 @@ class Access:
     def request(self, scope: Scope, *, requester: str, now: datetime) -> tuple[str, ...]:
         """Ask for each dataset that no grant covers *now* (UTC); the ids of the open requests, in the scope's order.
 
-        An identical request that is still open is returned instead of a second one.
+        An identical request that is still open is returned if *requester* is among those who asked for it. Otherwise
+        it is filed again in their name: nobody who asked approves it.
         """
         return tuple(self._request(scope, dataset, requester) for dataset in self.missing(scope, now=now))
 
@@ -114,7 +115,8 @@ class Access:
         for _ in range(ATTEMPTS):
             decisions = self.decisions(scope.project, dataset.dataset)
             for request in decisions.open:
-                if (request.purpose, request.scope) == (scope.purpose, dataset):
+                same = (request.purpose, request.scope) == (scope.purpose, dataset)
+                if same and requester in decisions.askers(request.request_id):
                     return request.request_id
             seed = (scope.project, scope.purpose, dataset, requester, decisions.version)
             asked = AccessRequested(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from include.core.canonical import encode
-from include.core.errors import AuthorityError, LedgerConflict
+from include.core.errors import AuthorityError, DecisionConflict, DecisionUnusable, LedgerConflict, UnknownId
 from include.core.events import (
     AccessGranted,
     AccessRefused,
@@ -67,7 +67,7 @@ class Authority:
         contracts = self._contracts()
         if dataset not in contracts:
             remedy = f"Datasets with a contract: {', '.join(contracts) or 'none'}."
-            raise AuthorityError("a dataset has a contract file", value=dataset, remedy=remedy)
+            raise UnknownId("a dataset has a contract file", value=dataset, remedy=remedy)
         return contracts[dataset]
 
     def contracts(self) -> Mapping[str, Contract]:
@@ -90,7 +90,7 @@ class Authority:
         contract = self.contract(dataset)
         if digest is not None and digest != contract.digest:
             remedy = "Read the file again, then adopt it."
-            raise AuthorityError(f"{dataset}: the contract is the one you read", value=contract.digest, remedy=remedy)
+            raise DecisionConflict(f"{dataset}: the contract is the one you read", value=contract.digest, remedy=remedy)
         stream = f"contract/{dataset}"
         for _ in range(ATTEMPTS):
             version = self._ledger.version(stream)
@@ -109,18 +109,18 @@ class Authority:
         """Allow what *request_id* asks for, from *now* (UTC, inclusive) for *days* (1 to 366).
 
         Raises:
-            AuthorityError: *user* is no steward of the dataset or made the request; it is decided already; the contract
+            AuthorityError: *user* is no steward of the dataset or asked for this; it is decided already; the contract
                 changed since; the request asks for a column that the contract does not let anyone read that way; or
                 *days* or *reason* cannot be used.
         """
         reason = _reason(reason)
         if not 1 <= days <= LONGEST_GRANT_DAYS:
             remedy = "Choose how many days the grant shall hold."
-            raise AuthorityError(f"a grant holds for 1 to {LONGEST_GRANT_DAYS} days", value=days, remedy=remedy)
+            raise DecisionUnusable(f"a grant holds for 1 to {LONGEST_GRANT_DAYS} days", value=days, remedy=remedy)
         made: list[Grant] = []
 
         def decide(request: AccessRequested, decisions: Decisions) -> Event:
-            if request.requester == user:
+            if user in decisions.askers(request_id):
                 remedy = "Let another steward of the dataset decide."
                 raise AuthorityError("nobody approves their own request", value=user, remedy=remedy)
             self._require_readable(request)
@@ -194,7 +194,7 @@ class Authority:
         if place is None:
             what = "request" if kind is AccessRequested else "grant"
             remedy = "List them: `./trainyard access list`."
-            raise AuthorityError(f"there is a {what} of that id", value=name, remedy=remedy)
+            raise UnknownId(f"there is a {what} of that id", value=name, remedy=remedy)
         return self._access.decisions(*place)
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
@@ -231,7 +231,7 @@ class Authority:
         adoption = self._access.adoption(dataset)
         if adoption is None:
             remedy = "Let one of the stewards that its file names adopt it first."
-            raise AuthorityError(f"{dataset}: its contract is adopted", value="never adopted", remedy=remedy)
+            raise DecisionConflict(f"{dataset}: its contract is adopted", value="never adopted", remedy=remedy)
         _require_steward(dataset, adoption.stewards, user)
 
     def _require_readable(self, request: AccessRequested) -> None:
@@ -241,13 +241,13 @@ class Authority:
         if not scope.contract_digest == contract.digest == self._access.adopted(scope.dataset):
             remedy = "Adopt the file, or restore the adopted version; then let the project ask again."
             rule = f"{scope.dataset}: request, contract file and adopted version are the same"
-            raise AuthorityError(rule, value=f"asked under {scope.contract_digest}", remedy=remedy)
+            raise DecisionConflict(rule, value=f"asked under {scope.contract_digest}", remedy=remedy)
         for name, treatment in scope.columns:
             column = contract.column(name)
             if column is None or column.treatment is not treatment or treatment is Treatment.DROP:
                 rule = f"{scope.dataset}: each column is read as its contract says"
                 remedy = "Refuse the request; the project's scope is to be derived again."
-                raise AuthorityError(rule, value=f"{name} as {treatment}", remedy=remedy)
+                raise DecisionConflict(rule, value=f"{name} as {treatment}", remedy=remedy)
 
 
 def _placed(places: _Places, entry: Entry) -> _Places:
@@ -264,11 +264,11 @@ def _require_open(request: AccessRequested, decisions: Decisions) -> None:
         return
     if request in decisions.superseded:
         remedy = "Decide about the later request: what this one asked for, the project's code no longer reads."
-        raise AuthorityError(f"request {request.request_id} still stands", value="superseded", remedy=remedy)
+        raise DecisionConflict(f"request {request.request_id} still stands", value="superseded", remedy=remedy)
     refusal = decisions.refusals.get(request.request_id)
     found = f"refused by {refusal.steward}" if refusal else "granted"
     remedy = "To end a grant, revoke it; to undo a refusal, let the project ask again."
-    raise AuthorityError(f"request {request.request_id} is decided once", value=found, remedy=remedy)
+    raise DecisionConflict(f"request {request.request_id} is decided once", value=found, remedy=remedy)
 
 
 def _require_steward(dataset: str, stewards: tuple[str, ...], user: str) -> None:
@@ -279,7 +279,7 @@ def _require_steward(dataset: str, stewards: tuple[str, ...], user: str) -> None
 
 def _reason(reason: str) -> str:
     if not reason.strip():
-        raise AuthorityError("a decision has a reason", value="none", remedy="Say why, in a sentence for the record.")
+        raise DecisionUnusable("a decision has a reason", value="none", remedy="Say why, in a sentence for the record.")
     return reason.strip()
 
 

@@ -95,6 +95,18 @@ class Decisions:
         """Requests that nobody decided before the project asked for something else, oldest first."""
         return tuple(self.requests[name] for name in list(self.requests)[:-1] if self._undecided(name))
 
+    def askers(self, request_id: str) -> tuple[str, ...]:
+        """All who asked for what *request_id* asks for since somebody decided last, or something else was asked for."""
+        names = list(self.requests)
+        asked, found = self.requests[request_id], list[str]()
+        for name in reversed(names[: names.index(request_id) + 1]):
+            earlier = self.requests[name]
+            same = (earlier.purpose, earlier.scope) == (asked.purpose, asked.scope)
+            if not same or (name != request_id and not self._undecided(name)):
+                break
+            found.append(earlier.requester)
+        return tuple(dict.fromkeys(reversed(found)))
+
     def in_force(self, now: datetime) -> tuple[Grant, ...]:
         """Grants that hold *now* (UTC) and are not revoked."""
         return tuple(

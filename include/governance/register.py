@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from include.core.errors import AuthorityError
+from include.core.errors import UnknownId
 from include.core.events import (
     AccessGranted,
     AccessRefused,
@@ -120,10 +120,11 @@ class Asked:
 
     ``last`` is the last proven grant of the project for the dataset before it (whether or not it still holds), ``rows``
     what was read at most of the dataset under that. ``stewards`` decide; ``adopted`` is the digest of the contract in
-    effect.
+    effect. ``askers`` are all who asked for exactly this since the last decision: none of them approves it.
     """
 
     request: AccessRequested
+    askers: tuple[str, ...]
     at: datetime
     standing: Standing
     stewards: tuple[str, ...]
@@ -181,7 +182,7 @@ class Register:
         """The request of that id.
 
         Raises:
-            AuthorityError: there is none.
+            UnknownId: there is none.
         """
         with self._lock:
             state = self._now()
@@ -189,7 +190,7 @@ class Register:
             request = state.streams[place].requests.get(request_id) if place else None
             if place is None or request is None:
                 remedy = "List them: `./trainyard access list`."
-                raise AuthorityError("there is a request of that id", value=request_id, remedy=remedy)
+                raise UnknownId("there is a request of that id", value=request_id, remedy=remedy)
             return _asked(state, state.streams[place], request)
 
     def latest(self, project: str) -> tuple[Asked, ...]:
@@ -216,7 +217,7 @@ class Register:
         """The proven grant of that id, whether or not it still holds.
 
         Raises:
-            AuthorityError: there is none.
+            UnknownId: there is none.
         """
         with self._lock:
             state = self._now()
@@ -224,7 +225,7 @@ class Register:
             grant = state.streams[place].grants.get(grant_id) if place else None
             if place is None or grant is None:
                 remedy = "List them: `./trainyard access list`."
-                raise AuthorityError("there is a grant of that id", value=grant_id, remedy=remedy)
+                raise UnknownId("there is a grant of that id", value=grant_id, remedy=remedy)
             return _held(state, state.streams[place], grant)
 
     def history(self, *, project: str | None = None, before: int | None = None, limit: int = 50) -> tuple[Line, ...]:
@@ -348,6 +349,7 @@ def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Ask
     use = state.uses.get(last.grant_id) if last else None
     return Asked(
         request=request,
+        askers=decisions.askers(request.request_id),
         at=asked_at,
         standing=_standing(state, decisions, request),
         stewards=adoption.stewards if adoption else (),

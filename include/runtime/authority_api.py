@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.core.errors import AccessDenied, AuthorityError, ContractError, LedgerConflict, TrainyardError
+from include.core.errors import TrainyardError
+from include.runtime.refusals import status_of
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from include.core.records import DatasetScope, Grant
     from include.governance.authority import Authority
     from include.governance.register import Asked, Held, Line, Register
-
-_STATUS = {AuthorityError: 403, AccessDenied: 403, ContractError: 409, LedgerConflict: 409}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ def authority_app(authority: "Authority", register: "Register", current_user: Ca
     """The application. ``current_user`` is the FastAPI dependency that names who asks, or raises.
 
     It guards every route but ``/health``. There are no pages of documentation. A refusal is JSON with ``error``,
-    ``rule``, ``value`` and ``remedy``: 403 not allowed, 409 conflict, 422 a body that cannot be read, 503 try later.
+    ``rule``, ``value`` and ``remedy``: 403 not allowed, 404 no such id, 409 conflict, 422 unusable, 503 later.
     """
     from fastapi import APIRouter, Depends, FastAPI
 
@@ -127,7 +126,7 @@ def _add_errors(app: "FastAPI") -> None:
     def refused(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, TrainyardError):
             raise error
-        status = _STATUS.get(type(error), 503 if error.retry_heals else 500)
+        status = status_of(error)
         content = {
             "error": type(error).__name__,
             "rule": error.rule,

@@ -56,6 +56,17 @@ def test_nobody_approves_their_own_request(house: House) -> None:
     assert [request.request_id for request in house.access.requests()] == [request_id]
 
 
+@pytest.mark.parametrize("order", [(STEWARD, "data-team"), ("data-team", STEWARD)])
+def test_who_asked_for_what_others_asked_for_too_does_not_approve_it(house: House, order: tuple[str, str]) -> None:
+    scope = house.scope()
+    request_id = [house.access.request(scope, requester=name, now=NOW) for name in order][-1][0]
+    with pytest.raises(AuthorityError, match="own request"):
+        house.authority.grant(request_id, user=STEWARD, reason="x", days=1, now=NOW)
+    house.authority.refuse(request_id, user=STEWARD, reason="x")
+    (again,) = house.access.request(scope, requester="data-team", now=NOW)  # after a decision it is another matter
+    assert house.authority.grant(again, user=STEWARD, reason="x", days=1, now=NOW).requester == "data-team"
+
+
 def test_stewards_that_only_the_edited_file_names_decide_nothing_until_a_current_one_adopts_it(house: House) -> None:
     change_stewards(house, "mallory")
     request_id = asked(house)

@@ -3,18 +3,20 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from include.core.errors import AccessDenied, LeaseHeld, StepCrashed
-from include.core.events import RunStarted, StepFailed
+from include.core.events import AccessRequested, RunStarted, StepFailed
 from include.governance.signing import Signer, create_key
 from include.ledger import Ledger, lease
 from include.runtime import deployment
 from include.runtime.airflow import tasks
 from include.runtime.airflow.approval import DataStewardApprovalSensor, DataStewardApprovalTrigger
+from include.runtime.projects import load_project
 from include.settings import Settings
 from tests.runtime.nights import INSTANT
 
@@ -102,6 +104,28 @@ def test_a_holder_that_died_gives_way_when_its_lease_ends(ledger: Ledger, gate: 
     held(ledger, SOON)
     trigger = waits(gate)
     assert event(trigger, within=20)["outcome"] == "open"
+
+
+def requesters(ledger: Ledger) -> set[str]:
+    events = [entry.event for entry in ledger.read_all(kinds=(AccessRequested,))]
+    return {event.requester for event in events if isinstance(event, AccessRequested)}
+
+
+def test_a_run_that_a_person_triggered_asks_in_their_name(ledger: Ledger, gate: DataStewardApprovalSensor) -> None:
+    context: Any = {**CONTEXT, "dag_run": SimpleNamespace(run_type="manual", triggering_user_name="steward")}
+    with pytest.raises(TaskDeferred):
+        gate.execute(context)
+    assert requesters(ledger) == {"steward"}
+
+
+def test_a_run_that_nobody_triggered_asks_in_the_name_of_the_projects_owner(
+    ledger: Ledger, gate: DataStewardApprovalSensor
+) -> None:
+    context: Any = {**CONTEXT, "dag_run": SimpleNamespace(run_type="scheduled", triggering_user_name=None)}
+    with pytest.raises(TaskDeferred):
+        gate.execute(context)
+    settings = Settings.from_environment()
+    assert requesters(ledger) == {load_project(PROJECT, settings.projects).owner}
 
 
 def test_a_night_whose_lease_another_took_while_it_waited_for_stewards_waits_for_that_too(

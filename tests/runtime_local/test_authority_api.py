@@ -1,5 +1,6 @@
 """Whoever is not known decides and sees nothing; no response and no log holds a token or a key."""
 
+import json
 import logging
 import os
 import signal
@@ -152,6 +153,43 @@ def test_nobody_approves_their_own_request_over_http(served: Served) -> None:
     assert answer.json()["remedy"]
 
 
+def test_a_status_says_why_a_decision_was_refused(served: Served) -> None:
+    (request_id,) = served.house.access.request(served.house.scope(project="p"), requester="ada", now=datetime.now(UTC))
+    client = served.client(STEWARD)
+    grant, revoke = "/requests/{}/grant", "/grants/{}/revoke"
+    for path in ("/requests/r-0", "/grants/g-0"):
+        assert client.get(path).status_code == 404
+    for path in (grant.format("r-0"), "/requests/r-0/refuse", revoke.format("g-0"), "/contracts/nothing/adopt"):
+        assert client.post(path, json=BODY).status_code == 404, path
+    for wrong in ({"days": 0}, {"days": 367}, {"reason": " "}):
+        assert client.post(grant.format(request_id), json=BODY | wrong).status_code == 422, wrong
+    (later,) = served.house.access.request(
+        served.house.scope(project="p", window_days=60), requester="ada", now=datetime.now(UTC)
+    )
+    superseded = client.post(grant.format(request_id), json=BODY)
+    assert (superseded.status_code, superseded.json()["error"]) == (409, "DecisionConflict")
+    assert client.post(grant.format(later), json=BODY).status_code == 200
+    assert client.post(grant.format(later), json=BODY).status_code == 409
+    assert client.post(f"/requests/{later}/refuse", json=BODY).status_code == 409
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_what_is_not_said_to_be_json_decides_nothing(served: Served, kind: str | None) -> None:
+    request_id, client = served.asked(), served.client(STEWARD)
+    headers = {} if kind is None else {"Content-Type": kind}
+    (grant,) = served.house.granted(served.house.scope("planes"), now=datetime.now(UTC))
+    before = len(served.house.ledger.read_all())
+    for path in (
+        f"/requests/{request_id}/grant",
+        f"/requests/{request_id}/refuse",
+        f"/grants/{grant}/revoke",
+        "/contracts/flights/adopt",
+    ):
+        answer = client.post(path, content=json.dumps(BODY).encode(), headers=headers)
+        assert answer.status_code == 422, path
+    assert len(served.house.ledger.read_all()) == before
+
+
 def test_a_refusal_is_recorded_with_who_and_why(served: Served) -> None:
     scope = served.house.scope()
     (request_id,) = served.house.access.request(scope, requester="ada", now=datetime.now(UTC))
@@ -167,7 +205,7 @@ def test_contracts_show_the_file_beside_the_version_in_effect_and_adopting_bring
     shown = next(each for each in client.get("/contracts").json() if each["dataset"] == "flights")
     assert shown["digest"] != shown["adopted_digest"] == served.house.access.adopted("flights")
     stale = client.post("/contracts/flights/adopt", json={"digest": shown["adopted_digest"]})
-    assert stale.status_code == 403
+    assert stale.status_code == 409
     adopted = client.post("/contracts/flights/adopt", json={"digest": shown["digest"]})
     assert adopted.json() == {"dataset": "flights", "digest": shown["digest"]}
     assert served.house.access.adopted("flights") == shown["digest"]

@@ -122,7 +122,7 @@ def test_a_form_decides_about_several_requests_and_leads_back(served: Desk) -> N
     assert {grant.request_id for grant in held} == set(asked)
     assert {(grant.steward, grant.reason) for grant in held} == {(STEWARD, "Agreed")}
     again = served.client(STEWARD).post(f"{MOUNT}/access/decide", data=body)
-    assert again.status_code == 403
+    assert again.status_code == 409
     assert "is decided once" in again.text
 
 
@@ -133,8 +133,54 @@ def test_a_form_that_cannot_be_used_decides_nothing(served: Desk, wrong: dict[st
     (request_id,) = served.asked()
     body = served.form(STEWARD) | {"request_id": request_id, "decision": "approve", "reason": "Agreed", "days": 30}
     answer = served.client(STEWARD).post(f"{MOUNT}/access/decide", data=body | wrong)
-    assert answer.status_code in (403, 422)
+    assert answer.status_code == 422
     assert [one.request_id for one in served.house.access.requests()] == [request_id]
+
+
+def test_who_asked_for_what_is_asked_in_another_name_too_does_not_approve_it(served: Desk) -> None:
+    served.asked(requester=STEWARD)
+    (request_id,) = served.asked(requester="data-team")
+    page = served.client(STEWARD).get(f"{MOUNT}/access/requests/{request_id}").text
+    assert f"asked by <b>{STEWARD}, data-team</b>" in page
+    assert "You asked for this yourself" in page
+    assert 'value="approve"' not in page
+
+
+def test_a_request_says_that_who_wrote_the_code_is_not_shown(served: Desk) -> None:
+    (request_id,) = served.asked()
+    page = served.client(STEWARD).get(f"{MOUNT}/access/requests/{request_id}").text
+    assert "Who wrote this code is not shown" in page
+
+
+def test_only_what_can_be_approved_is_ticked_or_all_where_nothing_can(served: Desk) -> None:
+    (own,) = served.asked("flights", requester=STEWARD)
+    (other,) = served.asked("weather", requester="ada")
+    client = served.client(STEWARD)
+    assert ticked(client.get(f"{MOUNT}/access/projects/flight_delay").text) == {own: False, other: True}
+    served.house.authority.refuse(other, user=STEWARD, reason="x")
+    (second,) = served.asked("planes", requester=STEWARD)
+    assert ticked(client.get(f"{MOUNT}/access/projects/flight_delay").text) == {own: True, second: True}
+
+
+def ticked(page: str) -> dict[str, bool]:
+    """The checkboxes of the decision, by request."""
+    boxes = re.findall(r'type="checkbox" name="request_id" value="([^"]*)"([^>]*)>', page)
+    return {request_id: "checked" in rest for request_id, rest in boxes}
+
+
+@pytest.mark.parametrize(("decision", "told"), [("approve", "approved"), ("deny", "denied")])
+def test_a_refusal_after_a_decision_names_what_was_decided(served: Desk, decision: str, told: str) -> None:
+    first, second = served.asked("flights", "weather")
+    body = served.form(STEWARD) | {"request_id": [first, "r-0", second], "decision": decision, "reason": "x", "days": 1}
+    answer = served.client(STEWARD).post(f"{MOUNT}/access/decide", data=body)
+    assert answer.status_code == 404
+    assert f"Before that, {first} was {told}." in answer.text
+    assert [one.request_id for one in served.house.access.requests()] == [second]
+
+
+def test_an_address_of_what_is_not_there_is_not_found(served: Desk) -> None:
+    for path in ("/requests/r-0", "/grants/g-0"):
+        assert served.client("bob").get(f"{MOUNT}/access{path}").status_code == 404
 
 
 def test_no_address_makes_a_page_say_what_we_did_not_write(served: Desk) -> None:
@@ -213,7 +259,7 @@ def test_a_request_under_a_changed_contract_is_adopted_in_the_page_and_then_appr
     assert client.post(f"{MOUNT}/access/contracts/flights/adopt", data=body).status_code == 303
     assert 'value="approve"' in client.get(f"{MOUNT}/access/requests/{request_id}").text
     stale = served.form(STEWARD) | {"digest": "sha256:0"}
-    assert client.post(f"{MOUNT}/access/contracts/flights/adopt", data=stale).status_code == 403
+    assert client.post(f"{MOUNT}/access/contracts/flights/adopt", data=stale).status_code == 409
 
 
 def test_a_superseded_request_waits_for_nobody(served: Desk) -> None:

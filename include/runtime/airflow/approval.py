@@ -98,7 +98,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
             self._give_up(context, _refused(night))
         if given_up:
             self._give_up(context, _denied(night, give_up_at))
-        requests = night.request()
+        requests = night.request(_started_by(context))
         self.log.info(
             "Waiting for data stewards until %s: %s. Requests: %s. Decide in Airflow's UI at %s (also this task's tab "
             "`Data access`), or with `./trainyard access approve`",
@@ -123,6 +123,12 @@ class DataStewardApprovalSensor(BaseSensorOperator):
 
         tasks.gave_up(error, self.project, run_of(self.dag_id, context["run_id"]))
         raise error
+
+
+def _started_by(context: Context) -> str | None:
+    """Who triggered the run; ``None`` where its schedule or drift did."""
+    run = context.get("dag_run")
+    return getattr(run, "triggering_user_name", None) or None
 
 
 def _held(error: LeaseHeld, give_up_at: datetime) -> LeaseHeld:

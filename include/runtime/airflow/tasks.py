@@ -41,12 +41,16 @@ class Night:
 
         return self.platform.access.refused(steps.scope_of(self.platform, self.run))
 
-    def request(self) -> tuple[str, ...]:
-        """Ask the stewards for what is missing, in the name of the project's owner; return the requests' ids."""
+    def request(self, requester: str | None) -> tuple[str, ...]:
+        """Ask the stewards for what is missing; return the requests' ids.
+
+        *requester* is the person who started the run, as they are called when they sign in; ``None``: nobody did, and
+        the project's owner asks.
+        """
         from include import steps
 
         now = datetime.now(UTC)
-        return steps.request_access(self.platform, self.run, requester=self.project.owner, now=now)
+        return steps.request_access(self.platform, self.run, requester=requester or self.project.owner, now=now)
 
     def end(self) -> None:
         """Give the project's lease back."""

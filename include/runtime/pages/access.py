@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from include.core.errors import AuthorityError
+from include.core.errors import DecisionUnusable, TrainyardError
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
 from include.governance.register import Asked, Register, Standing
 from include.runtime.airflow.names import project_of
 from include.runtime.pages.evidence import Code, Evidence
-from include.runtime.pages.sheets import Sheet, days_left, sheet_of
+from include.runtime.pages.sheets import days_left, sheet_of
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -126,6 +126,8 @@ class _Routes:
             sheet_of(one, contract=contracts.get(one.request.scope.dataset), features=features, user=user)
             for one in asked
         ]
+        decidable = [sheet for sheet in sheets if sheet.may_deny]
+        approvable = [sheet for sheet in sheets if sheet.may_approve]
         siblings = [one for one in self._register.latest(project) if one not in asked]
         return self._draw(
             request,
@@ -137,8 +139,9 @@ class _Routes:
             code=self._code(project),
             run=run,
             run_id=run_id,
-            decidable=_decidable(sheets),
-            approvable=[sheet for sheet in sheets if sheet.may_approve],
+            decidable=decidable,
+            approvable=approvable,
+            ticked=approvable or decidable,
             days=USUAL_DAYS,
             longest_days=LONGEST_GRANT_DAYS,
         )
@@ -202,14 +205,17 @@ class _Routes:
             reason: Reason = "",
             days: Annotated[int, Form()] = USUAL_DAYS,
         ) -> RedirectResponse:
-            """Decide about each of the requests; what is refused stops there, and what was decided before stays."""
-            now = datetime.now(UTC)
-            for each in request_id:
-                if decision == "approve":
-                    self._authority.grant(each, user=user, reason=reason, days=days, now=now)
-                else:
-                    self._authority.refuse(each, user=user, reason=reason)
-            return _on(request, "", "approved" if decision == "approve" else "denied")
+            """Decide about each of the requests; what is refused stops there, and names what was decided before."""
+            now, word = datetime.now(UTC), "approved" if decision == "approve" else "denied"
+            for place, each in enumerate(request_id):
+                try:
+                    if decision == "approve":
+                        self._authority.grant(each, user=user, reason=reason, days=days, now=now)
+                    else:
+                        self._authority.refuse(each, user=user, reason=reason)
+                except TrainyardError as error:
+                    raise _after(error, request_id[:place], word) from error
+            return _on(request, "", word)
 
         @self._section.router.post("/grants/{grant_id}/revoke")
         def revoke(
@@ -231,7 +237,7 @@ class _Routes:
         ) -> RedirectResponse:
             if not digest:
                 remedy = "Go back and load the page again."
-                raise AuthorityError(f"{dataset}: the version that is adopted is named", value="none", remedy=remedy)
+                raise DecisionUnusable(f"{dataset}: the version that is adopted is named", value="none", remedy=remedy)
             self._authority.adopt(dataset, user=user, digest=digest)
             return _on(request, "", "adopted")
 
@@ -252,5 +258,9 @@ def _cases(waiting: Sequence[Asked]) -> list[Case]:
     return sorted(cases, key=lambda case: case.since)
 
 
-def _decidable(sheets: Sequence[Sheet]) -> list[Sheet]:
-    return [sheet for sheet in sheets if sheet.may_deny]
+def _after(error: TrainyardError, decided: Sequence[str], word: str) -> TrainyardError:
+    """*error*, saying which requests were decided before it: they stay so."""
+    if not decided:
+        return error
+    remedy = f"{error.remedy} Before that, {', '.join(decided)} {'was' if len(decided) == 1 else 'were'} {word}."
+    return type(error)(error.rule, value=error.value, remedy=remedy)

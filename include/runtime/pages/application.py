@@ -7,8 +7,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.core.errors import AccessDenied, AuthorityError, ContractError, LedgerConflict, TrainyardError
+from include.core.errors import AuthorityError, TrainyardError
 from include.runtime.pages.forms import Forms
+from include.runtime.refusals import status_of
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, Request, Response
@@ -34,7 +35,6 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_STATUS = {AuthorityError: 403, AccessDenied: 403, ContractError: 409, LedgerConflict: 409}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ class Pages:
         def ours(request: Request, error: Exception) -> HTMLResponse:
             if not isinstance(error, TrainyardError):
                 raise error
-            status = _STATUS.get(type(error), 503 if error.retry_heals else 500)
+            status = status_of(error)
             return self._message(request, status, error.rule, f"Found: {error.value}. {error.remedy}")
 
         def http(request: Request, error: Exception) -> HTMLResponse:

@@ -79,7 +79,7 @@ def sheet_of(
     changes = _changes(scope, last, asked)
     steward = user in asked.stewards
     waits = asked.standing in (Standing.WAITING, Standing.UNADOPTED)
-    own = user == asked.request.requester
+    own = user in asked.askers
     return Sheet(
         asked=asked,
         classes=tuple(
