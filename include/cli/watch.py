@@ -8,6 +8,7 @@ from rich.table import Table
 
 from include.cli.night import Instant, ProjectName, parse_instant, show
 from include.core.events import RetrainingAsked
+from include.runtime.airflow.names import watch_by_hand
 from include.runtime.code import code_digest
 from include.runtime.projects import load_project
 from include.settings import ROOT, Settings
@@ -35,7 +36,7 @@ def watch(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    code = code_digest(ROOT / "include", settings.projects, project).removeprefix("sha256:")
+    code = code_digest(ROOT / "include", settings.projects, project)
     with console.status("") as status:
 
         def on_step(step: str, digest: str | None) -> None:
@@ -44,7 +45,7 @@ def watch(
             else:
                 console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
 
-        name = f"watch__manual__{at:%Y-%m-%dT%H:%M}__{code[:8]}"
+        name = watch_by_hand(at, code)
         console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
         watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
         _show(watched)

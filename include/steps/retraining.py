@@ -79,8 +79,13 @@ def fold(entries: Iterable[Entry]) -> Known:
     """What the entries of a stream, in their order, come to."""
     known = Known()
     for entry in entries:
-        known = replace(_applied(known, entry), version=entry.stream_version)
+        known = following(known, entry)
     return known
+
+
+def following(known: Known, entry: Entry) -> Known:
+    """*known*, after the next *entry* of its stream."""
+    return replace(_applied(known, entry), version=entry.stream_version)
 
 
 def _applied(known: Known, entry: Entry) -> Known:

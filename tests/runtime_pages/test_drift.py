@@ -1,10 +1,13 @@
 """The page "Drift": what the ledger says of each champion's later days, to whoever is signed in and nobody else."""
 
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import process_time
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -28,9 +31,12 @@ from include.core.records import (
     RetrainingOutcome,
     Verdict,
 )
-from include.ledger import Ledger
+from include.ledger import Entry, Ledger
 from include.monitoring.report import explain
 from include.monitoring.shapes import shapes
+from include.runtime.airflow.names import watch_by_hand
+from include.runtime.airflow.reports import add_reports
+from include.runtime.authority_service import bearer_user
 from include.runtime.pages.drift import add_drift
 from include.steps import retraining
 from include.store import Store
@@ -72,7 +78,15 @@ class Yard:
         )
         self.ledger.append("model/flights", [model], expected_version=version - 1)
 
-    def judge(self, days: Days, state: DriftState, *, version: int = 1, reason: str = "as declared") -> str:
+    def judge(
+        self,
+        days: Days,
+        state: DriftState,
+        *,
+        version: int = 1,
+        reason: str = "as declared",
+        run_id: str | None = None,
+    ) -> str:
         """A watch that covered *days*; its run id."""
         then, now = profiles(0), profiles(60)
         explained = explain(then, now) if state is DriftState.RETRAIN else None
@@ -86,7 +100,7 @@ class Yard:
             since=days,
             figures=tuple(figures(day) for day in days),
         )
-        run_id = f"watch__scheduled__{days.last}T06:00:00+00:00"
+        run_id = run_id or f"watch__scheduled__{days.last}T06:00:00+00:00"
         event = DriftJudged(
             project="flights",
             run_id=run_id,
@@ -181,12 +195,82 @@ def test_a_project_shows_calendar_figures_features_verdicts_and_what_came_of_the
         "+0.0412",
         "-0.0610",
         record_digest(POLICY),
-        "/dags/watch_flights/runs/scheduled__2013-10-11T06:00:00+00:00",
+        'href="/dags/watch_flights/runs/scheduled__2013-10-11T06%3A00%3A00%2B00%3A00"',
     ):
         assert told in text, told
     assert text.count("<polyline") == 4, "two lines in each of two charts: no day is missing"
     assert HOSTILE not in text
     assert "style=" not in text
+
+
+def test_a_runs_link_stays_below_where_airflow_is_served(people: People, yard: Yard) -> None:
+    outer = FastAPI()
+    outer.mount("/company/airflow", application(people, yard))
+    asked = TestClient(outer, headers={"Authorization": f"Bearer {people.token('ada')}"})
+    text = asked.get(f"/company/airflow{PAGES}/flights").text
+    assert 'href="/company/airflow/dags/watch_flights/runs/scheduled__2013-10-11T06%3A00%3A00%2B00%3A00"' in text
+
+
+def test_a_verdict_by_the_command_line_links_to_no_run(people: People, yard: Yard) -> None:
+    before = client(people, yard).get(f"{PAGES}/flights").text.count("/dags/")
+    assert before == 4
+    name = watch_by_hand(datetime(2013, 10, 25, 6, tzinfo=UTC), record_digest(POLICY))
+    yard.judge(Days(first=FIRST + 51 * DAY, last=FIRST + 51 * DAY), DriftState.STABLE, version=2, run_id=name)
+    after = client(people, yard).get(f"{PAGES}/flights").text
+    assert after.count("/dags/") == before
+    assert "by hand" in after
+
+
+def test_a_report_is_linked_only_where_there_is_one(people: People, yard: Yard) -> None:
+    asked = client(people, yard)
+    linked = re.findall(r'href="([^"]*/report/[^"]*)"', asked.get(f"{PAGES}/flights").text)
+    assert len(linked) == 1, "only the verdict that asked for a retraining was explained"
+    assert asked.get(html.unescape(linked[0])).status_code == 200
+
+
+def test_what_was_read_of_the_ledger_is_not_read_again(
+    people: People, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, read = client(people, yard), list[int]()
+    read_all, read_one = Ledger.read_all, Ledger.read
+
+    def counted_all(ledger: Ledger, **options: Any) -> list[Entry]:
+        found = read_all(ledger, **options)
+        read.append(len(found))
+        return found
+
+    def counted(ledger: Ledger, *place: Any, **options: Any) -> list[Entry]:
+        found = list(read_one(ledger, *place, **options))
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Ledger, "read_all", counted_all)
+    monkeypatch.setattr(Ledger, "read", counted)
+    before = asked.get(f"{PAGES}/flights").text
+    assert sum(read) > 0
+    read.clear()
+    assert asked.get(PAGES).status_code == 200
+    assert asked.get(f"{PAGES}/flights").text.count("<tr>") == before.count("<tr>")
+    assert sum(read) == 0
+    yard.judge(Days(first=FIRST + 51 * DAY, last=FIRST + 51 * DAY), DriftState.STABLE, version=2)
+    assert asked.get(f"{PAGES}/flights").text.count("<tr>") > before.count("<tr>"), "what is new is shown"
+    assert sum(read) == 1
+
+
+def test_a_report_of_a_run_opens_no_ledger_of_its_own(
+    yard: Yard, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI()
+    add_reports(app, yard.ledger, yard.store, bearer_user(people.users))
+
+    def opened(*_: object, **__: object) -> Ledger:
+        raise AssertionError("a ledger was opened")
+
+    monkeypatch.setattr(Ledger, "open", opened)
+    asked = TestClient(app, headers={"Authorization": f"Bearer {people.token('ada')}"})
+    run = quote("scheduled__2013-10-11T06:00:00+00:00", safe="")
+    assert asked.get(f"/drift-reports/watch_flights/{run}").status_code == 200
+    assert asked.get("/reports/train_flights/none").status_code == 404
 
 
 def test_a_project_that_is_not_declared_is_nothing_and_one_without_verdicts_says_so(people: People, yard: Yard) -> None:

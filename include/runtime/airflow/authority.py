@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from include.governance.register import Register
     from include.runtime.authority_service import Opened
     from include.settings import Settings
+    from include.store import Store
 
 #: Beside the grant-signing key, what the pages' forms are signed with: all API servers of a deployment share it.
 FORMS_KEY = "forms.key"
@@ -57,18 +58,19 @@ def _build() -> _Application:
     from include.runtime.authority_api import authority_app
     from include.runtime.authority_service import open_authority
     from include.settings import Settings
+    from include.store import Store
 
     settings, current_user = Settings.from_environment(), signed_in_user()
-    opened = open_authority(settings)
+    opened, store = open_authority(settings), Store(settings.store)
     application = authority_app(opened.authority, opened.register, current_user)
-    add_reports(application, settings, current_user)
-    application.mount("/pages", _pages(settings, opened, current_user))
+    add_reports(application, opened.ledger, store, current_user)
+    application.mount("/pages", _pages(settings, opened, store, current_user))
     threading.Thread(target=_warm, args=(opened.register,), name="register of access", daemon=True).start()
     mounted: _Application = application
     return mounted
 
 
-def _pages(settings: "Settings", opened: "Opened", current_user: Callable[..., str]) -> Any:
+def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
     from include.runtime.deployment import separation_of_duties
     from include.runtime.pages import Forms, Pages
@@ -76,12 +78,10 @@ def _pages(settings: "Settings", opened: "Opened", current_user: Callable[..., s
     from include.runtime.pages.drift import add_drift
     from include.runtime.pages.evidence import Evidence
     from include.runtime.projects import project_names
-    from include.store import Store
 
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)
     forms = Forms(secrets.read_key(settings.authority_keys / FORMS_KEY), clock=lambda: datetime.now(UTC))
     pages = Pages(current_user, forms, standing=separation_of_duties(settings))
-    store = Store(settings.store)
     evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects)
     add_access(pages, opened.authority, opened.register, evidence)
     add_drift(pages, opened.ledger, store, lambda: project_names(settings.projects))

@@ -1,5 +1,7 @@
 """What a project is called in Airflow, and where our pages are. Imports no Airflow, which would make its home here."""
 
+import re
+from datetime import datetime
 from urllib.parse import quote
 
 #: Where the authority's API and the pages are mounted in Airflow's API server.
@@ -10,6 +12,9 @@ ACCESS_PAGE = f"{PAGES}/access"
 ACCESS_ROUTE = "trainyard_access"
 
 _TRAIN, _WATCH = "train_", "watch_"
+#: What a watch's run is called in the ledger begins with this; one by the command line goes on so, and is no run here.
+_WATCHES = "watch__"
+_BY_HAND = re.compile(r"watch__manual__\d{4}-\d\d-\d\dT\d\d:\d\d__[0-9a-f]{8}")
 
 
 def dag_id_of(project: str) -> str:
@@ -34,7 +39,23 @@ def project_of(dag_id: str) -> str:
 
 def run_of(dag_id: str, run_id: str) -> str:
     """What the ledger calls the run *run_id* of a DAG: both DAGs of a project may have runs of one id."""
-    return f"watch__{run_id}" if is_watch(dag_id) else run_id
+    return f"{_WATCHES}{run_id}" if is_watch(dag_id) else run_id
+
+
+def watch_by_hand(instant: datetime, code_digest: str) -> str:
+    """What the ledger calls the command line's watch at *instant*: the same as long as the code is."""
+    return f"{_WATCHES}manual__{instant:%Y-%m-%dT%H:%M}__{code_digest.removeprefix('sha256:')[:8]}"
+
+
+def watch_path(project: str, run_id: str) -> str:
+    """The path, below where Airflow's UI is served, of the watch that the ledger calls *run_id*.
+
+    Empty for one that was made by the command line: Airflow does not know it.
+    """
+    if not run_id.startswith(_WATCHES) or _BY_HAND.fullmatch(run_id):
+        return ""
+    run = quote(run_id.removeprefix(_WATCHES), safe="")
+    return f"/dags/{quote(watch_dag_id_of(project), safe='')}/runs/{run}"
 
 
 #: A training night that the reconciler starts in place of a lost event has an id that begins with this.

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from include.ledger import Ledger
-    from include.settings import Settings
+    from include.store import Store
 
 #: The page is self-contained, and nothing in it may load or run anything.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
-def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[..., str]) -> None:
+def add_reports(app: "FastAPI", ledger: "Ledger", store: "Store", current_user: Callable[..., str]) -> None:
     """Serve ``/reports/<dag id>/<run id>`` to signed-in users, 404 where the run has no validation yet.
 
     ``/drift-reports/…`` likewise, for the runs of drift DAGs.
@@ -26,7 +26,7 @@ def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[...
 
     @app.get("/reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
     def report(dag_id: str, run_id: str) -> HTMLResponse:
-        page = _page(settings, project_of(dag_id), run_of(dag_id, run_id))
+        page = _page(ledger, store, project_of(dag_id), run_of(dag_id, run_id))
         headers = {"Content-Security-Policy": _POLICY}
         if page is None:
             text = "<!doctype html><title>No report</title><p>This run has not validated its data yet.</p>"
@@ -35,12 +35,9 @@ def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[...
 
     @app.get("/drift-reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
     def drift_report(dag_id: str, run_id: str) -> HTMLResponse:
-        from include.ledger import Ledger
         from include.runtime.pages.drift import REPORT_POLICY
         from include.runtime.pages.drift_view import report_of
-        from include.store import Store
 
-        ledger, store = Ledger.open(settings.ledger), Store(settings.store)
         page = report_of(ledger, store, project_of(dag_id), run_of(dag_id, run_id))
         if page is None:
             text = "<!doctype html><title>No report</title><p>This run has judged no drift.</p>"
@@ -48,16 +45,13 @@ def add_reports(app: "FastAPI", settings: "Settings", current_user: Callable[...
         return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _page(settings: "Settings", project: str, run_id: str) -> bytes | None:
+def _page(ledger: "Ledger", store: "Store", project: str, run_id: str) -> bytes | None:
     from include.core.canonical import decode
     from include.core.records import Validation
-    from include.ledger import Ledger
-    from include.store import Store
 
-    digest = _validation(Ledger.open(settings.ledger), project, run_id)
+    digest = _validation(ledger, project, run_id)
     if digest is None:
         return None
-    store = Store(settings.store)
     return store.get(decode(Validation, store.get(digest)).report)
 
 

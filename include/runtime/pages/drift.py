@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from include.ledger import Ledger
+from include.runtime.airflow.names import PAGES
 from include.runtime.pages import drift_view
+from include.runtime.pages.drift_watches import Watches
 from include.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def add_drift(pages: "Pages", ledger: Ledger, store: Store, projects: Callable[[
     from fastapi import HTTPException, Request
     from fastapi.responses import HTMLResponse
 
-    section = pages.section("Drift", "/drift")
+    section, watches = pages.section("Drift", "/drift"), Watches(ledger, store)
 
     def known(project: str) -> str:
         if project not in projects():
@@ -36,13 +38,14 @@ def add_drift(pages: "Pages", ledger: Ledger, store: Store, projects: Callable[[
 
     @section.router.get("")
     def overview(request: Request, user: str = section.user) -> HTMLResponse:
-        summaries = [drift_view.summary_of(ledger, name) for name in projects()]
+        summaries = [drift_view.summary_of(watches, name) for name in projects()]
         return section.draw(request, "drift/overview", user, summaries=summaries)
 
     @section.router.get("/{project}")
     def shown(request: Request, project: str, user: str = section.user) -> HTMLResponse:
-        view = drift_view.view_of(ledger, store, known(project))
-        return section.draw(request, "drift/project", user, view=view, words=drift_view.WORDS)
+        view = drift_view.view_of(watches, known(project))
+        airflow = str(request.scope.get("root_path", "")).removesuffix(PAGES)
+        return section.draw(request, "drift/project", user, view=view, words=drift_view.WORDS, airflow=airflow)
 
     @section.router.get("/{project}/report/{run_id:path}")
     def report(project: str, run_id: str) -> HTMLResponse:

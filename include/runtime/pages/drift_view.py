@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from include.core.canonical import decode
-from include.core.events import DriftJudged, PolicyDeclared
+from include.core.events import DriftJudged
 from include.core.project import DriftPolicy
 from include.core.records import (
     DAY,
@@ -17,10 +17,10 @@ from include.core.records import (
 )
 from include.ledger import Ledger
 from include.monitoring.figures import LABEL, SCORE
-from include.registry import history
-from include.runtime.airflow.names import watch_dag_id_of
+from include.runtime.airflow.names import watch_path
 from include.runtime.pages.drift_charts import Chart, Series, chart
-from include.steps import retraining, watch
+from include.runtime.pages.drift_watches import Watched, Watches
+from include.steps import retraining
 from include.store import Store
 
 #: What a state is called, and its class in the style sheet.
@@ -75,12 +75,17 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A verdict as a line of the list, and what came of what it asked for. ``link`` leads to its run in Airflow."""
+    """A verdict as a line of the list, and what came of what it asked for.
+
+    ``link`` is the path, below where Airflow's UI is served, of its run; empty where it was made outside Airflow.
+    ``report``: there is one.
+    """
 
     judged: DriftJudged
     word: str
     style: str
     link: str
+    report: bool
     answer: str
 
 
@@ -116,26 +121,24 @@ BARS_WIDTH, BARS_HEIGHT = 132, 46
 _GAP = 0.08
 
 
-def summary_of(ledger: Ledger, project: str) -> Summary:
+def summary_of(watches: Watches, project: str) -> Summary:
     """What the page of all projects shows of *project*."""
-    return _summary(ledger, project, watch.judged(ledger, project), retraining.known(ledger, project))
+    return _summary(project, watches.of(project))
 
 
-def view_of(ledger: Ledger, store: Store, project: str) -> View:
+def view_of(watches: Watches, project: str) -> View:
     """What *project*'s page shows. Reads no artifact that holds personal data."""
-    events = [entry.event for entry in ledger.read(watch.stream_of(project))]
-    verdicts = [event for event in events if isinstance(event, DriftJudged)]
-    declared = [event for event in events if isinstance(event, PolicyDeclared)]
-    known = retraining.known(ledger, project)
-    live = decode(LiveFigures, store.get(verdicts[-1].live)) if verdicts else None
+    watched = watches.of(project)
+    verdicts, known, declared = watched.verdicts, watched.known, watched.policy
+    live = watches.figures(verdicts[-1]) if verdicts else None
     return View(
-        summary=_summary(ledger, project, verdicts, known),
-        policy=decode(DriftPolicy, declared[-1].policy.encode()) if declared else None,
-        policy_digest=declared[-1].digest if declared else "",
+        summary=_summary(project, watched),
+        policy=decode(DriftPolicy, declared.policy.encode()) if declared else None,
+        policy_digest=declared.digest if declared else "",
         months=_months(verdicts, known),
         charts=_charts(verdicts, known),
         features=_features(live, verdicts[-1].verdict.inputs) if live else (),
-        lines=tuple(_line(each, known) for each in reversed(verdicts[-LISTED:])),
+        lines=tuple(_line(each, known, report=watches.has_report(each)) for each in reversed(verdicts[-LISTED:])),
     )
 
 
@@ -148,9 +151,9 @@ def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes 
     return store.get(report) if report else None
 
 
-def _summary(ledger: Ledger, project: str, verdicts: Sequence[DriftJudged], known: retraining.Known) -> Summary:
-    champion = history.champion(ledger, project)
-    last = verdicts[-1] if verdicts else None
+def _summary(project: str, watched: Watched) -> Summary:
+    champion, known = watched.champion, watched.known
+    last = watched.verdicts[-1] if watched.verdicts else None
     word, style = WORDS[last.verdict.state] if last else ("not judged yet", "quiet")
     return Summary(
         project=project,
@@ -256,14 +259,14 @@ def _bars(shape: Shape) -> tuple[Bar, ...]:
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _line(event: DriftJudged, known: retraining.Known) -> Line:
+def _line(event: DriftJudged, known: retraining.Known, *, report: bool) -> Line:
     word, style = WORDS[event.verdict.state]
-    run = event.run_id.removeprefix("watch__")
     return Line(
         judged=event,
         word=word,
         style=style,
-        link=f"/dags/{watch_dag_id_of(event.project)}/runs/{run}",
+        link=watch_path(event.project, event.run_id),
+        report=report,
         answer=_answer(event, known),
     )
 

@@ -9,7 +9,7 @@ from include.core.errors import StoreError
 from include.core.records import Run
 from include.ledger import Ledger
 from include.ledger.journal import Journal
-from include.runtime.code import code_digest
+from include.runtime.code import CodeStamp, code_digest, code_stamp
 from include.runtime.projects import project_names
 from include.settings import ROOT
 from include.store import Store
@@ -53,6 +53,7 @@ class Evidence:
 
     def __init__(self, *, ledger: Ledger, store: Store, projects: Path) -> None:
         self._ledger, self._store, self._projects = ledger, store, projects
+        self._digests: dict[str, tuple[CodeStamp, str]] = {}
 
     def code(self, project: str, run: Run | None) -> Code:
         """The Python files of *project*, compared with what *run* began with; none where it has no folder here."""
@@ -62,11 +63,21 @@ class Evidence:
         found = sorted(path for path in folder.rglob("*.py") if path.is_file() and not path.is_symlink())
         begun = None
         if run is not None:
-            begun = code_digest(ROOT / "include", self._projects, project) == run.code_digest
+            begun = self._digest(project) == run.code_digest
         return Code(
             files=tuple(SourceFile(name=path.relative_to(folder).as_posix(), text=_text(path)) for path in found),
             begun_with=begun,
         )
+
+    def _digest(self, project: str) -> str:
+        """The digest of the code as it lies here, read again only when a file was changed."""
+        include = ROOT / "include"
+        stamp = code_stamp(include, self._projects, project)
+        known = self._digests.get(project)
+        if known is None or known[0] != stamp:
+            known = (stamp, code_digest(include, self._projects, project))
+            self._digests[project] = known
+        return known[1]
 
     def features(self, run: Run) -> Mapping[tuple[str, str], tuple[str, ...]]:
         """By dataset and column, the features and the label that *run* computes of it; empty where nothing says so."""

@@ -1,0 +1,47 @@
+"""What stands beside a request: the project's code, compared with what a run began with, as it lies there now."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from include.core.records import Run
+from include.ledger import Ledger
+from include.runtime.code import code_digest
+from include.runtime.pages import evidence as room
+from include.runtime.pages.evidence import Evidence
+from include.settings import ROOT
+from include.store import Store
+
+
+def test_code_is_hashed_again_only_when_a_file_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    projects = tmp_path / "projects"
+    (projects / "delays").mkdir(parents=True)
+    file = projects / "delays" / "project.py"
+    file.write_text("A = 1\n")
+    (projects / "delays" / "__init__.py").touch()
+    hashed: list[str] = []
+
+    def counted(include: Path, folder: Path, project: str) -> str:
+        hashed.append(project)
+        return code_digest(include, folder, project)
+
+    monkeypatch.setattr(room, "code_digest", counted)
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+    shown = Evidence(ledger=ledger, store=Store(str(tmp_path / "store")), projects=projects)
+    run = Run(
+        project="delays",
+        run_id="night",
+        instant=datetime(2013, 9, 1, tzinfo=UTC),
+        code_digest=code_digest(ROOT / "include", projects, "delays"),
+        declaration_digest="sha256:d",
+        fence=1,
+    )
+    assert [shown.code("delays", run).begun_with for _ in range(3)] == [True] * 3
+    assert hashed == ["delays"]
+    before = file.stat()
+    file.write_text("A = 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # of the same size, and said to be as old
+    assert shown.code("delays", run).begun_with is False
+    assert hashed == ["delays"] * 2
