@@ -12,7 +12,8 @@
     │   └── ValidationFailed    a critical expectation failed
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
     ├── TrainingError           a search cannot start or ended without a usable trial
-    │   └── ShardUnfinished     trials that were ordered elsewhere have no result yet (heals)
+    │   ├── ShardUnfinished     trials that were ordered elsewhere have no result yet (heals)
+    │   └── MachineFault        where a shard is trained, no trial could be               (heals)
     ├── PodFailed               a training pod can never run, or ended without its results
     │   └── PodLost             it was taken away: evicted, drained, killed                   (heals)
     ├── ClusterUnavailable      the Kubernetes cluster cannot be reached                      (heals)
@@ -26,6 +27,7 @@
     │   ├── LedgerConflict      somebody else appended first: fold again and retry   (heals)
     │   └── LedgerUnavailable   the database cannot be reached                        (heals)
     └── StoreError              an artifact is missing or altered
+        ├── AddressRefused      the store refuses an address that was signed for it       (heals)
         └── StoreUnavailable    the store cannot be reached or is full                (heals)
 
 Each error says the rule, the value and the remedy, and knows whether a retry can heal it.
@@ -103,6 +105,15 @@ class ShardUnfinished(TrainingError):
     retry_heals = True
 
 
+class MachineFault(TrainingError):
+    """Where a shard is trained, no trial could be: no device, no memory, data that it cannot read. Nothing is recorded.
+
+    On another machine, or later on this one, the same shard may be trained.
+    """
+
+    retry_heals = True
+
+
 class PodFailed(TrainyardError):
     """A training pod can never run, or ended without its results."""
 
@@ -165,6 +176,12 @@ class LedgerUnavailable(LedgerError):
 
 class StoreError(TrainyardError):
     """An artifact is missing or altered."""
+
+
+class AddressRefused(StoreError):
+    """The store refuses an address that was signed for it: its life, or that of the signing credentials, has ended."""
+
+    retry_heals = True
 
 
 class StoreUnavailable(StoreError):

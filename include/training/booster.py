@@ -14,6 +14,9 @@ _BINNING = {
     "is_enable_sparse", "enable_bundle", "use_missing", "zero_as_missing",
 }  # fmt: skip
 
+#: Where a model is trained.
+_DEVICE = {"device_type", "gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_gpu"}
+
 #: What the platform sets itself.
 _OURS = {
     "objective", "metric", "num_iterations", "early_stopping_round", "num_threads", "seed", "deterministic",
@@ -84,6 +87,12 @@ def dataset_settings(params: Params, *, threads: int) -> dict[str, Any]:
 def booster_settings(params: Params, *, objective: Objective, seed: int, threads: int) -> dict[str, Any]:
     """Parameters of a ``lightgbm.Booster``. *threads* changes the time that it takes and nothing else."""
     return {**params, **_SETTINGS, "objective": _OBJECTIVES[objective], "seed": seed, "num_threads": threads}
+
+
+def probe_settings(params: Params, *, objective: Objective, threads: int) -> dict[str, Any]:
+    """Parameters of a small ``lightgbm.Booster`` with the bins and the device of *params*, and defaults otherwise."""
+    kept = {name: value for name, value in params.items() if name in _BINNING | _DEVICE}
+    return booster_settings({**kept, "num_leaves": 2}, objective=objective, seed=0, threads=threads)
 
 
 def model_text(booster: Any) -> str:

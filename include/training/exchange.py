@@ -11,12 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from include.core.errors import AccessDenied, StoreError, StoreUnavailable, TrainingError
+from include.core.errors import AccessDenied, AddressRefused, StoreError, StoreUnavailable, TrainingError
+from include.training.results import LARGEST_BYTES
 
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 1 << 20
 #: Answers after which the same request may succeed.
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+#: Answers to an address that was right when it was signed; 400 is S3's word for a session token that has ended.
+_LAPSED = frozenset({400, 401, 403})
 
 Answer = TypeVar("Answer")
 
@@ -25,8 +28,9 @@ class Exchange:
     """Requests that are repeated with growing pauses for *patience_seconds* where the store is out of reach.
 
     Every method raises:
-        StoreUnavailable: it stayed out of reach.
-        AccessDenied: the store refuses the address: its life has ended, or its conditions are not met.
+        StoreUnavailable: it stayed out of reach, or the bucket is not there.
+        AddressRefused: the life of the address has ended, or that of the credentials that signed it.
+        AccessDenied: the store refuses the request for another reason.
     """
 
     def __init__(self, *, patience_seconds: float) -> None:
@@ -59,11 +63,14 @@ class Exchange:
             raise StoreError("an input is in the vault", value=f"no {digest}", remedy="Run the step `plan` again.")
 
     def result(self, address: str) -> bytes | None:
-        """The result at *address*; ``None``: none was written."""
+        """The result at *address*, of one that is too large for a result its beginning; ``None``: none was written."""
 
         def fetch() -> bytes:
             with _answer("GET", address) as answer:
-                return bytes(answer.read())
+                data = answer.read(LARGEST_BYTES + 1)
+                if answer.length and len(data) <= LARGEST_BYTES:
+                    raise http.client.IncompleteRead(b"")
+                return bytes(data)
 
         return self._repeated(fetch)
 
@@ -81,6 +88,8 @@ class Exchange:
             except urllib.error.HTTPError as error:
                 if error.code == 412:
                     return False
+                if error.code == 404:
+                    raise _no_bucket() from None
                 raise
 
         if self._repeated(send) is not True and self.result(read) != data:
@@ -98,13 +107,11 @@ class Exchange:
                 return request()
             except urllib.error.HTTPError as error:
                 if error.code == 404:
+                    if b"NoSuchBucket" in error.read(_CHUNK_BYTES):
+                        raise _no_bucket() from None
                     return None
                 if error.code not in _TRANSIENT:
-                    raise AccessDenied(
-                        "the store accepts the addresses of the order",
-                        value=f"HTTP {error.code}",
-                        remedy="Order the shard again: clear its task.",
-                    ) from None
+                    raise _refusal(error.code) from None
                 why = f"HTTP {error.code}"
             except (OSError, http.client.HTTPException) as error:
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -123,6 +130,18 @@ class Exchange:
                 ) from None
             time.sleep(pause)
             left, pause = left - pause, min(2 * pause, 15)
+
+
+def _refusal(status: int) -> AddressRefused | AccessDenied:
+    kind = AddressRefused if status in _LAPSED else AccessDenied
+    again = "It is ordered again by itself." if kind is AddressRefused else "Order the shard again: clear its task."
+    return kind("the store accepts the addresses of the order", value=f"HTTP {status}", remedy=again)
+
+
+def _no_bucket() -> StoreUnavailable:
+    return StoreUnavailable(
+        "the bucket of the vault is there", value="HTTP 404", remedy="Make the bucket, or correct TRAINYARD_VAULT."
+    )
 
 
 def _answer(method: str, address: str, data: bytes | None = None) -> http.client.HTTPResponse:

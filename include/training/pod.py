@@ -15,7 +15,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from include.core.canonical import encode
-from include.core.errors import AccessDenied, StoreError, StoreUnavailable, TrainingError
+from include.core.errors import AccessDenied, AddressRefused, MachineFault, StoreError, StoreUnavailable, TrainingError
 from include.core.records import Trial
 from include.training import order, results
 from include.training.exchange import Exchange
@@ -28,8 +28,11 @@ class Exit(IntEnum):
 
     DONE = 0
     REFUSED = 64  # the order is not the recorded one, has expired, or was made for other code
-    ALTERED = 65  # an input is not what its digest says, or a stored result not that of its trial
+    ALTERED = 65  # an input is not what its digest says, or is not there
     UNREACHABLE = 69  # the store stayed out of reach
+    DIFFERING = 70  # the stored result of a trial is not the one that it has here, or none that it can have
+    FAULTY = 71  # no trial can be trained on this machine
+    LAPSED = 77  # the store refuses the order's addresses: another order has others
     TERMINATED = 143  # SIGTERM: what is stored is kept
 
 
@@ -49,8 +52,14 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
         return _failed(Exit.REFUSED, error)
     except StoreUnavailable as error:
         return _failed(Exit.UNREACHABLE, error)
-    except (StoreError, TrainingError) as error:
+    except AddressRefused as error:
+        return _failed(Exit.LAPSED, error)
+    except StoreError as error:
         return _failed(Exit.ALTERED, error)
+    except MachineFault as error:
+        return _failed(Exit.FAULTY, error)
+    except TrainingError as error:
+        return _failed(Exit.DIFFERING, error)
     return Exit.DONE
 
 
@@ -58,9 +67,11 @@ def train(document: order.Document) -> None:
     """Train the trials of the order that have no result yet, and write the result of each as it ends.
 
     Raises:
-        AccessDenied: the store refuses the order's addresses.
+        AccessDenied: the store refuses what is asked.
+        AddressRefused: the store refuses the order's addresses.
         StoreUnavailable: it stayed out of reach.
         StoreError: an input is missing or altered.
+        MachineFault: no trial can be trained here.
         TrainingError: another result of a trial is stored, or one that it cannot have.
     """
     exchange, shard = Exchange(patience_seconds=document.patience_seconds), document.shard

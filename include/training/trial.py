@@ -4,15 +4,19 @@ from collections.abc import Callable, Mapping
 from math import ceil, isfinite
 from typing import Any
 
+from include.core.errors import MachineFault
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
 from include.training.artifacts import Artifacts
-from include.training.booster import booster_settings, dataset_settings
+from include.training.booster import booster_settings, dataset_settings, probe_settings
 from include.training.metrics import Numbers, row_losses
 
 #: Why a trial failed: all that its record may say.
 REFUSED = "LightGBMError: LightGBM refused these parameters"
 NOT_FINITE = "the validation loss is not a finite number"
+
+#: All that LightGBM says where memory is short.
+_NO_MEMORY = "std::bad_alloc"
 
 
 def train_shard(
@@ -30,8 +34,11 @@ def train_shard(
     in memory; equal losses are told apart by trial id. *opened* holds ``shard.binned`` and ``shard.binned_validation``.
     *recorded* maps trial ids to outcomes that an earlier attempt recorded: those are not trained again, and the cuts
     are decided from their losses, so that an attempt that is stopped anywhere and repeated records what one without
-    interruption would have. *threads* changes no result. A trial that LightGBM refuses is recorded as failed.
-    *allowed* is called before each boosting round, and ends the shard by raising.
+    interruption would have. *threads* changes no result. A trial that LightGBM refuses is recorded as failed, if one
+    with plain parameters can be trained. *allowed* is called before each boosting round, and ends the shard by raising.
+
+    Raises:
+        MachineFault: no trial can be trained here: no device, no memory, data that cannot be read.
     """
     race = _Race(shard, opened, recorded, record, threads, allowed)
     halve(shard, race.loss, lambda trial_id, depth: race.finish(trial_id, TrialState.PRUNED))
@@ -93,10 +100,15 @@ class _Race:
             return losses[depth] if depth < len(losses) else None
         import lightgbm
 
+        data = self._data = self._data or self._load()
         try:
-            loss = self._train(trial_id, depth)
-        except lightgbm.basic.LightGBMError:
+            loss = self._train(trial_id, depth, data)
+        except lightgbm.basic.LightGBMError as error:
             # LightGBM's own text may quote a label or a cell: only the kind of the error is recorded.
+            if str(error) == _NO_MEMORY:
+                raise _fault("there is memory for a trial where it is trained", "not enough memory") from None
+            self._boosters.pop(trial_id, None)
+            self._probe(trial_id, data)
             self.finish(trial_id, TrialState.FAILED, REFUSED)
             return None
         if not isfinite(loss):
@@ -116,8 +128,8 @@ class _Race:
         self._record(trial)
         self._known[trial_id] = trial
 
-    def _train(self, trial_id: str, depth: int) -> float:
-        booster = self._boosters.get(trial_id) or self._start(trial_id)
+    def _train(self, trial_id: str, depth: int, data: tuple[Any, Any]) -> float:
+        booster = self._boosters.get(trial_id) or self._start(trial_id, data)
         reached = self._shard.rungs[depth - 1] if depth else 0
         for _ in range(self._shard.rungs[depth] - reached):
             self._allowed()
@@ -125,10 +137,10 @@ class _Race:
         (result,) = booster.eval_valid(_loss_of(self._shard.objective))
         return float(result[2])
 
-    def _start(self, trial_id: str) -> Any:
+    def _start(self, trial_id: str, data: tuple[Any, Any]) -> Any:
         import lightgbm
 
-        train, validation = self._data = self._data or self._load()
+        train, validation = data
         settings = booster_settings(
             self._planned[trial_id].params,
             objective=self._shard.objective,
@@ -140,16 +152,41 @@ class _Race:
         self._boosters[trial_id] = booster
         return booster
 
+    def _probe(self, trial_id: str, data: tuple[Any, Any]) -> None:
+        """Raise MachineFault unless plain parameters train a round on the same data and the device of the trial."""
+        import lightgbm
+
+        settings = probe_settings(
+            self._planned[trial_id].params, objective=self._shard.objective, threads=self._threads
+        )
+        try:
+            lightgbm.Booster(settings, data[0]).update()
+        except lightgbm.basic.LightGBMError:
+            device = settings.get("device_type", "cpu")
+            raise _fault(
+                "plain parameters can be trained where a shard is trained", f"not on the device type {device!r}"
+            ) from None
+
     def _load(self) -> tuple[Any, Any]:
         import lightgbm
 
         # All trials of a plan have the same binning parameters, as these are fixed.
         settings = dataset_settings(next(iter(self._planned.values())).params, threads=self._threads)
-        train, validation = (
-            lightgbm.Dataset(str(self._opened.path(digest)), params=settings).construct()
-            for digest in (self._shard.binned, self._shard.binned_validation)
-        )
+        paths = [str(self._opened.path(digest)) for digest in (self._shard.binned, self._shard.binned_validation)]
+        try:
+            train, validation = (lightgbm.Dataset(path, params=settings).construct() for path in paths)
+        except lightgbm.basic.LightGBMError:
+            raise _fault("the binned data can be read where a shard is trained", "LightGBM cannot load them") from None
         return train, validation
+
+
+def _fault(rule: str, found: str) -> MachineFault:
+    return MachineFault(
+        rule,
+        value=found,
+        remedy="It is tried again by itself; if it stays, see that the machine has the device, its driver and enough "
+        "memory, and the version of LightGBM that binned the data.",
+    )
 
 
 def _loss_of(objective: Objective) -> Callable[[Numbers, Any], tuple[str, float, bool]]:

@@ -30,6 +30,8 @@ def test_every_error_stands_in_the_tree_that_the_docstring_draws() -> None:
 
 def test_only_what_waiting_can_mend_is_said_to_heal() -> None:
     assert {kind.__name__ for kind in KINDS if kind.retry_heals} == {
+        "AddressRefused",
+        "MachineFault",
         "ClusterUnavailable",
         "LedgerConflict",
         "LedgerUnavailable",

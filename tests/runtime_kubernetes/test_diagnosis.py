@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting, look
+from include.training.pod import Exit
 from tests.runtime_kubernetes.world import request_in
 
 REQUEST = request_in("trainyard", "true")
@@ -36,6 +37,9 @@ def terminated(code: int, reason: str = "Error") -> dict[str, Any]:
         (64, "Error", Outcome.ORDER_REFUSED),
         (65, "Error", Outcome.INPUT_ALTERED),
         (69, "Error", Outcome.STORE_UNREACHABLE),
+        (70, "Error", Outcome.RESULT_DIFFERS),
+        (71, "Error", Outcome.MACHINE_FAULT),
+        (77, "Error", Outcome.ADDRESSES_LAPSED),
         (137, "OOMKilled", Outcome.OUT_OF_MEMORY),
         (137, "Error", Outcome.LOST),
         (143, "Error", Outcome.LOST),
@@ -47,7 +51,14 @@ def test_each_way_to_end_is_told_apart_in_one_line(code: int, reason: str, outco
     assert isinstance(found, Ending)
     assert (found.outcome, found.exit_code, found.node) == (outcome, code, "n2")
     assert "\n" not in found.message
-    assert found.outcome.heals == (outcome in {Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE})
+    healing = {Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE, Outcome.MACHINE_FAULT, Outcome.ADDRESSES_LAPSED}
+    assert found.outcome.heals == (outcome in healing)
+
+
+def test_every_status_of_a_trainer_has_a_line_of_its_own() -> None:
+    told = [look(pod(phase="Failed", state=terminated(status)), REQUEST) for status in Exit]
+    assert len({each.message for each in told if isinstance(each, Ending)}) == len(Exit)
+    assert Outcome.EXIT not in {each.outcome for each in told if isinstance(each, Ending)}
 
 
 @pytest.mark.parametrize(

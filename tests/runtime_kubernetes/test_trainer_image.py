@@ -142,7 +142,7 @@ def recorded(yard: Yard) -> list[Trial]:
 def test_two_pods_train_on_the_accelerators_path_to_one_digest_which_is_not_the_processors(
     yards: tuple[Yard, Yard],
 ) -> None:
-    """Kernels are compiled and cached under a read-only root. Where OpenCL has no device, LightGBM refuses trials."""
+    """Kernels are compiled and cached under a read-only root. Where OpenCL has no device, the pod ends with 71."""
     shards = [begun(yard) for yard in yards]
 
     try:

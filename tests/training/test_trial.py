@@ -1,7 +1,9 @@
 from math import ceil
 
+import lightgbm
 import pytest
 
+from include.core.errors import MachineFault
 from include.core.project import Choice
 from include.core.records import TrialState
 from include.training import search
@@ -130,6 +132,51 @@ def test_a_trial_that_lightgbm_refuses_is_recorded_and_the_others_go_on(features
         assert trial.losses == () if trial_id in refused else trial.losses
     some = dict(list(outcomes.items())[:2])
     assert _train(plan, vault, recorded=some) == outcomes
+
+
+def _refused_here(plan, vault):
+    """What a shard records that ends by a fault of the machine."""
+    recorded = []
+    with pytest.raises(MachineFault) as raised:
+        train_shard(plan.shard(0), opened=vault, recorded={}, record=recorded.append)
+    assert raised.value.retry_heals
+    return recorded
+
+
+def test_a_device_that_is_not_there_is_the_machines_fault_and_no_trials(features, vault):
+    # No machine has a hundred platforms of OpenCL.
+    assert _refused_here(_plan(features, vault, fixed={"device_type": "gpu", "gpu_platform_id": 99}), vault) == []
+
+
+def test_binned_data_that_cannot_be_loaded_are_the_machines_fault_and_no_trials(plan, vault, tmp_path):
+    elsewhere = Folder(tmp_path)
+    for digest in (plan.binned, plan.binned_validation):
+        elsewhere._file(digest).write_bytes(vault.bytes(digest)[:1000])
+    assert _refused_here(plan, elsewhere) == []
+
+
+def test_memory_that_is_short_is_the_machines_fault_and_no_trials(plan, vault, monkeypatch):
+    def short(_):
+        raise lightgbm.basic.LightGBMError("std::bad_alloc")
+
+    monkeypatch.setattr(lightgbm.Booster, "update", short)
+    assert _refused_here(plan, vault) == []
+
+
+def test_a_device_that_is_lost_in_the_middle_leaves_what_was_recorded_and_fails_no_trial(plan, vault, monkeypatch):
+    update, left = lightgbm.Booster.update, 20
+
+    def lost(booster):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise lightgbm.basic.LightGBMError("Device Not Available")
+        return update(booster)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lightgbm.Booster, "update", lost)
+        recorded = _refused_here(plan, vault)
+    assert TrialState.FAILED not in {trial.state for trial in recorded}
 
 
 def test_a_regression_lowers_the_absolute_error(delays, vault):

@@ -22,6 +22,9 @@ class Outcome(StrEnum):
     ORDER_REFUSED = "order refused"
     INPUT_ALTERED = "input altered"
     STORE_UNREACHABLE = "store unreachable"
+    RESULT_DIFFERS = "result differs"
+    MACHINE_FAULT = "machine fault"
+    ADDRESSES_LAPSED = "addresses lapsed"
     EXIT = "exit"  # any other status
     TOO_LONG = "too long"
     NEVER = "never"  # no node or quota could ever hold it
@@ -30,7 +33,12 @@ class Outcome(StrEnum):
     @property
     def heals(self) -> bool:
         """Whether the same shard may do better later, without anyone's help."""
-        return self in (Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE)
+        return self in _HEALING
+
+
+_HEALING = frozenset(
+    {Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE, Outcome.MACHINE_FAULT, Outcome.ADDRESSES_LAPSED}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +92,21 @@ _STATUSES = {
         Outcome.STORE_UNREACHABLE,
         "the artifact store could not be reached",
         "It is tried again by itself; see that the store runs and that pods may reach it.",
+    ),
+    70: (
+        Outcome.RESULT_DIFFERS,
+        "the stored result of a trial is not the one that it has there",
+        "Its last line says how; compare the images and processors that trained it, then clear the task.",
+    ),
+    71: (
+        Outcome.MACHINE_FAULT,
+        "no trial could be trained on that node",
+        "It is tried again by itself, in another pod; see the node's device, its driver and its memory.",
+    ),
+    77: (
+        Outcome.ADDRESSES_LAPSED,
+        "the store refused the order's addresses, or the credentials that signed them have ended",
+        "It is ordered again by itself; credentials that outlive `maximum_minutes` avoid it.",
     ),
 }
 
