@@ -121,12 +121,12 @@ class Vault:
             expires_at=expires_at,
         )
 
-    def result(self, name: str) -> bytes | None:
-        """What a process elsewhere wrote as the result *name*: not verified, and no artifact yet."""
-        return self._store.result(name)
+    def result(self, name: str, *, most_bytes: int) -> bytes | None:
+        """The first *most_bytes* that a process elsewhere wrote as the result *name*: not verified, no artifact yet."""
+        return self._store.result(name, most_bytes=most_bytes)
 
     def refuse_result(self, name: str, data: bytes) -> str:
-        """Keep *data*, which was found there, as an artifact, and let the result be written again; the digest."""
+        """Keep *data*, which was read there, as an artifact, and let the result be written again; the digest."""
         kept = self._store.put(data)
         self._store.remove_result(name)
         return kept

@@ -230,7 +230,7 @@ def _stored(platform: Platform, drawn: Shard, trial_ids: list[str]) -> dict[str,
 
     checked: dict[str, Trial] = {}
     for trial_id in trial_ids:
-        data = platform.vault.result(trial_id)
+        data = platform.vault.result(trial_id, most_bytes=results.LARGEST_BYTES + 1)
         if data is None:
             continue
         try:

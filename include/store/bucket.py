@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,19 @@ class Bucket(Remote):
             read=self._address("get_object", key, lifetime),
         )
 
-    def result(self, name: str) -> bytes | None:
-        """The bytes of the result *name*, as somebody wrote them; ``None``: nobody did."""
+    def result(self, name: str, *, most_bytes: int) -> bytes | None:
+        """The first *most_bytes* of the result *name*, as somebody wrote them; ``None``: nobody did."""
+        key = self._result_key(name)
+        found = self._head(key)
+        if found is None:
+            return None
+        size = min(int(found["ContentLength"]), most_bytes)
+        if size == 0:  # no range of bytes selects none
+            return b""
         with self._translated():
             try:
-                return bytes(self._files.cat_file(f"{self._bucket}/{self._result_key(name)}"))
+                return bytes(self._files.cat_file(f"{self._bucket}/{key}", start=0, end=size))
             except FileNotFoundError:
-                self._require_bucket()
                 return None
 
     def remove_result(self, name: str) -> None:
@@ -208,7 +215,8 @@ class Bucket(Remote):
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """What s3fs leaves as botocore's own errors, as OSError; nothing of their text, which may hold an address."""
+        """What s3fs leaves of botocore and aiohttp, as OSError; none of their text, which may hold an address."""
+        from aiohttp import ClientError
         from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
 
         try:
@@ -219,7 +227,7 @@ class Bucket(Remote):
                 remedy="Give this process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the "
                 "machine's role.",
             ) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError, HTTPException) as error:  # aiohttp's: a body that breaks off
             raise Unreachable(
                 f"{type(error).__name__} at {self._endpoint()}",
                 remedy="Check that it runs and is reachable, then retry.",

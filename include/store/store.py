@@ -157,15 +157,15 @@ class Store:
         with reachable(self._shelf.shown):
             return self._issuing(lifetime).result_addresses(name, lifetime=lifetime)
 
-    def result(self, name: str) -> bytes | None:
-        """What was written as the result *name*, unverified; ``None``: nothing was.
+    def result(self, name: str, *, most_bytes: int) -> bytes | None:
+        """The first *most_bytes* of what was written as the result *name*, unverified; ``None``: nothing was.
 
         Raises:
             DeclarationError: this kind of store has no results.
         """
         require_digest(name)
         with reachable(self._shelf.shown):
-            return self._issuing().result(name)
+            return self._issuing().result(name, most_bytes=most_bytes)
 
     def remove_result(self, name: str) -> None:
         """Let the result *name* be written again."""

@@ -23,9 +23,10 @@ def verified(shard: Shard, trial_id: str, data: bytes) -> Trial:
     planned = next((trial for trial in shard.trials if trial.trial_id == trial_id), None)
     if planned is None:
         raise _refused("a result belongs to a trial of its shard", trial_id, "no such trial")
+    if len(data) > LARGEST_BYTES:
+        raise _refused(f"a result has {LARGEST_BYTES} bytes at most", trial_id, "more")
     try:
-        fields = json.loads(data) if len(data) <= LARGEST_BYTES else None
-        trial = _outcome(shard, planned, fields)
+        trial = _outcome(shard, planned, json.loads(data))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _refused("a result is the record of a trial", trial_id, type(error).__name__) from None
     if encode(trial) != data:

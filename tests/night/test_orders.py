@@ -22,7 +22,9 @@ from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished,
 from include.core.events import ArtifactOpened, Event, ModelRegistered, ShardOrdered, StepFailed, TrialRecorded
 from include.core.project import Project
 from include.core.records import Order, Plan, Run, Trial
+from include.store import Store
 from include.training import order as orders
+from include.training.results import LARGEST_BYTES
 from tests import buckets
 from tests.night import killed
 from tests.night.conftest import MakeYard
@@ -85,6 +87,11 @@ def ordered(yard: Yard, run: Run, plan: str, project: Project = ONE) -> Order:
 
 def collected(yard: Yard, run: Run, plan: str) -> str:
     return steps.collect(yard.platform, ONE, run, plan, 0, now=utc_now())
+
+
+def stored(yard: Yard, trial_id: str) -> bytes | None:
+    """What lies in the bucket as the result of the trial."""
+    return yard.platform.vault.result(trial_id, most_bytes=3 * LARGEST_BYTES)
 
 
 class Elsewhere:
@@ -306,7 +313,7 @@ def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_r
         assert status == 64
         assert why in output
         assert "http" not in output
-    assert {yard.platform.vault.result(trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
+    assert {stored(yard, trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
 
 
 def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Elsewhere) -> None:
@@ -321,6 +328,43 @@ def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Elsewhere) -
     buckets.client().delete_object(**lies)
     status, output = elsewhere.run(order)
     assert (status, "is in the vault" in output) == (65, True)
+
+
+def test_addresses_that_the_store_refuses_end_it_with_a_status_of_their_own(yard: Yard, elsewhere: Elsewhere) -> None:
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    text = order.document.replace(b"X-Amz-Signature=", b"X-Amz-Signature=0")
+    status, output = elsewhere.run(replace(order, digest=orders.digest_of(text), document=text))
+    assert (status, "ordered again by itself" in output) == (77, True)
+    assert "X-Amz" not in output
+
+
+def test_a_result_that_differs_from_the_stored_one_ends_it_with_a_status_of_its_own(
+    yard: Yard, elsewhere: Elsewhere
+) -> None:
+    run, plan = planned(yard)
+    order = ordered(yard, run, plan)
+    results = orders.read(order.document, digest=order.digest).results
+    for addresses in results.values():
+        httpx.put(addresses.write, content=b"{}", headers={"If-None-Match": "*"}).raise_for_status()
+    status, output = elsewhere.run(order)
+    assert (status, "is the record of a trial" in output) == (70, True)
+    # One that was written after this process had looked for it.
+    nothing = Store(yard.settings.vault).result_addresses(f"sha256:{'0' * 64}", lifetime=LIFETIME).read
+    late = changed(order, results={name: replace(each, read=nothing) for name, each in results.items()})
+    status, output = elsewhere.run(late)
+    assert (status, "Compare the images and processors" in output) == (70, True)
+
+
+def test_a_machine_that_can_train_no_trial_ends_it_with_a_status_of_its_own_and_stores_no_result(
+    yard: Yard, elsewhere: Elsewhere
+) -> None:
+    fixed = {**ONE.search.fixed, "device_type": "gpu", "gpu_platform_id": 99}
+    project = replace(ONE, search=replace(ONE.search, fixed=fixed))
+    run, plan = planned(yard, project)
+    status, output = elsewhere.run(ordered(yard, run, plan, project))
+    assert (status, "not on the device type 'gpu'" in output) == (71, True)
+    assert {stored(yard, trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
 
 
 def test_a_store_out_of_reach_ends_it_when_its_patience_does(yard: Yard, elsewhere: Elsewhere) -> None:
@@ -401,7 +445,7 @@ def test_a_result_that_its_trial_cannot_have_is_refused_named_set_aside_and_neve
         assert "a name" not in str(raised.value)
         assert not raised.value.retry_heals
         assert yard.platform.vault.has(kept)
-        assert yard.platform.vault.result(best.trial_id) is None
+        assert stored(yard, best.trial_id) is None
 
     forge(lambda trial: {**trial, "losses": [2.0 * loss + 1e9 for loss in trial["losses"]]})
     assert elsewhere.run(order)[0] == 0
@@ -409,6 +453,18 @@ def test_a_result_that_its_trial_cannot_have_is_refused_named_set_aside_and_neve
         collected(yard, run, plan)
     assert yard.events(TrialRecorded) == []
     assert elsewhere.train(yard, run, plan) == digest
+
+
+def test_a_result_that_is_too_large_is_refused_by_its_size_and_only_its_beginning_is_read_and_kept(yard: Yard) -> None:
+    run, plan = planned(yard)
+    trial_id, addresses = next(iter(json.loads(ordered(yard, run, plan).document)["results"].items()))
+    data = b" " * (2 * LARGEST_BYTES)
+    httpx.put(addresses["write"], content=data, headers={"If-None-Match": "*"}).raise_for_status()
+    with pytest.raises(TrainingError, match=f"{LARGEST_BYTES} bytes at most"):
+        collected(yard, run, plan)
+    assert yard.platform.vault.has(orders.digest_of(data[: LARGEST_BYTES + 1]))
+    assert not yard.platform.vault.has(orders.digest_of(data))
+    assert stored(yard, trial_id) is None
 
 
 # ── a grant that ends ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -125,16 +125,26 @@ def test_an_address_reads_its_artifact_and_no_other_until_its_life_ends(s3_url: 
 def test_a_result_is_written_once_and_read_by_its_own_addresses_only(s3_url: str) -> None:
     store = Store(s3_url)
     addresses = store.result_addresses(NAME, lifetime=MINUTE)
-    assert store.result(NAME) is None
+    assert store.result(NAME, most_bytes=9) is None
     assert put(addresses.write, b"unconditional") == 403
     assert put(addresses.write, b"first", **{"If-None-Match": "*"}) == 200
     assert put(addresses.write, b"second", **{"If-None-Match": "*"}) == 412
-    assert store.result(NAME) == get(addresses.read) == b"first"
+    assert store.result(NAME, most_bytes=9) == get(addresses.read) == b"first"
     with pytest.raises(httpx.HTTPStatusError, match="403"):
         get(addresses.write)
     store.remove_result(NAME)
-    assert store.result(NAME) is None
+    assert store.result(NAME, most_bytes=9) is None
     assert put(addresses.write, b"second", **{"If-None-Match": "*"}) == 200
+
+
+def test_of_a_result_no_more_than_was_asked_for_is_read(s3_url: str) -> None:
+    store = Store(s3_url)
+    for data in (b"", b"first"):
+        addresses = store.result_addresses(NAME, lifetime=MINUTE)
+        assert put(addresses.write, data, **{"If-None-Match": "*"}) == 200
+        for most_bytes in (1, 4, 5, 6):
+            assert store.result(NAME, most_bytes=most_bytes) == data[:most_bytes]
+        store.remove_result(NAME)
 
 
 def test_of_many_writers_of_a_result_exactly_one_wins(s3_url: str) -> None:
@@ -163,7 +173,7 @@ def every_use(url: str) -> Iterator[Callable[[], object]]:
     yield lambda: store.put(b"data")
     yield lambda: store.has(UNKNOWN)
     yield lambda: store.get(UNKNOWN)
-    yield lambda: store.result(UNKNOWN)
+    yield lambda: store.result(UNKNOWN, most_bytes=9)
 
 
 @pytest.fixture
@@ -242,6 +252,44 @@ def test_a_store_out_of_reach_is_unavailable_and_heals(
         with pytest.raises(StoreUnavailable) as raised:
             use()
         assert raised.value.retry_heals
+
+
+@pytest.fixture
+def breaking() -> Iterator[str]:
+    """A server that ends each body in its middle."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            ranged = self.headers.get("Range")
+            self.send_response(206 if ranged else 200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(b"x" * 500)
+            self.close_connection = True
+
+        do_GET = do_HEAD = answer  # noqa: N815  # the names that the library calls
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_body_that_breaks_off_is_a_store_out_of_reach_of_which_only_the_kind_is_told(
+    breaking: str, nobody: pytest.MonkeyPatch, s3_patience: None
+) -> None:
+    nobody.setenv("AWS_ENDPOINT_URL", breaking)
+    nobody.setenv("AWS_ACCESS_KEY_ID", "someone")
+    nobody.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    store = Store("s3://bucket/store")
+    for use in (lambda: store.get(UNKNOWN), lambda: store.result(UNKNOWN, most_bytes=1000)):
+        with pytest.raises(StoreUnavailable, match=f"ClientPayloadError at {breaking}") as raised:
+            use()
+        assert raised.value.retry_heals
+        assert "not completed" not in str(raised.value)
 
 
 @pytest.fixture

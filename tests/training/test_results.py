@@ -10,7 +10,7 @@ from include.core.canonical import encode
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
-from include.training.results import halved, verified
+from include.training.results import LARGEST_BYTES, halved, verified
 from include.training.trial import NOT_FINITE, REFUSED, halve, outcome
 
 RUNGS = (5, 10, 20)
@@ -81,7 +81,7 @@ def test_a_trial_that_stopped_or_went_on_where_halving_would_not_is_refused(
     assert accepted <= can_be
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000, b"null", b"x" * (1 << 21), b'{"state":"complete"}'])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000, b"null", b'{"state":"complete"}'])
 def test_what_is_no_record_is_refused_and_not_quoted(data: bytes) -> None:
     with pytest.raises(TrainingError, match="is the record of a trial"):
         verified(SHARD, "sha256:0", data)
@@ -98,3 +98,8 @@ def test_a_trial_of_another_shard_is_refused() -> None:
     trial = replace(outcome(SHARD, SHARD.trials[0], TrialState.PRUNED, (0.5,), None), trial_id="sha256:9")
     with pytest.raises(TrainingError, match="of its shard"):
         verified(SHARD, "sha256:9", encode(trial))
+
+
+def test_what_is_too_large_for_a_result_is_refused_by_its_size() -> None:
+    with pytest.raises(TrainingError, match=f"{LARGEST_BYTES} bytes at most"):
+        verified(SHARD, SHARD.trials[0].trial_id, b" " * (LARGEST_BYTES + 1))
