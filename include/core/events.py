@@ -420,7 +420,10 @@ class RetrainingStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainingEnded(Event):
-    """The night that answered the ask is over. ``outcome`` is what became of it: promoted, kept or failed."""
+    """The night that answered the ask is over. ``outcome`` is what became of it: promoted, kept or failed.
+
+    Superseded: ``run_id`` came for the ask when another champion than the judged one was in force; no night answers it.
+    """
 
     kind: ClassVar[str] = "retraining_ended"
     project: str

@@ -693,3 +693,4 @@ class RetrainingOutcome(StrEnum):
     PROMOTED = "promoted"  # its model is champion
     KEPT = "kept"  # the gates kept the champion
     FAILED = "failed"  # the night did not end
+    SUPERSEDED = "superseded"  # the champion that was judged had been replaced before a night came: none ran

@@ -1,6 +1,7 @@
 """Drift asks for a training night: once a verdict, one at a time, paced by the project's policy, answered exactly once.
 
     asked ──► started (by one night) ──► ended (promoted, kept or failed)
+      └─────► ended (superseded: another champion is in force by now)
     declined
 
 All state is a fold of the stream ``retraining/<project>``, and each change is appended at the version that was folded:
@@ -27,6 +28,7 @@ from include.core.project import DriftPolicy
 from include.core.records import Promotion, RetrainingOutcome, Run
 from include.ledger import Ledger
 from include.ledger.entry import Entry
+from include.registry import history as versions
 
 #: The stretch that a monthly budget counts in.
 MONTH = timedelta(days=30)
@@ -118,7 +120,8 @@ def refusal(before: Known, policy: DriftPolicy, instant: datetime) -> str | None
     """Why a verdict at *instant* gets no training night after all that was asked *before*; ``None``: it gets one.
 
     One at a time; ``policy.cooldown_days`` after the last ask (exactly so many days later is late enough); at most
-    ``policy.monthly_budget`` asks in any 30 days; never for an instant before that of the last ask.
+    ``policy.monthly_budget`` asks in any 30 days; never for an instant before that of the last ask. Every ask counts,
+    however it ended: for a superseded one another night made a model.
     """
     flying = next((each for each in before.retrainings if each.in_flight), None)
     if flying is not None:
@@ -166,14 +169,19 @@ def ask(
 def start(ledger: Ledger, project: str, run_id: str) -> RetrainingAsked | None:
     """The ask that the night *run_id* answers, now and whenever it asks again; ``None``: nothing is asked for.
 
-    The oldest ask that waits goes to the first night that comes for it.
+    The oldest ask that waits goes to the first night that comes for it. If the champion that was judged is replaced by
+    now, it ends as superseded instead: it still counts in cooldown and budget, since another night made a model.
     """
 
     def decide(before: Known) -> Event | None:
         waiting = before.waiting()
         if before.answered_by(run_id) is not None or not waiting:
             return None
-        return RetrainingStarted(project=project, ask_id=waiting[0].ask.ask_id, run_id=run_id)
+        ask_id, judged = waiting[0].ask.ask_id, waiting[0].ask.model_version
+        champion = versions.champion(ledger, project)
+        if champion is not None and champion.model_version != judged:
+            return RetrainingEnded(project=project, ask_id=ask_id, run_id=run_id, outcome=RetrainingOutcome.SUPERSEDED)
+        return RetrainingStarted(project=project, ask_id=ask_id, run_id=run_id)
 
     answered = _append(ledger, project, decide).answered_by(run_id)
     return None if answered is None else answered.ask

@@ -169,6 +169,18 @@ PAGES = "/trainyard/pages/drift"
 REPORT = f"{PAGES}/flights/report/{quote('watch__scheduled__2013-10-11T06:00:00+00:00')}"
 
 
+def test_an_ask_whose_champion_was_replaced_is_told_as_one_without_a_night(people: People, tmp_path: Path) -> None:
+    made = Yard(ledger=Ledger.open(f"sqlite:///{tmp_path / 'other.db'}"), store=Store(str(tmp_path / "other")))
+    made.champion(1)
+    run_id = made.judge(Days(first=FIRST, last=FIRST + 28 * DAY), DriftState.RETRAIN)
+    made.ask(run_id, datetime(2013, 10, 1, 6, tzinfo=UTC))
+    made.champion(2)
+    assert retraining.start(made.ledger, "flights", "asset_triggered__1") is None
+    text = client(people, made).get(f"{PAGES}/flights").text
+    assert "no night ran: the champion had been replaced" in text
+    assert "waits for its night" not in text
+
+
 @pytest.mark.parametrize("path", ["", "/flights", "/quiet", "/nothing", REPORT.removeprefix(PAGES)])
 def test_who_is_not_signed_in_sees_nothing(people: People, yard: Yard, path: str) -> None:
     answer = client(people, yard, None).get(f"{PAGES}{path}")

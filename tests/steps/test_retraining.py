@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.core.events import Event, RetrainingAsked, RetrainingDeclined, RetrainingStarted
+from include.core.events import Event, ModelRegistered, RetrainingAsked, RetrainingDeclined, RetrainingStarted
 from include.core.project import DriftPolicy
-from include.core.records import RetrainingOutcome
+from include.core.records import RetrainingOutcome, Verdict
 from include.ledger import Fence, Ledger
 from include.steps import retraining
 
@@ -110,6 +110,39 @@ def test_a_night_that_failed_and_was_repaired_ends_well_after_all_and_only_once(
     retraining.end(ledger, "p", "night", RetrainingOutcome.FAILED)
     assert retraining.known(ledger, "p").retrainings[0].outcome is RetrainingOutcome.PROMOTED
     assert len(ledger.read("retraining/p")) == 4
+
+
+def promote(ledger: Ledger, version: int) -> None:
+    model = ModelRegistered(
+        project="p",
+        run_id=f"made-{version}",
+        model_version=version,
+        evaluation=f"sha256:{version}",
+        bundle="sha256:b",
+        verdict=Verdict(promote=True, reasons=()),
+    )
+    ledger.append("model/p", [model], expected_version=version - 1)
+
+
+def test_an_ask_whose_champion_was_replaced_gets_no_night_and_counts_in_the_pace(ledger: Ledger) -> None:
+    promote(ledger, 1)
+    asked(ledger, "a")
+    promote(ledger, 2)
+    assert [retraining.start(ledger, "p", run_id) for run_id in ("night", "night", "other")] == [None] * 3
+    (known,) = retraining.known(ledger, "p").retrainings
+    assert (known.started, known.outcome, known.in_flight) == (None, RetrainingOutcome.SUPERSEDED, False)
+    assert len(ledger.read("retraining/p")) == 2, "it ends once"
+    assert retraining.lost(ledger, "p", now=NOW + timedelta(days=9), patience=timedelta()) == ()
+    assert not asked(ledger, "b", day=19)
+    assert asked(ledger, "c", day=30)
+
+
+def test_a_night_keeps_its_ask_when_it_has_replaced_the_champion_itself(ledger: Ledger) -> None:
+    promote(ledger, 1)
+    asked(ledger, "a")
+    retraining.start(ledger, "p", "night")
+    promote(ledger, 2)
+    assert retraining.start(ledger, "p", "night") == wanted("a")
 
 
 def test_an_ask_that_no_night_has_started_for_is_lost_after_a_while(ledger: Ledger) -> None:

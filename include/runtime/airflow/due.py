@@ -46,7 +46,11 @@ def _retraining(project: str, due: Due) -> Due:
 
     ask = retraining.start(Ledger.open(Settings.from_environment().ledger), project, due.run_id)
     if ask is None:
-        return replace(due, nothing="Nothing is asked for: what drift asked for is, or was, another night's to answer")
+        return replace(
+            due,
+            nothing="Nothing is asked for: what drift asked for is, or was, another night's to answer, or the champion "
+            "that it judged is replaced",
+        )
     return replace(due, instant=ask.instant)
 
 

@@ -13,6 +13,7 @@ from include.core.records import (
     DriftState,
     FeatureDrift,
     LiveFigures,
+    RetrainingOutcome,
     Shape,
 )
 from include.ledger import Ledger
@@ -280,6 +281,8 @@ def _answer(event: DriftJudged, known: retraining.Known) -> str:
 
 
 def _progress(each: retraining.Retraining) -> str:
+    if each.outcome is RetrainingOutcome.SUPERSEDED:
+        return "no night ran: the champion had been replaced"
     if each.outcome is not None:
         words = {
             "promoted": "its model is champion",
