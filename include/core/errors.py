@@ -18,6 +18,7 @@
     │   └── PodLost             it was taken away: evicted, drained, killed                   (heals)
     ├── ClusterUnavailable      the Kubernetes cluster cannot be reached                      (heals)
     ├── RegistryError           a model bundle is missing, altered or not signed by us
+    │   ├── NothingToWatch      a watch was overtaken: another champion, or all days are judged
     │   └── RegistryUnavailable the registry's database or server cannot be reached       (heals)
     ├── StepCrashed             a step met an error that is none of ours: a bug
     │   └── StepDisconnected    a connection was lost or timed out within a step      (heals)
@@ -132,6 +133,10 @@ class ClusterUnavailable(TrainyardError):
 
 class RegistryError(TrainyardError):
     """A model bundle is missing, altered or not signed by us."""
+
+
+class NothingToWatch(RegistryError):
+    """A watch that had begun has nothing to judge any more: a new champion knows its days, or another watch did it."""
 
 
 class RegistryUnavailable(RegistryError):

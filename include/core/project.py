@@ -193,7 +193,8 @@ class DriftPolicy:
     """When the champion's figures on matured days ask for a retraining, and when its inputs warn a human.
 
     Judged are the last ``days`` matured days after those that the champion was evaluated on, each day counting once
-    whatever its rows; with fewer than ``minimum_days`` nothing is decided. A retraining is asked for where the mean
+    whatever its rows. They are days of the calendar: one without rows or labels is missing of them, and with fewer than
+    ``minimum_days`` nothing is decided. A retraining is asked for where the mean
     daily excess loss (the loss minus the loss that the model itself expects; for a regression minus that of its
     evaluation) is above ``excess_loss``, or the mean prediction lies further than ``calibration_gap`` from the mean
     label; both in the units of loss and label, both limits still accepted. ``None``: that figure does not decide.

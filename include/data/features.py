@@ -1,6 +1,6 @@
 """Point-in-time feature tables: one partition a table and a UTC day, computed where new, reused otherwise."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -100,8 +100,12 @@ def live(
     open: Callable[[Iterable[str]], Artifacts],
     ledger: Ledger,
     days: Days,
+    features: Collection[str],
 ) -> tuple[Partition, ...]:
-    """The features and labels of *days*, which came after the model: the partitions that :func:`build` makes of them.
+    """The groups that hold the model's *features*, and the labels, of *days*, which came after the model.
+
+    The partitions are those that :func:`build` makes. No other group is built: nothing probes here whether it knows the
+    future, and a later night would reuse it.
 
     What a night or a watch computed from the same inputs before is reused. Nothing is learnt from these rows: no
     category, and no split. Sorted by table and day.
@@ -109,6 +113,9 @@ def live(
     Raises:
         DataError: two of the rows that are read have one key, or a row has none.
     """
+    compiled = replace(
+        compiled, groups=tuple(each for each in compiled.groups if not {*features}.isdisjoint(each.names))
+    )
     work = _plan(compiled, project, snapshot, days, _made(ledger, run.project), vault.has)
     tasks = {task.derived: task for task in work}
     fresh: list[Partition] = []

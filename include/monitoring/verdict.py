@@ -8,6 +8,7 @@ from statistics import fmean
 from include.core.errors import DataError
 from include.core.project import DriftPolicy
 from include.core.records import (
+    DAY,
     ColumnProfile,
     DayFigures,
     DriftState,
@@ -25,12 +26,19 @@ _NAMED = 3
 
 
 def judge(
-    policy: DriftPolicy, reference: Reference, figures: Iterable[DayFigures], weeks: Sequence[Profile] = ()
+    policy: DriftPolicy,
+    reference: Reference,
+    figures: Iterable[DayFigures],
+    weeks: Sequence[Profile] = (),
+    *,
+    last: date | None = None,
 ) -> DriftVerdict:
     """What *policy* makes of the champion's *figures* by day and of its inputs by *weeks*, oldest first.
 
-    Days up to the last that decided on the model are left out; the order of the others does not matter. *weeks* are
-    profiles in the bins of ``reference.learnt``; the last is judged. The state is
+    Judged are those of the ``policy.days`` days up to *last*, the last that had matured (``None``: the last that has
+    figures): where labels stop coming, what a model cost long ago is not held against it for ever. Days up to the last
+    that decided on the model are left out; the order of the others does not matter. *weeks* are profiles in the bins of
+    ``reference.learnt``; the last is judged. The state is
 
     * ``RETRAIN``: at least ``policy.minimum_days`` days are there, and a figure is above its limit;
     * ``WARNING``: else, inputs drifted: a human looks, however many days there are;
@@ -40,7 +48,7 @@ def judge(
     Raises:
         DataError: a day has two figures, or weeks are not in the order of their days.
     """
-    judged = _judged(policy, reference, figures)
+    judged = _judged(policy, reference, figures, last)
     inputs = drift_of_inputs(policy, reference, weeks)
     found = _means(reference, judged) if judged else {}
     enough = len(judged) >= policy.minimum_days
@@ -112,14 +120,17 @@ def _drift(policy: DriftPolicy, name: str, columns: Sequence[ColumnProfile]) -> 
     return FeatureDrift(feature=name, psi=index, limit=limit)
 
 
-def _judged(policy: DriftPolicy, reference: Reference, figures: Iterable[DayFigures]) -> list[DayFigures]:
+def _judged(
+    policy: DriftPolicy, reference: Reference, figures: Iterable[DayFigures], last: date | None
+) -> list[DayFigures]:
     by_day: dict[date, DayFigures] = {}
     for each in figures:
         if each.day in by_day:
             raise DataError("a day is judged once", value=f"two figures of {each.day}", remedy="Give one a day.")
         by_day[each.day] = each
-    later = sorted(day for day in by_day if day > reference.last_seen)
-    return [by_day[day] for day in later[-policy.days :]]
+    end = last or max(by_day, default=reference.last_seen)
+    seen = max(reference.last_seen, end - policy.days * DAY)
+    return [by_day[day] for day in sorted(by_day) if seen < day <= end]
 
 
 def _means(reference: Reference, judged: Sequence[DayFigures]) -> dict[str, float]:
@@ -167,7 +178,8 @@ def _of_days(
 ) -> Iterable[str]:
     if not enough:
         yield (
-            f"{len(judged)} matured days since the model was evaluated; fewer than {policy.minimum_days} decide nothing"
+            f"{len(judged)} of the last {policy.days} matured days came after the model's evaluation and have labels; "
+            f"fewer than {policy.minimum_days} decide nothing"
         )
         return
     stretch = f"over {len(judged)} matured days, {judged[0].day} to {judged[-1].day}"

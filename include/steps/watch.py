@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError, RegistryError
+from include.core.errors import DeclarationError, NothingToWatch
 from include.core.events import (
     DriftJudged,
     ModelRegistered,
@@ -127,14 +127,15 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     """Score the champion's live rows, by the night's own features. Returns the digest of the :class:`LiveScores`.
 
     Raises:
-        RegistryError: there is nothing to watch, or the champion learnt what is defined otherwise now.
+        NothingToWatch: there is nothing any more, since a night or another watch was quicker.
+        RegistryError: the champion learnt what is defined otherwise now.
     """
     from include.data import features as tables
     from include.lineage import walk
 
     found = due(platform, project, run_id=run.run_id, instant=run.instant)
     if isinstance(found, str):
-        raise RegistryError("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")
+        raise NothingToWatch("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")
     champion, taken = found.champion, platform.load(Snapshot, snapshot)
     days = _days(policy_of(project), project, found.since, taken.last_matured)
     since = Days(first=max(found.since.first, days.first), last=days.last)
@@ -142,6 +143,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
 
     def compute() -> str:
         model = load(platform, project, run, champion, step="score", now=now)
+        features = [each.name for each in model.features]
         partitions = tables.live(
             run=run,
             snapshot=taken,
@@ -152,8 +154,9 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
             open=lambda digests: open_artifacts(platform, run, "score", digests, now=now),
             ledger=platform.ledger,
             days=days,
+            features=features,
         )
-        rows = _rows(platform, run, "score", partitions, [each.name for each in model.features], now=now)
+        rows = _rows(platform, run, "score", partitions, features, now=now)
         return platform.keep(
             LiveScores(
                 snapshot=snapshot,
@@ -239,7 +242,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         opened = open_artifacts(platform, run, "verdict", [found.reference, found.profiles], now=now)
         reference = decode(Reference, opened.bytes(found.reference))
         profiles = decode(LiveProfiles, opened.bytes(found.profiles))
-        return platform.keep(judge(policy, reference, found.figures, profiles.weeks))
+        return platform.keep(judge(policy, reference, found.figures, profiles.weeks, last=scored.days.last))
 
     digest = once(platform, run, "verdict", (live, record_digest(policy)), compute, now=now)
     decided = platform.load(DriftVerdict, digest)
@@ -256,7 +259,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     )
     Journal(platform.ledger, run).fact(stream_of(project.name), event, key=f"judged/{project.name}/{run.run_id}")
     if decided.state is DriftState.RETRAIN:
-        ask(platform, project, run, event)
+        ask(platform.ledger, policy, event)
     emit(
         platform,
         project,
@@ -269,20 +272,52 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     return digest
 
 
-def ask(platform: Platform, project: Project, run: Run, verdict: DriftJudged) -> RetrainingAsked | RetrainingDeclined:
+def ask(ledger: Ledger, policy: DriftPolicy, verdict: DriftJudged) -> RetrainingAsked | RetrainingDeclined:
     """Ask for the training night that *verdict* asks for, at its instant; the same verdict gets the same answer."""
     wanted = RetrainingAsked(
-        project=project.name,
-        ask_id=record_digest((project.name, verdict.run_id)).removeprefix("sha256:")[:12],
-        run_id=run.run_id,
+        project=verdict.project,
+        ask_id=_ask_id(verdict),
+        run_id=verdict.run_id,
         model_version=verdict.model_version,
-        instant=run.instant,
+        instant=verdict.instant,
     )
-    champion = versions.champion(platform.ledger, project.name)
+    champion = versions.champion(ledger, verdict.project)
     later = None
     if champion is not None and champion.model_version != verdict.model_version:
         later = f"version {champion.model_version} is champion by now"
-    return retraining.ask(platform.ledger, policy_of(project), wanted, needless=later)
+    return retraining.ask(ledger, policy, wanted, needless=later)
+
+
+def ask_late(ledger: Ledger, project: str) -> RetrainingAsked | RetrainingDeclined | None:
+    """Ask in place of a watch that was killed between its verdict and the ask, under the policy that it judged by.
+
+    Only for the newest verdict on the champion in force that came to RETRAIN. ``None``: it is answered, or none did.
+    """
+    champion = versions.champion(ledger, project)
+    wanting = [
+        each
+        for each in judged(ledger, project)
+        if each.verdict.state is DriftState.RETRAIN
+        and champion is not None
+        and each.model_version == champion.model_version
+    ]
+    if not wanting or retraining.known(ledger, project).of(_ask_id(wanting[-1])) is not None:
+        return None
+    return ask(ledger, _declared(ledger, project, wanting[-1].policy), wanting[-1])
+
+
+def _ask_id(verdict: DriftJudged) -> str:
+    return record_digest((verdict.project, verdict.run_id)).removeprefix("sha256:")[:12]
+
+
+def _declared(ledger: Ledger, project: str, digest: str) -> DriftPolicy:
+    """The policy *digest*, as it was recorded before the first verdict under it."""
+    entry = ledger.find(f"policy/{project}/{digest}")
+    if entry is None or not isinstance(entry.event, PolicyDeclared):
+        raise DeclarationError(
+            "a verdict is judged under a recorded policy", value=digest, remedy="Run the watch of the project again."
+        )
+    return decode(DriftPolicy, entry.event.policy.encode())
 
 
 def _days(policy: DriftPolicy, project: Project, since: Days, last: date) -> Days:

@@ -124,6 +124,24 @@ def test_a_verdict_is_read_back_from_its_bytes(days, some):
     assert verdict.reasons
 
 
+def test_when_labels_stop_old_days_are_not_judged_for_ever():
+    bad = live(POLICY.days, loss=9.0)
+    last = bad[-1].day
+    assert judge(POLICY, REFERENCE, bad, last=last).state is DriftState.RETRAIN
+    room = POLICY.days - POLICY.minimum_days
+    assert judge(POLICY, REFERENCE, bad, last=last + room * DAY).state is DriftState.RETRAIN
+    silent = judge(POLICY, REFERENCE, bad, last=last + (room + 1) * DAY)
+    assert (silent.state, len(silent.days)) == (DriftState.TOO_FEW_TO_KNOW, POLICY.minimum_days - 1)
+    assert judge(POLICY, REFERENCE, bad, last=last + POLICY.days * DAY).days == ()
+
+
+def test_days_without_rows_are_missing_of_the_days_that_are_judged():
+    workdays = [each for each in live(60) if each.day.weekday() < 5]
+    verdict = judge(POLICY, REFERENCE, workdays, last=LAST_SEEN + 60 * DAY)
+    assert len(verdict.days) == 20
+    assert verdict.days[0] > LAST_SEEN + (60 - POLICY.days) * DAY
+
+
 def test_days_that_decided_on_the_model_are_not_judged():
     earlier = [figures(LAST_SEEN - index * DAY, loss=9.0) for index in range(30)]
     assert judge(POLICY, REFERENCE, [*earlier, *live(19)]).state is DriftState.TOO_FEW_TO_KNOW

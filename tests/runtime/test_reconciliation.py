@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from include.core.events import ModelRegistered, RetrainingAsked
+from include.core.canonical import encode, record_digest
+from include.core.events import DriftJudged, ModelRegistered, PolicyDeclared, RetrainingAsked, RetrainingDeclined
 from include.core.project import DriftPolicy
-from include.core.records import RetrainingOutcome, Verdict
+from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Verdict
 from include.ledger import Ledger, lease
 from include.runtime.airflow import reconciliation
 from include.runtime.airflow.reconciliation import PATIENCE, Start
-from include.steps import retraining
+from include.steps import retraining, watch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = DriftPolicy(excess_loss=1.0, calibration_gap=None)
@@ -111,3 +112,78 @@ def test_a_night_that_airflow_does_not_know_is_over_when_nobody_holds_the_lease_
     assert closed(ledger, {}, now=over) == 0
     lease.release(ledger, "p", run_id="by-hand")
     assert closed(ledger, {}, now=over) == 1
+
+
+# ── a verdict whose watch was killed before it asked ──────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def unasked(tmp_path: Path) -> Ledger:
+    """A ledger with a champion, version 1, and a recorded policy."""
+    made = Ledger.open(f"sqlite:///{tmp_path / 'unasked.db'}", clock=lambda: NOW)
+    promoted(made, 1)
+    digest = record_digest(POLICY)
+    event = PolicyDeclared(project="p", digest=digest, policy=encode(POLICY).decode())
+    made.record("drift/p", event, key=f"policy/p/{digest}")
+    return made
+
+
+def promoted(ledger: Ledger, version: int) -> None:
+    model = ModelRegistered(
+        project="p",
+        run_id=f"made-{version}",
+        model_version=version,
+        evaluation=f"sha256:{version}",
+        bundle="sha256:b",
+        verdict=Verdict(promote=True, reasons=()),
+    )
+    ledger.append("model/p", [model], expected_version=version - 1)
+
+
+def judged(ledger: Ledger, run_id: str, *, version: int = 1, state: DriftState = DriftState.RETRAIN) -> DriftJudged:
+    day = NOW.date() - timedelta(days=2)
+    event = DriftJudged(
+        project="p",
+        run_id=run_id,
+        instant=NOW,
+        model_version=version,
+        policy=record_digest(POLICY),
+        live="sha256:l",
+        days=Days(first=day, last=day),
+        figures=(),
+        verdict=DriftVerdict(state=state, reasons=(), figures={}, days=(), inputs=()),
+    )
+    ledger.record("drift/p", event, key=f"judged/p/{run_id}")
+    return event
+
+
+def test_a_verdict_whose_watch_was_killed_before_it_asked_is_asked_for_once(unasked: Ledger) -> None:
+    verdict = judged(unasked, "watch__1")
+    assert [reconciliation.ask_late(unasked, ["p", "other"]) for _ in range(2)] == [1, 0]
+    (waiting,) = retraining.known(unasked, "p").waiting()
+    assert (waiting.ask.run_id, waiting.ask.model_version, waiting.ask.instant) == ("watch__1", 1, NOW)
+    assert watch.ask(unasked, POLICY, verdict) == waiting.ask, "the watch that goes on after all gets this answer"
+    assert lost(unasked, {}) == [Start(dag_id="train_p", run_id=f"retraining__{waiting.ask.ask_id}")]
+
+
+def test_only_the_newest_verdict_on_the_champion_in_force_is_asked_for_late(unasked: Ledger) -> None:
+    assert reconciliation.ask_late(unasked, ["p"]) == 0
+    judged(unasked, "watch__stable", state=DriftState.STABLE)
+    assert reconciliation.ask_late(unasked, ["p"]) == 0
+    judged(unasked, "watch__old")
+    judged(unasked, "watch__new")
+    assert reconciliation.ask_late(unasked, ["p"]) == 1
+    assert retraining.known(unasked, "p").waiting()[0].ask.run_id == "watch__new"
+    promoted(unasked, 2)
+    judged(unasked, "watch__late")
+    assert reconciliation.ask_late(unasked, ["p"]) == 0, "it judged a champion that is replaced"
+
+
+def test_a_late_ask_keeps_the_pace_that_its_policy_sets(unasked: Ledger) -> None:
+    judged(unasked, "watch__1")
+    reconciliation.ask_late(unasked, ["p"])
+    judged(unasked, "watch__2")
+    assert reconciliation.ask_late(unasked, ["p"]) == 0
+    (declined,) = retraining.known(unasked, "p").declined
+    assert isinstance(declined, RetrainingDeclined)
+    assert declined.run_id == "watch__2"

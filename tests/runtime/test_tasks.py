@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.exceptions import AirflowSkipException
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
 from include.core.errors import (
@@ -16,6 +17,7 @@ from include.core.errors import (
     DeclarationError,
     LedgerConflict,
     LedgerUnavailable,
+    NothingToWatch,
     StepCrashed,
     StepDisconnected,
     StoreUnavailable,
@@ -126,6 +128,15 @@ def test_what_a_step_raises_says_nothing_that_a_foreign_error_says(
     assert only_what_heals().evaluate(seen, 1, 3).action is action
     if kind in (StepCrashed, StepDisconnected):
         assert f"{type(error).__name__} at include/runtime/airflow/tasks.py:" in str(seen)
+
+
+def test_a_watch_that_was_overtaken_is_skipped_and_alerts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_project(_: str) -> None:
+        raise NothingToWatch("a watch has something to judge", value="all days are judged", remedy="Wait.")
+
+    monkeypatch.setattr(tasks, "_open", open_project)
+    with pytest.raises(AirflowSkipException, match="all days are judged"):
+        StepOperator(task_id="score", project="p", step="score").execute({"run_id": "watch"})
 
 
 def test_the_gate_looks_for_the_next_night_after_now() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowSkipException
 
-from include.core.errors import StepCrashed, StepDisconnected, TrainyardError
+from include.core.errors import NothingToWatch, StepCrashed, StepDisconnected, TrainyardError
 from include.runtime.airflow.names import run_of
 from include.settings import ROOT
 
@@ -28,7 +29,7 @@ class StepOperator(BaseOperator):
     """Does one step of a project's night.
 
     ``inputs`` are the digests that earlier tasks returned, by name; a mapped task adds its ``shard``. Returns the
-    digest of the step's manifest.
+    digest of the step's manifest. Is skipped, and all after it, where a watch was overtaken and has nothing to judge.
     """
 
     template_fields: Sequence[str] = ("inputs",)
@@ -56,6 +57,9 @@ class StepOperator(BaseOperator):
         try:
             run_id = run_of(self.dag_id, context["run_id"])
             return tasks.perform(self.step, self.project, run_id, {**self.inputs, **shard})
+        except NothingToWatch as error:
+            self.log.info("%s", error)
+            raise AirflowSkipException(str(error)) from None
         except Exception as error:
             raise one_of_ours(error, self.step) from None
 

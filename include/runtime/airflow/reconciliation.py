@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from include.core.errors import LeaseHeld
-from include.core.events import ModelRegistered
+from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger, lease
 from include.runtime.airflow.names import RETRAINING, dag_id_of
-from include.steps import retraining
+from include.steps import retraining, watch
 
 #: An asset event becomes a run within seconds; one that took longer is taken for lost. If it comes after all, it finds
 #: nothing to do.
@@ -59,6 +59,12 @@ def _next_run(dag_id: str, ask_id: str, runs: Runs) -> str | None:
         if not runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_OVER)):
             return None
         attempt += 1
+
+
+def ask_late(ledger: Ledger, projects: Sequence[str]) -> int:
+    """Ask for what verdicts wanted whose watch was killed before it asked; how many got a night."""
+    answers = [watch.ask_late(ledger, project) for project in projects]
+    return sum(isinstance(answer, RetrainingAsked) for answer in answers)
 
 
 def close_ended(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: datetime) -> int:

@@ -72,7 +72,8 @@ def _close_lost_attempts() -> None:
 
 @task(
     task_id="find_lost_retrainings",
-    doc_md="Finds what drift asked for and no night has taken up for ten minutes; records the end of those that ended.",
+    doc_md="Finds what drift asked for and no night has taken up for ten minutes; records the end of those that ended, "
+    "and asks in place of a watch that was killed between its verdict and the ask.",
 )
 def _find_lost_retrainings() -> list[dict[str, str]]:
     from datetime import UTC, datetime
@@ -85,5 +86,6 @@ def _find_lost_retrainings() -> list[dict[str, str]]:
     settings, now = Settings.from_environment(), datetime.now(UTC)
     ledger, projects, runs = Ledger.open(settings.ledger), project_names(settings.projects), get_current_context()["ti"]
     reconciliation.close_ended(ledger, projects, runs, now=now)
+    reconciliation.ask_late(ledger, projects)
     found = reconciliation.lost(ledger, projects, runs, now=now)
     return [{"trigger_dag_id": start.dag_id, "trigger_run_id": start.run_id} for start in found]
