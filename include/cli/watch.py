@@ -50,7 +50,7 @@ def watch(
         watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
         _show(watched)
         if retrain and isinstance(watched.answer, RetrainingAsked):
-            ask, night = runtime.retrain(settings, declared, on_step=on_step)
+            ask, night = runtime.retrain(settings, declared, watched.answer.ask_id, on_step=on_step)
             console.print(f"\nretraining [bold]{ask.ask_id}[/bold] at {ask.instant:%Y-%m-%d %H:%M} UTC")
             show(night)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from include import steps
-from include.core.errors import DeclarationError
+from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, NothingToWatch, TrainyardError
 from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome
@@ -13,6 +13,9 @@ from include.ledger import Ledger
 from include.runtime.local import Night, Progress, open_platform, run_night, utc_now
 from include.settings import Settings
 from include.steps import retraining, watch
+
+#: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
+HERE = "here__"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +59,13 @@ def run_watch(
         ("drift", lambda scored: watch.drift(platform, project, run, scored, now=clock())),
         ("verdict", lambda live: watch.verdict(platform, project, run, live, now=clock())),
     )
-    for name, step in chain:
-        on_step(name, None)
-        digest = step(digest)
-        on_step(name, digest)
+    try:
+        for name, step in chain:
+            on_step(name, None)
+            digest = step(digest)
+            on_step(name, digest)
+    except NothingToWatch as overtaken:
+        return Watched(run_id=run_id, nothing=str(overtaken.value))
     return watched(platform.ledger, project.name, run_id)
 
 
@@ -74,32 +80,63 @@ def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
 
 
 def retrain(
-    settings: Settings, project: Project, *, on_step: Progress = lambda step, digest: None
+    settings: Settings,
+    project: Project,
+    ask_id: str,
+    *,
+    on_step: Progress = lambda step, digest: None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> tuple[RetrainingAsked, Night]:
-    """Run the training night that drift asked for and that waits, in this process, at the instant of the ask.
+    """Run the training night that drift asked for as *ask_id*, in this process, at the instant of the ask.
+
+    The night has an id of its own, so that no night of Airflow's is taken over. One that failed or was interrupted goes
+    on when this is called again.
 
     Raises:
-        DeclarationError: no ask waits.
-        TrainyardError: whatever rule the night broke. Call it again to go on with the same night.
+        DeclarationError: the ask is unknown, was answered, or is answered by another night or a newer champion.
+        AccessDenied: no grant covers what the project reads; the ask still waits for this night.
+        LeaseHeld: another night of the project runs; likewise.
+        TrainyardError: whatever rule the night broke.
     """
     ledger = open_platform(settings).ledger
-    waiting = [each for each in retraining.known(ledger, project.name).retrainings if each.in_flight]
-    if not waiting:
-        raise DeclarationError(
-            "a retraining answers an ask that waits", value="none waits", remedy="See `./trainyard watch`."
-        )
-    run_id = waiting[-1].started or f"retraining__{waiting[-1].ask.ask_id}"
+    run_id = f"{HERE}{ask_id}"
+    _require_open(ledger, project.name, ask_id, run_id)
     ask = retraining.start(ledger, project.name, run_id)
-    if ask is None or ask.ask_id != waiting[-1].ask.ask_id:
-        raise DeclarationError(
-            "one night answers an ask", value=f"another took {waiting[-1].ask.ask_id}", remedy="See it in Airflow."
-        )
+    if ask is None or ask.ask_id != ask_id:
+        _require_open(ledger, project.name, ask_id, run_id)
+        raise _taken(f"an earlier ask than {ask_id} waits")
     try:
-        night = run_night(settings, project, run_id=run_id, instant=ask.instant, on_step=on_step)
-    except Exception:
-        retraining.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
+        night = run_night(settings, project, run_id=run_id, instant=ask.instant, on_step=on_step, clock=clock)
+    except Exception as error:
+        if not _only_waits(error):
+            retraining.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
         raise
-    promoted = night.promotion.verdict.promote
-    outcome = RetrainingOutcome.PROMOTED if promoted else RetrainingOutcome.KEPT
-    retraining.end(ledger, project.name, run_id, outcome)
+    retraining.answered(ledger, night.run, night.promotion)
     return ask, night
+
+
+def _require_open(ledger: Ledger, project: str, ask_id: str, run_id: str) -> None:
+    """Refuse an ask that the night *run_id* may not answer."""
+    asks = retraining.known(ledger, project).retrainings
+    found = next((each for each in asks if each.ask.ask_id == ask_id), None)
+    if found is None:
+        raise DeclarationError(
+            "a retraining answers what drift asked for", value=f"no ask {ask_id}", remedy="See `./trainyard watch`."
+        )
+    if found.started not in (None, run_id):
+        raise _taken(f"{found.started} answers {ask_id}")
+    if found.outcome not in (None, RetrainingOutcome.FAILED):
+        raise DeclarationError(
+            "an ask is answered once",
+            value=f"{ask_id} ended: {found.outcome.value}",
+            remedy="Wait for the next verdict, or start a night with `./trainyard run`.",
+        )
+
+
+def _taken(what: str) -> DeclarationError:
+    return DeclarationError("one night answers an ask", value=what, remedy="See it in Airflow.")
+
+
+def _only_waits(error: Exception) -> bool:
+    """Whether the night goes on as it is once somebody grants, the other night ends, or a connection is back."""
+    return isinstance(error, TrainyardError) and (error.retry_heals or isinstance(error, LeaseHeld | AccessDenied))

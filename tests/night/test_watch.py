@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,27 +13,33 @@ import pytest
 
 from include import steps
 from include.core.canonical import digest_of, encode
-from include.core.errors import AccessDenied
+from include.core.errors import AccessDenied, DataError, DeclarationError, LeaseHeld, NothingToWatch, StoreUnavailable
 from include.core.events import (
     ArtifactOpened,
     DataOpened,
     DriftJudged,
     LeaseTaken,
     LineageEmitted,
+    PartitionsMade,
     PolicyDeclared,
     ReferenceMade,
     RetrainingAsked,
     RetrainingDeclined,
+    RetrainingEnded,
 )
-from include.core.project import DriftPolicy, Project, Window
-from include.core.records import DriftState, Evaluation, LiveFigures, Run
+from include.core.project import DriftPolicy, FeatureGroup, Project, Window
+from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores, RetrainingOutcome, Run
 from include.ledger import lease
-from include.runtime.watch import run_watch
+from include.runtime.local import Night, Progress
+from include.runtime.watch import retrain, run_watch
 from include.steps import retraining, watch
 from include.store import Store
 from tests.night import killed
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Yard, replaced
+
+if TYPE_CHECKING:
+    import ibis
 
 #: Whatever happens is accepted; or nothing is.
 LENIENT = DriftPolicy(excess_loss=100.0, calibration_gap=100.0, days=20, minimum_days=20, psi=100.0)
@@ -231,6 +238,30 @@ def test_a_verdict_on_a_champion_that_was_replaced_meanwhile_asks_for_nothing(tr
     assert declined.reason == "version 2 is champion by now"
 
 
+def test_a_watch_that_a_night_overtakes_has_nothing_to_judge_any_more(trained: Yard) -> None:
+    run = begun(trained, STRICTLY_WATCHED, run_id="watch")
+    digest = steps.snapshot(trained.platform, STRICTLY_WATCHED, run, now=NOW)
+    trained.night(STRICTLY_WATCHED, run_id="quicker", instant=LATER)
+    with pytest.raises(NothingToWatch, match="version 2"):
+        watch.score(trained.platform, STRICTLY_WATCHED, run, digest, now=NOW)
+    assert verdicts(trained) == []
+
+
+def test_a_watch_builds_only_groups_that_the_champion_learnt(trained: Yard) -> None:
+    schedule = WATCHED.features[0]
+
+    def later(flights: "ibis.Table") -> "ibis.Table":
+        return schedule.build(flights).rename(lambda name: name if name in WATCHED.target.key else f"later_{name}")
+
+    grown = replace(WATCHED, features=(*WATCHED.features, FeatureGroup(name="later", build=later)))
+    live = trained.platform.load(LiveFigures, watched(trained, grown).live)
+    scored = trained.platform.load(LiveScores, live.scored)
+    learnt = {group.name for group in WATCHED.features}
+    assert {part.table for part in scored.partitions} == {*learnt, "label"}
+    made = [event for event in trained.events(PartitionsMade) if isinstance(event, PartitionsMade)]
+    assert "later" not in {part.table for event in made for part in event.partitions}
+
+
 def test_without_labels_inputs_that_moved_warn_and_ask_for_nothing(
     trained: Yard, first_night: Path, tmp_path: Path, production: Path
 ) -> None:
@@ -248,6 +279,7 @@ def test_without_labels_inputs_that_moved_warn_and_ask_for_nothing(
     assert [each.day for each in judged.figures] == [date(2013, 5, 30), date(2013, 5, 31)], "those that have labels"
     assert judged.verdict.state is DriftState.WARNING
     assert judged.verdict.reasons[-1].startswith("a human looks")
+    assert judged.verdict.days == (), "they lie further back than the policy looks"
     assert yard.events(RetrainingAsked, RetrainingDeclined) == []
 
 
@@ -259,6 +291,73 @@ def test_the_command_line_watches_as_airflow_does(trained: Yard) -> None:
     assert done.judged == verdicts(trained)[-1]
     assert isinstance(done.answer, RetrainingAsked)
     assert done.answer.instant == LATER
+
+
+@pytest.fixture
+def asking(trained: Yard) -> tuple[Yard, str]:
+    """A deployment in which a verdict has asked for a night, and the ask's id."""
+    watched(trained, STRICTLY_WATCHED)
+    (asked,) = trained.events(RetrainingAsked)
+    assert isinstance(asked, RetrainingAsked)
+    return trained, asked.ask_id
+
+
+def here(yard: Yard, ask_id: str, *, on_step: Progress = lambda step, digest: None) -> tuple[RetrainingAsked, Night]:
+    return retrain(yard.settings, STRICTLY_WATCHED, ask_id, on_step=on_step, clock=lambda: NOW)
+
+
+def outcomes(yard: Yard) -> list[RetrainingOutcome]:
+    return [event.outcome for event in yard.events(RetrainingEnded) if isinstance(event, RetrainingEnded)]
+
+
+def test_a_retraining_here_takes_over_no_night_of_another(asking: tuple[Yard, str]) -> None:
+    yard, ask_id = asking
+    retraining.start(yard.platform.ledger, "flight_delay", f"retraining__{ask_id}")
+    with pytest.raises(DeclarationError, match=f"one night answers an ask; found: retraining__{ask_id}"):
+        here(yard, ask_id)
+    with pytest.raises(DeclarationError, match="no ask unknown"):
+        here(yard, "unknown")
+    assert outcomes(yard) == []
+
+
+def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str]) -> None:
+    yard, ask_id = asking
+    ledger = yard.platform.ledger
+    lease.take(ledger, "flight_delay", run_id="other", now=NOW, duration=timedelta(hours=1))
+    with pytest.raises(LeaseHeld):
+        here(yard, ask_id)
+    lease.release(ledger, "flight_delay", run_id="other")
+
+    def away(step: str, digest: str | None) -> None:
+        if step == "snapshot":
+            raise StoreUnavailable("the store answers", value="nothing", remedy="Wait.")
+
+    with pytest.raises(StoreUnavailable):
+        here(yard, ask_id, on_step=away)
+    yard.revoke(yard.platform.access.grants(now=NOW)[0].grant_id)
+    with pytest.raises(AccessDenied):
+        here(yard, ask_id)
+    assert outcomes(yard) == []
+    (each,) = retraining.known(ledger, "flight_delay").retrainings
+    assert (each.started, each.in_flight) == (f"here__{ask_id}", True)
+
+
+def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard, str]) -> None:
+    yard, ask_id = asking
+
+    def broken(step: str, digest: str | None) -> None:
+        if step == "validate":
+            raise DataError("the data can be used", value="it cannot", remedy="Repair it.")
+
+    with pytest.raises(DataError):
+        here(yard, ask_id, on_step=broken)
+    assert outcomes(yard) == [RetrainingOutcome.FAILED]
+    ask, night = here(yard, ask_id)
+    assert (ask.ask_id, night.run.run_id, night.run.instant) == (ask_id, f"here__{ask_id}", LATER)
+    decided = RetrainingOutcome.PROMOTED if night.promotion.verdict.promote else RetrainingOutcome.KEPT
+    assert outcomes(yard) == [RetrainingOutcome.FAILED, decided]
+    with pytest.raises(DeclarationError, match="an ask is answered once"):
+        here(yard, ask_id)
 
 
 def test_a_lost_reference_is_made_again_the_same(trained: Yard) -> None:
