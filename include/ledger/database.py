@@ -22,6 +22,15 @@ from include.ledger.transaction import PostgresTransaction, SqliteTransaction, T
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
+#: A server that has vanished without a word is noticed within half a minute, and not after hours. Seconds, by libpq's
+#: names (the last: milliseconds); the URL may say otherwise.
+_ALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class Database:
@@ -181,12 +190,14 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
     options = url.query.get("options", "")
+    alive = {name: value for name, value in _ALIVE.items() if name not in url.query}
     return sa.create_engine(
         url,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            **alive,
             "options": f"{options} -c lock_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
         },
     )

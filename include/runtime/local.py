@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import wait
 
 from include import steps
@@ -218,14 +219,14 @@ def _train_shard_in_pod(
             raise LeaseHeld("a night runs until it is interrupted", value=run_id, remedy="Run it again to go on.")
         allowed()
 
-    found = placed.begin()
-    if isinstance(found, str):
-        return found
-
     def say(what: str) -> None:
         on_note(f"shard {shard}: {what}")
 
-    endings = asyncio.run(shards.attend(found, log=say, note=say, check=check))
+    found = placed.begin(note=say, check=check)
+    if isinstance(found, str):
+        return found
+    ended = partial(shards.record, platform.ledger, found)
+    endings = asyncio.run(shards.attend(found, log=say, note=say, check=check, ended=ended))
     return placed.finish(found, endings)
 
 

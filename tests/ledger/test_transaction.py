@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from include.core.events import LineageEmitted
 from include.ledger import Ledger
+from include.ledger.database import Database
 from include.ledger.entry import seal
 from include.ledger.transaction import PostgresTransaction
 
@@ -88,3 +89,22 @@ def test_the_sequencer_looks_only_through_what_is_newer_than_its_horizon(ledger:
             sa.text("SELECT count(*) FROM ledger_inbox WHERE transaction_id >= :horizon"), {"horizon": horizon}
         )
     assert newer == 0
+
+
+def test_a_server_that_vanishes_is_noticed_within_half_a_minute_unless_the_url_says_otherwise(
+    postgres_ledger_url: str,
+) -> None:
+    def asked(url: str) -> dict[str, str]:
+        database = Database(url)
+        with database.reading() as transaction:
+            driver = transaction.connection.connection.driver_connection
+            assert driver is not None
+            found: dict[str, str] = driver.info.get_parameters()
+        database.close()
+        return found
+
+    ours = asked(postgres_ledger_url)
+    assert ours["tcp_user_timeout"] == "30000"
+    assert int(ours["keepalives_idle"]) + int(ours["keepalives_interval"]) * int(ours["keepalives_count"]) <= 30
+    own = sa.make_url(postgres_ledger_url).update_query_dict({"tcp_user_timeout": "5000"})
+    assert asked(own.render_as_string(hide_password=False))["tcp_user_timeout"] == "5000"

@@ -1,10 +1,12 @@
 """What a pod's state means, for states that a test cluster cannot be brought into at will."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting, look
+from include.runtime.kubernetes.shards import error_of
 from include.training.pod import Exit
 from tests.runtime_kubernetes.world import request_in
 
@@ -104,3 +106,16 @@ def test_a_running_pod_that_was_asked_to_end_is_leaving() -> None:
     state = {"running": {"startedAt": None}}
     assert look(pod(state=state), REQUEST) == Running(leaving=False)
     assert look(pod(state=state, deleted=True), REQUEST) == Running(leaving=True)
+
+
+def test_an_order_that_ended_with_its_grant_is_ordered_again_and_asks_for_no_more_minutes() -> None:
+    late = {"phase": "Failed", "reason": "DeadlineExceeded", "state": terminated(137)}
+    whole, short = (look(pod(**late), replace(REQUEST, cut_short=each)) for each in (False, True))
+    assert isinstance(whole, Ending)
+    assert isinstance(short, Ending)
+    assert (whole.outcome, whole.outcome.heals) == (Outcome.TOO_LONG, False)
+    assert "Raise `maximum_minutes`" in whole.message
+    assert (short.outcome, short.outcome.heals) == (Outcome.ORDER_OVER, True)
+    assert "ordered again" in short.message
+    assert "maximum_minutes" not in short.message
+    assert error_of(short).retry_heals

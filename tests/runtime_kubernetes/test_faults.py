@@ -34,7 +34,9 @@ def test_a_killed_pod_is_replaced_by_another_that_ends_well(namespace: Namespace
     attended = begun(namespace, seconds=6)
     name = attended.request.pod_name(0)
     namespace.kubectl("delete", "pod", name, "-n", namespace.name, "--grace-period=0", "--force")
+    attended.until(lambda: [ending.outcome for ending in attended.seen] == [Outcome.LOST])
     assert outcomes(attended.ended()) == [Outcome.LOST, Outcome.DONE]
+    assert tuple(attended.seen) == attended.endings
     assert attended.lines == ["begin", "begin", "end"]
 
 
@@ -89,6 +91,7 @@ def test_what_the_check_raises_removes_pod_and_secret_and_ends_the_wait_within_3
     revoked.set()
     attended.ended(seconds=30)
     assert isinstance(attended.error, AccessDenied)
+    assert [ending.outcome for ending in attended.seen] == [Outcome.STOPPED]
     selector = attended.request.selector
     while namespace.get("pods", selector) or namespace.get("secrets", selector):
         assert time.monotonic() - started < 30
@@ -115,6 +118,18 @@ def test_a_quota_that_is_used_up_is_waited_for_and_named_and_one_that_is_too_sma
         namespace.kubectl("delete", "resourcequota", "accelerators", "-n", namespace.name)
 
 
+def test_a_quota_on_secrets_is_waited_for_and_named_too(namespace: Namespace) -> None:
+    namespace.quota("secrets", secrets="0")
+    try:
+        attended = Attended(request=request_in(namespace.name, "echo made")).start()
+        attended.until(lambda: any("exceeded quota: secrets" in note for note in attended.notes))
+        assert not attended.placed
+        namespace.kubectl("delete", "resourcequota", "secrets", "-n", namespace.name)
+        assert attended.ended().last.outcome is Outcome.DONE
+    finally:
+        namespace.kubectl("delete", "resourcequota", "secrets", "-n", namespace.name, "--ignore-not-found")
+
+
 def test_six_pods_of_one_accelerator_queue_on_four_and_all_end(namespace: Namespace) -> None:
     shards = [
         Attended(request=request_in(namespace.name, "sleep 3; echo done", compute=GPU, shard=shard)).start()
@@ -133,6 +148,7 @@ def test_a_namespace_whose_rules_refuse_the_pod_says_so_at_once(namespace: Names
         attended.ended(seconds=15)
         assert isinstance(attended.error, PodFailed)
         assert "maximum memory usage per Container is 32Mi" in str(attended.error)
+        assert not namespace.get("secrets", attended.request.selector)
     finally:
         namespace.kubectl("delete", "limitrange", "small", "-n", namespace.name)
 

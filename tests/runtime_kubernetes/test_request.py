@@ -85,3 +85,10 @@ def test_any_run_has_labels_that_kubernetes_takes(run_id: str, project: str) -> 
 def test_shards_of_different_runs_are_selected_apart(run_ids: list[str]) -> None:
     first, second = (asked(run_id=run_id).selector for run_id in run_ids)
     assert first != second
+
+
+def test_the_same_shard_of_two_deployments_is_selected_apart() -> None:
+    request = asked(deployment="one")
+    assert "trainyard/deployment=one" in request.selector
+    assert replace(request, deployment="two").selector != request.selector
+    assert manifest(request)["metadata"]["labels"]["trainyard/deployment"] == "one"

@@ -124,13 +124,13 @@ def yards(
 def begun(yard: Yard) -> tuple[ShardInPods, Attended]:
     """The only shard of a night on the accelerator, whose pod is attended from here on.
 
-    Pods are found by project, run and shard: deployments that share a namespace must not share the ids of runs.
+    The deployments share a namespace and the run's id, and nothing tells the pods apart but whose they are.
     """
-    run, plan = planned(yard, GPU_FLIGHTS, run_id=f"night of {yard.home.name}")
+    run, plan = planned(yard, GPU_FLIGHTS, run_id="night")
     shard = ShardInPods(
         settings=yard.settings, platform=yard.platform, project=GPU_FLIGHTS, run=run, plan=plan, shard=0
     )
-    request = shard.begin()
+    request = shard.begin(note=print)
     assert isinstance(request, PodRequest)
     return shard, Attended(request=request, placed=True).start()
 

@@ -74,6 +74,7 @@ class Attended:
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     endings: tuple[Ending, ...] = ()
+    seen: list[Ending] = field(default_factory=list)
     error: BaseException | None = None
     placed: bool = False
     _thread: threading.Thread | None = None
@@ -89,13 +90,18 @@ class Attended:
         try:
             async with Cluster.connected(self.request.namespace) as cluster:
                 if not self.placed:
-                    ending = await place(cluster, self.request, DOCUMENT)
+                    ending = await place(cluster, self.request, DOCUMENT, note=self.notes.append, check=self.check)
                     self.placed = True
                     if ending is not None:
                         self.endings = (ending,)
                         return
                 self.endings = await attend(
-                    cluster, self.request, log=self.lines.append, note=self.notes.append, check=self.check
+                    cluster,
+                    self.request,
+                    log=self.lines.append,
+                    note=self.notes.append,
+                    check=self.check,
+                    ended=self.seen.append,
                 )
         except BaseException as error:
             self.error = error

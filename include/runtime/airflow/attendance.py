@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.core.canonical import decode, encode
 from include.core.errors import TrainyardError
+
+if TYPE_CHECKING:
+    from include.runtime.kubernetes.diagnosis import Ending
+    from include.runtime.kubernetes.request import PodRequest
 
 
 class TrainingPodTrigger(BaseTrigger):
@@ -28,23 +33,33 @@ class TrainingPodTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the pods' endings, and what stopped the wait, which the task verifies for itself."""
-        from include.runtime.kubernetes import shards
+        from include.runtime.kubernetes import diagnosis, shards
+        from include.runtime.kubernetes.diagnosis import Ending
         from include.runtime.kubernetes.request import PodRequest
 
         request = decode(PodRequest, self.request.encode())
-        event = {"request": self.request, "endings": "[]", "stopped": ""}
+        seen: list[Ending] = []
+        stopped = ""
         try:
-            check = await asyncio.to_thread(_check, request.project, request.run_id, request.fence)
-            endings = await shards.attend(
+            check, record = await asyncio.to_thread(_opened, request)
+
+            def ended(ending: Ending) -> None:
+                seen.append(ending)
+                record(ending)
+
+            await shards.attend(
                 request,
                 log=lambda line: self.log.info("%s", line),
                 note=lambda what: self.log.info("Trainyard: %s", what),
                 check=check,
+                ended=ended,
             )
-            event["endings"] = encode(endings).decode()
         except TrainyardError as error:
             self.log.warning("Trainyard: %s", error)
-            event["stopped"] = type(error).__name__
+            stopped = type(error).__name__
+            if not seen:
+                seen.append(diagnosis.stopped(request.pod_name(0), error))
+        event = {"request": self.request, "endings": encode(tuple(seen)).decode(), "stopped": stopped}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
@@ -57,16 +72,20 @@ class TrainingPodTrigger(BaseTrigger):
             await cluster.clear(request.selector)
 
 
-def _check(project: str, run_id: str, fence: int) -> Callable[[], None]:
+def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[Ending], None]]":
+    """What asks whether the shard may go on, and what records how a pod of it ended."""
     from include.core.errors import DeclarationError
     from include.core.events import RunStarted
     from include.ledger.journal import run_stream
-    from include.runtime.kubernetes.shards import still_allowed
+    from include.runtime.kubernetes.shards import record, still_allowed
     from include.runtime.local import open_platform
     from include.settings import Settings
 
     platform = open_platform(Settings.from_environment())
-    entry = platform.ledger.find(run_stream(project, run_id))
+    entry = platform.ledger.find(run_stream(request.project, request.run_id))
     if entry is None or not isinstance(entry.event, RunStarted):
-        raise DeclarationError("a shard belongs to a run that has begun", value=run_id, remedy="Begin the run first.")
-    return still_allowed(platform, replace(entry.event.run, fence=fence))
+        raise DeclarationError(
+            "a shard belongs to a run that has begun", value=request.run_id, remedy="Begin the run first."
+        )
+    check = still_allowed(platform, replace(entry.event.run, fence=request.fence))
+    return check, partial(record, platform.ledger, request)

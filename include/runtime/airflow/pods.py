@@ -11,6 +11,7 @@ from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 from airflow.sdk.definitions.context import Context
 
 from include.core.canonical import decode, encode
+from include.core.errors import ClusterUnavailable
 from include.runtime.airflow.attendance import TrainingPodTrigger
 from include.runtime.airflow.operators import one_of_ours
 from include.runtime.kubernetes.request import PodRequest
@@ -44,7 +45,7 @@ class TrainingPodOperator(KubernetesPodOperator):
     def execute(self, context: Context) -> str:
         """Ask for the pod and defer to its trigger; the digest itself, where every trial is recorded already."""
         try:
-            found = self._shard(context).begin()
+            found = self._taken_up(context).begin(note=lambda what: self.log.info("Trainyard: %s", what))
         except Exception as error:  # a foreign text must reach no log: ours takes its place
             raise one_of_ours(error, "train") from None
         if isinstance(found, str):
@@ -60,16 +61,18 @@ class TrainingPodOperator(KubernetesPodOperator):
         try:
             self._request = decode(PodRequest, event["request"].encode())
             endings = decode(tuple[Ending, ...], event["endings"].encode())
-            return self._shard(context).finish(self._request, endings)
+            shard = self._shard(context)
+        except Exception as error:  # as above; and whoever tries again, or nobody, orders it anew
+            self._remove()
+            raise one_of_ours(error, "train") from None
+        try:
+            return shard.finish(self._request, endings)
         except Exception as error:  # as above
             raise one_of_ours(error, "train") from None
 
     def on_kill(self) -> None:
         """Remove pods and secret: a user ended the task while a worker had it."""
-        from include.runtime.kubernetes import shards
-
-        if self._request is not None:
-            shards.clear(self._request.namespace, self._request.selector)
+        self._remove()
 
     def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> "V1Pod":
         """The pod as it would be asked for, for ``dry_run``: the order's id and digest are known only when it is."""
@@ -96,6 +99,35 @@ class TrainingPodOperator(KubernetesPodOperator):
             give_up_at=now + timedelta(minutes=compute.maximum_minutes),
         )
         return PodGenerator.deserialize_model_dict(pod_manifest(request, 0, now=now))
+
+    def _taken_up(self, context: Context) -> "ShardInPods":
+        """The shard; where it is ours no more (the code moved, another night began), what is left of it is removed.
+
+        An error that heals leaves a pod that runs to the next attempt.
+        """
+        from include.runtime.kubernetes import shards
+        from include.settings import Settings
+
+        try:
+            return self._shard(context)
+        except Exception as error:
+            if not one_of_ours(error, "train").retry_heals:
+                settings, plan, run_id = Settings.from_environment(), str(self.inputs["plan"]), context["run_id"]
+                left = shards.selector(settings, project=self.project, run_id=run_id, plan=plan, shard=self.shard)
+                self._clear(settings.namespace, left)
+            raise
+
+    def _remove(self) -> None:
+        if self._request is not None:
+            self._clear(self._request.namespace, self._request.selector)
+
+    def _clear(self, namespace: str, selector: str) -> None:
+        from include.runtime.kubernetes import shards
+
+        try:
+            shards.clear(namespace, selector)
+        except ClusterUnavailable as error:
+            self.log.warning("Trainyard: pods and secrets of %s may be left: %s", selector, error)
 
     def _shard(self, context: Context) -> "ShardInPods":
         from include.runtime.airflow import tasks

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from include.core.errors import ClusterUnavailable
+from include.core.errors import ClusterUnavailable, LedgerUnavailable, TrainyardError
 from include.runtime.kubernetes import capacity, diagnosis
 from include.runtime.kubernetes.cluster import Cluster, NoRoom
 from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting
 from include.runtime.kubernetes.request import LOGGED, PodRequest
+from include.steps.training import UNANSWERED_SECONDS
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import V1Pod
@@ -23,6 +24,8 @@ Say = Callable[[str], None]
 CHECK_SECONDS = 5.0
 #: How many lost pods of one request are replaced.
 REPLACED = 20
+#: Of a longer line of a pod's log only the beginning is handed on.
+LINE_BYTES = 64 * 1024
 #: A pod that was asked to end and is still there after that long has a node that is out of reach.
 _LEAVING_SECONDS = 20.0
 _SOON_SECONDS, _LATER_SECONDS, _RUNNING_SECONDS = 0.2, 1.0, 5.0
@@ -32,10 +35,14 @@ _TELL_SECONDS = 5.0
 _LAST_LINES_SECONDS = 30.0
 
 
-async def place(cluster: Cluster, request: PodRequest, document: bytes) -> Ending | None:
+async def place(
+    cluster: Cluster, request: PodRequest, document: bytes, *, note: Say, check: Callable[[], None]
+) -> Ending | None:
     """Make the secret and the first pod. A quota that is used up now leaves the pod to :func:`attend`.
 
-    An :class:`Ending` says that no node or quota could ever hold the pod: nothing was made.
+    A quota on secrets is waited for here, since the document goes nowhere else: *note* is told, and *check*, called
+    every few seconds in a thread, ends the wait by what it raises. An :class:`Ending` says that no node or quota could
+    ever hold the pod, or had no room in time. Then, and where it raises, nothing is left.
     """
     nodes, quotas = await asyncio.gather(cluster.nodes(), cluster.quotas())
     why = capacity.never_in_quotas(request.compute, quotas)
@@ -43,40 +50,100 @@ async def place(cluster: Cluster, request: PodRequest, document: bytes) -> Endin
         why = capacity.never_on_nodes(request.compute, nodes)
     if why is not None:
         return diagnosis.never(request, why)
-    await cluster.make_secret(request, document)
-    with suppress(NoRoom):
-        await cluster.make_pod(request, 0, now=datetime.now(UTC))
+    try:
+        if (why := await _without_secret(cluster, request, document, note=note, check=check)) is not None:
+            return diagnosis.too_long(request.pod_name(0), request, why)
+        with suppress(NoRoom):
+            await cluster.make_pod(request, 0, now=datetime.now(UTC))
+    except (TrainyardError, asyncio.CancelledError):
+        with suppress(ClusterUnavailable):
+            await cluster.clear(request.selector)
+        raise
     return None
 
 
+async def _without_secret(
+    cluster: Cluster, request: PodRequest, document: bytes, *, note: Say, check: Callable[[], None]
+) -> str | None:
+    """Make the secret as soon as the quota lets us; else, when the request's time is over, why it was not made."""
+    told = ""
+    while True:
+        try:
+            await cluster.make_secret(request, document)
+            return None
+        except NoRoom as full:
+            why = f"the quota is used up ({full})"
+        if why != told:
+            note(f"the secret of pod {request.pod_name(0)} is not made yet: {why}")
+            told = why
+        if datetime.now(UTC) >= request.give_up_at:
+            return why
+        await _ask(check)
+        await asyncio.sleep(CHECK_SECONDS)
+
+
 async def attend(
-    cluster: Cluster, request: PodRequest, *, log: Say, note: Say, check: Callable[[], None]
+    cluster: Cluster,
+    request: PodRequest,
+    *,
+    log: Say,
+    note: Say,
+    check: Callable[[], None],
+    ended: Callable[[Ending], None],
 ) -> tuple[Ending, ...]:
     """Wait until a pod of *request* has ended for good; how each of its pods ended, the last one last.
 
     *log* is handed each line that a pod prints, once, also if this process is killed and another takes over (the lines
-    of its very last moment may come again); *note* what it waits for, when that changes. *check* is called every few
-    seconds, in a thread: what it raises ends the wait, after pods and secret were removed.
+    of its very last moment may come again); *note* what it waits for, when that changes. *ended* is handed each pod's
+    end as soon as it is seen, in a thread; it may be handed the same again, and what the ledger does not take from it
+    then stands in what is returned. *check* is called every few seconds, in a thread: what it raises ends the wait, as
+    does no answer for :data:`~include.steps.training.UNANSWERED_SECONDS`.
+
+    Whatever it raises, the pod that was attended to has an end, ``STOPPED``, and pods and secret were removed.
     """
-    attendant = _Attendant(cluster.within(_TELL_SECONDS), request, log, note)
+    attendant = _Attendant(cluster.within(_TELL_SECONDS), request, log, note, ended)
     checking = asyncio.create_task(_repeat(check))
     working = asyncio.create_task(attendant.until_ended())
     try:
         await asyncio.wait({checking, working}, return_when=asyncio.FIRST_COMPLETED)
-        if checking.done() and not working.done():
+        if working.done():
+            return working.result()
+        await _cancelled(working)  # or else it makes another pod while we remove them
+        checking.result()
+        raise AssertionError("a check that is repeated ends by what it raises")
+    except Exception as error:  # whatever it is, nothing may be left
+        try:
             await cluster.clear(request.selector)
-            checking.result()
-        return await working
+        finally:
+            await attendant.stopped(error)
+        raise
     finally:
-        for task in (checking, working):
-            task.cancel()
-        await asyncio.gather(checking, working, return_exceptions=True)
+        await _cancelled(checking)
+        await _cancelled(working)
+
+
+async def _cancelled(task: "asyncio.Task[Any]") -> None:
+    """Cancel *task* and wait for its end; again, where a call that was being answered swallowed that."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_LATER_SECONDS)
 
 
 async def _repeat(check: Callable[[], None]) -> None:
     while True:
-        await asyncio.to_thread(check)
+        await _ask(check)
         await asyncio.sleep(CHECK_SECONDS)
+
+
+async def _ask(check: Callable[[], None]) -> None:
+    try:
+        await asyncio.wait_for(asyncio.to_thread(check), UNANSWERED_SECONDS)
+    except TimeoutError:
+        raise LedgerUnavailable(
+            "the ledger answers whether the grants still hold",
+            value=f"no answer within {UNANSWERED_SECONDS:.0f} s",
+            remedy="Check that its database runs and is in reach, then retry.",
+        ) from None
 
 
 @dataclass(kw_only=True)
@@ -88,21 +155,35 @@ class _Trouble:
 
 
 class _Attendant:
-    def __init__(self, cluster: Cluster, request: PodRequest, log: Say, note: Say) -> None:
-        self._cluster, self._request, self._log, self._note = cluster, request, log, note
+    def __init__(
+        self, cluster: Cluster, request: PodRequest, log: Say, note: Say, ended: Callable[[Ending], None]
+    ) -> None:
+        self._cluster, self._request, self._log, self._note, self._ended = cluster, request, log, note, ended
         self._clock = asyncio.get_running_loop().time
         self._noted = ""
+        self._number = 0
+        self._endings: list[Ending] = []
 
     async def until_ended(self) -> tuple[Ending, ...]:
-        endings: list[Ending] = []
-        number = await self._youngest()
+        self._number = await self._youngest()
         while True:
-            ending = await self._one(number)
-            endings.append(ending)
-            if ending.outcome is not Outcome.LOST or len(endings) > REPLACED:
-                return tuple(endings)
+            ending = await self._one(self._number)
+            await self._end(ending)
+            if ending.outcome is not Outcome.LOST or len(self._endings) > REPLACED:
+                return tuple(self._endings)
             self._tell(ending.message)
-            number += 1
+            self._number += 1
+
+    async def stopped(self, error: Exception) -> None:
+        """Say how the pod that was attended to ended, unless that was seen."""
+        name = self._request.pod_name(self._number)
+        if not any(ending.pod == name for ending in self._endings):
+            await self._end(diagnosis.stopped(name, error))
+
+    async def _end(self, ending: Ending) -> None:
+        self._endings.append(ending)
+        with suppress(LedgerUnavailable, TimeoutError):  # who takes the endings from us records them once more
+            await asyncio.wait_for(asyncio.to_thread(self._ended, ending), UNANSWERED_SECONDS)
 
     async def _youngest(self) -> int:
         """The number of the request's youngest pod, 0 if it has none: a wait goes on where an earlier one ended."""
@@ -167,6 +248,7 @@ class _Attendant:
                 if datetime.now(UTC) >= self._request.give_up_at:
                     raise
                 self._tell(f"the cluster does not answer, and is asked again: {away.value}")
+            await asyncio.sleep(_LATER_SECONDS)
 
     def _lasting(self, trouble: _Trouble, sight: Waiting) -> bool:
         if sight.trouble is None:
@@ -249,10 +331,14 @@ class _Follower:
                 await asyncio.sleep(_LATER_SECONDS)
 
     async def _read(self, *, last: bool) -> None:
-        """Read from the first line on, and hand on what is new; a line without an end only if it is the *last*."""
+        """Read from the first line on, and hand on what is new; a line without an end only if it is the *last*.
+
+        Of a line that is longer than :data:`LINE_BYTES` the rest is left out, and never held.
+        """
         skip, rest = self._seen, b""
         async for piece in self._cluster.log(self._name):
             *lines, rest = (rest + piece).split(b"\n")
+            rest = rest[: LINE_BYTES + 1]
             fresh, skip = lines[skip:], max(0, skip - len(lines))
             await self._hand_on(fresh)
         if rest and last and not skip:
@@ -260,7 +346,8 @@ class _Follower:
 
     async def _hand_on(self, lines: list[bytes]) -> None:
         for line in lines:
-            self._log(line.decode(errors="replace"))
+            cut = " … (the line was cut)" if len(line) > LINE_BYTES else ""
+            self._log(line[:LINE_BYTES].decode(errors="replace") + cut)
             self._seen += 1
         if lines:
             with suppress(ClusterUnavailable):  # we know it ourselves; it is for who takes over from us

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiException, V1Pod
 
 Answer = TypeVar("Answer")
+Renew = Callable[[], Awaitable[None]]
 
 #: How long a call is tried again while the API server is away, unless the caller says otherwise.
 PATIENCE_SECONDS = 120.0
@@ -48,8 +49,9 @@ class Cluster:
     longer than *patience_seconds*.
     """
 
-    def __init__(self, api: Any, namespace: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._api, self.namespace, self._patience = api, namespace, patience_seconds
+    def __init__(self, api: Any, namespace: str, *, renew: Renew, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """*renew* loads anew what *api* identifies itself by: a token may have ended."""
+        self._api, self.namespace, self._renew, self._patience = api, namespace, renew, patience_seconds
 
     @staticmethod
     @asynccontextmanager
@@ -62,8 +64,12 @@ class Cluster:
         from kubernetes_asyncio import client, config
 
         configuration = client.Configuration()
-        try:
+
+        async def load() -> None:
             await config.load_config(client_configuration=configuration)
+
+        try:
+            await load()
         except (config.ConfigException, OSError) as error:
             raise ClusterUnavailable(
                 "KUBECONFIG names a cluster, or this process runs in one",
@@ -71,16 +77,22 @@ class Cluster:
                 remedy="Set KUBECONFIG to a kubeconfig file, or place training locally (TRAINYARD_PLACEMENT=local).",
             ) from None
         async with client.ApiClient(configuration) as connection:
-            yield Cluster(client.CoreV1Api(connection), namespace, patience_seconds=patience_seconds)
+            api = client.CoreV1Api(connection)
+            yield Cluster(api, namespace, renew=load, patience_seconds=patience_seconds)
 
     def within(self, patience_seconds: float) -> "Cluster":
         """The same, with another patience."""
-        return Cluster(self._api, self.namespace, patience_seconds=patience_seconds)
+        return Cluster(self._api, self.namespace, renew=self._renew, patience_seconds=patience_seconds)
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def make_secret(self, request: PodRequest, document: bytes) -> None:
-        """The secret with the order's *document*; harmless if it is there."""
+        """The secret with the order's *document*; harmless if it is there.
+
+        Raises:
+            NoRoom: the namespace's quota is used up now.
+            PodFailed: the cluster's rules refuse such a secret.
+        """
         body = secret_manifest(request, document)
         await self._call(lambda: self._api.create_namespaced_secret(self.namespace, body), made=True)
 
@@ -168,14 +180,17 @@ class Cluster:
     # ── removing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def clear(self, selector: str) -> None:
-        """Delete all pods and secrets that *selector* selects; harmless if there are none."""
+        """Delete all secrets and pods that *selector* selects; harmless if there are none.
+
+        The secrets first: a pod that is made meanwhile can never start.
+        """
         options = {"label_selector": selector}
+        await self._call(lambda: self._api.delete_collection_namespaced_secret(self.namespace, **options))
         await self._call(
             lambda: self._api.delete_collection_namespaced_pod(
                 self.namespace, **options, grace_period_seconds=GRACE_SECONDS
             )
         )
-        await self._call(lambda: self._api.delete_collection_namespaced_secret(self.namespace, **options))
 
     # ── calling ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,11 +212,20 @@ class Cluster:
                 waited, why = loop.time() - started, _refusal(error)
                 if error.status not in _AWAY and (error.status not in _REFUSED or waited > _ROLES_SECONDS):
                     raise _unable(self.namespace, why) from None
+                if error.status == 401:
+                    await self._identify()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 waited, why = loop.time() - started, type(error).__name__
             if waited >= self._patience:
                 raise _unable(self.namespace, why) from None
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _identify(self) -> None:
+        """Load the configuration again; where that fails, the API server's next answer says so."""
+        from kubernetes_asyncio.config import ConfigException
+
+        with suppress(ConfigException, OSError, TimeoutError, ValueError):
+            await asyncio.wait_for(self._renew(), timeout=_CALL_SECONDS)
 
     async def _optional(self, call: Callable[..., Awaitable[Answer]]) -> Answer | Any:
         """What *call* answers, or ``None`` where we have not the right."""
@@ -211,7 +235,7 @@ class Cluster:
             try:
                 return await call()
             except ApiException as error:
-                if error.status in _REFUSED:
+                if error.status == 403:
                     return None
                 raise
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from include.core.errors import TrainyardError
 from include.runtime.kubernetes.request import CONTAINER, PodRequest
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class Outcome(StrEnum):
     ADDRESSES_LAPSED = "addresses lapsed"
     EXIT = "exit"  # any other status
     TOO_LONG = "too long"
+    ORDER_OVER = "order over"  # with the grant, before the shard's time was: it is ordered again
     NEVER = "never"  # no node or quota could ever hold it
-    REVOKED = "revoked"
+    STOPPED = "stopped"  # we gave it up: the grants were revoked, the lease or the ledger lost
 
     @property
     def heals(self) -> bool:
@@ -37,7 +39,15 @@ class Outcome(StrEnum):
 
 
 _HEALING = frozenset(
-    {Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE, Outcome.MACHINE_FAULT, Outcome.ADDRESSES_LAPSED}
+    {
+        Outcome.DONE,
+        Outcome.LOST,
+        Outcome.STORE_UNREACHABLE,
+        Outcome.MACHINE_FAULT,
+        Outcome.ADDRESSES_LAPSED,
+        Outcome.ORDER_OVER,
+        Outcome.STOPPED,  # the next attempt meets what stopped it, if that still holds
+    }
 )
 
 
@@ -146,11 +156,28 @@ def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
 
 def too_long(name: str, request: PodRequest, why: str) -> Ending:
     """The end of a request whose time is over, before or while its pod ran."""
+    if request.cut_short:
+        return Ending(
+            pod=name,
+            outcome=Outcome.ORDER_OVER,
+            message=f"Pod {name} had an order until {request.give_up_at:%Y-%m-%d %H:%M} UTC, when the grant ended; at "
+            f"last: {why}. It is ordered again, if a grant holds by then, and goes on from what it stored.",
+        )
     return Ending(
         pod=name,
         outcome=Outcome.TOO_LONG,
         message=f"Pod {name} had {request.compute.maximum_minutes} minutes to wait and to run, and they are over; at "
         f"last: {why}. Raise `maximum_minutes` of the project's Compute, or make room, then clear the task.",
+    )
+
+
+def stopped(name: str, error: Exception) -> Ending:
+    """The end of a pod that was given up for *error*, whatever became of it."""
+    why = type(error).__name__ + (f": {error.rule}" if isinstance(error, TrainyardError) else "")
+    return Ending(
+        pod=name,
+        outcome=Outcome.STOPPED,
+        message=f"Pod {name} was given up ({why}). What it stored is kept: see to that, then clear the task.",
     )
 
 

@@ -39,7 +39,9 @@ class PodRequest:
     """One shard to be trained in a pod, until ``give_up_at`` (UTC), waiting for a place included.
 
     ``digest`` is that of the order's document, which lies in a secret of the pod's own. ``fence`` is the token of the
-    run's lease. ``command`` is what the pod runs; ``labels`` are added to ours. None of it is secret.
+    run's lease. ``command`` is what the pod runs; ``labels`` are added to ours. ``cut_short`` says that the order ends
+    before the Compute's ``maximum_minutes`` are over, with the grant. ``deployment`` tells those apart that share a
+    namespace. None of it is secret.
     """
 
     namespace: str
@@ -56,10 +58,12 @@ class PodRequest:
     give_up_at: datetime
     command: tuple[str, ...] = ("python", "-m", "include", "train")
     labels: Mapping[str, str] = field(default_factory=dict)
+    cut_short: bool = False
+    deployment: str = ""
 
     @property
     def selector(self) -> str:
-        """Selects what belongs to this shard of this run."""
+        """Selects what belongs to this shard of this run of this deployment."""
         return ",".join(f"{name}={value}" for name, value in _own_labels(self).items())
 
     @property
@@ -71,9 +75,9 @@ class PodRequest:
         return f"{self.secret_name}-{number}"
 
 
-def selector_of(*, project: str, run_id: str, plan: str, shard: int) -> str:
-    """Selects what belongs to one shard of one run."""
-    labels = _shard_labels(project, run_id, plan, shard)
+def selector_of(*, deployment: str, project: str, run_id: str, plan: str, shard: int) -> str:
+    """Selects what belongs to one shard of one run of one deployment."""
+    labels = _shard_labels(deployment, project, run_id, plan, shard)
     return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
@@ -199,12 +203,13 @@ def _never_on_spot() -> dict[str, Any]:
 
 
 def _own_labels(request: PodRequest) -> dict[str, str]:
-    return _shard_labels(request.project, request.run_id, request.plan, request.shard)
+    return _shard_labels(request.deployment, request.project, request.run_id, request.plan, request.shard)
 
 
-def _shard_labels(project: str, run_id: str, plan: str, shard: int) -> dict[str, str]:
+def _shard_labels(deployment: str, project: str, run_id: str, plan: str, shard: int) -> dict[str, str]:
     return {
         "app.kubernetes.io/managed-by": "trainyard",
+        "trainyard/deployment": deployment,
         "trainyard/project": _label(project),
         "trainyard/run": _label(run_id),
         "trainyard/plan": plan.removeprefix("sha256:")[:32],

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlsplit
 
 from include import steps
 from include.core.errors import (
     DeclarationError,
     LeaseHeld,
+    LedgerError,
     LedgerUnavailable,
     PodFailed,
     PodLost,
@@ -19,9 +22,10 @@ from include.core.errors import (
 from include.core.events import PodEnded
 from include.core.project import Project
 from include.core.records import Run
-from include.ledger import lease
+from include.ledger import Ledger, lease
 from include.ledger.entry import Fence
 from include.ledger.journal import run_stream
+from include.runtime import deployment
 from include.runtime.kubernetes import attendance
 from include.runtime.kubernetes.attendance import Say
 from include.runtime.kubernetes.cluster import Cluster
@@ -44,8 +48,11 @@ class ShardInPods:
     shard: int
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def begin(self) -> PodRequest | str:
+    def begin(self, *, note: Say, check: Callable[[], None] | None = None) -> PodRequest | str:
         """Take up the pod that an earlier attempt asked for, or order the shard and ask for one.
+
+        A full quota on secrets is waited for: *note* is told, and *check*, :func:`still_allowed` if none is given, ends
+        the wait by what it raises.
 
         Returns what to attend to; or, where every trial is recorded already, the digest of the outcomes.
 
@@ -54,9 +61,9 @@ class ShardInPods:
             AccessDenied: no grant in force covers what the project reads.
             ClusterUnavailable: the cluster cannot be reached.
         """
-        return asyncio.run(self._begin())
+        return asyncio.run(self._begin(note, check or still_allowed(self.platform, self.run)))
 
-    async def _begin(self) -> PodRequest | str:
+    async def _begin(self, note: Say, check: Callable[[], None]) -> PodRequest | str:
         image = self.project.operations.compute.image or self.settings.trainer_image
         if image is None:
             raise DeclarationError(
@@ -90,10 +97,12 @@ class ShardInPods:
                 digest=order.digest,
                 give_up_at=min(order.expires_at, now + lifetime),
                 labels=self.labels,
+                cut_short=order.expires_at < now + lifetime,
+                deployment=deployment_of(self.settings),
             )
-            never = await attendance.place(cluster, request, order.document)
+            never = await attendance.place(cluster, request, order.document, note=note, check=check)
         if never is not None:
-            self._record(request, never)
+            record(self.platform.ledger, request, never)
             raise error_of(never)
         return request
 
@@ -109,7 +118,7 @@ class ShardInPods:
         """
         try:
             for ending in endings:
-                self._record(request, ending)
+                record(self.platform.ledger, request, ending)
             return self._collect(endings)
         finally:
             clear(request.namespace, self._selector)
@@ -123,26 +132,59 @@ class ShardInPods:
                 raise error_of(endings[-1]) from None
             raise
 
-    def _record(self, request: PodRequest, ending: Ending) -> None:
-        event = PodEnded(
-            project=self.project.name,
-            run_id=self.run.run_id,
-            shard=self.shard,
-            order_id=request.order_id,
-            pod=ending.pod,
-            node=ending.node,
-            image=request.image,
-            image_digest=ending.image_digest,
-            code_digest=request.code_digest,
-            outcome=str(ending.outcome),
-            exit_code=ending.exit_code,
-            message=ending.message,
-        )
-        self.platform.ledger.record(run_stream(self.project.name, self.run.run_id), event)
-
     @property
     def _selector(self) -> str:
-        return selector_of(project=self.project.name, run_id=self.run.run_id, plan=self.plan, shard=self.shard)
+        return selector(
+            self.settings, project=self.project.name, run_id=self.run.run_id, plan=self.plan, shard=self.shard
+        )
+
+
+def selector(settings: Settings, *, project: str, run_id: str, plan: str, shard: int) -> str:
+    """Selects the pods and secrets of one shard of a run of the deployment that *settings* name."""
+    return selector_of(deployment=deployment_of(settings), project=project, run_id=run_id, plan=plan, shard=shard)
+
+
+def deployment_of(settings: Settings) -> str:
+    """Tells this deployment from others in the same namespace: by where its ledger is, and whose word it trusts.
+
+    No part of the ledger's address that is secret goes in.
+    """
+    address = urlsplit(settings.ledger)
+    place = [value for name, value in parse_qsl(address.query) if name in ("host", "port", "dbname")]
+    ledger = f"{address.hostname}:{address.port}{address.path} {place}"
+    trusted = settings.keys / deployment.AUTHORITY_PUBLIC_KEY
+    key = trusted.read_bytes() if trusted.exists() else b""
+    return sha256(ledger.encode() + key).hexdigest()[:16]
+
+
+def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
+    """Record how a pod ended, unless that is known: it is told as soon as it is seen, and once more at the end.
+
+    Raises:
+        LedgerUnavailable: the ledger's database cannot be reached.
+    """
+    event = PodEnded(
+        project=request.project,
+        run_id=request.run_id,
+        shard=request.shard,
+        order_id=request.order_id,
+        pod=ending.pod,
+        node=ending.node,
+        image=request.image,
+        image_digest=ending.image_digest,
+        code_digest=request.code_digest,
+        outcome=str(ending.outcome),
+        exit_code=ending.exit_code,
+        message=ending.message,
+    )
+    key = f"pod_ended/{request.project}/{request.run_id}/{ending.pod}"
+    if ledger.find(key) is not None:  # the first to see it knows best: who comes later may only find it gone
+        return
+    try:
+        ledger.record(run_stream(request.project, request.run_id), event, key=key)
+    except LedgerError:  # another attendant of the same pod was first
+        if ledger.find(key) is None:
+            raise
 
 
 def error_of(ending: Ending) -> TrainyardError:
@@ -173,10 +215,12 @@ def still_allowed(platform: Platform, run: Run) -> Callable[[], None]:
     return check
 
 
-async def attend(request: PodRequest, *, log: Say, note: Say, check: Callable[[], None]) -> tuple[Ending, ...]:
+async def attend(
+    request: PodRequest, *, log: Say, note: Say, check: Callable[[], None], ended: Callable[[Ending], None]
+) -> tuple[Ending, ...]:
     """:func:`include.runtime.kubernetes.attendance.attend`, in the cluster that the request was made to."""
     async with Cluster.connected(request.namespace) as cluster:
-        return await attendance.attend(cluster, request, log=log, note=note, check=check)
+        return await attendance.attend(cluster, request, log=log, note=note, check=check, ended=ended)
 
 
 def clear(namespace: str, selector: str) -> None:

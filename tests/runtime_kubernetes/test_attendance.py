@@ -1,0 +1,239 @@
+"""The laws of attending that a real cluster cannot be brought to show at will."""
+
+import asyncio
+import threading
+import time
+import tracemalloc
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavailable, PodFailed
+from include.runtime.kubernetes import attendance
+from include.runtime.kubernetes.cluster import Cluster
+from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from tests.runtime_kubernetes.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
+from tests.runtime_kubernetes.world import DOCUMENT, request_in
+
+
+@dataclass(kw_only=True)
+class Heard:
+    lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seen: list[Ending] = field(default_factory=list)
+
+    async def attend(self, cluster: Cluster, check: object = None, seconds: float = 240) -> tuple[Ending, ...]:
+        return await attendance.attend(
+            cluster,
+            request_in(NAMESPACE, "true", seconds=seconds),
+            log=self.lines.append,
+            note=self.notes.append,
+            check=check if callable(check) else lambda: None,
+            ended=self.seen.append,
+        )
+
+
+async def no_pod_stays(request: web.Request) -> web.StreamResponse:
+    """Every pod is gone as soon as it is made."""
+    if request.method == "DELETE":
+        await asyncio.sleep(0.3)
+        return web.json_response({"kind": "Status", "status": "Success"})
+    if request.method == "POST":
+        return web.json_response(await request.json(), status=201)
+    if request.path.endswith("/pods"):
+        return empty()
+    return refusal(404, "not found")
+
+
+@pytest.mark.parametrize("error", [AccessDenied("a test revokes", value="nothing", remedy="None."), KeyError("a bug")])
+def test_once_the_check_raises_no_pod_is_made_any_more_and_the_secret_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    api, heard = Api(answer=no_pod_stays), Heard()
+
+    def check() -> None:
+        if "POST pods" in api.calls:
+            raise error
+
+    async def law() -> None:
+        monkeypatch.setattr(attendance, "CHECK_SECONDS", 0.01)
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            with pytest.raises(type(error)):
+                await heard.attend(cluster, check)
+
+    run(law())
+    removing = api.calls.index("DELETE secrets")
+    assert api.calls[removing:] == ["DELETE secrets", "DELETE pods"]
+    *lost, last = heard.seen
+    assert {ending.outcome for ending in lost} <= {Outcome.LOST}
+    assert last.outcome in (Outcome.LOST, Outcome.STOPPED)
+    assert len({ending.pod for ending in heard.seen}) == len(heard.seen) > 0
+
+
+def test_a_check_without_an_answer_ends_the_wait_as_a_ledger_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    heard = Heard()
+
+    async def waiting(request: web.Request) -> web.StreamResponse:
+        if request.method == "GET" and not request.path.endswith("/pods"):
+            name = request.path.rpartition("/")[2]
+            return web.json_response(pod_json(name, {"waiting": {"reason": "ContainerCreating"}}, phase="Pending"))
+        return await no_pod_stays(request)
+
+    async def law() -> None:
+        monkeypatch.setattr(attendance, "UNANSWERED_SECONDS", 0.5)
+        async with serving(Api(answer=waiting), tmp_path, monkeypatch) as cluster:
+            started = time.monotonic()
+            with pytest.raises(LedgerUnavailable, match="no answer within"):
+                await heard.attend(cluster, lambda: answered.wait(30) and None)
+            assert time.monotonic() - started < 10
+            answered.set()
+
+    run(law())
+    (stopped,) = heard.seen
+    assert stopped.outcome is Outcome.STOPPED
+    assert stopped.outcome.heals
+    assert "LedgerUnavailable" in stopped.message
+
+
+def test_an_end_that_the_ledger_does_not_take_now_is_still_returned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(ending: Ending) -> None:
+        raise LedgerUnavailable("the ledger's database can be reached", value="it cannot", remedy="Wait.")
+
+    async def ended(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/log"):
+            return web.Response(body=b"")
+        if request.method == "GET" and not request.path.endswith("/pods"):
+            name = request.path.rpartition("/")[2]
+            return web.json_response(pod_json(name, {"terminated": {"exitCode": 3, "reason": "Error"}}, phase="Failed"))
+        return await no_pod_stays(request)
+
+    async def law() -> None:
+        async with serving(Api(answer=ended), tmp_path, monkeypatch) as cluster:
+            heard, asked = Heard(), request_in(NAMESPACE, "true")
+            endings = await attendance.attend(
+                cluster, asked, log=heard.lines.append, note=heard.notes.append, check=lambda: None, ended=away
+            )
+        assert [(each.outcome, each.exit_code) for each in endings] == [(Outcome.EXIT, 3)]
+
+    run(law())
+
+
+def test_a_token_that_has_ended_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api(answer=no_pod_stays)
+
+    async def law() -> None:
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            assert await cluster.pods("a=b") == []
+            api.token = "next"  # noqa: S105  # nobody's
+            (tmp_path / "token").write_text("next")
+            assert await cluster.within(5).pods("a=b") == []
+
+    run(law())
+    assert len(api.calls) == 3
+
+
+def test_a_refusal_that_lasts_is_repeated_about_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refusing(request: web.Request) -> web.StreamResponse:
+        return empty() if request.method == "DELETE" else refusal(400, "not now")
+
+    api, heard = Api(answer=refusing), Heard()
+
+    async def law() -> None:
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            with pytest.raises(ClusterUnavailable):
+                await heard.attend(cluster, seconds=2.5)
+
+    run(law())
+    assert 2 <= api.calls.count("GET pods") <= 5
+    assert [ending.outcome for ending in heard.seen] == [Outcome.STOPPED]
+    assert api.calls[-2:] == ["DELETE secrets", "DELETE pods"]
+
+
+def test_of_a_line_without_an_end_only_the_beginning_is_held_and_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece, pieces, heard = b"x" * 65536, 1024, Heard()
+    printed = False
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal printed
+        if request.path.endswith("/log"):
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            await answer.write(b"first\n")
+            for _ in range(pieces):
+                await answer.write(piece)
+            await answer.write(b"\nlast\n")
+            printed = True
+            return answer
+        if request.method in ("GET", "PATCH") and not request.path.endswith("/pods"):
+            name = request.path.rpartition("/")[2]
+            ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+            running = {"running": {"startedAt": "2026-03-01T12:00:00Z"}}
+            return web.json_response(pod_json(name, ended if printed else running))
+        return await no_pod_stays(request)
+
+    async def law() -> None:
+        async with serving(Api(answer=endless), tmp_path, monkeypatch) as cluster:
+            tracemalloc.start()
+            (ending,) = await heard.attend(cluster)
+            assert ending.outcome is Outcome.DONE
+            assert tracemalloc.get_traced_memory()[1] < len(piece) * pieces / 4
+            tracemalloc.stop()
+
+    run(law())
+    first, long, last = heard.lines
+    assert (first, last) == ("first", "last")
+    assert long == "x" * attendance.LINE_BYTES + " … (the line was cut)"
+
+
+def test_a_pod_that_the_rules_refuse_leaves_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def strict(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST" and request.path.endswith("/pods"):
+            return refusal(403, 'pods "o" is forbidden: violates PodSecurity "restricted:latest"')
+        return empty() if request.method == "GET" else await no_pod_stays(request)
+
+    api = Api(answer=strict)
+
+    async def law() -> None:
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            asked = request_in(NAMESPACE, "true")
+            with pytest.raises(PodFailed):
+                await attendance.place(cluster, asked, DOCUMENT, note=print, check=lambda: None)
+
+    run(law())
+    assert api.calls[-3:] == ["POST pods", "DELETE secrets", "DELETE pods"]
+
+
+def test_a_full_quota_on_secrets_is_waited_for_until_the_check_says_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST" and request.path.endswith("/secrets"):
+            return refusal(403, 'secrets "o" is forbidden: exceeded quota: secrets, requested: secrets=1')
+        return empty()
+
+    api, notes = Api(answer=full), list[str]()
+
+    def check() -> None:
+        if api.calls.count("POST secrets") > 1:
+            raise AccessDenied("a test revokes", value="nothing", remedy="None.")
+
+    async def law() -> None:
+        monkeypatch.setattr(attendance, "CHECK_SECONDS", 0.1)
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            asked = request_in(NAMESPACE, "true")
+            with pytest.raises(AccessDenied):
+                await attendance.place(cluster, asked, DOCUMENT, note=notes.append, check=check)
+
+    run(law())
+    (note,) = notes
+    assert "exceeded quota: secrets" in note
+    assert api.calls.count("POST secrets") == 2
