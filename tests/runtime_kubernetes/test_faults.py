@@ -66,15 +66,17 @@ def test_a_pod_of_a_drained_node_waits_for_the_next_place_says_so_and_ends_well(
     assert outcomes(attended.ended()) == [Outcome.LOST, Outcome.DONE]
 
 
-def test_who_takes_over_from_a_killed_attendant_goes_on_with_the_same_pod_and_no_line_comes_twice(
+def test_who_takes_over_from_a_killed_attendant_goes_on_with_the_same_pod_and_loses_no_line(
     namespace: Namespace,
 ) -> None:
+    """Killed between a line and the note that it was told, it tells that line twice, and no other."""
     script = "for i in $(seq 8); do echo line $i; sleep 1; done"
     first = Attended(request=request_in(namespace.name, script)).start().until_prints("line 3")
     first.die()
     second = Attended(request=first.request, placed=True).start().ended()
     assert outcomes(second) == [Outcome.DONE]
-    assert first.lines + second.lines == [f"line {number}" for number in range(1, 9)]
+    told = second.lines[1:] if second.lines[0] == first.lines[-1] else second.lines
+    assert first.lines + told == [f"line {number}" for number in range(1, 9)]
     assert len(namespace.get("pods", first.request.selector)) == 1
 
 
