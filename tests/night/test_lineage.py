@@ -306,7 +306,13 @@ def test_a_shard_tells_what_it_searched(done: tuple[Yard, Night], delivered: lis
     (event,) = [each for each in delivered if each["job"]["name"] == f"{FLIGHTS.name}.train-1"]
     told = {one["key"]: one["value"] for one in event["run"]["facets"]["executionParameters"]["parameters"]}
     seed = yard.platform.load(Plan, night.digests["plan"]).seed
-    assert told == {"shard": "1", "trials": "2", "rungs": "[5, 10, 20]", "reduction": str(FLIGHTS.search.reduction), "seed": str(seed)}
+    assert told == {
+        "shard": "1",
+        "trials": "2",
+        "rungs": "[5, 10, 20]",
+        "reduction": str(FLIGHTS.search.reduction),
+        "seed": str(seed),
+    }
 
 
 def test_two_nights_do_not_share_a_version_of_the_features(yard: Yard, tmp_path: Path) -> None:
