@@ -86,9 +86,9 @@ class Reader:
         return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two drivers at once would be one too many: other modules have their own
 def browser() -> "Iterator[Browser]":
-    """One Chromium for all tests."""
+    """One Chromium for the tests of a module."""
     driver = pytest.importorskip("playwright.sync_api", reason="requirements-dev.txt is not installed")
     path = chromium_path()
     with driver.sync_playwright() as running:
