@@ -44,7 +44,7 @@ def encode_event(event: Event) -> tuple[str, int, bytes]:
     """
     if KINDS.get(getattr(event, "kind", "")) is not type(event):
         raise LedgerError(
-            "only known kinds are recorded", value=type(event).__name__, remedy="Declare it in include/core/events.py."
+            "only known kinds are recorded", value=type(event).__name__, remedy="Declare it in include/core/events."
         )
     try:
         body = encode(event)

@@ -1,0 +1,78 @@
+"""Everything that is ever written into the ledger, one frozen dataclass a kind.
+
+``kind`` and ``version`` are what the ledger stores beside the canonical bytes. A kind's fields never change once it is
+published: a change is a new ``version`` and an upcaster in :mod:`include.ledger`. Facts carry an idempotency key;
+observations (opens, attempts, failures) are recorded each time. No event holds a personal value or a token.
+
+One file for each matter; all other code imports from here, and :mod:`include.ledger.kinds` finds the kinds here.
+"""
+
+from include.core.events.access import (
+    AccessGranted,
+    AccessRefused,
+    AccessRequested,
+    AccessRevoked,
+    ArtifactOpened,
+    ContractAdopted,
+    DataOpened,
+    DataRead,
+)
+from include.core.events.event import Event
+from include.core.events.monitoring import (
+    DriftJudged,
+    PolicyDeclared,
+    ReferenceMade,
+    RetrainingAsked,
+    RetrainingDeclined,
+    RetrainingEnded,
+    RetrainingStarted,
+)
+from include.core.events.night import (
+    DataValidated,
+    LeaseReleased,
+    LeaseTaken,
+    LineageEmitted,
+    PartitionsMade,
+    RunLate,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepReused,
+    StepStarted,
+)
+from include.core.events.training import ModelEvaluated, ModelRegistered, PodEnded, ShardOrdered, TrialRecorded
+
+__all__ = [
+    "AccessGranted",
+    "AccessRefused",
+    "AccessRequested",
+    "AccessRevoked",
+    "ArtifactOpened",
+    "ContractAdopted",
+    "DataOpened",
+    "DataRead",
+    "DataValidated",
+    "DriftJudged",
+    "Event",
+    "LeaseReleased",
+    "LeaseTaken",
+    "LineageEmitted",
+    "ModelEvaluated",
+    "ModelRegistered",
+    "PartitionsMade",
+    "PodEnded",
+    "PolicyDeclared",
+    "ReferenceMade",
+    "RetrainingAsked",
+    "RetrainingDeclined",
+    "RetrainingEnded",
+    "RetrainingStarted",
+    "RunLate",
+    "RunStarted",
+    "ShardOrdered",
+    "StepFailed",
+    "StepFinished",
+    "StepReused",
+    "StepStarted",
+    "TrialRecorded",
+]

@@ -1,0 +1,116 @@
+"""Who may read, and who has read: contracts, requests, grants, receipts."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+from include.core.events.event import Event
+from include.core.records import DatasetScope
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractAdopted(Event):
+    """Stream ``contract/<dataset>``. ``envelope`` is a DSSE envelope (JSON) over dataset, version, digest, stewards."""
+
+    kind: ClassVar[str] = "contract_adopted"
+    dataset: str
+    contract_version: str
+    digest: str
+    stewards: tuple[str, ...]
+    adopted_by: str
+    envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRequested(Event):
+    """Stream ``access/<project>/<dataset>``, as all events about access."""
+
+    kind: ClassVar[str] = "access_requested"
+    request_id: str
+    project: str
+    purpose: str
+    scope: DatasetScope
+    requester: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessGranted(Event):
+    """``envelope`` is a DSSE envelope (JSON) whose payload is the canonical :class:`~include.core.records.Grant`."""
+
+    kind: ClassVar[str] = "access_granted"
+    request_id: str
+    grant_id: str
+    envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRefused(Event):
+    """``envelope`` is a DSSE envelope (JSON) over the refusal; ``None``: recorded when refusals were not signed."""
+
+    kind: ClassVar[str] = "access_refused"
+    version: ClassVar[int] = 2
+    request_id: str
+    steward: str
+    reason: str
+    envelope: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRevoked(Event):
+    """``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed."""
+
+    kind: ClassVar[str] = "access_revoked"
+    version: ClassVar[int] = 2
+    grant_id: str
+    steward: str
+    reason: str
+    envelope: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOpened(Event):
+    """The receipt of opening production data, written before the first open. Observation, stream ``receipt/<project>``.
+
+    ``first`` and ``last`` are days, both inclusive (``None``: an undivided table). A :class:`DataRead` that tells what
+    was read follows, unless the process died.
+    """
+
+    kind: ClassVar[str] = "data_opened"
+    project: str
+    run_id: str
+    grant_id: str
+    scope: DatasetScope
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRead(Event):
+    """What was read of production data, after it was. Observation, stream ``receipt/<project>``."""
+
+    kind: ClassVar[str] = "data_read"
+    project: str
+    run_id: str
+    grant_id: str
+    scope: DatasetScope
+    first: date | None
+    last: date | None
+    rows: int
+    files: int
+    reused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactOpened(Event):
+    """The receipt of opening artifacts that hold personal data. Observation, stream ``receipt/<project>``.
+
+    ``artifacts`` is the digest of the sorted list of the opened digests, ``count`` how many they were.
+    """
+
+    kind: ClassVar[str] = "artifact_opened"
+    project: str
+    run_id: str
+    step: str
+    grants: tuple[str, ...]
+    artifacts: str
+    count: int

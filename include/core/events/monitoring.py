@@ -1,0 +1,109 @@
+"""What the watch judged, and the training nights that it asked for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from include.core.events.event import Event
+from include.core.records import DayFigures, Days, DriftVerdict, RetrainingOutcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceMade(Event):
+    """What a model's live rows are held against. Stream ``drift/<project>``. Key ``reference/<project>/<evaluation>``.
+
+    ``reference`` is the vault's digest of a :class:`~include.core.records.Reference`.
+    """
+
+    kind: ClassVar[str] = "reference_made"
+    project: str
+    run_id: str
+    model_version: int
+    evaluation: str
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDeclared(Event):
+    """Stream ``drift/<project>``. Key ``policy/<project>/<digest>``: recorded before any verdict under it.
+
+    ``policy`` is the declaration as canonical JSON, ``digest`` that of these bytes.
+    """
+
+    kind: ClassVar[str] = "policy_declared"
+    project: str
+    digest: str
+    policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftJudged(Event):
+    """Stream ``drift/<project>``. Key ``judged/<project>/<run_id>``.
+
+    ``policy`` is the digest of the policy, ``live`` that of the :class:`~include.core.records.LiveFigures`. ``days``
+    are those that no earlier verdict on this version covered, ``figures`` the champion's on them.
+    """
+
+    kind: ClassVar[str] = "drift_judged"
+    project: str
+    run_id: str
+    instant: datetime
+    model_version: int
+    policy: str
+    live: str
+    days: Days
+    figures: tuple[DayFigures, ...]
+    verdict: DriftVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingAsked(Event):
+    """A verdict asked for a training night at ``instant``. Stream ``retraining/<project>``, as all about retraining.
+
+    ``ask_id`` is a digest of the verdict: a verdict asks once. ``run_id`` is the watch's, ``model_version`` the
+    champion that it judged.
+    """
+
+    kind: ClassVar[str] = "retraining_asked"
+    project: str
+    ask_id: str
+    run_id: str
+    model_version: int
+    instant: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingDeclined(Event):
+    """A verdict asked for a training night and gets none, for ``reason``: one is in flight, cooldown, budget."""
+
+    kind: ClassVar[str] = "retraining_declined"
+    project: str
+    ask_id: str
+    run_id: str
+    model_version: int
+    instant: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingStarted(Event):
+    """The training night ``run_id`` answers the ask, and no other ever does."""
+
+    kind: ClassVar[str] = "retraining_started"
+    project: str
+    ask_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingEnded(Event):
+    """The night that answered the ask is over. ``outcome`` is what became of it: promoted, kept or failed.
+
+    Superseded: ``run_id`` came for the ask when another champion than the judged one was in force; no night answers it.
+    """
+
+    kind: ClassVar[str] = "retraining_ended"
+    project: str
+    ask_id: str
+    run_id: str
+    outcome: RetrainingOutcome

@@ -1,0 +1,129 @@
+"""A run of a project: its lease, its steps, and the data that they made."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from include.core.events.event import Event
+from include.core.project import Severity
+from include.core.records import Partition, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTaken(Event):
+    """Stream ``lease/<project>``. The fencing token is the stream's version at this event."""
+
+    kind: ClassVar[str] = "lease_taken"
+    run_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseReleased(Event):
+    kind: ClassVar[str] = "lease_released"
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """Stream ``run/<project>/<run_id>``, as all events of a night. Its key is the stream's name."""
+
+    kind: ClassVar[str] = "run_started"
+    run: Run
+    separation_of_duties: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLate(Event):
+    """Ops were told that the run is late. Key ``late/<project>/<run_id>``."""
+
+    kind: ClassVar[str] = "run_late"
+    project: str
+    run_id: str
+    own_minutes: float
+    waited_minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """An observation: an attempt began. One without an end is closed by the next attempt as ``StepFailed``."""
+
+    kind: ClassVar[str] = "step_started"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event):
+    """A fact: *inputs* make *output*. Key ``step/<project>/<step>/<inputs>``: what is computed once is kept."""
+
+    kind: ClassVar[str] = "step_finished"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+    inputs: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReused(Event):
+    """An observation: a later run took a recorded output instead of computing it, its grants verified again."""
+
+    kind: ClassVar[str] = "step_reused"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFailed(Event):
+    """An observation. ``message`` is our own error's text, or only the type's name for a foreign one."""
+
+    kind: ClassVar[str] = "step_failed"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionsMade(Event):
+    """Stream ``partitions/<project>``: a batch of snapshot or feature partitions that later nights may reuse."""
+
+    kind: ClassVar[str] = "partitions_made"
+    project: str
+    run_id: str
+    partitions: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataValidated(Event):
+    """Stream ``validated/<project>``. Key ``validated/<validation>``.
+
+    ``covered`` and ``expectations`` are those of the :class:`~include.core.records.Validation`: a partition is checked
+    once, unless the worst failure (``worst``) was critical.
+    """
+
+    kind: ClassVar[str] = "data_validated"
+    project: str
+    run_id: str
+    snapshot: str
+    validation: str
+    expectations: str
+    covered: tuple[str, ...]
+    worst: Severity | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageEmitted(Event):
+    """One OpenLineage event (JSON text), to be delivered. Stream ``lineage``."""
+
+    kind: ClassVar[str] = "lineage_emitted"
+    event: str

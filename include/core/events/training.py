@@ -1,0 +1,87 @@
+"""Trials, the shards that were trained elsewhere, and the models."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from include.core.events.event import Event
+from include.core.records import Evaluation, Trial, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecorded(Event):
+    """Stream ``trials/<project>``. Key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only."""
+
+    kind: ClassVar[str] = "trial_recorded"
+    project: str
+    run_id: str
+    plan: str
+    instant: datetime
+    trial: Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardOrdered(Event):
+    """An observation: a shard was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
+
+    ``document`` is the digest of the order's document, which holds them: it is kept nowhere. The receipt of opening
+    what they reach stands before it.
+    """
+
+    kind: ClassVar[str] = "shard_ordered"
+    project: str
+    run_id: str
+    plan: str
+    shard: int
+    order_id: str
+    document: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodEnded(Event):
+    """An observation, in the run's stream: a pod in which a shard was trained ended, or could never be made.
+
+    ``outcome`` and ``message`` say how; it is no result. ``image_digest`` and ``code_digest`` are what ran; what nobody
+    saw is ``None``.
+    """
+
+    kind: ClassVar[str] = "pod_ended"
+    project: str
+    run_id: str
+    shard: int
+    order_id: str
+    pod: str
+    node: str | None
+    image: str
+    image_digest: str | None
+    code_digest: str
+    outcome: str
+    exit_code: int | None
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEvaluated(Event):
+    """Key ``evaluated/<plan>/<champion version or none>``."""
+
+    kind: ClassVar[str] = "model_evaluated"
+    project: str
+    run_id: str
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRegistered(Event):
+    """Stream ``model/<project>``: its version is the model's. Key ``registered/<project>/<evaluation>``.
+
+    ``promoted``: the version became champion with this event.
+    """
+
+    kind: ClassVar[str] = "model_registered"
+    project: str
+    run_id: str
+    model_version: int
+    evaluation: str
+    bundle: str
+    verdict: Verdict

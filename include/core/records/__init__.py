@@ -1,0 +1,86 @@
+"""The values that cross rooms. Frozen, keyword-only, encodable by :mod:`include.core.canonical`.
+
+One file for each matter; all other code imports from here.
+"""
+
+from include.core.records.access import DatasetScope, Grant, Scope
+from include.core.records.contract import RESTRICTED, Column, ColumnType, Contract, KnownAt, Treatment
+from include.core.records.days import DAY, Days, Split, day_start, last_day, window_days
+from include.core.records.monitoring import (
+    ColumnProfile,
+    DayFigures,
+    DriftState,
+    DriftVerdict,
+    FeatureDrift,
+    LiveFigures,
+    LiveProfiles,
+    LiveScores,
+    Profile,
+    Reference,
+    RetrainingOutcome,
+    Shape,
+)
+from include.core.records.night import CheckResult, FeatureSet, FeatureSpec, Partition, Run, Snapshot, Validation
+from include.core.records.training import (
+    Evaluation,
+    Interval,
+    Order,
+    Params,
+    Plan,
+    PlannedTrial,
+    Promotion,
+    ResultAddresses,
+    Shard,
+    Trial,
+    TrialState,
+    Verdict,
+)
+
+__all__ = [
+    "DAY",
+    "RESTRICTED",
+    "CheckResult",
+    "Column",
+    "ColumnProfile",
+    "ColumnType",
+    "Contract",
+    "DatasetScope",
+    "DayFigures",
+    "Days",
+    "DriftState",
+    "DriftVerdict",
+    "Evaluation",
+    "FeatureDrift",
+    "FeatureSet",
+    "FeatureSpec",
+    "Grant",
+    "Interval",
+    "KnownAt",
+    "LiveFigures",
+    "LiveProfiles",
+    "LiveScores",
+    "Order",
+    "Params",
+    "Partition",
+    "Plan",
+    "PlannedTrial",
+    "Profile",
+    "Promotion",
+    "Reference",
+    "ResultAddresses",
+    "RetrainingOutcome",
+    "Run",
+    "Scope",
+    "Shape",
+    "Shard",
+    "Snapshot",
+    "Split",
+    "Treatment",
+    "Trial",
+    "TrialState",
+    "Validation",
+    "Verdict",
+    "day_start",
+    "last_day",
+    "window_days",
+]

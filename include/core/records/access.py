@@ -1,0 +1,69 @@
+"""What a project reads, and the permission to read it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from include.core.records.contract import Treatment
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetScope:
+    """What a project reads of one dataset: columns (sorted by name) with their treatment, and how far back.
+
+    ``window_days`` counts back from the run's instant; ``None``: all rows of an undivided table.
+    """
+
+    dataset: str
+    contract_digest: str
+    columns: tuple[tuple[str, Treatment], ...]
+    window_days: int | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a project reads, derived from its compiled expressions; independent of any instant."""
+
+    project: str
+    purpose: str
+    datasets: tuple[DatasetScope, ...]
+
+    def dataset(self, name: str) -> DatasetScope | None:
+        return next((scope for scope in self.datasets if scope.dataset == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """A steward's permission to read one dataset, signed by the authority.
+
+    It holds from ``not_before`` (inclusive) to ``expires_at`` (exclusive), for the contract and purpose that it names.
+    """
+
+    grant_id: str
+    request_id: str
+    project: str
+    purpose: str
+    scope: DatasetScope
+    not_before: datetime
+    expires_at: datetime
+    requester: str
+    steward: str
+    reason: str
+
+    def covers(self, scope: DatasetScope, *, purpose: str, now: datetime) -> bool:
+        """Whether *scope* may be read for *purpose* at *now* (UTC): same contract, no column and no day more."""
+        if scope.window_days is None or self.scope.window_days is None:
+            window = scope.window_days == self.scope.window_days
+        else:
+            window = scope.window_days <= self.scope.window_days
+        return (
+            window
+            and purpose == self.purpose
+            and scope.dataset == self.scope.dataset
+            and scope.contract_digest == self.scope.contract_digest
+            and set(scope.columns) <= set(self.scope.columns)
+            and self.not_before <= now < self.expires_at
+        )

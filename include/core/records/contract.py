@@ -1,0 +1,84 @@
+"""Data contracts as the platform works with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from include.core.project import Expectation
+
+
+class Treatment(StrEnum):
+    """What the reader does to a column before anyone sees it."""
+
+    CLEAR = "clear"
+    TOKEN = "token"  # noqa: S105 -- a treatment, no password: keyed HMAC, one key per purpose: joins still work, values are gone
+    DROP = "drop"  # direct identifiers: never read
+
+
+#: How a contract classifies a column whose values stay within the boundary, and each that nobody has classified.
+RESTRICTED = "restricted"
+
+
+class ColumnType(StrEnum):
+    """Physical types that production data may have, each read as one Arrow type."""
+
+    STRING = "string"  # string
+    INTEGER = "integer"  # int64
+    NUMBER = "number"  # float64
+    BOOLEAN = "boolean"  # bool
+    TIMESTAMP = "timestamp"  # timestamp[us], UTC, without a zone in the file
+    DATE = "date"  # date32
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownAt:
+    """When a value becomes known: the row's time in ``column`` plus ``offset``; ``column=None``: always known."""
+
+    column: str | None
+    offset: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a contract. ``classification`` is ``restricted`` where the contract does not say."""
+
+    name: str
+    type: ColumnType
+    classification: str
+    treatment: Treatment
+    known_at: KnownAt
+    required: bool
+    key: bool
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """A data contract as its stewards wrote it; ``digest`` is that of the file's bytes.
+
+    ``partition_column`` (a timestamp) places a row in a UTC day; ``None``: the dataset is one undivided table.
+    ``matures_after_days``: a day's values are all known that many days after the day has ended.
+    ``replay_days``: the source repeats its recorded days with that period (0: it does not).
+    ``location`` is the folder of the Parquet files, as written in the contract.
+    """
+
+    dataset: str
+    version: str
+    digest: str
+    columns: tuple[Column, ...]
+    stewards: tuple[str, ...]
+    location: str
+    partition_column: str | None
+    matures_after_days: int
+    freshness_hours: float | None
+    replay_days: int
+    retention_days: Mapping[str, int]
+    expectations: tuple[Expectation, ...]
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.key)

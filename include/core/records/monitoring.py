@@ -1,0 +1,193 @@
+"""The watch: how a champion does on days that came after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from include.core.project import Objective
+from include.core.records.days import Days
+from include.core.records.night import Partition
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnProfile:
+    """How often the values of a column lie in each of its bins, nulls beside; of numbers or of categories.
+
+    ``edges`` (rising, n) cut numbers into n + 1 bins, each holding its upper edge: the last has none, and no extreme is
+    told. ``categories`` (n) are counted each, and all others in one last bin. ``counts`` (n + 1) and ``nulls`` are 0 or
+    at least 20, and add up to all rows: smaller groups are counted with a neighbour.
+    """
+
+    name: str
+    edges: tuple[float, ...] | None
+    categories: tuple[str, ...] | None
+    counts: tuple[int, ...]
+    nulls: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The columns of the rows of the days ``first`` to ``last`` (both inclusive), sorted by name.
+
+    Fewer than 20 rows are told of as none. It holds personal data all the same, and is kept in the vault.
+    """
+
+    first: date
+    last: date
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+
+    def column(self, name: str) -> ColumnProfile | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFigures:
+    """How the champion did on one day whose labels have all matured.
+
+    All are means over its ``rows`` (at least 20) with a label. ``loss`` is the deciding one (log loss, absolute error),
+    ``expected_loss`` what the model itself expected of its predictions; ``None`` for a regression, which does not say.
+    """
+
+    day: date
+    rows: int
+    loss: float
+    expected_loss: float | None
+    mean_score: float
+    mean_label: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What later days are held against, made once for every registered model and kept in the vault.
+
+    ``evaluation`` is the digest of the model's :class:`Evaluation`. ``learnt`` profiles the features of the rows that
+    the model learnt; ``holdout`` the columns ``score`` and ``label`` of the rows that it was evaluated on, and
+    ``holdout_days`` are its figures there, by day.
+    """
+
+    project: str
+    evaluation: str
+    objective: Objective
+    learnt: Profile
+    holdout: Profile
+    holdout_days: tuple[DayFigures, ...]
+
+    @property
+    def last_seen(self) -> date:
+        """The last day that decided on the model: it is judged on later ones only."""
+        return self.holdout.last
+
+
+class DriftState(StrEnum):
+    """What a verdict comes to."""
+
+    TOO_FEW_TO_KNOW = "too_few_to_know"  # too few matured days: nothing is decided
+    STABLE = "stable"  # the figures lie within the policy
+    WARNING = "warning"  # inputs moved: a human looks
+    RETRAIN = "retrain"  # loss or calibration moved: a retraining is asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureDrift:
+    """How far a feature's newest week lies from the weeks before it that had not drifted.
+
+    ``psi`` is the population stability index, ``limit`` what is accepted of it; ``None``: too few weeks before to tell.
+    """
+
+    feature: str
+    psi: float
+    limit: float | None
+
+    @property
+    def drifted(self) -> bool:
+        return self.limit is not None and self.psi > self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftVerdict:
+    """What the policy makes of the figures, and every reason in plain words.
+
+    ``days`` are the judged ones, sorted, ``figures`` the judged means by name (``excess_loss``, ``calibration_gap``,
+    ``loss``, ``expected_loss``), ``inputs`` the features from the one that moved furthest on.
+    """
+
+    state: DriftState
+    reasons: tuple[str, ...]
+    figures: Mapping[str, float]
+    days: tuple[date, ...]
+    inputs: tuple[FeatureDrift, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveScores:
+    """The champion's predictions for rows that came after it.
+
+    ``days`` are those that are scored, ``since`` those among them that no verdict has covered yet. ``partitions`` are
+    the features and labels of ``days``; ``scores`` is the vault's digest of one number a row of the labels' partitions.
+    """
+
+    snapshot: str
+    model_version: int
+    bundle: str
+    evaluation: str
+    days: Days
+    since: Days
+    partitions: tuple[Partition, ...]
+    scores: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveProfiles:
+    """Live rows in the bins of a :class:`Reference`: features by ``weeks``, oldest first.
+
+    Of the days that are judged, ``inputs`` are counted in the bins of ``learnt``, ``outcomes`` (score and label) in
+    those of ``holdout``.
+    """
+
+    weeks: tuple[Profile, ...]
+    inputs: Profile
+    outcomes: Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How a column's rows spread over the bins that then and now share: shares, in the bins' order, and no value.
+
+    The last bin is that of nulls. ``then`` and ``now`` add up to 1 each.
+    """
+
+    column: str
+    numeric: bool
+    then: tuple[float, ...]
+    now: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveFigures:
+    """What a verdict is made of: the champion's ``figures`` by day, and its inputs by week.
+
+    ``scored`` is the digest of the :class:`LiveScores`. In the vault lie ``reference`` (a :class:`Reference`) and
+    ``profiles`` (a :class:`LiveProfiles`); ``shapes`` is what of them may be shown to whoever watches. ``report`` is
+    the digest of the HTML page that explains what moved, ``report_figures`` that of the same as JSON; ``None``: too few
+    rows to compare.
+    """
+
+    scored: str
+    reference: str
+    profiles: str
+    report: str | None
+    report_figures: str | None
+    shapes: tuple[Shape, ...]
+    since: Days
+    figures: tuple[DayFigures, ...]
+
+
+class RetrainingOutcome(StrEnum):
+    """What became of a training night that drift asked for."""
+
+    PROMOTED = "promoted"  # its model is champion
+    KEPT = "kept"  # the gates kept the champion
+    FAILED = "failed"  # the night did not end
+    SUPERSEDED = "superseded"  # the champion that was judged had been replaced before a night came: none ran

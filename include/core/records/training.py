@@ -1,0 +1,170 @@
+"""A search, its trials, and what becomes of the best: manifests, as those of the night."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from include.core.project import Objective
+from include.core.records.days import Days
+
+Params = Mapping[str, float | int | str | bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTrial:
+    """A trial before it runs. ``trial_id`` is a digest of all that decides its result."""
+
+    trial_id: str
+    params: Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """All that training one shard of a :class:`Plan` needs to know; the fields are those of the plan."""
+
+    objective: Objective
+    binned: str
+    binned_validation: str
+    trials: tuple[PlannedTrial, ...]
+    rungs: tuple[int, ...]
+    reduction: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One round of a search.
+
+    ``binned`` and ``binned_validation`` are the vault's digests of the LightGBM data sets that all trials share: the
+    rows that train, and those that choose among trials.
+
+    ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
+    earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
+    """
+
+    features: str
+    task: str
+    objective: Objective
+    binned: str
+    binned_validation: str
+    trials: tuple[PlannedTrial, ...]
+    shards: tuple[tuple[int, ...], ...]
+    rungs: tuple[int, ...]
+    reduction: int
+    seed: int
+    warm: tuple[str, ...]
+
+    def shard(self, number: int) -> Shard:
+        """The shard ``shards[number]``."""
+        return Shard(
+            objective=self.objective,
+            binned=self.binned,
+            binned_validation=self.binned_validation,
+            trials=tuple(self.trials[index] for index in self.shards[number]),
+            rungs=self.rungs,
+            reduction=self.reduction,
+            seed=self.seed,
+        )
+
+
+class TrialState(StrEnum):
+    COMPLETE = "complete"  # reached the last rung
+    PRUNED = "pruned"  # halving stopped it
+    FAILED = "failed"  # raised; the error is recorded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A trial's outcome. ``losses`` are the validation losses by rung, in the rungs' order; lower is better.
+
+    ``rounds`` is how far it trained, ``loss`` the lowest of its losses: more rounds may make a model worse.
+    """
+
+    trial_id: str
+    params: Params
+    state: TrialState
+    losses: tuple[float, ...]
+    rounds: int
+    error: str | None
+
+    @property
+    def loss(self) -> float | None:
+        return min(self.losses, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultAddresses:
+    """Where one result is written, once (``PUT`` with the header ``If-None-Match: *``), and read. Secrets."""
+
+    write: str = field(repr=False)
+    read: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A shard to be trained by a process that reaches nothing but what the *document* names, until ``expires_at``.
+
+    ``order_id`` is the same however often the shard of this run and plan is ordered; ``digest`` is that of the
+    document's bytes. The document is a secret, the only one that the process is given: it is in no log, event or file
+    of ours.
+    """
+
+    order_id: str
+    digest: str
+    document: bytes = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A paired difference candidate minus champion, and its one-sided 95 % bounds, whole days resampled."""
+
+    estimate: float
+    lower: float
+    upper: float
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The refitted best trial on the untouched holdout, beside the champion on the same rows.
+
+    Metrics by name (``log_loss``, ``auc``; ``mae``, ``rmse``). ``model`` is the vault's digest of the model text.
+    ``champion`` is the version compared with, ``None`` for a first model. ``compared`` are the holdout's days that it
+    has not learnt (none: the first is after the last), ``compared_metrics`` and ``champion_metrics`` the two models' on
+    these; ``None``: there is no champion, or what it was made for or from is defined otherwise now.
+    """
+
+    plan: str
+    features: str
+    objective: Objective
+    trial_id: str
+    params: Params
+    model: str
+    metrics: Mapping[str, float]
+    champion: int | None
+    compared: Days | None
+    compared_metrics: Mapping[str, float]
+    champion_metrics: Mapping[str, float]
+    difference: Interval | None
+    holdout: Days
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether the candidate becomes champion, and every reason, for and against."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """A registered model version. ``bundle`` is the digest of the signed bundle's manifest."""
+
+    evaluation: str
+    version: int
+    bundle: str
+    verdict: Verdict
