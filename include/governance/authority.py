@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from include.core.canonical import encode
@@ -19,23 +20,20 @@ from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.decisions import (
     ADOPTION_TYPE,
     GRANT_TYPE,
-    REFUSAL_TYPE,
-    REVOCATION_TYPE,
     Adoption,
     Decisions,
-    Refusal,
-    Revocation,
+    Places,
+    placed,
+    unknown,
 )
 from include.governance.signing import Signer, Verifier
-from include.ledger import Entry, Ledger
+from include.ledger import Ledger
 from include.ledger.projection import Projection
 
 #: A grant holds for at least one day and at most that many: a standing permission is looked at once a year.
 LONGEST_GRANT_DAYS = 366
 
-
-#: In which project's and dataset's stream a request or grant stands, by kind and id.
-_Places = dict[tuple[type[Event], str], tuple[str, str]]
+_Decidable = type[AccessRequested] | type[AccessGranted]
 
 
 class Authority:
@@ -56,7 +54,7 @@ class Authority:
         self._ledger, self._signer, self._contracts = ledger, signer, contracts
         self._access = Access(ledger, verifier)
         self._lock = threading.Lock()
-        self._places = Projection[_Places]({}, _placed, kinds=(AccessRequested, AccessGranted))
+        self._places = Projection[Places]({}, placed, kinds=(AccessRequested, AccessGranted))
 
     def contract(self, dataset: str) -> Contract:
         """The contract in the dataset's file, adopted or not.
@@ -119,7 +117,8 @@ class Authority:
             raise DecisionUnusable(f"a grant holds for 1 to {LONGEST_GRANT_DAYS} days", value=days, remedy=remedy)
         made: list[Grant] = []
 
-        def decide(request: AccessRequested, decisions: Decisions) -> Event:
+        def decide(decisions: Decisions) -> Event:
+            request = _open_request(request_id, decisions)
             if user in decisions.askers(request_id):
                 remedy = "Let another steward of the dataset decide."
                 raise AuthorityError("nobody approves their own request", value=user, remedy=remedy)
@@ -128,7 +127,7 @@ class Authority:
             envelope = self._signer.sign(GRANT_TYPE, encode(made[0]))
             return AccessGranted(request_id=request_id, grant_id=made[0].grant_id, envelope=envelope)
 
-        self._decide(request_id, user, decide)
+        self._decide(AccessRequested, request_id, user, decide)
         return made[0]
 
     def refuse(self, request_id: str, *, user: str, reason: str) -> None:
@@ -139,19 +138,12 @@ class Authority:
         """
         reason = _reason(reason)
 
-        def decide(_: AccessRequested, decisions: Decisions) -> Event:
-            refusal = Refusal(
-                project=decisions.project,
-                dataset=decisions.dataset,
-                request_id=request_id,
-                steward=user,
-                reason=reason,
-                position=decisions.version + 1,
-            )
-            envelope = self._signer.sign(REFUSAL_TYPE, encode(refusal))
-            return AccessRefused(request_id=request_id, steward=user, reason=reason, envelope=envelope)
+        def decide(decisions: Decisions) -> Event:
+            _open_request(request_id, decisions)
+            refused = AccessRefused(request_id=request_id, steward=user, reason=reason, envelope=None)
+            return self._signed(refused, decisions)
 
-        self._decide(request_id, user, decide)
+        self._decide(AccessRequested, request_id, user, decide)
 
     def revoke(self, grant_id: str, *, user: str, reason: str) -> None:
         """End a grant now. Revoking it again changes nothing.
@@ -160,42 +152,41 @@ class Authority:
             AuthorityError: there is no such grant, *user* is no steward of its dataset, or *reason* is empty.
         """
         reason = _reason(reason)
-        for _ in range(ATTEMPTS):
-            decisions = self._find(AccessGranted, grant_id)
-            self._require_adopted_steward(decisions.dataset, user)
+
+        def decide(decisions: Decisions) -> Event | None:
             if grant_id in decisions.revocations:
-                return
-            event = self._revoked(grant_id, user, reason, decisions)
-            try:
-                self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
-            except LedgerConflict:
-                continue
-            return
-        raise crowded(f"grant {grant_id}")
+                return None
+            revoked = AccessRevoked(grant_id=grant_id, steward=user, reason=reason, envelope=None)
+            return self._signed(revoked, decisions)
 
-    def _decide(self, request_id: str, user: str, decide: Callable[[AccessRequested, Decisions], Event]) -> None:
+        self._decide(AccessGranted, grant_id, user, decide)
+
+    def _decide(self, kind: _Decidable, name: str, user: str, decide: Callable[[Decisions], Event | None]) -> None:
+        """Append what *decide* makes (``None``: nothing) of all that was decided where *name* stands, folded anew."""
         for _ in range(ATTEMPTS):
-            decisions = self._find(AccessRequested, request_id)
+            decisions = self._find(kind, name)
             self._require_adopted_steward(decisions.dataset, user)
-            request = decisions.requests[request_id]
-            _require_open(request, decisions)
-            event = decide(request, decisions)
+            event = decide(decisions)
+            if event is None:
+                return
             try:
                 self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
             except LedgerConflict:
                 continue
             return
-        raise crowded(f"request {request_id}")
+        raise crowded(name)
 
-    def _find(self, kind: type[AccessRequested] | type[AccessGranted], name: str) -> Decisions:
+    def _find(self, kind: _Decidable, name: str) -> Decisions:
         """All that was decided in the stream in which *name* stands: folded and verified anew."""
         with self._lock:
             place = self._places.catch_up(self._ledger).get((kind, name))
         if place is None:
-            what = "request" if kind is AccessRequested else "grant"
-            remedy = "List them: `./trainyard access list`."
-            raise UnknownId(f"there is a {what} of that id", value=name, remedy=remedy)
+            raise unknown(kind, name)
         return self._access.decisions(*place)
+
+    def _signed(self, event: AccessRefused | AccessRevoked, decisions: Decisions) -> Event:
+        payload_type, claim = decisions.claim(event, position=decisions.version + 1)
+        return replace(event, envelope=self._signer.sign(payload_type, encode(claim)))
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
         adoption = Adoption(
@@ -214,18 +205,6 @@ class Authority:
             adopted_by=user,
             envelope=self._signer.sign(ADOPTION_TYPE, encode(adoption)),
         )
-
-    def _revoked(self, grant_id: str, user: str, reason: str, decisions: Decisions) -> AccessRevoked:
-        revocation = Revocation(
-            project=decisions.project,
-            dataset=decisions.dataset,
-            grant_id=grant_id,
-            steward=user,
-            reason=reason,
-            position=decisions.version + 1,
-        )
-        envelope = self._signer.sign(REVOCATION_TYPE, encode(revocation))
-        return AccessRevoked(grant_id=grant_id, steward=user, reason=reason, envelope=envelope)
 
     def _require_adopted_steward(self, dataset: str, user: str) -> None:
         adoption = self._access.adoption(dataset)
@@ -250,18 +229,10 @@ class Authority:
                 raise DecisionConflict(rule, value=f"{name} as {treatment}", remedy=remedy)
 
 
-def _placed(places: _Places, entry: Entry) -> _Places:
-    event = entry.event
-    if isinstance(event, AccessRequested | AccessGranted):
-        _, project, dataset = entry.stream.split("/", 2)
-        name = event.request_id if isinstance(event, AccessRequested) else event.grant_id
-        places.setdefault((type(event), name), (project, dataset))
-    return places
-
-
-def _require_open(request: AccessRequested, decisions: Decisions) -> None:
+def _open_request(request_id: str, decisions: Decisions) -> AccessRequested:
+    request = decisions.requests[request_id]
     if request in decisions.open:
-        return
+        return request
     if request in decisions.superseded:
         remedy = "Decide about the later request: what this one asked for, the project's code no longer reads."
         raise DecisionConflict(f"request {request.request_id} still stands", value="superseded", remedy=remedy)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeVar
 
 from include.core.canonical import decode
-from include.core.errors import AuthorityError
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, ContractAdopted
+from include.core.errors import AuthorityError, UnknownId
+from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, ContractAdopted, Event
 from include.core.records import Grant
 from include.governance.signing import Verifier
 from include.ledger import Entry
@@ -17,7 +18,18 @@ ADOPTION_TYPE = "application/vnd.trainyard.contract-adoption+json"
 REFUSAL_TYPE = "application/vnd.trainyard.refusal+json"
 REVOCATION_TYPE = "application/vnd.trainyard.revocation+json"
 
+#: In which project's and dataset's stream a request or grant stands, by kind and id.
+Places = dict[tuple[type[Event], str], tuple[str, str]]
+
 _Signed = TypeVar("_Signed")
+
+
+class Proof(StrEnum):
+    """What vouches for an entry."""
+
+    SIGNED = "signed"
+    UNSIGNED = "not signed"  # nothing to prove (a request), or recorded before such decisions were signed
+    BROKEN = "signature does not hold"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,20 +77,19 @@ class Decisions:
 
     ``grants`` holds those whose signature holds and that stand where they belong. A refusal whose signature does not
     hold decides nothing either; a revocation only takes away, and ends its grant whoever wrote it. Refusals and
-    revocations of before they were signed count. ``signed`` holds the ids of requests whose refusal, and of grants
-    whose revocation, is proven; ``unproven`` counts the grants and refusals that decide nothing. ``granted`` maps a
-    request to its grant.
+    revocations of before they were signed count. ``unproven`` counts the grants and refusals that decide nothing.
+    ``asked_at`` tells when the ledger received a request, ``granted`` maps it to its grant.
     """
 
     project: str
     dataset: str
     version: int = 0
     requests: dict[str, AccessRequested] = field(default_factory=dict)
+    asked_at: dict[str, datetime] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     refusals: dict[str, AccessRefused] = field(default_factory=dict)
     revocations: dict[str, AccessRevoked] = field(default_factory=dict)
     granted: dict[str, str] = field(default_factory=dict)
-    signed: set[str] = field(default_factory=set)
     unproven: int = 0
 
     @property
@@ -115,54 +126,28 @@ class Decisions:
             if grant.grant_id not in self.revocations and grant.not_before <= now < grant.expires_at
         )
 
-    def take(self, entry: Entry, verifier: Verifier) -> bool:
-        """Fold the stream's next entry in; whether it is proven (a request needs no proof: it decides nothing)."""
-        self.version = entry.stream_version
-        event = entry.event
-        if isinstance(event, AccessRequested):
-            self.requests.setdefault(event.request_id, event)
-            return True
-        if isinstance(event, AccessGranted):
-            return self._granted(event, verifier)
+    def before(self, request_id: str) -> Grant | None:
+        """The last proven grant of a request that was not filed after *request_id*, and is another."""
+        asked_at = self.asked_at[request_id]
+        earlier = [
+            grant
+            for grant in self.grants.values()
+            if grant.request_id != request_id and self.asked_at.get(grant.request_id, asked_at) <= asked_at
+        ]
+        return earlier[-1] if earlier else None
+
+    def claim(self, event: AccessRefused | AccessRevoked, *, position: int) -> tuple[str, Refusal | Revocation]:
+        """The type and payload of the envelope that proves *event* at *position* of the stream."""
         if isinstance(event, AccessRefused):
-            return self._refused(event, entry.stream_version, verifier)
-        if isinstance(event, AccessRevoked):
-            return self._revoked(event, entry.stream_version, verifier)
-        return False
-
-    def _undecided(self, request_id: str) -> bool:
-        return request_id not in self.granted and request_id not in self.refusals
-
-    def _granted(self, event: AccessGranted, verifier: Verifier) -> bool:
-        """The grant in the envelope counts if the authority signed it and it stands in the stream it is about."""
-        grant = _proven(Grant, event.envelope, GRANT_TYPE, verifier)
-        claimed = (event.grant_id, event.request_id, self.project, self.dataset)
-        if grant is None or claimed != (grant.grant_id, grant.request_id, grant.project, grant.scope.dataset):
-            self.unproven += 1
-            return False
-        self.grants.setdefault(grant.grant_id, grant)
-        self.granted.setdefault(grant.request_id, grant.grant_id)
-        return True
-
-    def _refused(self, event: AccessRefused, position: int, verifier: Verifier) -> bool:
-        claimed = Refusal(
-            project=self.project,
-            dataset=self.dataset,
-            request_id=event.request_id,
-            steward=event.steward,
-            reason=event.reason,
-            position=position,
-        )
-        proven = _proven(Refusal, event.envelope, REFUSAL_TYPE, verifier) == claimed
-        if not proven and event.envelope is not None:
-            self.unproven += 1
-            return False
-        if self.refusals.setdefault(event.request_id, event) is event and proven:
-            self.signed.add(event.request_id)
-        return proven
-
-    def _revoked(self, event: AccessRevoked, position: int, verifier: Verifier) -> bool:
-        claimed = Revocation(
+            return REFUSAL_TYPE, Refusal(
+                project=self.project,
+                dataset=self.dataset,
+                request_id=event.request_id,
+                steward=event.steward,
+                reason=event.reason,
+                position=position,
+            )
+        return REVOCATION_TYPE, Revocation(
             project=self.project,
             dataset=self.dataset,
             grant_id=event.grant_id,
@@ -170,10 +155,63 @@ class Decisions:
             reason=event.reason,
             position=position,
         )
-        proven = _proven(Revocation, event.envelope, REVOCATION_TYPE, verifier) == claimed
-        if self.revocations.setdefault(event.grant_id, event) is event and proven:
-            self.signed.add(event.grant_id)
-        return proven
+
+    def take(self, entry: Entry, verifier: Verifier) -> Proof:
+        """Fold the stream's next entry in; what vouches for it."""
+        self.version = entry.stream_version
+        event = entry.event
+        if isinstance(event, AccessRequested):
+            self.requests.setdefault(event.request_id, event)
+            self.asked_at.setdefault(event.request_id, entry.recorded_at)
+            return Proof.UNSIGNED
+        if isinstance(event, AccessGranted):
+            return self._granted(event, verifier)
+        if isinstance(event, AccessRefused | AccessRevoked):
+            return self._ended(event, verifier)
+        return Proof.BROKEN
+
+    def _undecided(self, request_id: str) -> bool:
+        return request_id not in self.granted and request_id not in self.refusals
+
+    def _granted(self, event: AccessGranted, verifier: Verifier) -> Proof:
+        """The grant in the envelope counts if the authority signed it and it stands in the stream it is about."""
+        grant = _proven(Grant, event.envelope, GRANT_TYPE, verifier)
+        claimed = (event.grant_id, event.request_id, self.project, self.dataset)
+        if grant is None or claimed != (grant.grant_id, grant.request_id, grant.project, grant.scope.dataset):
+            self.unproven += 1
+            return Proof.BROKEN
+        self.grants.setdefault(grant.grant_id, grant)
+        self.granted.setdefault(grant.request_id, grant.grant_id)
+        return Proof.SIGNED
+
+    def _ended(self, event: AccessRefused | AccessRevoked, verifier: Verifier) -> Proof:
+        proof = Proof.UNSIGNED
+        if event.envelope is not None:
+            payload_type, claimed = self.claim(event, position=self.version)
+            holds = _proven(type(claimed), event.envelope, payload_type, verifier) == claimed
+            proof = Proof.SIGNED if holds else Proof.BROKEN
+        if isinstance(event, AccessRevoked):
+            self.revocations.setdefault(event.grant_id, event)
+        elif proof is Proof.BROKEN:
+            self.unproven += 1
+        else:
+            self.refusals.setdefault(event.request_id, event)
+        return proof
+
+
+def placed(places: Places, entry: Entry) -> Places:
+    """Fold *entry* into *places*: of what is recorded twice, the first place counts."""
+    event = entry.event
+    if isinstance(event, AccessRequested | AccessGranted):
+        _, project, dataset = entry.stream.split("/", 2)
+        name = event.request_id if isinstance(event, AccessRequested) else event.grant_id
+        places.setdefault((type(event), name), (project, dataset))
+    return places
+
+
+def unknown(kind: type[Event], name: str) -> UnknownId:
+    what = "request" if kind is AccessRequested else "grant"
+    return UnknownId(f"there is a {what} of that id", value=name, remedy="List them: `./trainyard access list`.")
 
 
 def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> Adoption | None:
@@ -186,9 +224,7 @@ def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> Adoption 
     return adoption
 
 
-def _proven(kind: type[_Signed], envelope: str | None, payload_type: str, verifier: Verifier) -> _Signed | None:
-    if envelope is None:
-        return None
+def _proven(kind: type[_Signed], envelope: str, payload_type: str, verifier: Verifier) -> _Signed | None:
     try:
         return decode(kind, verifier.verify(envelope, payload_type))
     except (AuthorityError, ValueError):

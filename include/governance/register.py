@@ -6,11 +6,10 @@ decided of the authority, which both fold a whole stream each time. The register
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from include.core.errors import UnknownId
 from include.core.events import (
     AccessGranted,
     AccessRefused,
@@ -24,7 +23,8 @@ from include.core.events import (
     RunStarted,
 )
 from include.core.records import Grant, Run
-from include.governance.decisions import Adoption, Decisions, proven_adoption
+from include.governance.decisions import Adoption, Decisions, Places, placed, proven_adoption, unknown
+from include.governance.history import Line, adoption_line, decision_line
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
@@ -50,43 +50,6 @@ class Standing(StrEnum):
     GRANTED = "granted"
     REFUSED = "denied"
     SUPERSEDED = "superseded"  # the project asked for something else since, or the contract was replaced
-
-
-class Proof(StrEnum):
-    """What vouches for a line of the history."""
-
-    SIGNED = "signed"
-    UNSIGNED = "not signed"  # nothing to prove (a request), or recorded before such decisions were signed
-    BROKEN = "signature does not hold"
-
-
-class Act(StrEnum):
-    """What happened."""
-
-    REQUESTED = "requested"
-    GRANTED = "granted"
-    REFUSED = "denied"
-    REVOKED = "revoked"
-    ADOPTED = "contract adopted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of the history. ``at`` (UTC) is when the ledger received it; ``subject`` the id that it is about.
-
-    ``who`` and ``reason`` are empty where the entry proves neither. ``project`` is empty for a contract.
-    """
-
-    position: int
-    at: datetime
-    act: Act
-    project: str
-    dataset: str
-    who: str
-    reason: str
-    subject: str
-    request_id: str
-    proof: Proof
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +100,8 @@ class Asked:
 
 @dataclass(kw_only=True)
 class _State:
-    """What is folded. ``places`` maps a request's or grant's id to its stream's project and dataset."""
-
     streams: dict[tuple[str, str], Decisions] = field(default_factory=dict)
-    places: dict[str, tuple[str, str]] = field(default_factory=dict)
-    asked_at: dict[str, datetime] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
     adoptions: dict[str, list[Adoption]] = field(default_factory=dict)
     uses: dict[str, Use] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
@@ -186,12 +146,10 @@ class Register:
         """
         with self._lock:
             state = self._now()
-            place = state.places.get(request_id)
-            request = state.streams[place].requests.get(request_id) if place else None
-            if place is None or request is None:
-                remedy = "List them: `./trainyard access list`."
-                raise UnknownId("there is a request of that id", value=request_id, remedy=remedy)
-            return _asked(state, state.streams[place], request)
+            place = state.places.get((AccessRequested, request_id))
+            if place is None:
+                raise unknown(AccessRequested, request_id)
+            return _asked(state, state.streams[place], state.streams[place].requests[request_id])
 
     def latest(self, project: str) -> tuple[Asked, ...]:
         """The latest request of the project for each dataset that it ever asked for, by dataset."""
@@ -221,11 +179,10 @@ class Register:
         """
         with self._lock:
             state = self._now()
-            place = state.places.get(grant_id)
+            place = state.places.get((AccessGranted, grant_id))
             grant = state.streams[place].grants.get(grant_id) if place else None
             if place is None or grant is None:
-                remedy = "List them: `./trainyard access list`."
-                raise UnknownId("there is a grant of that id", value=grant_id, remedy=remedy)
+                raise unknown(AccessGranted, grant_id)
             return _held(state, state.streams[place], grant)
 
     def history(self, *, project: str | None = None, before: int | None = None, limit: int = 50) -> tuple[Line, ...]:
@@ -250,7 +207,11 @@ class Register:
     def _fold(self, state: _State, entry: Entry) -> _State:
         event = entry.event
         if isinstance(event, ContractAdopted):
-            self._adopted(state, entry, event)
+            dataset = entry.stream.partition("/")[2]
+            adoption = proven_adoption(dataset, entry, self._verifier)
+            if adoption is not None:
+                state.adoptions.setdefault(dataset, []).append(adoption)
+            state.lines.append(adoption_line(entry, dataset, event.digest, adoption))
         elif isinstance(event, DataOpened | DataRead | ArtifactOpened):
             _used(state, entry, event)
         elif isinstance(event, RunStarted):
@@ -259,72 +220,12 @@ class Register:
             self._decided(state, entry)
         return state
 
-    def _adopted(self, state: _State, entry: Entry, event: ContractAdopted) -> None:
-        dataset = entry.stream.partition("/")[2]
-        adoption = proven_adoption(dataset, entry, self._verifier)
-        if adoption is not None:
-            state.adoptions.setdefault(dataset, []).append(adoption)
-        state.lines.append(
-            Line(
-                position=entry.position,
-                at=entry.recorded_at,
-                act=Act.ADOPTED,
-                project="",
-                dataset=dataset,
-                who=adoption.adopted_by if adoption else "",
-                reason=f"version {adoption.contract_version}" if adoption else "",
-                subject=event.digest,
-                request_id="",
-                proof=Proof.SIGNED if adoption else Proof.BROKEN,
-            )
-        )
-
     def _decided(self, state: _State, entry: Entry) -> None:
         _, project, dataset = entry.stream.split("/", 2)
-        key = (project, dataset)
-        decisions = state.streams.setdefault(key, Decisions(project=project, dataset=dataset))
-        proven = decisions.take(entry, self._verifier)
-        line = _line(entry, decisions, proven)
-        if isinstance(entry.event, AccessRequested):
-            state.asked_at.setdefault(line.subject, entry.recorded_at)
-        if isinstance(entry.event, AccessRequested | AccessGranted):
-            state.places.setdefault(line.subject, key)
-        state.lines.append(line)
-
-
-def _line(entry: Entry, decisions: Decisions, proven: bool) -> Line:
-    event = entry.event
-    made = Line(
-        position=entry.position,
-        at=entry.recorded_at,
-        act=Act.REQUESTED,
-        project=decisions.project,
-        dataset=decisions.dataset,
-        who="",
-        reason="",
-        subject="",
-        request_id="",
-        proof=Proof.SIGNED if proven else Proof.BROKEN,
-    )
-    if isinstance(event, AccessRequested):
-        named = replace(made, subject=event.request_id, request_id=event.request_id)
-        return replace(named, who=event.requester, reason=event.purpose, proof=Proof.UNSIGNED)
-    if isinstance(event, AccessGranted):
-        grant = decisions.grants.get(event.grant_id) if proven else None
-        named = replace(made, act=Act.GRANTED, subject=event.grant_id, request_id=event.request_id)
-        return replace(named, who=grant.steward, reason=grant.reason) if grant else named
-    if isinstance(event, AccessRefused | AccessRevoked):
-        if not proven and event.envelope is None:
-            made = replace(made, proof=Proof.UNSIGNED)
-        if made.proof is not Proof.BROKEN:
-            made = replace(made, who=event.steward, reason=event.reason)
-    if isinstance(event, AccessRefused):
-        return replace(made, act=Act.REFUSED, subject=event.request_id, request_id=event.request_id)
-    if isinstance(event, AccessRevoked):
-        grant = decisions.grants.get(event.grant_id)
-        of_request = grant.request_id if grant else ""
-        return replace(made, act=Act.REVOKED, subject=event.grant_id, request_id=of_request)
-    raise TypeError(event.kind)
+        decisions = state.streams.setdefault((project, dataset), Decisions(project=project, dataset=dataset))
+        proof = decisions.take(entry, self._verifier)
+        placed(state.places, entry)
+        state.lines.append(decision_line(entry, decisions, proof))
 
 
 def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOpened) -> None:
@@ -342,15 +243,12 @@ def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOp
 def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Asked:
     adoption = _in_effect(state, decisions.dataset)
     granted = decisions.granted.get(request.request_id)
-    before = [grant for grant in decisions.grants.values() if grant.request_id != request.request_id]
-    asked_at = state.asked_at[request.request_id]
-    before = [grant for grant in before if state.asked_at.get(grant.request_id, asked_at) <= asked_at]
-    last = before[-1] if before else None
+    last = decisions.before(request.request_id)
     use = state.uses.get(last.grant_id) if last else None
     return Asked(
         request=request,
         askers=decisions.askers(request.request_id),
-        at=asked_at,
+        at=decisions.asked_at[request.request_id],
         standing=_standing(state, decisions, request),
         stewards=adoption.stewards if adoption else (),
         adopted=adoption.digest if adoption else None,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from include.core.records import DatasetScope, Grant
     from include.governance.authority import Authority
-    from include.governance.register import Asked, Held, Line, Register
+    from include.governance.history import Line
+    from include.governance.register import Asked, Held, Register
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from include.core.errors import AuthorityError
 from include.core.events import AccessGranted, AccessRefused, AccessRevoked, ArtifactOpened, DataOpened, DataRead
 from include.governance.access import Access
-from include.governance.register import Act, Proof, Register, Standing
+from include.governance.decisions import Proof
+from include.governance.history import Act
+from include.governance.register import Register, Standing
 from tests.governance.conftest import NOW, STEWARD, House
 
 DEEDS = ("ask", "ask more", "approve", "deny", "revoke", "forge", "open", "read", "look")

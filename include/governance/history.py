@@ -1,0 +1,88 @@
+"""The history of access: one line for each request, decision and adoption, with what vouches for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked
+from include.governance.decisions import Adoption, Decisions, Proof
+from include.ledger import Entry
+
+
+class Act(StrEnum):
+    """What happened."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    REFUSED = "denied"
+    REVOKED = "revoked"
+    ADOPTED = "contract adopted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the history. ``at`` (UTC) is when the ledger received it; ``subject`` the id that it is about.
+
+    ``who`` and ``reason`` are empty where the entry proves neither. ``project`` is empty for a contract.
+    """
+
+    position: int
+    at: datetime
+    act: Act
+    project: str
+    dataset: str
+    who: str
+    reason: str
+    subject: str
+    request_id: str
+    proof: Proof
+
+
+def adoption_line(entry: Entry, dataset: str, digest: str, adoption: Adoption | None) -> Line:
+    """The line of the contract that *entry* puts into effect; *adoption* is what it proves."""
+    return Line(
+        position=entry.position,
+        at=entry.recorded_at,
+        act=Act.ADOPTED,
+        project="",
+        dataset=dataset,
+        who=adoption.adopted_by if adoption else "",
+        reason=f"version {adoption.contract_version}" if adoption else "",
+        subject=digest,
+        request_id="",
+        proof=Proof.SIGNED if adoption else Proof.BROKEN,
+    )
+
+
+def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
+    """The line of *entry*, which *decisions* have taken in and *proof* vouches for."""
+    match entry.event:
+        case AccessRequested() as event:
+            act, subject, request_id = Act.REQUESTED, event.request_id, event.request_id
+            who, reason = event.requester, event.purpose
+        case AccessGranted() as event:
+            act, subject, request_id = Act.GRANTED, event.grant_id, event.request_id
+            grant = decisions.grants.get(event.grant_id)
+            who, reason = (grant.steward, grant.reason) if grant else ("", "")
+        case AccessRefused() as event:
+            act, subject, request_id = Act.REFUSED, event.request_id, event.request_id
+            who, reason = event.steward, event.reason
+        case AccessRevoked() as event:
+            grant = decisions.grants.get(event.grant_id)
+            act, subject, request_id = Act.REVOKED, event.grant_id, grant.request_id if grant else ""
+            who, reason = event.steward, event.reason
+        case other:
+            raise TypeError(other.kind)
+    proven = proof is not Proof.BROKEN
+    return Line(
+        position=entry.position,
+        at=entry.recorded_at,
+        act=act,
+        project=decisions.project,
+        dataset=decisions.dataset,
+        who=who if proven else "",
+        reason=reason if proven else "",
+        subject=subject,
+        request_id=request_id,
+        proof=proof,
+    )
