@@ -181,7 +181,8 @@ def close_lost(ledger: Ledger, *, now: datetime) -> int:
     lost = [
         (entry, started)
         for entry, started in opened.values()
-        if entry.recorded_at + lease.DURATION <= now and not _holds_lease(ledger, started, now=now)
+        if entry.recorded_at + lease.DURATION <= now
+        and not lease.holds(ledger, started.project, run_id=started.run_id, now=now)
     ]
     for entry, started in lost:
         ledger.record(entry.stream, _lost(started))
@@ -222,8 +223,3 @@ def _lost(started: StepStarted) -> StepFailed:
         error="Lost",
         message="ended without a word",
     )
-
-
-def _holds_lease(ledger: Ledger, started: StepStarted, *, now: datetime) -> bool:
-    held = lease.holder(list(reversed(ledger.read(lease.stream_of(started.project)))))
-    return held is not None and held.run_id == started.run_id and held.expires_at > now

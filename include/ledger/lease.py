@@ -105,6 +105,12 @@ def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta)
         return True
 
 
+def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool:
+    """Whether *run_id* holds *project*'s lease at *now* (UTC)."""
+    held = holder(reversed(ledger.read(stream_of(project))))
+    return held is not None and held.run_id == run_id and now < held.expires_at
+
+
 def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
     """Give *project*'s lease back if *run_id* holds it; nothing happens if it does not."""
     while True:

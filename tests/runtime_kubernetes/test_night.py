@@ -1,11 +1,12 @@
 """Nights through a real Airflow, their shards real pods on the node with accelerators."""
 
+import asyncio
 import json
 import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from include.runtime.airflow.client import Client
 from include.runtime.airflow.environment import TRIGGERER
 from include.runtime.airflow.process import RunningAirflow
 from include.runtime.airflow.sessions import recall, remember
+from include.runtime.kubernetes.cluster import Cluster
+from include.runtime.kubernetes.shards import deployment_of
 from include.runtime.projects import load_project
 from include.settings import Placement, Settings
 from tests.runtime.conftest import free_port, production, settings_in
 from tests.runtime.nights import approve, declare, task, until
-from tests.runtime_kubernetes.world import Namespace
+from tests.runtime_kubernetes.world import DOCUMENT, Namespace, request_in
 
 __all__ = ["production"]  # the fixture
 
@@ -322,3 +325,24 @@ def test_a_revocation_ends_running_pods_within_30_seconds_and_nothing_is_registe
     assert AccessDenied.__name__ in log
     assert task(yard.dana, dag_id, run_id, "train").try_number == 1
     assert not yard.events(run_id, ModelRegistered)
+
+
+def test_what_a_lost_run_left_is_removed_within_a_round_of_the_stewardship_dag(yard: Yard) -> None:
+    now = datetime.now(UTC)
+    lost = request_in(
+        yard.namespace.name,
+        "sleep 60",
+        deployment=deployment_of(yard.settings),
+        give_up_at=now + timedelta(seconds=1),
+    )
+
+    async def left() -> None:
+        async with Cluster.connected(yard.namespace.name) as cluster:
+            await cluster.make_secret(lost, DOCUMENT)
+            await cluster.make_pod(lost, 0, now=now)
+
+    asyncio.run(left())
+    run_id = yard.dana.trigger("stewardship")
+    assert yard.dana.wait("stewardship", run_id, timeout_seconds=120) == "success"
+    until(lambda: not yard.namespace.get("pods", lost.selector), seconds=30, what="its pod is gone")
+    assert not yard.namespace.get("secrets", lost.selector)

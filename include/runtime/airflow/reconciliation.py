@@ -78,6 +78,13 @@ def close_ended(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: dat
     return closed
 
 
+def is_over(runs: Runs, project: str, run_id: str) -> bool:
+    """Whether Airflow has ended the project's night *run_id*, or knows none of that name."""
+    dag_id = dag_id_of(project)
+    known = runs.get_dr_count(dag_id, run_ids=[run_id])
+    return not known or bool(runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_OVER)))
+
+
 def _over(ledger: Ledger, each: retraining.Retraining, runs: Runs, *, now: datetime) -> bool:
     """Whether the night has ended: Airflow says so or, of a run that it does not know, the lease."""
     dag_id, run_ids = dag_id_of(each.ask.project), [str(each.started)]

@@ -1,28 +1,33 @@
 """What nobody starts by hand: late nights are told, lineage is delivered, lost attempts and lost asks are closed."""
 
 from datetime import timedelta
+from functools import partial
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
 from include.runtime.airflow.operators import RETRIES, only_what_heals
+from include.settings import Placement, Settings
 
 
 def stewardship_dag() -> DAG:
     """One DAG for the whole deployment, every quarter of an hour."""
     with DAG(
         dag_id="stewardship",
-        description="Tells of late nights, delivers lineage events and closes attempts that ended without a word",
+        description="Tells of late nights, delivers lineage events, and closes and removes what runs left",
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
         doc_md="Tells ops of late nights, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost attempts, "
+        "removes training pods that lost runs left, "
         "and sees that each retraining that drift asked for is started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
     ) as dag:
         _tell_late_nights() >> _deliver_lineage() >> _close_lost_attempts()
+        if Settings.from_environment().placement is Placement.KUBERNETES:
+            _remove_left_pods()
         TriggerDagRunOperator.partial(
             task_id="start_lost_retrainings",
             logical_date=None,
@@ -40,7 +45,6 @@ def _tell_late_nights() -> None:
     from datetime import UTC, datetime
 
     from include.runtime.airflow.lateness import tell_late_runs
-    from include.settings import Settings
 
     tell_late_runs(Settings.from_environment(), now=datetime.now(UTC))
 
@@ -51,7 +55,6 @@ def _tell_late_nights() -> None:
 )
 def _deliver_lineage() -> None:
     from include.runtime.lineage import deliver
-    from include.settings import Settings
 
     deliver(Settings.from_environment())
 
@@ -65,9 +68,24 @@ def _close_lost_attempts() -> None:
 
     from include.ledger import Ledger
     from include.ledger.journal import close_lost
-    from include.settings import Settings
 
     close_lost(Ledger.open(Settings.from_environment().ledger), now=datetime.now(UTC))
+
+
+@task(
+    task_id="remove_left_pods",
+    doc_md="Removes training pods, and the orders that they mount, of runs that nobody will take up again.",
+)
+def _remove_left_pods() -> None:
+    from datetime import UTC, datetime
+
+    from include.ledger import Ledger
+    from include.runtime.airflow import reconciliation
+    from include.runtime.kubernetes.sweeping import sweep
+
+    settings, runs = Settings.from_environment(), get_current_context()["ti"]
+    over = partial(reconciliation.is_over, runs)
+    sweep(settings, Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
 
 
 @task(
@@ -81,7 +99,6 @@ def _find_lost_retrainings() -> list[dict[str, str]]:
     from include.ledger import Ledger
     from include.runtime.airflow import reconciliation
     from include.runtime.projects import project_names
-    from include.settings import Settings
 
     settings, now = Settings.from_environment(), datetime.now(UTC)
     ledger, projects, runs = Ledger.open(settings.ledger), project_names(settings.projects), get_current_context()["ti"]

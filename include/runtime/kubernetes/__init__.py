@@ -4,11 +4,12 @@
 - :mod:`~include.runtime.kubernetes.capacity`: whether a node or a quota could ever hold it;
 - :mod:`~include.runtime.kubernetes.diagnosis`: what a pod's state means, in one line with its remedy;
 - :mod:`~include.runtime.kubernetes.cluster`: the calls, each of which outlasts an API server that is away for a while;
-- :mod:`~include.runtime.kubernetes.attendance`: one shard from its request to its end, pods that are lost replaced.
+- :mod:`~include.runtime.kubernetes.attendance`: one shard from its request to its end, pods that are lost replaced;
+- :mod:`~include.runtime.kubernetes.sweeping`: what no attempt came back for.
 
 A pod's state is never a result: what it wrote to the store is, verified by :func:`include.steps.collect`.
 
-In the namespace it needs: pods (create, get, list, patch, deletecollection), pods/log (get), secrets (create,
-deletecollection), events (none), resourcequotas (list). In the cluster: nodes (list), to say at once that none could
+In the namespace it needs: pods (create, get, list, patch, delete, deletecollection), pods/log (get), secrets (create,
+delete, deletecollection), events (none), resourcequotas (list). In the cluster: nodes (list), to say at once that none could
 ever hold a pod; without that right, and where nodes are made on demand, a pod that fits none waits and says so.
 """

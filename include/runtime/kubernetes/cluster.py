@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -190,6 +190,18 @@ class Cluster:
             lambda: self._api.delete_collection_namespaced_pod(
                 self.namespace, **options, grace_period_seconds=GRACE_SECONDS
             )
+        )
+
+    async def remove(self, pods: Iterable[str], secret: str) -> None:
+        """Delete the *secret* and then *pods*, by their names; harmless if they are gone."""
+        await self._call(lambda: self._api.delete_namespaced_secret(secret, self.namespace), missing=True)
+        for name in pods:
+            await self._delete_pod(name)
+
+    async def _delete_pod(self, name: str) -> None:
+        await self._call(
+            lambda: self._api.delete_namespaced_pod(name, self.namespace, grace_period_seconds=GRACE_SECONDS),
+            missing=True,
         )
 
     # ── calling ───────────────────────────────────────────────────────────────────────────────────────────────────────

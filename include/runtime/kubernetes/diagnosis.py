@@ -181,6 +181,15 @@ def stopped(name: str, error: Exception) -> Ending:
     )
 
 
+def left(pod: "V1Pod", request: PodRequest) -> Ending:
+    """The end of a pod that is removed since nobody will take it up: its own, if it came to one."""
+    sight = look(pod, request)
+    if isinstance(sight, Ending):
+        return sight
+    why = "was left by a run that is over, or whose order has ended, and was removed"
+    return _ending(pod, Outcome.STOPPED, why, "What it stored is kept: clear the task to go on from it.")
+
+
 def never(request: PodRequest, why: str) -> Ending:
     """What becomes of a request that nothing could ever satisfy."""
     return Ending(

@@ -68,11 +68,21 @@ class PodRequest:
 
     @property
     def secret_name(self) -> str:
-        return f"{self.order_id}-{self.digest.removeprefix('sha256:')[:10]}"
+        return secret_name(self.order_id, self.digest)
 
     def pod_name(self, number: int) -> str:
         """The name of the order's pod *number* (from 0): asked for twice, it is made once."""
         return f"{self.secret_name}-{number}"
+
+
+def secret_name(order_id: str, digest: str) -> str:
+    """The name of the secret of the order *order_id* whose document has *digest*: no other order has one of it."""
+    return f"{order_id}-{digest.removeprefix('sha256:')[:10]}"
+
+
+def all_of(deployment: str) -> str:
+    """Selects what belongs to any shard of one deployment."""
+    return ",".join(f"{name}={value}" for name, value in _deployment_labels(deployment).items())
 
 
 def selector_of(*, deployment: str, project: str, run_id: str, plan: str, shard: int) -> str:
@@ -208,13 +218,16 @@ def _own_labels(request: PodRequest) -> dict[str, str]:
 
 def _shard_labels(deployment: str, project: str, run_id: str, plan: str, shard: int) -> dict[str, str]:
     return {
-        "app.kubernetes.io/managed-by": "trainyard",
-        "trainyard/deployment": deployment,
+        **_deployment_labels(deployment),
         "trainyard/project": _label(project),
         "trainyard/run": _label(run_id),
         "trainyard/plan": plan.removeprefix("sha256:")[:32],
         "trainyard/shard": str(shard),
     }
+
+
+def _deployment_labels(deployment: str) -> dict[str, str]:
+    return {"app.kubernetes.io/managed-by": "trainyard", "trainyard/deployment": deployment}
 
 
 def _label(text: str) -> str:

@@ -1,0 +1,25 @@
+"""The DAG that keeps a deployment in order: exactly these tasks, and nothing heavy to parse."""
+
+import pytest
+
+from tests.dags.conftest import Parse
+
+ORDER = {
+    "tell_late_nights": [],
+    "deliver_lineage": ["tell_late_nights"],
+    "close_lost_attempts": ["deliver_lineage"],
+    "find_lost_retrainings": [],
+    "start_lost_retrainings": ["find_lost_retrainings"],
+}
+PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_TRAINER_IMAGE": "registry.invalid/trainer:1"}
+
+
+@pytest.mark.parametrize(("settings", "more"), [({}, {}), (PODS, {"remove_left_pods": []})])
+def test_what_runs_left_in_a_cluster_is_removed_where_there_is_one(
+    parse: Parse, settings: dict[str, str], more: dict[str, list[str]]
+) -> None:
+    parsed = parse(file="stewardship.py", **settings)
+    dag = parsed["dags"]["stewardship"]
+    assert {task_id: task["upstream"] for task_id, task in dag["tasks"].items()} == ORDER | more
+    assert all(task["documented"] and task["retries"] == 3 for task in dag["tasks"].values())
+    assert not {"kubernetes", "kubernetes_asyncio", "pandas"} & set(parsed["modules"])
