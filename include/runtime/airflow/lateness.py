@@ -1,4 +1,4 @@
-"""Tells ops that a night is late, the time that it waited for a data steward not counted.
+"""Tells ops that a night or a watch is late, the time that it waited for a data steward not counted.
 
 A look at the ledger every quarter of an hour, not a deadline of Airflow's: where a run has one, Airflow 3.3.2 fails
 to clear its tasks, which is how ops repair a night.
@@ -12,6 +12,8 @@ from include.core.errors import TrainyardError
 from include.core.events import LeaseReleased, RunLate, RunStarted, StepStarted
 from include.core.records import Run
 from include.ledger.journal import run_stream
+from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
+from include.runtime.airflow.reconciliation import Runs, is_over
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,23 +29,26 @@ _LONGEST = timedelta(days=14)
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a night is, as the ledger tells. Times are UTC; ``None``: not yet."""
+    """How far a run is, as the ledger tells. Times are UTC; ``None``: not yet."""
 
     begun: datetime
     passed_gate: datetime | None
     ended: bool
 
     def waited(self, now: datetime) -> timedelta:
-        """How long the gate has kept the night waiting, up to *now* if it still does."""
+        """How long the gate has kept the run waiting, up to *now* if it still does."""
         return (self.passed_gate or now) - self.begun
 
     def own_time(self, now: datetime) -> timedelta:
-        """How long the night has run, its steward's time not counted."""
+        """How long it has run, its steward's time not counted."""
         return now - self.begun - self.waited(now)
 
 
-def tell_late_runs(settings: Settings, *, now: datetime) -> int:
-    """Alert once for each run whose own time is up and that has not ended; how many alerts were sent."""
+def tell_late_runs(settings: Settings, airflow: Runs, *, now: datetime) -> int:
+    """Alert once for each run whose own time is up and that has not ended; how many alerts were sent.
+
+    A night that gave its lease back has ended. A watch takes none: whether it goes on, *airflow* says.
+    """
     from include.ledger import Ledger
     from include.runtime.projects import load_project, project_names
 
@@ -55,7 +60,7 @@ def tell_late_runs(settings: Settings, *, now: datetime) -> int:
     ]
     told = 0
     for name in project_names(settings.projects):
-        runs = [run for run in started if run.project == name and run.fence]
+        runs = [run for run in started if run.project == name and _is_told(run, airflow)]
         try:
             project = load_project(name, settings.projects) if runs else None
         except TrainyardError:  # its DAG says so
@@ -63,6 +68,11 @@ def tell_late_runs(settings: Settings, *, now: datetime) -> int:
         if project is not None:
             told += sum(_tell_if_late(settings, ledger, project, run, now) for run in runs)
     return told
+
+
+def _is_told(run: Run, airflow: Runs) -> bool:
+    watch = watch_in_airflow(run.run_id)
+    return bool(run.fence) if watch is None else not is_over(airflow, watch_dag_id_of(run.project), watch)
 
 
 def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run: Run, now: datetime) -> bool:
@@ -76,7 +86,7 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
     own, waited = (time.total_seconds() / 60 for time in (progress.own_time(now), progress.waited(now)))
     alerts.send(
         settings,
-        f"{run.project}: the night is late",
+        f"{run.project}: the {'night' if run.fence else 'watch'} is late",
         f"Run {run.run_id} has not ended after {own:.0f} minutes of its own, {allowed.total_seconds() / 60:g} are "
         f"allowed; the {waited:.0f} minutes that it waited for a data steward are not counted.",
     )

@@ -47,15 +47,22 @@ def watch_by_hand(instant: datetime, code_digest: str) -> str:
     return f"{_WATCHES}manual__{instant:%Y-%m-%dT%H:%M}__{code_digest.removeprefix('sha256:')[:8]}"
 
 
+def watch_in_airflow(run_id: str) -> str | None:
+    """What Airflow calls the watch that the ledger calls *run_id*.
+
+    ``None``: it is a night, or a watch by the command line, of which Airflow knows nothing.
+    """
+    known = run_id.startswith(_WATCHES) and not _BY_HAND.fullmatch(run_id)
+    return run_id.removeprefix(_WATCHES) if known else None
+
+
 def watch_path(project: str, run_id: str) -> str:
     """The path, below where Airflow's UI is served, of the watch that the ledger calls *run_id*.
 
     Empty for one that was made by the command line: Airflow does not know it.
     """
-    if not run_id.startswith(_WATCHES) or _BY_HAND.fullmatch(run_id):
-        return ""
-    run = quote(run_id.removeprefix(_WATCHES), safe="")
-    return f"/dags/{quote(watch_dag_id_of(project), safe='')}/runs/{run}"
+    run = watch_in_airflow(run_id)
+    return "" if run is None else f"/dags/{quote(watch_dag_id_of(project), safe='')}/runs/{quote(run, safe='')}"
 
 
 #: A training night that the reconciler starts in place of a lost event has an id that begins with this.

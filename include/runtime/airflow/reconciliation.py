@@ -18,7 +18,7 @@ from include.steps import retraining, watch
 #: An asset event becomes a run within seconds; one that took longer is taken for lost. If it comes after all, it finds
 #: nothing to do.
 PATIENCE = timedelta(minutes=10)
-_OVER = ("success", "failed")
+_OVER, _GOING_ON = ("success", "failed"), ("queued", "running")
 
 
 class Runs(Protocol):
@@ -78,11 +78,9 @@ def close_ended(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: dat
     return closed
 
 
-def is_over(runs: Runs, project: str, run_id: str) -> bool:
-    """Whether Airflow has ended the project's night *run_id*, or knows none of that name."""
-    dag_id = dag_id_of(project)
-    known = runs.get_dr_count(dag_id, run_ids=[run_id])
-    return not known or bool(runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_OVER)))
+def is_over(runs: Runs, dag_id: str, run_id: str) -> bool:
+    """Whether Airflow has ended the run, or knows none of that name."""
+    return not runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_GOING_ON))
 
 
 def _over(ledger: Ledger, each: retraining.Retraining, runs: Runs, *, now: datetime) -> bool:

@@ -1,11 +1,11 @@
-"""What nobody starts by hand: late nights are told, lineage is delivered, lost attempts and lost asks are closed."""
+"""What nobody starts by hand: late runs are told, lineage is delivered, lost attempts and lost asks are closed."""
 
 from datetime import timedelta
-from functools import partial
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
+from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, only_what_heals
 from include.settings import Placement, Settings
 
@@ -14,14 +14,14 @@ def stewardship_dag() -> DAG:
     """One DAG for the whole deployment, every quarter of an hour."""
     with DAG(
         dag_id="stewardship",
-        description="Tells of late nights, delivers lineage events, and closes and removes what runs left",
+        description="Tells of late runs, delivers lineage events, and closes and removes what runs left",
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
-        doc_md="Tells ops of late nights, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost attempts, "
-        "removes training pods that lost runs left, "
-        "and sees that each retraining that drift asked for is started once and ended.",
+        doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "
+        "attempts, removes training pods that lost runs left, and sees that each retraining that drift asked for is "
+        "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
     ) as dag:
@@ -39,14 +39,14 @@ def stewardship_dag() -> DAG:
 
 @task(
     task_id="tell_late_nights",
-    doc_md="Alerts ops, once a run, of nights that take longer than allowed, their steward's time not counted.",
+    doc_md="Alerts ops, once a run, of nights and watches that take longer than allowed, the steward's time apart.",
 )
 def _tell_late_nights() -> None:
     from datetime import UTC, datetime
 
     from include.runtime.airflow.lateness import tell_late_runs
 
-    tell_late_runs(Settings.from_environment(), now=datetime.now(UTC))
+    tell_late_runs(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
 
 
 @task(
@@ -84,7 +84,10 @@ def _remove_left_pods() -> None:
     from include.runtime.kubernetes.sweeping import sweep
 
     settings, runs = Settings.from_environment(), get_current_context()["ti"]
-    over = partial(reconciliation.is_over, runs)
+
+    def over(project: str, run_id: str) -> bool:
+        return reconciliation.is_over(runs, dag_id_of(project), run_id)
+
     sweep(settings, Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
 
 

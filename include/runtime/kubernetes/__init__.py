@@ -10,6 +10,6 @@
 A pod's state is never a result: what it wrote to the store is, verified by :func:`include.steps.collect`.
 
 In the namespace it needs: pods (create, get, list, patch, delete, deletecollection), pods/log (get), secrets (create,
-delete, deletecollection), events (none), resourcequotas (list). In the cluster: nodes (list), to say at once that none could
-ever hold a pod; without that right, and where nodes are made on demand, a pod that fits none waits and says so.
+delete, deletecollection), events (none), resourcequotas (list). In the cluster: nodes (list), to say at once that none
+could ever hold a pod; without that right, and where nodes are made on demand, a pod that fits none waits and says so.
 """
