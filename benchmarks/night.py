@@ -266,7 +266,7 @@ def measure_nights(bench: Bench, rounds: int) -> None:
 
 PARSE = """
 import resource, sys, time
-from include.runtime.airflow.assembly import training_dags
+from include.runtime.airflow.training_assembly import training_dags
 began = time.perf_counter()
 count = len(list(training_dags(only=sys.argv[1] if len(sys.argv) > 1 else None)))
 print(count, time.perf_counter() - began)

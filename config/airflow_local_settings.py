@@ -41,6 +41,7 @@ PRELOADED = (
     "sqlglot.optimizer.qualify",
     "include.runtime.airflow.due",
     "include.runtime.airflow.reconciliation",
+    "include.runtime.airflow.training_assembly",
     "include.runtime.airflow.watch_assembly",
     "include.runtime.airflow.lateness",
     "include.runtime.airflow.tasks",

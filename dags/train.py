@@ -6,7 +6,7 @@ no project but its own.
 
 from airflow.sdk import get_parsing_context
 
-from include.runtime.airflow.assembly import training_dags
+from include.runtime.airflow.training_assembly import training_dags
 
 for dag in training_dags(only=get_parsing_context().dag_id):
     globals()[dag.dag_id] = dag

@@ -4,18 +4,15 @@ gate ─► snapshot ─► score ─► drift ─► verdict ─► retrain ─
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, CronTriggerTimetable
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.core.project import Project
-from include.runtime.airflow import alerts
-from include.runtime.airflow.approval import DataStewardApprovalSensor
-from include.runtime.airflow.assembly import dags_of, drift_asset
+from include.runtime.airflow.assembly import Tasks, dags_of, drift_asset, project_dag
 from include.runtime.airflow.names import run_of, watch_dag_id_of
-from include.runtime.airflow.operators import RETRIES, StepOperator, one_of_ours, only_what_heals
+from include.runtime.airflow.operators import StepOperator, one_of_ours
 
 _TASK_DOCS = {
     "gate": "Begins the watch, beside whatever night runs, and waits until data stewards have granted what it reads. "
@@ -36,18 +33,14 @@ def watch_dags(only: str | None) -> Iterator[DAG]:
 
 def watch_dag(project: Project) -> DAG:
     """The watch over the project's champion: by its cron line, or by hand for any instant."""
-    name, operations = project.name, project.operations
-    with DAG(
-        dag_id=watch_dag_id_of(name),
-        description=f"Watches the champion of {name} on the days that came after it",
-        schedule=CronTriggerTimetable(operations.watch_schedule, timezone="UTC"),
-        catchup=False,
-        max_active_runs=1,
-        tags={"trainyard", "drift", project.owner},
+    with project_dag(
+        project,
+        dag_id=watch_dag_id_of(project.name),
+        tag="drift",
+        description=f"Watches the champion of {project.name} on the days that came after it",
+        schedule=CronTriggerTimetable(project.operations.watch_schedule, timezone="UTC"),
+        instant="Watch as of this UTC time; empty: now.",
         doc_md=_documentation(project),
-        params={"instant": Param(None, type=["null", "string"], description="Watch as of this UTC time; empty: now.")},
-        default_args={"owner": project.owner, "retry_policy": only_what_heals(), **RETRIES},
-        on_failure_callback=alerts.run_failed,
     ) as dag:
         _wire(project)
     return dag
@@ -77,23 +70,12 @@ class RetrainOperator(StepOperator):
 
 
 def _wire(project: Project) -> None:
-    def step(task_id: str, **inputs: object) -> StepOperator:
-        return StepOperator(
-            task_id=task_id, project=project.name, step=task_id, inputs=inputs, doc_md=_TASK_DOCS[task_id]
-        )
-
-    gate = DataStewardApprovalSensor(
-        task_id="gate",
-        project=project.name,
-        patience=timedelta(minutes=project.operations.gate_patience_minutes),
-        schedule=project.operations.watch_schedule,
-        pool="gates",
-        doc_md=_TASK_DOCS["gate"],
-    )
-    snapshot = step("snapshot")
-    score = step("score", snapshot=snapshot.output)
-    drift = step("drift", scored=score.output)
-    verdict = step("verdict", live=drift.output)
+    tasks = Tasks(project=project, docs=_TASK_DOCS)
+    gate = tasks.gate(schedule=project.operations.watch_schedule)
+    snapshot = tasks.step("snapshot")
+    score = tasks.step("score", snapshot=snapshot.output)
+    drift = tasks.step("drift", scored=score.output)
+    verdict = tasks.step("verdict", live=drift.output)
     retrain = RetrainOperator(
         task_id="retrain", project=project.name, asset=drift_asset(project.name), doc_md=_TASK_DOCS["retrain"]
     )
