@@ -22,7 +22,7 @@ from include.runtime.local import Night, open_platform
 from include.runtime.projects import load_project
 from include.runtime.watch import Watched, watched
 from include.settings import Settings
-from include.steps import retraining, watch
+from include.steps import retraining, verdicts
 
 PROJECT = "flight_delay"
 TRAINING, WATCH = dag_id_of(PROJECT), watch_dag_id_of(PROJECT)
@@ -180,7 +180,7 @@ def looks(settings: Settings) -> Iterator[datetime]:
     platform, project = open_platform(settings), load_project(PROJECT, settings.projects)
     instant = INSTANT + LOOK_BACK
     while instant <= YEAR_END:
-        if not isinstance(watch.due(platform, project, run_id="", instant=instant), str):
+        if not isinstance(verdicts.due(platform, project, run_id="", instant=instant), str):
             yield instant
         instant += LOOK_BACK
 

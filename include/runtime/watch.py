@@ -12,7 +12,7 @@ from include.core.records import RetrainingOutcome
 from include.ledger import Ledger
 from include.runtime.local import Night, Progress, open_platform, run_night, utc_now
 from include.settings import Settings
-from include.steps import retraining, watch
+from include.steps import retraining, verdicts, watch
 
 #: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
 HERE = "here__"
@@ -44,7 +44,7 @@ def run_watch(
         TrainyardError: whatever rule the watch broke. Run it again with the same *run_id* to go on.
     """
     platform = open_platform(settings)
-    due = watch.due(platform, project, run_id=run_id, instant=instant)
+    due = verdicts.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
         return Watched(run_id=run_id, nothing=due)
     run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), exclusive=False)
@@ -71,7 +71,7 @@ def run_watch(
 
 def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
     """What the watch *run_id* came to, as recorded."""
-    judged = next((each for each in watch.judged(ledger, project) if each.run_id == run_id), None)
+    judged = next((each for each in verdicts.judged(ledger, project) if each.run_id == run_id), None)
     known = retraining.known(ledger, project)
     answers: list[RetrainingAsked | RetrainingDeclined] = [each.ask for each in known.retrainings]
     answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)

@@ -7,10 +7,11 @@ Every step takes the platform, the project, its run and the digests of earlier m
 own. What was computed once is found in the ledger and not computed again, after the grants were verified again. A step
 may be killed at any line and run again.
 
-Beside it runs the :mod:`~include.steps.watch`, and :mod:`~include.steps.retraining` is what it asks for.
+Beside it runs the :mod:`~include.steps.watch`; :mod:`~include.steps.verdicts` keeps what it found, and
+:mod:`~include.steps.retraining` what it asks for.
 """
 
-from include.steps import retraining, watch
+from include.steps import retraining, verdicts, watch
 from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
 from include.steps.platform import Platform, missing_access, request_access, scope_of
@@ -39,5 +40,6 @@ __all__ = [
     "snapshot",
     "train",
     "validate",
+    "verdicts",
     "watch",
 ]

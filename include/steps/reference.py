@@ -10,6 +10,7 @@ from include.core.records import Evaluation, FeatureSet, Run
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.platform import Platform, open_artifacts
+from include.steps.verdicts import stream_of
 
 
 def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:
@@ -54,5 +55,5 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         evaluation=evaluation,
         reference=digest,
     )
-    Journal(platform.ledger, run).fact(f"drift/{project.name}", event, key=key)
+    Journal(platform.ledger, run).fact(stream_of(project.name), event, key=key)
     return digest

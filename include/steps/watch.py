@@ -3,30 +3,21 @@
     due → [gate] → snapshot → score → drift → verdict
 
 It runs beside a night and holds no lease: it registers nothing. One watch covers every day that has matured since the
-last verdict on the champion.
+last verdict on the champion: what is due, and what becomes of a verdict, tells :mod:`include.steps.verdicts`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError, NothingToWatch
-from include.core.events import (
-    DriftJudged,
-    ModelRegistered,
-    PolicyDeclared,
-    RetrainingAsked,
-    RetrainingDeclined,
-)
+from include.core.errors import NothingToWatch
+from include.core.events import DriftJudged
 from include.core.project import DriftPolicy, Project
 from include.core.records import (
     DAY,
     Days,
-    DriftState,
     DriftVerdict,
-    Evaluation,
     LiveFigures,
     LiveProfiles,
     LiveScores,
@@ -34,13 +25,9 @@ from include.core.records import (
     Reference,
     Run,
     Snapshot,
-    last_day,
     window_days,
 )
-from include.ledger import Ledger
-from include.ledger.journal import Journal
-from include.registry import history as versions
-from include.steps import retraining
+from include.steps import verdicts
 from include.steps.platform import Platform, contents, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
 from include.steps.serving import load
@@ -55,74 +42,6 @@ if TYPE_CHECKING:
 _WEEK = 7
 
 
-@dataclass(frozen=True, kw_only=True)
-class Due:
-    """What a watch has to judge: a champion, and the matured days that no verdict on it covers yet."""
-
-    champion: ModelRegistered
-    since: Days
-
-
-def due(platform: Platform, project: Project, *, run_id: str, instant: datetime) -> Due | str:
-    """What the watch *run_id* at *instant* has to judge, or in a sentence why there is nothing. Reads no data."""
-    champion = versions.champion(platform.ledger, project.name)
-    if project.drift is None:
-        return f"Nothing to watch: {project.name} declares no drift policy"
-    if champion is None:
-        return f"Nothing to watch: {project.name} has no champion yet"
-    contract = platform.contracts[project.target.dataset]
-    last = last_day(instant) - contract.matures_after_days * DAY
-    covered = [
-        each.days.last
-        for each in judged(platform.ledger, project.name)
-        if each.model_version == champion.model_version and each.run_id != run_id
-    ]
-    seen = max([platform.load(Evaluation, champion.evaluation).holdout.last, *covered])
-    if last <= seen:
-        return (
-            f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and version "
-            f"{champion.model_version} was evaluated or judged on all days up to {seen}"
-        )
-    return Due(champion=champion, since=Days(first=seen + DAY, last=last))
-
-
-def judged(ledger: Ledger, project: str) -> list[DriftJudged]:
-    """All verdicts on *project*'s champions, in the order of their recording."""
-    events = (entry.event for entry in ledger.read(stream_of(project)))
-    return [event for event in events if isinstance(event, DriftJudged)]
-
-
-def stream_of(project: str) -> str:
-    """The stream of all that is judged about *project*'s champions, and of what they are judged by."""
-    return f"drift/{project}"
-
-
-def policy_of(project: Project) -> DriftPolicy:
-    """The declared policy.
-
-    Raises:
-        DeclarationError: there is none.
-    """
-    if project.drift is None:
-        raise DeclarationError(
-            "a watched project declares a drift policy", value=project.name, remedy="Add `drift=DriftPolicy(…)`."
-        )
-    return project.drift
-
-
-def declare_policy(platform: Platform, project: Project, run: Run) -> str | None:
-    """Record the declared policy, once; its digest. ``None``: the project declares none."""
-    if project.drift is None:
-        return None
-    digest = record_digest(project.drift)
-    event = PolicyDeclared(project=project.name, digest=digest, policy=encode(project.drift).decode())
-    Journal(platform.ledger, run).fact(stream_of(project.name), event, key=f"policy/{project.name}/{digest}")
-    return digest
-
-
-# ── the steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now: datetime) -> str:
     """Score the champion's live rows, by the night's own features. Returns the digest of the :class:`LiveScores`.
 
@@ -133,13 +52,13 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     from include.data import features as tables
     from include.lineage import walk
 
-    found = due(platform, project, run_id=run.run_id, instant=run.instant)
+    found = verdicts.due(platform, project, run_id=run.run_id, instant=run.instant)
     if isinstance(found, str):
         raise NothingToWatch("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")
     champion, taken = found.champion, platform.load(Snapshot, snapshot)
-    days = _days(policy_of(project), project, found.since, taken.last_matured)
+    days = _days(verdicts.policy_of(project), project, found.since, taken.last_matured)
     since = Days(first=max(found.since.first, days.first), last=days.last)
-    declare_policy(platform, project, run)
+    verdicts.declare_policy(platform, project, run)
 
     def compute() -> str:
         model = load(platform, project, run, champion, step="score", now=now)
@@ -201,7 +120,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
         features = [column.name for column in held.learnt.columns]
         rows = _rows(platform, run, "drift", live.partitions, features, now=now)
         scores = np.frombuffer(opened.bytes(live.scores), dtype="<f8")
-        profiles = _profiles(policy_of(project), held, live.days, rows, scores)
+        profiles = _profiles(verdicts.policy_of(project), held, live.days, rows, scores)
         explained = _explained(held, profiles)
         figures = day_figures(held.objective, day=rows.day, label=rows.label, score=scores)
         return platform.keep(
@@ -234,7 +153,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     from include.lineage import walk
     from include.monitoring.verdict import judge
 
-    policy = policy_of(project)
+    policy = verdicts.policy_of(project)
     found = platform.load(LiveFigures, live)
     scored = platform.load(LiveScores, found.scored)
 
@@ -257,9 +176,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         figures=tuple(each for each in found.figures if each.day in found.since),
         verdict=decided,
     )
-    Journal(platform.ledger, run).fact(stream_of(project.name), event, key=f"judged/{project.name}/{run.run_id}")
-    if decided.state is DriftState.RETRAIN:
-        ask(platform.ledger, policy, event)
+    verdicts.record(platform.ledger, policy, run, event)
     emit(
         platform,
         project,
@@ -270,54 +187,6 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         now=now,
     )
     return digest
-
-
-def ask(ledger: Ledger, policy: DriftPolicy, verdict: DriftJudged) -> RetrainingAsked | RetrainingDeclined:
-    """Ask for the training night that *verdict* asks for, at its instant; the same verdict gets the same answer."""
-    wanted = RetrainingAsked(
-        project=verdict.project,
-        ask_id=_ask_id(verdict),
-        run_id=verdict.run_id,
-        model_version=verdict.model_version,
-        instant=verdict.instant,
-    )
-    champion = versions.champion(ledger, verdict.project)
-    later = None
-    if champion is not None and champion.model_version != verdict.model_version:
-        later = f"version {champion.model_version} is champion by now"
-    return retraining.ask(ledger, policy, wanted, needless=later)
-
-
-def ask_late(ledger: Ledger, project: str) -> RetrainingAsked | RetrainingDeclined | None:
-    """Ask in place of a watch that was killed between its verdict and the ask, under the policy that it judged by.
-
-    Only for the newest verdict on the champion in force that came to RETRAIN. ``None``: it is answered, or none did.
-    """
-    champion = versions.champion(ledger, project)
-    wanting = [
-        each
-        for each in judged(ledger, project)
-        if each.verdict.state is DriftState.RETRAIN
-        and champion is not None
-        and each.model_version == champion.model_version
-    ]
-    if not wanting or retraining.known(ledger, project).of(_ask_id(wanting[-1])) is not None:
-        return None
-    return ask(ledger, _declared(ledger, project, wanting[-1].policy), wanting[-1])
-
-
-def _ask_id(verdict: DriftJudged) -> str:
-    return record_digest((verdict.project, verdict.run_id)).removeprefix("sha256:")[:12]
-
-
-def _declared(ledger: Ledger, project: str, digest: str) -> DriftPolicy:
-    """The policy *digest*, as it was recorded before the first verdict under it."""
-    entry = ledger.find(f"policy/{project}/{digest}")
-    if entry is None or not isinstance(entry.event, PolicyDeclared):
-        raise DeclarationError(
-            "a verdict is judged under a recorded policy", value=digest, remedy="Run the watch of the project again."
-        )
-    return decode(DriftPolicy, entry.event.policy.encode())
 
 
 def _days(policy: DriftPolicy, project: Project, since: Days, last: date) -> Days:

@@ -32,7 +32,7 @@ from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores
 from include.ledger import lease
 from include.runtime.local import Night, Progress
 from include.runtime.watch import retrain, run_watch
-from include.steps import retraining, watch
+from include.steps import retraining, verdicts, watch
 from include.store import Store
 from tests.night import killed
 from tests.night.conftest import MakeYard
@@ -58,15 +58,15 @@ def watched(
     digest = steps.snapshot(yard.platform, project, run, now=now)
     for step in (watch.score, watch.drift, watch.verdict):
         digest = step(yard.platform, project, run, digest, now=now)
-    return verdicts(yard)[-1]
+    return verdicts_of(yard)[-1]
 
 
 def begun(yard: Yard, project: Project, *, run_id: str, instant: datetime = LATER, now: datetime = NOW) -> Run:
     return steps.begin(yard.platform, project, run_id=run_id, instant=instant, now=now, exclusive=False)
 
 
-def verdicts(yard: Yard) -> list[DriftJudged]:
-    return watch.judged(yard.platform.ledger, "flight_delay")
+def verdicts_of(yard: Yard) -> list[DriftJudged]:
+    return verdicts.judged(yard.platform.ledger, "flight_delay")
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +106,14 @@ def test_with_fewer_than_twenty_days_nothing_is_decided(trained: Yard) -> None:
 
 def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(make_yard: MakeYard, trained: Yard) -> None:
     def due(yard: Yard, project: Project = WATCHED, instant: datetime = LATER, run_id: str = "watch") -> object:
-        return watch.due(yard.platform, project, run_id=run_id, instant=instant)
+        return verdicts.due(yard.platform, project, run_id=run_id, instant=instant)
 
     assert due(make_yard()) == "Nothing to watch: flight_delay has no champion yet"
     assert due(trained, replace(WATCHED, drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
     assert "2013-05-29 is the last day that had matured" in str(due(trained, instant=INSTANT))
     watched(trained)
     assert "judged on all days up to 2013-06-26" in str(due(trained, run_id="another"))
-    assert isinstance(due(trained), watch.Due), "the watch itself may go on"
+    assert isinstance(due(trained), verdicts.Due), "the watch itself may go on"
     assert "evaluated or judged" in str(due(trained, instant=LATER - timedelta(days=7), run_id="backfill"))
 
 
@@ -154,7 +154,7 @@ def test_a_revoked_grant_ends_a_watch_at_its_next_step(trained: Yard, step: int)
                 name(trained.platform, WATCHED, run, *given, now=NOW)
             break
         digest = name(trained.platform, WATCHED, run, *given, now=NOW)
-    assert verdicts(trained) == []
+    assert verdicts_of(trained) == []
 
 
 def test_a_watch_goes_on_beside_a_night_and_leaves_it_its_lease(trained: Yard) -> None:
@@ -174,7 +174,7 @@ def test_a_verdict_asks_for_one_night_and_the_same_watch_again_changes_nothing(t
     assert judged.verdict.state is DriftState.RETRAIN
     again = watched(trained, strict)
     assert again == judged
-    assert len(verdicts(trained)) == 1
+    assert len(verdicts_of(trained)) == 1
     (asked,) = trained.events(RetrainingAsked, RetrainingDeclined)
     assert isinstance(asked, RetrainingAsked)
     assert (asked.run_id, asked.model_version, asked.instant) == ("watch", 1, LATER)
@@ -221,7 +221,7 @@ def test_a_watch_that_is_killed_again_and_again_ends_like_one_that_is_not_and_as
     judged = watched(trained, STRICTLY_WATCHED)
     undisturbed = watched(Yard.built(tmp_path / "undisturbed", production, first_night), STRICTLY_WATCHED)
     assert judged == undisturbed
-    assert len(verdicts(trained)) == len(trained.events(RetrainingAsked, RetrainingDeclined)) == 1
+    assert len(verdicts_of(trained)) == len(trained.events(RetrainingAsked, RetrainingDeclined)) == 1
     assert trained.unended() == []
 
 
@@ -244,7 +244,7 @@ def test_a_watch_that_a_night_overtakes_has_nothing_to_judge_any_more(trained: Y
     trained.night(STRICTLY_WATCHED, run_id="quicker", instant=LATER)
     with pytest.raises(NothingToWatch, match="version 2"):
         watch.score(trained.platform, STRICTLY_WATCHED, run, digest, now=NOW)
-    assert verdicts(trained) == []
+    assert verdicts_of(trained) == []
 
 
 def test_a_watch_builds_only_groups_that_the_champion_learnt(trained: Yard) -> None:
@@ -288,7 +288,7 @@ def test_the_command_line_watches_as_airflow_does(trained: Yard) -> None:
     early = run_watch(trained.settings, WATCHED, run_id="early", instant=INSTANT, clock=lambda: NOW)
     assert "Nothing to watch" in str(early.nothing)
     done = run_watch(trained.settings, STRICTLY_WATCHED, run_id="by-hand", instant=LATER, clock=lambda: NOW)
-    assert done.judged == verdicts(trained)[-1]
+    assert done.judged == verdicts_of(trained)[-1]
     assert isinstance(done.answer, RetrainingAsked)
     assert done.answer.instant == LATER
 

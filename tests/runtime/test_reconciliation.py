@@ -14,7 +14,7 @@ from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutco
 from include.ledger import Ledger, lease
 from include.runtime.airflow import reconciliation
 from include.runtime.airflow.reconciliation import PATIENCE, Start
-from include.steps import retraining, watch
+from include.steps import retraining, verdicts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = DriftPolicy(excess_loss=1.0, calibration_gap=None)
@@ -162,7 +162,7 @@ def test_a_verdict_whose_watch_was_killed_before_it_asked_is_asked_for_once(unas
     assert [reconciliation.ask_late(unasked, ["p", "other"]) for _ in range(2)] == [1, 0]
     (waiting,) = retraining.known(unasked, "p").waiting()
     assert (waiting.ask.run_id, waiting.ask.model_version, waiting.ask.instant) == ("watch__1", 1, NOW)
-    assert watch.ask(unasked, POLICY, verdict) == waiting.ask, "the watch that goes on after all gets this answer"
+    assert verdicts.ask(unasked, POLICY, verdict) == waiting.ask, "the watch that goes on after all gets this answer"
     assert lost(unasked, {}) == [Start(dag_id="train_p", run_id=f"retraining__{waiting.ask.ask_id}")]
 
 

@@ -58,9 +58,9 @@ def _watch(project: str, due: Due) -> Due:
     from include.runtime.local import open_platform
     from include.runtime.projects import load_project
     from include.settings import Settings
-    from include.steps import watch
+    from include.steps import verdicts
 
     settings = Settings.from_environment()
     platform, declared = open_platform(settings), load_project(project, settings.projects)
-    found = watch.due(platform, declared, run_id=due.run_id, instant=due.instant)
+    found = verdicts.due(platform, declared, run_id=due.run_id, instant=due.instant)
     return replace(due, nothing=found) if isinstance(found, str) else due

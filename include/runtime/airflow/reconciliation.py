@@ -13,7 +13,7 @@ from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger, lease
 from include.runtime.airflow.names import RETRAINING, dag_id_of
-from include.steps import retraining, watch
+from include.steps import retraining, verdicts
 
 #: An asset event becomes a run within seconds; one that took longer is taken for lost. If it comes after all, it finds
 #: nothing to do.
@@ -63,7 +63,7 @@ def _next_run(dag_id: str, ask_id: str, runs: Runs) -> str | None:
 
 def ask_late(ledger: Ledger, projects: Sequence[str]) -> int:
     """Ask for what verdicts wanted whose watch was killed before it asked; how many got a night."""
-    answers = [watch.ask_late(ledger, project) for project in projects]
+    answers = [verdicts.ask_late(ledger, project) for project in projects]
     return sum(isinstance(answer, RetrainingAsked) for answer in answers)
 
 

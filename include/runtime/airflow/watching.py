@@ -46,12 +46,12 @@ def tell(settings: "Settings", ledger: "Ledger", project: str, run_id: str) -> N
     """Log the verdict of the watch *run_id*; where inputs have begun to drift, ask a human to look."""
     from include.core.records import DriftState
     from include.runtime.airflow import alerts
-    from include.steps import watch
+    from include.steps import verdicts
 
-    verdicts = watch.judged(ledger, project)
-    own = next(each for each in verdicts if each.run_id == run_id)
+    judged = verdicts.judged(ledger, project)
+    own = next(each for each in judged if each.run_id == run_id)
     log.info("%s: %s", own.verdict.state.value, "; ".join(own.verdict.reasons))
-    before = [each for each in verdicts[: verdicts.index(own)] if each.model_version == own.model_version]
+    before = [each for each in judged[: judged.index(own)] if each.model_version == own.model_version]
     known = bool(before) and before[-1].verdict.state is DriftState.WARNING
     if own.verdict.state is DriftState.WARNING and not known:
         alerts.send(settings, f"{project}: its inputs have drifted", _for_a_human(own))
@@ -76,7 +76,7 @@ def asked_by(project: str, run_id: str) -> Asked:
     """What the watch *run_id* of *project* asked for, as the ledger tells."""
     from include.ledger import Ledger
     from include.settings import Settings
-    from include.steps import retraining, watch
+    from include.steps import retraining, verdicts
 
     ledger = Ledger.open(Settings.from_environment().ledger)
     known = retraining.known(ledger, project)
@@ -88,5 +88,5 @@ def asked_by(project: str, run_id: str) -> Asked:
     for declined in known.declined:
         if declined.run_id == run_id:
             return Asked(nothing=f"The verdict asked for a retraining and gets none: {declined.reason}")
-    reasons = [each.verdict.reasons for each in watch.judged(ledger, project) if each.run_id == run_id]
+    reasons = [each.verdict.reasons for each in verdicts.judged(ledger, project) if each.run_id == run_id]
     return Asked(nothing="No retraining is asked for: " + "; ".join(reasons[-1] if reasons else ("no verdict",)))

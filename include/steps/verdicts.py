@@ -1,0 +1,139 @@
+"""What is due to be judged of a champion, what was judged, and the retrainings that verdicts ask for.
+
+All of it is read from the ledger: no data is opened here.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from include.core.canonical import decode, encode, record_digest
+from include.core.errors import DeclarationError
+from include.core.events import DriftJudged, ModelRegistered, PolicyDeclared, RetrainingAsked, RetrainingDeclined
+from include.core.project import DriftPolicy, Project
+from include.core.records import DAY, Days, DriftState, Evaluation, Run, last_day
+from include.ledger import Ledger
+from include.ledger.journal import Journal
+from include.registry import history as versions
+from include.steps import retraining
+from include.steps.platform import Platform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """What a watch has to judge: a champion, and the matured days that no verdict on it covers yet."""
+
+    champion: ModelRegistered
+    since: Days
+
+
+def due(platform: Platform, project: Project, *, run_id: str, instant: datetime) -> Due | str:
+    """What the watch *run_id* at *instant* has to judge, or in a sentence why there is nothing. Reads no data."""
+    champion = versions.champion(platform.ledger, project.name)
+    if project.drift is None:
+        return f"Nothing to watch: {project.name} declares no drift policy"
+    if champion is None:
+        return f"Nothing to watch: {project.name} has no champion yet"
+    contract = platform.contracts[project.target.dataset]
+    last = last_day(instant) - contract.matures_after_days * DAY
+    covered = [
+        each.days.last
+        for each in judged(platform.ledger, project.name)
+        if each.model_version == champion.model_version and each.run_id != run_id
+    ]
+    seen = max([platform.load(Evaluation, champion.evaluation).holdout.last, *covered])
+    if last <= seen:
+        return (
+            f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and version "
+            f"{champion.model_version} was evaluated or judged on all days up to {seen}"
+        )
+    return Due(champion=champion, since=Days(first=seen + DAY, last=last))
+
+
+def stream_of(project: str) -> str:
+    """The stream of all that is judged about *project*'s champions, and of what they are judged by."""
+    return f"drift/{project}"
+
+
+def judged(ledger: Ledger, project: str) -> list[DriftJudged]:
+    """All verdicts on *project*'s champions, in the order of their recording."""
+    events = (entry.event for entry in ledger.read(stream_of(project)))
+    return [event for event in events if isinstance(event, DriftJudged)]
+
+
+def policy_of(project: Project) -> DriftPolicy:
+    """The declared policy.
+
+    Raises:
+        DeclarationError: there is none.
+    """
+    if project.drift is None:
+        raise DeclarationError(
+            "a watched project declares a drift policy", value=project.name, remedy="Add `drift=DriftPolicy(…)`."
+        )
+    return project.drift
+
+
+def declare_policy(platform: Platform, project: Project, run: Run) -> str | None:
+    """Record the declared policy, once; its digest. ``None``: the project declares none."""
+    if project.drift is None:
+        return None
+    digest = record_digest(project.drift)
+    event = PolicyDeclared(project=project.name, digest=digest, policy=encode(project.drift).decode())
+    Journal(platform.ledger, run).fact(stream_of(project.name), event, key=f"policy/{project.name}/{digest}")
+    return digest
+
+
+def record(ledger: Ledger, policy: DriftPolicy, run: Run, verdict: DriftJudged) -> None:
+    """Record the *verdict* of the watch *run*, and ask for the retraining that it asks for."""
+    key = f"judged/{verdict.project}/{verdict.run_id}"
+    Journal(ledger, run).fact(stream_of(verdict.project), verdict, key=key)
+    if verdict.verdict.state is DriftState.RETRAIN:
+        ask(ledger, policy, verdict)
+
+
+def ask(ledger: Ledger, policy: DriftPolicy, verdict: DriftJudged) -> RetrainingAsked | RetrainingDeclined:
+    """Ask for the training night that *verdict* asks for, at its instant; the same verdict gets the same answer."""
+    wanted = RetrainingAsked(
+        project=verdict.project,
+        ask_id=_ask_id(verdict),
+        run_id=verdict.run_id,
+        model_version=verdict.model_version,
+        instant=verdict.instant,
+    )
+    champion = versions.champion(ledger, verdict.project)
+    later = None
+    if champion is not None and champion.model_version != verdict.model_version:
+        later = f"version {champion.model_version} is champion by now"
+    return retraining.ask(ledger, policy, wanted, needless=later)
+
+
+def ask_late(ledger: Ledger, project: str) -> RetrainingAsked | RetrainingDeclined | None:
+    """Ask in place of a watch that was killed between its verdict and the ask, under the policy that it judged by.
+
+    Only for the newest verdict on the champion in force that came to RETRAIN. ``None``: it is answered, or none did.
+    """
+    champion = versions.champion(ledger, project)
+    wanting = [
+        each
+        for each in judged(ledger, project)
+        if each.verdict.state is DriftState.RETRAIN
+        and champion is not None
+        and each.model_version == champion.model_version
+    ]
+    if not wanting or retraining.known(ledger, project).of(_ask_id(wanting[-1])) is not None:
+        return None
+    return ask(ledger, _declared(ledger, project, wanting[-1].policy), wanting[-1])
+
+
+def _ask_id(verdict: DriftJudged) -> str:
+    return record_digest((verdict.project, verdict.run_id)).removeprefix("sha256:")[:12]
+
+
+def _declared(ledger: Ledger, project: str, digest: str) -> DriftPolicy:
+    """The policy *digest*, as it was recorded before the first verdict under it."""
+    entry = ledger.find(f"policy/{project}/{digest}")
+    if entry is None or not isinstance(entry.event, PolicyDeclared):
+        raise DeclarationError(
+            "a verdict is judged under a recorded policy", value=digest, remedy="Run the watch of the project again."
+        )
+    return decode(DriftPolicy, entry.event.policy.encode())
