@@ -1,25 +1,26 @@
-"""Rows that came after a model, as one table: all of them, those without a label too."""
+"""Rows that came after a model: their features and labels by day, and all of them as one table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
-from include.core.records import Partition
-from include.lineage.compiled import LABEL
+from include.core.project import Project
+from include.core.records import Contract, Days, Partition, Run, Snapshot
+from include.data.point_in_time import PointInTime
+from include.data.relations import Artifacts, relations
+from include.data.reuse import made, needed, plan, record, stretches
+from include.data.tables import Tables, write
+from include.ledger import Ledger
+from include.lineage.compiled import LABEL, Declared
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-
-class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
-
-    def path(self, digest: str) -> "Path": ...
+    from include.governance.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,49 @@ class LiveRows:
     day: "NDArray[np.int32]"
 
 
+def live(
+    *,
+    run: Run,
+    snapshot: Snapshot,
+    project: Project,
+    compiled: Declared,
+    contracts: Mapping[str, Contract],
+    vault: "Vault",
+    open: Callable[[Iterable[str]], Artifacts],
+    ledger: Ledger,
+    days: Days,
+    features: Collection[str],
+) -> tuple[Partition, ...]:
+    """The groups that hold the model's *features*, and the labels, of *days*, which came after the model.
+
+    The partitions are those that :func:`include.data.features.build` makes. No other group is built: nothing probes
+    here whether it knows the future, and a later night would reuse it.
+
+    What a night or a watch computed from the same inputs before is reused. Nothing is learnt from these rows: no
+    category, and no split. Sorted by table and day.
+
+    Raises:
+        DataError: two of the rows that are read have one key, or a row has none.
+    """
+    compiled = replace(
+        compiled, groups=tuple(each for each in compiled.groups if not {*features}.isdisjoint(each.names))
+    )
+    work = plan(compiled, project, snapshot, days, made(ledger, run.project), vault.has)
+    tasks = {task.derived: task for task in work}
+    fresh: list[Partition] = []
+    read = needed(snapshot, compiled, work, ())
+    if any(task.new for task in work):
+        opened = open([part.content for part in read])
+        with relations(snapshot, contracts, opened, partitions=read) as held:
+            tables = Tables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
+        fresh = write(work, tables, project.target.key, vault)
+        record(ledger, run, fresh)
+    partitions = [partition for task in work for partition in task.reused.values()] + fresh
+    return tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min)))
+
+
 def live_rows(partitions: Sequence[Partition], features: Sequence[str], opened: Artifacts) -> LiveRows:
-    """The rows of *partitions* (:func:`include.data.features.live`), with the columns *features*.
+    """The rows of *partitions* (:func:`live`), with the columns *features*.
 
     Raises:
         DataError: there are no rows, a feature is in no partition, or partitions do not hold the same rows.

@@ -49,7 +49,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         NothingToWatch: there is nothing any more, since a night or another watch was quicker.
         RegistryError: the champion learnt what is defined otherwise now.
     """
-    from include.data import features as tables
+    from include.data.live import live
     from include.lineage import walk
 
     found = verdicts.due(platform, project, run_id=run.run_id, instant=run.instant)
@@ -63,7 +63,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     def compute() -> str:
         model = load(platform, project, run, champion, step="score", now=now)
         features = [each.name for each in model.features]
-        partitions = tables.live(
+        partitions = live(
             run=run,
             snapshot=taken,
             project=project,

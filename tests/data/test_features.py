@@ -14,9 +14,9 @@ from include.core.errors import DataError, DeclarationError
 from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
 from include.core.records import DAY, Contract, Days, Snapshot
-from include.data.features import CATEGORY_ROWS, _parquet
 from include.data.point_in_time import PointInTime
 from include.data.relations import relations
+from include.data.tables import CATEGORY_ROWS, parquet
 from include.lineage.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
@@ -66,7 +66,7 @@ def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_by
             alone = [rows.rows(derived, Days(first=day, last=day)) for day in stretch]
             offset = 0
             for part in alone:
-                assert _parquet(whole.slice(offset, part.num_rows)) == _parquet(part)
+                assert parquet(whole.slice(offset, part.num_rows)) == parquet(part)
                 offset += part.num_rows
             assert offset == whole.num_rows
 
@@ -186,7 +186,7 @@ def test_a_repaired_day_changes_the_partitions_that_may_use_it_and_no_others(
     for partition in delay_snapshot.partitions:
         if (partition.table, partition.day) == ("weather", day):
             table = night.table(partition).slice(1)
-            partition = replace(partition, content=night.store.put(_parquet(table)), rows=table.num_rows)
+            partition = replace(partition, content=night.store.put(parquet(table)), rows=table.num_rows)
         partitions.append(partition)
     second = night.build(DELAY, replace(delay_snapshot, partitions=tuple(partitions)), ledger=ledger)
     before = {(part.table, part.day): part.content for part in first.partitions}

@@ -1,0 +1,154 @@
+"""What of the tables of features is new, and what earlier nights and watches computed from the same inputs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+
+from include.core.canonical import record_digest
+from include.core.events import PartitionsMade
+from include.core.project import Project
+from include.core.records import DAY, Days, Partition, Run, Snapshot
+from include.data.point_in_time import reach
+from include.data.probe import EXTRA_DAYS, Sample
+from include.ledger import Fence, Ledger
+from include.lineage.compiled import Declared, Derived
+
+#: Part of every partition's inputs. Raise it when the same inputs give other bytes.
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A derived table's days: ``new`` maps each that must be computed to its inputs and whether they are complete."""
+
+    derived: Derived
+    definition: str
+    reused: Mapping[date, Partition]
+    new: Mapping[date, tuple[str, bool]]
+
+    @cached_property
+    def span(self) -> Days | None:
+        """What its query must span: from the first new day to the last; ``None``: no day is new."""
+        return Days(first=min(self.new), last=max(self.new)) if self.new else None
+
+    def spans(self, day: date) -> bool:
+        return self.span is not None and day in self.span
+
+    def read_again(self, train: Days, samples: Sequence[Sample]) -> list[Partition]:
+        """The reused partitions that must be read: those that hold categories to learn, and those that are probed."""
+        learnt = train if self.derived.categories else ()
+        again = {*learnt, *(sample.day for sample in samples if self.derived in sample.groups)}
+        return [part for day, part in self.reused.items() if day in again and not self.spans(day)]
+
+
+def plan(
+    compiled: Declared,
+    project: Project,
+    snapshot: Snapshot,
+    window: Days,
+    made: Mapping[str, Partition],
+    kept: Callable[[str], bool],
+) -> list[Task]:
+    """The label's task and one a group, in the project's order. What was *made* is reused unless it was lost."""
+    sources = _Sources(snapshot)
+    work = []
+    for derived in (compiled.label, *compiled.groups):
+        # The tables' order and names do not matter, their content does: the same rows by another road are reused.
+        definition = compiled.definition(derived, project.target.key)
+        rules = (FORMAT, _engine(), derived.name, definition)
+        asked = replace(derived, datasets=compiled.population_datasets, lookback_days=0)
+        inputs = {
+            day: (record_digest((*rules, day, sources.behind(derived, day), sources.behind(asked, day))))
+            for day in window
+        }
+        known = {day: made[digest] for day, digest in inputs.items() if digest in made}
+        reused = {day: part for day, part in known.items() if kept(part.content)}
+        work.append(
+            Task(
+                derived=derived,
+                definition=definition,
+                reused=reused,
+                new={
+                    day: (digest, sources.complete(derived, day)) for day, digest in inputs.items() if day not in reused
+                },
+            )
+        )
+    return work
+
+
+def needed(snapshot: Snapshot, compiled: Declared, work: Sequence[Task], samples: Sequence[Sample]) -> list[Partition]:
+    """The snapshot's partitions that the new days and the probes may use."""
+    places: set[tuple[str, date | None]] = set()
+
+    def use(datasets: Iterable[str], days: Days) -> None:
+        places.update((dataset, day) for dataset in datasets for day in (None, *days))
+
+    for span in (
+        *(task.span for task in work if task.span),
+        *(Days(first=each.day, last=each.day) for each in samples),
+    ):
+        use((*compiled.population_datasets, *compiled.label.datasets), span)
+    for task in work:
+        if task.span:
+            use(task.derived.datasets, reach(task.derived, task.span))
+        for sample in samples:
+            if task.derived in sample.groups:
+                extra_days = EXTRA_DAYS if task.spans(sample.day) else 0
+                shown = Days(first=sample.day, last=sample.day)
+                use(task.derived.datasets, reach(task.derived, shown, extra_days))
+    return [part for part in snapshot.partitions if (part.table, part.day) in places]
+
+
+def stretches(work: Sequence[Task], samples: Sequence[Sample]) -> list[Days]:
+    """The days for which rows are asked, as stretches without gaps."""
+    stretches: list[Days] = []
+    for day in sorted({*(sample.day for sample in samples), *(day for task in work if task.span for day in task.span)}):
+        if stretches and stretches[-1].last + DAY == day:
+            stretches[-1] = replace(stretches[-1], last=day)
+        else:
+            stretches.append(Days(first=day, last=day))
+    return stretches
+
+
+def _engine() -> str:
+    import duckdb
+
+    return f"duckdb {duckdb.__version__}"
+
+
+def made(ledger: Ledger, project: str) -> dict[str, Partition]:
+    """What was ever made, by its inputs: contents, so that the instant of the run that made it does not matter."""
+    events = (entry.event for entry in ledger.read(f"partitions/{project}"))
+    return {
+        partition.inputs: partition
+        for event in events
+        if isinstance(event, PartitionsMade)
+        for partition in event.partitions
+    }
+
+
+def record(ledger: Ledger, run: Run, fresh: Sequence[Partition]) -> None:
+    if fresh:
+        event = PartitionsMade(project=run.project, run_id=run.run_id, partitions=tuple(fresh))
+        key = f"partitions/{run.project}/{run.run_id}/{record_digest(event.partitions)}"
+        ledger.record(f"partitions/{run.project}", event, key=key, fence=Fence.of(run))
+
+
+class _Sources:
+    """The snapshot's partitions by dataset and day."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._by_place = {(partition.table, partition.day): partition for partition in snapshot.partitions}
+
+    def _behind(self, derived: Derived, day: date) -> list[Partition]:
+        days = [None, *Days(first=day - derived.lookback_days * DAY, last=day)]
+        places = [(dataset, each) for dataset in derived.datasets for each in days]
+        return [self._by_place[place] for place in places if place in self._by_place]
+
+    def behind(self, derived: Derived, day: date) -> list[str]:
+        """The contents that *derived* may use for *day*, in a fixed order."""
+        return [partition.content for partition in self._behind(derived, day)]
+
+    def complete(self, derived: Derived, day: date) -> bool:
+        return all(partition.complete for partition in self._behind(derived, day))
