@@ -10,6 +10,7 @@ from include.cli.night import Instant, ProjectName, parse_instant, show
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
 from include.runtime.code import code_digest
+from include.runtime.local import open_platform
 from include.runtime.projects import load_project
 from include.settings import ROOT, Settings
 
@@ -30,13 +31,17 @@ def watch(
         bool, typer.Option("--retrain", help="Run the training night that is asked for, here and now.")
     ] = False,
 ) -> None:
-    """Judge the champion of PROJECT on the days that matured since the last verdict, in this process."""
+    """Judge the champion of PROJECT on the days that matured since the last verdict, in this process.
+
+    With --retrain and without an instant, a retraining that was asked for and is not done goes on instead.
+    """
     from include.runtime import watch as runtime
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    code = code_digest(ROOT / "include", settings.projects, project)
+    name = watch_by_hand(at, code_digest(ROOT / "include", settings.projects, project))
+    ask = runtime.unfinished(open_platform(settings).ledger, project) if retrain and instant is None else None
     with console.status("") as status:
 
         def on_step(step: str, digest: str | None) -> None:
@@ -45,13 +50,21 @@ def watch(
             else:
                 console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
 
-        name = watch_by_hand(at, code)
-        console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
-        watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
-        _show(watched)
-        if retrain and isinstance(watched.answer, RetrainingAsked):
-            ask, night = runtime.retrain(settings, declared, watched.answer.ask_id, on_step=on_step)
-            console.print(f"\nretraining [bold]{ask.ask_id}[/bold] at {ask.instant:%Y-%m-%d %H:%M} UTC")
+        if ask is None:
+            console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
+            watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
+            _show(watched)
+            ask = watched.answer if isinstance(watched.answer, RetrainingAsked) else None
+        else:
+            console.print(
+                f"Retraining {ask.ask_id}, which {ask.run_id} asked for, is not done: it goes on. "
+                "Name an --instant to watch instead.",
+                soft_wrap=True,
+                markup=False,
+            )
+        if retrain and ask is not None:
+            console.print(f"retraining [bold]{ask.ask_id}[/bold] at {ask.instant:%Y-%m-%d %H:%M} UTC")
+            _, night = runtime.retrain(settings, declared, ask.ask_id, on_step=on_step)
             show(night)
 
 

@@ -10,6 +10,7 @@ from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger
+from include.registry import history as versions
 from include.runtime.local import Night, Progress, open_platform, run_night, utc_now
 from include.settings import Settings
 from include.steps import retraining, verdicts, watch
@@ -77,6 +78,17 @@ def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
     answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)
     nothing = "Nothing was judged" if judged is None else None
     return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing)
+
+
+def unfinished(ledger: Ledger, project: str) -> RetrainingAsked | None:
+    """The last ask, of the champion in force, that :func:`retrain` may answer; ``None``: another night does, or did."""
+    asks, champion = retraining.known(ledger, project).retrainings, versions.champion(ledger, project)
+    if not asks or champion is None or asks[-1].ask.model_version != champion.model_version:
+        return None
+    last = asks[-1]
+    waits = last.started is None and last.in_flight
+    ours = last.started == f"{HERE}{last.ask.ask_id}" and last.outcome in (None, RetrainingOutcome.FAILED)
+    return last.ask if waits or ours else None
 
 
 def retrain(

@@ -20,6 +20,7 @@ from include.core.events import (
     DriftJudged,
     LeaseTaken,
     LineageEmitted,
+    ModelRegistered,
     PartitionsMade,
     PolicyDeclared,
     ReferenceMade,
@@ -31,7 +32,7 @@ from include.core.project import DriftPolicy, FeatureGroup, Project, Window
 from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores, RetrainingOutcome, Run
 from include.ledger import lease
 from include.runtime.local import Night, Progress
-from include.runtime.watch import retrain, run_watch
+from include.runtime.watch import retrain, run_watch, unfinished
 from include.steps import retraining, verdicts, watch
 from include.store import Store
 from tests.night import killed
@@ -318,6 +319,7 @@ def test_a_retraining_here_takes_over_no_night_of_another(asking: tuple[Yard, st
     with pytest.raises(DeclarationError, match="no ask unknown"):
         here(yard, "unknown")
     assert outcomes(yard) == []
+    assert unfinished(yard.platform.ledger, "flight_delay") is None
 
 
 def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str]) -> None:
@@ -340,6 +342,7 @@ def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str
     assert outcomes(yard) == []
     (each,) = retraining.known(ledger, "flight_delay").retrainings
     assert (each.started, each.in_flight) == (f"here__{ask_id}", True)
+    assert unfinished(ledger, "flight_delay") == each.ask
 
 
 def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard, str]) -> None:
@@ -352,12 +355,24 @@ def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard,
     with pytest.raises(DataError):
         here(yard, ask_id, on_step=broken)
     assert outcomes(yard) == [RetrainingOutcome.FAILED]
+    failed = unfinished(yard.platform.ledger, "flight_delay")
+    assert failed is not None
+    assert failed.ask_id == ask_id
     ask, night = here(yard, ask_id)
     assert (ask.ask_id, night.run.run_id, night.run.instant) == (ask_id, f"here__{ask_id}", LATER)
     decided = RetrainingOutcome.PROMOTED if night.promotion.verdict.promote else RetrainingOutcome.KEPT
     assert outcomes(yard) == [RetrainingOutcome.FAILED, decided]
     with pytest.raises(DeclarationError, match="an ask is answered once"):
         here(yard, ask_id)
+    assert unfinished(yard.platform.ledger, "flight_delay") is None
+
+
+def test_what_another_champion_than_the_judged_one_asked_for_is_not_gone_on_with(asking: tuple[Yard, str]) -> None:
+    yard, _ = asking
+    assert unfinished(yard.platform.ledger, "flight_delay") is not None
+    yard.night(replace(STRICTLY_WATCHED, gates=replace(FLIGHTS.gates, margin=100.0)), run_id="later", instant=LATER)
+    assert len(yard.events(ModelRegistered)) == 2
+    assert unfinished(yard.platform.ledger, "flight_delay") is None
 
 
 def test_a_lost_reference_is_made_again_the_same(trained: Yard) -> None:
