@@ -198,20 +198,23 @@ def record_failure(
 ) -> None:
     """Record that *attempt* of *step* (one of its own, if none began) failed, if the ledger can be reached.
 
-    An error of ours is recorded with its sentence, a foreign one by its type alone: its text may quote a value. Needs
-    no lease: it is an observation about who may have none.
+    Of the error :func:`told_of` is recorded. Needs no lease: it is an observation about who may have none.
     """
-    name = type(error).__name__
     failed = StepFailed(
         project=project,
         run_id=run_id,
         step=step,
         attempt=attempt or uuid.uuid4().hex,
-        error=name,
-        message=str(error) if isinstance(error, TrainyardError) else name,
+        error=type(error).__name__,
+        message=told_of(error),
     )
     with suppress(LedgerError):
         ledger.record(run_stream(project, run_id), failed)
+
+
+def told_of(error: Exception) -> str:
+    """What is recorded of *error*: our own error's sentence, a foreign one's type: its text may quote a value."""
+    return str(error) if isinstance(error, TrainyardError) else type(error).__name__
 
 
 def _lost(started: StepStarted) -> StepFailed:

@@ -1,4 +1,4 @@
-"""What a step took and made, as one OpenLineage event each: the walk from a model back to source columns.
+"""What a step took and made, or that it failed, as an OpenLineage event: the walk from a model to source columns.
 
 Data sets live in the namespace ``trainyard``, as :mod:`include.lineage.walk` names them. Each carries its version (a
 digest), so that one night's walk never strays into another's. Every event names the run that called its step and the
@@ -104,17 +104,53 @@ def event(
     *parameters* are recorded as execution parameters (hyper-parameters of a trial, say), *tags* as tags of the run
     (where it ran, say), beside the run's own id and the digest of its code. Without *parents*, the night is both.
     """
+    return _event(
+        "COMPLETE",
+        run,
+        project,
+        step,
+        at,
+        _run_facets(run, parameters or {}, tags or {}, parents),
+        [_input(dataset) for dataset in inputs],
+        [_output(dataset) for dataset in outputs],
+    )
+
+
+def failure(
+    *, run: Run, project: Project, step: str, at: datetime, message: str, parents: Parents | None = None
+) -> str:
+    """The OpenLineage ``FAIL`` event (JSON) of *step*, which failed at *at* (UTC) with *message*, and made nothing.
+
+    A ``COMPLETE`` event of the same OpenLineage run follows where an attempt after it ends well.
+    """
+    from openlineage.client.facet_v2 import error_message_run
+
+    told = error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="PYTHON", producer=PRODUCER)
+    facets = {**_run_facets(run, {}, {}, parents), "errorMessage": told}
+    return _event("FAIL", run, project, step, at, facets, [], [])
+
+
+def _event(
+    state: str,
+    run: Run,
+    project: Project,
+    step: str,
+    at: datetime,
+    facets: dict[str, Any],
+    inputs: "list[InputDataset]",
+    outputs: "list[OutputDataset]",
+) -> str:
     from openlineage.client.event_v2 import Job, RunEvent, RunState
     from openlineage.client.event_v2 import Run as LineageRun
     from openlineage.client.serde import Serde
 
     made = RunEvent(
-        eventType=RunState.COMPLETE,
+        eventType=RunState[state],
         eventTime=at.isoformat(),
-        run=LineageRun(runId=run_uuid(run, step), facets=_run_facets(run, parameters or {}, tags or {}, parents)),
+        run=LineageRun(runId=run_uuid(run, step), facets=facets),
         job=Job(namespace=NAMESPACE, name=f"{run.project}.{step}", facets=_job_facets(project)),
-        inputs=[_input(dataset) for dataset in inputs],
-        outputs=[_output(dataset) for dataset in outputs],
+        inputs=inputs,
+        outputs=outputs,
         producer=PRODUCER,
     )
     return Serde.to_json(made)

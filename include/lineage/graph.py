@@ -72,7 +72,7 @@ def graph_of(events: Iterable[str], *, project: str, run: str | None = None) -> 
     """The lineage of a run of *project* (none: of the last one) and of the runs whose data sets it took.
 
     *events* are OpenLineage events (JSON) in the order in which they were recorded, those of others among them. Of a
-    step that ran twice the last event counts.
+    step that ran twice the last event counts; one that failed took and made nothing.
 
     Raises:
         DeclarationError: there is no event of that run.
@@ -123,7 +123,8 @@ def _joined(graph: Graph, shards: list[StepNode]) -> Graph:
 
 
 def _is_ours(event: Mapping[str, Any], project: str) -> bool:
-    return event.get("producer") == PRODUCER and str(event["job"]["name"]).startswith(f"{project}.")
+    made = event.get("producer") == PRODUCER and event["eventType"] == "COMPLETE"
+    return made and str(event["job"]["name"]).startswith(f"{project}.")
 
 
 def _is_of(event: Mapping[str, Any], project: str, run: str) -> bool:

@@ -8,7 +8,16 @@ from include.core.project import Project, Severity
 from include.core.records import FeatureSet, Run, Snapshot, Validation
 from include.ledger.journal import Journal
 from include.steps import retraining
-from include.steps.platform import Platform, contents, declaration_of, emit, once, open_artifacts, scope_of
+from include.steps.platform import (
+    Platform,
+    contents,
+    declaration_of,
+    emit,
+    failure_told,
+    once,
+    open_artifacts,
+    scope_of,
+)
 
 
 def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -> str:
@@ -20,7 +29,7 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
     from include.lineage import walk
 
     journal = Journal(platform.ledger, run)
-    with journal.attempt("snapshot") as attempt:
+    with failure_told(platform, project, run, "snapshot", now=now), journal.attempt("snapshot") as attempt:
         taken = reader.take(
             run=run,
             project=project,
@@ -80,7 +89,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
         return digest
 
     journal = Journal(platform.ledger, run)
-    digest = once(platform, run, "validate", (snapshot, expectations), compute, now=now)
+    digest = once(platform, project, run, "validate", (snapshot, expectations), compute, now=now)
     outcome = platform.load(Validation, digest)
     took = walk.validation(platform.load(Snapshot, snapshot), outcome)
     emit(platform, project, run, "validate", took, walk.validated(project.name, digest), now=now)
@@ -125,7 +134,7 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             platform.vault.has(content) for content in contents(platform.load(FeatureSet, built).partitions)
         )
 
-    digest = once(platform, run, "features", (snapshot, run.declaration_digest), compute, now=now, kept=kept)
+    digest = once(platform, project, run, "features", (snapshot, run.declaration_digest), compute, now=now, kept=kept)
     made = walk.features(project.name, platform.load(FeatureSet, digest), declaration_of(platform, run))
     emit(platform, project, run, "features", walk.snapshots(platform.load(Snapshot, snapshot)), made, now=now)
     return digest

@@ -64,7 +64,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
     def kept(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.vault.has(platform.load(Evaluation, earlier).model)
 
-    digest = once(platform, run, "evaluate", (plan, against), compute, now=now, kept=kept)
+    digest = once(platform, project, run, "evaluate", (plan, against), compute, now=now, kept=kept)
     evaluated = platform.load(Evaluation, digest)
     took = walk.training(project.name, built, drawn)
     for shard, indices in enumerate(drawn.shards):
@@ -106,7 +106,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     def kept(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.vault.has(platform.load(Promotion, earlier).bundle)
 
-    digest = once(platform, run, "promote", (evaluation,), compute, now=now, kept=kept)
+    digest = once(platform, project, run, "promote", (evaluation,), compute, now=now, kept=kept)
     promoted = platform.load(Promotion, digest)
     opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
     platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)

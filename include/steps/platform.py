@@ -1,18 +1,20 @@
 """What the steps work on, and what all of them do: compute once, open under grants, report to OpenLineage."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError
+from include.core.errors import DeclarationError, LedgerError, NothingToWatch
 from include.core.events import LineageEmitted
 from include.core.project import Project
 from include.core.records import Contract, DatasetScope, Partition, Run, Scope
 from include.ledger import Ledger
-from include.ledger.journal import Journal
+from include.ledger.journal import Journal, told_of
 
 if TYPE_CHECKING:
     from include.governance.access import Access
@@ -86,6 +88,7 @@ def declaration_of(platform: Platform, run: Run) -> "Declaration":
 
 def once(
     platform: Platform,
+    project: Project,
     run: Run,
     step: str,
     inputs: tuple[object, ...],
@@ -97,13 +100,14 @@ def once(
     """What *step* made of *inputs*, computed if it never was or is not *kept*; the grants are verified either way."""
     scope = scope_of(platform, run)
     journal = Journal(platform.ledger, run)
-    return journal.once(
-        step,
-        inputs,
-        compute,
-        allowed=lambda: platform.access.require(scope, now=now),
-        kept=kept or platform.store.has,
-    )
+    with failure_told(platform, project, run, step, now=now):
+        return journal.once(
+            step,
+            inputs,
+            compute,
+            allowed=lambda: platform.access.require(scope, now=now),
+            kept=kept or platform.store.has,
+        )
 
 
 def known(platform: Platform, run: Run, step: str, inputs: tuple[object, ...]) -> str | None:
@@ -146,3 +150,31 @@ def emit(
         parents=platform.parents,
     )
     platform.ledger.receive("lineage", LineageEmitted(event=event))
+
+
+@contextmanager
+def failure_told(platform: Platform, project: Project, run: Run, step: str, *, now: datetime) -> Iterator[None]:
+    """Report to OpenLineage, through the ledger, that the step failed, by whatever the block raises.
+
+    What the ledger takes of the error's text is told, and no more. That there is nothing to watch is no failure.
+    """
+    began = time.monotonic()
+    try:
+        yield
+    except NothingToWatch:
+        raise
+    except Exception as error:  # whatever ended the step is told, then raised
+        at = now + timedelta(seconds=time.monotonic() - began)
+        tell_failure(platform, project, run, step, error, at=at)
+        raise
+
+
+def tell_failure(platform: Platform, project: Project, run: Run, step: str, error: Exception, *, at: datetime) -> None:
+    """Report to OpenLineage that *step* failed with *error* at *at* (UTC), if the ledger can be reached."""
+    from include.lineage import emission
+
+    event = emission.failure(
+        run=run, project=project, step=step, at=at, message=told_of(error), parents=platform.parents
+    )
+    with suppress(LedgerError):
+        platform.ledger.receive("lineage", LineageEmitted(event=event))

@@ -12,7 +12,16 @@ from include.core.records import FeatureSet, Order, Plan, Run, Shard, Trial
 from include.governance.access import identifier
 from include.ledger import Fence
 from include.ledger.journal import Journal, record_failure, run_stream
-from include.steps.platform import Platform, declaration_of, emit, known, once, open_artifacts, scope_of
+from include.steps.platform import (
+    Platform,
+    declaration_of,
+    emit,
+    known,
+    once,
+    open_artifacts,
+    scope_of,
+    tell_failure,
+)
 from include.training import history as trials
 
 #: How long the store may be out of reach of a shard that is trained elsewhere.
@@ -57,7 +66,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
         drawn = platform.load(Plan, earlier)
         return platform.vault.has(drawn.binned) and platform.vault.has(drawn.binned_validation)
 
-    digest = once(platform, run, "plan", inputs, compute, now=now, kept=kept)
+    digest = once(platform, project, run, "plan", inputs, compute, now=now, kept=kept)
     took = walk.features(project.name, built, declaration_of(platform, run))
     made = walk.training(project.name, built, platform.load(Plan, digest))
     emit(platform, project, run, "plan", took, made, now=now)
@@ -151,6 +160,7 @@ def order(
         platform.ledger.record(run_stream(project.name, run.run_id), event, fence=Fence.of(run))
     except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
         record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=_step(shard))
+        tell_failure(platform, project, run, _step(shard), error, at=now)
         raise
     return Order(order_id=document.order_id, digest=digest, document=data, expires_at=issued.expires_at)
 
@@ -246,7 +256,7 @@ def _finish(
 ) -> str:
     from include.lineage import walk
 
-    digest = once(platform, run, _step(shard), (plan, shard), compute, now=now)
+    digest = once(platform, project, run, _step(shard), (plan, shard), compute, now=now)
     drawn = platform.load(Plan, plan)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)

@@ -90,7 +90,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         )
 
     inputs = (snapshot, run.declaration_digest, champion.bundle, since.first, days.first, days.last)
-    digest = once(platform, run, "score", inputs, compute, now=now)
+    digest = once(platform, project, run, "score", inputs, compute, now=now)
     scored = platform.load(LiveScores, digest)
     took = [
         *walk.snapshots(taken),
@@ -136,7 +136,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
             )
         )
 
-    digest = once(platform, run, "drift", (scored, reference), compute, now=now)
+    digest = once(platform, project, run, "drift", (scored, reference), compute, now=now)
     took = [
         *walk.scores(project.name, live.model_version, live.scores),
         *walk.reference(project.name, live.model_version, reference),
@@ -163,7 +163,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         profiles = decode(LiveProfiles, opened.bytes(found.profiles))
         return platform.keep(judge(policy, reference, found.figures, profiles.weeks, last=scored.days.last))
 
-    digest = once(platform, run, "verdict", (live, record_digest(policy)), compute, now=now)
+    digest = once(platform, project, run, "verdict", (live, record_digest(policy)), compute, now=now)
     decided = platform.load(DriftVerdict, digest)
     event = DriftJudged(
         project=project.name,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from include import steps
+from include.core.errors import AccessDenied, NothingToWatch
 from include.core.events import PodEnded
 from include.core.records import Plan, Snapshot
 from include.ledger.delivery import deliver_to_file
@@ -19,6 +20,8 @@ from include.ledger.journal import run_stream
 from include.lineage import emission
 from include.lineage import walk as walk_of
 from include.lineage.declaration import declare
+from include.runtime.lineage import graph
+from include.steps.platform import failure_told
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, Night, Yard
 
 Column = tuple[str, str]  # (data set, column)
@@ -242,6 +245,39 @@ def test_every_event_is_valid_by_the_specification(
 ) -> None:
     assert len(delivered) >= 7
     assert [sentence for event in delivered for sentence in violations(event)] == []
+
+
+def test_a_step_that_fails_is_told_to_have_failed_and_completes_as_the_same_run(
+    yard: Yard, tmp_path: Path, violations: Callable[[dict[str, Any]], list[str]]
+) -> None:
+    run = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    with pytest.raises(AccessDenied) as denied:
+        steps.snapshot(yard.platform, FLIGHTS, run, now=NOW + 3650 * LATER)
+    steps.snapshot(yard.platform, FLIGHTS, run, now=NOW)
+    deliver_to_file(yard.platform.ledger, tmp_path / "events.jsonl")
+    failed, completed = (json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines())
+    assert (failed["eventType"], completed["eventType"]) == ("FAIL", "COMPLETE")
+    assert failed["run"]["runId"] == completed["run"]["runId"]
+    assert failed["run"]["facets"]["parent"] == completed["run"]["facets"]["parent"]
+    assert failed["run"]["facets"]["errorMessage"]["message"] == str(denied.value)
+    assert (failed["inputs"], failed["outputs"]) == ([], [])
+    assert violations(failed) == []
+    assert [step.outputs for step in graph(yard.settings, FLIGHTS.name).steps] != [()]
+
+
+def test_of_a_foreign_error_only_its_type_is_told_and_nothing_to_watch_is_no_failure(
+    yard: Yard, tmp_path: Path
+) -> None:
+    run = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    with pytest.raises(KeyError), failure_told(yard.platform, FLIGHTS, run, "plan", now=NOW):
+        raise KeyError("N14228")
+    with pytest.raises(NothingToWatch), failure_told(yard.platform, FLIGHTS, run, "score", now=NOW):
+        raise NothingToWatch("a watch has days to judge", value="none", remedy="Wait.")
+    deliver_to_file(yard.platform.ledger, tmp_path / "events.jsonl")
+    (failed,) = (json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines())
+    assert (failed["job"]["name"], failed["eventType"]) == (f"{FLIGHTS.name}.plan", "FAIL")
+    assert failed["run"]["facets"]["errorMessage"]["message"] == "KeyError"
+    assert "N14228" not in json.dumps(failed)
 
 
 def test_the_run_that_made_a_version_names_its_night_and_its_instant(delivered: list[dict[str, Any]]) -> None:
