@@ -31,7 +31,7 @@ from include.core.events import StepFinished, StepReused, StepStarted  # noqa: E
 from include.core.records import Evaluation, Plan  # noqa: E402
 from include.ledger.journal import run_stream  # noqa: E402
 from include.runtime import demo, deployment, local  # noqa: E402
-from include.runtime.airflow import process  # noqa: E402
+from include.runtime.airflow import process, sessions  # noqa: E402
 from include.runtime.airflow.client import TaskState  # noqa: E402
 from include.runtime.airflow.names import dag_id_of  # noqa: E402
 from include.runtime.authority_client import authority  # noqa: E402
@@ -201,7 +201,7 @@ def task_cpu_seconds(airflow: process.RunningAirflow) -> float:
     import psutil
 
     total = 0.0
-    for pid, command in process.processes(airflow.settings).items():
+    for pid, command in sessions.processes(airflow.settings).items():
         if "scheduler" in command or "worker" in command:
             times = psutil.Process(pid).cpu_times()
             total += times.children_user + times.children_system

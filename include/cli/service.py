@@ -46,17 +46,17 @@ def setup(
 
 def stop() -> None:
     """End every process that `./trainyard demo` started."""
-    from include.runtime.airflow import process
+    from include.runtime.airflow import sessions
 
     settings = Settings.from_environment()
-    running = process.attach(settings) is not None
-    process.stop(settings)
+    running = sessions.alive(settings)
+    sessions.stop(settings)
     console.print("stopped" if running else "nothing was running")
 
 
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop everything and delete this deployment's home: ledger, keys, artifacts, models, landed data."""
-    from include.runtime.airflow import process
+    from include.runtime.airflow import sessions
 
     settings = Settings.from_environment()
     home = settings.home
@@ -66,7 +66,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         )
     if not yes:
         typer.confirm(f"Delete {home}, with its ledger and all models?", abort=True)
-    process.stop(settings)
+    sessions.stop(settings)
     shutil.rmtree(home, ignore_errors=False)
     console.print(f"deleted {home}")
 

@@ -27,7 +27,7 @@ from include.core.events import (
 from include.core.project import DriftPolicy
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger
-from include.runtime.airflow import process
+from include.runtime.airflow import sessions
 from include.runtime.airflow.client import Client
 from include.runtime.airflow.process import RunningAirflow
 from include.runtime.airflow.reconciliation import PATIENCE
@@ -228,5 +228,5 @@ def _killed(house: House, run_id: str, step: str) -> bool:
 
 
 def _tasks_of(airflow: RunningAirflow) -> list[int]:
-    workers = [pid for pid, command in process.processes(airflow.settings).items() if "LocalExecutor" in command]
+    workers = [pid for pid, command in sessions.processes(airflow.settings).items() if "LocalExecutor" in command]
     return [child.pid for pid in workers for child in psutil.Process(pid).children() if pid != child.pid]

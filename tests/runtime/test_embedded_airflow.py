@@ -17,7 +17,7 @@ from include.core.events import LineageEmitted, RunStarted
 from include.ledger import Ledger
 from include.ledger.lease import holder, stream_of
 from include.lineage.emission import PRODUCER
-from include.runtime.airflow import process
+from include.runtime.airflow import process, sessions
 from include.runtime.airflow.client import AirflowRefused, Client
 from include.runtime.airflow.environment import PARALLELISM, airflow_home, passwords_file
 from include.runtime.airflow.process import RunningAirflow
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.airflow
 def test_nothing_listens_beyond_the_loopback_address(airflow: RunningAirflow) -> None:
     listening = {
         (connection.laddr.ip, connection.laddr.port)
-        for pid in process.processes(airflow.settings)
+        for pid in sessions.processes(airflow.settings)
         for connection in psutil.Process(pid).net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
     }
@@ -42,7 +42,7 @@ def test_nothing_listens_beyond_the_loopback_address(airflow: RunningAirflow) ->
 def test_only_the_api_server_is_told_where_the_authority_keeps_its_key(airflow: RunningAirflow) -> None:
     keys = str(airflow.settings.authority_keys)
     told = {}
-    for pid in process.processes(airflow.settings):
+    for pid in sessions.processes(airflow.settings):
         described = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
         told.setdefault(keys in Path(f"/proc/{pid}/environ").read_text(errors="replace"), set()).add(described)
     assert not any("scheduler" in one or "triggerer" in one or "dag-processor" in one for one in told.get(True, set()))
@@ -59,7 +59,7 @@ def test_secrets_are_for_their_owner_alone(airflow: RunningAirflow) -> None:
 def test_no_thread_runs_where_airflow_forks_its_tasks(airflow: RunningAirflow, night: tuple[str, str]) -> None:
     """A night has run: what forks the next task is still as single as on the first day."""
     found = {}
-    for pid, command in process.processes(airflow.settings).items():
+    for pid, command in sessions.processes(airflow.settings).items():
         if "LocalExecutor" in command:
             found[pid] = sorted(task.read_text().strip() for task in Path(f"/proc/{pid}/task").glob("*/comm"))
     assert len(found) == PARALLELISM
@@ -166,7 +166,7 @@ def test_a_killed_step_is_tried_again_and_the_night_goes_on(
 
 
 def _tasks_of(airflow: RunningAirflow) -> list[int]:
-    workers = [pid for pid, command in process.processes(airflow.settings).items() if "LocalExecutor" in command]
+    workers = [pid for pid, command in sessions.processes(airflow.settings).items() if "LocalExecutor" in command]
     return [child.pid for pid in workers for child in psutil.Process(pid).children() if pid != child.pid]
 
 

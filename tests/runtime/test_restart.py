@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.airflow import process
+from include.runtime.airflow import process, sessions
 from tests.runtime.conftest import free_port, settings_in
 from tests.runtime.nights import INSTANT, approve, declare, reaches, task, until
 from tests.runtime.starter import ROOT
@@ -62,7 +62,7 @@ def test_a_killed_starter_leaves_no_process_and_its_night_goes_on_after_the_next
             reaches(dana, dag_id, run_id, "gate", "deferred")
             approve(steward, "survivor")
             reaches(dana, dag_id, run_id, "features", "running")
-        living = process.processes(settings)
+        living = sessions.processes(settings)
         assert len(living) >= 8  # the four, the executor's workers, the triggerer's runner, the task
     finally:
         os.kill(starter.pid, signal.SIGKILL)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavailable, PodFailed
-from include.runtime.kubernetes import attendance
+from include.runtime.kubernetes import attendance, following
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.diagnosis import Ending, Outcome
 from tests.runtime_kubernetes.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
@@ -191,7 +191,7 @@ def test_of_a_line_without_an_end_only_the_beginning_is_held_and_handed_on(
     run(law())
     first, long, last = heard.lines
     assert (first, last) == ("first", "last")
-    assert long == "x" * attendance.LINE_BYTES + " … (the line was cut)"
+    assert long == "x" * following.LINE_BYTES + " … (the line was cut)"
 
 
 def test_a_pod_that_the_rules_refuse_leaves_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

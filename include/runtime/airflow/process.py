@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -21,8 +21,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # it publishes no types
 
 from include.core.errors import DeclarationError, TrainyardError
-from include.core.project import Compute
-from include.runtime.airflow.client import AirflowRefused, Client
+from include.runtime.airflow.client import Client
 from include.runtime.airflow.environment import (
     API_SERVER,
     PROCESSES,
@@ -32,19 +31,12 @@ from include.runtime.airflow.environment import (
     environment_of,
     secrets_of,
 )
-from include.runtime.airflow.sessions import CHILDREN, Started, alive, ended, recall, remember
-from include.runtime.airflow.sessions import processes as processes
-from include.runtime.airflow.sessions import stop as stop
-from include.runtime.projects import load_project, project_names
-from include.settings import ROOT, Placement, Settings
+from include.runtime.airflow.pools import make_pools
+from include.runtime.airflow.sessions import CHILDREN, Started, alive, ended, recall, remember, stop
+from include.settings import ROOT, Settings
 
 #: Where an embedded Airflow listens unless told otherwise.
 DEFAULT_PORT = 8080
-
-#: The slots of the pools. A training task keeps its slots while it waits deferred for its pod, which runs elsewhere; a
-#: gate has a pool of its own, so that waiting for a person never keeps a training task from starting.
-_TRAINING_SLOTS, _GATE_SLOTS = 2, 16
-_POOL_ATTEMPTS = 10
 
 Progress = Callable[[str], None]
 
@@ -126,7 +118,7 @@ def start(
         _await_health(airflow, started, since=asked_at, timeout_seconds=timeout_seconds)
         with airflow.client("ada") as client:
             client.call("GET", "/trainyard/health")  # the authority makes its key, without which no task can start
-            _make_pools(settings, client)
+            make_pools(settings, client)
     except BaseException:
         progress("Stopping Airflow")
         stop(settings)
@@ -156,41 +148,6 @@ def attach(settings: Settings) -> RunningAirflow | None:
 def running_port(settings: Settings) -> int:
     """The port that the last Airflow of this home was started on (0: none was)."""
     return recall(settings)[0]
-
-
-def _make_pools(settings: Settings, client: Client) -> None:
-    """The gates' pool, and those that training shards take slots of: accelerators, where they run in pods.
-
-    ``TRAINYARD_ACCELERATORS`` says how many a pool has; without it, one that is there keeps what ops gave it.
-    """
-    _put_pool(client, "gates", slots=_GATE_SLOTS, include_deferred=False, keep_slots=False)
-    if settings.placement is Placement.LOCAL:
-        _put_pool(client, "training", slots=_TRAINING_SLOTS, include_deferred=True, keep_slots=False)
-        return
-    slots = settings.accelerators or _TRAINING_SLOTS
-    for pool in sorted(_training_pools(settings)):
-        _put_pool(client, pool, slots=slots, include_deferred=True, keep_slots=settings.accelerators is None)
-
-
-def _put_pool(client: Client, name: str, *, slots: int, include_deferred: bool, keep_slots: bool) -> None:
-    """Airflow's other processes are starting, and keep its SQLite database busy: it refuses for a moment."""
-    for left in reversed(range(_POOL_ATTEMPTS)):
-        try:
-            client.put_pool(name, slots=slots, include_deferred=include_deferred, keep_slots=keep_slots)
-            return
-        except AirflowRefused:
-            if not left:
-                raise
-            time.sleep(1)
-
-
-def _training_pools(settings: Settings) -> set[str]:
-    """The pools that declared projects name. A project that cannot be loaded is a broken DAG, which says why."""
-    pools = {Compute().pool}
-    for name in project_names(settings.projects):
-        with suppress(TrainyardError):
-            pools.add(load_project(name, settings.projects).operations.compute.pool)
-    return pools
 
 
 # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────

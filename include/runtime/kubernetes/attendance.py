@@ -11,28 +11,25 @@ from include.core.errors import ClusterUnavailable, LedgerUnavailable, Trainyard
 from include.runtime.kubernetes import capacity, diagnosis
 from include.runtime.kubernetes.cluster import Cluster, NoRoom
 from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting
-from include.runtime.kubernetes.request import LOGGED, PodRequest
+from include.runtime.kubernetes.following import Follower, Say
+from include.runtime.kubernetes.request import PodRequest
 from include.steps.training import UNANSWERED_SECONDS
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import V1Pod
 
 Answer = TypeVar("Answer")
-Say = Callable[[str], None]
 
 #: How often the caller is asked whether the shard may still be trained.
 CHECK_SECONDS = 5.0
 #: How many lost pods of one request are replaced.
 REPLACED = 20
-#: Of a longer line of a pod's log only the beginning is handed on.
-LINE_BYTES = 64 * 1024
 #: A pod that was asked to end and is still there after that long has a node that is out of reach.
 _LEAVING_SECONDS = 20.0
 _SOON_SECONDS, _LATER_SECONDS, _RUNNING_SECONDS = 0.2, 1.0, 5.0
 _EAGER_SECONDS = 10.0
 #: An API server that is away is asked on and on, but that long before it is said.
 _TELL_SECONDS = 5.0
-_LAST_LINES_SECONDS = 30.0
 
 
 async def place(
@@ -271,90 +268,9 @@ class _Attendant:
             self._note(what)
 
     @asynccontextmanager
-    async def _following(self, name: str) -> "AsyncIterator[_Follower]":
-        follower = _Follower(self._cluster, name, self._log, self._note)
+    async def _following(self, name: str) -> "AsyncIterator[Follower]":
+        follower = Follower(self._cluster, name, self._log, self._note)
         try:
             yield follower
         finally:
             await follower.stop()
-
-
-class _Follower:
-    """Hands on a pod's log, line by line, each once: how many were handed on stands at the pod."""
-
-    def __init__(self, cluster: Cluster, name: str, log: Say, note: Say) -> None:
-        self._cluster, self._name, self._log, self._note = cluster, name, log, note
-        self._task: asyncio.Task[None] | None = None
-        self._seen = 0
-
-    def start(self, pod: "V1Pod") -> None:
-        """Follow the log, again if it broke off."""
-        if self._task is None:
-            self._seen = int((pod.metadata.annotations or {}).get(LOGGED, 0))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._follow())
-
-    async def wait(self, seconds: float) -> None:
-        """Until the log ends, which it does with its container, and no longer than *seconds*."""
-        if self._task is None:
-            await asyncio.sleep(seconds)
-        elif self._task.done():
-            await asyncio.sleep(_SOON_SECONDS)
-        else:
-            await asyncio.wait({self._task}, timeout=seconds)
-
-    async def finish(self, pod: "V1Pod") -> None:
-        """Hand on what is left of the log of a container that ended: a log that is followed may break off unnoticed."""
-        if not any(each.container_id for each in pod.status.container_statuses or []):
-            return
-        if self._task is None:
-            self._seen = int((pod.metadata.annotations or {}).get(LOGGED, 0))
-        await self.stop()
-        try:
-            await asyncio.wait_for(self._follow(last=True), _LAST_LINES_SECONDS)
-        except TimeoutError:
-            self._note(f"the log of pod {self._name} could not be read to its end")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _follow(self, *, last: bool = False) -> None:
-        while True:
-            try:
-                await self._read(last=last)
-                return
-            except OSError:
-                if await self._lost():
-                    return
-                await asyncio.sleep(_LATER_SECONDS)
-
-    async def _read(self, *, last: bool) -> None:
-        """Read from the first line on, and hand on what is new; a line without an end only if it is the *last*.
-
-        Of a line that is longer than :data:`LINE_BYTES` the rest is left out, and never held.
-        """
-        skip, rest = self._seen, b""
-        async for piece in self._cluster.log(self._name):
-            *lines, rest = (rest + piece).split(b"\n")
-            rest = rest[: LINE_BYTES + 1]
-            fresh, skip = lines[skip:], max(0, skip - len(lines))
-            await self._hand_on(fresh)
-        if rest and last and not skip:
-            await self._hand_on([rest])
-
-    async def _hand_on(self, lines: list[bytes]) -> None:
-        for line in lines:
-            cut = " … (the line was cut)" if len(line) > LINE_BYTES else ""
-            self._log(line[:LINE_BYTES].decode(errors="replace") + cut)
-            self._seen += 1
-        if lines:
-            with suppress(ClusterUnavailable):  # we know it ourselves; it is for who takes over from us
-                await self._cluster.logged(self._name, self._seen)
-
-    async def _lost(self) -> bool:
-        """Whether the pod is gone, and its log with it."""
-        with suppress(ClusterUnavailable):
-            return await self._cluster.pod(self._name) is None
-        return False

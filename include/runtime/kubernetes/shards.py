@@ -27,9 +27,9 @@ from include.ledger.entry import Fence
 from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.kubernetes import attendance
-from include.runtime.kubernetes.attendance import Say
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.diagnosis import Ending
+from include.runtime.kubernetes.following import Say
 from include.runtime.kubernetes.request import PodRequest, selector_of
 from include.settings import Settings
 from include.steps import Platform

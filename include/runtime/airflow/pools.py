@@ -1,0 +1,50 @@
+"""The pools of an embedded Airflow: what keeps tasks from taking more of the machine, or the cluster, than there is."""
+
+import time
+from contextlib import suppress
+
+from include.core.errors import TrainyardError
+from include.core.project import Compute
+from include.runtime.airflow.client import AirflowRefused, Client
+from include.runtime.projects import load_project, project_names
+from include.settings import Placement, Settings
+
+#: The slots of the pools. A training task keeps its slots while it waits deferred for its pod, which runs elsewhere; a
+#: gate has a pool of its own, so that waiting for a person never keeps a training task from starting.
+_TRAINING_SLOTS, _GATE_SLOTS = 2, 16
+_ATTEMPTS = 10
+
+
+def make_pools(settings: Settings, client: Client) -> None:
+    """The gates' pool, and those that training shards take slots of: accelerators, where they run in pods.
+
+    ``TRAINYARD_ACCELERATORS`` says how many a pool has; without it, one that is there keeps what ops gave it.
+    """
+    _put_pool(client, "gates", slots=_GATE_SLOTS, include_deferred=False, keep_slots=False)
+    if settings.placement is Placement.LOCAL:
+        _put_pool(client, "training", slots=_TRAINING_SLOTS, include_deferred=True, keep_slots=False)
+        return
+    slots = settings.accelerators or _TRAINING_SLOTS
+    for pool in sorted(_training_pools(settings)):
+        _put_pool(client, pool, slots=slots, include_deferred=True, keep_slots=settings.accelerators is None)
+
+
+def _put_pool(client: Client, name: str, *, slots: int, include_deferred: bool, keep_slots: bool) -> None:
+    """Airflow's other processes are starting, and keep its SQLite database busy: it refuses for a moment."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            client.put_pool(name, slots=slots, include_deferred=include_deferred, keep_slots=keep_slots)
+            return
+        except AirflowRefused:
+            if not left:
+                raise
+            time.sleep(1)
+
+
+def _training_pools(settings: Settings) -> set[str]:
+    """The pools that declared projects name. A project that cannot be loaded is a broken DAG, which says why."""
+    pools = {Compute().pool}
+    for name in project_names(settings.projects):
+        with suppress(TrainyardError):
+            pools.add(load_project(name, settings.projects).operations.compute.pool)
+    return pools
