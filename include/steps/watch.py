@@ -108,6 +108,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
     import numpy as np
 
     from include.lineage import walk
+    from include.monitoring import page
     from include.monitoring.figures import day_figures
     from include.monitoring.shapes import shapes
 
@@ -128,7 +129,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
                 scored=scored,
                 reference=reference,
                 profiles=platform.vault.put(encode(profiles)),
-                report=platform.store.put(explained.html) if explained else None,
+                report=page.keep(platform.store, explained.html) if explained else None,
                 report_figures=platform.store.put(explained.figures) if explained else None,
                 shapes=shapes((held.learnt, held.holdout), (profiles.inputs, profiles.outcomes)),
                 since=live.since,

@@ -32,6 +32,7 @@ from include.core.records import (
     Verdict,
 )
 from include.ledger import Entry, Ledger
+from include.monitoring import page
 from include.monitoring.report import explain
 from include.monitoring.shapes import shapes
 from include.runtime.airflow.names import watch_by_hand
@@ -94,7 +95,7 @@ class Yard:
             scored="sha256:s",
             reference="sha256:r",
             profiles="sha256:p",
-            report=self.store.put(explained.html) if explained else None,
+            report=page.keep(self.store, explained.html) if explained else None,
             report_figures=self.store.put(explained.figures) if explained else None,
             shapes=shapes(then, now),
             since=days,

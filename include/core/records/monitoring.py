@@ -170,8 +170,8 @@ class LiveFigures:
 
     ``scored`` is the digest of the :class:`LiveScores`. In the vault lie ``reference`` (a :class:`Reference`) and
     ``profiles`` (a :class:`LiveProfiles`); ``shapes`` is what of them may be shown to whoever watches. ``report`` is
-    the digest of the HTML page that explains what moved, ``report_figures`` that of the same as JSON; ``None``: too few
-    rows to compare.
+    the digest of the page that explains what moved (:mod:`include.monitoring.page`), ``report_figures`` that of the
+    same as JSON; ``None``: too few rows to compare.
     """
 
     scored: str

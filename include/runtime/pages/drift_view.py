@@ -17,6 +17,7 @@ from include.core.records import (
     Shape,
 )
 from include.ledger import Ledger
+from include.monitoring import page
 from include.monitoring.figures import LABEL, SCORE
 from include.runtime.airflow.names import watch_path
 from include.runtime.pages.drift_charts import Chart, Series, chart
@@ -149,7 +150,7 @@ def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes 
     if found is None or not isinstance(found.event, DriftJudged):
         return None
     report = decode(LiveFigures, store.get(found.event.live)).report
-    return store.get(report) if report else None
+    return page.load(store, report) if report else None
 
 
 def _summary(project: str, watched: Watched) -> Summary:
