@@ -75,6 +75,11 @@ class Settings:
     trainer_image: str | None
     accelerators: int | None
 
+    @property
+    def has_cache(self) -> bool:
+        """Whether the vault is no local folder, so that what is read of it is kept in ``home/cache``."""
+        return "://" in self.vault and not self.vault.startswith(("file://", "local://"))
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """The settings of this process.

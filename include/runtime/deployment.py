@@ -9,6 +9,7 @@ from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.registry.versions import Versions
+    from include.store import Store
 
 AUTHORITY_PUBLIC_KEY = "authority.pub"
 PSEUDONYM_KEY = "pseudonym.key"
@@ -44,6 +45,13 @@ def versions_of(settings: Settings) -> "Versions":
     from include.registry.versions import Versions
 
     return Versions(uri=settings.mlflow, artifacts=settings.home / "mlflow")
+
+
+def vault_of(settings: Settings) -> "Store":
+    """Where artifacts with personal data lie; what is read of a bucket lies in the home's cache too."""
+    from include.store import Store
+
+    return Store(settings.vault, cache=settings.home / "cache")
 
 
 def require(settings: Settings) -> None:

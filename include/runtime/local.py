@@ -63,7 +63,7 @@ def open_platform(settings: Settings) -> Platform:
     return Platform(
         ledger=ledger,
         store=Store(settings.store),
-        vault=Vault(Store(settings.vault, cache=settings.home / "cache"), access, ledger),
+        vault=Vault(deployment.vault_of(settings), access, ledger),
         access=access,
         contracts=load_folder(settings.contracts),
         pseudonyms=Pseudonyms.load(settings.keys / deployment.PSEUDONYM_KEY),

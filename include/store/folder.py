@@ -7,6 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from include.store.shelf import Write, altered, chunks, digest_of_file, place_of
@@ -37,6 +38,21 @@ class Folder:
                 return digest_of_file(file) == digest
         except FileNotFoundError:
             return False
+
+    def touch(self, digest: str) -> None:
+        """Note that *digest* is used now; nothing happens if it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self.place(digest))
+
+    def forget(self, *, unused_since: datetime) -> int:
+        """Remove what was neither written nor touched since; how many files. Who has one open reads on."""
+        forgotten = 0
+        for file in self._root.glob("sha256/*/*"):
+            with contextlib.suppress(FileNotFoundError):  # another forgot it
+                if file.stat().st_mtime < unused_since.timestamp():
+                    file.unlink()
+                    forgotten += 1
+        return forgotten
 
     def write(self, digest: str, data: bytes) -> None:
         self.write_from(digest, iter((data,)), origin=self.shown)

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from include.core.errors import DeclarationError, StoreError
@@ -111,6 +111,16 @@ class Store:
             return path
         return self._cached(digest, self._shelf)
 
+    def trim_cache(self, *, unused_since: datetime) -> int:
+        """Remove from the cache what nobody read or kept since; how many artifacts. A local store has none.
+
+        *unused_since* lies so long ago that whoever got a :meth:`path` before it reads it no more.
+        """
+        if self._cache is None or isinstance(self._shelf, Folder):
+            return 0
+        with reachable(f"the cache {self._cache.shown}"):
+            return self._cache.forget(unused_since=unused_since)
+
     def has(self, digest: str) -> bool:
         """Whether bytes lie under *digest*; reading them verifies them."""
         require_digest(digest)
@@ -199,6 +209,7 @@ class Store:
         cache = self._require_cache(shelf)
         require_digest(digest)
         with reachable(f"{shelf.shown} through the cache {cache.shown}"):
+            cache.touch(digest)  # before it is verified: if it is forgotten in between, it is fetched
             if not cache.holds(digest):
                 if shelf.size_bytes(digest) is None:
                     raise missing(shelf.shown, digest)

@@ -13,9 +13,13 @@ ORDER = {
 }
 PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_TRAINER_IMAGE": "registry.invalid/trainer:1"}
 
+BUCKET = {"TRAINYARD_VAULT": "s3://bucket/vault"}
 
-@pytest.mark.parametrize(("settings", "more"), [({}, {}), (PODS, {"remove_left_pods": []})])
-def test_what_runs_left_in_a_cluster_is_removed_where_there_is_one(
+
+@pytest.mark.parametrize(
+    ("settings", "more"), [({}, {}), (PODS, {"remove_left_pods": []}), (BUCKET, {"trim_cache": []})]
+)
+def test_a_deployment_cleans_up_what_it_has_and_no_more(
     parse: Parse, settings: dict[str, str], more: dict[str, list[str]]
 ) -> None:
     parsed = parse(file="stewardship.py", **settings)

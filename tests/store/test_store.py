@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,29 @@ def test_a_spoilt_cache_is_filled_again(tmp_path: Path) -> None:
     path.chmod(0o600)
     path.write_bytes(b"spoilt")
     assert store.path(digest).read_bytes() == b"data"
+
+
+def test_what_nobody_reads_leaves_the_cache_and_is_fetched_again(tmp_path: Path) -> None:
+    store = Store(f"memory://{uuid.uuid4().hex}", cache=tmp_path / "cache")
+    unread, read = store.put(b"unread"), store.put(b"read")
+    begun = store.path(unread).open("rb")
+    for digest in (unread, read):
+        os.utime(store.path(digest), (0, 0))
+    store.path(read)
+    now = datetime.now(UTC)
+    assert store.trim_cache(unused_since=now - timedelta(days=1)) == 1
+    assert [file.read_bytes() for file in (tmp_path / "cache").rglob("*") if file.is_file()] == [b"read"]
+    assert begun.read() == b"unread", "a reader that has it open reads on"
+    begun.close()
+    assert store.path(unread).read_bytes() == b"unread"
+    assert store.trim_cache(unused_since=now - timedelta(days=1)) == 0
+
+
+def test_a_local_store_has_no_cache_to_trim(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", cache=tmp_path / "cache")
+    digest = store.put(b"kept")
+    assert store.trim_cache(unused_since=datetime.now(UTC) + timedelta(days=1)) == 0
+    assert store.get(digest) == b"kept"
 
 
 def test_a_remote_store_without_a_cache_gives_no_local_path() -> None:

@@ -9,6 +9,9 @@ from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, only_what_heals
 from include.settings import Placement, Settings
 
+#: What of a bucket nobody read for so long leaves the home's cache. No task lasts that long.
+CACHED = timedelta(days=7)
+
 
 def stewardship_dag() -> DAG:
     """One DAG for the whole deployment, every quarter of an hour."""
@@ -26,8 +29,11 @@ def stewardship_dag() -> DAG:
         dagrun_timeout=timedelta(minutes=14),
     ) as dag:
         _tell_late_nights() >> _deliver_lineage() >> _close_lost_attempts()
-        if Settings.from_environment().placement is Placement.KUBERNETES:
+        settings = Settings.from_environment()
+        if settings.placement is Placement.KUBERNETES:
             _remove_left_pods()
+        if settings.has_cache:
+            _trim_cache()
         TriggerDagRunOperator.partial(
             task_id="start_lost_retrainings",
             logical_date=None,
@@ -89,6 +95,18 @@ def _remove_left_pods() -> None:
         return reconciliation.is_over(runs, dag_id_of(project), run_id)
 
     sweep(settings, Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
+
+
+@task(
+    task_id="trim_cache",
+    doc_md="Removes from the home's cache what no task has read of a bucket for a week; it is fetched again if need be.",
+)
+def _trim_cache() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.deployment import vault_of
+
+    vault_of(Settings.from_environment()).trim_cache(unused_since=datetime.now(UTC) - CACHED)
 
 
 @task(
