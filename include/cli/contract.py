@@ -106,12 +106,16 @@ def adopt(
     steward: Annotated[str | None, typer.Option("--as", help="The steward who adopts it.")] = None,
 ) -> None:
     """Put the contract file of NAME, as it is now, into effect. Grants bind its digest."""
+    from include.runtime.airflow.environment import passwords_file, secrets_of
     from include.runtime.authority_client import authority
 
     settings = Settings.from_environment()
     with authority(settings, steward or settings.user) as client:
         digest = client.adopt(name)
     console.print(f"{name}: contract [bold]{digest[:19]}[/bold] is in effect")
+    if passwords_file(settings).exists():
+        secrets_of(settings)  # who is new has a password, and may sign in to an Airflow that runs
+        _say(f"its stewards sign in to Airflow with the passwords in {passwords_file(settings)}")
 
 
 def _say(line: str) -> None:

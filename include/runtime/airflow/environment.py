@@ -44,6 +44,11 @@ def users_of(settings: Settings) -> Mapping[str, str]:
     return USERS | {name: "user" for name in sorted(stewards - USERS.keys())}
 
 
+def users_option(settings: Settings) -> str:
+    """:func:`users_of`, as Airflow's simple auth manager takes them."""
+    return ",".join(f"{user}:{role}" for user, role in users_of(settings).items())
+
+
 def airflow_home(settings: Settings) -> Path:
     """The folder of everything that Airflow writes itself."""
     return settings.home / "airflow"
@@ -55,7 +60,7 @@ def passwords_file(settings: Settings) -> Path:
 
 
 def secrets_of(settings: Settings) -> Secrets:
-    """The secrets of this home, generated on first use and kept; a new steward gets a password at the next start."""
+    """The secrets of this home, generated on first use and kept; a steward who is new gets a password."""
     kept = _load_or_create(
         airflow_home(settings) / "secrets.json",
         lambda: {
@@ -140,7 +145,7 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
             "dags_are_paused_at_creation": False,
             "fernet_key": kept.fernet,
             "execution_api_server_url": f"{address}/execution/",
-            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in users_of(settings).items()),
+            "simple_auth_manager_users": users_option(settings),
             "simple_auth_manager_passwords_file": passwords_file(settings),
             "min_serialized_dag_update_interval": 2,
             "hostname_callable": "include.runtime.airflow.environment.loopback",

@@ -99,7 +99,7 @@ def _remove_left_pods() -> None:
 
 @task(
     task_id="trim_cache",
-    doc_md="Removes from the home's cache what no task has read of a bucket for a week; it is fetched again if need be.",
+    doc_md="Removes from the home's cache what no task has read of a bucket for a week. It can be fetched again.",
 )
 def _trim_cache() -> None:
     from datetime import UTC, datetime

@@ -1,0 +1,64 @@
+"""A steward who is new since Airflow started signs in to it."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from include.core.errors import DeclarationError
+from include.runtime.airflow import process, sign_in
+from include.runtime.airflow.environment import passwords_file
+from include.settings import ROOT, Settings
+from tests.runtime.conftest import free_port, settings_in
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    contracts = tmp_path / "contracts"
+    shutil.copytree(ROOT / "include" / "contracts", contracts, ignore=shutil.ignore_patterns("__pycache__"))
+    return replace(settings_in(tmp_path, tmp_path / "production"), contracts=contracts)
+
+
+def name_steward(settings: Settings, name: str) -> None:
+    """Give the airports another steward than they had."""
+    file = settings.contracts / "airports.odcs.yaml"
+    text = file.read_text()
+    assert "firstLevelApprovers: steward" in text
+    file.write_text(text.replace("firstLevelApprovers: steward", f"firstLevelApprovers: {name}"))
+
+
+@pytest.mark.airflow
+def test_a_steward_whom_a_contract_names_later_signs_in_without_a_restart(settings: Settings) -> None:
+    with process.running(settings, port=free_port()) as airflow:
+        with pytest.raises(DeclarationError, match="maria"):
+            airflow.client("maria")
+        name_steward(settings, "maria")
+        for user in ("maria", "dana"):
+            with airflow.client(user) as client:
+                assert client.call("GET", "/trainyard/requests") == []
+
+
+def test_a_contract_that_cannot_be_read_leaves_the_users_as_they_are(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "TRAINYARD_HOME": settings.home,
+        "TRAINYARD_CONTRACTS": settings.contracts,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords_file(settings),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "dana:user",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    (settings.contracts / "planes.odcs.yaml").write_text("no: contract")
+    sign_in.renew_users()
+    assert os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "dana:user"
+
+
+def test_an_airflow_of_others_keeps_its_users(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINYARD_HOME", str(settings.home))
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", "/etc/airflow/passwords.json")
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "ops:admin")
+    sign_in.renew_users()
+    assert os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "ops:admin"
+    assert not passwords_file(settings).exists()
