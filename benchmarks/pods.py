@@ -13,19 +13,21 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kubernetes_asyncio.client import ApiException
-from night import INSTANT, ROOT, Bench, allow, bench, night
+from aiohttp import ClientTimeout
+from night import INSTANT, MEANING, ROOT, Bench, allow, bench, night
 
 from include.core.project import Compute
 from include.runtime.airflow import process
 from include.runtime.airflow.client import Client
+from include.runtime.airflow.names import dag_id_of
+from include.runtime.kubernetes import shards
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.request import CONTAINER, PodRequest
 from include.settings import Placement, Settings
@@ -42,41 +44,59 @@ PROJECT = replace(
     ORIGINAL,
     name="{name}",
     window=Window(days=90, validation_days=7, holdout_days=7),
-    search=replace(ORIGINAL.search, rungs=(200,), shards=2),
+    search=replace(ORIGINAL.search, rungs=(200,), shards={shards}),
     operations=replace(
         ORIGINAL.operations, schedule="0 0 29 2 *", compute=Compute(accelerators=1, cpus=1.0, memory_mib=1024)
     ),
 )
 '''
-PROBES = 5
+PROBES, SHARDS = 5, 2
 SHARD_SECONDS = 60.0
+MEANING |= {
+    "own_start_seconds": "from the request of a pod to its first line, nothing of ours in between",
+    "queued_to_first_line_seconds": "from a shard's task being queued to the first line of its pod, each shard",
+    "overhead_seconds": "from a shard's task being queued to its end, less the time between its pod's first and last "
+    "line, each shard",
+    "wall_seconds": "each night from trigger to success, all 16 trials trained fully in two shards",
+    "start_beyond_own_seconds": "median of queued_to_first_line_seconds less the median of own_start_seconds",
+    "overhead_ratio_of_60_s": "median of overhead_seconds / 60 s",
+    "night_ratio": "median night in pods / median local night",
+}
 
 
 @dataclass
 class Shards:
-    """What a watcher sees of shards, by map index: when they were queued, their pods' first and last line."""
+    """What a watcher sees of shards, by number: when their tasks were queued, their pods' first and last line."""
 
     queued: dict[int, datetime] = field(default_factory=dict)
     first: dict[int, datetime] = field(default_factory=dict)
     last: dict[int, datetime] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        trained = {shard: (self.last[shard] - self.first[shard]).total_seconds() for shard in sorted(self.last)}
+        return f"trained {trained} s"
+
 
 def declare(bench: Bench, name: str) -> str:
     folder = bench.settings.projects / name
     folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text(DECLARATION.format(name=name))
+    draft = folder / ".draft"
+    draft.write_text(DECLARATION.format(name=name, shards=SHARDS))
+    draft.rename(folder / "__init__.py")
     return name
 
 
-async def lines(cluster: Cluster, pod: str) -> list[tuple[datetime, str]]:
-    """The lines that the pod has printed, each with the moment at which its node got it."""
-    api = cluster._api
-    try:
-        text = await api.read_namespaced_pod_log(pod, cluster.namespace, container=CONTAINER, timestamps=True)
-    except ApiException:  # the container has not started, or the pod is gone
-        return []
-    found = (line.partition(" ") for line in (text or "").splitlines())
-    return [(datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00"), words) for stamp, _, words in found]
+async def lines(cluster: Cluster, pod: str, *, follow: bool = False) -> AsyncIterator[tuple[datetime, str]]:
+    """The lines that the pod prints, each with the moment at which its node got it; none before it has started."""
+    api, given = cluster._api, {"container": CONTAINER, "timestamps": True, "follow": follow}
+    answer = await api.read_namespaced_pod_log(
+        pod, cluster.namespace, _preload_content=False, _request_timeout=ClientTimeout(total=None), **given
+    )
+    async with answer:
+        if answer.status == 200:
+            async for line in answer.content:
+                stamp, _, words = line.decode().rstrip("\n").partition(" ")
+                yield datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00"), words
 
 
 def own_start(namespace: str, image: str) -> list[float]:
@@ -104,87 +124,101 @@ def own_start(namespace: str, image: str) -> list[float]:
                 asked = datetime.now(UTC)
                 await cluster.make_secret(request, b"{}")
                 await cluster.make_pod(request, 0, now=asked)
-                while not (found := await lines(cluster, request.pod_name(0))):
+                while not (found := [stamp async for stamp, _ in lines(cluster, request.pod_name(0))]):
                     await asyncio.sleep(0.05)
-                took.append((found[0][0] - asked).total_seconds())
+                took.append((found[0] - asked).total_seconds())
                 await cluster.clear(request.selector)
         return took
 
     return asyncio.run(measure())
 
 
-@contextmanager
-def watching(client: Client, dag_id: str, namespace: str) -> Iterator[Shards]:
-    """Look at the shards of the DAG's running night until the block ends."""
-    seen, over = Shards(), threading.Event()
+class Watcher:
+    """Sees the shards of a project's running night. It looks seldom and then follows: it runs on the same cores."""
 
-    async def watch() -> None:
-        async with Cluster.connected(namespace) as cluster:
-            while not over.is_set():
-                _look_at_tasks(client, dag_id, seen)
-                for pod in await cluster.pods("trainyard/shard"):
+    def __init__(self, airflow: process.RunningAirflow, project: str) -> None:
+        self.seen = Shards()
+        self._airflow, self._project, self._over = airflow, project, threading.Event()
+
+    @contextmanager
+    def watching(self) -> Iterator[Shards]:
+        """What is seen until the block ends."""
+
+        async def watch() -> None:
+            await asyncio.gather(self._tasks(), self._pods())
+
+        thread = threading.Thread(target=lambda: asyncio.run(watch()), daemon=True)
+        thread.start()
+        try:
+            yield self.seen
+        finally:
+            self._over.set()
+            thread.join(30)
+
+    async def _tasks(self) -> None:
+        with self._airflow.client("dana") as client:
+            while len(self.seen.queued) < SHARDS and not self._over.is_set():
+                await asyncio.to_thread(self._look, client)
+                await asyncio.sleep(1)
+
+    def _look(self, client: Client) -> None:
+        dag_id = dag_id_of(self._project)
+        if not client.has_dag(dag_id):
+            return
+        for one in client.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/~/taskInstances?limit=100")["task_instances"]:
+            if one["task_id"] == "train" and one["map_index"] >= 0 and one["queued_when"]:
+                # A task that resumes is queued again: the first time counts.
+                self.seen.queued.setdefault(one["map_index"], datetime.fromisoformat(one["queued_when"]))
+
+    async def _pods(self) -> None:
+        following: dict[int, asyncio.Task[None]] = {}
+        async with Cluster.connected(self._airflow.settings.namespace) as cluster:
+            while len(following) < SHARDS and not self._over.is_set():
+                for pod in await cluster.pods(f"trainyard/project={self._project}"):
                     shard = int(pod.metadata.labels["trainyard/shard"])
-                    for stamp, words in await lines(cluster, pod.metadata.name):
-                        if words.startswith("trainyard: "):
-                            seen.first.setdefault(shard, stamp)
-                            seen.last[shard] = max(stamp, seen.last.get(shard, stamp))
-                await asyncio.sleep(0.2)
+                    if pod.status.phase == "Running" and shard not in following:
+                        following[shard] = asyncio.create_task(self._follow(cluster, shard, pod.metadata.name))
+                await asyncio.sleep(0.5)
+            await asyncio.gather(*following.values())
 
-    thread = threading.Thread(target=lambda: asyncio.run(watch()), daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
-
-
-def _look_at_tasks(client: Client, dag_id: str, seen: Shards) -> None:
-    runs = client.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=1")["dag_runs"]
-    if not runs:
-        return
-    path = f"/api/v2/dags/{dag_id}/dagRuns/{runs[0]['dag_run_id']}/taskInstances?limit=100"
-    for one in client.call("GET", path)["task_instances"]:
-        if one["task_id"] == "train" and one["queued_when"]:
-            # A task that resumes is queued again: the first time counts.
-            seen.queued.setdefault(one["map_index"], datetime.fromisoformat(one["queued_when"]))
+    async def _follow(self, cluster: Cluster, shard: int, pod: str) -> None:
+        while not self._over.is_set() and shard not in self.seen.last:
+            async for stamp, words in lines(cluster, pod, follow=True):
+                if words.startswith("trainyard: "):
+                    self.seen.first.setdefault(shard, stamp)
+                    self.seen.last[shard] = stamp
+            await asyncio.sleep(0.5)
 
 
-def in_pods(bench: Bench, rounds: int) -> list[float]:
-    """Walls of nights in pods; notes what each pod cost."""
-    starts, overheads, walls = [], [], []
-    with process.running(bench.settings, port=8199, progress=lambda line: None) as airflow:
-        for turn in range(rounds + 1):
-            name = declare(bench, f"pods_{turn}")
-            allow(bench, name)
-            with airflow.client("dana") as client, watching(client, f"train_{name}", bench.settings.namespace) as seen:
-                wall, tasks, _ = night(airflow, name, INSTANT)
-            if not turn:
-                continue  # the first night is slower: everything is cold
-            walls.append(wall)
-            for one in tasks:
+def turns(local: Bench, pods: Bench, rounds: int) -> None:
+    """Nights here and in pods, by turns, each with an Airflow of its own; notes what each pod cost, and the walls."""
+    starts, overheads = [], []
+    walls: dict[str, list[float]] = {"local": [], "pods": []}
+    quiet = {"progress": lambda line: None}
+    with (
+        process.running(local.settings, port=8198, **quiet) as here,
+        process.running(pods.settings, port=8199, **quiet) as there,
+    ):
+        for turn in range(rounds + 1):  # the first turn is slower, everything is cold: it does not count
+            name = declare(local, f"local_{turn}")
+            allow(local, name)
+            walls["local"].append(night(here, name, INSTANT)[0])
+            name = declare(pods, f"pods_{turn}")
+            allow(pods, name)
+            with Watcher(there, name).watching() as seen:
+                wall, tasks, _ = night(there, name, INSTANT)
+            walls["pods"].append(wall)
+            for one in tasks if turn else ():
                 if one.task_id == "train" and one.end is not None:
                     shard = one.map_index
                     trained = seen.last[shard] - seen.first[shard]
                     starts.append((seen.first[shard] - seen.queued[shard]).total_seconds())
                     overheads.append((one.end - seen.queued[shard] - trained).total_seconds())
-            print({"wall": round(wall, 2), "start": starts[-2:], "overhead": overheads[-2:]}, flush=True)
-    bench.note("queued_to_first_line_seconds", [round(value, 2) for value in starts])
-    bench.note("overhead_seconds", [round(value, 2) for value in overheads])
-    return walls
-
-
-def here(bench: Bench, rounds: int) -> list[float]:
-    """Walls of the same nights with their shards in this machine's workers."""
-    walls = []
-    with process.running(bench.settings, port=8199, progress=lambda line: None) as airflow:
-        for turn in range(rounds + 1):
-            name = declare(bench, f"local_{turn}")
-            allow(bench, name)
-            wall, _, _ = night(airflow, name, INSTANT)
-            walls.append(wall)
-            print({"local wall": round(wall, 2)}, flush=True)
-    return walls[1:]
+            last = {key: round(each[-1], 2) for key, each in walls.items()}
+            print(last, str(seen), {"load": os.getloadavg()[0], "starts": starts, "overheads": overheads}, flush=True)
+    pods.note("queued_to_first_line_seconds", [round(value, 2) for value in starts])
+    pods.note("overhead_seconds", [round(value, 2) for value in overheads])
+    pods.note("wall_seconds", {key: [round(value, 2) for value in each[1:]] for key, each in walls.items()})
 
 
 def main() -> None:
@@ -198,27 +232,30 @@ def main() -> None:
     image = Settings.from_environment().trainer_image
     if image is None:
         raise SystemExit("TRAINYARD_TRAINER_IMAGE names the trainer's image")
-    with bench(options.production) as measured:
-        local = here(measured, options.rounds)
-    os.environ.update(TRAINYARD_VAULT=f"{options.vault}/{time.time_ns():x}", TRAINYARD_TRAINER_IMAGE=image)
-    with bench(options.production) as measured:
-        measured.settings = replace(
-            measured.settings,
-            placement=Placement.KUBERNETES,
-            namespace=options.namespace,
-            accelerators=4,
-        )
-        own = own_start(options.namespace, image)
-        measured.note("own_start_seconds", [round(value, 2) for value in own])
-        walls = in_pods(measured, options.rounds)
-        figures: dict[str, Any] = measured.figures
-        start = statistics.median(figures["queued_to_first_line_seconds"])
-        overhead = statistics.median(figures["overhead_seconds"])
-        measured.note("wall_seconds", {"local": local, "pods": walls})
-        measured.note("start_beyond_own_seconds", round(start - statistics.median(own), 2))
-        measured.note("overhead_ratio_of_60_s", round(overhead / SHARD_SECONDS, 3))
-        measured.note("night_ratio", round(statistics.median(walls) / statistics.median(local), 3))
-        options.output.write_text(json.dumps(figures, indent=2) + "\n")
+    with bench(options.production) as local:
+        os.environ.update(TRAINYARD_VAULT=f"{options.vault}/{time.time_ns():x}", TRAINYARD_TRAINER_IMAGE=image)
+        with bench(local.settings.production) as measured:
+            in_cluster = {"placement": Placement.KUBERNETES, "namespace": options.namespace, "accelerators": 4}
+            measured.settings = replace(measured.settings, **in_cluster)
+            try:
+                own = own_start(options.namespace, image)
+                measured.note("own_start_seconds", [round(value, 2) for value in own])
+                turns(local, measured, options.rounds)
+            finally:
+                shards.clear(options.namespace, f"trainyard/deployment={shards.deployment_of(measured.settings)}")
+        conclude(measured)
+        options.output.write_text(json.dumps(measured.figures, indent=2) + "\n")
+
+
+def conclude(measured: Bench) -> None:
+    """Note the ratios that the goals speak of."""
+    figures: dict[str, Any] = measured.figures
+    medians = {key: statistics.median(values) for key, values in figures["wall_seconds"].items()}
+    start = statistics.median(figures["queued_to_first_line_seconds"])
+    overhead = statistics.median(figures["overhead_seconds"])
+    measured.note("start_beyond_own_seconds", round(start - statistics.median(figures["own_start_seconds"]), 2))
+    measured.note("overhead_ratio_of_60_s", round(overhead / SHARD_SECONDS, 3))
+    measured.note("night_ratio", round(medians["pods"] / medians["local"], 3))
 
 
 if __name__ == "__main__":

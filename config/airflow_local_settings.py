@@ -56,6 +56,8 @@ PRELOADED_FOR_PODS = (
     "include.runtime.airflow.pods",
     "include.runtime.kubernetes.shards",
 )
+#: Beside them, where artifacts lie in a bucket: what s3fs imports when it is first used is among them.
+PRELOADED_FOR_BUCKETS = ("aiobotocore.session", "fsspec.core", "s3fs")
 #: All modules of these rooms, which import each other only when a step runs.
 ROOMS = ("contracts", "core", "data", "governance", "ledger", "lineage", "monitoring", "registry", "steps", "training")
 
@@ -78,8 +80,10 @@ def _preload() -> None:
     importlib.import_module("airflow.models").import_all_models()
     from include.settings import Placement, Settings
 
-    pods = Settings.from_environment().placement is Placement.KUBERNETES
-    for name in (*PRELOADED, *(PRELOADED_FOR_PODS if pods else ())):
+    settings = Settings.from_environment()
+    pods = PRELOADED_FOR_PODS if settings.placement is Placement.KUBERNETES else ()
+    buckets = PRELOADED_FOR_BUCKETS if "s3://" in (settings.vault[:5], settings.store[:5]) else ()
+    for name in (*PRELOADED, *pods, *buckets):
         importlib.import_module(name)
     for room in ROOMS:
         package = importlib.import_module(f"include.{room}")

@@ -1,4 +1,7 @@
-"""A process that has imported what the scheduler imports; it forks a training with two threads. Prints JSON."""
+"""A process that has imported what the scheduler imports; it forks a training with two threads. Prints JSON.
+
+Its arguments are modules that should have been imported.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ def threads() -> list[str]:
 
 
 def main() -> None:
-    sys.argv = ["airflow", "scheduler"]
+    modules, sys.argv = sys.argv[1:], ["airflow", "scheduler"]
     started = time.process_time()
     import airflow.sdk  # noqa: F401  # reads our local settings
 
@@ -25,7 +28,15 @@ def main() -> None:
     os.close(writer)
     with os.fdopen(reader) as answer:
         child = json.loads(answer.read())
-    print(json.dumps({"before": before, "after": threads(), "child": child, "preload_seconds": preload_seconds}))  # noqa: T201
+    missing = [name for name in modules if name not in sys.modules]
+    found = {
+        "before": before,
+        "after": threads(),
+        "child": child,
+        "preload_seconds": preload_seconds,
+        "missing": missing,
+    }
+    print(json.dumps(found))  # noqa: T201
 
 
 def _train() -> dict[str, object]:

@@ -6,13 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.runtime.starter import ROOT
 
+IN_PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_VAULT": "s3://bucket/vault"}
 
-def test_a_forked_training_with_two_threads_ends_and_its_parent_had_one_thread_and_all_imports(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(("settings", "modules"), [({}, []), (IN_PODS, ["s3fs.core", "kubernetes_asyncio.client"])])
+def test_a_forked_training_with_two_threads_ends_and_its_parent_had_one_thread_and_all_imports(
+    tmp_path: Path, settings: dict[str, str], modules: list[str]
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.runtime.preloaded"],
+        [sys.executable, "-m", "tests.runtime.preloaded", *modules],
         env={
+            **settings,
             "AIRFLOW_HOME": str(tmp_path),
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'config'}",
             "PATH": os.environ["PATH"],
@@ -27,3 +35,4 @@ def test_a_forked_training_with_two_threads_ends_and_its_parent_had_one_thread_a
     assert len(found["before"]) == len(found["after"]) == 1, found
     assert found["child"]["threads"] >= 2
     assert found["child"]["import_seconds"] < 0.2
+    assert found["missing"] == []
