@@ -47,6 +47,8 @@ def demo(
     settings = Settings.from_environment()
     if kubernetes:
         settings = replace(settings, placement=Placement.KUBERNETES)
+    if settings.placement is Placement.KUBERNETES:
+        _require_ready(settings)
     attended = sys.stdin.isatty() and sys.stdout.isatty()
     land(settings)
     with _ended_by_sigterm(), process.running(settings, port=port, progress=console.print) as airflow:
@@ -65,6 +67,18 @@ def demo(
             while process.attach(settings) is not None:
                 time.sleep(1)
             console.print("Airflow was stopped.")
+
+
+def _require_ready(settings: Settings) -> None:
+    """Refuse now what would otherwise end the night at its first pod."""
+    from include.runtime import demo as demonstration
+    from include.runtime.kubernetes.readiness import require_ready
+    from include.runtime.projects import load_project
+
+    image = require_ready(settings, load_project(demonstration.PROJECT, settings.projects))
+    console.print(
+        f"training in pods of {image}, namespace {settings.namespace}; vault: {settings.vault}", soft_wrap=True
+    )
 
 
 class _Chain:

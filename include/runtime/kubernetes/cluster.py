@@ -106,6 +106,21 @@ class Cluster:
         body = pod_manifest(request, number, now=now)
         await self._call(lambda: self._api.create_namespaced_pod(self.namespace, body), made=True)
 
+    async def try_out(self, request: PodRequest, *, now: datetime) -> None:
+        """Have the API server say what it would answer to secret and pod, and make neither. A full quota is no answer.
+
+        Raises:
+            PodFailed: the cluster's rules refuse such a secret or such a pod.
+        """
+        secret, pod = secret_manifest(request, b""), pod_manifest(request, 0, now=now)
+        tried = {"dry_run": "All"}
+        for call in (
+            lambda: self._api.create_namespaced_secret(self.namespace, secret, **tried),
+            lambda: self._api.create_namespaced_pod(self.namespace, pod, **tried),
+        ):
+            with suppress(NoRoom):
+                await self._call(call, made=True)
+
     # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def pod(self, name: str) -> "V1Pod | None":
@@ -280,5 +295,5 @@ def _unable(namespace: str, why: str) -> ClusterUnavailable:
     return ClusterUnavailable(
         "the Kubernetes API answers, and lets us work in our namespace",
         value=f"{why} (namespace {namespace!r})",
-        remedy="See that it runs, and that we have the rights that docker/kubernetes lists; then clear the task.",
+        remedy="See that it runs, and that namespace and rights are those of docker/kubernetes; then try again.",
     )

@@ -64,13 +64,7 @@ class ShardInPods:
         return asyncio.run(self._begin(note, check or still_allowed(self.platform, self.run)))
 
     async def _begin(self, note: Say, check: Callable[[], None]) -> PodRequest | str:
-        image = self.project.operations.compute.image or self.settings.trainer_image
-        if image is None:
-            raise DeclarationError(
-                "a training pod has an image",
-                value="neither the project's Compute nor TRAINYARD_TRAINER_IMAGE names one",
-                remedy="Build it with `docker/build`, and name it in TRAINYARD_TRAINER_IMAGE.",
-            )
+        image = image_of(self.settings, self.project)
         async with Cluster.connected(self.settings.namespace) as cluster:
             living = await cluster.living(self._selector, now=datetime.now(UTC))
             if living is not None:
@@ -137,6 +131,22 @@ class ShardInPods:
         return selector(
             self.settings, project=self.project.name, run_id=self.run.run_id, plan=self.plan, shard=self.shard
         )
+
+
+def image_of(settings: Settings, project: Project) -> str:
+    """The image that the project's shards are trained in.
+
+    Raises:
+        DeclarationError: none is named.
+    """
+    image = project.operations.compute.image or settings.trainer_image
+    if image is None:
+        raise DeclarationError(
+            "a training pod has an image",
+            value="neither the project's Compute nor TRAINYARD_TRAINER_IMAGE names one",
+            remedy="Build it with `docker/build`, and name it in TRAINYARD_TRAINER_IMAGE (docs/ops.md).",
+        )
+    return image
 
 
 def selector(settings: Settings, *, project: str, run_id: str, plan: str, shard: int) -> str:

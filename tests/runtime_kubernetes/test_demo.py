@@ -1,0 +1,52 @@
+"""The demo as its user starts it, with every night's shards in pods of a real cluster."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from include.core.events import PodEnded, RetrainingEnded
+from include.ledger import Ledger
+from include.settings import ROOT
+from tests.runtime.conftest import free_port, production
+from tests.runtime_kubernetes.world import Namespace
+
+__all__ = ["production"]  # the fixture
+
+pytestmark = pytest.mark.kubernetes
+
+
+def test_the_demo_in_pods_shows_the_whole_chain_and_leaves_nothing_in_the_cluster(
+    tmp_path: Path, production: Path, namespace: Namespace, s3_url: str, trainer_image: str
+) -> None:
+    home = tmp_path / "home"
+    settings = {
+        "TRAINYARD_HOME": str(home),
+        "TRAINYARD_PRODUCTION": str(production),
+        "TRAINYARD_VAULT": f"{s3_url}/vault",
+        "TRAINYARD_NAMESPACE": namespace.name,
+        "TRAINYARD_TRAINER_IMAGE": trainer_image,
+    }
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "include.cli", "demo", "--kubernetes", "--port", str(free_port())],
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert f"training in pods of {trainer_image}" in done.stdout
+    entries = list(Ledger.open(f"sqlite:///{home / 'ledger.db'}").read_all())
+    events = [entry.event for entry in entries]
+    assert [event.outcome for event in events if isinstance(event, RetrainingEnded)] == ["promoted"]
+    ended = [event for event in events if isinstance(event, PodEnded)]
+    assert {event.outcome for event in ended} == {"done"}
+    assert sorted(Counter(event.run_id for event in ended).values()) == [2, 2], "two shards of each night, a pod each"
+    assert not namespace.get("pods", "trainyard/run")
+    assert not namespace.get("secrets", "trainyard/run")
