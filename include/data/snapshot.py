@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import ContractError, DataError
-from include.core.events import DataOpened, DataRead, PartitionsMade, RunStarted
+from include.core.events import DataOpened, DataRead, PartitionsMade
 from include.core.project import Project
 from include.core.records import (
     DAY,
@@ -28,6 +28,7 @@ from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
 from include.data.writer import Writer
 from include.ledger import Fence, Ledger
+from include.ledger.journal import begun
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,9 +129,8 @@ def _made(ledger: Ledger, run: Run) -> dict[str, Partition]:
         if not isinstance(event, PartitionsMade):
             continue
         if event.run_id not in instants:
-            started = ledger.find(f"run/{run.project}/{event.run_id}")
-            begun = started.event if started else None
-            instants[event.run_id] = begun.run.instant if isinstance(begun, RunStarted) else None
+            maker = begun(ledger, run.project, event.run_id)
+            instants[event.run_id] = maker.instant if maker else None
         instant = instants[event.run_id]
         if instant is not None and instant <= run.instant:
             made.update((partition.inputs, partition) for partition in event.partitions)

@@ -97,6 +97,11 @@ class Asked:
     grant: Held | None
     refusal: AccessRefused | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether nobody has decided about it, and it may still be decided."""
+        return self.standing in (Standing.WAITING, Standing.UNADOPTED)
+
 
 @dataclass(kw_only=True)
 class _State:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from include.core.canonical import record_digest
 from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
-from include.core.events import Event, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
 from include.ledger.entry import Entry, Fence
@@ -21,6 +21,12 @@ _CLOSING = "closed attempts"
 def run_stream(project: str, run_id: str) -> str:
     """The stream of a run, which is also the key of its first event."""
     return f"run/{project}/{run_id}"
+
+
+def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
+    """The run as it began, with the fence of then; ``None``: it has not."""
+    entry = ledger.find(run_stream(project, run_id))
+    return entry.event.run if entry is not None and isinstance(entry.event, RunStarted) else None
 
 
 def _utc_now() -> datetime:

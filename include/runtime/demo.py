@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from include import steps
 from include.core.errors import TrainyardError
-from include.core.events import RunStarted, StepFinished, StepReused
+from include.core.events import StepFinished, StepReused
 from include.core.records import Evaluation, Promotion, Run
-from include.ledger.journal import run_stream
+from include.ledger.journal import begun, run_stream
 from include.runtime import deployment
 from include.runtime.airflow.client import FINISHED, Client
 from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
@@ -102,10 +102,10 @@ def open_requests(settings: Settings) -> tuple[str, ...]:
 def refusals(settings: Settings, run_id: str) -> tuple[str, ...]:
     """What stewards refused of what the night reads, a sentence each."""
     platform = open_platform(settings)
-    started = platform.ledger.find(run_stream(PROJECT, run_id))
-    if started is None or not isinstance(started.event, RunStarted):
+    run = begun(platform.ledger, PROJECT, run_id)
+    if run is None:
         return ()
-    refused = platform.access.refused(steps.scope_of(platform, started.event.run))
+    refused = platform.access.refused(steps.scope_of(platform, run))
     return tuple(f"{one.steward} refused request {one.request_id}: {one.reason}" for one in refused)
 
 

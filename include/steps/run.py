@@ -10,7 +10,7 @@ from include.core.events import RunStarted
 from include.core.project import Project
 from include.core.records import Run
 from include.ledger import lease
-from include.ledger.journal import Journal, record_failure, run_stream
+from include.ledger.journal import Journal, begun, record_failure, run_stream
 from include.steps.platform import Platform
 
 #: A run holds its project's lease that long after its last sign of life: each step renews it while it runs.
@@ -78,10 +78,9 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
         CodeChanged: the code moved under the running night.
         DeclarationError: no such run has begun.
     """
-    entry = platform.ledger.find(run_stream(project.name, run_id))
-    if entry is None or not isinstance(entry.event, RunStarted):
+    run = begun(platform.ledger, project.name, run_id)
+    if run is None:
         raise DeclarationError("a step belongs to a run that has begun", value=run_id, remedy="Begin the run first.")
-    run = entry.event.run
     with _failure_recorded(platform, project, run_id, "resume"):
         code = platform.code(project.name)
         if run.code_digest != code:

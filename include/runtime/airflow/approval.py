@@ -20,6 +20,7 @@ from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
     from include.runtime.airflow.tasks import Night
+
 #: The gate gives up that long before the next scheduled night, which it would keep from starting: one run is active.
 _MARGIN = timedelta(minutes=1)
 
@@ -203,21 +204,21 @@ def _look(project: str, run_id: str) -> str | None:
     What the run reads is in the ledger once it has begun.
     """
     from include import steps
-    from include.core.events import RunStarted
     from include.ledger import lease
+    from include.ledger.journal import begun
     from include.runtime.local import open_platform
     from include.settings import Settings
 
     platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
-    entry = platform.ledger.find(f"run/{project}/{run_id}")
-    if entry is None or not isinstance(entry.event, RunStarted) or entry.event.run.fence:
+    run = begun(platform.ledger, project, run_id)
+    if run is None or run.fence:
         try:
             lease.require_free(platform.ledger, project, run_id=run_id, now=now)
         except LeaseHeld:
             return None
-    if entry is None or not isinstance(entry.event, RunStarted):
+    if run is None:
         return _OPEN  # the gate can begin the run now, and sees what it needs
-    scope = steps.scope_of(platform, entry.event.run)
+    scope = steps.scope_of(platform, run)
     if not platform.access.missing(scope, now=now):
         return _OPEN
     if platform.access.refused(scope):

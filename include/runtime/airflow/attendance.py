@@ -75,17 +75,16 @@ class TrainingPodTrigger(BaseTrigger):
 def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[Ending], None]]":
     """What asks whether the shard may go on, and what records how a pod of it ended."""
     from include.core.errors import DeclarationError
-    from include.core.events import RunStarted
-    from include.ledger.journal import run_stream
+    from include.ledger.journal import begun
     from include.runtime.kubernetes.shards import record, still_allowed
     from include.runtime.local import open_platform
     from include.settings import Settings
 
     platform = open_platform(Settings.from_environment())
-    entry = platform.ledger.find(run_stream(request.project, request.run_id))
-    if entry is None or not isinstance(entry.event, RunStarted):
+    run = begun(platform.ledger, request.project, request.run_id)
+    if run is None:
         raise DeclarationError(
             "a shard belongs to a run that has begun", value=request.run_id, remedy="Begin the run first."
         )
-    check = still_allowed(platform, replace(entry.event.run, fence=request.fence))
+    check = still_allowed(platform, replace(run, fence=request.fence))
     return check, partial(record, platform.ledger, request)

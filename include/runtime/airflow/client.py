@@ -77,7 +77,7 @@ class Client:
                 remedy="It was stopped, or ended: `./trainyard status` tells, its logs say why.",
             ) from None
 
-    def put_pool(self, name: str, *, slots: int, include_deferred: bool, keep_slots: bool = False) -> None:
+    def put_pool(self, name: str, *, slots: int, include_deferred: bool, keep_slots: bool) -> None:
         """Make the pool, or set it to these slots; *keep_slots*: one that is there keeps its own."""
         pools = self.call("GET", f"/api/v2/pools?pool_name_pattern={name}")["pools"]
         there = [pool["slots"] for pool in pools if pool["name"] == name]

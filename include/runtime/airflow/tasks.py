@@ -1,4 +1,4 @@
-"""What the tasks of a training DAG do: each opens the platform, takes up its run and calls one step.
+"""What the tasks of a project's DAGs do: each opens the platform, takes up its run and calls one step.
 
 Only digests go in and come out. The run's identity is Airflow's run id; its instant is recorded by the gate, once.
 """
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.records import Promotion, RetrainingOutcome
-from include.runtime.airflow import watching
 
 if TYPE_CHECKING:
     from include.core.events import AccessRefused
@@ -52,12 +51,6 @@ class Night:
         now = datetime.now(UTC)
         return steps.request_access(self.platform, self.run, requester=requester or self.project.owner, now=now)
 
-    def end(self) -> None:
-        """Give the project's lease back."""
-        from include import steps
-
-        steps.end(self.platform, self.run)
-
 
 def begin(project_name: str, run_id: str, instant: datetime, *, exclusive: bool = True) -> Night:
     """Begin the run, or go on with it: a run keeps the instant that it began with. An *exclusive* one takes the lease.
@@ -93,7 +86,31 @@ def resume(project_name: str, run_id: str) -> Night:
 
 def perform(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]) -> str:
     """Do one step of a run that has begun, and return the digest of what it made."""
-    return {**_STEPS, **watching.STEPS}[step](resume(project_name, run_id), inputs)
+    from include import steps
+    from include.runtime.airflow import watching
+
+    doing: Mapping[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+        "snapshot": (steps.snapshot, ()),
+        "validate": (steps.validate, ("snapshot",)),
+        "features": (steps.features, ("snapshot",)),
+        "plan": (steps.plan, ("features",)),
+        "train": (steps.train, ("plan", "shard")),
+        "evaluate": (steps.evaluate, ("plan",)),
+        "promote": (steps.promote, ("evaluation",)),
+        "score": (steps.watch.score, ("snapshot",)),
+        "drift": (steps.watch.drift, ("scored",)),
+        "verdict": (steps.watch.verdict, ("live",)),
+    }
+    do, takes = doing[step]
+    night = resume(project_name, run_id)
+    given = (inputs[name] for name in takes)
+    digest = do(night.platform, night.project, night.run, *given, now=datetime.now(UTC))
+    if step == "promote":
+        steps.retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
+        steps.end(night.platform, night.run)
+    elif step == "verdict":
+        watching.tell(night.settings, night.platform.ledger, project_name, run_id)
+    return digest
 
 
 def failed(project_name: str, run_id: str) -> None:
@@ -153,63 +170,3 @@ def _open(project_name: str) -> "tuple[Settings, Platform, Project]":
     settings = Settings.from_environment()
     platform = replace(open_platform(settings), parents=parents_of_this_task())
     return settings, platform, load_project(project_name, settings.projects)
-
-
-# ── the steps, by the name of their task ──────────────────────────────────────────────────────────────────────────────
-
-
-def _snapshot(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    return steps.snapshot(night.platform, night.project, night.run, now=datetime.now(UTC))
-
-
-def _validate(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    return steps.validate(night.platform, night.project, night.run, inputs["snapshot"], now=datetime.now(UTC))
-
-
-def _features(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    return steps.features(night.platform, night.project, night.run, inputs["snapshot"], now=datetime.now(UTC))
-
-
-def _plan(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    return steps.plan(night.platform, night.project, night.run, inputs["features"], now=datetime.now(UTC))
-
-
-def _train(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    plan, shard = inputs["plan"], inputs["shard"]
-    return steps.train(night.platform, night.project, night.run, plan, shard, now=datetime.now(UTC))
-
-
-def _evaluate(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    return steps.evaluate(night.platform, night.project, night.run, inputs["plan"], now=datetime.now(UTC))
-
-
-def _promote(night: Night, inputs: Mapping[str, Any]) -> str:
-    from include import steps
-
-    promotion = steps.promote(night.platform, night.project, night.run, inputs["evaluation"], now=datetime.now(UTC))
-    steps.retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, promotion))
-    night.end()
-    return promotion
-
-
-_STEPS: Mapping[str, Callable[[Night, Mapping[str, Any]], str]] = {
-    "snapshot": _snapshot,
-    "validate": _validate,
-    "features": _features,
-    "plan": _plan,
-    "train": _train,
-    "evaluate": _evaluate,
-    "promote": _promote,
-}

@@ -1,45 +1,15 @@
-"""What the tasks of a drift DAG do, beside the snapshot, which is a night's."""
+"""What the tasks of a drift DAG tell beside what their steps do: a human, of inputs that drift; Airflow, of an ask."""
 
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from include.core.events import DriftJudged
     from include.ledger import Ledger
-    from include.runtime.airflow.tasks import Night
     from include.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-def _score(night: "Night", inputs: Mapping[str, Any]) -> str:
-    from include.steps import watch
-
-    return watch.score(night.platform, night.project, night.run, inputs["snapshot"], now=datetime.now(UTC))
-
-
-def _drift(night: "Night", inputs: Mapping[str, Any]) -> str:
-    from include.steps import watch
-
-    return watch.drift(night.platform, night.project, night.run, inputs["scored"], now=datetime.now(UTC))
-
-
-def _verdict(night: "Night", inputs: Mapping[str, Any]) -> str:
-    from include.steps import watch
-
-    digest = watch.verdict(night.platform, night.project, night.run, inputs["live"], now=datetime.now(UTC))
-    tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
-    return digest
-
-
-STEPS: Mapping[str, Callable[["Night", Mapping[str, Any]], str]] = {
-    "score": _score,
-    "drift": _drift,
-    "verdict": _verdict,
-}
 
 
 def tell(settings: "Settings", ledger: "Ledger", project: str, run_id: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from include.core.errors import DecisionUnusable, TrainyardError
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
-from include.governance.register import Asked, Register, Standing
+from include.governance.register import Asked, Register
 from include.runtime.airflow.names import project_of
 from include.runtime.pages.evidence import Code, Evidence
 from include.runtime.pages.sheets import days_left, sheet_of
@@ -111,7 +111,7 @@ class _Routes:
 
     def _project(self, request: "Request", project: str, user: str, run_id: str | None) -> "HTMLResponse":
         latest = self._register.latest(project)
-        waiting = tuple(one for one in latest if one.standing in (Standing.WAITING, Standing.UNADOPTED))
+        waiting = tuple(one for one in latest if one.waits)
         if waiting:
             return self._review(request, waiting, user, run_id=run_id)
         grants = self._register.grants(project, now=datetime.now(UTC))
@@ -128,14 +128,13 @@ class _Routes:
         ]
         decidable = [sheet for sheet in sheets if sheet.may_deny]
         approvable = [sheet for sheet in sheets if sheet.may_approve]
-        siblings = [one for one in self._register.latest(project) if one not in asked]
         return self._draw(
             request,
             "access/review",
             user,
             project=project,
             sheets=sheets,
-            siblings=[one for one in siblings if one.standing in (Standing.WAITING, Standing.UNADOPTED)],
+            siblings=[one for one in self._register.latest(project) if one.waits and one not in asked],
             code=self._code(project),
             run=run,
             run_id=run_id,
@@ -215,14 +214,14 @@ class _Routes:
                         self._authority.refuse(each, user=user, reason=reason)
                 except TrainyardError as error:
                     raise _after(error, request_id[:place], word) from error
-            return _on(request, "", word)
+            return _on(request, word)
 
         @self._section.router.post("/grants/{grant_id}/revoke")
         def revoke(
             request: Request, grant_id: str, user: str = self._section.form, reason: Reason = ""
         ) -> RedirectResponse:
             self._authority.revoke(grant_id, user=user, reason=reason)
-            return _on(request, "", "revoked")
+            return _on(request, "revoked")
 
     def _add_adoption(self) -> None:
         from fastapi import Form, Request
@@ -239,15 +238,15 @@ class _Routes:
                 remedy = "Go back and load the page again."
                 raise DecisionUnusable(f"{dataset}: the version that is adopted is named", value="none", remedy=remedy)
             self._authority.adopt(dataset, user=user, digest=digest)
-            return _on(request, "", "adopted")
+            return _on(request, "adopted")
 
 
-def _on(request: "Request", path: str, done: str) -> "RedirectResponse":
+def _on(request: "Request", done: str) -> "RedirectResponse":
     """Where the browser goes on after a form, so that loading the page again sends nothing twice."""
     from fastapi.responses import RedirectResponse
 
     base = str(request.scope.get("root_path", ""))
-    return RedirectResponse(f"{base}/access{path}?done={done}", status_code=303)
+    return RedirectResponse(f"{base}/access?done={done}", status_code=303)
 
 
 def _cases(waiting: Sequence[Asked]) -> list[Case]:

@@ -32,6 +32,11 @@ WORDS: Mapping[DriftState, tuple[str, str]] = {
     DriftState.RETRAIN: ("asks for a retraining", "bad"),
     DriftState.TOO_FEW_TO_KNOW: ("too few days to know", "quiet"),
 }
+_OUTCOMES: Mapping[RetrainingOutcome, str] = {
+    RetrainingOutcome.PROMOTED: "its model is champion",
+    RetrainingOutcome.KEPT: "the gates kept the champion",
+    RetrainingOutcome.FAILED: "the night failed",
+}
 _WEEK = 7
 #: So many verdicts, the last ones, stand in the list; the calendar shows all.
 LISTED = 60
@@ -285,10 +290,5 @@ def _progress(each: retraining.Retraining) -> str:
     if each.outcome is RetrainingOutcome.SUPERSEDED:
         return "no night ran: the champion had been replaced"
     if each.outcome is not None:
-        words = {
-            "promoted": "its model is champion",
-            "kept": "the gates kept the champion",
-            "failed": "the night failed",
-        }
-        return f"retrained in {each.started}: {words[each.outcome.value]}"
+        return f"retrained in {each.started}: {_OUTCOMES[each.outcome]}"
     return f"being retrained in {each.started}" if each.started else "a retraining waits for its night"

@@ -1,7 +1,7 @@
 """What the page "Drift" knows of each project, kept and folded on by what is new: nothing is read twice."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
@@ -42,30 +42,19 @@ class Watched:
     known: retraining.Known = field(default_factory=retraining.Known)
 
 
-@dataclass(kw_only=True)
-class _Project:
-    verdicts: list[DriftJudged] = field(default_factory=list)
-    policy: PolicyDeclared | None = None
-    champion: ModelRegistered | None = None
-    known: retraining.Known = field(default_factory=retraining.Known)
-
-
 class Watches:
     """The watches of one ledger, for the threads of one process. What it returns is true at the moment of the call."""
 
     def __init__(self, ledger: Ledger, store: Store) -> None:
         self._ledger, self._store = ledger, store
         self._lock = threading.Lock()
-        self._projection = Projection[dict[str, _Project]]({}, _folded, kinds=_KINDS)
+        self._projection = Projection[dict[str, Watched]]({}, _folded, kinds=_KINDS)
         self._reports: dict[str, bool] = {}
 
     def of(self, project: str) -> Watched:
         """What is recorded of *project* now."""
         with self._lock:
-            found = self._projection.catch_up(self._ledger).get(project) or _Project()
-            return Watched(
-                verdicts=tuple(found.verdicts), policy=found.policy, champion=found.champion, known=found.known
-            )
+            return self._projection.catch_up(self._ledger).get(project, Watched())
 
     def figures(self, judged: DriftJudged) -> LiveFigures:
         """What the verdict was made of."""
@@ -87,15 +76,16 @@ class Watches:
         return self._reports[judged.live]
 
 
-def _folded(projects: dict[str, _Project], entry: Entry) -> dict[str, _Project]:
+def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
     event, name = entry.event, entry.stream.partition("/")[2]
-    project = projects.setdefault(name, _Project())
+    project = projects.get(name, Watched())
     if isinstance(event, DriftJudged):
-        project.verdicts.append(event)
+        project = replace(project, verdicts=(*project.verdicts, event))
     elif isinstance(event, PolicyDeclared):
-        project.policy = event
+        project = replace(project, policy=event)
     elif isinstance(event, ModelRegistered):
-        project.champion = event if event.verdict.promote else project.champion
+        project = replace(project, champion=event) if event.verdict.promote else project
     else:
-        project.known = retraining.following(project.known, entry)
+        project = replace(project, known=retraining.following(project.known, entry))
+    projects[name] = project
     return projects

@@ -61,12 +61,9 @@ class Evidence:
             return Code(files=(), begun_with=None)
         folder = self._projects / project
         found = sorted(path for path in folder.rglob("*.py") if path.is_file() and not path.is_symlink())
-        begun = None
-        if run is not None:
-            begun = self._digest(project) == run.code_digest
         return Code(
             files=tuple(SourceFile(name=path.relative_to(folder).as_posix(), text=_text(path)) for path in found),
-            begun_with=begun,
+            begun_with=self._digest(project) == run.code_digest if run else None,
         )
 
     def _digest(self, project: str) -> str:

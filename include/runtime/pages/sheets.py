@@ -78,7 +78,6 @@ def sheet_of(
         adopt = (contract.version, contract.digest)
     changes = _changes(scope, last, asked)
     steward = user in asked.stewards
-    waits = asked.standing in (Standing.WAITING, Standing.UNADOPTED)
     own = user in asked.askers
     return Sheet(
         asked=asked,
@@ -94,7 +93,7 @@ def sheet_of(
         version=contract.version if contract is not None and open_file else None,
         adopt=adopt,
         may_approve=asked.standing is Standing.WAITING and steward and not own,
-        may_deny=waits and steward,
+        may_deny=asked.waits and steward,
         why_not=_why_not(asked, steward=steward, own=own, user=user),
     )
 
@@ -160,7 +159,7 @@ def _changes(scope: DatasetScope, last: Grant | None, asked: Asked) -> tuple[str
 
 
 def _why_not(asked: Asked, *, steward: bool, own: bool, user: str) -> str:
-    if asked.standing not in (Standing.WAITING, Standing.UNADOPTED):
+    if not asked.waits:
         return f"This request is decided: {asked.standing}."
     if not asked.stewards:
         return "The dataset's contract was never adopted: the stewards that its file names adopt it first."
