@@ -19,7 +19,7 @@ from include.ledger.lease import holder, stream_of
 from include.lineage.emission import PRODUCER
 from include.runtime.airflow import process, sessions
 from include.runtime.airflow.client import AirflowRefused, Client
-from include.runtime.airflow.environment import PARALLELISM, airflow_home, passwords_file
+from include.runtime.airflow.environment import PARALLELISM, USERS, airflow_home, passwords_file
 from include.runtime.airflow.process import RunningAirflow
 from tests.runtime.conftest import NIGHT_SECONDS, Listener
 from tests.runtime.nights import INSTANT, declare, reaches, task, until
@@ -39,21 +39,14 @@ def test_nothing_listens_beyond_the_loopback_address(airflow: RunningAirflow) ->
     assert listening == {("127.0.0.1", airflow.port)}
 
 
-def test_only_the_api_server_is_told_where_the_authority_keeps_its_key(airflow: RunningAirflow) -> None:
-    keys = str(airflow.settings.authority_keys)
-    told = {}
-    for pid in sessions.processes(airflow.settings):
-        described = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        told.setdefault(keys in Path(f"/proc/{pid}/environ").read_text(errors="replace"), set()).add(described)
-    assert not any("scheduler" in one or "triggerer" in one or "dag-processor" in one for one in told.get(True, set()))
-
-
 def test_secrets_are_for_their_owner_alone(airflow: RunningAirflow) -> None:
     home = airflow_home(airflow.settings)
     for secret in (passwords_file(airflow.settings), home / "secrets.json"):
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     printed = "".join(log.read_text() for log in (home / "logs" / "processes").iterdir())
-    assert not any(password in printed for password in passwords_file(airflow.settings).read_text().split('"')[3::4])
+    passwords = json.loads(passwords_file(airflow.settings).read_text())
+    assert passwords.keys() >= USERS.keys()
+    assert not any(password in printed for password in passwords.values())
 
 
 def test_no_thread_runs_where_airflow_forks_its_tasks(airflow: RunningAirflow, night: tuple[str, str]) -> None:

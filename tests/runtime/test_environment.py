@@ -1,0 +1,28 @@
+"""What each process of an embedded Airflow is told. Its title overwrites what ``/proc`` shows of it later."""
+
+from pathlib import Path
+
+import pytest
+
+from include.runtime.airflow.environment import API_SERVER, PROCESSES, environment_of
+from include.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
+
+
+def test_only_the_api_server_is_told_where_the_authority_keeps_its_key(settings: Settings) -> None:
+    keys = str(settings.authority_keys)
+    base = {"TRAINYARD_AUTHORITY_KEYS": keys, "PATH": "/usr/bin"}
+    told = {name: environment_of(name, settings, port=8080, base=base) for name in (*PROCESSES, "guard", "db")}
+    assert [name for name, environment in told.items() if keys in environment.values()] == [API_SERVER]
+
+
+def test_what_the_starter_was_told_of_airflow_and_of_us_goes_no_further(settings: Settings) -> None:
+    base = {"AIRFLOW__CORE__EXECUTOR": "x", "TRAINYARD_STORE": "/elsewhere", "LANG": "C.UTF-8"}
+    environment = environment_of(API_SERVER, settings, port=8080, base=base)
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert environment["TRAINYARD_STORE"] == str(settings.store)
+    assert environment["LANG"] == "C.UTF-8"
