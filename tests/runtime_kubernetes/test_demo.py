@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from include.core.events import PodEnded, RetrainingEnded
+from include.governance import secrets
 from include.ledger import Ledger
+from include.runtime.deployment import PSEUDONYM_KEY
 from include.settings import ROOT
 from tests.runtime.conftest import free_port, production
 from tests.runtime_kubernetes.world import Namespace
@@ -22,7 +24,10 @@ pytestmark = pytest.mark.kubernetes
 def test_the_demo_in_pods_shows_the_whole_chain_and_leaves_nothing_in_the_cluster(
     tmp_path: Path, production: Path, namespace: Namespace, s3_url: str, trainer_image: str
 ) -> None:
+    """The key of the pseudonyms is given: tokens are features, so that one year's verdicts differ a little by home."""
     home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    secrets.keep(home / "keys" / PSEUDONYM_KEY, lambda: bytes(range(32)).hex().encode())
     settings = {
         "TRAINYARD_HOME": str(home),
         "TRAINYARD_PRODUCTION": str(production),

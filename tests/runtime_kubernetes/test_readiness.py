@@ -36,7 +36,7 @@ def settings(tmp_path: Path, namespace: Namespace, s3_url: str) -> Settings:
 
 
 def with_compute(project: Project, **given: object) -> Project:
-    return replace(project, operations=replace(project.operations, compute=Compute(**given)))  # type: ignore[arg-type]
+    return replace(project, operations=replace(project.operations, compute=Compute(**given)))
 
 
 def test_a_cluster_and_a_bucket_that_would_take_the_pods_are_left_as_they_were(
@@ -61,7 +61,7 @@ def test_a_setting_that_lacks_or_names_what_is_not_there_is_named(
     settings: Settings, project: Project, change: dict[str, object], kind: type[TrainyardError], words: str
 ) -> None:
     with pytest.raises(kind, match=words):
-        require_ready(replace(settings, **change), project)  # type: ignore[arg-type]
+        require_ready(replace(settings, **change), project)
 
 
 def test_an_object_store_that_only_this_machine_reaches_is_named(

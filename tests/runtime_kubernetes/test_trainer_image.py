@@ -1,7 +1,6 @@
 """The trainer's image, run as training pods run it: what it holds, and that it trains on an accelerator's path."""
 
 import json
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,12 +10,11 @@ from packaging.markers import default_environment
 from include import steps
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Compute, Project
-from include.core.records import Plan, Run, Trial, TrialState
-from include.data.landing import land_flights
+from include.core.records import Plan, Trial, TrialState
 from include.runtime.kubernetes.diagnosis import Outcome
 from include.runtime.kubernetes.request import PodRequest, pod_manifest
-from include.runtime.kubernetes.shards import ShardInPods
-from tests.night.yard import FLIGHTS, INSTANT, Yard, template
+from tests.night.yard import FLIGHTS, Yard
+from tests.runtime_kubernetes.nights import begun, deployments, planned
 from tests.runtime_kubernetes.world import SMALL, Attended, Namespace, request_in
 from tests.test_requirements import versions
 
@@ -88,51 +86,13 @@ def test_the_image_itself_names_a_user_that_is_not_root(namespace: Namespace, tr
     assert json.loads(namespace.kubectl("logs", name, "-n", namespace.name))["user"] == 65532
 
 
-def planned(yard: Yard, project: Project, *, run_id: str) -> tuple[Run, str]:
-    """A night up to its plan."""
-    now = datetime.now(UTC)
-    run = steps.begin(yard.platform, project, run_id=run_id, instant=INSTANT, now=now)
-    digests: dict[str, str] = {}
-    for name in ("snapshot", "validate", "features", "plan"):
-        digests[name] = yard.step(name, project, run, digests, now=now)
-    return run, digests["plan"]
-
-
 @pytest.fixture(scope="module")
 def yards(
     tmp_path_factory: pytest.TempPathFactory, s3_bucket: str, namespace: Namespace, trainer_image: str
-) -> tuple[Yard, Yard]:
-    """Two deployments that share nothing but their keys and the production data, their vaults in the object store."""
+) -> tuple[Yard, ...]:
     folder = tmp_path_factory.mktemp("accelerator")
-    land_flights(folder / "production")
-    new_home = template(folder / "template")
-
-    def made(name: str) -> Yard:
-        yard = Yard.built(folder / name, folder / "production", new_home)
-        yard.settings = replace(
-            yard.settings,
-            vault=f"{s3_bucket}/{uuid.uuid4().hex}",
-            namespace=namespace.name,
-            trainer_image=trainer_image,
-        )
-        yard.grant(GPU_FLIGHTS, now=datetime.now(UTC))
-        return yard
-
-    return made("first"), made("second")
-
-
-def begun(yard: Yard) -> tuple[ShardInPods, Attended]:
-    """The only shard of a night on the accelerator, whose pod is attended from here on.
-
-    The deployments share a namespace and the run's id, and nothing tells the pods apart but whose they are.
-    """
-    run, plan = planned(yard, GPU_FLIGHTS, run_id="night")
-    shard = ShardInPods(
-        settings=yard.settings, platform=yard.platform, project=GPU_FLIGHTS, run=run, plan=plan, shard=0
-    )
-    request = shard.begin(note=print)
-    assert isinstance(request, PodRequest)
-    return shard, Attended(request=request, placed=True).start()
+    given = {"bucket": s3_bucket, "namespace": namespace, "image": trainer_image}
+    return deployments(folder, "first", "second", project=GPU_FLIGHTS, **given)
 
 
 def recorded(yard: Yard) -> list[Trial]:
@@ -140,10 +100,10 @@ def recorded(yard: Yard) -> list[Trial]:
 
 
 def test_two_pods_train_on_the_accelerators_path_to_one_digest_which_is_not_the_processors(
-    yards: tuple[Yard, Yard],
+    yards: tuple[Yard, ...],
 ) -> None:
     """Kernels are compiled and cached under a read-only root. Where OpenCL has no device, the pod ends with 71."""
-    shards = [begun(yard) for yard in yards]
+    shards = [begun(yard, GPU_FLIGHTS, run_id="night") for yard in yards]
 
     try:
         for _, attended in shards:
@@ -165,7 +125,7 @@ def test_two_pods_train_on_the_accelerators_path_to_one_digest_which_is_not_the_
     assert ended.image_digest.startswith("sha256:")
 
 
-def test_the_device_is_part_of_what_a_trial_is(yards: tuple[Yard, Yard]) -> None:
+def test_the_device_is_part_of_what_a_trial_is(yards: tuple[Yard, ...]) -> None:
     processor = replace(GPU_FLIGHTS, search=replace(GPU_FLIGHTS.search, fixed=FLIGHTS.search.fixed))
 
     def trial_ids(project: Project, run_id: str) -> set[str]:
