@@ -219,7 +219,8 @@ def own_cpu_seconds(bench: Bench, name: str, instant: datetime) -> float:
     plan = steps.plan(platform, project, run, steps.features(platform, project, run, snapshot, now=now), now=now)
     for shard in steps.shards(platform, plan):
         steps.train(platform, project, run, plan, shard, now=now)
-    steps.promote(platform, project, run, steps.evaluate(platform, project, run, plan, now=now), now=now)
+    model = steps.refit(platform, project, run, plan, now=now)
+    steps.promote(platform, project, run, steps.evaluate(platform, project, run, plan, model, now=now), now=now)
     steps.end(platform, run)
     return time.process_time() - began
 

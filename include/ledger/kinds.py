@@ -27,10 +27,17 @@ def _unsigned(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"envelope": None}
 
 
+def _of_a_shard(fields: dict[str, Any]) -> dict[str, Any]:
+    """In version 1 only the shards of a search were trained elsewhere."""
+    return {name: value for name, value in fields.items() if name != "shard"} | {"step": f"train-{fields['shard']}"}
+
+
 #: By kind and the version that it takes.
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("access_refused", 1): _unsigned,
     ("access_revoked", 1): _unsigned,
+    ("shard_ordered", 1): _of_a_shard,
+    ("pod_ended", 1): _of_a_shard,
 }
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from include.core.canonical import record_digest
 from include.core.project import Severity
-from include.core.records import Evaluation, FeatureSet, Partition, Plan, Promotion, Snapshot, Treatment, Validation
+from include.core.records import FeatureSet, Partition, Plan, Promotion, Snapshot, Treatment, Validation
 from include.lineage.compiled import LABEL
 from include.lineage.declaration import Declaration
 from include.lineage.emission import Assertion, Dataset, DatasetType, Source
@@ -114,11 +114,11 @@ def trials(project: str, shard: int, outcomes: str) -> list[Dataset]:
     return [_output(f"trials/{project}/{shard}", outcomes)]
 
 
-def model(project: str, built: FeatureSet, evaluated: Evaluation) -> list[Dataset]:
-    """The refitted model: its prediction comes from every training column."""
+def model(project: str, built: FeatureSet, refitted: str) -> list[Dataset]:
+    """The refitted model (the digest of its text): its prediction comes from every training column."""
     columns: Iterable[str] = [*(feature.name for feature in built.features), LABEL]
     made_of = [Source(dataset=f"training/{project}", column=column) for column in columns]
-    return [_model(f"model/{project}", evaluated.model, made_of)]
+    return [_model(f"model/{project}", refitted, made_of)]
 
 
 def evaluation(project: str, evaluated: str) -> list[Dataset]:

@@ -4,7 +4,7 @@ import fcntl
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -149,8 +149,15 @@ def _night(
             if settings.placement is Placement.LOCAL:
                 _train(settings, project, run, drawn, shards)
             else:
-                _train_in_pods(settings, project, run, drawn, shards, on_note)
-        chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, now=clock()))
+                _in_pods(settings, project, run, drawn, shards, on_note)
+
+        def refit() -> str:
+            if settings.placement is Placement.LOCAL:
+                return steps.refit(platform, project, run, drawn, now=clock())
+            return _in_pods(settings, project, run, drawn, [None], on_note)[0]
+
+        model = _report("refit", on_step, refit)
+        chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, model, now=clock()))
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
         steps.end(platform, run)
@@ -179,13 +186,14 @@ def _train(settings: Settings, project: Project, run: Run, plan: str, shards: li
             future.result()
 
 
-def _train_in_pods(settings: Settings, project: Project, run: Run, plan: str, shards: list[int], on_note: Note) -> None:
-    """The shards, all asked for at once: how many run at a time is the cluster's to say."""
+def _in_pods(
+    settings: Settings, project: Project, run: Run, plan: str, shards: Sequence[int | None], on_note: Note
+) -> list[str]:
+    """The shards (``None``: the refit), all asked for at once: how many run at a time is the cluster's to say."""
     ending = threading.Event()
     with ThreadPoolExecutor(len(shards), thread_name_prefix="shard") as pool:
         futures = [
-            pool.submit(_train_shard_in_pod, settings, project.name, run.run_id, plan, shard, on_note, ending)
-            for shard in shards
+            pool.submit(_in_pod, settings, project.name, run.run_id, plan, shard, on_note, ending) for shard in shards
         ]
         try:
             for future in as_completed(futures):
@@ -193,14 +201,15 @@ def _train_in_pods(settings: Settings, project: Project, run: Run, plan: str, sh
         except KeyboardInterrupt:
             ending.set()  # each removes its pod, and the pool waits for that
             raise
+    return [future.result() for future in futures]
 
 
-def _train_shard_in_pod(
+def _in_pod(
     settings: Settings,
     project_name: str,
     run_id: str,
     plan: str,
-    shard: int,
+    shard: int | None,
     on_note: Note,
     ending: threading.Event,
 ) -> str:
@@ -211,7 +220,7 @@ def _train_shard_in_pod(
     platform = open_platform(settings)
     project = load_project(project_name, settings.projects)
     run = steps.resume(platform, project, run_id=run_id, now=utc_now())
-    placed = shards.ShardInPods(settings=settings, platform=platform, project=project, run=run, plan=plan, shard=shard)
+    placed = shards.StepInPods(settings=settings, platform=platform, project=project, run=run, plan=plan, shard=shard)
     allowed = shards.still_allowed(platform, run)
 
     def check() -> None:
@@ -220,7 +229,7 @@ def _train_shard_in_pod(
         allowed()
 
     def say(what: str) -> None:
-        on_note(f"shard {shard}: {what}")
+        on_note(f"{steps.step_of(shard)}: {what}")
 
     found = placed.begin(note=say, check=check)
     if isinstance(found, str):

@@ -1,7 +1,7 @@
 """The night, one function a step: the same from Airflow, the command line and a notebook.
 
     begin → [gate] → snapshot → validate ─┐
-                         └────► features ─┴─► plan → train (once a shard) → evaluate → promote → end
+                         └────► features ─┴─► plan → train (once a shard) → refit → evaluate → promote → end
 
 Every step takes the platform, the project, its run and the digests of earlier manifests, and returns the digest of its
 own. What was computed once is found in the ledger and not computed again, after the grants were verified again. A step
@@ -14,10 +14,11 @@ Beside it runs the :mod:`~include.steps.watch`; :mod:`~include.steps.verdicts` k
 from include.steps import retraining, verdicts, watch
 from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
+from include.steps.ordering import collect, order
 from include.steps.platform import Platform, missing_access, request_access, scope_of
 from include.steps.run import LEASE, begin, end, resume
 from include.steps.serving import score
-from include.steps.training import collect, order, plan, shards, train
+from include.steps.training import plan, refit, shards, step_of, train
 
 __all__ = [
     "LEASE",
@@ -31,6 +32,7 @@ __all__ = [
     "order",
     "plan",
     "promote",
+    "refit",
     "request_access",
     "resume",
     "retraining",
@@ -38,6 +40,7 @@ __all__ = [
     "score",
     "shards",
     "snapshot",
+    "step_of",
     "train",
     "validate",
     "verdicts",

@@ -3,55 +3,47 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from include.core.canonical import record_digest
 from include.core.events import ModelEvaluated
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run
 from include.ledger.journal import Journal
 from include.registry import history as versions
-from include.steps.platform import Platform, contents, emit, once, open_artifacts
+from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
-from include.steps.training import while_allowed
-from include.training import history as trials
+from include.steps.training import outcomes_of
 
 if TYPE_CHECKING:
     from include.registry.promotion import Champion
     from include.training.evaluation import Rival
 
 
-def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: datetime) -> str:
-    """Refit the best trial, score it and the champion on the holdout. Returns the digest of the Evaluation.
+def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: str, *, now: datetime) -> str:
+    """Score the refitted *model* of *plan* and the champion on the holdout. Returns the digest of the Evaluation.
 
     A champion that this very plan made is not compared with itself: its own evaluation is found again.
     """
     from include.lineage import walk
-    from include.training import evaluation
+    from include.training import evaluation, matrix
+    from include.training.refit import winner
 
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)
-    outcomes = trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials])
     champion = versions.champion(platform.ledger, project.name)
     if champion is not None and platform.load(Evaluation, champion.evaluation).plan == plan:
         champion = versions.champion(platform.ledger, project.name, before=champion.model_version)
 
     def compute() -> str:
-        opened = open_artifacts(
-            platform,
-            run,
-            "evaluate",
-            [drawn.binned, *contents(built.partitions), *([champion.bundle] if champion else [])],
-            now=now,
-        )
+        rows, rival = matrix.contents(built, built.split.holdout), [champion.bundle] if champion else []
+        opened = open_artifacts(platform, run, "evaluate", [model, *rows, *rival], now=now)
         evaluated = evaluation.evaluate(
             plan=drawn,
             plan_digest=plan,
             features=built,
-            trials=outcomes.values(),
+            best=winner(drawn, built, outcomes_of(platform, drawn).values()),
+            model=model,
             opened=opened,
-            vault=platform.vault,
             champion=_rival(platform, champion.model_version, opened.bytes(champion.bundle)) if champion else None,
             threads=project.operations.threads,
-            allowed=while_allowed(platform, run, now=now),
         )
         digest = platform.keep(evaluated)
         event = ModelEvaluated(project=project.name, run_id=run.run_id, evaluation=evaluated)
@@ -60,18 +52,9 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, *, now: 
 
     journal = Journal(platform.ledger, run)
     against = champion.model_version if champion else None
-
-    def kept(earlier: str) -> bool:
-        return platform.store.has(earlier) and platform.vault.has(platform.load(Evaluation, earlier).model)
-
-    digest = once(platform, project, run, "evaluate", (plan, against), compute, now=now, kept=kept)
-    evaluated = platform.load(Evaluation, digest)
-    took = walk.training(project.name, built, drawn)
-    for shard, indices in enumerate(drawn.shards):
-        recorded = record_digest([outcomes[drawn.trials[index].trial_id] for index in indices])
-        took += walk.trials(project.name, shard, recorded)
-    made = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, digest)]
-    emit(platform, project, run, "evaluate", took, made, now=now, parameters=evaluated.params)
+    digest = once(platform, project, run, "evaluate", (plan, model, against), compute, now=now)
+    took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]
+    emit(platform, project, run, "evaluate", took, walk.evaluation(project.name, digest), now=now)
     return digest
 
 
@@ -111,7 +94,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
     platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
     refer(platform, project, run, evaluation, step="promote", now=now)
-    took = [*walk.model(project.name, built, evaluated), *walk.evaluation(project.name, evaluation)]
+    took = [*walk.model(project.name, built, evaluated.model), *walk.evaluation(project.name, evaluation)]
     emit(platform, project, run, "promote", took, walk.registered(project.name, promoted), now=now)
     return digest
 

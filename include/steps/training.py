@@ -1,31 +1,24 @@
-"""The search: its trials drawn, and trained here or by a process elsewhere, to the same record."""
+"""The search: its trials drawn and trained, and the best of them trained again, in this process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from include.core.canonical import encode
-from include.core.errors import LedgerUnavailable, ShardUnfinished, TrainingError
-from include.core.events import PodEnded, ShardOrdered, TrialRecorded
+from include.core.canonical import record_digest
+from include.core.errors import LedgerUnavailable
+from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Project
-from include.core.records import FeatureSet, Order, Plan, Run, Shard, Trial
-from include.governance.access import identifier
-from include.ledger import Fence
-from include.ledger.journal import Journal, record_failure, run_stream
-from include.steps.platform import (
-    Platform,
-    declaration_of,
-    emit,
-    known,
-    once,
-    open_artifacts,
-    scope_of,
-    tell_failure,
-)
+from include.core.records import FeatureSet, Plan, Run, Shard, Trial
+from include.ledger.journal import Journal, run_stream
+from include.steps.platform import Platform, declaration_of, emit, known, once, open_artifacts, scope_of
 from include.training import history as trials
 
-#: How long the store may be out of reach of a shard that is trained elsewhere.
-PATIENCE_SECONDS = 120.0
+if TYPE_CHECKING:
+    from include.governance.vault import Opened
+
+#: The step that trains the winner again.
+REFIT = "refit"
 #: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
 ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
 
@@ -92,99 +85,46 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
         runner.train_shard(
             drawn,
             opened=open_artifacts(platform, run, "train", [drawn.binned, drawn.binned_validation], now=now),
-            recorded=trials.recorded(platform.ledger, _ids(drawn)),
-            record=lambda trial: _record(platform, run, plan, trial),
+            recorded=outcomes_of(platform, drawn),
+            record=lambda trial: record_trial(platform, run, plan, trial),
             threads=project.operations.threads,
             allowed=while_allowed(platform, run, now=now),
         )
-        return _outcomes(platform, drawn)
+        return keep_outcomes(platform, drawn)
 
-    return _finish(platform, project, run, plan, shard, compute, now=now)
+    return finish_shard(platform, project, run, plan, shard, compute, now=now)
 
 
-def order(
-    platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime, lifetime: timedelta
-) -> Order | None:
-    """Hand the shard to a process elsewhere, which reaches its inputs and results for *lifetime* and nothing else.
-
-    Ordered again, it has the same id and a later end; trials that are recorded or have a result are not trained again.
-    ``None``: every trial is recorded already, and :func:`train` only has to say so.
+def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: datetime) -> str:
+    """Train the plan's best trial again, on training and validation days. Returns the vault's digest of the model.
 
     Raises:
-        AccessDenied: no grant in force covers what the project reads.
-        DeclarationError: the vault is none that others can reach.
-        TrainingError: as :func:`collect`.
+        AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains.
+        TrainingError: a trial of the plan has no outcome, or none is complete.
     """
-    from include.training import order as orders
+    from include.training import refit as refitting
 
-    drawn = platform.load(Plan, plan).shard(shard)
-    recorded = trials.recorded(platform.ledger, _ids(drawn))
-    missing = [trial_id for trial_id in _ids(drawn) if trial_id not in recorded]
-    if not missing:
-        return None
-    try:
-        _stored(platform, drawn, missing)  # one that its trial cannot have would stop every process that is sent
-        issued = platform.vault.issue(
-            [drawn.binned, drawn.binned_validation],
-            missing,
-            run=run,
-            step="train",
-            scope=scope_of(platform, run),
-            now=now,
-            lifetime=lifetime,
-        )
-        document = orders.Document(
-            order_id=identifier("o", project.name, run.run_id, plan, shard),
-            plan=plan,
-            number=shard,
-            code=run.code_digest,
-            engine=orders.engine(),
-            expires_at=issued.expires_at,
-            threads=project.operations.threads,
-            patience_seconds=PATIENCE_SECONDS,
-            shard=drawn,
-            artifacts=issued.artifacts,
-            results=issued.results,
-            recorded=tuple(recorded[trial_id] for trial_id in _ids(drawn) if trial_id in recorded),
-        )
-        digest, data = orders.write(document)
-        event = ShardOrdered(
-            project=project.name,
-            run_id=run.run_id,
-            plan=plan,
-            shard=shard,
-            order_id=document.order_id,
-            document=digest,
-            expires_at=issued.expires_at,
-        )
-        platform.ledger.record(run_stream(project.name, run.run_id), event, fence=Fence.of(run))
-    except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
-        record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=_step(shard))
-        tell_failure(platform, project, run, _step(shard), error, at=now)
-        raise
-    return Order(order_id=document.order_id, digest=digest, document=data, expires_at=issued.expires_at)
-
-
-def collect(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
-    """Record what a process elsewhere made of the shard that it was ordered; returns what :func:`train` returns.
-
-    Each result is held against the plan, and all of them against the halving, before any is recorded. One that it
-    cannot be is kept for whoever looks into it, and is trained again.
-
-    Raises:
-        ShardUnfinished: trials have no result yet.
-        TrainingError: a result is none that its trial can have; names the trial and the rule.
-        AccessDenied: no grant in force covers what the project reads.
-    """
-    drawn = platform.load(Plan, plan).shard(shard)
+    drawn = platform.load(Plan, plan)
+    built = platform.load(FeatureSet, drawn.features)
 
     def compute() -> str:
-        for trial in _collected(platform, drawn):
-            platform.store.put(encode(trial))
-            _record(platform, run, plan, trial)
-        return _outcomes(platform, drawn)
+        best = refitting.winner(drawn, built, outcomes_of(platform, drawn).values())
+        rows = refitting.rows_as_searched(
+            best, drawn, built, open_rows(platform, run, drawn, built, now=now), threads=project.operations.threads
+        )
+        allowed = while_allowed(platform, run, now=now)
+        model = refitting.train(best, rows, threads=project.operations.threads, allowed=allowed)
+        return platform.vault.put(model)
 
-    return _finish(platform, project, run, plan, shard, compute, now=now)
+    return finish_refit(platform, project, run, plan, compute, now=now)
+
+
+def open_rows(platform: Platform, run: Run, drawn: Plan, built: FeatureSet, *, now: datetime) -> "Opened":
+    """What the step `refit` reads: the rows to learn from, and the bins into which the search cut them."""
+    from include.training import matrix
+
+    rows = matrix.contents(built, built.split.train, built.split.validation)
+    return open_artifacts(platform, run, REFIT, [drawn.binned, *rows], now=now)
 
 
 def while_allowed(platform: Platform, run: Run, *, now: datetime) -> Callable[[], None]:
@@ -212,63 +152,47 @@ def while_allowed(platform: Platform, run: Run, *, now: datetime) -> Callable[[]
     return allowed
 
 
-def _collected(platform: Platform, drawn: Shard) -> list[Trial]:
-    """The verified outcomes of the trials that are not recorded yet, in the order in which they ended."""
-    from include.training import results
-
-    recorded = trials.recorded(platform.ledger, _ids(drawn))
-    missing = [trial_id for trial_id in _ids(drawn) if trial_id not in recorded]
-    checked = _stored(platform, drawn, missing)
-    if lacking := [trial_id for trial_id in missing if trial_id not in checked]:
-        raise ShardUnfinished(
-            "every trial of an ordered shard has a result when its process has ended",
-            value=f"none of {', '.join(lacking)}",
-            remedy="The shard is ordered again, and skips the trials that have one.",
-        )
-    try:
-        ended = results.halved(drawn, {**recorded, **checked})
-    except TrainingError:
-        for trial_id, trial in checked.items():
-            platform.vault.refuse_result(trial_id, encode(trial))
-        raise
-    return [checked[trial_id] for trial_id in ended if trial_id in checked]
-
-
-def _stored(platform: Platform, drawn: Shard, trial_ids: list[str]) -> dict[str, Trial]:
-    """The results that a process elsewhere has written so far, each verified; the first that is not is set aside."""
-    from include.training import results
-
-    checked: dict[str, Trial] = {}
-    for trial_id in trial_ids:
-        data = platform.vault.result(trial_id, most_bytes=results.LARGEST_BYTES + 1)
-        if data is None:
-            continue
-        try:
-            checked[trial_id] = results.verified(drawn, trial_id, data)
-        except TrainingError:
-            platform.vault.refuse_result(trial_id, data)
-            raise
-    return checked
-
-
-def _finish(
+def finish_shard(
     platform: Platform, project: Project, run: Run, plan: str, shard: int, compute: Callable[[], str], *, now: datetime
 ) -> str:
+    """The digest of the shard's outcomes, by *compute* if it was never trained; told to OpenLineage."""
     from include.lineage import walk
 
-    digest = once(platform, project, run, _step(shard), (plan, shard), compute, now=now)
+    step = step_of(shard)
+    digest = once(platform, project, run, step, (plan, shard), compute, now=now)
     drawn = platform.load(Plan, plan)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)
-    searched, where = _searched(drawn, shard), _pod(platform, run, shard)
-    emit(platform, project, run, _step(shard), took, made, now=now, parameters=searched, tags=where)
+    searched, where = _searched(drawn, shard), _pod(platform, run, step)
+    emit(platform, project, run, step, took, made, now=now, parameters=searched, tags=where)
     return digest
 
 
-def _pod(platform: Platform, run: Run, shard: int) -> dict[str, str]:
-    """Where the shard was trained last, as its lineage event tells; empty where that was no pod."""
+def finish_refit(
+    platform: Platform, project: Project, run: Run, plan: str, compute: Callable[[], str], *, now: datetime
+) -> str:
+    """The digest of the plan's model, by *compute* if it was never made or is lost; told to OpenLineage."""
+    from include.lineage import walk
+    from include.training.refit import winner
+
+    digest = once(platform, project, run, REFIT, (plan,), compute, now=now, kept=platform.vault.has)
+    drawn = platform.load(Plan, plan)
+    built, outcomes = platform.load(FeatureSet, drawn.features), outcomes_of(platform, drawn)
+    took = walk.training(project.name, built, drawn)
+    for shard, indices in enumerate(drawn.shards):
+        recorded = record_digest([outcomes[drawn.trials[index].trial_id] for index in indices])
+        took += walk.trials(project.name, shard, recorded)
+    best = winner(drawn, built, outcomes.values())
+    learnt, where = {**best.params, "rounds": best.rounds}, _pod(platform, run, REFIT)
+    made = walk.model(project.name, built, digest)
+    emit(platform, project, run, REFIT, took, made, now=now, parameters=learnt, tags=where)
+    return digest
+
+
+def _pod(platform: Platform, run: Run, step: str) -> dict[str, str]:
+    """Where the step was done last, as its lineage event tells; empty where that was no pod."""
     entries = platform.ledger.read(run_stream(run.project, run.run_id))
-    ended = [entry.event for entry in entries if isinstance(entry.event, PodEnded) and entry.event.shard == shard]
+    ended = [entry.event for entry in entries if isinstance(entry.event, PodEnded) and entry.event.step == step]
     if not ended:
         return {}
     pod = ended[-1]
@@ -287,19 +211,23 @@ def _searched(drawn: Plan, shard: int) -> dict[str, object]:
     }
 
 
-def _record(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
+def record_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
+    """Record the outcome of a trial of *plan*, unless it is known."""
     event = TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
     Journal(platform.ledger, run).fact(f"trials/{run.project}", event, key=f"trial/{trial.trial_id}")
 
 
-def _outcomes(platform: Platform, drawn: Shard) -> str:
-    outcomes = trials.recorded(platform.ledger, _ids(drawn))
-    return platform.keep([outcomes[trial_id] for trial_id in _ids(drawn)])
+def outcomes_of(platform: Platform, drawn: Plan | Shard) -> Mapping[str, Trial]:
+    """The recorded outcomes of the trials of a plan or a shard, by trial id."""
+    return trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials])
 
 
-def _ids(drawn: Shard) -> list[str]:
-    return [trial.trial_id for trial in drawn.trials]
+def keep_outcomes(platform: Platform, drawn: Shard) -> str:
+    """Store the outcomes of a shard, all of which are recorded; the digest."""
+    outcomes = outcomes_of(platform, drawn)
+    return platform.keep([outcomes[trial.trial_id] for trial in drawn.trials])
 
 
-def _step(shard: int) -> str:
-    return f"train-{shard}"
+def step_of(shard: int | None) -> str:
+    """The name of the step that trains the shard *shard* or, if it is ``None``, the winner of all shards again."""
+    return REFIT if shard is None else f"train-{shard}"

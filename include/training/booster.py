@@ -17,6 +17,9 @@ _BINNING = {
 #: Where a model is trained.
 _DEVICE = {"device_type", "gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_gpu"}
 
+#: What LightGBM sets by the device, whatever was asked for.
+_BY_DEVICE = {*_DEVICE, "force_row_wise", "force_col_wise", "use_quantized_grad", "gpu_device_id_list"}
+
 #: What the platform sets itself.
 _OURS = {
     "objective", "metric", "num_iterations", "early_stopping_round", "num_threads", "seed", "deterministic",
@@ -99,3 +102,32 @@ def model_text(booster: Any) -> str:
     """The model in LightGBM's text format, the recorded number of threads set to 1: equal models, equal text."""
     text: str = booster.model_to_string(num_iteration=-1)
     return re.sub(r"^\[num_threads: -?\d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE)
+
+
+def parameters_of(text: str) -> dict[str, str]:
+    """The parameters that a model's *text* ends with, as LightGBM wrote them.
+
+    Raises:
+        ValueError: it does not end with any.
+    """
+    block = text[text.rindex("\nparameters:\n") : text.rindex("\nend of parameters\n")]
+    return dict(re.findall(r"^\[(\w+): (.*)\]$", block, flags=re.MULTILINE))
+
+
+def expected_parameters(params: Params, *, objective: Objective, seed: int, features: int) -> dict[str, str]:
+    """What :func:`parameters_of` finds in each model that is trained with these settings on so many features.
+
+    LightGBM itself says it, of a model without trees: it brings settings that contradict each other into line. Where
+    *params* name a device, what LightGBM decides by the device is left out.
+    """
+    import lightgbm
+    import numpy as np
+
+    here = {name: value for name, value in params.items() if name not in _DEVICE}
+    rows = np.zeros((2, features), dtype=np.float32)
+    data = lightgbm.Dataset(rows, np.arange(2.0), params=dataset_settings(here, threads=1))
+    settings = booster_settings(here, objective=objective, seed=seed, threads=1)
+    found = parameters_of(model_text(lightgbm.Booster(settings, data)))
+    device = str(params.get("device_type", "cpu"))
+    decided = set() if device == "cpu" else _BY_DEVICE
+    return {name: value for name, value in found.items() if name not in decided} | {"device_type": device}

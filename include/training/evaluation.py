@@ -1,14 +1,13 @@
-"""The best trial, refitted, on days that nobody has touched, beside the champion on the same rows."""
+"""The refitted model on days that nobody has touched, beside the champion on the same rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import (
     DAY,
@@ -18,12 +17,10 @@ from include.core.records import (
     FeatureSpec,
     Interval,
     Plan,
-    Trial,
-    TrialState,
+    Winner,
 )
 from include.training.artifacts import Artifacts
-from include.training.booster import booster_settings, dataset_settings, model_text
-from include.training.matrix import Rows, binned, rows_of
+from include.training.matrix import Rows, rows_of
 from include.training.metrics import Numbers, metrics, row_losses, scorable
 
 if TYPE_CHECKING:
@@ -40,12 +37,6 @@ class Model(Protocol):
     def features(self) -> Sequence[FeatureSpec]: ...
 
     def predict(self, table: "pa.Table") -> Numbers: ...
-
-
-class Vault(Protocol):
-    """Where the model text goes (:class:`include.governance.vault.Vault`)."""
-
-    def put(self, data: bytes) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,38 +58,28 @@ def evaluate(
     plan: Plan,
     plan_digest: str,
     features: FeatureSet,
-    trials: Iterable[Trial],
+    best: Winner,
+    model: str,
     opened: Artifacts,
-    vault: Vault,
     champion: Rival | None = None,
     threads: int = 1,
-    allowed: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Refit the trial with the lowest loss on training and validation days, and score it on the holdout.
+    """Score the model of *best*, the winner of *plan*, on the holdout.
 
-    It is trained to the rung where its loss was lowest, its rows cut into the bins of the search. *trials* are the
-    recorded outcomes of the plan. *opened* holds ``plan.binned`` and ``matrix.contents`` of all three stretches.
+    *model* is the digest of its text. *opened* holds that and ``matrix.contents`` of the holdout.
 
     The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same rows: those of
     the holdout's days after the last that the champion learnt. A champion of another objective or label, or that needs
     a feature which is not built any more or is defined otherwise, has no metrics and no difference.
-    *threads* changes no result. *allowed* is called before each boosting round, and ends the refit by raising.
+    *threads* changes no result.
 
     Raises:
-        TrainingError: a planned trial has no recorded outcome, or none is complete.
         DataError: rows or labels that cannot be scored.
     """
-    best = best_trial(plan, trials)
-    train, validation, holdout = (
-        rows_of(features, days, opened, stretch=stretch)
-        for days, stretch in (
-            (features.split.train, "training"),
-            (features.split.validation, "validation"),
-            (features.split.holdout, "holdout"),
-        )
-    )
-    data = _binned_as_searched(train + validation, plan, best, features, opened, threads)
-    booster = _refit(best, plan, data, threads, allowed)
+    import lightgbm
+
+    holdout = rows_of(features, features.split.holdout, opened, stretch="holdout")
+    booster = lightgbm.Booster(model_str=opened.path(model).read_text())
     prediction = booster.predict(holdout.matrix(features.features), num_threads=threads)
     comparison = _compare(champion, features, holdout, prediction, seed=plan.seed)
     return Evaluation(
@@ -107,7 +88,7 @@ def evaluate(
         objective=plan.objective,
         trial_id=best.trial_id,
         params=best.params,
-        model=vault.put(model_text(booster).encode()),
+        model=model,
         metrics=metrics(plan.objective, holdout.label, prediction),
         champion=None if champion is None else champion.version,
         compared=comparison.days,
@@ -117,62 +98,6 @@ def evaluate(
         holdout=features.split.holdout,
         rows=len(holdout.label),
     )
-
-
-def best_trial(plan: Plan, outcomes: Iterable[Trial]) -> Trial:
-    """The complete trial of *plan* with the lowest loss at any rung, equal ones told apart by id.
-
-    Raises:
-        TrainingError: an outcome is missing, or no trial is complete.
-    """
-    trials = {trial.trial_id: trial for trial in outcomes}
-    planned = [trial.trial_id for trial in plan.trials]
-    if missing := [trial_id for trial_id in planned if trial_id not in trials]:
-        raise TrainingError(
-            "every planned trial is recorded before the evaluation",
-            value=f"{len(missing)} of {len(planned)} have no outcome",
-            remedy="Run the shards of this plan again: they skip what is recorded.",
-        )
-    complete = [
-        (loss, trial_id)
-        for trial_id in planned
-        if trials[trial_id].state is TrialState.COMPLETE and (loss := trials[trial_id].loss) is not None
-    ]
-    if not complete:
-        errors = sorted({trials[trial_id].error or "pruned" for trial_id in planned})
-        raise TrainingError(
-            "at least one trial of a search is complete",
-            value=f"none of {len(planned)}: {'; '.join(errors)}",
-            remedy="Narrow the search space to parameters that LightGBM accepts.",
-        )
-    return trials[min(complete)[1]]
-
-
-def best_rounds(plan: Plan, trial: Trial) -> int:
-    """The rung at which *trial* had its lowest loss; of equal ones the first."""
-    return min(zip(trial.losses, plan.rungs, strict=False))[1]
-
-
-def _binned_as_searched(
-    rows: Rows, plan: Plan, best: Trial, features: FeatureSet, opened: Artifacts, threads: int
-) -> Any:
-    """*rows* cut into the bins in which the trials learnt: half the time of finding others."""
-    import lightgbm
-
-    settings = dataset_settings(best.params, threads=threads)
-    searched = lightgbm.Dataset(str(opened.path(plan.binned)), params=settings).construct()
-    return binned(rows, features.features, settings, reference=searched)
-
-
-def _refit(best: Trial, plan: Plan, data: Any, threads: int, allowed: Callable[[], None]) -> Any:
-    import lightgbm
-
-    settings = booster_settings(best.params, objective=plan.objective, seed=plan.seed, threads=threads)
-    booster = lightgbm.Booster(settings, data)
-    for _ in range(best_rounds(plan, best)):
-        allowed()
-        booster.update()
-    return booster
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from include.core.errors import AccessDenied, AddressRefused, StoreError, StoreUnavailable, TrainingError
-from include.training.results import LARGEST_BYTES
 
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 1 << 20
@@ -27,14 +26,16 @@ Answer = TypeVar("Answer")
 class Exchange:
     """Requests that are repeated with growing pauses for *patience_seconds* where the store is out of reach.
 
+    What has more than *largest_bytes* is no result.
+
     Every method raises:
         StoreUnavailable: it stayed out of reach, or the bucket is not there.
         AddressRefused: the life of the address has ended, or that of the credentials that signed it.
         AccessDenied: the store refuses the request for another reason.
     """
 
-    def __init__(self, *, patience_seconds: float) -> None:
-        self._patience_seconds = patience_seconds
+    def __init__(self, *, patience_seconds: float, largest_bytes: int) -> None:
+        self._patience_seconds, self._largest_bytes = patience_seconds, largest_bytes
 
     def download(self, address: str, path: Path, *, digest: str) -> None:
         """Write what lies at *address* to *path*.
@@ -67,8 +68,8 @@ class Exchange:
 
         def fetch() -> bytes:
             with _answer("GET", address) as answer:
-                data = answer.read(LARGEST_BYTES + 1)
-                if answer.length and len(data) <= LARGEST_BYTES:
+                data = answer.read(self._largest_bytes + 1)
+                if answer.length and len(data) <= self._largest_bytes:
                     raise http.client.IncompleteRead(b"")
                 return bytes(data)
 
@@ -94,8 +95,8 @@ class Exchange:
 
         if self._repeated(send) is not True and self.result(read) != data:
             raise TrainingError(
-                "the same trial has the same result wherever it is trained",
-                value="another result of this trial is stored",
+                "the same training has the same result wherever it is done",
+                value="another result of it is stored",
                 remedy="Compare the images and processors that trained it: one of them computes otherwise.",
             )
 
@@ -116,7 +117,7 @@ class Exchange:
             except (OSError, http.client.HTTPException) as error:
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     raise StoreUnavailable(
-                        "there is room for a shard's inputs where it is trained",
+                        "there is room for the inputs where they are trained on",
                         value=os.strerror(errno.ENOSPC),
                         remedy="Raise `ephemeral_storage_mib` of the project's Compute.",
                     ) from None
@@ -124,7 +125,7 @@ class Exchange:
                 why = type(getattr(error, "reason", error)).__name__
             if left <= 0:
                 raise StoreUnavailable(
-                    "the store can be reached from where the shard is trained",
+                    "the store can be reached from where the training is done",
                     value=why,
                     remedy="Check that it runs, and that the namespace's network policy lets training pods reach it.",
                 ) from None
@@ -134,7 +135,7 @@ class Exchange:
 
 def _refusal(status: int) -> AddressRefused | AccessDenied:
     kind = AddressRefused if status in _LAPSED else AccessDenied
-    again = "It is ordered again by itself." if kind is AddressRefused else "Order the shard again: clear its task."
+    again = "It is ordered again by itself." if kind is AddressRefused else "Order it again: clear its task."
     return kind("the store accepts the addresses of the order", value=f"HTTP {status}", remedy=again)
 
 
@@ -146,7 +147,7 @@ def _no_bucket() -> StoreUnavailable:
 
 def _answer(method: str, address: str, data: bytes | None = None) -> http.client.HTTPResponse:
     if not address.startswith(("http://", "https://")):
-        raise StoreError("an address is one of HTTP", value="another scheme", remedy="Order the shard again.")
+        raise StoreError("an address is one of HTTP", value="another scheme", remedy="Order it again: clear its task.")
     headers = {} if data is None else {"If-None-Match": "*", "Content-Type": "application/octet-stream"}
     request = urllib.request.Request(address, data=data, method=method, headers=headers)  # noqa: S310  # checked above
     answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310

@@ -1,4 +1,4 @@
-"""The document of an order: all that a process needs to train one shard, and all that it may reach."""
+"""The document of an order: all that a process needs to train a shard or a model, and all that it may reach."""
 
 import json
 from collections.abc import Mapping
@@ -12,39 +12,45 @@ from typing import Any
 from include.core.canonical import digest_of, encode, record_digest
 from include.core.errors import TrainingError
 from include.core.project import Objective
-from include.core.records import PlannedTrial, ResultAddresses, Shard, Trial, TrialState
+from include.core.records import PlannedTrial, Refit, ResultAddresses, Shard, Trial, TrialState, Winner
 
-#: What decides the losses of a trial, given its data and parameters.
-_ENGINE_FILES = ("data/losses.py", "training/booster.py", "training/metrics.py", "training/trial.py")
+#: What decides the losses of a trial, or a model, given its data and parameters.
+_ENGINE_FILES = (
+    "data/losses.py",
+    "training/booster.py",
+    "training/metrics.py",
+    "training/refit.py",
+    "training/trial.py",
+)
 _ENGINE_PACKAGES = ("lightgbm", "numpy")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One shard to train elsewhere. It holds addresses that open the vault until ``expires_at``: a secret.
+    """One ``step`` to do elsewhere, ``work``. It holds addresses that open the vault until ``expires_at``: a secret.
 
-    ``number`` is the shard's place in the plan, ``code`` the digest of the code that the run began with, ``engine``
-    that of :func:`engine` where it was ordered. The store may be out of reach for ``patience_seconds``. ``artifacts``
-    are addresses by digest, ``results`` those of the trials without an outcome, by trial id; ``recorded`` are the other
-    trials' outcomes.
+    ``code`` is the digest of the code that the run began with, ``engine`` that of :func:`engine` where it was ordered.
+    The store may be out of reach for ``patience_seconds``. ``artifacts`` are addresses by digest, ``results`` those of
+    what is to be made, by name: the ids of the trials without an outcome, or the one name of a refit's model.
+    ``recorded`` are the outcomes of a shard's other trials.
     """
 
     order_id: str
     plan: str
-    number: int
+    step: str
     code: str
     engine: str
     expires_at: datetime
     threads: int
     patience_seconds: float
-    shard: Shard
+    work: Shard | Refit
     artifacts: Mapping[str, str] = field(repr=False)
     results: Mapping[str, ResultAddresses] = field(repr=False)
     recorded: tuple[Trial, ...]
 
 
 def engine() -> str:
-    """The digest of what computes the losses of a trial in this process: our code, and the packages that it calls."""
+    """The digest of what computes losses and models in this process: our code, and the packages that it calls."""
     folder = Path(__file__).parent.parent
     files = [(name, sha256((folder / name).read_bytes()).hexdigest()) for name in _ENGINE_FILES]
     return record_digest([*files, *((name, version(name)) for name in _ENGINE_PACKAGES)])
@@ -66,16 +72,16 @@ def read(data: bytes, *, digest: str) -> Document:
         raise TrainingError(
             "the order is the one that was recorded",
             value=f"{digest_of(data)}, not {digest}",
-            remedy="Order the shard again: clear its task.",
+            remedy="Order it again: clear its task.",
         )
     fields = json.loads(data)
     # By hand: pydantic, which reads records elsewhere, is not where shards are trained.
     return Document(
-        **{name: fields[name] for name in ("order_id", "plan", "number", "code", "engine", "threads")},
+        **{name: fields[name] for name in ("order_id", "plan", "step", "code", "engine", "threads")},
         patience_seconds=fields["patience_seconds"],
         artifacts=fields["artifacts"],
         expires_at=datetime.fromisoformat(fields["expires_at"]),
-        shard=_shard(fields["shard"]),
+        work=(_refit if "winner" in fields["work"] else _shard)(fields["work"]),
         results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},
         recorded=tuple(_trial(each) for each in fields["recorded"]),
     )
@@ -88,6 +94,12 @@ def _shard(fields: dict[str, Any]) -> Shard:
         rungs=tuple(fields["rungs"]),
         trials=tuple(PlannedTrial(**each) for each in fields["trials"]),
     )
+
+
+def _refit(fields: dict[str, Any]) -> Refit:
+    winner = fields["winner"]
+    made = {**winner, "objective": Objective(winner["objective"]), "features": tuple(winner["features"])}
+    return Refit(winner=Winner(**made), binned=fields["binned"])
 
 
 def _trial(fields: dict[str, Any]) -> Trial:

@@ -1,4 +1,4 @@
-"""One ordered shard, trained where nothing is at hand but the order: no ledger, no store, no credentials.
+"""One order, carried out where nothing is at hand but it: no ledger, no store, no credentials.
 
 It imports ``core`` and ``training`` alone, and beside the standard library what LightGBM needs: the image that it runs
 in holds nothing else.
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from include.core.canonical import encode
 from include.core.errors import AccessDenied, AddressRefused, MachineFault, StoreError, StoreUnavailable, TrainingError
-from include.core.records import Trial
-from include.training import order, results
+from include.core.records import Refit, ResultAddresses, Shard, Trial
+from include.training import models, order, results
 from include.training.exchange import Exchange
 
 ORDER_FILE = "/var/run/trainyard/order.json"
@@ -30,14 +30,14 @@ class Exit(IntEnum):
     REFUSED = 64  # the order is not the recorded one, has expired, or was made for other code
     ALTERED = 65  # an input is not what its digest says, or is not there
     UNREACHABLE = 69  # the store stayed out of reach
-    DIFFERING = 70  # the stored result of a trial is not the one that it has here, or none that it can have
-    FAULTY = 71  # no trial can be trained on this machine
+    DIFFERING = 70  # a stored result is not the one that is made here, or none that there can be
+    FAULTY = 71  # nothing can be trained on this machine
     LAPSED = 77  # the store refuses the order's addresses: another order has others
     TERMINATED = 143  # SIGTERM: what is stored is kept
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
-    """Train the shard ``train <order id> <order digest>``; the exit status. The order is a file of the environment."""
+    """Carry out ``train <order id> <order digest>``; the exit status. The order is a file of the environment."""
     match arguments:
         case ["train", order_id, digest]:
             pass
@@ -64,23 +64,50 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
 
 
 def train(document: order.Document) -> None:
-    """Train the trials of the order that have no result yet, and write the result of each as it ends.
+    """Make what the order asks for and has no result yet, and write each result as soon as it is certain.
 
     Raises:
         AccessDenied: the store refuses what is asked.
         AddressRefused: the store refuses the order's addresses.
         StoreUnavailable: it stayed out of reach.
         StoreError: an input is missing or altered.
-        MachineFault: no trial can be trained here.
-        TrainingError: another result of a trial is stored, or one that it cannot have.
+        MachineFault: nothing can be trained here.
+        TrainingError: another result is stored, or one that there cannot be.
     """
-    exchange, shard = Exchange(patience_seconds=document.patience_seconds), document.shard
+    largest = models.LARGEST_BYTES if isinstance(document.work, Refit) else results.LARGEST_BYTES
+    exchange = Exchange(patience_seconds=document.patience_seconds, largest_bytes=largest)
+    with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
+        inputs = _Inputs(document.artifacts, exchange, Path(folder))
+        if isinstance(document.work, Refit):
+            (addresses,) = document.results.values()
+            _refit(document.work, addresses, exchange, inputs, threads=document.threads)
+        else:
+            _train_shard(document, document.work, exchange, inputs)
+
+
+def _refit(work: Refit, addresses: ResultAddresses, exchange: Exchange, inputs: "_Inputs", *, threads: int) -> None:
+    """Train the winner of a search on all rows, and write its model."""
+    from include.training.refit import refit
+
+    _say(f"refit of trial {_short(work.winner.trial_id)}, {work.winner.rounds} rounds")
+    found = exchange.result(addresses.read)
+    if found is not None:
+        models.verified(work.winner, found)
+        _say("its model is already stored")
+        return
+    model = refit(work, opened=inputs, threads=threads)
+    exchange.write_result(addresses.write, model, read=addresses.read)
+    _say(f"model of {len(model)} bytes stored")
+
+
+def _train_shard(document: order.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs") -> None:
+    """Train the trials of *shard* that have no result yet, and write the result of each as it ends."""
     recorded = {trial.trial_id: trial for trial in document.recorded}
     for trial_id, addresses in document.results.items():
         found = exchange.result(addresses.read)
         if found is not None:
             recorded[trial_id] = results.verified(shard, trial_id, found)
-    _say(f"shard {document.number}, {len(shard.trials)} trials, {len(recorded)} already stored")
+    _say(f"{document.step}, {len(shard.trials)} trials, {len(recorded)} already stored")
     done = len(recorded)
 
     def record(trial: Trial) -> None:
@@ -89,14 +116,11 @@ def train(document: order.Document) -> None:
         exchange.write_result(addresses.write, encode(trial), read=addresses.read)
         done += 1
         loss = "" if trial.loss is None else f", loss {trial.loss:.6f}"
-        name = trial.trial_id.removeprefix("sha256:")[:12]
-        _say(f"trial {name} {trial.state}{loss} ({done} of {len(shard.trials)})")
+        _say(f"trial {_short(trial.trial_id)} {trial.state}{loss} ({done} of {len(shard.trials)})")
 
     from include.training.trial import train_shard
 
-    with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
-        inputs = _Inputs(document.artifacts, exchange, Path(folder))
-        train_shard(shard, opened=inputs, recorded=recorded, record=record, threads=document.threads)
+    train_shard(shard, opened=inputs, recorded=recorded, record=record, threads=document.threads)
 
 
 class _Inputs:
@@ -124,19 +148,19 @@ def _read(path: Path, order_id: str, digest: str) -> order.Document:
         raise AccessDenied(
             "the order is the recorded one, and can be read",
             value=str(path) if isinstance(error, OSError) else error.value,
-            remedy="Order the shard again: clear its task.",
+            remedy="Order it again: clear its task.",
         ) from None
     if document.order_id != order_id:
-        raise AccessDenied("an order has its own id", value=document.order_id, remedy="Order the shard again.")
+        raise AccessDenied("an order has its own id", value=document.order_id, remedy="Order it again: clear its task.")
     if document.expires_at <= datetime.now(UTC):
         raise AccessDenied(
             "an order is carried out before it expires",
             value=f"{document.expires_at:%Y-%m-%d %H:%M:%S}Z",
-            remedy="Order the shard again: clear its task.",
+            remedy="Order it again: clear its task.",
         )
     if document.engine != order.engine():
         raise AccessDenied(
-            "a shard is trained by the code and the packages that its night runs",
+            "training elsewhere is done by the code and the packages that its night runs",
             value=f"{order.engine()}, ordered for {document.engine}",
             remedy="Build the trainer image again, from the checkout that the night runs.",
         )
@@ -161,6 +185,10 @@ def _end_at_once_on_sigterm() -> None:
         os._exit(Exit.TERMINATED)
 
     threading.Thread(target=wait, name="sigterm", daemon=True).start()
+
+
+def _short(trial_id: str) -> str:
+    return trial_id.removeprefix("sha256:")[:12]
 
 
 def _failed(status: Exit, error: Exception) -> Exit:

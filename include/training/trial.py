@@ -106,7 +106,7 @@ class _Race:
         except lightgbm.basic.LightGBMError as error:
             # LightGBM's own text may quote a label or a cell: only the kind of the error is recorded.
             if str(error) == _NO_MEMORY:
-                raise _fault("there is memory for a trial where it is trained", "not enough memory") from None
+                raise fault("there is memory for a trial where it is trained", "not enough memory") from None
             self._boosters.pop(trial_id, None)
             self._probe(trial_id, data)
             self.finish(trial_id, TrialState.FAILED, REFUSED)
@@ -163,7 +163,7 @@ class _Race:
             lightgbm.Booster(settings, data[0]).update()
         except lightgbm.basic.LightGBMError:
             device = settings.get("device_type", "cpu")
-            raise _fault(
+            raise fault(
                 "plain parameters can be trained where a shard is trained", f"not on the device type {device!r}"
             ) from None
 
@@ -176,11 +176,12 @@ class _Race:
         try:
             train, validation = (lightgbm.Dataset(path, params=settings).construct() for path in paths)
         except lightgbm.basic.LightGBMError:
-            raise _fault("the binned data can be read where a shard is trained", "LightGBM cannot load them") from None
+            raise fault("the binned data can be read where a shard is trained", "LightGBM cannot load them") from None
         return train, validation
 
 
-def _fault(rule: str, found: str) -> MachineFault:
+def fault(rule: str, found: str) -> MachineFault:
+    """What ends training where nothing can be trained: *found* instead of what *rule* says, and what to do about it."""
     return MachineFault(
         rule,
         value=found,

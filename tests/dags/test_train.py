@@ -97,16 +97,18 @@ def test_dag_files_have_at_most_sixty_lines() -> None:
 PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_TRAINER_IMAGE": "registry.invalid/trainer:1"}
 
 
-def test_training_placed_in_pods_takes_as_many_slots_as_accelerators_and_leaves_the_order_as_it_is(
+def test_training_placed_in_pods_takes_as_many_slots_as_accelerators_and_refits_in_a_task_of_its_own(
     parse: Parse, tmp_path: Path
 ) -> None:
     compute = 'operations=Operations(schedule="15 3 * * *", compute=Compute(pool="a100", accelerators=2))'
     declare(tmp_path, "in_pods", PROJECT.replace('operations=Operations(schedule="15 3 * * *")', compute))
     tasks = parse("train_in_pods", tmp_path, **PODS)["dags"]["train_in_pods"]["tasks"]
-    train = tasks["train"]
-    assert (train["operator"], train["mapped"]) == ("TrainingPodOperator", True)
-    assert (train["pool"], train["slots"], train["retries"]) == ("a100", 2, 3)
-    assert {name: one["upstream"] for name, one in tasks.items()} == ORDER
+    for name, mapped in (("train", True), ("refit", False)):
+        task = tasks[name]
+        assert (task["operator"], task["mapped"], task["documented"]) == ("TrainingPodOperator", mapped, True)
+        assert (task["pool"], task["slots"], task["retries"]) == ("a100", 2, 3)
+    upstream = {name: one["upstream"] for name, one in tasks.items()}
+    assert upstream == ORDER | {"refit": ["plan", "train"], "evaluate": ["plan", "refit"]}
 
 
 def test_only_nights_that_are_placed_in_pods_import_the_provider(parse: Parse, tmp_path: Path) -> None:

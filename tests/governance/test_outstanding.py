@@ -6,7 +6,7 @@ import pytest
 
 from include.core.canonical import digest_of
 from include.core.errors import DeclarationError
-from include.core.events import ArtifactOpened, ShardOrdered
+from include.core.events import ArtifactOpened, TrainingOrdered
 from include.governance.outstanding import in_words, outstanding
 from include.governance.vault import Vault
 from include.store import Store
@@ -15,12 +15,12 @@ from tests.governance.conftest import NOW, STEWARD, House, run_of
 HOUR = timedelta(hours=1)
 
 
-def order_of(project: str, *, number: int) -> ShardOrdered:
-    return ShardOrdered(
+def order_of(project: str, *, number: int) -> TrainingOrdered:
+    return TrainingOrdered(
         project=project,
         run_id="run-1",
         plan="sha256:p",
-        shard=number,
+        step=f"train-{number}",
         order_id=f"o-{number}",
         document="sha256:d",
         expires_at=NOW + number * HOUR,

@@ -64,7 +64,7 @@ def _shard(home: Path, production: Path, vault: str, given: Given, die_after: in
     from include.steps import training
     from tests.night.yard import FLIGHTS, Yard
 
-    recorded, record = 0, training._record
+    recorded, record = 0, training.record_trial
 
     def counted(*arguments: Any) -> None:
         nonlocal recorded
@@ -73,7 +73,7 @@ def _shard(home: Path, production: Path, vault: str, given: Given, die_after: in
         record(*arguments)
         recorded += 1
 
-    training._record = counted
+    training.record_trial = counted
     yard = Yard(home=home, production=production)
     yard.settings = replace(yard.settings, vault=vault)
     project = replace(FLIGHTS, search=replace(FLIGHTS.search, shards=given.shards))

@@ -34,7 +34,7 @@ def events_of(yard: Yard) -> list[str]:
 def test_the_graph_of_a_night_holds_every_step_and_every_data_set_of_it(done: tuple[Yard, Night], drawn: Graph) -> None:
     _, night = done
     assert sorted(step.name for step in drawn.steps) == sorted(
-        ["snapshot", "validate", "features", "plan", "train-0", "train-1", "evaluate", "promote"]
+        ["snapshot", "validate", "features", "plan", "train-0", "train-1", "refit", "evaluate", "promote"]
     )
     rooms = {name.split("/")[0] for name, _ in drawn.datasets}
     assert rooms == {

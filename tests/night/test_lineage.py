@@ -378,7 +378,7 @@ def test_a_shard_that_was_trained_in_a_pod_tells_which_on_what_node_and_of_what_
                 event = PodEnded(
                     project=FLIGHTS.name,
                     run_id="night",
-                    shard=1,
+                    step="train-1",
                     order_id="o-1",
                     pod=pod,
                     node="n2",

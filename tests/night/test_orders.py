@@ -3,13 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +17,7 @@ import pytest
 from include import steps
 from include.core.canonical import encode
 from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, TrainingError
-from include.core.events import ArtifactOpened, Event, ModelRegistered, ShardOrdered, StepFailed, TrialRecorded
+from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
 from include.core.project import Project
 from include.core.records import Order, Plan, Run, Trial
 from include.store import Store
@@ -28,32 +26,13 @@ from include.training.results import LARGEST_BYTES
 from tests import buckets
 from tests.night import killed
 from tests.night.conftest import MakeYard
-from tests.night.yard import FLIGHTS, INSTANT, Yard
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-LIFETIME = timedelta(hours=1)
-#: All trials in one shard.
-ONE = replace(FLIGHTS, search=replace(FLIGHTS.search, shards=1))
-TRIALS = ONE.search.trials
+from tests.night.elsewhere import LIFETIME, ONE, TRIALS, Elsewhere, changed, in_bucket, planned, utc_now
+from tests.night.yard import FLIGHTS, Yard
 
 
 def long(project: Project, rounds: int = 100_000) -> Project:
     """*project* with one trial that takes minutes."""
     return replace(project, search=replace(project.search, trials=1, shards=1, rungs=(rounds,)))
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def planned(yard: Yard, project: Project = ONE) -> tuple[Run, str]:
-    """A night up to its plan."""
-    now = utc_now()
-    run = steps.begin(yard.platform, project, run_id="night", instant=INSTANT, now=now)
-    digests: dict[str, str] = {}
-    for name in ("snapshot", "validate", "features", "plan"):
-        digests[name] = yard.step(name, project, run, digests, now=now)
-    return run, digests["plan"]
 
 
 def trials(events: list[Event]) -> list[Trial]:
@@ -72,11 +51,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, production: Path, new_
 
 @pytest.fixture
 def yard(make_yard: MakeYard, s3_url: str) -> Yard:
-    """A deployment whose vault is a bucket, granted today."""
-    made = make_yard()
-    made.settings = replace(made.settings, vault=f"{s3_url}/vault")
-    made.grant(FLIGHTS, now=utc_now())
-    return made
+    return in_bucket(make_yard(), s3_url)
 
 
 def ordered(yard: Yard, run: Run, plan: str, project: Project = ONE) -> Order:
@@ -94,34 +69,8 @@ def stored(yard: Yard, trial_id: str) -> bytes | None:
     return yard.platform.vault.result(trial_id, most_bytes=3 * LARGEST_BYTES)
 
 
-class Elsewhere:
-    """A process of its own, given the order and nothing else: no credentials, and only what a trainer's image holds."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (folder / "tmp").mkdir(parents=True)
-
-    def start(self, order: Order, *, digest: str | None = None) -> "subprocess.Popen[str]":
-        path = self._folder / f"{order.order_id}.json"
-        path.write_bytes(order.document)
-        program = (
-            "import runpy, sys, tests.night.trainer_image; sys.argv[0] = 'include'; "
-            "runpy.run_module('include', run_name='__main__', alter_sys=True)"
-        )
-        return subprocess.Popen(
-            [sys.executable, "-c", program, "train", order.order_id, digest or order.digest],
-            cwd=ROOT,
-            env={"TRAINYARD_ORDER": str(path), "TMPDIR": str(self._folder / "tmp"), "PATH": os.environ["PATH"]},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, order: Order, *, digest: str | None = None) -> tuple[int, str]:
-        """The exit status and what the process printed."""
-        process = self.start(order, digest=digest)
-        output, _ = process.communicate(timeout=120)
-        return process.returncode, output
+class Trained(Elsewhere):
+    """Where a shard is trained by such a process."""
 
     def train(self, yard: Yard, run: Run, plan: str) -> str:
         order = steps.order(yard.platform, ONE, run, plan, 0, now=utc_now(), lifetime=LIFETIME)
@@ -164,8 +113,8 @@ class Place(Protocol):
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Elsewhere:
-    return Elsewhere(tmp_path / "elsewhere")
+def elsewhere(tmp_path: Path) -> Trained:
+    return Trained(tmp_path / "elsewhere")
 
 
 @pytest.fixture(params=["here", "elsewhere"])
@@ -200,7 +149,7 @@ def test_a_shard_that_is_killed_after_any_trial_and_runs_again_leaves_the_same_r
 
 
 def test_a_shard_that_was_begun_here_is_ended_elsewhere(
-    yard: Yard, elsewhere: Elsewhere, undisturbed: tuple[str, list[Trial]]
+    yard: Yard, elsewhere: Trained, undisturbed: tuple[str, list[Trial]]
 ) -> None:
     digest, _ = undisturbed
     run, plan = planned(yard)
@@ -208,7 +157,7 @@ def test_a_shard_that_was_begun_here_is_ended_elsewhere(
     order = ordered(yard, run, plan)
     status, output = elsewhere.run(order)
     assert status == 0, output
-    assert output.splitlines()[0] == f"trainyard: shard 0, {TRIALS} trials, 2 already stored"
+    assert output.splitlines()[0] == f"trainyard: train-0, {TRIALS} trials, 2 already stored"
     assert collected(yard, run, plan) == digest
 
 
@@ -219,9 +168,9 @@ def test_an_order_is_a_receipted_opening_that_says_when_it_ends_and_keeps_its_ad
     run, plan = planned(yard)
     before = len(yard.events(ArtifactOpened))
     order = ordered(yard, run, plan)
-    receipts, (event,) = yard.events(ArtifactOpened)[before:], yard.events(ShardOrdered)
+    receipts, (event,) = yard.events(ArtifactOpened)[before:], yard.events(TrainingOrdered)
     assert [receipt.count for receipt in receipts if isinstance(receipt, ArtifactOpened)] == [2]
-    assert isinstance(event, ShardOrdered)
+    assert isinstance(event, TrainingOrdered)
     assert (event.order_id, event.document, event.expires_at) == (order.order_id, order.digest, order.expires_at)
     assert b"X-Amz-Signature" in order.document
     assert "X-Amz" not in repr(order)
@@ -258,7 +207,7 @@ def test_nothing_is_ordered_without_a_grant(yard: Yard) -> None:
     with pytest.raises(AccessDenied):
         ordered(yard, run, plan)
     assert len(yard.events(ArtifactOpened)) == before
-    assert yard.events(ShardOrdered) == []
+    assert yard.events(TrainingOrdered) == []
     assert [event.step for event in yard.events(StepFailed) if isinstance(event, StepFailed)] == ["train-0"]
 
 
@@ -275,29 +224,22 @@ def test_a_vault_in_a_folder_orders_nothing_and_says_what_does(make_yard: MakeYa
 # ── the process elsewhere ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def changed(order: Order, **fields: Any) -> Order:
-    """Another order, as if it had been recorded."""
-    document = replace(orders.read(order.document, digest=order.digest), **fields)
-    digest, data = orders.write(document)
-    return replace(order, digest=digest, document=data)
-
-
-def test_it_tells_of_each_trial_and_never_of_an_address(yard: Yard, elsewhere: Elsewhere) -> None:
+def test_it_tells_of_each_trial_and_never_of_an_address(yard: Yard, elsewhere: Trained) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
     status, output = elsewhere.run(order)
     first, *lines = output.splitlines()
     assert status == 0
-    assert first == f"trainyard: shard 0, {TRIALS} trials, 0 already stored"
+    assert first == f"trainyard: train-0, {TRIALS} trials, 0 already stored"
     assert len(lines) == TRIALS
     assert lines[-1].endswith(f"({TRIALS} of {TRIALS})")
     assert all(word not in output for word in ("http", "X-Amz", os.environ["AWS_ACCESS_KEY_ID"] + "/"))
     _, again = elsewhere.run(order)
-    assert again == f"trainyard: shard 0, {TRIALS} trials, {TRIALS} already stored\n"
+    assert again == f"trainyard: train-0, {TRIALS} trials, {TRIALS} already stored\n"
 
 
 def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_refused(
-    yard: Yard, elsewhere: Elsewhere
+    yard: Yard, elsewhere: Trained
 ) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
@@ -316,7 +258,7 @@ def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_r
     assert {stored(yard, trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
 
 
-def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Elsewhere) -> None:
+def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Trained) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
     bucket, _, prefix = yard.settings.vault.removeprefix("s3://").partition("/")
@@ -330,7 +272,7 @@ def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Elsewhere) -
     assert (status, "is in the vault" in output) == (65, True)
 
 
-def test_addresses_that_the_store_refuses_end_it_with_a_status_of_their_own(yard: Yard, elsewhere: Elsewhere) -> None:
+def test_addresses_that_the_store_refuses_end_it_with_a_status_of_their_own(yard: Yard, elsewhere: Trained) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
     text = order.document.replace(b"X-Amz-Signature=", b"X-Amz-Signature=0")
@@ -340,7 +282,7 @@ def test_addresses_that_the_store_refuses_end_it_with_a_status_of_their_own(yard
 
 
 def test_a_result_that_differs_from_the_stored_one_ends_it_with_a_status_of_its_own(
-    yard: Yard, elsewhere: Elsewhere
+    yard: Yard, elsewhere: Trained
 ) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
@@ -357,7 +299,7 @@ def test_a_result_that_differs_from_the_stored_one_ends_it_with_a_status_of_its_
 
 
 def test_a_machine_that_can_train_no_trial_ends_it_with_a_status_of_its_own_and_stores_no_result(
-    yard: Yard, elsewhere: Elsewhere
+    yard: Yard, elsewhere: Trained
 ) -> None:
     fixed = {**ONE.search.fixed, "device_type": "gpu", "gpu_platform_id": 99}
     project = replace(ONE, search=replace(ONE.search, fixed=fixed))
@@ -367,7 +309,7 @@ def test_a_machine_that_can_train_no_trial_ends_it_with_a_status_of_its_own_and_
     assert {stored(yard, trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
 
 
-def test_a_store_out_of_reach_ends_it_when_its_patience_does(yard: Yard, elsewhere: Elsewhere) -> None:
+def test_a_store_out_of_reach_ends_it_when_its_patience_does(yard: Yard, elsewhere: Trained) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
     text = order.document.replace(os.environ["AWS_ENDPOINT_URL"].encode(), b"http://127.0.0.1:9")
@@ -378,12 +320,12 @@ def test_a_store_out_of_reach_ends_it_when_its_patience_does(yard: Yard, elsewhe
     assert "network policy" in output
 
 
-def test_sigterm_ends_it_at_once_and_what_is_stored_is_kept(yard: Yard, elsewhere: Elsewhere) -> None:
+def test_sigterm_ends_it_at_once_and_what_is_stored_is_kept(yard: Yard, elsewhere: Trained) -> None:
     project = long(FLIGHTS)
     run, plan = planned(yard, project)
     process = elsewhere.start(ordered(yard, run, plan, project))
     assert process.stdout is not None
-    assert process.stdout.readline() == "trainyard: shard 0, 1 trials, 0 already stored\n"
+    assert process.stdout.readline() == "trainyard: train-0, 1 trials, 0 already stored\n"
     time.sleep(1)
     began = time.monotonic()
     process.terminate()
@@ -394,7 +336,7 @@ def test_sigterm_ends_it_at_once_and_what_is_stored_is_kept(yard: Yard, elsewher
 # ── what comes back ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_shard_without_all_results_is_unfinished_heals_and_records_nothing(yard: Yard, elsewhere: Elsewhere) -> None:
+def test_a_shard_without_all_results_is_unfinished_heals_and_records_nothing(yard: Yard, elsewhere: Trained) -> None:
     run, plan = planned(yard)
     elsewhere.train_and_die(yard, run, plan, after=1)
     with pytest.raises(ShardUnfinished, match="has a result when its process has ended") as raised:
@@ -424,7 +366,7 @@ FORGERIES: tuple[tuple[Forgery, str], ...] = (
 
 
 def test_a_result_that_its_trial_cannot_have_is_refused_named_set_aside_and_never_recorded(
-    yard: Yard, elsewhere: Elsewhere, undisturbed: tuple[str, list[Trial]]
+    yard: Yard, elsewhere: Trained, undisturbed: tuple[str, list[Trial]]
 ) -> None:
     digest, known = undisturbed
     run, plan = planned(yard)

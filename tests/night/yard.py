@@ -25,7 +25,7 @@ INSTANT = datetime(2013, 6, 1, 4, tzinfo=UTC)
 #: The wall clock of these tests; grants hold from here on.
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: In the order in which a night takes them.
-STEPS = ("snapshot", "validate", "features", "plan", "train-0", "train-1", "evaluate", "promote")
+STEPS = ("snapshot", "validate", "features", "plan", "train-0", "train-1", "refit", "evaluate", "promote")
 
 
 def small(project: Project) -> Project:
@@ -148,11 +148,13 @@ class Yard:
         if name.startswith("train"):
             shard = int(name.removeprefix("train-"))
             return steps.train(self.platform, project, run, digests["plan"], shard, now=now)
+        if name == "evaluate":
+            return steps.evaluate(self.platform, project, run, digests["plan"], digests["refit"], now=now)
         step, takes = {
             "validate": (steps.validate, "snapshot"),
             "features": (steps.features, "snapshot"),
             "plan": (steps.plan, "features"),
-            "evaluate": (steps.evaluate, "plan"),
+            "refit": (steps.refit, "plan"),
             "promote": (steps.promote, "evaluate"),
         }[name]
         return step(self.platform, project, run, digests[takes], now=now)

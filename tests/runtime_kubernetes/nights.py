@@ -10,7 +10,7 @@ from include.core.project import Project
 from include.core.records import Run
 from include.data.landing import land_flights
 from include.runtime.kubernetes.request import PodRequest
-from include.runtime.kubernetes.shards import ShardInPods
+from include.runtime.kubernetes.shards import StepInPods
 from tests.night.yard import INSTANT, Yard, template
 from tests.runtime_kubernetes.world import Attended, Namespace
 
@@ -43,13 +43,17 @@ def planned(yard: Yard, project: Project, *, run_id: str) -> tuple[Run, str]:
     return run, digests["plan"]
 
 
-def begun(yard: Yard, project: Project, *, run_id: str) -> tuple[ShardInPods, Attended]:
+def begun(yard: Yard, project: Project, *, run_id: str) -> tuple[StepInPods, Attended]:
     """The only shard of a night, whose pod is attended from here on.
 
     Deployments that share a namespace and the run's id have nothing that tells their pods apart but whose they are.
     """
-    run, plan = planned(yard, project, run_id=run_id)
-    shard = ShardInPods(settings=yard.settings, platform=yard.platform, project=project, run=run, plan=plan, shard=0)
-    request = shard.begin(note=print)
+    return placed(yard, project, *planned(yard, project, run_id=run_id), 0)
+
+
+def placed(yard: Yard, project: Project, run: Run, plan: str, shard: int | None) -> tuple[StepInPods, Attended]:
+    """A shard of the night, or the refit of its winner (``None``), whose pod is attended from here on."""
+    step = StepInPods(settings=yard.settings, platform=yard.platform, project=project, run=run, plan=plan, shard=shard)
+    request = step.begin(note=print)
     assert isinstance(request, PodRequest)
-    return shard, Attended(request=request, placed=True).start()
+    return step, Attended(request=request, placed=True).start()

@@ -52,6 +52,8 @@ def test_the_demo_in_pods_shows_the_whole_chain_and_leaves_nothing_in_the_cluste
     assert [event.outcome for event in events if isinstance(event, RetrainingEnded)] == ["promoted"]
     ended = [event for event in events if isinstance(event, PodEnded)]
     assert {event.outcome for event in ended} == {"done"}
-    assert sorted(Counter(event.run_id for event in ended).values()) == [2, 2], "two shards of each night, a pod each"
+    assert sorted(Counter(event.run_id for event in ended).values()) == [3, 3], (
+        "two shards of each night and its refit, a pod each"
+    )
     assert not namespace.get("pods", "trainyard/run")
     assert not namespace.get("secrets", "trainyard/run")

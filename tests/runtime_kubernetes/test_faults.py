@@ -134,7 +134,7 @@ def test_a_quota_on_secrets_is_waited_for_and_named_too(namespace: Namespace) ->
 
 def test_six_pods_of_one_accelerator_queue_on_four_and_all_end(namespace: Namespace) -> None:
     shards = [
-        Attended(request=request_in(namespace.name, "sleep 3; echo done", compute=GPU, shard=shard)).start()
+        Attended(request=request_in(namespace.name, "sleep 3; echo done", compute=GPU, step=f"train-{shard}")).start()
         for shard in range(6)
     ]
     shards[0].until(lambda: any("Insufficient nvidia.com/gpu" in note for each in shards for note in each.notes))

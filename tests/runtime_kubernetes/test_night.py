@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from include.core.errors import AccessDenied
-from include.core.events import ModelRegistered, PodEnded, StepFinished, TrialRecorded
+from include.core.events import ModelEvaluated, ModelRegistered, PodEnded, StepFinished, StepStarted, TrialRecorded
 from include.ledger import Ledger
 from include.runtime import local
 from include.runtime.airflow import process
@@ -159,7 +159,7 @@ def test_a_night_in_pods_makes_what_the_local_night_makes(yard: Yard, night: tup
     made = {event.step: event.output for event in yard.events(run_id, StepFinished)}
     entries = Ledger.open(here.ledger).read_all(kinds=(StepFinished,))
     again = {entry.event.step: entry.event.output for entry in entries if isinstance(entry.event, StepFinished)}
-    for step in ("snapshot", "features", "plan", "train-0", "train-1", "evaluate"):
+    for step in ("snapshot", "features", "plan", "train-0", "train-1", "refit", "evaluate"):
         assert made[step] == again[step], step
 
 
@@ -174,7 +174,7 @@ def _grants_of(source: Settings, target: Settings) -> None:
 def test_what_ran_is_recorded_and_nothing_is_left_in_the_cluster(yard: Yard, night: tuple[str, str]) -> None:
     _, run_id = night
     ended = yard.events(run_id, PodEnded)
-    assert sorted(event.shard for event in ended) == [0, 1]
+    assert sorted(event.step for event in ended) == ["refit", "train-0", "train-1"]
     for event in ended:
         assert (event.outcome, event.exit_code, event.node) == ("done", 0, "n2")
         assert event.image == yard.settings.trainer_image
@@ -183,11 +183,25 @@ def test_what_ran_is_recorded_and_nothing_is_left_in_the_cluster(yard: Yard, nig
     until(yard.clean, seconds=20, what="no pod and no secret is left")
 
 
-def test_only_the_digest_of_the_outcomes_crosses_airflow(yard: Yard, night: tuple[str, str]) -> None:
+@pytest.mark.parametrize(("step", "map_index"), [("train", 0), ("refit", -1)])
+def test_only_the_digest_of_what_was_made_crosses_airflow(
+    yard: Yard, night: tuple[str, str], step: str, map_index: int
+) -> None:
     dag_id, run_id = night
-    path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/train/xcomEntries?map_index=0"
+    path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{step}/xcomEntries?map_index={map_index}"
     entries = yard.dana.call("GET", path)["xcom_entries"]
     assert [entry["key"] for entry in entries] == ["return_value"]
+
+
+def test_the_worker_trains_nothing_and_the_log_of_the_refit_is_that_of_its_pod(
+    yard: Yard, night: tuple[str, str]
+) -> None:
+    dag_id, run_id = night
+    log = yard.dana.log(dag_id, run_id, "refit")
+    assert log.count("trainyard: refit of trial ") == log.count("trainyard: model of ") == 1
+    assert "X-Amz-Signature" not in log
+    started = [event.step for event in yard.events(run_id, StepStarted)]
+    assert started.count("refit") == 1  # by the task that collects; `evaluate` begins none
 
 
 def test_the_log_of_a_deferred_task_is_complete_and_nothing_of_the_pod_comes_twice(
@@ -292,12 +306,18 @@ def test_a_killed_triggerer_costs_nothing_and_no_line_of_the_log_comes_twice(
     _restart_triggerer(yard)
     assert yard.dana.wait(dag_id, run_id, timeout_seconds=300) == "success", _why(yard, dag_id, run_id)
     ended = yard.events(run_id, PodEnded)
-    assert sorted(event.pod for event in ended) == pods
+    assert sorted(event.pod for event in ended if event.step != "refit") == pods
     recorded = [event.trial.trial_id for event in yard.events(run_id, TrialRecorded)]
     assert len(recorded) == len(set(recorded)) == 40
     lines = [line.partition("trainyard: trial ")[2] for line in logged().splitlines() if "trainyard: trial " in line]
     assert len(lines) == len(set(lines)) == 20
     until(yard.clean, seconds=20, what="no pod and no secret is left")
+
+
+def _revoke(yard: Yard, project: str) -> None:
+    for grant in yard.steward.call("GET", "/trainyard/grants"):
+        if grant["project"] == project:
+            yard.steward.call("POST", f"/trainyard/grants/{grant['grant_id']}/revoke", {"reason": "a test"})
 
 
 def _restart_triggerer(yard: Yard) -> None:
@@ -313,12 +333,22 @@ def _restart_triggerer(yard: Yard) -> None:
     remember(settings, port, [*others, process._spawn(TRIGGERER, settings, port)])
 
 
+def test_a_revocation_ends_a_refit_that_runs_within_30_seconds_and_nothing_is_registered(yard: Yard) -> None:
+    dag_id, run_id = yard.begin("reconsidered", search="trials=1, shards=1, rungs=(4000,)")
+    until(lambda: task(yard.dana, dag_id, run_id, "train").state == "success", seconds=240, what="the shard has ended")
+    until(lambda: yard.training(run_id), seconds=60, what="the winner is refitted")
+    _revoke(yard, "reconsidered")
+    until(yard.clean, seconds=30, what="pod and secret are removed")
+    assert yard.dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert AccessDenied.__name__ in yard.dana.log(dag_id, run_id, "refit")
+    assert task(yard.dana, dag_id, run_id, "refit").try_number == 1
+    assert not yard.events(run_id, ModelEvaluated, ModelRegistered)
+
+
 def test_a_revocation_ends_running_pods_within_30_seconds_and_nothing_is_registered(yard: Yard) -> None:
     dag_id, run_id = yard.begin("revoked", search=LONG)
     until(lambda: len(yard.training(run_id)) == 2, seconds=180, what="both shards train")
-    for grant in yard.steward.call("GET", "/trainyard/grants"):
-        if grant["project"] == "revoked":
-            yard.steward.call("POST", f"/trainyard/grants/{grant['grant_id']}/revoke", {"reason": "a test"})
+    _revoke(yard, "revoked")
     until(yard.clean, seconds=30, what="pods and secrets are removed")
     assert yard.dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
     log = yard.dana.log(dag_id, run_id, "train", map_index=0)

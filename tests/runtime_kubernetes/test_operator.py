@@ -46,7 +46,7 @@ def operator(monkeypatch: pytest.MonkeyPatch, error: TrainyardError) -> Training
     def shard(self: TrainingPodOperator, context: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(TrainingPodOperator, "_shard", shard)
+    monkeypatch.setattr(TrainingPodOperator, "_placed", shard)
     return TrainingPodOperator(task_id="train", project=REQUEST.project, inputs={"plan": REQUEST.plan}, shard=0)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.core.events import PodEnded, RunStarted, ShardOrdered
+from include.core.events import PodEnded, RunStarted, TrainingOrdered
 from include.core.records import Run
 from include.ledger import Ledger, lease
 from include.ledger.journal import run_stream
@@ -57,11 +57,11 @@ class World:
         )
         stream = run_stream(project, run_id)
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
-        ordered = ShardOrdered(
+        ordered = TrainingOrdered(
             project=project,
             run_id=run_id,
             plan=request.plan,
-            shard=request.shard,
+            step=request.step,
             order_id=request.order_id,
             document=request.digest,
             expires_at=request.give_up_at,
@@ -125,7 +125,7 @@ def test_a_run_that_airflow_goes_on_with_keeps_all_it_has_until_its_order_ends(w
 
 def test_a_pod_that_no_ledger_knows_goes_when_its_time_is_over_and_another_deployments_never(world: World) -> None:
     unknown = world.shard("unknown", known=False)
-    other = world.shard("unknown", known=False, deployment="another", shard=1)
+    other = world.shard("unknown", known=False, deployment="another", step="train-1")
     assert world.sweep(after=59 * MINUTE) == 0
     assert world.has(unknown) == (1, 1)
     assert world.sweep(after=HOUR) == 1

@@ -10,11 +10,11 @@ from packaging.markers import default_environment
 from include import steps
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Compute, Project
-from include.core.records import Plan, Trial, TrialState
+from include.core.records import Evaluation, Plan, Run, Trial, TrialState
 from include.runtime.kubernetes.diagnosis import Outcome
 from include.runtime.kubernetes.request import PodRequest, pod_manifest
 from tests.night.yard import FLIGHTS, Yard
-from tests.runtime_kubernetes.nights import begun, deployments, planned
+from tests.runtime_kubernetes.nights import deployments, placed, planned
 from tests.runtime_kubernetes.world import SMALL, Attended, Namespace, request_in
 from tests.test_requirements import versions
 
@@ -99,30 +99,41 @@ def recorded(yard: Yard) -> list[Trial]:
     return [event.trial for event in yard.events(TrialRecorded) if isinstance(event, TrialRecorded)]
 
 
-def test_two_pods_train_on_the_accelerators_path_to_one_digest_which_is_not_the_processors(
+def in_two_pods(yards: tuple[Yard, ...], nights: list[tuple[Run, str]], shard: int | None) -> str:
+    """What the step of both deployments returns, each done in a pod: one digest."""
+    in_pods = [placed(yard, GPU_FLIGHTS, run, plan, shard) for yard, (run, plan) in zip(yards, nights, strict=True)]
+    for _, attended in in_pods:
+        ending = attended.ended(seconds=400).last
+        assert ending.outcome is Outcome.DONE, (ending, attended.lines)
+    first, second = (step.finish(attended.request, attended.endings) for step, attended in in_pods)
+    assert first == second
+    return first
+
+
+def test_two_pods_train_and_refit_on_the_accelerators_path_to_one_digest_which_is_not_the_processors(
     yards: tuple[Yard, ...],
 ) -> None:
-    """Kernels are compiled and cached under a read-only root. Where OpenCL has no device, the pod ends with 71."""
-    shards = [begun(yard, GPU_FLIGHTS, run_id="night") for yard in yards]
+    """Kernels are compiled and cached under a read-only root. Where OpenCL has no device, the pod ends with 71.
 
+    This process has none, and neither orders nor judges less for it.
+    """
+    nights = [planned(yard, GPU_FLIGHTS, run_id="night") for yard in yards]
+    yard, (run, plan) = yards[0], nights[0]
     try:
-        for _, attended in shards:
-            ending = attended.ended(seconds=400).last
-            assert ending.outcome is Outcome.DONE, (ending, attended.lines)
-        digests = [shard.finish(attended.request, attended.endings) for shard, attended in shards]
+        in_two_pods(yards, nights, 0)
+        model = in_two_pods(yards, nights, None)
+        evaluation = steps.evaluate(yard.platform, GPU_FLIGHTS, run, plan, model, now=datetime.now(UTC))
     finally:
-        for shard, _ in shards:
-            steps.end(shard.platform, shard.run)
-    assert digests[0] == digests[1]
-    first, second = (recorded(yard) for yard in yards)
+        for each, (begun_run, _) in zip(yards, nights, strict=True):
+            steps.end(each.platform, begun_run)
+    first, second = (recorded(each) for each in yards)
     assert first == second
     assert {trial.params["device_type"] for trial in first} == {"gpu"}
     assert TrialState.FAILED not in {trial.state for trial in first}
-    (ended,) = yards[0].events(PodEnded)
-    assert isinstance(ended, PodEnded)
-    assert ended.node == "n2"
-    assert ended.image_digest
-    assert ended.image_digest.startswith("sha256:")
+    assert yard.platform.load(Evaluation, evaluation).metrics["auc"] > 0.5
+    ended = [event for event in yard.events(PodEnded) if isinstance(event, PodEnded)]
+    assert [(event.step, event.node) for event in ended] == [("train-0", "n2"), ("refit", "n2")]
+    assert all(str(event.image_digest).startswith("sha256:") for event in ended)
 
 
 def test_the_device_is_part_of_what_a_trial_is(yards: tuple[Yard, ...]) -> None:

@@ -54,7 +54,7 @@ def request_in(
         project="punctual",
         run_id=f"manual__2013-06-01T04:00+00:00 {secrets.token_hex(3)}",
         plan="sha256:" + "a" * 64,
-        shard=0,
+        step="train-0",
         fence=1,
         code_digest="sha256:" + "c" * 64,
         order_id=f"o-{secrets.token_hex(4)}",

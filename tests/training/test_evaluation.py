@@ -1,5 +1,4 @@
 import dataclasses
-import re
 
 import lightgbm
 import numpy as np
@@ -8,49 +7,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import encode
-from include.core.errors import DataError, TrainingError
+from include.core.errors import DataError
 from include.core.project import Objective
-from include.core.records import DAY, Trial, TrialState
-from include.training import search
-from include.training.evaluation import Rival, best_rounds, best_trial, evaluate, paired_interval
+from include.core.records import DAY
+from include.training.evaluation import Rival, evaluate, paired_interval
 from include.training.matrix import contents, rows_of
 from include.training.metrics import metrics
-from include.training.trial import train_shard
-from tests.training.projects import project
-
-NIGHT = "sha256:" + "1" * 64
-
-
-def _searched(features, vault, **declared):
-    plan = search.plan(
-        project=project(features.objective, **declared),
-        features=features,
-        features_digest=NIGHT,
-        opened=vault,
-        vault=vault,
-    )
-    trials = {}
-    for shard in range(len(plan.shards)):
-        train_shard(
-            plan.shard(shard), opened=vault, recorded={}, record=lambda trial: trials.update({trial.trial_id: trial})
-        )
-    return plan, trials
+from tests.training import searches
 
 
 @pytest.fixture(scope="module")
 def searched(features, vault):
-    return _searched(features, vault)
+    return searches.searched(features, vault)
 
 
 def _evaluate(searched, features, vault, **options):
-    plan, trials = searched
     return evaluate(
-        plan=plan,
+        plan=searched[0],
         plan_digest="sha256:plan",
         features=features,
-        trials=trials.values(),
+        best=searches.winner(searched, features),
+        model=vault.put(searches.refitted(searched, features, vault)),
         opened=vault,
-        vault=vault,
         **options,
     )
 
@@ -67,38 +45,33 @@ class Booster:
         return np.clip(self._booster.predict(encode_features(table, self.features)) + self._bias, 0.001, 0.999)
 
 
-def test_the_same_inputs_give_the_same_model_text_whatever_the_threads(searched, features, vault):
-    one, again, two = (_evaluate(searched, features, vault, threads=threads) for threads in (1, 1, 2))
-    assert encode(one) == encode(again)
-    assert one.model == two.model
-    assert re.search(rb"\[num_threads: 1\]", vault.bytes(one.model))
-
-
 def test_the_model_in_the_vault_gives_the_recorded_metrics_on_the_holdout(searched, features, vault):
     evaluation = _evaluate(searched, features, vault)
     rows = rows_of(features, features.split.holdout, vault, stretch="holdout")
     model = Booster(vault.bytes(evaluation.model).decode(), features.features)
     found = metrics(features.objective, rows.label, model._booster.predict(rows.matrix(features.features)))
-    assert found == pytest.approx(dict(evaluation.metrics), abs=1e-12)
+    assert found == dict(evaluation.metrics)
     assert evaluation.rows == len(rows.label)
     assert evaluation.metrics["auc"] > 0.55
 
 
-def test_the_holdout_decides_nothing_about_the_model(searched, features, vault):
-    """Without the holdout's labels but two, the model is the same."""
-    evaluation = _evaluate(searched, features, vault)
-    first = features.split.holdout.first
-    holdout = dataclasses.replace(features.split.holdout, last=first)
-    shorter = dataclasses.replace(features, split=dataclasses.replace(features.split, holdout=holdout))
-    assert _evaluate(searched, shorter, vault).model == evaluation.model
+def test_the_same_inputs_give_the_same_evaluation_whatever_the_threads(searched, features, vault):
+    one, again, two = (_evaluate(searched, features, vault, threads=threads) for threads in (1, 1, 2))
+    assert encode(one) == encode(again) == encode(two)
 
 
-def test_the_evaluation_opens_what_contents_names(searched, features, vault):
+def test_the_evaluation_opens_the_holdout_and_the_model_and_nothing_else(searched, features, vault):
+    model = vault.put(searches.refitted(searched, features, vault))
     vault.opened.clear()
-    _evaluate(searched, features, vault)
-    split = features.split
-    whole = contents(features, split.train, split.validation, split.holdout)
-    assert set(vault.opened) == {searched[0].binned, *whole}
+    evaluate(
+        plan=searched[0],
+        plan_digest="sha256:plan",
+        features=features,
+        best=searches.winner(searched, features),
+        model=model,
+        opened=vault,
+    )
+    assert set(vault.opened) == {model, *contents(features, features.split.holdout)}
 
 
 def _rival(model, features, **changes):
@@ -160,7 +133,7 @@ def test_days_that_the_champion_learnt_are_left_out_of_the_comparison(searched, 
 
 
 def test_a_regression_is_evaluated_in_minutes(delays, vault):
-    evaluation = _evaluate(_searched(delays, vault, trials=2, shards=1), delays, vault)
+    evaluation = _evaluate(searches.searched(delays, vault, trials=2, shards=1), delays, vault)
     assert set(evaluation.metrics) == {"mae", "rmse"}
     assert 5 < evaluation.metrics["mae"] < evaluation.metrics["rmse"] < 100
 
@@ -169,47 +142,6 @@ def test_a_holdout_without_rows_is_refused(searched, features, vault):
     partitions = tuple(part for part in features.partitions if part.day not in features.split.holdout)
     with pytest.raises(DataError, match="none in the holdout days"):
         _evaluate(searched, dataclasses.replace(features, partitions=partitions), vault)
-
-
-def _outcome(planned, state, *losses, error=None):
-    return Trial(trial_id=planned.trial_id, params=planned.params, state=state, losses=losses, rounds=4, error=error)
-
-
-def test_the_best_trial_is_the_complete_one_with_the_lowest_loss_at_any_rung(searched):
-    plan, _ = searched
-    outcomes = [_outcome(trial, TrialState.PRUNED, 0.1) for trial in plan.trials]
-    outcomes[1] = _outcome(plan.trials[1], TrialState.COMPLETE, 0.6, 0.4, 0.4)
-    outcomes[3] = _outcome(plan.trials[3], TrialState.COMPLETE, 0.5, 0.3, 0.5)
-    outcomes[4] = _outcome(plan.trials[4], TrialState.COMPLETE, 0.6, 0.5, 0.3)
-    best = best_trial(plan, outcomes)
-    assert best.trial_id == min(plan.trials[3].trial_id, plan.trials[4].trial_id)
-
-
-@given(losses=st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=3, max_size=3))
-def test_a_trial_is_refitted_to_the_first_rung_at_which_its_loss_was_lowest(searched, losses):
-    plan, _ = searched
-    rounds = best_rounds(plan, _outcome(plan.trials[0], TrialState.COMPLETE, *losses))
-    assert rounds == plan.rungs[losses.index(min(losses))]
-
-
-def test_the_refitted_model_has_the_rounds_and_the_bins_of_the_search(searched, features, vault):
-    plan, trials = searched
-    model = lightgbm.Booster(model_str=vault.bytes(_evaluate(searched, features, vault).model).decode())
-    assert model.current_iteration() == best_rounds(plan, best_trial(plan, trials.values()))
-    assert plan.binned in vault.opened
-
-
-def test_a_search_whose_trials_all_failed_says_why(searched):
-    plan, _ = searched
-    outcomes = [_outcome(trial, TrialState.FAILED, error="LightGBMError: refused") for trial in plan.trials]
-    with pytest.raises(TrainingError, match="none of 6: LightGBMError: refused"):
-        best_trial(plan, outcomes)
-
-
-def test_an_evaluation_waits_for_every_planned_trial(searched):
-    plan, trials = searched
-    with pytest.raises(TrainingError, match="1 of 6 have no outcome"):
-        best_trial(plan, list(trials.values())[1:])
 
 
 @settings(max_examples=40, deadline=None)

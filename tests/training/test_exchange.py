@@ -13,7 +13,7 @@ from include.training.exchange import Exchange
 from include.training.results import LARGEST_BYTES
 
 DIGEST = f"sha256:{'0' * 64}"
-EXCHANGE = Exchange(patience_seconds=0.0)
+EXCHANGE = Exchange(patience_seconds=0.0, largest_bytes=LARGEST_BYTES)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def test_what_is_not_there_is_no_result_and_no_input_but_nothing_is_written_into
 def test_another_result_of_the_same_trial_is_told_and_an_equal_one_is_fine() -> None:
     with answering(412) as write, answering(200, b"mine") as read:
         EXCHANGE.write_result(write, b"mine", read=read)
-        with pytest.raises(TrainingError, match="the same result wherever it is trained"):
+        with pytest.raises(TrainingError, match="the same result wherever it is done"):
             EXCHANGE.write_result(write, b"other", read=read)
 
 

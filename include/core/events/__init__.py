@@ -40,7 +40,7 @@ from include.core.events.night import (
     StepReused,
     StepStarted,
 )
-from include.core.events.training import ModelEvaluated, ModelRegistered, PodEnded, ShardOrdered, TrialRecorded
+from include.core.events.training import ModelEvaluated, ModelRegistered, PodEnded, TrainingOrdered, TrialRecorded
 
 __all__ = [
     "AccessGranted",
@@ -69,10 +69,10 @@ __all__ = [
     "RetrainingStarted",
     "RunLate",
     "RunStarted",
-    "ShardOrdered",
     "StepFailed",
     "StepFinished",
     "StepReused",
     "StepStarted",
+    "TrainingOrdered",
     "TrialRecorded",
 ]

@@ -1,4 +1,4 @@
-"""Trials, the shards that were trained elsewhere, and the models."""
+"""Trials, what was trained elsewhere, and the models."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,18 +21,19 @@ class TrialRecorded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardOrdered(Event):
-    """An observation: a shard was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
+class TrainingOrdered(Event):
+    """An observation: a *step* was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
 
     ``document`` is the digest of the order's document, which holds them: it is kept nowhere. The receipt of opening
-    what they reach stands before it.
+    what they reach stands before it. The kind is called as when only shards of a search were ordered.
     """
 
     kind: ClassVar[str] = "shard_ordered"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     plan: str
-    shard: int
+    step: str
     order_id: str
     document: str
     expires_at: datetime
@@ -40,16 +41,17 @@ class ShardOrdered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PodEnded(Event):
-    """An observation, in the run's stream: a pod in which a shard was trained ended, or could never be made.
+    """An observation, in the run's stream: a pod in which a *step* was done ended, or could never be made.
 
     ``outcome`` and ``message`` say how; it is no result. ``image_digest`` and ``code_digest`` are what ran; what nobody
     saw is ``None``.
     """
 
     kind: ClassVar[str] = "pod_ended"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
-    shard: int
+    step: str
     order_id: str
     pod: str
     node: str | None

@@ -29,11 +29,13 @@ from include.core.records.training import (
     Plan,
     PlannedTrial,
     Promotion,
+    Refit,
     ResultAddresses,
     Shard,
     Trial,
     TrialState,
     Verdict,
+    Winner,
 )
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "Profile",
     "Promotion",
     "Reference",
+    "Refit",
     "ResultAddresses",
     "RetrainingOutcome",
     "Run",
@@ -80,6 +83,7 @@ __all__ = [
     "TrialState",
     "Validation",
     "Verdict",
+    "Winner",
     "day_start",
     "last_day",
     "window_days",

@@ -33,6 +33,33 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Winner:
+    """The best trial of a :class:`Plan`, and all that decides the model that it makes but the rows.
+
+    It learns ``features`` (in their order) with ``params``, for ``rounds`` boosting rounds; ``objective`` and ``seed``
+    are those of the plan.
+    """
+
+    trial_id: str
+    params: Params
+    rounds: int
+    objective: Objective
+    seed: int
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refit:
+    """All that making the winner's model needs to know.
+
+    ``binned`` is the vault's digest of the training and validation rows, cut into the bins of the search.
+    """
+
+    winner: Winner
+    binned: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One round of a search.
 
@@ -103,9 +130,9 @@ class ResultAddresses:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A shard to be trained by a process that reaches nothing but what the *document* names, until ``expires_at``.
+    """A step to be done by a process that reaches nothing but what the *document* names, until ``expires_at``.
 
-    ``order_id`` is the same however often the shard of this run and plan is ordered; ``digest`` is that of the
+    ``order_id`` is the same however often that step of this run and plan is ordered; ``digest`` is that of the
     document's bytes. The document is a secret, the only one that the process is given: it is in no log, event or file
     of ours.
     """

@@ -1,4 +1,4 @@
-"""The trigger that attends to a shard's pods while its task is deferred; its class path is in Airflow's database."""
+"""The trigger that attends to a step's pods while its task is deferred; its class path is in Airflow's database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TrainingPodTrigger(BaseTrigger):
-    """Fires when the last pod of *request* (a :class:`PodRequest`, encoded) has ended, or the shard must be given up.
+    """Fires when the last pod of *request* (a :class:`PodRequest`, encoded) has ended, or the step must be given up.
 
     Meanwhile it logs what the pods print and what they wait for, replaces those that are lost, renews the run's lease
     and asks for its grants: once they hold no more it removes pods and secret.
@@ -73,7 +73,7 @@ class TrainingPodTrigger(BaseTrigger):
 
 
 def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[Ending], None]]":
-    """What asks whether the shard may go on, and what records how a pod of it ended."""
+    """What asks whether the step may go on, and what records how a pod of it ended."""
     from include.core.errors import DeclarationError
     from include.ledger.journal import begun
     from include.runtime.kubernetes.shards import record, still_allowed
@@ -84,7 +84,9 @@ def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[Endin
     run = begun(platform.ledger, request.project, request.run_id)
     if run is None:
         raise DeclarationError(
-            "a shard belongs to a run that has begun", value=request.run_id, remedy="Begin the run first."
+            "what is trained in a pod belongs to a run that has begun",
+            value=request.run_id,
+            remedy="Begin the run first.",
         )
     check = still_allowed(platform, replace(run, fence=request.fence))
     return check, partial(record, platform.ledger, request)

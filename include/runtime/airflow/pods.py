@@ -1,4 +1,4 @@
-"""The operator that trains one shard in a pod: its task waits without a worker, and its result is what the pod stored.
+"""The operator that trains in a pod: its task waits without a worker, and its result is what the pod stored.
 
 Imported only where training is placed on Kubernetes: the provider costs a second and a half of imports.
 """
@@ -19,13 +19,14 @@ from include.runtime.kubernetes.request import PodRequest
 if TYPE_CHECKING:
     from kubernetes.client import V1Pod  # type: ignore[import-untyped]  # it publishes no types
 
-    from include.runtime.kubernetes.shards import ShardInPods
+    from include.runtime.kubernetes.shards import StepInPods
 
 
 class TrainingPodOperator(KubernetesPodOperator):
-    """Trains one shard of a project's night in a pod of its own, deferred while the pod waits and runs.
+    """Does one step of a project's night in a pod of its own, deferred while the pod waits and runs.
 
-    ``inputs`` holds the plan's digest. Returns the digest of the outcomes, as the local step does. A pod that runs is
+    It trains the shard ``shard`` of the plan whose digest ``inputs`` holds or, if that is ``None``, refits its winner.
+    Returns the digest that the local step returns. A pod that runs is
     taken up by the next attempt; one that is lost is replaced. Of the provider's operator it keeps what Airflow's users
     know: deferral, the labels of the task on the pod, the pod's deletion with the task, ``dry_run``.
     """
@@ -34,7 +35,13 @@ class TrainingPodOperator(KubernetesPodOperator):
     ui_color = "#e6f4ea"
 
     def __init__(
-        self, *, project: str, inputs: Mapping[str, Any], shard: int = 0, deferrable: bool = True, **kwargs: Any
+        self,
+        *,
+        project: str,
+        inputs: Mapping[str, Any],
+        shard: int | None = None,
+        deferrable: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(deferrable=deferrable, durable=True, do_xcom_push=True, **kwargs)
         self.project = project
@@ -43,11 +50,11 @@ class TrainingPodOperator(KubernetesPodOperator):
         self._request: PodRequest | None = None
 
     def execute(self, context: Context) -> str:
-        """Ask for the pod and defer to its trigger; the digest itself, where every trial is recorded already."""
+        """Ask for the pod and defer to its trigger; the digest itself, where all of it is recorded already."""
         try:
             found = self._taken_up(context).begin(note=lambda what: self.log.info("Trainyard: %s", what))
         except Exception as error:  # a foreign text must reach no log: ours takes its place
-            raise one_of_ours(error, "train") from None
+            raise one_of_ours(error, self.task_id) from None
         if isinstance(found, str):
             return found
         self._request = found
@@ -61,14 +68,14 @@ class TrainingPodOperator(KubernetesPodOperator):
         try:
             self._request = decode(PodRequest, event["request"].encode())
             endings = decode(tuple[Ending, ...], event["endings"].encode())
-            shard = self._shard(context)
+            placed = self._placed(context)
         except Exception as error:  # as above; and whoever tries again, or nobody, orders it anew
             self._remove()
-            raise one_of_ours(error, "train") from None
+            raise one_of_ours(error, self.task_id) from None
         try:
-            return shard.finish(self._request, endings)
+            return placed.finish(self._request, endings)
         except Exception as error:  # as above
-            raise one_of_ours(error, "train") from None
+            raise one_of_ours(error, self.task_id) from None
 
     def on_kill(self) -> None:
         """Remove pods and secret: a user ended the task while a worker had it."""
@@ -78,6 +85,7 @@ class TrainingPodOperator(KubernetesPodOperator):
         """The pod as it would be asked for, for ``dry_run``: the order's id and digest are known only when it is."""
         from datetime import UTC, datetime, timedelta
 
+        from include import steps
         from include.runtime.kubernetes.request import pod_manifest
         from include.runtime.projects import load_project
         from include.settings import Settings
@@ -91,7 +99,7 @@ class TrainingPodOperator(KubernetesPodOperator):
             project=self.project,
             run_id=context["run_id"] if context else "dry-run",
             plan=str(self.inputs["plan"]),
-            shard=self.shard,
+            step=steps.step_of(self.shard),
             fence=0,
             code_digest="",
             order_id="order",
@@ -100,20 +108,22 @@ class TrainingPodOperator(KubernetesPodOperator):
         )
         return PodGenerator.deserialize_model_dict(pod_manifest(request, 0, now=now))
 
-    def _taken_up(self, context: Context) -> "ShardInPods":
-        """The shard; where it is ours no more (the code moved, another night began), what is left of it is removed.
+    def _taken_up(self, context: Context) -> "StepInPods":
+        """The step; where it is ours no more (the code moved, another night began), what is left of it is removed.
 
         An error that heals leaves a pod that runs to the next attempt.
         """
+        from include import steps
         from include.runtime.kubernetes import shards
         from include.settings import Settings
 
         try:
-            return self._shard(context)
+            return self._placed(context)
         except Exception as error:
-            if not one_of_ours(error, "train").retry_heals:
+            if not one_of_ours(error, self.task_id).retry_heals:
                 settings, plan, run_id = Settings.from_environment(), str(self.inputs["plan"]), context["run_id"]
-                left = shards.selector(settings, project=self.project, run_id=run_id, plan=plan, shard=self.shard)
+                step = steps.step_of(self.shard)
+                left = shards.selector(settings, project=self.project, run_id=run_id, plan=plan, step=step)
                 self._clear(settings.namespace, left)
             raise
 
@@ -129,12 +139,12 @@ class TrainingPodOperator(KubernetesPodOperator):
         except ClusterUnavailable as error:
             self.log.warning("Trainyard: pods and secrets of %s may be left: %s", selector, error)
 
-    def _shard(self, context: Context) -> "ShardInPods":
+    def _placed(self, context: Context) -> "StepInPods":
         from include.runtime.airflow import tasks
-        from include.runtime.kubernetes.shards import ShardInPods
+        from include.runtime.kubernetes.shards import StepInPods
 
         night = tasks.resume(self.project, context["run_id"])
-        return ShardInPods(
+        return StepInPods(
             settings=night.settings,
             platform=night.platform,
             project=night.project,

@@ -1,11 +1,14 @@
 """From a declared project to its training DAG.
 
 gate ─► snapshot ─► validate ─┐
-              └───► features ─┴─► plan ─► train[shard] ─► evaluate ─► promote
+              └───► features ─┴─► plan ─► train[shard] ─► [refit ─►] evaluate ─► promote
+
+Where training is placed in pods, the refit is a task of its own, in a pod too; elsewhere ``evaluate`` does it first.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -15,6 +18,9 @@ from include.runtime.airflow.assembly import Tasks, dags_of, drift_asset, projec
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import StepOperator
 from include.settings import Placement, Settings
+
+if TYPE_CHECKING:
+    from include.runtime.airflow.pods import TrainingPodOperator
 
 #: A project that appears within that time after a scheduled start still runs for it; later, it waits for the next.
 #: The DAGs have no start date: with one, Airflow starts the last missed night as soon as a project appears, and that
@@ -31,7 +37,9 @@ _TASK_DOCS = {
     "features": "Builds the point-in-time features of the new days, and checks that none of them knows the future.",
     "plan": "Draws the trials of the hyper-parameter search and cuts them into shards.",
     "train": "Trains one shard's trials. Trials that are recorded are not trained again.",
-    "evaluate": "Refits the best trial and compares it with the champion on days that nothing has seen.",
+    "refit": "Trains the best trial again, on training and validation days, in a pod.",
+    "evaluate": "Compares the refitted best trial with the champion on days that nothing has seen. Refits it first, "
+    "where no task of its own did.",
     "promote": "Registers the model and decides, by the project's gates, whether it becomes champion.",
 }
 
@@ -64,28 +72,34 @@ def _wire(project: Project) -> None:
     validate = tasks.step("validate", snapshot=snapshot.output)
     features = tasks.step("features", snapshot=snapshot.output)
     plan = tasks.step("plan", features=features.output)
-    train = _train(project, {"plan": plan.output})
-    evaluate = tasks.step("evaluate", plan=plan.output)
+    train, refit = _training(project, {"plan": plan.output})
+    evaluate = tasks.step("evaluate", plan=plan.output, **({"model": refit.output} if refit else {}))
     promote = tasks.step("promote", evaluation=evaluate.output)
-    gate >> snapshot >> [validate, features] >> plan >> train >> evaluate >> promote
+    gate >> snapshot >> [validate, features] >> plan >> train
+    (train >> refit if refit else train) >> evaluate >> promote
 
 
-def _train(project: Project, inputs: Mapping[str, object]) -> MappedOperator:
-    """A task a shard: their number is declared, so that Airflow knows them before the plan is drawn."""
+def _training(project: Project, inputs: Mapping[str, object]) -> "tuple[MappedOperator, TrainingPodOperator | None]":
+    """A task a shard, and that of the refit; ``None``: training is not placed elsewhere, and ``evaluate`` refits.
+
+    The number of shards is declared, so that Airflow knows them before the plan is drawn.
+    """
     settings, compute = Settings.from_environment(), project.operations.compute
-    given = {"task_id": "train", "project": project.name, "inputs": inputs, "doc_md": _TASK_DOCS["train"]}
+    given: dict[str, Any] = {"project": project.name, "inputs": inputs}
+    named: dict[str, Any] = {name: {"task_id": name, "doc_md": _TASK_DOCS[name]} for name in ("train", "refit")}
     shards = list(range(project.search.shards))
     if settings.placement is Placement.LOCAL:
-        return StepOperator.partial(step="train", pool="training", **given).expand(shard=shards)
+        return StepOperator.partial(step="train", pool="training", **given, **named["train"]).expand(shard=shards), None
     from include.runtime.airflow.pods import TrainingPodOperator  # the provider is imported by no other night
 
-    return TrainingPodOperator.partial(
-        namespace=settings.namespace,
-        image=compute.image or settings.trainer_image,
-        pool=compute.pool,
-        pool_slots=max(1, compute.accelerators),
-        **given,
-    ).expand(shard=shards)
+    given |= {
+        "namespace": settings.namespace,
+        "image": compute.image or settings.trainer_image,
+        "pool": compute.pool,
+        "pool_slots": max(1, compute.accelerators),
+    }
+    train = TrainingPodOperator.partial(**given, **named["train"]).expand(shard=shards)
+    return train, TrainingPodOperator(**given, **named["refit"])
 
 
 def _documentation(project: Project) -> str:

@@ -1,11 +1,11 @@
-"""One training shard in one pod: asked for, watched, told apart when it fails, and removed. No Airflow in here.
+"""Training in pods, a shard or the refit in each: asked for, watched, told apart when one fails, removed. No Airflow.
 
-- :mod:`~include.runtime.kubernetes.request`: a shard's pod and its secret, as Kubernetes is asked for them;
+- :mod:`~include.runtime.kubernetes.request`: a step's pod and its secret, as Kubernetes is asked for them;
 - :mod:`~include.runtime.kubernetes.capacity`: whether a node or a quota could ever hold it;
 - :mod:`~include.runtime.kubernetes.diagnosis`: what a pod's state means, in one line with its remedy;
 - :mod:`~include.runtime.kubernetes.cluster`: the calls, each of which outlasts an API server that is away for a while;
 - :mod:`~include.runtime.kubernetes.readiness`: whether cluster and bucket would take a shard, asked before a night;
-- :mod:`~include.runtime.kubernetes.attendance`: one shard from its request to its end, pods that are lost replaced;
+- :mod:`~include.runtime.kubernetes.attendance`: one step from its request to its end, pods that are lost replaced;
 - :mod:`~include.runtime.kubernetes.following`: a pod's log, each line of it once;
 - :mod:`~include.runtime.kubernetes.sweeping`: what no attempt came back for.
 

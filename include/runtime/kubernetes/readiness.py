@@ -67,7 +67,7 @@ async def _require_cluster(settings: Settings, project: Project, image: str) -> 
         project=project.name,
         run_id="ready",
         plan="sha256:",
-        shard=0,
+        step="train-0",
         fence=0,
         code_digest="",
         order_id="o-ready",

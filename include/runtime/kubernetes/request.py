@@ -1,4 +1,4 @@
-"""A shard's pod and its secret, as Kubernetes is asked for them. Pure; the order itself is in the secret alone."""
+"""A step's pod and its secret, as Kubernetes is asked for them. Pure; the order itself is in the secret alone."""
 
 import re
 from base64 import b64encode
@@ -36,7 +36,7 @@ _SPOT = (
 
 @dataclass(frozen=True, kw_only=True)
 class PodRequest:
-    """One shard to be trained in a pod, until ``give_up_at`` (UTC), waiting for a place included.
+    """One step, a shard or the refit, to be done in a pod until ``give_up_at`` (UTC), waiting for a place included.
 
     ``digest`` is that of the order's document, which lies in a secret of the pod's own. ``fence`` is the token of the
     run's lease. ``command`` is what the pod runs; ``labels`` are added to ours. ``cut_short`` says that the order ends
@@ -50,7 +50,7 @@ class PodRequest:
     project: str
     run_id: str
     plan: str
-    shard: int
+    step: str
     fence: int
     code_digest: str
     order_id: str
@@ -63,7 +63,7 @@ class PodRequest:
 
     @property
     def selector(self) -> str:
-        """Selects what belongs to this shard of this run of this deployment."""
+        """Selects what belongs to this step of this run of this deployment."""
         return ",".join(f"{name}={value}" for name, value in _own_labels(self).items())
 
     @property
@@ -81,13 +81,13 @@ def secret_name(order_id: str, digest: str) -> str:
 
 
 def all_of(deployment: str) -> str:
-    """Selects what belongs to any shard of one deployment."""
+    """Selects what belongs to any step of one deployment."""
     return ",".join(f"{name}={value}" for name, value in _deployment_labels(deployment).items())
 
 
-def selector_of(*, deployment: str, project: str, run_id: str, plan: str, shard: int) -> str:
-    """Selects what belongs to one shard of one run of one deployment."""
-    labels = _shard_labels(deployment, project, run_id, plan, shard)
+def selector_of(*, deployment: str, project: str, run_id: str, plan: str, step: str) -> str:
+    """Selects what belongs to one step of one run of one deployment."""
+    labels = _step_labels(deployment, project, run_id, plan, step)
     return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
@@ -213,16 +213,16 @@ def _never_on_spot() -> dict[str, Any]:
 
 
 def _own_labels(request: PodRequest) -> dict[str, str]:
-    return _shard_labels(request.deployment, request.project, request.run_id, request.plan, request.shard)
+    return _step_labels(request.deployment, request.project, request.run_id, request.plan, request.step)
 
 
-def _shard_labels(deployment: str, project: str, run_id: str, plan: str, shard: int) -> dict[str, str]:
+def _step_labels(deployment: str, project: str, run_id: str, plan: str, step: str) -> dict[str, str]:
     return {
         **_deployment_labels(deployment),
         "trainyard/project": _label(project),
         "trainyard/run": _label(run_id),
         "trainyard/plan": plan.removeprefix("sha256:")[:32],
-        "trainyard/shard": str(shard),
+        "trainyard/step": step,
     }
 
 

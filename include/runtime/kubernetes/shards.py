@@ -1,4 +1,4 @@
-"""A shard of a night, trained in pods: ordered, attended under the run's lease and grants, collected, cleaned away."""
+"""A step of a night, done in pods: ordered, attended under the run's lease and grants, collected, cleaned away."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -37,24 +37,27 @@ from include.steps.training import while_allowed
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardInPods:
-    """Shard *shard* of *plan*, in the run of an opened night. ``labels`` are added to those of its pods."""
+class StepInPods:
+    """Shard *shard* of *plan* (``None``: the refit of its winner), in the run of an opened night.
+
+    ``labels`` are added to those of its pods.
+    """
 
     settings: Settings
     platform: Platform
     project: Project
     run: Run
     plan: str
-    shard: int
+    shard: int | None
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self, *, note: Say, check: Callable[[], None] | None = None) -> PodRequest | str:
-        """Take up the pod that an earlier attempt asked for, or order the shard and ask for one.
+        """Take up the pod that an earlier attempt asked for, or order the step and ask for one.
 
         A full quota on secrets is waited for: *note* is told, and *check*, :func:`still_allowed` if none is given, ends
         the wait by what it raises.
 
-        Returns what to attend to; or, where every trial is recorded already, the digest of the outcomes.
+        Returns what to attend to; or, where all of it is recorded already, the digest that the step returns.
 
         Raises:
             PodFailed: no node or quota could ever hold its pod, or the cluster's rules refuse it.
@@ -76,7 +79,7 @@ class ShardInPods:
                 self.platform, self.project, self.run, self.plan, self.shard, now=now, lifetime=lifetime
             )
             if order is None:
-                return steps.train(self.platform, self.project, self.run, self.plan, self.shard, now=now)
+                return steps.collect(self.platform, self.project, self.run, self.plan, self.shard, now=now)
             request = PodRequest(
                 namespace=self.settings.namespace,
                 image=image,
@@ -84,7 +87,7 @@ class ShardInPods:
                 project=self.project.name,
                 run_id=self.run.run_id,
                 plan=self.plan,
-                shard=self.shard,
+                step=steps.step_of(self.shard),
                 fence=self.run.fence,
                 code_digest=self.run.code_digest,
                 order_id=order.order_id,
@@ -101,12 +104,12 @@ class ShardInPods:
         return request
 
     def finish(self, request: PodRequest, endings: tuple[Ending, ...]) -> str:
-        """Record how its pods ended and what they stored, and remove pods and secret. The digest of the outcomes.
+        """Record how its pods ended and what they stored, and remove pods and secret. The digest that the step returns.
 
         What a pod stored counts, however the pod ended.
 
         Raises:
-            PodFailed: trials have no result, and the last pod's end says why.
+            PodFailed: something has no result, and the last pod's end says why.
             AccessDenied: no grant in force covers what the project reads any more.
             ClusterUnavailable: pods and secret could not be removed; the next attempt will.
         """
@@ -128,9 +131,8 @@ class ShardInPods:
 
     @property
     def _selector(self) -> str:
-        return selector(
-            self.settings, project=self.project.name, run_id=self.run.run_id, plan=self.plan, shard=self.shard
-        )
+        step = steps.step_of(self.shard)
+        return selector(self.settings, project=self.project.name, run_id=self.run.run_id, plan=self.plan, step=step)
 
 
 def image_of(settings: Settings, project: Project) -> str:
@@ -149,9 +151,9 @@ def image_of(settings: Settings, project: Project) -> str:
     return image
 
 
-def selector(settings: Settings, *, project: str, run_id: str, plan: str, shard: int) -> str:
-    """Selects the pods and secrets of one shard of a run of the deployment that *settings* name."""
-    return selector_of(deployment=deployment_of(settings), project=project, run_id=run_id, plan=plan, shard=shard)
+def selector(settings: Settings, *, project: str, run_id: str, plan: str, step: str) -> str:
+    """Selects the pods and secrets of one step of a run of the deployment that *settings* name."""
+    return selector_of(deployment=deployment_of(settings), project=project, run_id=run_id, plan=plan, step=step)
 
 
 def deployment_of(settings: Settings) -> str:
@@ -176,7 +178,7 @@ def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
     event = PodEnded(
         project=request.project,
         run_id=request.run_id,
-        shard=request.shard,
+        step=request.step,
         order_id=request.order_id,
         pod=ending.pod,
         node=ending.node,
@@ -205,7 +207,7 @@ def error_of(ending: Ending) -> TrainyardError:
 
 
 def still_allowed(platform: Platform, run: Run) -> Callable[[], None]:
-    """To be called every few seconds while a shard is attended: renews the lease and asks for the grants.
+    """To be called every few seconds while a step is attended: renews the lease and asks for the grants.
 
     Raises AccessDenied once no grant covers what the run reads, and LeaseHeld once another run took its lease.
     """

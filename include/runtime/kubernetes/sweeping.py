@@ -1,6 +1,6 @@
 """Removes the pods and secrets that nobody will take up again: their attendants died, and no attempt came after them.
 
-A shard's own task, its trigger and its next attempt remove what is theirs. This is for what has none of them left.
+A step's own task, its trigger and its next attempt remove what is theirs. This is for what has none of them left.
 Nothing is removed but by its name, which holds the digest of one order: an order that is made meanwhile is another's.
 """
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode
-from include.core.events import ShardOrdered
+from include.core.events import TrainingOrdered
 from include.ledger import Ledger, lease
 from include.ledger.journal import run_stream
 from include.runtime.kubernetes import diagnosis
@@ -91,9 +91,9 @@ async def _secrets(cluster: Cluster, sweep: _Sweep) -> None:
     """
     after, _ = sweep.ledger.delivered(_SWEEPING)
     last, kept = after, list[int]()
-    for entry in sweep.ledger.read_all(after=after, kinds=(ShardOrdered,)):
+    for entry in sweep.ledger.read_all(after=after, kinds=(TrainingOrdered,)):
         last, event = entry.position, entry.event
-        if not isinstance(event, ShardOrdered):
+        if not isinstance(event, TrainingOrdered):
             continue
         if sweep.is_left(event.project, event.run_id, event.expires_at):
             await cluster.remove([], secret_name(event.order_id, event.document))

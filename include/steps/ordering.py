@@ -1,0 +1,276 @@
+"""Training by a process elsewhere: a step is ordered, and what came of it is verified and recorded as if made here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Protocol
+
+from include.core.canonical import encode
+from include.core.errors import ShardUnfinished, TrainingError
+from include.core.events import TrainingOrdered
+from include.core.project import Project
+from include.core.records import FeatureSet, Order, Plan, Refit, Run, Shard, Trial, Winner
+from include.governance.access import identifier
+from include.ledger import Fence
+from include.ledger.journal import Journal, record_failure, run_stream
+from include.steps import training
+from include.steps.platform import Platform, known, scope_of, tell_failure
+from include.steps.training import step_of
+
+#: How long the store may be out of reach of a process elsewhere.
+PATIENCE_SECONDS = 120.0
+
+
+def order(
+    platform: Platform,
+    project: Project,
+    run: Run,
+    plan: str,
+    shard: int | None,
+    *,
+    now: datetime,
+    lifetime: timedelta,
+) -> Order | None:
+    """Hand a shard or, if *shard* is ``None``, the refit of the winner to a process elsewhere.
+
+    It reaches its inputs and results for *lifetime* and nothing else. Ordered again, the order has the same id and a
+    later end; what is recorded or has a result is not trained again. ``None``: all of it is recorded already, and
+    :func:`collect` only has to say so.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads.
+        DeclarationError: the vault is none that others can reach.
+        TrainingError: as :func:`collect`, or there is no winner.
+    """
+    from include.training import order as orders
+
+    part = _part(platform, project, run, plan, shard)
+    step = step_of(shard)
+    try:
+        missing = part.missing()
+        if not missing:
+            return None
+        _stored(platform, part, missing)  # one that cannot be would stop every process that is sent
+        work = part.work(now=now)
+        issued = platform.vault.issue(
+            _inputs(work), missing, run=run, step=step, scope=scope_of(platform, run), now=now, lifetime=lifetime
+        )
+        document = orders.Document(
+            order_id=identifier("o", project.name, run.run_id, plan, shard),
+            plan=plan,
+            step=step,
+            code=run.code_digest,
+            engine=orders.engine(),
+            expires_at=issued.expires_at,
+            threads=project.operations.threads,
+            patience_seconds=PATIENCE_SECONDS,
+            work=work,
+            artifacts=issued.artifacts,
+            results=issued.results,
+            recorded=part.recorded(),
+        )
+        digest, data = orders.write(document)
+        event = TrainingOrdered(
+            project=project.name,
+            run_id=run.run_id,
+            plan=plan,
+            step=step,
+            order_id=document.order_id,
+            document=digest,
+            expires_at=issued.expires_at,
+        )
+        platform.ledger.record(run_stream(project.name, run.run_id), event, fence=Fence.of(run))
+    except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
+        record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=step)
+        tell_failure(platform, project, run, step, error, at=now)
+        raise
+    return Order(order_id=document.order_id, digest=digest, document=data, expires_at=issued.expires_at)
+
+
+def collect(platform: Platform, project: Project, run: Run, plan: str, shard: int | None, *, now: datetime) -> str:
+    """Record what a process elsewhere made of what it was ordered; returns what the step returns where it runs here.
+
+    Each result is held against the plan before any is recorded. One that cannot be is kept for whoever looks into it,
+    and is made again.
+
+    Raises:
+        ShardUnfinished: something has no result yet.
+        TrainingError: a result is none that there can be; names the rule, and the trial.
+        AccessDenied: no grant in force covers what the project reads.
+    """
+    part = _part(platform, project, run, plan, shard)
+
+    def compute() -> str:
+        missing = part.missing()
+        checked = _stored(platform, part, missing)
+        if lacking := [name for name in missing if name not in checked]:
+            raise ShardUnfinished(
+                "all that was ordered has a result when its process has ended",
+                value=f"none of {', '.join(lacking)}",
+                remedy="It is ordered again, and what has a result is not made again.",
+            )
+        return part.take(checked)
+
+    if shard is None:
+        return training.finish_refit(platform, project, run, plan, compute, now=now)
+    return training.finish_shard(platform, project, run, plan, shard, compute, now=now)
+
+
+def _stored(platform: Platform, part: "_Part", names: list[str]) -> dict[str, bytes]:
+    """The results that a process elsewhere has written so far, each verified; the first that is not is set aside."""
+    checked: dict[str, bytes] = {}
+    for name in names:
+        data = platform.vault.result(name, most_bytes=part.largest_bytes + 1)
+        if data is None:
+            continue
+        try:
+            part.verify(name, data)
+        except TrainingError:
+            platform.vault.refuse_result(name, data)
+            raise
+        checked[name] = data
+    return checked
+
+
+def _inputs(work: Shard | Refit) -> list[str]:
+    return [work.binned] if isinstance(work, Refit) else [work.binned, work.binned_validation]
+
+
+class _Part(Protocol):
+    """What can be done elsewhere: what it takes, and what its results are."""
+
+    @property
+    def largest_bytes(self) -> int:
+        """The size of its largest result."""
+
+    def missing(self) -> list[str]:
+        """The names of the results that are not recorded."""
+
+    def recorded(self) -> tuple[Trial, ...]:
+        """What of it is recorded, for the process elsewhere to know."""
+
+    def work(self, *, now: datetime) -> Shard | Refit:
+        """What is ordered."""
+
+    def verify(self, name: str, data: bytes) -> None:
+        """Raise TrainingError unless *data* can be the result *name*."""
+
+    def take(self, checked: Mapping[str, bytes]) -> str:
+        """Record the verified results of all that was missing; what the step returns."""
+
+
+def _part(platform: Platform, project: Project, run: Run, plan: str, shard: int | None) -> _Part:
+    drawn = platform.load(Plan, plan)
+    if shard is None:
+        return _RefitPart(platform=platform, project=project, run=run, plan=plan, drawn=drawn)
+    return _ShardPart(platform=platform, run=run, plan=plan, drawn=drawn.shard(shard))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ShardPart:
+    """The trials of a shard, each with a result of its own, by trial id."""
+
+    platform: Platform
+    run: Run
+    plan: str
+    drawn: Shard
+
+    @property
+    def largest_bytes(self) -> int:
+        from include.training import results
+
+        return results.LARGEST_BYTES
+
+    def missing(self) -> list[str]:
+        known = training.outcomes_of(self.platform, self.drawn)
+        return [trial.trial_id for trial in self.drawn.trials if trial.trial_id not in known]
+
+    def recorded(self) -> tuple[Trial, ...]:
+        known = training.outcomes_of(self.platform, self.drawn)
+        return tuple(known[trial.trial_id] for trial in self.drawn.trials if trial.trial_id in known)
+
+    def work(self, *, now: datetime) -> Shard:
+        return self.drawn
+
+    def verify(self, name: str, data: bytes) -> None:
+        from include.training import results
+
+        results.verified(self.drawn, name, data)
+
+    def take(self, checked: Mapping[str, bytes]) -> str:
+        """All results are held against the halving first; they are recorded in the order in which trials ended."""
+        from include.training import results
+
+        made = {trial_id: results.verified(self.drawn, trial_id, data) for trial_id, data in checked.items()}
+        try:
+            ended = results.halved(self.drawn, {**training.outcomes_of(self.platform, self.drawn), **made})
+        except TrainingError:
+            for trial_id, data in checked.items():
+                self.platform.vault.refuse_result(trial_id, data)
+            raise
+        for trial_id in ended:
+            if trial_id in made:
+                self.platform.store.put(encode(made[trial_id]))
+                training.record_trial(self.platform, self.run, self.plan, made[trial_id])
+        return training.keep_outcomes(self.platform, self.drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RefitPart:
+    """The model of the plan's best trial, one result. Its rows are binned here: a process elsewhere reads none."""
+
+    platform: Platform
+    project: Project
+    run: Run
+    plan: str
+    drawn: Plan
+
+    @cached_property
+    def _built(self) -> FeatureSet:
+        return self.platform.load(FeatureSet, self.drawn.features)
+
+    @cached_property
+    def _best(self) -> Winner:
+        from include.training import refit
+
+        return refit.winner(self.drawn, self._built, training.outcomes_of(self.platform, self.drawn).values())
+
+    @property
+    def largest_bytes(self) -> int:
+        from include.training import models
+
+        return models.LARGEST_BYTES
+
+    def missing(self) -> list[str]:
+        from include.training import refit
+
+        made = known(self.platform, self.run, training.REFIT, (self.plan,))
+        kept = made is not None and self.platform.vault.has(made)
+        return [] if kept else [refit.result_name(self.plan, self._best)]
+
+    def recorded(self) -> tuple[Trial, ...]:
+        return ()
+
+    def work(self, *, now: datetime) -> Refit:
+        from include.training import refit
+
+        def compute() -> str:
+            opened = training.open_rows(self.platform, self.run, self.drawn, self._built, now=now)
+            rows = refit.rows_as_searched(
+                self._best, self.drawn, self._built, opened, threads=self.project.operations.threads
+            )
+            return self.platform.vault.put_made(lambda path: rows.save_binary(str(path)))
+
+        journal = Journal(self.platform.ledger, self.run)
+        binned = journal.once("refit-rows", (self.plan,), compute, kept=self.platform.vault.has)
+        return Refit(winner=self._best, binned=binned)
+
+    def verify(self, name: str, data: bytes) -> None:
+        from include.training import models
+
+        models.verified(self._best, data)
+
+    def take(self, checked: Mapping[str, bytes]) -> str:
+        (model,) = checked.values()
+        return self.platform.vault.put(model)

@@ -1,0 +1,122 @@
+"""The best trial of a search, trained again on all rows that are not held out: the model that is evaluated.
+
+It imports what a trainer's image holds; only :func:`rows_as_searched` reads rows, and runs elsewhere.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from include.core.canonical import record_digest
+from include.core.errors import TrainingError
+from include.core.records import FeatureSet, Plan, Refit, Trial, TrialState, Winner
+from include.training.artifacts import Artifacts
+from include.training.booster import booster_settings, dataset_settings, model_text
+from include.training.trial import fault
+
+
+def winner(plan: Plan, features: FeatureSet, outcomes: Iterable[Trial]) -> Winner:
+    """The complete trial of *plan* with the lowest loss, at the rung where it had it; raises as :func:`best_trial`."""
+    best = best_trial(plan, outcomes)
+    return Winner(
+        trial_id=best.trial_id,
+        params=best.params,
+        rounds=best_rounds(plan, best),
+        objective=plan.objective,
+        seed=plan.seed,
+        features=tuple(feature.name for feature in features.features),
+    )
+
+
+def result_name(plan_digest: str, best: Winner) -> str:
+    """The name of the model's bytes where they are stored as the result of an order."""
+    return record_digest(("refit", plan_digest, best))
+
+
+def rows_as_searched(best: Winner, plan: Plan, features: FeatureSet, opened: Artifacts, *, threads: int) -> Any:
+    """The training and validation rows, cut into the bins in which the trials learnt: half the time of finding others.
+
+    A constructed ``lightgbm.Dataset``. *opened* holds ``plan.binned`` and ``matrix.contents`` of the two stretches.
+
+    Raises:
+        DataError: rows or labels that cannot be learnt from.
+    """
+    import lightgbm
+
+    from include.training.matrix import binned, rows_of
+
+    train, validation = (
+        rows_of(features, days, opened, stretch=stretch)
+        for days, stretch in ((features.split.train, "training"), (features.split.validation, "validation"))
+    )
+    settings = dataset_settings(best.params, threads=threads)
+    searched = lightgbm.Dataset(str(opened.path(plan.binned)), params=settings).construct()
+    return binned(train + validation, features.features, settings, reference=searched)
+
+
+def refit(work: Refit, *, opened: Artifacts, threads: int = 1) -> bytes:
+    """The model of *work*: what :func:`train` makes of the same rows in memory. *opened* holds ``work.binned``."""
+    import lightgbm
+
+    settings = dataset_settings(work.winner.params, threads=threads)
+    try:
+        data = lightgbm.Dataset(str(opened.path(work.binned)), params=settings).construct()
+    except lightgbm.basic.LightGBMError:
+        raise fault("the binned data can be read where a model is trained", "LightGBM cannot load them") from None
+    return train(work.winner, data, threads=threads)
+
+
+def train(best: Winner, data: Any, *, threads: int = 1, allowed: Callable[[], None] = lambda: None) -> bytes:
+    """The model's text as bytes, trained on *data* (a ``lightgbm.Dataset``): the same data give the same bytes.
+
+    *threads* changes no result. *allowed* is called before each boosting round, and ends the training by raising.
+
+    Raises:
+        MachineFault: parameters that a trial was trained with cannot be trained here.
+    """
+    import lightgbm
+
+    settings = booster_settings(best.params, objective=best.objective, seed=best.seed, threads=threads)
+    try:
+        booster = lightgbm.Booster(settings, data)
+        for _ in range(best.rounds):
+            allowed()
+            booster.update()
+    except lightgbm.basic.LightGBMError:
+        # Its own text may quote a cell.
+        device = settings.get("device_type", "cpu")
+        raise fault("the winner of a search can be trained again", f"not on the device type {device!r} here") from None
+    return model_text(booster).encode()
+
+
+def best_trial(plan: Plan, outcomes: Iterable[Trial]) -> Trial:
+    """The complete trial of *plan* with the lowest loss at any rung, equal ones told apart by id.
+
+    Raises:
+        TrainingError: an outcome is missing, or no trial is complete.
+    """
+    trials = {trial.trial_id: trial for trial in outcomes}
+    planned = [trial.trial_id for trial in plan.trials]
+    if missing := [trial_id for trial_id in planned if trial_id not in trials]:
+        raise TrainingError(
+            "every planned trial is recorded before the best of them is refitted",
+            value=f"{len(missing)} of {len(planned)} have no outcome",
+            remedy="Run the shards of this plan again: they skip what is recorded.",
+        )
+    complete = [
+        (loss, trial_id)
+        for trial_id in planned
+        if trials[trial_id].state is TrialState.COMPLETE and (loss := trials[trial_id].loss) is not None
+    ]
+    if not complete:
+        errors = sorted({trials[trial_id].error or "pruned" for trial_id in planned})
+        raise TrainingError(
+            "at least one trial of a search is complete",
+            value=f"none of {len(planned)}: {'; '.join(errors)}",
+            remedy="Narrow the search space to parameters that LightGBM accepts.",
+        )
+    return trials[min(complete)[1]]
+
+
+def best_rounds(plan: Plan, trial: Trial) -> int:
+    """The rung at which *trial* had its lowest loss; of equal ones the first."""
+    return min(zip(trial.losses, plan.rungs, strict=False))[1]
