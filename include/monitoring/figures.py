@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.core.project import Objective
-from include.core.records import DayFigures, Days, Evaluation, Reference, Split
+from include.core.records import DayFigures, Days, Evaluation, Profile, Reference
 from include.data.losses import Numbers, expected_row_losses, row_losses
 from include.monitoring.profile import LEAST_GROUP, profile
 
@@ -71,25 +71,24 @@ def reference_of(
     project: str,
     evaluation: Evaluation,
     evaluation_digest: str,
-    split: Split,
-    learnt: Rows,
+    learnt: Profile,
     holdout: Rows,
+    holdout_days: Days,
     score: Numbers,
 ) -> Reference:
     """What the live rows of the evaluated model are held against.
 
-    *learnt* are the rows of the training and validation days, *holdout* those of the holdout, *score* the model's
-    predictions for the latter. Same inputs, same reference.
+    *learnt* is the profile of the training and validation rows; *holdout* are the rows of *holdout_days*, *score* the
+    model's predictions for them. Same inputs, same reference.
     """
     import pyarrow as pa
 
-    days = Days(first=split.train.first, last=split.validation.last)
     outcomes = pa.table({LABEL: holdout.label, SCORE: score})
     return Reference(
         project=project,
         evaluation=evaluation_digest,
         objective=evaluation.objective,
-        learnt=profile(learnt.table, days),
-        holdout=profile(outcomes, split.holdout),
+        learnt=learnt,
+        holdout=profile(outcomes, holdout_days),
         holdout_days=day_figures(evaluation.objective, day=holdout.day, label=holdout.label, score=score),
     )

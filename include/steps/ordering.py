@@ -13,7 +13,7 @@ from include.core.project import Project
 from include.core.records import FeatureSet, Order, Plan, Refit, Run, Shard, Trial, Winner
 from include.governance.access import identifier
 from include.ledger import Fence
-from include.ledger.journal import Journal, record_failure, run_stream
+from include.ledger.journal import record_failure, run_stream
 from include.steps import training
 from include.steps.platform import Platform, known, scope_of, tell_failure
 from include.steps.training import step_of
@@ -45,16 +45,16 @@ def order(
     """
     from include.training import order as orders
 
-    part = _part(platform, project, run, plan, shard)
+    part = _part(platform, run, plan, shard)
     step = step_of(shard)
     try:
         missing = part.missing()
         if not missing:
             return None
         _stored(platform, part, missing)  # one that cannot be would stop every process that is sent
-        work = part.work(now=now)
+        work = part.work()
         issued = platform.vault.issue(
-            _inputs(work), missing, run=run, step=step, scope=scope_of(platform, run), now=now, lifetime=lifetime
+            [work.binned], missing, run=run, step=step, scope=scope_of(platform, run), now=now, lifetime=lifetime
         )
         document = orders.Document(
             order_id=identifier("o", project.name, run.run_id, plan, shard),
@@ -99,7 +99,7 @@ def collect(platform: Platform, project: Project, run: Run, plan: str, shard: in
         TrainingError: a result is none that there can be; names the rule, and the trial.
         AccessDenied: no grant in force covers what the project reads.
     """
-    part = _part(platform, project, run, plan, shard)
+    part = _part(platform, run, plan, shard)
 
     def compute() -> str:
         missing = part.missing()
@@ -133,10 +133,6 @@ def _stored(platform: Platform, part: "_Part", names: list[str]) -> dict[str, by
     return checked
 
 
-def _inputs(work: Shard | Refit) -> list[str]:
-    return [work.binned] if isinstance(work, Refit) else [work.binned, work.binned_validation]
-
-
 class _Part(Protocol):
     """What can be done elsewhere: what it takes, and what its results are."""
 
@@ -150,7 +146,7 @@ class _Part(Protocol):
     def recorded(self) -> tuple[Trial, ...]:
         """What of it is recorded, for the process elsewhere to know."""
 
-    def work(self, *, now: datetime) -> Shard | Refit:
+    def work(self) -> Shard | Refit:
         """What is ordered."""
 
     def verify(self, name: str, data: bytes) -> None:
@@ -160,10 +156,10 @@ class _Part(Protocol):
         """Record the verified results of all that was missing; what the step returns."""
 
 
-def _part(platform: Platform, project: Project, run: Run, plan: str, shard: int | None) -> _Part:
+def _part(platform: Platform, run: Run, plan: str, shard: int | None) -> _Part:
     drawn = platform.load(Plan, plan)
     if shard is None:
-        return _RefitPart(platform=platform, project=project, run=run, plan=plan, drawn=drawn)
+        return _RefitPart(platform=platform, run=run, plan=plan, drawn=drawn)
     return _ShardPart(platform=platform, run=run, plan=plan, drawn=drawn.shard(shard))
 
 
@@ -190,7 +186,7 @@ class _ShardPart:
         known = training.outcomes_of(self.platform, self.drawn)
         return tuple(known[trial.trial_id] for trial in self.drawn.trials if trial.trial_id in known)
 
-    def work(self, *, now: datetime) -> Shard:
+    def work(self) -> Shard:
         return self.drawn
 
     def verify(self, name: str, data: bytes) -> None:
@@ -218,10 +214,9 @@ class _ShardPart:
 
 @dataclass(frozen=True, kw_only=True)
 class _RefitPart:
-    """The model of the plan's best trial, one result. Its rows are binned here: a process elsewhere reads none."""
+    """The model of the plan's best trial, one result."""
 
     platform: Platform
-    project: Project
     run: Run
     plan: str
     drawn: Plan
@@ -252,19 +247,8 @@ class _RefitPart:
     def recorded(self) -> tuple[Trial, ...]:
         return ()
 
-    def work(self, *, now: datetime) -> Refit:
-        from include.training import refit
-
-        def compute() -> str:
-            opened = training.open_rows(self.platform, self.run, self.drawn, self._built, now=now)
-            rows = refit.rows_as_searched(
-                self._best, self.drawn, self._built, opened, threads=self.project.operations.threads
-            )
-            return self.platform.vault.put_made(lambda path: rows.save_binary(str(path)))
-
-        journal = Journal(self.platform.ledger, self.run)
-        binned = journal.once("refit-rows", (self.plan,), compute, kept=self.platform.vault.has)
-        return Refit(winner=self._best, binned=binned)
+    def work(self) -> Refit:
+        return Refit(winner=self._best, binned=self.drawn.binned)
 
     def verify(self, name: str, data: bytes) -> None:
         from include.training import models

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from include.core.canonical import encode
+from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
 from include.core.events import ReferenceMade
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Run
+from include.core.records import Evaluation, FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.platform import Platform, open_artifacts
@@ -17,8 +17,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     """The vault's digest of what later days of a registered version are held against, made once for each."""
     from include.monitoring.figures import reference_of
     from include.registry import bundle
-    from include.training.matrix import contents as contents_of
-    from include.training.matrix import rows_of
+    from include.training import matrix
 
     key = f"reference/{project.name}/{evaluation}"
     known = platform.ledger.find(key)
@@ -31,20 +30,18 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         raise RegistryError("a reference is that of a registered version", value=evaluation, remedy="Promote it first.")
     evaluated = platform.load(Evaluation, evaluation)
     built = platform.load(FeatureSet, evaluated.features)
-    split = built.split
-    wanted = contents_of(built, split.train, split.validation, split.holdout)
-    opened = open_artifacts(platform, run, step, [*wanted, model.bundle], now=now)
-    holdout = rows_of(built, split.holdout, opened, stretch="holdout")
-    learnt = rows_of(built, split.train, opened, stretch="training") + rows_of(
-        built, split.validation, opened, stretch="validation"
-    )
+    drawn = platform.load(Plan, evaluated.plan)
+    days = built.split.holdout
+    wanted = [*matrix.contents(built, days), drawn.profile, model.bundle]
+    opened = open_artifacts(platform, run, step, wanted, now=now)
+    holdout = matrix.rows_of(built, days, opened, stretch="holdout")
     made = reference_of(
         project=project.name,
         evaluation=evaluated,
         evaluation_digest=evaluation,
-        split=split,
-        learnt=learnt,
+        learnt=decode(Profile, opened.bytes(drawn.profile)),
         holdout=holdout,
+        holdout_days=days,
         score=bundle.load(opened.bytes(model.bundle), platform.verifier).predict(holdout.table),
     )
     digest = platform.vault.put(encode(made))

@@ -3,19 +3,15 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from include.core.canonical import record_digest
+from include.core.canonical import encode, record_digest
 from include.core.errors import LedgerUnavailable
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Project
-from include.core.records import FeatureSet, Plan, Run, Shard, Trial
+from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
 from include.ledger.journal import Journal, run_stream
 from include.steps.platform import Platform, declaration_of, emit, known, once, open_artifacts, scope_of
 from include.training import history as trials
-
-if TYPE_CHECKING:
-    from include.governance.vault import Opened
 
 #: The step that trains the winner again.
 REFIT = "refit"
@@ -26,6 +22,7 @@ ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
 def plan(platform: Platform, project: Project, run: Run, features: str, *, now: datetime) -> str:
     """Draw the trials of one seeded round. Returns the digest of the :class:`Plan`; a recorded plan is reused."""
     from include.lineage import walk
+    from include.monitoring.profile import profile
     from include.training import matrix, search
 
     built = platform.load(FeatureSet, features)
@@ -37,17 +34,21 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
 
     def compute() -> str:
         wanted = matrix.contents(built, built.split.train, built.split.validation)
-        opened = open_artifacts(platform, run, "plan", wanted, now=now)
+        rows, training_rows = matrix.learnt(built, open_artifacts(platform, run, "plan", wanted, now=now))
+        learnt = profile(rows.table, Days(first=built.split.train.first, last=built.split.validation.last))
+        profiled = platform.vault.put(encode(learnt))
         earlier = known(platform, run, "plan", inputs)
         if earlier is not None and platform.store.has(earlier):
             # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
-            search.bin_rows(built, project.search.fixed, opened, platform.vault)
+            search.bin_rows(rows, built, project.search.fixed, platform.vault)
             return earlier
         drawn = search.plan(
             project=project,
             features=built,
             features_digest=features,
-            opened=opened,
+            rows=rows,
+            training_rows=training_rows,
+            profile=profiled,
             vault=platform.vault,
             warm=trials.earlier(platform.ledger, project.name, before=run.instant, alike=alike),
         )
@@ -57,7 +58,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
         if not platform.store.has(earlier):
             return False
         drawn = platform.load(Plan, earlier)
-        return platform.vault.has(drawn.binned) and platform.vault.has(drawn.binned_validation)
+        return platform.vault.has(drawn.binned) and platform.vault.has(drawn.profile)
 
     digest = once(platform, project, run, "plan", inputs, compute, now=now, kept=kept)
     took = walk.features(project.name, built, declaration_of(platform, run))
@@ -84,7 +85,7 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
     def compute() -> str:
         runner.train_shard(
             drawn,
-            opened=open_artifacts(platform, run, "train", [drawn.binned, drawn.binned_validation], now=now),
+            opened=open_artifacts(platform, run, "train", [drawn.binned], now=now),
             recorded=outcomes_of(platform, drawn),
             record=lambda trial: record_trial(platform, run, plan, trial),
             threads=project.operations.threads,
@@ -109,22 +110,15 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
 
     def compute() -> str:
         best = refitting.winner(drawn, built, outcomes_of(platform, drawn).values())
-        rows = refitting.rows_as_searched(
-            best, drawn, built, open_rows(platform, run, drawn, built, now=now), threads=project.operations.threads
+        model = refitting.refit(
+            Refit(winner=best, binned=drawn.binned),
+            opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
+            threads=project.operations.threads,
+            allowed=while_allowed(platform, run, now=now),
         )
-        allowed = while_allowed(platform, run, now=now)
-        model = refitting.train(best, rows, threads=project.operations.threads, allowed=allowed)
         return platform.vault.put(model)
 
     return finish_refit(platform, project, run, plan, compute, now=now)
-
-
-def open_rows(platform: Platform, run: Run, drawn: Plan, built: FeatureSet, *, now: datetime) -> "Opened":
-    """What the step `refit` reads: the rows to learn from, and the bins into which the search cut them."""
-    from include.training import matrix
-
-    rows = matrix.contents(built, built.split.train, built.split.validation)
-    return open_artifacts(platform, run, REFIT, [drawn.binned, *rows], now=now)
 
 
 def while_allowed(platform: Platform, run: Run, *, now: datetime) -> Callable[[], None]:

@@ -84,6 +84,16 @@ def rows_of(features: FeatureSet, days: Days, opened: Artifacts, *, stretch: str
     return Rows(table=pa.table(columns).filter(known), label=label, day=day[known.to_numpy()])
 
 
+def learnt(features: FeatureSet, opened: Artifacts) -> tuple[Rows, int]:
+    """The rows of the training days, then those of the validation days; and how many the former are.
+
+    *opened* holds :func:`contents` of both. Raises as :func:`rows_of`.
+    """
+    split = features.split
+    train = rows_of(features, split.train, opened, stretch="training")
+    return train + rows_of(features, split.validation, opened, stretch="validation"), len(train.label)
+
+
 def _read(partitions: Sequence[Partition], opened: Artifacts, *, columns: list[str] | None) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -130,8 +140,8 @@ def _require_usable(label: NDArray[np.float64], objective: Objective, where: str
         )
 
 
-def binned(rows: Rows, features: Sequence[FeatureSpec], params: Mapping[str, object], *, reference: Any = None) -> Any:
-    """The rows as a constructed ``lightgbm.Dataset``, cut into bins by *params*, or as *reference* was cut.
+def binned(rows: Rows, features: Sequence[FeatureSpec], params: Mapping[str, object]) -> Any:
+    """The rows as a constructed ``lightgbm.Dataset``, cut into bins by *params*.
 
     Raises:
         TrainingError: LightGBM refuses the data set's parameters.
@@ -141,7 +151,6 @@ def binned(rows: Rows, features: Sequence[FeatureSpec], params: Mapping[str, obj
     dataset = lightgbm.Dataset(
         rows.matrix(features),
         rows.label,
-        reference=reference,
         feature_name=[feature.name for feature in features],
         categorical_feature=[position for position, feature in enumerate(features) if feature.categories is not None],
         params=dict(params),

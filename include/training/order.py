@@ -89,7 +89,7 @@ def read(data: bytes, *, digest: str) -> Document:
 
 def _shard(fields: dict[str, Any]) -> Shard:
     return Shard(
-        **{name: fields[name] for name in ("binned", "binned_validation", "reduction", "seed")},
+        **{name: fields[name] for name in ("binned", "training_rows", "reduction", "seed")},
         objective=Objective(fields["objective"]),
         rungs=tuple(fields["rungs"]),
         trials=tuple(PlannedTrial(**each) for each in fields["trials"]),

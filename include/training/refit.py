@@ -1,17 +1,13 @@
-"""The best trial of a search, trained again on all rows that are not held out: the model that is evaluated.
-
-It imports what a trainer's image holds; only :func:`rows_as_searched` reads rows, and runs elsewhere.
-"""
+"""The best trial of a search, trained again on all rows that are not held out: the model that is evaluated."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from include.core.canonical import record_digest
 from include.core.errors import TrainingError
 from include.core.records import FeatureSet, Plan, Refit, Trial, TrialState, Winner
 from include.training.artifacts import Artifacts
-from include.training.booster import booster_settings, dataset_settings, model_text
-from include.training.trial import fault
+from include.training.booster import booster_settings, model_text
+from include.training.trial import fault, load
 
 
 def winner(plan: Plan, features: FeatureSet, outcomes: Iterable[Trial]) -> Winner:
@@ -32,52 +28,21 @@ def result_name(plan_digest: str, best: Winner) -> str:
     return record_digest(("refit", plan_digest, best))
 
 
-def rows_as_searched(best: Winner, plan: Plan, features: FeatureSet, opened: Artifacts, *, threads: int) -> Any:
-    """The training and validation rows, cut into the bins in which the trials learnt: half the time of finding others.
-
-    A constructed ``lightgbm.Dataset``. *opened* holds ``plan.binned`` and ``matrix.contents`` of the two stretches.
-
-    Raises:
-        DataError: rows or labels that cannot be learnt from.
-    """
-    import lightgbm
-
-    from include.training.matrix import binned, rows_of
-
-    train, validation = (
-        rows_of(features, days, opened, stretch=stretch)
-        for days, stretch in ((features.split.train, "training"), (features.split.validation, "validation"))
-    )
-    settings = dataset_settings(best.params, threads=threads)
-    searched = lightgbm.Dataset(str(opened.path(plan.binned)), params=settings).construct()
-    return binned(train + validation, features.features, settings, reference=searched)
-
-
-def refit(work: Refit, *, opened: Artifacts, threads: int = 1) -> bytes:
-    """The model of *work*: what :func:`train` makes of the same rows in memory. *opened* holds ``work.binned``."""
-    import lightgbm
-
-    settings = dataset_settings(work.winner.params, threads=threads)
-    try:
-        data = lightgbm.Dataset(str(opened.path(work.binned)), params=settings).construct()
-    except lightgbm.basic.LightGBMError:
-        raise fault("the binned data can be read where a model is trained", "LightGBM cannot load them") from None
-    return train(work.winner, data, threads=threads)
-
-
-def train(best: Winner, data: Any, *, threads: int = 1, allowed: Callable[[], None] = lambda: None) -> bytes:
-    """The model's text as bytes, trained on *data* (a ``lightgbm.Dataset``): the same data give the same bytes.
+def refit(work: Refit, *, opened: Artifacts, threads: int = 1, allowed: Callable[[], None] = lambda: None) -> bytes:
+    """The model's text as bytes: the same *work* gives the same bytes. *opened* holds ``work.binned``.
 
     *threads* changes no result. *allowed* is called before each boosting round, and ends the training by raising.
 
     Raises:
-        MachineFault: parameters that a trial was trained with cannot be trained here.
+        MachineFault: parameters that a trial was trained with cannot be trained here, or the rows cannot be loaded.
     """
     import lightgbm
 
+    best = work.winner
     settings = booster_settings(best.params, objective=best.objective, seed=best.seed, threads=threads)
+    rows = load(opened.path(work.binned), best.params, threads=threads)
     try:
-        booster = lightgbm.Booster(settings, data)
+        booster = lightgbm.Booster(settings, rows)
         for _ in range(best.rounds):
             allowed()
             booster.update()

@@ -4,14 +4,13 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
-from include.training.artifacts import Artifacts
 from include.training.booster import check_search, dataset_settings
-from include.training.matrix import binned, rows_of
+from include.training.matrix import Rows, binned
 
 if TYPE_CHECKING:
     import optuna
@@ -31,32 +30,34 @@ def plan(
     project: Project,
     features: FeatureSet,
     features_digest: str,
-    opened: Artifacts,
+    rows: Rows,
+    training_rows: int,
+    profile: str,
     vault: Vault,
     warm: Sequence[Trial] = (),
 ) -> Plan:
     """Draw the trials of one round and bin the training and validation rows once for all of them.
 
-    *opened* holds ``matrix.contents(features, split.train, split.validation)``. *warm* are trials of earlier instants
-    and of the same :func:`task`; the sampler sees those that are complete and come from the same space and fixed
-    parameters, in the order of their ids, and the plan records which. No two trials of a plan are equal, so a space
-    with fewer points than ``search.trials`` gives fewer trials. The same arguments give the same plan.
+    *rows* and *training_rows* are those of :func:`include.training.matrix.learnt`, *profile* the vault's digest of
+    their profile. *warm* are trials of earlier instants and of the same :func:`task`; the sampler sees those that are
+    complete and come from the same space and fixed parameters, in the order of their ids, and the plan records which.
+    No two trials of a plan are equal, so a space with fewer points than ``search.trials`` gives fewer trials. The same
+    arguments give the same plan.
 
     Raises:
         DeclarationError: a parameter of the search that cannot be searched or fixed.
-        DataError: rows or labels that cannot be learnt from.
         TrainingError: LightGBM refuses the data set.
     """
     search = project.search
     check_search(search)
     seed = _seed(search.seed, features_digest)
-    train, validation = bin_rows(features, search.fixed, opened, vault)
+    whole = bin_rows(rows, features, search.fixed, vault)
     usable = _usable(warm, search)
     drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
     shards = _shards(drawn, min(search.shards, len(drawn)))
     context = {
         "objective": features.objective,
-        "binned": [train, validation],
+        "binned": [whole, training_rows],
         "rungs": search.rungs,
         "reduction": search.reduction,
         "seed": seed,
@@ -67,8 +68,9 @@ def plan(
         features=features_digest,
         task=task(features, search),
         objective=features.objective,
-        binned=train,
-        binned_validation=validation,
+        binned=whole,
+        training_rows=training_rows,
+        profile=profile,
         trials=tuple(trials[index] for index in range(len(drawn))),
         shards=shards,
         rungs=search.rungs,
@@ -136,19 +138,12 @@ def _planned(
         yield index, PlannedTrial(trial_id=identity, params=drawn[index])
 
 
-def bin_rows(features: FeatureSet, fixed: Params, opened: Artifacts, vault: Vault) -> tuple[str, str]:
-    """Bin the training and validation rows, the latter cut as the former; the vault's digests of both.
+def bin_rows(rows: Rows, features: FeatureSet, fixed: Params, vault: Vault) -> str:
+    """Bin *rows* by the search's *fixed* parameters; the vault's digest. The same arguments give the same bytes.
 
-    *fixed* are the search's fixed parameters. *opened* is that of :func:`plan`; the same arguments give the same bytes.
+    Labels decide nothing here: validation rows may share the bins that they help to find.
     """
-    settings = dataset_settings(fixed, threads=1)
-    train = binned(rows_of(features, features.split.train, opened, stretch="training"), features.features, settings)
-    validation_rows = rows_of(features, features.split.validation, opened, stretch="validation")
-    validation = binned(validation_rows, features.features, settings, reference=train)
-    return _keep(train, vault), _keep(validation, vault)
-
-
-def _keep(dataset: Any, vault: Vault) -> str:
+    dataset = binned(rows, features.features, dataset_settings(fixed, threads=1))
     return vault.put_made(lambda path: dataset.save_binary(str(path)))
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from math import ceil, isfinite
+from pathlib import Path
 from typing import Any
 
 from include.core.errors import MachineFault
 from include.core.project import Objective
-from include.core.records import PlannedTrial, Shard, Trial, TrialState
+from include.core.records import Params, PlannedTrial, Shard, Trial, TrialState
 from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, dataset_settings, probe_settings
 from include.training.metrics import Numbers, row_losses
@@ -31,7 +32,7 @@ def train_shard(
     """Train the trials of *shard* and hand each outcome to *record* once.
 
     All trials train to the first rung; of the n that reach a rung, the best ``ceil(n / reduction)`` go on to the next,
-    in memory; equal losses are told apart by trial id. *opened* holds ``shard.binned`` and ``shard.binned_validation``.
+    in memory; equal losses are told apart by trial id. *opened* holds ``shard.binned``.
     *recorded* maps trial ids to outcomes that an earlier attempt recorded: those are not trained again, and the cuts
     are decided from their losses, so that an attempt that is stopped anywhere and repeated records what one without
     interruption would have. *threads* changes no result. A trial that LightGBM refuses is recorded as failed, if one
@@ -168,16 +169,25 @@ class _Race:
             ) from None
 
     def _load(self) -> tuple[Any, Any]:
-        import lightgbm
-
         # All trials of a plan have the same binning parameters, as these are fixed.
-        settings = dataset_settings(next(iter(self._planned.values())).params, threads=self._threads)
-        paths = [str(self._opened.path(digest)) for digest in (self._shard.binned, self._shard.binned_validation)]
-        try:
-            train, validation = (lightgbm.Dataset(path, params=settings).construct() for path in paths)
-        except lightgbm.basic.LightGBMError:
-            raise fault("the binned data can be read where a shard is trained", "LightGBM cannot load them") from None
-        return train, validation
+        params = next(iter(self._planned.values())).params
+        rows = load(self._opened.path(self._shard.binned), params, threads=self._threads)
+        cut = self._shard.training_rows
+        return rows.subset(range(cut)).construct(), rows.subset(range(cut, rows.num_data())).construct()
+
+
+def load(path: Path, params: Params, *, threads: int) -> Any:
+    """The binned rows of a plan, as a constructed ``lightgbm.Dataset``; *params* are those of any of its trials.
+
+    Raises:
+        MachineFault: LightGBM cannot load them here.
+    """
+    import lightgbm
+
+    try:
+        return lightgbm.Dataset(str(path), params=dataset_settings(params, threads=threads)).construct()
+    except lightgbm.basic.LightGBMError:
+        raise fault("the binned data can be read where a model is trained", "LightGBM cannot load them") from None
 
 
 def fault(rule: str, found: str) -> MachineFault:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from include.core.canonical import decode, encode
 from include.core.project import Objective
-from include.core.records import Days, Evaluation, Reference, Split
+from include.core.records import Days, Evaluation, Reference
 from include.data.losses import expected_row_losses, row_losses
 from include.monitoring.figures import day_figures, reference_of
+from include.monitoring.profile import profile
 from include.training.matrix import Rows
 
 FIRST = date(2013, 6, 1).toordinal()
@@ -73,22 +74,19 @@ def test_a_reference_profiles_what_was_learnt_and_what_was_held_out_and_is_the_s
     day, label, score = drawn(3000, 20)
     rows = Rows(table=pa.table({"humidity": score * 100}), label=label, day=day)
     held_out = day >= date(2013, 6, 15).toordinal()
-    learnt, holdout = (
-        Rows(table=rows.table.filter(chosen), label=label[chosen], day=day[chosen]) for chosen in (~held_out, held_out)
-    )
     evaluation = Evaluation(
         plan="sha256:p", features="sha256:f", objective=Objective.BINARY, trial_id="t", params={}, model="sha256:m",
         metrics={}, champion=None, compared=None, compared_metrics={}, champion_metrics={}, difference=None,
-        holdout=days(15, 20), rows=len(holdout.label),
+        holdout=days(15, 20), rows=int(held_out.sum()),
     )  # fmt: skip
     made = [
         reference_of(
             project="p",
             evaluation=evaluation,
             evaluation_digest="sha256:e",
-            split=Split(train=days(1, 10), validation=days(11, 14), holdout=days(15, 20)),
-            learnt=learnt,
-            holdout=holdout,
+            learnt=profile(rows.table.filter(~held_out), days(1, 14)),
+            holdout=Rows(table=rows.table.filter(held_out), label=label[held_out], day=day[held_out]),
+            holdout_days=days(15, 20),
             score=score[held_out],
         )
         for _ in range(2)
@@ -97,7 +95,7 @@ def test_a_reference_profiles_what_was_learnt_and_what_was_held_out_and_is_the_s
     assert encode(made[1]) == encode(reference)
     assert decode(Reference, encode(reference)) == reference
     assert (reference.learnt.first, reference.learnt.last) == (date(2013, 6, 1), date(2013, 6, 14))
-    assert reference.learnt.rows == len(learnt.label)
+    assert reference.learnt.rows == int((~held_out).sum())
     assert [column.name for column in reference.holdout.columns] == ["label", "score"]
     assert [each.day for each in reference.holdout_days] == list(days(15, 20))
     assert reference.last_seen == date(2013, 6, 20)

@@ -292,13 +292,13 @@ def test_an_error_is_recorded_with_the_sentence_that_its_reader_gets(damaged: Ca
     assert failed.message == str(caught.value)
 
 
-@pytest.mark.parametrize("lost", ["binned", "binned_validation", "model", "bundle"])
+@pytest.mark.parametrize("lost", ["binned", "profile", "model", "bundle"])
 def test_what_the_vault_lost_of_a_search_is_made_again_byte_by_byte(yard: Yard, lost: str) -> None:
     night = yard.night()
     plan = yard.platform.load(Plan, night.digests["plan"])
     content = {
         "binned": plan.binned,
-        "binned_validation": plan.binned_validation,
+        "profile": plan.profile,
         "model": night.evaluation.model,
         "bundle": night.promotion.bundle,
     }[lost]

@@ -169,7 +169,7 @@ def test_an_order_is_a_receipted_opening_that_says_when_it_ends_and_keeps_its_ad
     before = len(yard.events(ArtifactOpened))
     order = ordered(yard, run, plan)
     receipts, (event,) = yard.events(ArtifactOpened)[before:], yard.events(TrainingOrdered)
-    assert [receipt.count for receipt in receipts if isinstance(receipt, ArtifactOpened)] == [2]
+    assert [receipt.count for receipt in receipts if isinstance(receipt, ArtifactOpened)] == [1]
     assert isinstance(event, TrainingOrdered)
     assert (event.order_id, event.document, event.expires_at) == (order.order_id, order.digest, order.expires_at)
     assert b"X-Amz-Signature" in order.document
@@ -188,7 +188,7 @@ def test_a_shard_ordered_again_has_the_same_id_and_a_later_end(yard: Yard) -> No
 def test_an_order_reaches_the_shards_inputs_and_results_and_nothing_else(yard: Yard) -> None:
     run, plan = planned(yard)
     drawn, document = yard.platform.load(Plan, plan), json.loads(ordered(yard, run, plan).document)
-    assert set(document["artifacts"]) == {drawn.binned, drawn.binned_validation}
+    assert set(document["artifacts"]) == {drawn.binned}
     assert set(document["results"]) == {trial.trial_id for trial in drawn.trials}
     assert document["recorded"] == []
 

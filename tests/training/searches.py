@@ -1,9 +1,9 @@
 """A round of a search, trained to its end, and the refit of its winner."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from include.core.records import FeatureSet, Plan, Refit, Trial, Winner
-from include.training import refit, search
+from include.training import matrix, refit, search
 from include.training.trial import train_shard
 from tests.training.flights import Folder
 from tests.training.projects import project
@@ -12,15 +12,26 @@ NIGHT = "sha256:" + "1" * 64
 Searched = tuple[Plan, Mapping[str, Trial]]
 
 
-def searched(features: FeatureSet, vault: Folder, **declared: object) -> Searched:
-    """The plan, and the outcomes of its trials by id."""
-    plan = search.plan(
+def planned(
+    features: FeatureSet, vault: Folder, warm: Sequence[Trial] = (), digest: str = NIGHT, **declared: object
+) -> Plan:
+    """The plan of a declared search for *features*, whose partitions lie in *vault*."""
+    rows, training_rows = matrix.learnt(features, vault)
+    return search.plan(
         project=project(features.objective, **declared),
         features=features,
-        features_digest=NIGHT,
-        opened=vault,
+        features_digest=digest,
+        rows=rows,
+        training_rows=training_rows,
+        profile="sha256:profile",
         vault=vault,
+        warm=warm,
     )
+
+
+def searched(features: FeatureSet, vault: Folder, **declared: object) -> Searched:
+    """The plan, and the outcomes of its trials by id."""
+    plan = planned(features, vault, **declared)
     trials: dict[str, Trial] = {}
     for shard in range(len(plan.shards)):
         train_shard(
@@ -35,14 +46,9 @@ def winner(found: Searched, features: FeatureSet) -> Winner:
 
 
 def refitted(found: Searched, features: FeatureSet, vault: Folder, *, threads: int = 1) -> bytes:
-    """The winner's model, trained on rows in memory."""
-    best = winner(found, features)
-    rows = refit.rows_as_searched(best, found[0], features, vault, threads=threads)
-    return refit.train(best, rows, threads=threads)
+    """The winner's model."""
+    return refit.refit(work(found, features), opened=vault, threads=threads)
 
 
-def work(found: Searched, features: FeatureSet, vault: Folder) -> Refit:
-    """The same to be done by a process elsewhere, its rows in the vault."""
-    best = winner(found, features)
-    rows = refit.rows_as_searched(best, found[0], features, vault, threads=1)
-    return Refit(winner=best, binned=vault.put_made(lambda path: rows.save_binary(str(path))))
+def work(found: Searched, features: FeatureSet) -> Refit:
+    return Refit(winner=winner(found, features), binned=found[0].binned)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from include.core.errors import MachineFault, TrainingError
 from include.core.records import Trial, TrialState
-from include.training.matrix import contents
 from include.training.refit import best_rounds, best_trial, refit, result_name
 from tests.training.searches import refitted, winner, work
 from tests.training.searches import searched as search
@@ -25,11 +24,6 @@ def test_the_same_inputs_give_the_same_model_whatever_the_threads(searched, feat
     one, again, two = (refitted(searched, features, vault, threads=threads) for threads in (1, 1, 2))
     assert one == again == two
     assert re.search(rb"\[num_threads: 1\]", one)
-
-
-def test_rows_in_memory_and_rows_from_a_file_make_the_same_model(searched, features, delays, vault):
-    for found, built in ((searched, features), (search(delays, vault, trials=2, shards=1), delays)):
-        assert refit(work(found, built, vault), opened=vault, threads=2) == refitted(found, built, vault)
 
 
 def test_the_holdout_decides_nothing_about_the_model(searched, features, vault):
@@ -51,7 +45,7 @@ def test_a_result_is_named_by_the_plan_and_all_that_decides_the_model(searched, 
 
 
 def test_a_machine_without_the_device_or_with_unreadable_rows_is_at_fault_and_not_the_winner(searched, features, vault):
-    asked = work(searched, features, vault)
+    asked = work(searched, features)
     params = {**asked.winner.params, "device_type": "gpu", "gpu_platform_id": 99}
     with pytest.raises(MachineFault, match="not on the device type 'gpu'") as raised:
         refit(dataclasses.replace(asked, winner=dataclasses.replace(asked.winner, params=params)), opened=vault)
@@ -86,7 +80,7 @@ def test_the_refitted_model_has_the_rounds_and_the_bins_of_the_search(searched, 
     vault.opened.clear()
     model = lightgbm.Booster(model_str=refitted(searched, features, vault).decode())
     assert model.current_iteration() == best_rounds(plan, best_trial(plan, trials.values()))
-    assert set(vault.opened) == {plan.binned, *contents(features, features.split.train, features.split.validation)}
+    assert vault.opened == [plan.binned]
 
 
 def test_a_search_whose_trials_all_failed_says_why(searched):

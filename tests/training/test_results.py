@@ -17,7 +17,7 @@ RUNGS = (5, 10, 20)
 SHARD = Shard(
     objective=Objective.BINARY,
     binned="sha256:a",
-    binned_validation="sha256:b",
+    training_rows=9,
     trials=tuple(PlannedTrial(trial_id=f"sha256:{number}", params={"num_leaves": number + 2}) for number in range(5)),
     rungs=RUNGS,
     reduction=2,

@@ -14,14 +14,7 @@ from include.training import search
 from include.training.matrix import contents
 from tests.training.flights import Folder
 from tests.training.projects import SPACE, project
-
-NIGHT = "sha256:" + "1" * 64
-
-
-def _plan(features, vault, warm=(), digest=NIGHT, **declared):
-    return search.plan(
-        project=project(**declared), features=features, features_digest=digest, opened=vault, vault=vault, warm=warm
-    )
+from tests.training.searches import planned
 
 
 def _trial(name, loss, state=TrialState.COMPLETE, **params):
@@ -36,20 +29,20 @@ WARM = tuple(
 
 
 def test_the_same_inputs_give_the_same_plan_byte_for_byte(features, vault):
-    assert encode(_plan(features, vault)) == encode(_plan(features, vault))
+    assert encode(planned(features, vault)) == encode(planned(features, vault))
 
 
 def test_the_order_in_which_warm_trials_are_given_changes_nothing(features, vault):
     shuffled = random.Random(3).sample(WARM, len(WARM))
-    assert encode(_plan(features, vault, WARM)) == encode(_plan(features, vault, [*shuffled, shuffled[0]]))
+    assert encode(planned(features, vault, WARM)) == encode(planned(features, vault, [*shuffled, shuffled[0]]))
 
 
 def test_other_features_and_other_warm_trials_give_other_trials(features, vault):
     plans = [
-        _plan(features, vault),
-        _plan(features, vault, digest="sha256:" + "2" * 64),
-        _plan(features, vault, seed=7),
-        _plan(features, vault, WARM),
+        planned(features, vault),
+        planned(features, vault, digest="sha256:" + "2" * 64),
+        planned(features, vault, seed=7),
+        planned(features, vault, WARM),
     ]
     for one, other in itertools.combinations(plans, 2):
         assert {trial.trial_id for trial in one.trials}.isdisjoint(trial.trial_id for trial in other.trials)
@@ -57,7 +50,7 @@ def test_other_features_and_other_warm_trials_give_other_trials(features, vault)
 
 def test_planning_opens_the_training_and_validation_days_only(features, vault):
     vault.opened.clear()
-    _plan(features, vault)
+    planned(features, vault)
     assert set(vault.opened) == set(contents(features, features.split.train, features.split.validation))
 
 
@@ -68,13 +61,13 @@ def test_the_plan_names_the_warm_trials_that_the_sampler_saw(features, vault):
         _trial("sha256:more", 0.1, max_depth=3),
         dataclasses.replace(_trial("sha256:less", 0.1), params={"learning_rate": 0.1}),
     ]
-    assert _plan(features, vault, [*WARM, *unusable]).warm == tuple(trial.trial_id for trial in WARM)
+    assert planned(features, vault, [*WARM, *unusable]).warm == tuple(trial.trial_id for trial in WARM)
 
 
 def test_plans_have_one_task_exactly_if_their_losses_may_be_compared(features, vault):
-    plan = _plan(features, vault)
+    plan = planned(features, vault)
     (first, *others) = features.features
-    same = [_plan(features, vault, digest="sha256:" + "2" * 64), _plan(features, vault, seed=5, trials=2, shards=1)]
+    same = [planned(features, vault, digest="sha256:" + "2" * 64), planned(features, vault, seed=5, trials=2, shards=1)]
     assert {each.task for each in same} == {plan.task}
     changed = [
         dataclasses.replace(features, label="sha256:other"),
@@ -90,20 +83,23 @@ def test_plans_have_one_task_exactly_if_their_losses_may_be_compared(features, v
 
 
 def test_fixed_parameters_are_part_of_each_trial_and_of_what_makes_a_warm_trial_usable(features, vault):
-    plan = _plan(features, vault, WARM, fixed={"min_data_in_leaf": 30, "max_bin": 63})
+    plan = planned(features, vault, WARM, fixed={"min_data_in_leaf": 30, "max_bin": 63})
     assert all(trial.params["min_data_in_leaf"] == 30 for trial in plan.trials)
     assert plan.warm == ()
-    assert plan.binned != _plan(features, vault).binned
+    assert plan.binned != planned(features, vault).binned
 
 
 def test_the_binned_data_do_not_depend_on_what_is_drawn(features, vault):
-    one, other = _plan(features, vault), _plan(features, vault, seed=5)
-    assert (one.binned, one.binned_validation) == (other.binned, other.binned_validation)
+    one, other = planned(features, vault), planned(features, vault, seed=5)
+    assert one.binned == other.binned
 
 
 def test_a_trials_id_covers_the_rivals_of_its_shard(features, vault):
     two, three = (
-        {tuple(sorted(trial.params.items())): trial.trial_id for trial in _plan(features, vault, shards=shards).trials}
+        {
+            tuple(sorted(trial.params.items())): trial.trial_id
+            for trial in planned(features, vault, shards=shards).trials
+        }
         for shards in (2, 3)
     )
     assert two.keys() == three.keys()
@@ -115,7 +111,7 @@ def test_a_trials_id_covers_the_rivals_of_its_shard(features, vault):
 def test_no_shard_has_the_large_trees_and_another_the_small_ones(drawing_only, seed):
     features, vault = drawing_only
     space = {"num_leaves": IntRange(low=4, high=64), "learning_rate": FloatRange(low=0.02, high=0.3)}
-    plan = _plan(features, vault, space=space, trials=16, shards=2, seed=seed)
+    plan = planned(features, vault, space=space, trials=16, shards=2, seed=seed)
     first, second = (sum(plan.trials[index].params["num_leaves"] ** 0.5 for index in shard) for shard in plan.shards)
     assert abs(first - second) <= 64**0.5
 
@@ -125,7 +121,7 @@ def test_no_shard_has_the_large_trees_and_another_the_small_ones(drawing_only, s
 def test_every_trial_is_within_the_space_and_in_exactly_one_shard(drawing_only, trials, shards, seed):
     features, vault = drawing_only
     shards = min(shards, trials)
-    plan = _plan(features, vault, trials=trials, shards=shards, seed=seed)
+    plan = planned(features, vault, trials=trials, shards=shards, seed=seed)
     assert len(plan.trials) == len({trial.trial_id for trial in plan.trials}) == trials
     assert sorted(itertools.chain(*plan.shards)) == list(range(trials))
     assert max(map(len, plan.shards)) - min(map(len, plan.shards)) <= 1
@@ -141,7 +137,7 @@ def test_a_round_leans_towards_what_earlier_rounds_found_good(drawing_only):
     warm = [_trial(f"sha256:{rate}", abs(rate - 0.05), learning_rate=rate) for rate in rates]
 
     def mean_distance(trials):
-        plans = [_plan(features, vault, trials, trials=16, seed=seed) for seed in range(3)]
+        plans = [planned(features, vault, trials, trials=16, seed=seed) for seed in range(3)]
         return sum(abs(trial.params["learning_rate"] - 0.05) for plan in plans for trial in plan.trials)
 
     assert mean_distance(warm) < mean_distance([]) / 2
@@ -150,7 +146,7 @@ def test_a_round_leans_towards_what_earlier_rounds_found_good(drawing_only):
 def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
     features, vault = drawing_only
     space = {"num_leaves": Choice(options=(7, 15)), "max_depth": IntRange(low=3, high=4)}
-    plan = _plan(features, vault, space=space, trials=9, shards=5)
+    plan = planned(features, vault, space=space, trials=9, shards=5)
     assert sorted((trial.params["num_leaves"], trial.params["max_depth"]) for trial in plan.trials) == [
         (7, 3), (7, 4), (15, 3), (15, 4),
     ]  # fmt: skip
@@ -161,7 +157,7 @@ def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
 def drawing_only(features, vault: Folder):
     """The features, with the binning done once: these tests are about what is drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "bin_rows", lambda *_: ("sha256:train", "sha256:validation"))
+        patch.setattr(search, "bin_rows", lambda *_: "sha256:rows")
         yield features, vault
 
 
@@ -181,4 +177,4 @@ def drawing_only(features, vault: Folder):
 )
 def test_a_parameter_that_cannot_be_searched_or_fixed_is_named(features, vault, declared, message):
     with pytest.raises(DeclarationError, match=message):
-        _plan(features, vault, **declared)
+        planned(features, vault, **declared)

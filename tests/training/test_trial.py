@@ -6,20 +6,14 @@ import pytest
 from include.core.errors import MachineFault
 from include.core.project import Choice
 from include.core.records import TrialState
-from include.training import search
 from include.training.trial import train_shard
 from tests.training.flights import Folder
-from tests.training.projects import SPACE, project
-
-NIGHT = "sha256:" + "1" * 64
+from tests.training.projects import SPACE
+from tests.training.searches import planned
 
 
 class Killed(Exception):
     """The process died here."""
-
-
-def _plan(features, vault, **declared):
-    return search.plan(project=project(**declared), features=features, features_digest=NIGHT, opened=vault, vault=vault)
 
 
 def _train(plan, vault, shards=None, recorded=(), threads=1, die_after=None):
@@ -42,7 +36,7 @@ def _train(plan, vault, shards=None, recorded=(), threads=1, die_after=None):
 
 @pytest.fixture(scope="module")
 def plan(features, vault):
-    return _plan(features, vault, trials=10)
+    return planned(features, vault, trials=10)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +63,12 @@ def test_at_every_rung_the_best_of_the_shard_go_on(plan, outcomes):
 
 
 def test_one_rung_trains_every_trial_fully(features, vault):
-    plan = _plan(features, vault, rungs=(5,), trials=4)
+    plan = planned(features, vault, rungs=(5,), trials=4)
     assert {trial.state for trial in _train(plan, vault).values()} == {TrialState.COMPLETE}
 
 
 def test_a_pruned_trial_had_the_losses_of_the_full_trial_so_far(features, vault):
-    halved, full = (_plan(features, vault, rungs=rungs, trials=4, shards=1) for rungs in ((4, 8, 12), (4,)))
+    halved, full = (planned(features, vault, rungs=rungs, trials=4, shards=1) for rungs in ((4, 8, 12), (4,)))
     firsts = {str(trial.params): trial.losses[0] for trial in _train(full, vault).values()}
     for trial in _train(halved, vault).values():
         assert firsts[str(trial.params)] == trial.losses[0]
@@ -109,19 +103,19 @@ def test_a_shard_that_is_recorded_entirely_opens_nothing(plan, vault, outcomes):
 def test_a_shard_opens_only_the_binned_data(plan, vault):
     vault.opened.clear()
     _train(plan, vault, shards=[0])
-    assert sorted(vault.opened) == sorted((plan.binned, plan.binned_validation))
+    assert vault.opened == [plan.binned]
 
 
 def test_a_shard_needs_nothing_that_another_process_had(plan, vault, outcomes, tmp_path):
     elsewhere = Folder(tmp_path)
-    elsewhere.take((plan.binned, plan.binned_validation), vault)
+    elsewhere.take((plan.binned,), vault)
     trained = _train(plan, elsewhere, shards=[1])
     assert trained == {trial_id: outcomes[trial_id] for trial_id in trained}
 
 
 def test_a_trial_that_lightgbm_refuses_is_recorded_and_the_others_go_on(features, vault):
     # LightGBM wants at least two leaves.
-    plan = _plan(features, vault, space={**SPACE, "num_leaves": Choice(options=(-1, 8))}, trials=6, shards=1)
+    plan = planned(features, vault, space={**SPACE, "num_leaves": Choice(options=(-1, 8))}, trials=6, shards=1)
     refused = {trial.trial_id for trial in plan.trials if trial.params["num_leaves"] == -1}
     outcomes = _train(plan, vault)
     assert 0 < len(refused) < 6
@@ -145,13 +139,12 @@ def _refused_here(plan, vault):
 
 def test_a_device_that_is_not_there_is_the_machines_fault_and_no_trials(features, vault):
     # No machine has a hundred platforms of OpenCL.
-    assert _refused_here(_plan(features, vault, fixed={"device_type": "gpu", "gpu_platform_id": 99}), vault) == []
+    assert _refused_here(planned(features, vault, fixed={"device_type": "gpu", "gpu_platform_id": 99}), vault) == []
 
 
 def test_binned_data_that_cannot_be_loaded_are_the_machines_fault_and_no_trials(plan, vault, tmp_path):
     elsewhere = Folder(tmp_path)
-    for digest in (plan.binned, plan.binned_validation):
-        elsewhere._file(digest).write_bytes(vault.bytes(digest)[:1000])
+    elsewhere._file(plan.binned).write_bytes(vault.bytes(plan.binned)[:1000])
     assert _refused_here(plan, elsewhere) == []
 
 
@@ -180,13 +173,7 @@ def test_a_device_that_is_lost_in_the_middle_leaves_what_was_recorded_and_fails_
 
 
 def test_a_regression_lowers_the_absolute_error(delays, vault):
-    plan = search.plan(
-        project=project(delays.objective, trials=2, shards=1, rungs=(1, 30)),
-        features=delays,
-        features_digest=NIGHT,
-        opened=vault,
-        vault=vault,
-    )
+    plan = planned(delays, vault, trials=2, shards=1, rungs=(1, 30))
     best = next(trial for trial in _train(plan, vault).values() if trial.state is TrialState.COMPLETE)
     assert best.losses[1] < best.losses[0]
 

@@ -25,7 +25,7 @@ class Shard:
 
     objective: Objective
     binned: str
-    binned_validation: str
+    training_rows: int
     trials: tuple[PlannedTrial, ...]
     rungs: tuple[int, ...]
     reduction: int
@@ -50,10 +50,7 @@ class Winner:
 
 @dataclass(frozen=True, kw_only=True)
 class Refit:
-    """All that making the winner's model needs to know.
-
-    ``binned`` is the vault's digest of the training and validation rows, cut into the bins of the search.
-    """
+    """All that making the winner's model needs to know; ``binned`` is that of the plan, all of whose rows it learns."""
 
     winner: Winner
     binned: str
@@ -63,8 +60,8 @@ class Refit:
 class Plan:
     """One round of a search.
 
-    ``binned`` and ``binned_validation`` are the vault's digests of the LightGBM data sets that all trials share: the
-    rows that train, and those that choose among trials.
+    ``binned`` is the vault's digest of the LightGBM data set that all trials share: first ``training_rows`` rows that
+    train, then those that choose among trials. ``profile`` is the vault's digest of the :class:`Profile` of them all.
 
     ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
     earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
@@ -74,7 +71,8 @@ class Plan:
     task: str
     objective: Objective
     binned: str
-    binned_validation: str
+    training_rows: int
+    profile: str
     trials: tuple[PlannedTrial, ...]
     shards: tuple[tuple[int, ...], ...]
     rungs: tuple[int, ...]
@@ -87,7 +85,7 @@ class Plan:
         return Shard(
             objective=self.objective,
             binned=self.binned,
-            binned_validation=self.binned_validation,
+            training_rows=self.training_rows,
             trials=tuple(self.trials[index] for index in self.shards[number]),
             rungs=self.rungs,
             reduction=self.reduction,
