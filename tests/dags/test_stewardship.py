@@ -17,7 +17,8 @@ BUCKET = {"TRAINYARD_VAULT": "s3://bucket/vault"}
 
 
 @pytest.mark.parametrize(
-    ("settings", "more"), [({}, {}), (PODS, {"remove_left_pods": []}), (BUCKET, {"trim_cache": []})]
+    ("settings", "more"),
+    [({}, {}), (PODS, {"remove_left_pods": [], "tell_waiting_training": []}), (BUCKET, {"trim_cache": []})],
 )
 def test_a_deployment_cleans_up_what_it_has_and_no_more(
     parse: Parse, settings: dict[str, str], more: dict[str, list[str]]

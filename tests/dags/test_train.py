@@ -111,6 +111,18 @@ def test_training_placed_in_pods_takes_as_many_slots_as_accelerators_and_refits_
     assert upstream == ORDER | {"refit": ["plan", "train"], "evaluate": ["plan", "refit"]}
 
 
+def test_a_project_that_asks_for_more_slots_than_its_pool_is_said_to_have_is_a_broken_dag_at_once(
+    parse: Parse, tmp_path: Path
+) -> None:
+    compute = 'operations=Operations(compute=Compute(pool="a100", accelerators=2))'
+    declare(tmp_path, "greedy", PROJECT.replace('operations=Operations(schedule="15 3 * * *")', compute))
+    dag = parse("train_greedy", tmp_path, **PODS, TRAINYARD_ACCELERATORS="1")["dags"]["train_greedy"]
+    assert "broken" in dag["tags"]
+    assert set(dag["tasks"]) == {"load"}
+    enough = parse("train_greedy", tmp_path, **PODS, TRAINYARD_ACCELERATORS="2")["dags"]["train_greedy"]
+    assert enough["tasks"]["train"]["slots"] == 2
+
+
 def test_only_nights_that_are_placed_in_pods_import_the_provider(parse: Parse, tmp_path: Path) -> None:
     declare(tmp_path, "plain")
     known = {"kubernetes", "kubernetes_asyncio", "airflow.providers.cncf.kubernetes.operators.pod"}

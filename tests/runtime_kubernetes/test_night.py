@@ -14,7 +14,15 @@ import psutil
 import pytest
 
 from include.core.errors import AccessDenied
-from include.core.events import ModelEvaluated, ModelRegistered, PodEnded, StepFinished, StepStarted, TrialRecorded
+from include.core.events import (
+    ModelEvaluated,
+    ModelRegistered,
+    PodEnded,
+    StepFinished,
+    StepStarted,
+    TrainingWaits,
+    TrialRecorded,
+)
 from include.ledger import Ledger
 from include.runtime import local
 from include.runtime.airflow import process
@@ -225,6 +233,18 @@ def test_what_no_node_could_hold_fails_at_once_in_one_line_with_the_remedy(yard:
     log = yard.dana.log(dag_id, run_id, "train", map_index=0)
     assert "asks for 99000m of cpu" in log
     assert "Lower the project's Compute" in log
+
+
+def test_what_waits_for_a_pool_that_cannot_hold_it_is_told_to_ops_by_the_stewardship_dag(yard: Yard) -> None:
+    dag_id, run_id = yard.begin("queueing", compute='accelerators=1, pool="nobody_made_it", memory_mib=512')
+    until(lambda: task(yard.dana, dag_id, run_id, "train").state == "scheduled", seconds=120, what="it waits")
+    swept = yard.dana.trigger("stewardship")
+    assert yard.dana.wait("stewardship", swept, timeout_seconds=180) == "success"
+    log = yard.dana.log("stewardship", swept, "tell_waiting_training")
+    assert "queueing: training waits for the pool 'nobody_made_it' in vain" in log
+    (event,) = yard.events(run_id, TrainingWaits)
+    assert (event.reason, event.slots, event.tasks) == ("in vain", 1, 2)
+    assert task(yard.dana, dag_id, run_id, "train").state == "scheduled"
 
 
 REACH = """

@@ -40,7 +40,14 @@ from include.core.events.night import (
     StepReused,
     StepStarted,
 )
-from include.core.events.training import ModelEvaluated, ModelRegistered, PodEnded, TrainingOrdered, TrialRecorded
+from include.core.events.training import (
+    ModelEvaluated,
+    ModelRegistered,
+    PodEnded,
+    TrainingOrdered,
+    TrainingWaits,
+    TrialRecorded,
+)
 
 __all__ = [
     "AccessGranted",
@@ -74,5 +81,6 @@ __all__ = [
     "StepReused",
     "StepStarted",
     "TrainingOrdered",
+    "TrainingWaits",
     "TrialRecorded",
 ]

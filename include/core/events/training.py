@@ -64,6 +64,22 @@ class PodEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingWaits(Event):
+    """Ops were told that training waits for slots of its pool. Key ``waits/<project>/<run_id>/<reason>``.
+
+    So many ``tasks`` wait for ``slots`` each, in vain or for too long: ``reason``.
+    """
+
+    kind: ClassVar[str] = "training_waits"
+    project: str
+    run_id: str
+    pool: str
+    slots: int
+    tasks: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelEvaluated(Event):
     """Key ``evaluated/<plan>/<champion version or none>``."""
 

@@ -18,14 +18,15 @@ _ATTEMPTS = 10
 def make_pools(settings: Settings, client: Client) -> None:
     """The gates' pool, and those that training shards take slots of: accelerators, where they run in pods.
 
-    ``TRAINYARD_ACCELERATORS`` says how many a pool has; without it, one that is there keeps what ops gave it.
+    ``TRAINYARD_ACCELERATORS`` says how many a pool has. Without it, one that is there keeps what ops gave it, and one
+    that is made has enough for each declared project.
     """
     _put_pool(client, "gates", slots=_GATE_SLOTS, include_deferred=False, keep_slots=False)
     if settings.placement is Placement.LOCAL:
         _put_pool(client, "training", slots=_TRAINING_SLOTS, include_deferred=True, keep_slots=False)
         return
-    slots = settings.accelerators or _TRAINING_SLOTS
-    for pool in sorted(_training_pools(settings)):
+    for pool, asked in sorted(_training_pools(settings).items()):
+        slots = settings.accelerators or max(_TRAINING_SLOTS, asked)
         _put_pool(client, pool, slots=slots, include_deferred=True, keep_slots=settings.accelerators is None)
 
 
@@ -41,10 +42,14 @@ def _put_pool(client: Client, name: str, *, slots: int, include_deferred: bool, 
             time.sleep(1)
 
 
-def _training_pools(settings: Settings) -> set[str]:
-    """The pools that declared projects name. A project that cannot be loaded is a broken DAG, which says why."""
-    pools = {Compute().pool}
+def _training_pools(settings: Settings) -> dict[str, int]:
+    """The pools that declared projects name, with the most accelerators that a task asks of each.
+
+    A project that cannot be loaded is a broken DAG, which says why.
+    """
+    pools = {Compute().pool: 0}
     for name in project_names(settings.projects):
         with suppress(TrainyardError):
-            pools.add(load_project(name, settings.projects).operations.compute.pool)
+            compute = load_project(name, settings.projects).operations.compute
+            pools[compute.pool] = max(pools.get(compute.pool, 0), compute.accelerators)
     return pools

@@ -32,6 +32,7 @@ def stewardship_dag() -> DAG:
         settings = Settings.from_environment()
         if settings.placement is Placement.KUBERNETES:
             _remove_left_pods()
+            _tell_waiting_training()
         if settings.has_cache:
             _trim_cache()
         TriggerDagRunOperator.partial(
@@ -107,6 +108,18 @@ def _trim_cache() -> None:
     from include.runtime.deployment import vault_of
 
     vault_of(Settings.from_environment()).trim_cache(unused_since=datetime.now(UTC) - CACHED)
+
+
+@task(
+    task_id="tell_waiting_training",
+    doc_md="Alerts ops, once a run, of training that waits for its pool in vain, or longer than its Compute allows.",
+)
+def _tell_waiting_training() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.airflow.waiting import tell_waiting_training
+
+    tell_waiting_training(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
 
 
 @task(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+from include.core.errors import DeclarationError
 from include.core.project import Project
 from include.runtime.airflow.assembly import Tasks, dags_of, drift_asset, project_dag
 from include.runtime.airflow.names import dag_id_of
@@ -92,11 +93,18 @@ def _training(project: Project, inputs: Mapping[str, object]) -> "tuple[MappedOp
         return StepOperator.partial(step="train", pool="training", **given, **named["train"]).expand(shard=shards), None
     from include.runtime.airflow.pods import TrainingPodOperator  # the provider is imported by no other night
 
+    slots = max(1, compute.accelerators)
+    if settings.accelerators and slots > settings.accelerators:
+        raise DeclarationError(
+            "a pool has the slots that a task asks for, or the task waits for ever",
+            value=f"{slots} asked of {compute.pool!r}, TRAINYARD_ACCELERATORS gives each pool {settings.accelerators}",
+            remedy="Lower `accelerators` of the project's Compute, or raise TRAINYARD_ACCELERATORS.",
+        )
     given |= {
         "namespace": settings.namespace,
         "image": compute.image or settings.trainer_image,
         "pool": compute.pool,
-        "pool_slots": max(1, compute.accelerators),
+        "pool_slots": slots,
     }
     train = TrainingPodOperator.partial(**given, **named["train"]).expand(shard=shards)
     return train, TrainingPodOperator(**given, **named["refit"])
