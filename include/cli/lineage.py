@@ -23,9 +23,12 @@ def lineage(
 ) -> None:
     """Show what a run of PROJECT was made of, from production data to the registered model and its verdicts."""
     from include.lineage.drawing import lines_of, svg_of
+    from include.runtime import deployment
     from include.runtime.lineage import graph
 
-    found = graph(Settings.from_environment(), project, run=run)
+    settings = Settings.from_environment()
+    deployment.require(settings)
+    found = graph(settings, project, run=run)
     console.print(f"run [bold]{found.run}[/bold], from what the data knew at {found.instant}", soft_wrap=True)
     if svg is None:
         for line in lines_of(found):

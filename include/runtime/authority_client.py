@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from include.core.errors import AuthorityError, DeclarationError
+from include.runtime import deployment
 from include.runtime.authority_service import token_file
 from include.settings import ROOT, Settings
 
@@ -64,6 +65,10 @@ class AuthorityClient:
 
     def adopt(self, dataset: str) -> str:
         """Put the dataset's contract file, as it is now, into effect; its digest."""
+        if not dataset.isidentifier():
+            raise AuthorityError(
+                "a dataset's name is an identifier", value=dataset, remedy="Datasets: `./trainyard status`."
+            )
         return str(self._call("POST", f"/contracts/{dataset}/adopt", {})["digest"])
 
     def grant(self, request_id: str, *, reason: str, days: int) -> str:
@@ -114,7 +119,7 @@ def authority(settings: Settings, user: str) -> Iterator[AuthorityClient]:
     """A client of the authority for *user*: in Airflow if that runs, else in a process of its own for the moment.
 
     Raises:
-        DeclarationError: *user* has no token or password in this deployment.
+        DeclarationError: *user* has no token or password in this deployment, or others can enter its home.
         AuthorityError: the authority does not start.
     """
     from include.runtime.airflow import process
@@ -124,6 +129,7 @@ def authority(settings: Settings, user: str) -> Iterator[AuthorityClient]:
         with airflow.client(user) as client:
             yield AuthorityClient(f"{airflow.url}/trainyard", client.token(), user)
         return
+    deployment.make_home(settings)  # where it is the first that anybody calls, the ledger would make one open to all
     token_file(settings.authority_keys, user)  # refuses a name that could name another file
     with _own_authority(settings) as url:
         yield AuthorityClient(url, _token(settings, user), user)

@@ -27,6 +27,18 @@ def prepare(settings: Settings) -> None:
     from include.governance import secrets
     from include.governance.signing import Signer, create_key
 
+    make_home(settings)
+    secrets.keep(settings.keys / PSEUDONYM_KEY, secrets.random_key)
+    create_key(settings.keys / MODEL_KEY)
+    Signer.load(settings.keys / MODEL_KEY).publish(settings.keys / MODEL_PUBLIC_KEY)
+
+
+def make_home(settings: Settings) -> None:
+    """Make the home, closed to other users; harmless when it is there.
+
+    Raises:
+        DeclarationError: other users can enter it.
+    """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     mode = stat.S_IMODE(settings.home.stat().st_mode)
     if mode & 0o077:
@@ -35,9 +47,6 @@ def prepare(settings: Settings) -> None:
             value=f"{settings.home} has mode {mode:04o}",
             remedy=f"Close it: `chmod 700 {settings.home}`.",
         )
-    secrets.keep(settings.keys / PSEUDONYM_KEY, secrets.random_key)
-    create_key(settings.keys / MODEL_KEY)
-    Signer.load(settings.keys / MODEL_KEY).publish(settings.keys / MODEL_PUBLIC_KEY)
 
 
 def versions_of(settings: Settings) -> "Versions":

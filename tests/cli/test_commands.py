@@ -1,5 +1,6 @@
 """A command that cannot do what it was asked says why in a sentence, and ends with another status than 0."""
 
+import stat
 import subprocess
 import sys
 
@@ -23,6 +24,8 @@ def ready(shop: Shop, new_contract: NewContract) -> Shop:
         (("score", "nothing", "rows.csv"), "a project is a folder"),
         (("approve", "--as", "mallory"), "'mallory' is a steward"),
         (("contract", "adopt", "orders", "--as", "../maria"), "a user's name can name a file"),
+        (("contract", "adopt", "returns", "--as", "maria"), "a dataset has a contract file; found: returns"),
+        (("contract", "adopt", "../orders", "--as", "maria"), "a dataset's name is an identifier; found: ../orders"),
         (("new", "returns", "--dataset", "order", "--label", "x", "--purpose", "p", "--owner", "o"), "has a contract"),
     ],
 )
@@ -48,6 +51,18 @@ def test_reset_deletes_no_folder_that_is_not_ours(shop: Shop) -> None:
     kept.write_text("")
     assert shop.call("reset", "--yes").returncode == 1
     assert kept.exists()
+
+
+def test_a_home_is_closed_to_others_whichever_command_makes_it(shop: Shop) -> None:
+    home = shop.folder / "home"
+    shop.call("access", "list", "--as", "maria")
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_lineage_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
+    done = shop.call("lineage", "orders")
+    assert done.returncode == 1
+    assert "./trainyard setup" in done.stderr
 
 
 def test_status_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
