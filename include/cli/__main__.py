@@ -1,11 +1,15 @@
 """``python -m include.cli``: every command, and how errors are shown."""
 
+import os
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 import typer
 
 from include.cli import access, contract, demo, lineage, night, scaffold, service, status, watch
-from include.core.errors import TrainyardError
+from include.core.errors import DeclarationError, TrainyardError
+from include.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,14 +22,32 @@ for module in (demo, service, status, night, watch, lineage, scaffold, contract,
 
 
 def main() -> None:
-    """Run one command. One of our own errors is printed as a sentence and ends with status 1; others are bugs."""
+    """Run one command. One of our own errors is printed as a sentence and ends with status 1; others are bugs.
+
+    So is a home that this user may not use, or that can be none.
+    """
     try:
         app(prog_name="./trainyard")
     except TrainyardError as error:
-        sys.stderr.write(f"trainyard: {type(error).__name__}: {error}\n")
-        sys.exit(1)
+        _end(error)
+    except OSError as error:
+        home = Settings.from_environment().home
+        if error.filename is None or not Path(os.fsdecode(error.filename)).is_relative_to(home):
+            raise
+        _end(
+            DeclarationError(
+                "a deployment's home is a folder of the user who works with it",
+                value=f"{error.filename}: {error.strerror}",
+                remedy="Work as the user whose home it is, or set TRAINYARD_HOME to a folder of your own.",
+            )
+        )
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(error: TrainyardError) -> NoReturn:
+    sys.stderr.write(f"trainyard: {type(error).__name__}: {error}\n")
+    sys.exit(1)
 
 
 if __name__ == "__main__":

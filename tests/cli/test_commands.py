@@ -59,6 +59,27 @@ def test_a_home_is_closed_to_others_whichever_command_makes_it(shop: Shop) -> No
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("setup",),
+        ("demo",),
+        ("stop",),
+        ("lineage", "p"),
+        ("access", "list"),
+        ("contract", "adopt", "orders"),
+    ],
+)
+def test_a_home_that_can_be_none_is_said_to_be_none_by_every_command(shop: Shop, words: tuple[str, ...]) -> None:
+    """So is one of another user, which root, who runs these tests in CI, may enter."""
+    (shop.folder / "home").write_text("a file")
+    done = shop.call(*words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("trainyard: DeclarationError: a deployment's home is a folder of the user")
+    assert "Traceback" not in done.stderr
+
+
 def test_lineage_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
     done = shop.call("lineage", "orders")
     assert done.returncode == 1
