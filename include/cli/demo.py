@@ -49,6 +49,7 @@ def demo(
         settings = replace(settings, placement=Placement.KUBERNETES)
     if settings.placement is Placement.KUBERNETES:
         _require_ready(settings)
+    process.require_startable(settings, port=port)
     attended = sys.stdin.isatty() and sys.stdout.isatty()
     land(settings)
     with _ended_by_sigterm(), process.running(settings, port=port, progress=console.print) as airflow:

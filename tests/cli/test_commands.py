@@ -1,5 +1,6 @@
 """A command that cannot do what it was asked says why in a sentence, and ends with another status than 0."""
 
+import socket
 import stat
 import subprocess
 import sys
@@ -66,7 +67,6 @@ def test_a_home_is_closed_to_others_whichever_command_makes_it(shop: Shop) -> No
         ("setup",),
         ("demo",),
         ("stop",),
-        ("lineage", "p"),
         ("access", "list"),
         ("contract", "adopt", "orders"),
     ],
@@ -90,6 +90,16 @@ def test_status_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
     done = shop.call("status")
     assert done.returncode == 1
     assert "./trainyard setup" in done.stderr
+
+
+def test_a_port_in_use_is_named_before_anything_is_done_for_the_demo(shop: Shop) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = shop.call("demo", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "Choose another with `--port`" in done.stderr
+    assert not (shop.folder / "home").exists()
 
 
 @pytest.mark.parametrize("port", ["0", "99999"])

@@ -96,13 +96,7 @@ def start(
         DeclarationError: the port is taken, or an Airflow of this home runs already.
         AirflowError: a process ended, or was not healthy within *timeout_seconds*; nothing is left running.
     """
-    if alive(settings):
-        raise DeclarationError(
-            "one Airflow runs in a home",
-            value=f"{settings.home} has one on port {running_port(settings)}",
-            remedy="Use it, or end it with `./trainyard stop`.",
-        )
-    _require_free(port)
+    require_startable(settings, port=port)
     remember(settings, port, [])
     if not detach:
         _start_guard(settings)
@@ -151,6 +145,21 @@ def running_port(settings: Settings) -> int:
 
 
 # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def require_startable(settings: Settings, *, port: int) -> None:
+    """Check that :func:`start` finds its place, before anything long is done for it.
+
+    Raises:
+        DeclarationError: the port is taken, or an Airflow of this home runs already.
+    """
+    if alive(settings):
+        raise DeclarationError(
+            "one Airflow runs in a home",
+            value=f"{settings.home} has one on port {running_port(settings)}",
+            remedy="Use it, or end it with `./trainyard stop`.",
+        )
+    _require_free(port)
 
 
 def _require_free(port: int) -> None:
