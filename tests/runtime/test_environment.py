@@ -1,11 +1,12 @@
 """What each process of an embedded Airflow is told. Its title overwrites what ``/proc`` shows of it later."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from include.runtime.airflow.environment import API_SERVER, PROCESSES, environment_of
-from include.settings import Settings
+from include.settings import KNOWN, Settings
 
 
 @pytest.fixture
@@ -26,3 +27,9 @@ def test_what_the_starter_was_told_of_airflow_and_of_us_goes_no_further(settings
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
     assert environment["TRAINYARD_STORE"] == str(settings.store)
     assert environment["LANG"] == "C.UTF-8"
+
+
+def test_every_setting_of_the_starter_is_handed_on(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    full = replace(settings, alerts_file=file, lineage=str(file), trainer_image="trainer:1", accelerators=4)
+    assert environment_of(API_SERVER, full, port=8080, base={}).keys() >= KNOWN

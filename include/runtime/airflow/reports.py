@@ -24,14 +24,16 @@ def add_reports(app: "FastAPI", ledger: "Ledger", store: "Store", current_user: 
     from fastapi import Depends
     from fastapi.responses import HTMLResponse
 
+    def answer(page: bytes | None, *, policy: str, lacking: str) -> HTMLResponse:
+        if page is None:
+            text = f"<!doctype html><title>No report</title><p>{lacking}</p>"
+            return HTMLResponse(text, status_code=404, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
     @app.get("/reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
     def report(dag_id: str, run_id: str) -> HTMLResponse:
         page = _page(ledger, store, project_of(dag_id), run_of(dag_id, run_id))
-        headers = {"Content-Security-Policy": _POLICY}
-        if page is None:
-            text = "<!doctype html><title>No report</title><p>This run has not validated its data yet.</p>"
-            return HTMLResponse(text, status_code=404, headers=headers)
-        return HTMLResponse(page, headers=headers)
+        return answer(page, policy=_POLICY, lacking="This run has not validated its data yet.")
 
     @app.get("/drift-reports/{dag_id}/{run_id:path}", dependencies=[Depends(current_user)])
     def drift_report(dag_id: str, run_id: str) -> HTMLResponse:
@@ -39,10 +41,7 @@ def add_reports(app: "FastAPI", ledger: "Ledger", store: "Store", current_user: 
         from include.runtime.pages.drift_view import report_of
 
         page = report_of(ledger, store, project_of(dag_id), run_of(dag_id, run_id))
-        if page is None:
-            text = "<!doctype html><title>No report</title><p>This run has judged no drift.</p>"
-            return HTMLResponse(text, status_code=404, headers={"Content-Security-Policy": _POLICY})
-        return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
+        return answer(page, policy=REPORT_POLICY, lacking="This run has judged no drift.")
 
 
 def _page(ledger: "Ledger", store: "Store", project: str, run_id: str) -> bytes | None:
