@@ -1,6 +1,6 @@
 """What training in pods costs: the start of a pod, the overhead of each, and a night beside the local one.
 
-    python benchmarks/pods.py --vault s3://BUCKET [--namespace trainyard] [--rounds 3] [--output benchmarks/pods.json]
+    python benchmarks/pods.py --vault s3://BUCKET [--namespace trainyard] [--rounds 2] [--output benchmarks/pods.json]
 
 KUBECONFIG names the cluster, AWS_… the store that its pods reach, TRAINYARD_TRAINER_IMAGE the trainer's image. Pods and
 local nights take turns on the same cores. Prints each figure as it comes, and writes all of them as JSON.
@@ -53,6 +53,7 @@ PROJECT = replace(
 PROBES, SHARDS = 5, 2
 SHARD_SECONDS = 60.0
 MEANING |= {
+    "load_average_before": "what else the machine did: its load over 1, 5 and 15 minutes (own preparation included)",
     "own_start_seconds": "from the request of a pod to its first line, nothing of ours in between",
     "queued_to_first_line_seconds": "from a shard's task being queued to the first line of its pod, each shard",
     "overhead_seconds": "from a shard's task being queued to its end, less the time between its pod's first and last "
@@ -113,7 +114,7 @@ def own_start(namespace: str, image: str) -> list[float]:
                     project="probe",
                     run_id=f"probe-{number}",
                     plan="sha256:0",
-                    shard=number,
+                    step=f"train-{number}",
                     fence=0,
                     code_digest="",
                     order_id=f"probe-{number}",
@@ -175,8 +176,10 @@ class Watcher:
         async with Cluster.connected(self._airflow.settings.namespace) as cluster:
             while len(following) < SHARDS and not self._over.is_set():
                 for pod in await cluster.pods(f"trainyard/project={self._project}"):
-                    shard = int(pod.metadata.labels["trainyard/shard"])
-                    if pod.status.phase == "Running" and shard not in following:
+                    step, _, number = pod.metadata.labels["trainyard/step"].partition("-")
+                    if step != "train" or pod.status.phase != "Running":
+                        continue
+                    if (shard := int(number)) not in following:
                         following[shard] = asyncio.create_task(self._follow(cluster, shard, pod.metadata.name))
                 await asyncio.sleep(0.5)
             await asyncio.gather(*following.values())
@@ -225,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vault", required=True, help="s3://BUCKET[/PREFIX], which the cluster's pods reach")
     parser.add_argument("--namespace", default="trainyard")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--production", type=Path, help="landed flights (default: land them)")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "pods.json")
     options = parser.parse_args()
@@ -239,6 +242,7 @@ def main() -> None:
             measured.settings = replace(measured.settings, **in_cluster)
             try:
                 own = own_start(options.namespace, image)
+                measured.note("load_average_before", [round(value, 2) for value in os.getloadavg()])
                 measured.note("own_start_seconds", [round(value, 2) for value in own])
                 turns(local, measured, options.rounds)
             finally:
