@@ -42,7 +42,7 @@ def test_the_demo_in_pods_shows_the_whole_chain_and_leaves_nothing_in_the_cluste
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
