@@ -71,9 +71,9 @@ async def _sweep(settings: Settings, sweep: _Sweep) -> int:
 
 async def _pod(cluster: Cluster, sweep: _Sweep, pod: "V1Pod") -> bool:
     try:
-        request = decode(PodRequest, pod.metadata.annotations[REQUEST].encode())
+        request = decode(PodRequest, (pod.metadata.annotations or {}).get(REQUEST, "").encode())
     except ValueError:
-        log.warning("pod %s was asked for by other code, which alone can remove it", pod.metadata.name)
+        log.warning("pod %s carries no request that this code reads: it ends by itself, and is left", pod.metadata.name)
         return False
     if not sweep.is_left(request.project, request.run_id, request.give_up_at):
         return False
