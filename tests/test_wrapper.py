@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -392,19 +391,14 @@ def test_a_check_without_a_finding_succeeds(yard: Yard) -> None:
     assert yard.call("check").returncode == 0
 
 
-def test_the_wrapper_adds_less_than_50_ms_to_the_start(yard: Yard) -> None:
-    yard.call()
-    python = yard.home / ".venv/bin/python"
-
-    def seconds(*command: str | Path) -> float:
-        started = time.perf_counter()
-        subprocess.run(command, env=yard.environment(), check=True, capture_output=True)
-        return time.perf_counter() - started
-
-    bare = min(seconds(python, "-P", "-m", "include.cli") for _ in range(15))
-    wrapped = min(seconds(yard.home / "trainyard") for _ in range(15))
-
-    assert wrapped - bare < 0.05
+def test_a_call_that_finds_all_installed_starts_nothing_but_python(yard: Yard) -> None:
+    """Without a PATH it would find no other program: such a call adds next to nothing to the start of Python."""
+    assert yard.call().returncode == 0
+    bash = shutil.which("bash")
+    assert bash is not None
+    command = [bash, yard.home / "trainyard"]
+    done = subprocess.run(command, env={**yard.environment(), "PATH": "/nowhere"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_wrapper_is_written_in_what_bash_3_2_knows() -> None:

