@@ -22,6 +22,8 @@ _ENGINE_FILES = (
     "training/refit.py",
     "training/trial.py",
 )
+#: What to do where another code wrote an order than reads it.
+OTHER_CODE = "Build the trainer image again, from the checkout that the night runs."
 _ENGINE_PACKAGES = ("lightgbm", "numpy")
 
 
@@ -66,15 +68,23 @@ def read(data: bytes, *, digest: str) -> Document:
     """The document that *digest* names.
 
     Raises:
-        TrainingError: *data* is not what was ordered.
+        TrainingError: *data* is not what was ordered, or was written by other code.
     """
     if digest_of(data) != digest:
         raise TrainingError(
-            "the order is the one that was recorded",
+            "the order is the recorded one",
             value=f"{digest_of(data)}, not {digest}",
             remedy="Order it again: clear its task.",
         )
-    fields = json.loads(data)
+    try:
+        return _document(json.loads(data))
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(
+            "the order is one that this code can read", value=type(error).__name__, remedy=OTHER_CODE
+        ) from None
+
+
+def _document(fields: dict[str, Any]) -> Document:
     # By hand: pydantic, which reads records elsewhere, is not where shards are trained.
     return Document(
         **{name: fields[name] for name in ("order_id", "plan", "step", "code", "engine", "threads")},

@@ -144,12 +144,10 @@ def _read(path: Path, order_id: str, digest: str) -> order.Document:
     """
     try:
         document = order.read(path.read_bytes(), digest=digest)
-    except (OSError, TrainingError) as error:
-        raise AccessDenied(
-            "the order is the recorded one, and can be read",
-            value=str(path) if isinstance(error, OSError) else error.value,
-            remedy="Order it again: clear its task.",
-        ) from None
+    except OSError:
+        raise AccessDenied("the order can be read", value=str(path), remedy="Order it again: clear its task.") from None
+    except TrainingError as error:
+        raise AccessDenied(error.rule, value=error.value, remedy=error.remedy) from None
     if document.order_id != order_id:
         raise AccessDenied("an order has its own id", value=document.order_id, remedy="Order it again: clear its task.")
     if document.expires_at <= datetime.now(UTC):
@@ -162,7 +160,7 @@ def _read(path: Path, order_id: str, digest: str) -> order.Document:
         raise AccessDenied(
             "training elsewhere is done by the code and the packages that its night runs",
             value=f"{order.engine()}, ordered for {document.engine}",
-            remedy="Build the trainer image again, from the checkout that the night runs.",
+            remedy=order.OTHER_CODE,
         )
     return document
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from include import steps
-from include.core.canonical import encode
+from include.core.canonical import digest_of, encode
 from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, TrainingError
 from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
 from include.core.project import Project
@@ -244,11 +244,13 @@ def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_r
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
     past, other = utc_now() - timedelta(seconds=1), f"sha256:{'0' * 64}"
+    unknown = replace(order, document=order.document.replace(b'"work"', b'"labour"'))
     for refused, digest, why in (
         (order, other, "the recorded one"),
         (replace(order, document=order.document + b" "), None, "the recorded one"),
         (changed(order, expires_at=past), None, "before it expires"),
         (changed(order, engine=other), None, "Build the trainer image again"),
+        (unknown, digest_of(unknown.document), "Build the trainer image again"),
         (changed(order, order_id="o-another"), None, "its own id"),
     ):
         status, output = elsewhere.run(refused, digest=digest)
