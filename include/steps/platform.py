@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError, LedgerError, NothingToWatch
+from include.core.errors import DeclarationError, LedgerError, NothingToWatch, StoreError
 from include.core.events import LineageEmitted
 from include.core.project import Project
 from include.core.records import Contract, DatasetScope, Partition, Run, Scope
@@ -53,8 +53,20 @@ class Platform:
     parents: "Parents | None" = None
 
     def load(self, kind: type[Record], digest: str) -> Record:
-        """The manifest of type *kind* that *digest* names."""
-        return decode(kind, self.store.get(digest))
+        """The manifest of type *kind* that *digest* names.
+
+        Raises:
+            StoreError: it is missing, or other code wrote it.
+        """
+        data = self.store.get(digest)
+        try:
+            return decode(kind, data)
+        except ValueError:
+            raise StoreError(
+                "a manifest is one that this version of Trainyard reads",
+                value=f"{digest} is no {kind.__name__}",
+                remedy="Another version wrote it: run that one, or set TRAINYARD_HOME to a new folder.",
+            ) from None
 
     def keep(self, record: object) -> str:
         """Store a manifest; its digest."""

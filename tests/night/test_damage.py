@@ -19,6 +19,7 @@ from include.core.errors import (
     DataError,
     DeclarationError,
     LedgerUnavailable,
+    StoreError,
     StoreUnavailable,
     TrainyardError,
     ValidationFailed,
@@ -281,6 +282,12 @@ def test_a_store_that_is_not_there_stops_the_night_and_is_not_replaced(yard: Yar
         steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
     assert not (tmp_path / "unmounted").exists()
     assert yard.night(run_id="next").promotion.version == 1  # it need not wait for a lease
+
+
+def test_a_manifest_of_another_version_is_named_with_what_to_do(yard: Yard) -> None:
+    digest = yard.platform.keep({"rungs": [1]})
+    with pytest.raises(StoreError, match=f"{digest} is no Plan. .*new folder"):
+        yard.platform.load(Plan, digest)
 
 
 def test_an_error_is_recorded_with_the_sentence_that_its_reader_gets(damaged: Callable[..., Yard]) -> None:
