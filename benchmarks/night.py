@@ -145,7 +145,7 @@ def night(airflow: process.RunningAirflow, name: str, instant: datetime) -> tupl
         state = client.wait(dag_id, run_id, timeout_seconds=600, poll_seconds=0.1)
         wall = time.perf_counter() - began
         if state != "success":
-            raise SystemExit(f"{run_id} of {name} ended as {state}")
+            raise SystemExit(str(demo.failure(airflow, dag_id, run_id)))
         return wall, client.tasks(dag_id, run_id), run_id
 
 
