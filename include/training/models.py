@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite
 
 from include.core.errors import TrainingError
 from include.core.records import Winner
@@ -131,7 +131,8 @@ def _tree(number: int, text: str) -> _Tree:
 def _numbers(name: str, text: str) -> Sequence[float]:
     kind = int if name in _INTEGERS else float
     numbers = [kind(word) for word in text.split(" ")] if text else []
-    if not all(isfinite(number) for number in numbers):
+    # A split that tells what is missing from all the rest has no value to its right.
+    if not all(isfinite(number) or (name == "threshold" and number == inf) for number in numbers):
         raise ValueError(f"a {name} that is not finite")
     return numbers
 

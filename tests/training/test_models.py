@@ -67,6 +67,23 @@ def test_whatever_parameters_lightgbm_brings_into_line_its_model_is_taken(
         verified(dataclasses.replace(best, rounds=0), text.encode())
 
 
+def test_a_model_that_tells_what_is_missing_from_all_the_rest_is_taken() -> None:
+    """Its threshold is infinite."""
+    random = np.random.default_rng(7)
+    missing = random.random(2000) < 0.4
+    values = np.where(missing, np.nan, random.normal(size=2000))[:, None].astype(np.float32)
+    how = dict(dataset_settings({}, threads=1))
+    rows = lightgbm.Dataset(values, missing.astype(float), feature_name=["a"], params=how)
+    booster = lightgbm.Booster(booster_settings({}, objective=Objective.BINARY, seed=3, threads=1), rows)
+    booster.update()
+    text = model_text(booster)
+    assert re.search(r"^threshold=.*inf", text, re.MULTILINE)
+    best = Winner(trial_id="t", params={}, rounds=1, objective=Objective.BINARY, seed=3, features=("a",))
+    assert verified(best, text.encode()) == text.encode()
+    with pytest.raises(TrainingError, match="a threshold that is not finite"):
+        verified(best, re.sub(r"(?m)^(threshold=.*?)\binf\b", r"\g<1>nan", text).encode())
+
+
 def test_a_model_of_a_device_is_taken_as_that_of_this_device_alone_and_predicts_without_it(
     made: tuple[Winner, str], features: FeatureSet, vault: Folder
 ) -> None:
