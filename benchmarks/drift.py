@@ -26,9 +26,9 @@ sys.path.insert(0, str(ROOT))
 os.environ["DO_NOT_TRACK"] = "true"
 
 from include.core.project import DriftPolicy, Objective  # noqa: E402  # needs the path above
-from include.core.records import DAY, Days, Evaluation, Split  # noqa: E402
+from include.core.records import Days, Evaluation  # noqa: E402
 from include.monitoring.figures import day_figures, reference_of  # noqa: E402
-from include.monitoring.profile import profile_like, weekly  # noqa: E402
+from include.monitoring.profile import profile, profile_like, weekly  # noqa: E402
 from include.monitoring.report import explain  # noqa: E402
 from include.monitoring.verdict import judge  # noqa: E402
 from include.training.matrix import Rows  # noqa: E402
@@ -72,15 +72,10 @@ def own(rows: int, columns: int) -> dict[str, float]:
         compared=None, compared_metrics={}, champion_metrics={}, difference=None, holdout=HOLDOUT, rows=0,
     )  # fmt: skip
     policy = DriftPolicy(excess_loss=0.05, calibration_gap=0.05)
-    split = Split(
-        train=Days(first=LEARNT.first, last=LEARNT.last - 7 * DAY),
-        validation=Days(first=LEARNT.last - 6 * DAY, last=LEARNT.last),
-        holdout=HOLDOUT,
-    )
     started, spent = time.perf_counter(), time.process_time()
     reference = reference_of(
-        project="p", evaluation=evaluation, evaluation_digest="", split=split, learnt=learnt, holdout=holdout,
-        score=scores[0],
+        project="p", evaluation=evaluation, evaluation_digest="", learnt=profile(learnt.table, LEARNT),
+        holdout=holdout, holdout_days=HOLDOUT, score=scores[0],
     )  # fmt: skip
     made = time.perf_counter()
     weeks = weekly(live.table, live.day, LIVE, reference.learnt)
@@ -97,8 +92,6 @@ def own(rows: int, columns: int) -> dict[str, float]:
 
 def report(rows: int, columns: int) -> dict[str, float]:
     """Evidently's report of two stored profiles, as the watch has it made."""
-    from include.monitoring.profile import profile
-
     learnt, live = rows_of(LEARNT, rows, columns, 1), rows_of(LIVE, rows, columns, 3, moved=0.5)
     then = profile(learnt.table, LEARNT)
     now = profile_like(live.table, LIVE, then)
