@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import tempfile
 import threading
@@ -45,8 +46,11 @@ def free_port() -> int:
 
 
 def settings_in(folder: Path, production: Path) -> Settings:
-    """A deployment of its own in *folder*, prepared, with no project yet."""
-    projects = folder / "projects"
+    """A deployment of its own in *folder*, prepared, with no project yet.
+
+    Its package of projects has a name that no other has: a process imports a name from one place only.
+    """
+    projects = folder / f"projects_{secrets.token_hex(4)}"
     projects.mkdir(parents=True)
     (projects / "__init__.py").touch()
     settings = settings_of(folder / "home", projects, production)
