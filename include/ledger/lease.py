@@ -111,6 +111,12 @@ def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool
     return held is not None and held.run_id == run_id and now < held.expires_at
 
 
+def taken_over(ledger: "Ledger", fence: Fence) -> bool:
+    """Whether somebody else holds the lease that *fence* was taken with, expired or not."""
+    held = holder(reversed(ledger.read(stream_of(fence.project))))
+    return held is not None and held.token != fence.token
+
+
 def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
     """Give *project*'s lease back if *run_id* holds it; nothing happens if it does not."""
     while True:

@@ -13,7 +13,7 @@ from include.core.errors import DeclarationError, LedgerError, NothingToWatch, S
 from include.core.events import LineageEmitted
 from include.core.project import Project
 from include.core.records import Contract, DatasetScope, Partition, Run, Scope
-from include.ledger import Ledger
+from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, told_of
 
 if TYPE_CHECKING:
@@ -182,11 +182,16 @@ def failure_told(platform: Platform, project: Project, run: Run, step: str, *, n
 
 
 def tell_failure(platform: Platform, project: Project, run: Run, step: str, error: Exception, *, at: datetime) -> None:
-    """Report to OpenLineage that *step* failed with *error* at *at* (UTC), if the ledger can be reached."""
+    """Report to OpenLineage that *step* failed with *error* at *at* (UTC), if the ledger can be reached.
+
+    A run that another has taken over reports nothing any more.
+    """
     from include.lineage import emission
 
     event = emission.failure(
         run=run, project=project, step=step, at=at, message=told_of(error), parents=platform.parents
     )
     with suppress(LedgerError):
-        platform.ledger.receive("lineage", LineageEmitted(event=event))
+        fence = Fence.of(run)
+        if fence is None or not lease.taken_over(platform.ledger, fence):
+            platform.ledger.receive("lineage", LineageEmitted(event=event))

@@ -123,7 +123,8 @@ def test_the_event_of_a_step_names_the_task_and_the_dag_run_as_airflow_itself_do
     assert set(told) >= {"snapshot", "validate", "features", "plan", "train-0", "train-1", "evaluate", "promote"}
     for step, facet in told.items():
         parent, root = facet, facet["root"]
-        assert parent["job"]["name"] == f"train_punctual.{step.split('-')[0]}"
+        task_id = {"refit": "evaluate"}.get(step, step.split("-")[0])
+        assert parent["job"]["name"] == f"train_punctual.{task_id}"
         assert root["job"]["name"] == "train_punctual"
         for run in (parent, root):  # Airflow's events of that run call it so
             job = jobs[run["run"]["runId"]]
