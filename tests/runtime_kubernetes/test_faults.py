@@ -176,7 +176,7 @@ def test_an_api_server_that_is_away_for_45_seconds_costs_no_pod_and_no_line(
     time.sleep(45)
     component("start", "apiserver")
     assert outcomes(attended.ended(seconds=90)) == [Outcome.DONE]
-    # The scheduler waits longer before it asks again: what follows would meet a cluster that is not itself yet.
-    assert Attended(request=request_in(namespace.name, "true")).start().ended(seconds=90).last.outcome is Outcome.DONE
+    # Scheduler and kubelet wait longer before they ask again: what follows would meet a cluster that is not itself yet.
+    assert Attended(request=request_in(namespace.name, "true")).start().ended(seconds=240).last.outcome is Outcome.DONE
     assert attended.lines == [f"line {number}" for number in range(1, 61)]
     assert any("does not answer" in note for note in attended.notes)
