@@ -137,7 +137,7 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
     address = f"http://{_LOOPBACK}:{port}"
     options: dict[str, dict[str, object]] = {
         "core": {
-            "executor": "LocalExecutor",
+            "executor": "include.runtime.airflow.executor.PromptExecutor",
             "parallelism": PARALLELISM,
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
