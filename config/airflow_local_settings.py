@@ -25,7 +25,9 @@ PRELOADED = (
     "great_expectations",
     "ibis.backends.duckdb",
     "ibis.expr.types.groupby",
+    "joblib",
     "lightgbm",
+    "mlflow.pyfunc",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
@@ -33,6 +35,7 @@ PRELOADED = (
     "open_data_contract_standard.model",
     "optuna",
     "pandas",
+    "psutil",
     "pyarrow.dataset",
     "pyarrow.parquet",
     "scipy.stats",
@@ -68,6 +71,7 @@ THREADS = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
+    "GOMP_SPINCOUNT": "2000",  # a thread that waits for one without a core gives way sooner
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 

@@ -23,7 +23,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
     """Draw the trials of one seeded round. Returns the digest of the :class:`Plan`; a recorded plan is reused."""
     from include.lineage import walk
     from include.monitoring.profile import profile
-    from include.training import matrix, search
+    from include.training import cores, matrix, search
 
     built = platform.load(FeatureSet, features)
 
@@ -34,13 +34,14 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
 
     def compute() -> str:
         wanted = matrix.contents(built, built.split.train, built.split.validation)
+        threads = cores.threads(project.operations.threads)
         rows, training_rows = matrix.learnt(built, open_artifacts(platform, run, "plan", wanted, now=now))
         learnt = profile(rows.table, Days(first=built.split.train.first, last=built.split.validation.last))
         profiled = platform.vault.put(encode(learnt))
         earlier = known(platform, run, "plan", inputs)
         if earlier is not None and platform.store.has(earlier):
             # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
-            search.bin_rows(rows, built, project.search.fixed, platform.vault)
+            search.bin_rows(rows, built, project.search.fixed, platform.vault, threads=threads)
             return earlier
         drawn = search.plan(
             project=project,
@@ -50,6 +51,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
             training_rows=training_rows,
             profile=profiled,
             vault=platform.vault,
+            threads=threads,
             warm=trials.earlier(platform.ledger, project.name, before=run.instant, alike=alike),
         )
         return platform.keep(drawn)
@@ -103,6 +105,7 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
         AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains.
         TrainingError: a trial of the plan has no outcome, or none is complete.
     """
+    from include.training import cores
     from include.training import refit as refitting
 
     drawn = platform.load(Plan, plan)
@@ -113,7 +116,7 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
         model = refitting.refit(
             Refit(winner=best, binned=drawn.binned),
             opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
-            threads=project.operations.threads,
+            threads=cores.threads(project.operations.threads),
             allowed=while_allowed(platform, run, now=now),
         )
         return platform.vault.put(model)

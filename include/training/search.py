@@ -34,6 +34,7 @@ def plan(
     training_rows: int,
     profile: str,
     vault: Vault,
+    threads: int = 1,
     warm: Sequence[Trial] = (),
 ) -> Plan:
     """Draw the trials of one round and bin the training and validation rows once for all of them.
@@ -42,7 +43,7 @@ def plan(
     their profile. *warm* are trials of earlier instants and of the same :func:`task`; the sampler sees those that are
     complete and come from the same space and fixed parameters, in the order of their ids, and the plan records which.
     No two trials of a plan are equal, so a space with fewer points than ``search.trials`` gives fewer trials. The same
-    arguments give the same plan.
+    arguments give the same plan, whatever the *threads*.
 
     Raises:
         DeclarationError: a parameter of the search that cannot be searched or fixed.
@@ -51,7 +52,7 @@ def plan(
     search = project.search
     check_search(search)
     seed = _seed(search.seed, features_digest)
-    whole = bin_rows(rows, features, search.fixed, vault)
+    whole = bin_rows(rows, features, search.fixed, vault, threads=threads)
     usable = _usable(warm, search)
     drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
     shards = _shards(drawn, min(search.shards, len(drawn)))
@@ -138,12 +139,12 @@ def _planned(
         yield index, PlannedTrial(trial_id=identity, params=drawn[index])
 
 
-def bin_rows(rows: Rows, features: FeatureSet, fixed: Params, vault: Vault) -> str:
-    """Bin *rows* by the search's *fixed* parameters; the vault's digest. The same arguments give the same bytes.
+def bin_rows(rows: Rows, features: FeatureSet, fixed: Params, vault: Vault, *, threads: int = 1) -> str:
+    """Bin *rows* by the search's *fixed* parameters; the vault's digest. The same rows give the same bytes.
 
     Labels decide nothing here: validation rows may share the bins that they help to find.
     """
-    dataset = binned(rows, features.features, dataset_settings(fixed, threads=1))
+    dataset = binned(rows, features.features, dataset_settings(fixed, threads=threads))
     return vault.put_made(lambda path: dataset.save_binary(str(path)))
 
 

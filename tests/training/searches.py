@@ -13,7 +13,12 @@ Searched = tuple[Plan, Mapping[str, Trial]]
 
 
 def planned(
-    features: FeatureSet, vault: Folder, warm: Sequence[Trial] = (), digest: str = NIGHT, **declared: object
+    features: FeatureSet,
+    vault: Folder,
+    warm: Sequence[Trial] = (),
+    digest: str = NIGHT,
+    threads: int = 1,
+    **declared: object,
 ) -> Plan:
     """The plan of a declared search for *features*, whose partitions lie in *vault*."""
     rows, training_rows = matrix.learnt(features, vault)
@@ -25,6 +30,7 @@ def planned(
         training_rows=training_rows,
         profile="sha256:profile",
         vault=vault,
+        threads=threads,
         warm=warm,
     )
 

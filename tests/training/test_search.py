@@ -28,8 +28,9 @@ WARM = tuple(
 )
 
 
-def test_the_same_inputs_give_the_same_plan_byte_for_byte(features, vault):
-    assert encode(planned(features, vault)) == encode(planned(features, vault))
+def test_the_same_inputs_give_the_same_plan_byte_for_byte_whatever_the_threads(features, vault):
+    one, again, two = (encode(planned(features, vault, threads=threads)) for threads in (1, 1, 2))
+    assert one == again == two
 
 
 def test_the_order_in_which_warm_trials_are_given_changes_nothing(features, vault):
@@ -157,7 +158,7 @@ def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
 def drawing_only(features, vault: Folder):
     """The features, with the binning done once: these tests are about what is drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "bin_rows", lambda *_: "sha256:rows")
+        patch.setattr(search, "bin_rows", lambda *_, **__: "sha256:rows")
         yield features, vault
 
 
