@@ -13,7 +13,7 @@ from include.core.events import (
     Event,
 )
 from include.core.records import DatasetScope, Grant, Scope
-from include.governance.decisions import Adoption, Decisions, proven_adoption
+from include.governance.decisions import Adoption, Decisions, place_of, proven_adoption
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 
@@ -136,9 +136,9 @@ class Access:
     def _all(self, project: str | None) -> Iterable[Decisions]:
         streams: dict[tuple[str, str], list[Entry]] = {}
         for entry in self._ledger.read_all(kinds=_ACCESS_KINDS):
-            _, owner, dataset = entry.stream.split("/", 2)
-            if project in (None, owner):
-                streams.setdefault((owner, dataset), []).append(entry)
+            place = place_of(entry)
+            if place is not None and project in (None, place[0]):
+                streams.setdefault(place, []).append(entry)
         for (owner, dataset), entries in sorted(streams.items(), key=lambda item: item[0]):
             yield self._fold(owner, dataset, entries)
 

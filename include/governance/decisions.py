@@ -161,6 +161,8 @@ class Decisions:
         self.version = entry.stream_version
         event = entry.event
         if isinstance(event, AccessRequested):
+            if place_of(entry) is None:
+                return Proof.BROKEN
             self.requests.setdefault(event.request_id, event)
             self.asked_at.setdefault(event.request_id, entry.recorded_at)
             return Proof.UNSIGNED
@@ -199,13 +201,29 @@ class Decisions:
         return proof
 
 
+def place_of(entry: Entry) -> tuple[str, str] | None:
+    """The project and the dataset about which *entry*, of access, stands where it belongs.
+
+    ``None``: its stream is no ``access/<project>/<dataset>``, or it is a request for something else. Whoever can write
+    to the ledger can write such an entry: it counts for nothing, and stops nobody.
+    """
+    match entry.stream.split("/"):
+        case ["access", project, dataset]:
+            event = entry.event
+            elsewhere = isinstance(event, AccessRequested) and (event.project, event.scope.dataset) != (
+                project,
+                dataset,
+            )
+            return None if elsewhere else (project, dataset)
+    return None
+
+
 def placed(places: Places, entry: Entry) -> Places:
     """Fold *entry* into *places*: of what is recorded twice, the first place counts."""
-    event = entry.event
-    if isinstance(event, AccessRequested | AccessGranted):
-        _, project, dataset = entry.stream.split("/", 2)
+    event, place = entry.event, place_of(entry)
+    if place is not None and isinstance(event, AccessRequested | AccessGranted):
         name = event.request_id if isinstance(event, AccessRequested) else event.grant_id
-        places.setdefault((type(event), name), (project, dataset))
+        places.setdefault((type(event), name), place)
     return places
 
 
@@ -219,7 +237,8 @@ def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> Adoption 
     if not isinstance(entry.event, ContractAdopted):
         return None
     adoption = _proven(Adoption, entry.event.envelope, ADOPTION_TYPE, verifier)
-    if adoption is None or (adoption.dataset, adoption.position) != (dataset, entry.stream_version):
+    here = (f"contract/{dataset}", dataset, entry.stream_version)
+    if adoption is None or (entry.stream, adoption.dataset, adoption.position) != here:
         return None
     return adoption
 

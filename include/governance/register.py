@@ -23,7 +23,7 @@ from include.core.events import (
     RunStarted,
 )
 from include.core.records import Grant, Run
-from include.governance.decisions import Adoption, Decisions, Places, placed, proven_adoption, unknown
+from include.governance.decisions import Adoption, Decisions, Places, place_of, placed, proven_adoption, unknown
 from include.governance.history import Line, adoption_line, decision_line
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
@@ -226,8 +226,10 @@ class Register:
         return state
 
     def _decided(self, state: _State, entry: Entry) -> None:
-        _, project, dataset = entry.stream.split("/", 2)
-        decisions = state.streams.setdefault((project, dataset), Decisions(project=project, dataset=dataset))
+        place = place_of(entry)
+        if place is None:
+            return
+        decisions = state.streams.setdefault(place, Decisions(project=place[0], dataset=place[1]))
         proof = decisions.take(entry, self._verifier)
         placed(state.places, entry)
         state.lines.append(decision_line(entry, decisions, proof))

@@ -74,7 +74,7 @@ class Verifier:
             parsed.verify([self._key], 1)
         except VerificationError:
             raise _does_not_hold("a signature of another key, or of another payload") from None
-        except (Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (Error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _does_not_hold(f"no envelope ({type(error).__name__})") from None
         if parsed.payload_type != payload_type:
             raise _does_not_hold("an envelope of another type")

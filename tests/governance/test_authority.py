@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import AuthorityError
-from include.core.events import AccessGranted, AccessRefused, ContractAdopted
+from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted
 from include.core.records import Treatment
+from include.governance.register import Register
 from tests.governance.conftest import NOW, STEWARD, House, build
 
 
@@ -218,3 +219,52 @@ def test_revoking_twice_is_harmless(house: House) -> None:
     version = house.ledger.version(f"access/{scope.project}/flights")
     house.authority.revoke(grant_id, user=STEWARD, reason="Enough")
     assert house.ledger.version(f"access/{scope.project}/flights") == version
+
+
+@pytest.mark.parametrize("stream", ["x", "access", "access/p", "access//", "access/p/flights/x", "run/p/flights"])
+def test_what_stands_where_no_access_belongs_stops_no_decision(house: House, stream: str) -> None:
+    scope = house.scope()
+    (grant_id,) = house.granted(scope)
+    asked = AccessRequested(request_id="r-x", project="p", purpose="x", scope=house.dataset("flights"), requester="eve")
+    for event in (asked, AccessGranted(request_id="r-x", grant_id="g-x", envelope="[" * 100_000)):
+        house.ledger.record(stream, event)
+    fresh = Register(house.ledger, house.verifier)
+    assert fresh.waiting() == ()
+    assert [held.grant.grant_id for held in fresh.grants(now=NOW)] == [grant_id]
+    assert [grant.grant_id for grant in house.access.grants(now=NOW)] == [grant_id]
+    house.authority.revoke(grant_id, user=STEWARD, reason="Ended")
+    assert house.access.grants(now=NOW) == ()
+
+
+def test_an_envelope_that_is_no_json_to_parse_stops_no_decision(house: House) -> None:
+    scope = house.scope()
+    (grant_id,) = house.granted(scope)
+    forged = AccessGranted(request_id="r-x", grant_id="g-x", envelope="[" * 100_000)
+    house.ledger.record(f"access/{scope.project}/flights", forged)
+    assert len(Register(house.ledger, house.verifier).grants(now=NOW)) == 1
+    house.authority.revoke(grant_id, user=STEWARD, reason="Ended")
+    assert house.access.grants(now=NOW) == ()
+
+
+def test_a_request_for_another_dataset_or_project_than_its_streams_is_none(house: House) -> None:
+    flights, project = house.dataset("flights"), house.scope().project
+    for number, owner in enumerate((project, "other")):
+        asked = AccessRequested(request_id=f"r-{number}", project=owner, purpose="x", scope=flights, requester="eve")
+        stream = f"access/{project}/{'planes' if owner == project else 'flights'}"
+        house.ledger.record(stream, asked)
+        with pytest.raises(AuthorityError, match="of that id"):
+            approve(house, asked.request_id)
+        with pytest.raises(AuthorityError, match="of that id"):
+            Register(house.ledger, house.verifier).request(asked.request_id)
+    assert house.access.requests() == ()
+    assert house.access.decisions(project, "flights").requests == {}
+
+
+def test_an_old_adoption_in_another_stream_puts_no_contract_into_effect(house: House) -> None:
+    (adopted,) = house.ledger.read("contract/flights")
+    change_stewards(house, f"{STEWARD}, data-team")
+    current = house.authority.adopt("flights", user=STEWARD)
+    house.ledger.record("elsewhere/flights", adopted.event)
+    in_effect = Register(house.ledger, house.verifier).adoption("flights")
+    assert in_effect is not None
+    assert in_effect.digest == current == house.access.adopted("flights")
