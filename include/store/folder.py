@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 import time
 import uuid
@@ -18,8 +19,8 @@ _ABANDONED_SECONDS = 24 * 3600
 class Folder:
     """A local folder. A file is written aside, forced to disk, made read-only and renamed into place.
 
-    What lies aside belongs to a writer that works, or was killed: the next writer clears what is a day old. One that is
-    not *durable*, a cache, forces nothing to disk: what is read is verified.
+    What lies aside belongs to a writer that works, or was killed: no other user may enter there, and the next writer
+    clears what is a day old. One that is not *durable*, a cache, forces nothing to disk: what is read is verified.
     """
 
     unasked_bytes = -1
@@ -115,8 +116,10 @@ class Folder:
         """The root's parent must be there: a disk that is not mounted is no empty store."""
         for each in (self._root, self._incoming, folder.parent, folder):
             if not each.is_dir():
-                each.mkdir(exist_ok=True)
+                each.mkdir(mode=0o700, exist_ok=True)
                 self._force_folder(each.parent)
+        if stat.S_IMODE(self._incoming.stat().st_mode) != 0o700:  # an earlier release left it open
+            self._incoming.chmod(0o700)
         for leftover in self._incoming.iterdir():  # of writers that were killed
             with contextlib.suppress(FileNotFoundError):
                 if leftover.stat().st_mtime < time.time() - _ABANDONED_SECONDS:

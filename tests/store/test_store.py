@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -297,15 +298,31 @@ def test_a_kill_while_a_file_is_made_leaves_it_nowhere_but_in_the_store(tmp_path
             os.kill(os.getpid(), signal.SIGKILL)
 
         os.environ["TMPDIR"] = str(tmp_path)
+        os.umask(0o022)
         Store(tmp_path / "store").put_made(write)
 
     assert in_child(work) == -signal.SIGKILL
     (left,) = files_in(tmp_path)
     assert left.parent == tmp_path / "store" / "incoming"
+    assert [mode_of(folder) for folder in (left.parent, left.parent.parent)] == [0o700, 0o700]
     yesterday = time.time() - 25 * 3600
     os.utime(left, (yesterday, yesterday))
     whole_or_absent(tmp_path / "store", _source(tmp_path))
     assert not left.exists()
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_lies_aside_in_a_store_of_an_earlier_release_is_closed_to_others(tmp_path: Path) -> None:
+    incoming = tmp_path / "store" / "incoming"
+    incoming.mkdir(parents=True)
+    for folder in (incoming.parent, incoming):
+        folder.chmod(0o755)
+    Store(tmp_path / "store").put_made(Path.touch)
+    assert mode_of(incoming) == 0o700
+    assert mode_of(incoming.parent) == 0o755, "who may enter a folder that was there is its owner's to say"
 
 
 def _source(folder: Path) -> Path:
