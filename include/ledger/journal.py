@@ -16,6 +16,8 @@ from include.ledger.ledger import Ledger
 
 #: Where :func:`close_lost` stands is kept in the ledger under this name.
 _CLOSING = "closed attempts"
+#: An attempt of a run that takes no lease goes on no longer than that.
+_WITHOUT_A_LEASE = timedelta(days=1)
 
 
 def run_stream(project: str, run_id: str) -> str:
@@ -169,8 +171,9 @@ class Journal:
 def close_lost(ledger: Ledger, *, now: datetime) -> int:
     """Record the end of every attempt that ended without a word; how many.
 
-    It ended if its run holds no lease at *now* and it began longer ago than a lease lasts: what scores beside a night
-    holds none. What a killed task leaves open is closed by its next attempt; this is for those that have none.
+    It ended if its run took its project's lease, holds it at *now* no more, and it began longer ago than a lease lasts.
+    What watches or scores beside a night takes none, and nothing tells whether it goes on: it ended if it began a day
+    ago. What a killed task leaves open is closed by its next attempt; this is for those that have none.
 
     Reads what was recorded since the oldest attempt that was still open the last time: all before it have an end. Where
     that was is kept in the ledger, and may be lost: then it reads everything once.
@@ -184,12 +187,7 @@ def close_lost(ledger: Ledger, *, now: datetime) -> int:
             opened[event.attempt] = (entry, event)
         elif isinstance(event, StepFinished | StepReused | StepFailed):
             opened.pop(event.attempt, None)
-    lost = [
-        (entry, started)
-        for entry, started in opened.values()
-        if entry.recorded_at + lease.DURATION <= now
-        and not lease.holds(ledger, started.project, run_id=started.run_id, now=now)
-    ]
+    lost = [(entry, started) for entry, started in opened.values() if _is_lost(ledger, entry, started, now=now)]
     for entry, started in lost:
         ledger.record(entry.stream, _lost(started))
         del opened[started.attempt]
@@ -197,6 +195,13 @@ def close_lost(ledger: Ledger, *, now: datetime) -> int:
     if done > after:
         ledger.mark_delivered(_CLOSING, position=done)
     return len(lost)
+
+
+def _is_lost(ledger: Ledger, entry: Entry, started: StepStarted, *, now: datetime) -> bool:
+    project, run_id = started.project, started.run_id
+    if entry.recorded_at + lease.DURATION > now or lease.holds(ledger, project, run_id=run_id, now=now):
+        return False
+    return entry.recorded_at + _WITHOUT_A_LEASE <= now or lease.ever_held(ledger, project, run_id=run_id)
 
 
 def record_failure(

@@ -111,6 +111,12 @@ def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool
     return held is not None and held.run_id == run_id and now < held.expires_at
 
 
+def ever_held(ledger: "Ledger", project: str, *, run_id: str) -> bool:
+    """Whether *run_id* ever took *project*'s lease: what watches or scores beside a night takes none."""
+    taken = (entry.event for entry in ledger.read(stream_of(project)) if isinstance(entry.event, LeaseTaken))
+    return any(event.run_id == run_id for event in taken)
+
+
 def taken_over(ledger: "Ledger", fence: Fence) -> bool:
     """Whether somebody else holds the lease that *fence* was taken with, expired or not."""
     held = holder(reversed(ledger.read(stream_of(fence.project))))

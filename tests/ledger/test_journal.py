@@ -161,9 +161,20 @@ def test_what_a_run_left_open_that_never_began_is_closed_too(ledger: Ledger) -> 
     assert kinds(ledger) == [StepStarted.kind, StepFailed.kind]
 
 
-def test_what_runs_without_a_lease_is_not_lost_before_a_lease_would_have_ended(ledger: Ledger) -> None:
-    run = Run(project="p", run_id="night", instant=NOW, code_digest="code", declaration_digest="said", fence=0)
+def test_what_runs_without_a_lease_is_not_lost_before_a_day_has_gone(ledger: Ledger) -> None:
+    run = Run(project="p", run_id="watch", instant=NOW, code_digest="code", declaration_digest="said", fence=0)
     Journal(ledger, run).attempt("snapshot").__enter__()
+    journal(ledger, "night")  # takes the project's lease beside it
+    day = timedelta(days=1)
+    assert close_lost(ledger, now=NOW + lease.DURATION) == 0, "no heartbeat would tell of it"
+    assert close_lost(ledger, now=NOW + day - timedelta(seconds=1)) == 0
+    assert close_lost(ledger, now=NOW + day) == 1
+
+
+def test_what_ran_under_a_lease_is_lost_soon_after_it(ledger: Ledger) -> None:
+    run = begun(ledger)
+    Journal(ledger, run).attempt("plan").__enter__()
+    lease.release(ledger, "p", run_id="night")
     assert close_lost(ledger, now=NOW + lease.DURATION - timedelta(seconds=1)) == 0
     assert close_lost(ledger, now=NOW + lease.DURATION) == 1
 
