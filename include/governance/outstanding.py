@@ -1,31 +1,40 @@
-"""Addresses in the vault that a revocation cannot call back."""
+"""Addresses in the vault that the end of a grant cannot call back."""
 
 from datetime import datetime
 
-from include.core.events import AccessRevoked, TrainingOrdered
+from include.core.events import AccessGranted, AccessRevoked, ContractAdopted, TrainingOrdered
+from include.governance.decisions import place_of
 from include.ledger import Ledger
 
 
 def outstanding(ledger: Ledger, *, now: datetime) -> tuple[TrainingOrdered, ...]:
-    """The orders from before the latest revocation of their project whose addresses still open the vault at *now*.
+    """The orders whose addresses still open the vault at *now*, though a grant of their project ended since.
 
-    The process that held them is ended when a grant is revoked; whether a copy of its addresses is used until they end
-    is NOT SHOWN. Of a step that was ordered several times, each order counts.
+    A revocation ends one, and so does the adoption of another version of a contract under which the project was granted
+    something. The process that held the addresses is ended then; whether a copy of them is used until they end is NOT
+    SHOWN. Of a step that was ordered several times, each order counts.
     """
     found: list[TrainingOrdered] = []
     living: dict[str, list[TrainingOrdered]] = {}
-    for entry in ledger.read_all(kinds=(TrainingOrdered, AccessRevoked)):
-        event = entry.event
-        if isinstance(event, TrainingOrdered) and now < event.expires_at:
-            living.setdefault(event.project, []).append(event)
-        elif isinstance(event, AccessRevoked):
-            found += living.pop(entry.stream.split("/")[1], [])
+    granted: dict[str, set[str]] = {}
+    for entry in ledger.read_all(kinds=(TrainingOrdered, AccessGranted, AccessRevoked, ContractAdopted)):
+        event, place = entry.event, place_of(entry)
+        if isinstance(event, TrainingOrdered):
+            if now < event.expires_at:
+                living.setdefault(event.project, []).append(event)
+        elif isinstance(event, ContractAdopted):
+            for project in granted.get(entry.stream.removeprefix("contract/"), ()):
+                found += living.pop(project, [])
+        elif place is not None and isinstance(event, AccessGranted):
+            granted.setdefault(place[1], set()).add(place[0])
+        elif place is not None:
+            found += living.pop(place[0], [])
     return tuple(found)
 
 
 def in_words(order: TrainingOrdered) -> str:
     """What of *order* cannot be shown, as ``status`` prints it."""
     return (
-        f"who reads the rows of {order.project!r}: NOT SHOWN until {order.expires_at:%Y-%m-%d %H:%M:%S}Z: a grant was "
-        f"revoked after order {order.order_id} ({order.step} of run {order.run_id!r}) gave addresses"
+        f"who reads the rows of {order.project!r}: NOT SHOWN until {order.expires_at:%Y-%m-%d %H:%M:%S}Z: a grant ended, "
+        f"revoked or with its contract, after order {order.order_id} ({order.step} of run {order.run_id!r}) gave addresses"
     )

@@ -6,7 +6,7 @@ import pytest
 
 from include.core.canonical import digest_of
 from include.core.errors import DeclarationError
-from include.core.events import ArtifactOpened, TrainingOrdered
+from include.core.events import AccessRevoked, ArtifactOpened, TrainingOrdered
 from include.governance.outstanding import in_words, outstanding
 from include.governance.vault import Vault
 from include.store import Store
@@ -40,6 +40,30 @@ def test_an_order_that_outlives_a_revocation_is_named_until_it_ends(house: House
     (left,) = outstanding(house.ledger, now=NOW + HOUR)
     assert f"NOT SHOWN until {left.expires_at:%Y-%m-%d %H:%M:%S}Z" in in_words(left)
     assert outstanding(house.ledger, now=NOW + 2 * HOUR) == ()
+
+
+def test_an_order_that_outlives_its_contract_is_named_until_it_ends(house: House) -> None:
+    scope, other = house.scope("flights", "planes"), house.scope("planes")
+    house.granted(scope)
+    house.granted(other)
+    for project in (scope.project, other.project):
+        house.ledger.record(f"run/{project}/run-1", order_of(project, number=1))
+    file = house.folder / "contracts" / "flights.odcs.yaml"
+    file.write_text(f"{file.read_text()}# another version\n")
+    assert outstanding(house.ledger, now=NOW) == ()
+    house.authority.adopt("flights", user=STEWARD)
+    (left,) = outstanding(house.ledger, now=NOW)
+    assert left.project == scope.project, "the other reads no flights"
+    assert "a grant ended" in in_words(left)
+    assert outstanding(house.ledger, now=NOW + HOUR) == ()
+
+
+def test_a_revocation_that_stands_where_it_does_not_belong_stops_no_status(house: House) -> None:
+    scope = house.scope()
+    house.ledger.record(f"run/{scope.project}/run-1", order_of(scope.project, number=1))
+    for stream in ("x", f"x/{scope.project}"):
+        house.ledger.record(stream, AccessRevoked(grant_id="g-x", steward="eve", reason="-", envelope=None))
+    assert outstanding(house.ledger, now=NOW) == ()
 
 
 def test_addresses_are_receipted_and_end_with_the_grant_at_the_latest(house: House, s3_url: str) -> None:
