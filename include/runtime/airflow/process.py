@@ -18,7 +18,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]  # it publishes no types
 
 from include.core.errors import DeclarationError, TrainyardError
 from include.runtime.airflow.client import Client
@@ -216,7 +215,7 @@ def _spawn(name: str, settings: Settings, port: int) -> Started:
             umask=0o077,
         )
     CHILDREN[process.pid] = process
-    return Started(name=name, pid=process.pid, created=psutil.Process(process.pid).create_time())
+    return Started.of(name, process.pid)
 
 
 def _start_guard(settings: Settings) -> None:

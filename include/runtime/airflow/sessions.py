@@ -17,11 +17,16 @@ from include.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """One of our processes. ``created`` (seconds since the epoch) tells it from a later process of the same number."""
+    """One of our processes. ``identity`` tells it from another process of the same number."""
 
     name: str
     pid: int
-    created: float
+    identity: int
+
+    @classmethod
+    def of(cls, name: str, pid: int) -> "Started":
+        """The living process *pid*."""
+        return cls(name=name, pid=pid, identity=_identity(pid))
 
 
 def stop(settings: Settings, *, patience_seconds: float = 2) -> None:
@@ -86,17 +91,20 @@ def remember(settings: Settings, port: int, started: Sequence[Started]) -> None:
     path = _process_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"port": port, "processes": [[one.name, one.pid, one.created] for one in started]}))
+    processes = [[one.name, one.pid, one.identity] for one in started]
+    draft.write_text(json.dumps({"port": port, "boot": _boot(), "processes": processes}))
     draft.replace(path)
 
 
 def recall(settings: Settings) -> tuple[int, list[Started]]:
-    """The port, and what was started last; 0 and nothing before the first start and after a stop."""
+    """The port, and what was started last; 0 and nothing before the first start, after a stop and after a reboot."""
     try:
         kept = json.loads(_process_file(settings).read_text())
     except FileNotFoundError:
         return 0, []
-    return kept["port"], [Started(name=name, pid=pid, created=created) for name, pid, created in kept["processes"]]
+    if kept.get("boot") != _boot():
+        return 0, []
+    return kept["port"], [Started(name=name, pid=pid, identity=identity) for name, pid, identity in kept["processes"]]
 
 
 def alive(settings: Settings) -> bool:
@@ -110,8 +118,7 @@ def ended(leader: Started) -> bool:
     if child is not None and child.poll() is not None:
         return True
     try:
-        process = psutil.Process(leader.pid)
-        return bool(process.create_time() != leader.created or process.status() == psutil.STATUS_ZOMBIE)
+        return _identity(leader.pid) != leader.identity or psutil.Process(leader.pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -134,6 +141,23 @@ def _members(started: Sequence[Started]) -> list[psutil.Process]:
 def _replaced(leader: Started) -> bool:
     """Whether the leader's number belongs to a later process by now. It cannot while its session has members."""
     try:
-        return bool(psutil.Process(leader.pid).create_time() != leader.created)
+        return _identity(leader.pid) != leader.identity
     except psutil.NoSuchProcess:
         return False
+
+
+def _identity(pid: int) -> int:
+    """The same for as long as the process lives, in every process that asks.
+
+    Psutil compares a process by its number and by a time of birth that no step of the system's clock moves; its
+    ``create_time()`` moves by each.
+    """
+    return hash(psutil.Process(pid))
+
+
+def _boot() -> str:
+    """Since when processes have been numbered: this boot, and the container's own numbers. Empty where none is told."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
