@@ -1,6 +1,7 @@
 """``contract new`` and ``contract adopt``: a data contract from somebody's own Parquet, and putting it into effect."""
 
 import keyword
+import os
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +47,9 @@ def new(
     _require_free(name, target)
     deployment.prepare(settings)
     text = _drafted(settings, name, path, time, tuple(steward), outcome or [], after_days)
-    target.write_text(text)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(target)  # whoever reads the folder meanwhile finds no half of a contract
     _say(f"drafted {target}")
     if time is not None and not outcome:
         _say(f"it says that every column is known at {time}: give those that are not another `knownAt`")

@@ -39,19 +39,26 @@ def status() -> None:
     platform = open_platform(settings)
     for order in outstanding(platform.ledger, now=datetime.now(UTC)):
         console.print(in_words(order))
-    _show_contracts(platform)
+    _show_contracts(settings, platform)
     _show_access(platform.access)
     _show_refusals(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
     _show_projects(settings, platform)
 
 
-def _show_contracts(platform: "Platform") -> None:
+def _show_contracts(settings: Settings, platform: "Platform") -> None:
+    from include.contracts import load_folder
+
     table = Table("dataset", "contract", "stewards", title="contracts")
-    for name, contract in platform.contracts.items():
+    contracts = load_folder(settings.contracts)
+    for name, contract in contracts.items():
         adopted = platform.access.adopted(name)
         state = "edited since its adoption" if adopted else "never adopted"
         table.add_row(name, "in effect" if adopted == contract.digest else state, ", ".join(contract.stewards))
+    for name in contracts.broken:
+        table.add_row(name, "broken", "")
     console.print(table)
+    for name, fault in contracts.broken.items():
+        _show_broken(f"contract {name}", fault)
 
 
 def _show_access(access: "Access") -> None:
@@ -99,5 +106,9 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         models.add_row(shown, f"version {champion.model_version}" if champion else "none", str(versions))
     console.print(models)
     for name, fault in broken:
-        console.print(f"[red]broken[/red] {name}: ", end="")
-        console.print(str(fault), soft_wrap=True, markup=False)
+        _show_broken(name, fault)
+
+
+def _show_broken(what: str, fault: TrainyardError) -> None:
+    console.print(f"[red]broken[/red] {what}: ", end="")
+    console.print(str(fault), soft_wrap=True, markup=False)

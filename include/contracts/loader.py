@@ -77,19 +77,48 @@ def _contract(path: Path, data: bytes) -> Contract:
     )
 
 
-def load_folder(folder: Path) -> dict[str, Contract]:
-    """All contracts of *folder* by dataset, in the order of their names.
+class Contracts(Mapping[str, Contract]):
+    """The contracts of a folder by dataset, in the order of their names.
+
+    Iterating gives those that can be used. ``[]``, ``get`` and ``in`` raise the :class:`ContractError` of one that
+    cannot, which ``broken`` holds by dataset: what is wrong with one file stops nobody who reads another dataset.
+    """
+
+    def __init__(self, usable: Mapping[str, Contract], broken: Mapping[str, ContractError]) -> None:
+        self._usable, self.broken = dict(usable), dict(broken)
+
+    def __getitem__(self, dataset: str) -> Contract:
+        if dataset in self.broken:
+            error = self.broken[dataset]
+            raise ContractError(error.rule, value=error.value, remedy=error.remedy)
+        return self._usable[dataset]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._usable)
+
+    def __len__(self) -> int:
+        return len(self._usable)
+
+
+def load_folder(folder: Path) -> Contracts:
+    """All contracts of *folder*, those that cannot be used with their errors.
 
     Raises:
-        ContractError: the folder is missing or holds no contract, or one of them cannot be used.
+        ContractError: the folder is missing or holds no contract.
     """
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
         raise ContractError(
             f"{folder}: a folder of contracts holds files *{SUFFIX}", value="none", remedy="Add one: `contract new`."
         )
-    contracts = [load(file) for file in files]
-    return {contract.dataset: contract for contract in contracts}
+    usable, broken = {}, {}
+    for file in files:
+        dataset = file.name.removesuffix(SUFFIX)
+        try:
+            usable[dataset] = load(file)
+        except ContractError as error:
+            broken[dataset] = error
+    return Contracts(usable, broken)
 
 
 def _text(file: Path, at: str, value: str | None) -> str:

@@ -50,7 +50,7 @@ def expressions_of(
     target = project.target
     functions = [target.population, target.label, *(group.build for group in project.features)]
     named = {name for function in functions for name in parameters(function)} - {POPULATION}
-    known = tables(contracts, sorted(named & set(contracts)), scope=scope)  # `call` refuses what has no contract
+    known = tables(contracts, sorted(named & contracts.keys()), scope=scope)  # `call` refuses what has no contract
     asked = call(target.population, known)
     given = {**known, POPULATION: asked if population is None else population}
     return Expressions(

@@ -57,6 +57,10 @@ def prepare(settings: Settings, on_day: Callable[[int, int], None]) -> None:
 
 def adopt(settings: Settings, tell: Tell) -> None:
     """As the demo's steward, put into effect the contracts that never were."""
+    from include.contracts import load_folder
+
+    for dataset in load_folder(settings.contracts).broken:
+        tell(f"the data contract of {dataset} cannot be used: `./trainyard status` says why")
     with authority(settings, STEWARD) as client:
         for contract in client.contracts():
             if contract["adopted_digest"] is None and STEWARD in contract["stewards"]:

@@ -58,6 +58,15 @@ def test_status_tells_which_projects_are_broken_and_why_and_still_shows_the_othe
     assert "none" in row_of("returns", done.stdout)
 
 
+def test_status_tells_which_contract_is_broken_and_still_shows_the_others(adopted: Shop) -> None:
+    (adopted.contracts / "returns.odcs.yaml").write_text("name: [\n")
+    done = adopted.call("status")
+    assert done.returncode == 0, done.stderr
+    assert "broken" in row_of("returns", done.stdout)
+    assert "returns.odcs.yaml, line 2: a contract is valid YAML in UTF-8" in done.stdout
+    assert "in effect" in row_of("orders", done.stdout)
+
+
 def test_a_night_or_a_score_of_the_future_is_refused_before_anything_is_asked(adopted: Shop) -> None:
     adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
     rows = str(adopted.orders / "part.parquet")

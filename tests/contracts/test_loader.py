@@ -1,6 +1,7 @@
 """A contract either says what it means, or is refused with its file, the place in it, and the remedy."""
 
 import json
+import shutil
 from copy import deepcopy
 from datetime import timedelta
 from importlib.resources import files
@@ -185,6 +186,19 @@ def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
         load(tmp_path / "nothing.odcs.yaml")
     with pytest.raises(ContractError, match="contract new"):
         load_folder(tmp_path)
+
+
+def test_a_contract_that_cannot_be_used_is_an_error_for_those_alone_who_ask_for_it(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
+    written(tmp_path, "name: [\n", "airports")
+    contracts = load_folder(tmp_path)
+    assert list(contracts) == ["flights", "planes", "weather"]
+    assert contracts["flights"] == load(SHIPPED / "flights.odcs.yaml")
+    for ask in (lambda: contracts["airports"], lambda: contracts.get("airports"), lambda: "airports" in contracts):
+        with pytest.raises(ContractError, match=r"airports\.odcs\.yaml, line 2: a contract is valid YAML"):
+            ask()
+    assert list(contracts.broken) == ["airports"]
+    assert contracts.get("nothing") is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "apiVersion: v3.1.0\n", "\xff"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.core.errors import AuthorityError
+from include.core.errors import AuthorityError, ContractError
 from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted
 from include.core.records import Treatment
 from include.governance.register import Register
@@ -268,3 +268,16 @@ def test_an_old_adoption_in_another_stream_puts_no_contract_into_effect(house: H
     in_effect = Register(house.ledger, house.verifier).adoption("flights")
     assert in_effect is not None
     assert in_effect.digest == current == house.access.adopted("flights")
+
+
+def test_a_broken_contract_keeps_no_steward_from_deciding_about_another_dataset(house: House) -> None:
+    (flights,), (weather,) = (
+        house.access.request(house.scope(name), requester="ada", now=NOW) for name in ("flights", "weather")
+    )
+    (house.folder / "contracts" / "flights.odcs.yaml").write_text("name: [\n")
+    approve(house, weather)
+    for decide in (lambda: approve(house, flights), lambda: house.authority.adopt("flights", user=STEWARD)):
+        with pytest.raises(ContractError, match=r"flights\.odcs\.yaml, line 2"):
+            decide()
+    house.authority.refuse(flights, user=STEWARD, reason="its file is to be repaired first")
+    assert house.access.requests() == ()

@@ -1,17 +1,22 @@
+import shutil
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 
 import ibis
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.core.errors import DeclarationError
+from include.contracts import load_folder
+from include.core.errors import ContractError, DeclarationError
 from include.core.project import Expectation, FeatureGroup, Project
 from include.core.records import Contract, Scope, Treatment
 from include.lineage import column_lineage, expressions_of, scope_of, tables
+from include.lineage.declaration import digest_of
 from include.lineage.reads import columns_read
 from include.projects import flight_delay, temperature_tomorrow
+from tests.lineage.conftest import CONTRACTS
 
 PROJECTS = (flight_delay.PROJECT, temperature_tomorrow.PROJECT)
 KEY = flight_delay.PROJECT.target.key
@@ -209,3 +214,15 @@ def test_no_feature_of_the_declared_projects_comes_from_a_tail_number(contracts:
         for table in expressions_of(project, contracts).groups.values():
             sources = {source for found in column_lineage(table, contracts).values() for source in found}
             assert not {("flights", "tailnum"), ("planes", "tailnum")} & sources
+
+
+def test_a_broken_contract_stops_the_projects_that_read_its_dataset_and_no_other(tmp_path: Path) -> None:
+    folder = shutil.copytree(CONTRACTS, tmp_path / "contracts")
+    (folder / "planes.odcs.yaml").write_text("name: [\n")
+    contracts = load_folder(folder)
+    whole = load_folder(CONTRACTS)
+    assert scope_of(temperature_tomorrow.PROJECT, contracts) == scope_of(temperature_tomorrow.PROJECT, whole)
+    assert digest_of(temperature_tomorrow.PROJECT, contracts) == digest_of(temperature_tomorrow.PROJECT, whole)
+    for derive in (scope_of, digest_of):
+        with pytest.raises(ContractError, match=r"planes\.odcs\.yaml, line 2"):
+            derive(flight_delay.PROJECT, contracts)

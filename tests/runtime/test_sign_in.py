@@ -40,19 +40,22 @@ def test_a_steward_whom_a_contract_names_later_signs_in_without_a_restart(settin
                 assert client.call("GET", "/trainyard/requests") == []
 
 
-def test_a_contract_that_cannot_be_read_leaves_the_users_as_they_are(
+def test_a_contract_that_cannot_be_read_keeps_nobody_out_neither_its_stewards_nor_new_ones_of_others(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
         "TRAINYARD_HOME": settings.home,
         "TRAINYARD_CONTRACTS": settings.contracts,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords_file(settings),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "dana:user",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "dana:user,pilot:user",
     }.items():
         monkeypatch.setenv(name, str(value))
     (settings.contracts / "planes.odcs.yaml").write_text("no: contract")
+    name_steward(settings, "maria")
     sign_in.renew_users()
-    assert os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "dana:user"
+    users = os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")
+    assert {"dana:user", "pilot:user", "maria:user"} <= set(users)
+    assert len(users) == len(set(users))
 
 
 def test_an_airflow_of_others_keeps_its_users(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def renew_users() -> None:
 
     A contract that cannot be read keeps nobody from signing in who could before.
     """
+    from include.contracts import load_folder
     from include.core.errors import TrainyardError
     from include.runtime.airflow.environment import passwords_file, secrets_of, users_option
     from include.settings import Settings
@@ -46,4 +47,7 @@ def renew_users() -> None:
     if os.environ.get(_PASSWORDS) == str(passwords_file(settings)):
         with suppress(TrainyardError):
             secrets_of(settings)
-            os.environ[_USERS] = users_option(settings)
+            users = users_option(settings).split(",")
+            if load_folder(settings.contracts).broken:
+                users += os.environ.get(_USERS, "").split(",")
+            os.environ[_USERS] = ",".join(dict.fromkeys(filter(None, users)))
