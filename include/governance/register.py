@@ -110,6 +110,7 @@ class _State:
     adoptions: dict[str, list[Adoption]] = field(default_factory=dict)
     uses: dict[str, Use] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
+    separation: str = "NOT SHOWN: no run has begun yet, and only the process of one can tell"
     lines: list[Line] = field(default_factory=list)
 
 
@@ -201,6 +202,11 @@ class Register:
         with self._lock:
             return self._now().runs.get(project)
 
+    def separation_of_duties(self) -> str:
+        """Whether the process of the last run that began could sign grants itself, as it recorded then."""
+        with self._lock:
+            return self._now().separation
+
     def projects(self) -> tuple[str, ...]:
         """Who ever asked."""
         with self._lock:
@@ -221,6 +227,7 @@ class Register:
             _used(state, entry, event)
         elif isinstance(event, RunStarted):
             state.runs[event.run.project] = event.run
+            state.separation = event.separation_of_duties
         else:
             self._decided(state, entry)
         return state

@@ -82,10 +82,15 @@ def require(settings: Settings) -> None:
 def separation_of_duties(settings: Settings) -> str:
     """Whether this process could sign grants itself, in the words that the record and ``status`` use.
 
-    SHOWN only where it is positively so: the authority's key folder is there and closed to this process.
+    SHOWN only where it is positively so: the authority's key folder, or one above it, is there and closed to this
+    process.
     """
     keys = settings.authority_keys
-    if not keys.exists():
+    try:
+        keys.stat()
+    except PermissionError:
+        return "SHOWN: the authority's key lies where this process cannot look"
+    except OSError:
         return "NOT SHOWN: the authority's key is not where this process looks, and who can read it is unknown here"
     if os.access(keys, os.R_OK | os.X_OK):
         return "NOT SHOWN: this process can read the authority's key (one operating-system user)"

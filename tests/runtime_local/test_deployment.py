@@ -1,11 +1,15 @@
 """What a deployment has, and what it may claim of itself."""
 
+import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from include.core.errors import DeclarationError
+from include.governance.signing import create_key
 from include.runtime import deployment
 from include.runtime.code import code_digest
 from include.settings import Settings
@@ -35,6 +39,64 @@ def test_separation_of_duties_is_not_shown_where_the_key_is_unknown_or_within_re
     assert deployment.separation_of_duties(settings).startswith("NOT SHOWN")
     settings.authority_keys.mkdir(parents=True)
     assert deployment.separation_of_duties(settings).startswith("NOT SHOWN")
+
+
+#: The account `nobody`: it owns nothing.
+ANOTHER = 65534
+
+
+def told_to_another_account(settings: Settings) -> str:
+    """What a process of another account says. Forked: that account may not reach this interpreter's own files."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(ANOTHER)
+            os.setuid(ANOTHER)
+            os.write(writing, deployment.separation_of_duties(settings).encode())
+        except BaseException as error:
+            os.write(writing, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as told:
+        return told.read()
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A folder that every account can enter, down from the root; pytest's own are closed."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a process of another account")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def authority_in(folder: Path) -> Settings:
+    """A deployment whose grant-signing key lies in *folder*."""
+    create_key(folder / "authority.key")
+    return Settings.from_environment({"TRAINYARD_HOME": "/nowhere", "TRAINYARD_AUTHORITY_KEYS": str(folder)})
+
+
+def test_separation_of_duties_is_shown_to_an_account_that_the_folder_of_the_key_is_closed_to(everybodys: Path) -> None:
+    settings = authority_in(everybodys / "authority")
+    assert told_to_another_account(settings).startswith("SHOWN")
+    assert deployment.separation_of_duties(settings).startswith("NOT SHOWN")  # root reads everything
+    (everybodys / "authority").chmod(0o755)
+    assert told_to_another_account(settings).startswith("NOT SHOWN")
+
+
+def test_separation_of_duties_is_shown_where_a_folder_above_that_of_the_key_is_closed(everybodys: Path) -> None:
+    (everybodys / "account").mkdir(mode=0o700)
+    assert told_to_another_account(authority_in(everybodys / "account" / "authority")).startswith("SHOWN")
+
+
+def test_separation_of_duties_is_not_shown_to_another_account_that_finds_no_key(everybodys: Path) -> None:
+    settings = Settings.from_environment({"TRAINYARD_AUTHORITY_KEYS": str(everybodys / "elsewhere")})
+    assert told_to_another_account(settings).startswith("NOT SHOWN: the authority's key is not where")
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

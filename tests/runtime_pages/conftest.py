@@ -113,7 +113,7 @@ class People:
 
     def pages(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), standing: str = STANDING) -> Pages:
         """The frame, with no section yet."""
-        return Pages(bearer_user(self.users), Forms(KEY, clock=clock), standing=standing)
+        return Pages(bearer_user(self.users), Forms(KEY, clock=clock), standing=lambda: standing)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The frame of every page: signed-in people only, no form of another site, a strict policy, readable everywhere."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
@@ -9,10 +11,13 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 
 from include.core.errors import LedgerUnavailable
-from include.runtime.pages import Forms
+from include.core.events import RunStarted
+from include.governance.register import Register
+from include.runtime.authority_service import bearer_user
+from include.runtime.pages import Forms, Pages
 from include.runtime.pages.forms import LIFETIME
-from tests.governance.conftest import STEWARD
-from tests.runtime_pages.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
+from tests.governance.conftest import STEWARD, build, run_of
+from tests.runtime_pages.conftest import DESK, KEY, PHONE, THEMES, People, Reader, fits, serving
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -120,6 +125,31 @@ def test_embedded_mode_says_what_it_does_not_protect_against(people: People) -> 
     text = client(people).get("/trainyard/pages/signals").text
     assert "What this deployment does not protect against" in text
     assert "one operating-system user" in text
+
+
+def test_a_page_tells_of_the_separation_of_duties_what_the_last_runs_process_recorded(tmp_path: Path) -> None:
+    """The process that serves the pages holds the key: what it could say of itself tells nothing of who reads."""
+    house, people = build(tmp_path), People.of(tmp_path)
+    register = Register(house.ledger, house.verifier)
+    pages = Pages(bearer_user(people.users), Forms(KEY, clock=lambda: START), standing=register.separation_of_duties)
+    section = pages.section("Signals", "/signals")
+
+    @section.router.get("")
+    def shown(request: Request, user: str = section.user) -> HTMLResponse:
+        return section.draw(request, "message", user, title="Signals", told="All tracks are clear.")
+
+    pages.include(section)
+    headers = {"Authorization": f"Bearer {people.token(STEWARD)}"}
+
+    def told() -> str:
+        return " ".join(TestClient(pages.app, headers=headers).get("/signals").text.split())
+
+    assert "no run has begun yet" in told()
+    for number, words in enumerate(("SHOWN: the key is out of reach", "NOT SHOWN: the key is within reach")):
+        run = replace(run_of("punctuality"), run_id=f"run-{number}")
+        house.ledger.record(f"run/punctuality/{number}", RunStarted(run=run, separation_of_duties=words))
+        assert words.removeprefix("NOT SHOWN: ") in told()
+        assert ("does not protect against" in told()) == words.startswith("NOT SHOWN")
 
 
 @pytest.mark.browser

@@ -72,7 +72,6 @@ def _build() -> _Application:
 
 def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
-    from include.runtime.deployment import separation_of_duties
     from include.runtime.pages import Forms, Pages
     from include.runtime.pages.access import add_access
     from include.runtime.pages.drift import add_drift
@@ -81,7 +80,7 @@ def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user:
 
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)
     forms = Forms(secrets.read_key(settings.authority_keys / FORMS_KEY), clock=lambda: datetime.now(UTC))
-    pages = Pages(current_user, forms, standing=separation_of_duties(settings))
+    pages = Pages(current_user, forms, standing=opened.register.separation_of_duties)
     evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects)
     add_access(pages, opened.authority, opened.register, evidence)
     add_drift(pages, opened.ledger, store, lambda: project_names(settings.projects))

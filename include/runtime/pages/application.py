@@ -57,9 +57,9 @@ class Section:
 class Pages:
     """The application that serves the pages, to be mounted. Make sections, then mount :attr:`app`."""
 
-    def __init__(self, current_user: Callable[..., str], forms: Forms, *, standing: str) -> None:
-        """*current_user* is the FastAPI dependency that names who asks, or raises; *standing* is what
-        :func:`~include.runtime.deployment.separation_of_duties` says of this process.
+    def __init__(self, current_user: Callable[..., str], forms: Forms, *, standing: Callable[[], str]) -> None:
+        """*current_user* is the FastAPI dependency that names who asks, or raises; *standing* says whether the
+        separation of duties is shown, as :meth:`~include.governance.register.Register.separation_of_duties` does.
         """
         from fastapi import FastAPI
 
@@ -102,7 +102,7 @@ class Pages:
             user=user,
             tabs=self._tabs,
             form_token=self._forms.token(user) if user else "",
-            standing=self._standing,
+            standing=self._standing() if user else "",
             now=datetime.now(UTC),
             **content,
         )
