@@ -2,17 +2,14 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from include.core.errors import DeclarationError
-from include.settings import ROOT, Settings
-
-if TYPE_CHECKING:
-    pass
+from include.settings import ROOT, Settings, without_password
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
 
@@ -55,15 +52,23 @@ def stop() -> None:
 
 
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Stop everything and delete this deployment's home: ledger, keys, artifacts, models, landed data."""
+    """Stop everything and delete this deployment's home: ledger, keys, artifacts, models, landed data.
+
+    What settings place outside of the home is named, and stays.
+    """
     from include.runtime.airflow import sessions
+    from include.runtime.local import require_idle
 
     settings = Settings.from_environment()
-    home = settings.home
-    if home in {Path.home(), ROOT, Path("/")} or not _ours(home):
+    home = settings.home.resolve()
+    if any(kept.is_relative_to(home) for kept in (Path.home().resolve(), ROOT)) or not _ours(home):
         raise DeclarationError(
             "only a folder that Trainyard made is deleted", value=str(home), remedy="Check TRAINYARD_HOME."
         )
+    require_idle(settings)
+    if elsewhere := _elsewhere(settings, home):
+        told = f"not deleted, since outside of {home}: {'; '.join(elsewhere)}"
+        console.print(f"{told}. A ledger or a vault without its keys is of no use.", soft_wrap=True, markup=False)
     if not yes:
         typer.confirm(f"Delete {home}, with its ledger and all models?", abort=True)
     sessions.stop(settings)
@@ -72,7 +77,30 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 
 def _ours(home: Path) -> bool:
-    return not home.exists() or (home / "keys").is_dir() or (home / "production").is_dir()
+    """Whether a key of ours lies there: the first thing that any command makes in a home."""
+    made = ("keys/pseudonym.key", "keys/authority.pub", "authority/authority.key")
+    return not home.exists() or any((home / name).is_file() for name in made)
+
+
+def _elsewhere(settings: Settings, home: Path) -> list[str]:
+    """What belongs to the deployment and lies outside of its home, each with its address."""
+    places = {
+        "ledger": settings.ledger,
+        "store": settings.store,
+        "vault": settings.vault,
+        "production data": str(settings.production),
+        "keys": str(settings.keys),
+        "authority's keys": str(settings.authority_keys),
+        "MLflow": settings.mlflow,
+        "lineage": settings.lineage,
+    }
+    return [f"{what} {without_password(address)}" for what, address in places.items() if not _lies_in(home, address)]
+
+
+def _lies_in(home: Path, address: str) -> bool:
+    scheme, found, path = address.rpartition("://")
+    local = not found or scheme in ("sqlite", "file", "local")
+    return local and Path(path[1:] if scheme == "sqlite" else path).resolve().is_relative_to(home)
 
 
 def land(settings: Settings) -> None:

@@ -100,6 +100,17 @@ def run_night(
         )
 
 
+def require_idle(settings: Settings) -> None:
+    """Check that no process runs a night in this home.
+
+    Raises:
+        LeaseHeld: one does.
+    """
+    for file in sorted((settings.home / "running").glob("*")):
+        with _alone(settings, file.name, "none"):
+            pass
+
+
 @contextmanager
 def _alone(settings: Settings, project: str, run_id: str) -> Iterator[None]:
     """Keep other processes of this home from running *project* meanwhile; the kernel lets go when this one dies.

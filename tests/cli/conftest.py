@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,11 +39,13 @@ class Shop:
         self.orders.mkdir(exist_ok=True)
         pq.write_table(table, self.orders / name)
 
-    def call(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """``./trainyard WORDS`` in this deployment, without a terminal."""
+    def call(
+        self, *words: str, home: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """``./trainyard WORDS`` in this deployment (or that of *home*), with more *settings*, without a terminal."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
         ours = {
-            "TRAINYARD_HOME": str(self.folder / "home"),
+            "TRAINYARD_HOME": str(home or self.folder / "home"),
             "TRAINYARD_CONTRACTS": str(self.contracts),
             "TRAINYARD_PROJECTS": str(self.projects),
             "TRAINYARD_USER": "dana",
@@ -51,7 +53,7 @@ class Shop:
         }
         return subprocess.run(
             [sys.executable, "-P", "-m", "include.cli", *words],
-            env=kept | ours,
+            env=kept | ours | dict(settings or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

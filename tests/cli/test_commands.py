@@ -1,5 +1,6 @@
 """A command that cannot do what it was asked says why in a sentence, and ends with another status than 0."""
 
+import fcntl
 import socket
 import stat
 import subprocess
@@ -52,6 +53,51 @@ def test_reset_deletes_no_folder_that_is_not_ours(shop: Shop) -> None:
     kept.write_text("")
     assert shop.call("reset", "--yes").returncode == 1
     assert kept.exists()
+
+
+@pytest.mark.parametrize("name", ["keys", "production"])
+def test_reset_deletes_no_folder_that_only_has_a_folder_named_as_one_of_ours(shop: Shop, name: str) -> None:
+    (shop.folder / "home" / name).mkdir(parents=True)
+    done = shop.call("reset", "--yes")
+    assert done.returncode == 1
+    assert "only a folder that Trainyard made" in done.stderr
+    assert (shop.folder / "home" / name).exists()
+
+
+def test_reset_deletes_nothing_above_the_users_own_folder_however_it_is_written(
+    ready: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = ready.folder / "home" / "user" / "deep"
+    below.mkdir(parents=True)
+    for user in (below.parent.parent, below):
+        monkeypatch.setenv("HOME", str(user))
+        assert ready.call("reset", "--yes", home=below / ".." / "..").returncode == 1
+    assert below.exists()
+
+
+def test_reset_names_what_lies_outside_the_home_and_stays(ready: Shop) -> None:
+    done = ready.call("reset", settings={"TRAINYARD_VAULT": "s3://somewhere/vault", "TRAINYARD_STORE": "/srv/store"})
+    told = " ".join(done.stdout.split())
+    assert "vault s3://somewhere/vault" in told
+    assert "store /srv/store" in told
+    assert "ledger sqlite" not in told
+    assert (ready.folder / "home").exists()  # nobody said yes
+    assert ready.call("reset", "--yes").returncode == 0
+    assert not (ready.folder / "home").exists()
+
+
+def test_reset_deletes_nothing_while_a_night_runs_in_the_home(ready: Shop) -> None:
+    folder = ready.folder / "home" / "running"
+    folder.mkdir()
+    with (folder / "returns").open("w") as file:
+        file.write("process 1 (run 'night')")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = ready.call("reset", "--yes")
+        assert done.returncode == 1
+        assert "process 1 (run 'night') runs 'returns'" in done.stderr
+    assert ready.call("reset", "--yes").returncode == 0
+    assert not folder.exists()
 
 
 def test_a_home_is_closed_to_others_whichever_command_makes_it(shop: Shop) -> None:
