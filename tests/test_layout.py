@@ -8,6 +8,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from include.runtime.airflow.pools import GATE_SLOTS, TRAINING_SLOTS
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What the Astro CLI reads of a pool; it passes over any other key in silence.
@@ -73,8 +75,9 @@ def test_pools_are_written_in_the_form_that_the_astro_cli_reads() -> None:
         assert pool["pool_slot"] > 0, "the Astro CLI passes over a pool without slots"
 
 
-def test_training_and_gates_have_pools() -> None:
-    assert {pool["pool_name"]: pool["pool_slot"] for pool in pools()} == {"training": 2, "gates": 128}
+def test_the_pools_are_those_that_an_embedded_airflow_makes() -> None:
+    made = {"training": TRAINING_SLOTS, "gates": GATE_SLOTS}
+    assert {pool["pool_name"]: pool["pool_slot"] for pool in pools()} == made
 
 
 def test_every_pool_that_a_task_names_is_declared() -> None:

@@ -11,7 +11,8 @@ from include.settings import Placement, Settings
 
 #: The slots of the pools. A training task keeps its slots while it waits deferred for its pod, which runs elsewhere; a
 #: gate has a pool of its own, so that waiting for a person never keeps a training task from starting.
-_TRAINING_SLOTS, _GATE_SLOTS = 2, 16
+#: `airflow_settings.yaml` says the same to the Astro CLI.
+TRAINING_SLOTS, GATE_SLOTS = 2, 16
 _ATTEMPTS = 10
 
 
@@ -21,12 +22,12 @@ def make_pools(settings: Settings, client: Client) -> None:
     ``TRAINYARD_ACCELERATORS`` says how many a pool has. Without it, one that is there keeps what ops gave it, and one
     that is made has enough for each declared project.
     """
-    _put_pool(client, "gates", slots=_GATE_SLOTS, include_deferred=False, keep_slots=False)
+    _put_pool(client, "gates", slots=GATE_SLOTS, include_deferred=False, keep_slots=False)
     if settings.placement is Placement.LOCAL:
-        _put_pool(client, "training", slots=_TRAINING_SLOTS, include_deferred=True, keep_slots=False)
+        _put_pool(client, "training", slots=TRAINING_SLOTS, include_deferred=True, keep_slots=False)
         return
     for pool, asked in sorted(_training_pools(settings).items()):
-        slots = settings.accelerators or max(_TRAINING_SLOTS, asked)
+        slots = settings.accelerators or max(TRAINING_SLOTS, asked)
         _put_pool(client, pool, slots=slots, include_deferred=True, keep_slots=settings.accelerators is None)
 
 
