@@ -184,7 +184,7 @@ class StoreError(TrainyardError):
 
 
 class AddressRefused(StoreError):
-    """The store refuses an address that was signed for it: its life, or that of the signing credentials, has ended."""
+    """An address for the store is refused by it, or not signed: its life, or that of its credentials, has ended."""
 
     retry_heals = True
 

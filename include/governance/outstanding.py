@@ -34,7 +34,8 @@ def outstanding(ledger: Ledger, *, now: datetime) -> tuple[TrainingOrdered, ...]
 
 def in_words(order: TrainingOrdered) -> str:
     """What of *order* cannot be shown, as ``status`` prints it."""
+    given = f"order {order.order_id} ({order.step} of run {order.run_id!r}) gave addresses"
     return (
-        f"who reads the rows of {order.project!r}: NOT SHOWN until {order.expires_at:%Y-%m-%d %H:%M:%S}Z: a grant ended, "
-        f"revoked or with its contract, after order {order.order_id} ({order.step} of run {order.run_id!r}) gave addresses"
+        f"who reads the rows of {order.project!r}: NOT SHOWN until {order.expires_at:%Y-%m-%d %H:%M:%S}Z: a grant "
+        f"ended, revoked or with its contract, after {given}"
     )

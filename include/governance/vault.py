@@ -108,16 +108,16 @@ class Vault:
 
         Raises:
             DeclarationError: the vault's store gives no addresses; nothing was opened.
+            AddressRefused: by the clock of the machine they would have ended already; nothing was handed out.
             AccessDenied, LedgerUnavailable: as :meth:`open`.
         """
         wanted, names = frozenset(digests), frozenset(results)
         self._store.require_issuing(lifetime)
         grants = self._receive(wanted, run=run, step=step, scope=scope, now=now)
         expires_at = min(now + lifetime, *(grant.expires_at for grant in grants))
-        lifetime = expires_at - now
         return Issued(
-            artifacts={digest: self._store.read_address(digest, lifetime=lifetime) for digest in sorted(wanted)},
-            results={name: self._store.result_addresses(name, lifetime=lifetime) for name in sorted(names)},
+            artifacts={digest: self._store.read_address(digest, expires_at=expires_at) for digest in sorted(wanted)},
+            results={name: self._store.result_addresses(name, expires_at=expires_at) for name in sorted(names)},
             expires_at=expires_at,
         )
 

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from include.core.errors import AddressRefused
 from include.core.records import ResultAddresses
 from include.store.remote import Remote
 from include.store.shelf import Unreachable, altered, place_of
@@ -89,16 +90,16 @@ class Bucket(Remote):
         found = self._head(self._key(digest))
         return None if found is None else int(found["ContentLength"])
 
-    def read_address(self, digest: str, *, lifetime: timedelta) -> str:
+    def read_address(self, digest: str, *, expires_at: datetime) -> str:
         """A presigned address of the artifact *digest*."""
-        return self._address("get_object", self._key(digest), lifetime)
+        return self._address("get_object", self._key(digest), expires_at)
 
-    def result_addresses(self, name: str, *, lifetime: timedelta) -> ResultAddresses:
+    def result_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
         """Presigned addresses of the result *name*."""
         key = self._result_key(name)
         return ResultAddresses(
-            write=self._address("put_object", key, lifetime, IfNoneMatch="*"),
-            read=self._address("get_object", key, lifetime),
+            write=self._address("put_object", key, expires_at, IfNoneMatch="*"),
+            read=self._address("get_object", key, expires_at),
         )
 
     def result(self, name: str, *, most_bytes: int) -> bytes | None:
@@ -203,9 +204,15 @@ class Bucket(Remote):
             ) from None
         self._found = True
 
-    def _address(self, method: str, key: str, lifetime: timedelta, **signed: str) -> str:
+    def _address(self, method: str, key: str, expires_at: datetime, **signed: str) -> str:
+        seconds = int((expires_at - datetime.now(UTC)).total_seconds())  # S3 counts them from now on
+        if seconds <= 0:
+            raise AddressRefused(
+                "an address is signed before its life ends",
+                value=f"{expires_at:%Y-%m-%d %H:%M:%S}Z",
+                remedy="Order again; if the clock of this machine is wrong, set it.",
+            )
         with self._translated():
-            seconds = max(1, int(lifetime.total_seconds()))
             return str(self._files.url(f"{self._bucket}/{key}", expires=seconds, client_method=method, **signed))
 
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:

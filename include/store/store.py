@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from include.core.errors import DeclarationError, StoreError
@@ -147,25 +147,26 @@ class Store:
         """
         self._issuing(lifetime)
 
-    def read_address(self, digest: str, *, lifetime: timedelta) -> str:
-        """An address from which whoever holds it reads the artifact *digest*, for *lifetime* from now: a secret.
+    def read_address(self, digest: str, *, expires_at: datetime) -> str:
+        """An address from which whoever holds it reads the artifact *digest*, until *expires_at* (UTC): a secret.
 
         Raises:
             DeclarationError: this kind of store gives no addresses, or none of that life.
+            AddressRefused: *expires_at* is not a second away when it is signed.
         """
         require_digest(digest)
         with reachable(self._shelf.shown):
-            return self._issuing(lifetime).read_address(digest, lifetime=lifetime)
+            return self._issuing(expires_at - datetime.now(UTC)).read_address(digest, expires_at=expires_at)
 
-    def result_addresses(self, name: str, *, lifetime: timedelta) -> ResultAddresses:
+    def result_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
         """Addresses at which whoever holds them writes the result *name* (a digest), once, and reads it.
 
         Raises:
-            DeclarationError: as :meth:`read_address`.
+            DeclarationError, AddressRefused: as :meth:`read_address`.
         """
         require_digest(name)
         with reachable(self._shelf.shown):
-            return self._issuing(lifetime).result_addresses(name, lifetime=lifetime)
+            return self._issuing(expires_at - datetime.now(UTC)).result_addresses(name, expires_at=expires_at)
 
     def result(self, name: str, *, most_bytes: int) -> bytes | None:
         """The first *most_bytes* of what was written as the result *name*, unverified; ``None``: nothing was.

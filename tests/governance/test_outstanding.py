@@ -1,6 +1,6 @@
 """What a revocation cannot call back is named for as long as it lives."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -68,13 +68,13 @@ def test_a_revocation_that_stands_where_it_does_not_belong_stops_no_status(house
 
 def test_addresses_are_receipted_and_end_with_the_grant_at_the_latest(house: House, s3_url: str) -> None:
     vault = Vault(Store(s3_url), house.access, house.ledger)
-    scope = house.scope()
-    house.granted(scope, days=1)
+    scope, now = house.scope(), datetime.now(UTC)
+    house.granted(scope, days=1, now=now)
     digest = vault.put(b"rows")
     results = [digest_of(b"trial")]
-    for lifetime, expected in ((HOUR, NOW + HOUR), (timedelta(days=3), NOW + timedelta(days=1))):
+    for lifetime, expected in ((HOUR, now + HOUR), (timedelta(days=3), now + timedelta(days=1))):
         issued = vault.issue(
-            [digest], results, run=run_of(scope.project), step="train", scope=scope, now=NOW, lifetime=lifetime
+            [digest], results, run=run_of(scope.project), step="train", scope=scope, now=now, lifetime=lifetime
         )
         assert issued.expires_at == expected
         assert (set(issued.artifacts), set(issued.results)) == ({digest}, set(results))

@@ -294,7 +294,7 @@ def test_a_result_that_differs_from_the_stored_one_ends_it_with_a_status_of_its_
     status, output = elsewhere.run(order)
     assert (status, "is the record of a trial" in output) == (70, True)
     # One that was written after this process had looked for it.
-    nothing = Store(yard.settings.vault).result_addresses(f"sha256:{'0' * 64}", lifetime=LIFETIME).read
+    nothing = Store(yard.settings.vault).result_addresses(f"sha256:{'0' * 64}", expires_at=utc_now() + LIFETIME).read
     late = changed(order, results={name: replace(each, read=nothing) for name, each in results.items()})
     status, output = elsewhere.run(late)
     assert (status, "Compare the images and processors" in output) == (70, True)

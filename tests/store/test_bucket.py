@@ -8,14 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from include.core.canonical import digest_of
-from include.core.errors import DeclarationError, StoreError, StoreUnavailable
+from include.core.errors import AddressRefused, DeclarationError, StoreError, StoreUnavailable
 from include.store import Store
 from include.store.bucket import PART_BYTES
 from tests import buckets
@@ -103,6 +103,10 @@ def get(address: str) -> bytes:
     return httpx.get(address).raise_for_status().content
 
 
+def within(time: timedelta) -> datetime:
+    return datetime.now(UTC) + time
+
+
 def put(address: str, data: bytes, **headers: str) -> int:
     """The status of the answer."""
     return httpx.put(address, content=data, headers=headers).status_code
@@ -111,20 +115,20 @@ def put(address: str, data: bytes, **headers: str) -> int:
 def test_an_address_reads_its_artifact_and_no_other_until_its_life_ends(s3_url: str) -> None:
     store = Store(s3_url)
     one, two = store.put(b"one"), store.put(b"two")
-    address = store.read_address(one, lifetime=timedelta(seconds=2))
+    address = store.read_address(one, expires_at=within(timedelta(seconds=3)))
     began = time.monotonic()
     assert get(address) == b"one"
     with pytest.raises(httpx.HTTPStatusError, match="403"):
         get(address.replace(one.removeprefix("sha256:")[2:], two.removeprefix("sha256:")[2:]))
     assert put(address, b"other") == 403
-    time.sleep(max(0.0, 3.5 - (time.monotonic() - began)))
+    time.sleep(max(0.0, 4.5 - (time.monotonic() - began)))
     with pytest.raises(httpx.HTTPStatusError, match="403"):
         get(address)
 
 
 def test_a_result_is_written_once_and_read_by_its_own_addresses_only(s3_url: str) -> None:
     store = Store(s3_url)
-    addresses = store.result_addresses(NAME, lifetime=MINUTE)
+    addresses = store.result_addresses(NAME, expires_at=within(MINUTE))
     assert store.result(NAME, most_bytes=9) is None
     assert put(addresses.write, b"unconditional") == 403
     assert put(addresses.write, b"first", **{"If-None-Match": "*"}) == 200
@@ -140,7 +144,7 @@ def test_a_result_is_written_once_and_read_by_its_own_addresses_only(s3_url: str
 def test_of_a_result_no_more_than_was_asked_for_is_read(s3_url: str) -> None:
     store = Store(s3_url)
     for data in (b"", b"first"):
-        addresses = store.result_addresses(NAME, lifetime=MINUTE)
+        addresses = store.result_addresses(NAME, expires_at=within(MINUTE))
         assert put(addresses.write, data, **{"If-None-Match": "*"}) == 200
         for most_bytes in (1, 4, 5, 6):
             assert store.result(NAME, most_bytes=most_bytes) == data[:most_bytes]
@@ -149,7 +153,7 @@ def test_of_a_result_no_more_than_was_asked_for_is_read(s3_url: str) -> None:
 
 def test_of_many_writers_of_a_result_exactly_one_wins(s3_url: str) -> None:
     store = Store(s3_url)
-    addresses = [store.result_addresses(NAME, lifetime=MINUTE).write for _ in range(12)]
+    addresses = [store.result_addresses(NAME, expires_at=within(MINUTE)).write for _ in range(12)]
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda address: put(address, address.encode(), **{"If-None-Match": "*"}), addresses))
     assert sorted(answers) == [200, *[412] * 11]
@@ -160,12 +164,29 @@ def test_a_folder_gives_no_addresses_and_says_what_does(tmp_path: Path) -> None:
     digest = store.put(b"data")
     for issue in (store.read_address, store.result_addresses):
         with pytest.raises(DeclarationError, match="TRAINYARD_VAULT to s3://"):
-            issue(digest, lifetime=MINUTE)
+            issue(digest, expires_at=within(MINUTE))
 
 
 def test_an_address_that_would_outlive_what_s3_signs_is_refused() -> None:
     with pytest.raises(DeclarationError, match="7 days at most"):
-        Store("s3://bucket/store").read_address(UNKNOWN, lifetime=timedelta(days=8))
+        Store("s3://bucket/store").read_address(UNKNOWN, expires_at=within(timedelta(days=8)))
+
+
+def test_an_address_ends_when_it_was_to_end_however_late_it_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "signs without a server")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    store, expires_at = Store("s3://bucket/store"), within(MINUTE)
+    addresses = store.result_addresses(NAME, expires_at=expires_at)
+    for address in (store.read_address(UNKNOWN, expires_at=expires_at), addresses.read, addresses.write):
+        signed = httpx.URL(address).params
+        began = datetime.strptime(signed["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        ends = began + timedelta(seconds=int(signed["X-Amz-Expires"]))
+        assert expires_at - timedelta(seconds=3) <= ends <= expires_at
+    for over in (timedelta(0), -MINUTE):
+        for issue in (store.read_address, store.result_addresses):
+            with pytest.raises(AddressRefused, match="before its life ends"):
+                issue(NAME, expires_at=within(over))
 
 
 def every_use(url: str) -> Iterator[Callable[[], object]]:

@@ -42,7 +42,7 @@ def _require_bucket(vault: Store, project: Project) -> None:
     lifetime = timedelta(minutes=project.operations.compute.maximum_minutes)
     vault.require_issuing(lifetime)
     vault.has(_NOTHING)
-    host = urlsplit(vault.read_address(_NOTHING, lifetime=timedelta(seconds=1))).hostname or ""
+    host = urlsplit(vault.read_address(_NOTHING, expires_at=datetime.now(UTC) + timedelta(minutes=1))).hostname or ""
     if _is_loopback(host):
         raise DeclarationError(
             "pods reach the bucket under the name that we know it by",
