@@ -271,9 +271,9 @@ class Operations:
     """When and where it runs. Recorded, but no part of a digest: it changes no result.
 
     ``schedule`` is a cron line in UTC, ``watch_schedule`` that of the drift watch. ``threads`` is what one training
-    task may use; what is alone in its night, as the refit is, takes the cores that are idle. ``gate_patience_minutes`` is how long the gate waits for a steward, at most; ``late_after_minutes``
-    when ops are told that a run is late (the steward's time not counted). ``compute`` is what a training shard takes
-    where it runs in a pod.
+    task may use; what is alone in its night, as the refit is, takes the cores that are idle. ``gate_patience_minutes``
+    is how long the gate waits for a steward, at most; ``late_after_minutes`` when ops are told that a run is late (the
+    steward's time not counted). ``compute`` is what a training shard takes where it runs in a pod.
     """
 
     schedule: str = "0 4 * * *"
