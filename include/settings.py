@@ -29,6 +29,7 @@ KNOWN = {
     "TRAINYARD_AUTHORITY_KEYS",
     "TRAINYARD_MLFLOW",
     "TRAINYARD_LINEAGE",
+    "TRAINYARD_LINEAGE_KEY_FILE",
     "TRAINYARD_ALERTS_FILE",
     "TRAINYARD_USER",
     "TRAINYARD_PLACEMENT",
@@ -51,10 +52,11 @@ class Settings:
 
     ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public key);
     ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or an
-    ``http(s)://`` endpoint. ``alerts_file`` names a file with one Apprise address a line. ``user`` is who asks for
-    access from the command line. ``placement`` says where training shards run: pods of ``trainer_image``, in the
-    ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names. ``accelerators`` is how many of
-    them an embedded Airflow gives each pool of training shards (``None``: what the pool has).
+    ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` names a file with one Apprise
+    address a line. ``user`` is who asks for access from the command line. ``placement`` says where training shards
+    run: pods of ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in)
+    names. ``accelerators`` is how many of them an embedded Airflow gives each pool of training shards (``None``: what
+    the pool has).
     """
 
     home: Path
@@ -68,6 +70,7 @@ class Settings:
     authority_keys: Path
     mlflow: str
     lineage: str
+    lineage_key_file: Path | None
     alerts_file: Path | None
     user: str
     placement: Placement
@@ -103,6 +106,7 @@ class Settings:
 
         home = _path(env, "TRAINYARD_HOME", ROOT / ".trainyard")
         alerts = env.get("TRAINYARD_ALERTS_FILE")
+        lineage_key = env.get("TRAINYARD_LINEAGE_KEY_FILE")
         return cls(
             home=home,
             ledger=env.get("TRAINYARD_LEDGER", f"sqlite:///{home / 'ledger.db'}"),
@@ -115,6 +119,7 @@ class Settings:
             authority_keys=_path(env, "TRAINYARD_AUTHORITY_KEYS", home / "authority"),
             mlflow=env.get("TRAINYARD_MLFLOW", f"sqlite:///{home / 'mlflow.db'}"),
             lineage=env.get("TRAINYARD_LINEAGE", str(home / "lineage.jsonl")),
+            lineage_key_file=Path(lineage_key).absolute() if lineage_key else None,
             alerts_file=Path(alerts).absolute() if alerts else None,
             user=env.get("TRAINYARD_USER") or getpass.getuser(),
             placement=_placement(env),

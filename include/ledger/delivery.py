@@ -69,7 +69,7 @@ def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = Non
                 raise LedgerError(
                     "an OpenLineage endpoint takes every event",
                     value=f"{shown} answered {status}",
-                    remedy="Check the URL and the API key.",
+                    remedy="Check TRAINYARD_LINEAGE, and the API key in the file of TRAINYARD_LINEAGE_KEY_FILE.",
                 )
 
         return deliver(ledger, post, name=f"endpoint {shown}")

@@ -11,13 +11,17 @@ def deliver(settings: Settings) -> int:
 
     Raises:
         LedgerUnavailable: the endpoint or the file cannot be reached: the next delivery goes on there.
+        AuthorityError: the file with the endpoint's key cannot be read, or others may read it.
     """
+    from include.governance import secrets
     from include.ledger import Ledger
     from include.ledger.delivery import deliver_to_endpoint, deliver_to_file
 
     ledger = Ledger.open(settings.ledger)
     if settings.lineage.startswith(("http://", "https://")):
-        return deliver_to_endpoint(ledger, settings.lineage)
+        file = settings.lineage_key_file
+        key = secrets.read(file).decode().strip() if file else None
+        return deliver_to_endpoint(ledger, settings.lineage, api_key=key)
     return deliver_to_file(ledger, Path(settings.lineage))
 
 

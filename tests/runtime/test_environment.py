@@ -31,5 +31,12 @@ def test_what_the_starter_was_told_of_airflow_and_of_us_goes_no_further(settings
 
 def test_every_setting_of_the_starter_is_handed_on(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    full = replace(settings, alerts_file=file, lineage=str(file), trainer_image="trainer:1", accelerators=4)
+    full = replace(
+        settings,
+        alerts_file=file,
+        lineage=str(file),
+        lineage_key_file=file,
+        trainer_image="trainer:1",
+        accelerators=4,
+    )
     assert environment_of(API_SERVER, full, port=8080, base={}).keys() >= KNOWN

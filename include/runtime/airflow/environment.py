@@ -122,6 +122,7 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "TRAINYARD_AUTHORITY_KEYS": settings.authority_keys,
         "TRAINYARD_MLFLOW": settings.mlflow,
         "TRAINYARD_LINEAGE": settings.lineage,
+        "TRAINYARD_LINEAGE_KEY_FILE": settings.lineage_key_file,
         "TRAINYARD_ALERTS_FILE": settings.alerts_file,
         "TRAINYARD_USER": settings.user,
         "TRAINYARD_PLACEMENT": settings.placement,
