@@ -5,6 +5,8 @@ import re
 import typer
 
 from include.cli.__main__ import app
+from include.core import errors
+from include.core.errors import TrainyardError
 from include.settings import KNOWN, ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -34,6 +36,14 @@ def test_every_path_that_a_document_names_is_there() -> None:
     named -= {"benchmarks/night.json", "tests/projects/test_late_jetblue.py"}  # written by what the text tells to run
     assert named
     assert not [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+def test_ops_are_told_what_to_do_about_every_error_that_no_repetition_heals() -> None:
+    rows = (ROOT / "docs" / "ops.md").read_text().split("## When a night stops")[1].split("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in rows.splitlines() if "|" in line)))
+    ours = (kind for kind in vars(errors).values() if isinstance(kind, type) and TrainyardError in kind.__bases__)
+    lasting = {kind.__name__ for kind in ours if not kind.retry_heals}
+    assert lasting <= named
 
 
 def test_every_law_names_its_tests() -> None:
