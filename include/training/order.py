@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +52,7 @@ class Document:
     recorded: tuple[Trial, ...]
 
 
+@cache
 def engine() -> str:
     """The digest of what computes losses and models in this process: our code, and the packages that it calls."""
     folder = Path(__file__).parent.parent

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
+from include.training import order
 from include.training.booster import check_search, dataset_settings
 from include.training.matrix import Rows, binned
 
@@ -62,7 +63,7 @@ def plan(
         "rungs": search.rungs,
         "reduction": search.reduction,
         "seed": seed,
-        "engine": _engine(),
+        "engine": order.engine(),
     }
     trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context)}
     return Plan(
@@ -93,12 +94,6 @@ def task(features: FeatureSet, search: Search) -> str:
 def _seed(seed: int, features_digest: str) -> int:
     """From 0 (inclusive) to 2**31 (exclusive), as LightGBM wants it."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{features_digest}".encode()).digest()[:4]) >> 1
-
-
-def _engine() -> str:
-    import lightgbm
-
-    return f"lightgbm {lightgbm.__version__}"
 
 
 def _shards(drawn: Sequence[Params], count: int) -> tuple[tuple[int, ...], ...]:

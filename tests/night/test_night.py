@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from mlflow import MlflowClient
 
 from include.core.events import (
@@ -17,6 +18,7 @@ from include.core.project import Objective
 from include.core.records import Plan
 from include.registry import bundle, history
 from include.registry.versions import ALIAS
+from include.training import order
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard
 
@@ -79,6 +81,18 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     assert len(yard.events(ModelRegistered)) == 1
     client = MlflowClient(tracking_uri=yard.settings.mlflow, registry_uri=yard.settings.mlflow)
     assert len(client.search_model_versions(f"name = '{FLIGHTS.name}'")) == 1
+    assert yard.events(TrialRecorded, run_id="changed") == []  # the code that trains is what it was
+
+
+def test_other_code_of_training_trains_every_trial_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = yard.night()
+    trained = yard.events(TrialRecorded)
+    yard.code = "sha256:" + "d" * 64
+    monkeypatch.setattr(order, "engine", lambda: "sha256:" + "e" * 64)
+    changed = yard.night(run_id="changed")
+    assert len(yard.events(TrialRecorded, run_id="changed")) == len(trained)
+    assert changed.digests["plan"] != night.digests["plan"]
+    assert changed.evaluation.model == night.evaluation.model
 
 
 def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(yard: Yard) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from include.core.errors import MachineFault, TrainingError
 from include.core.records import Trial, TrialState
+from include.training import order
 from include.training.refit import best_rounds, best_trial, refit, result_name
 from tests.training.searches import refitted, winner, work
 from tests.training.searches import searched as search
@@ -34,14 +35,16 @@ def test_the_holdout_decides_nothing_about_the_model(searched, features, vault):
     assert refitted(searched, shorter, vault) == refitted(searched, features, vault)
 
 
-def test_a_result_is_named_by_the_plan_and_all_that_decides_the_model(searched, features):
+def test_a_result_is_named_by_the_plan_and_all_that_decides_the_model(searched, features, monkeypatch):
     best = winner(searched, features)
+    name = result_name("sha256:plan", best)
     others = [
         result_name("sha256:other", best),
         result_name("sha256:plan", dataclasses.replace(best, rounds=best.rounds + 1)),
         result_name("sha256:plan", dataclasses.replace(best, params={**best.params, "max_depth": 2})),
     ]
-    assert len({result_name("sha256:plan", best), *others}) == 4
+    monkeypatch.setattr(order, "engine", lambda: "sha256:corrected")
+    assert len({name, *others, result_name("sha256:plan", best)}) == 5
 
 
 def test_a_machine_without_the_device_or_with_unreadable_rows_is_at_fault_and_not_the_winner(searched, features, vault):

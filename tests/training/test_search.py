@@ -10,7 +10,7 @@ from include.core.canonical import encode
 from include.core.errors import DeclarationError
 from include.core.project import Choice, FloatRange, IntRange, Objective
 from include.core.records import Trial, TrialState
-from include.training import search
+from include.training import order, search
 from include.training.matrix import contents
 from tests.training.flights import Folder
 from tests.training.projects import SPACE, project
@@ -47,6 +47,14 @@ def test_other_features_and_other_warm_trials_give_other_trials(features, vault)
     ]
     for one, other in itertools.combinations(plans, 2):
         assert {trial.trial_id for trial in one.trials}.isdisjoint(trial.trial_id for trial in other.trials)
+
+
+def test_other_code_of_training_gives_the_same_parameters_under_other_ids(features, vault, monkeypatch):
+    before = planned(features, vault)
+    monkeypatch.setattr(order, "engine", lambda: "sha256:corrected")
+    after = planned(features, vault)
+    assert [trial.params for trial in after.trials] == [trial.params for trial in before.trials]
+    assert {trial.trial_id for trial in after.trials}.isdisjoint(trial.trial_id for trial in before.trials)
 
 
 def test_planning_opens_the_training_and_validation_days_only(features, vault):
