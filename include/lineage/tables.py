@@ -77,7 +77,8 @@ def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Ta
 
     Raises:
         DeclarationError: a parameter names no table, the function uses a column that is not there or in a way that its
-            type forbids, or it returns no table. The message names the function and what it asked for.
+            type forbids, it returns no table, or one that is not the same each time it is computed. The message names
+            the function and what it asked for.
     """
     import ibis
     from ibis.common.annotations import SignatureValidationError
@@ -106,7 +107,22 @@ def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Ta
             value=type(result).__name__,
             remedy="Return the table that holds the key columns and the values.",
         )
+    _check_repeatable(expression, result)
     return result
+
+
+def _check_repeatable(expression: Expression, table: "ibis.Table") -> None:
+    """What is computed once is used again as long as its inputs stay: the clock and chance are no inputs."""
+    from ibis.expr import operations as ops
+
+    found = sorted({type(node).__name__ for node in table.op().find((ops.Impure, ops.Sample))})
+    if found:
+        raise DeclarationError(
+            f"{name_of(expression)}: the same rows always give the same result",
+            value=", ".join(found),
+            remedy="Use `predicted_at` or a column of the dataset in place of the clock, and neither chance, samples "
+            "nor functions that Ibis does not know.",
+        )
 
 
 def _fault(error: Exception) -> str:
