@@ -63,7 +63,12 @@ def plan(
             for day in window
         }
         known = {day: made[digest] for day, digest in inputs.items() if digest in made}
-        reused = {day: part for day, part in known.items() if kept(part.content)}
+        # Whether all is known behind them may have changed since, without another byte.
+        reused = {
+            day: replace(part, complete=sources.complete(derived, day))
+            for day, part in known.items()
+            if kept(part.content)
+        }
         work.append(
             Task(
                 derived=derived,

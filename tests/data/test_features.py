@@ -88,6 +88,15 @@ def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_feat
     assert night.build(DELAY, delay_snapshot, ledger=ledger) == first
 
 
+def test_whether_a_reused_partition_is_complete_is_told_by_the_snapshot_and_not_by_who_made_it(
+    night: Night, delay_snapshot: Snapshot
+) -> None:
+    ledger = night.new_ledger()
+    open_parts = tuple(replace(part, complete=False) for part in delay_snapshot.partitions)
+    night.build(DELAY, replace(delay_snapshot, partitions=open_parts), ledger=ledger)
+    assert night.build(DELAY, delay_snapshot, ledger=ledger) == night.build(DELAY, delay_snapshot)
+
+
 def test_a_partition_that_was_lost_is_built_again(
     tmp_path: Path, contracts: dict[str, Contract], production: Path
 ) -> None:
