@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from include.core.canonical import record_digest
 from include.core.project import Severity
-from include.core.records import FeatureSet, Partition, Plan, Promotion, Snapshot, Treatment, Validation
+from include.core.records import FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
 from include.lineage.compiled import LABEL
 from include.lineage.declaration import Declaration
 from include.lineage.emission import Assertion, Dataset, DatasetType, Source
@@ -124,11 +124,6 @@ def model(project: str, built: FeatureSet, refitted: str) -> list[Dataset]:
 def evaluation(project: str, evaluated: str) -> list[Dataset]:
     """What the holdout says of the model (the digest of the :class:`Evaluation`)."""
     return [_output(f"evaluation/{project}", evaluated)]
-
-
-def registered(project: str, promoted: Promotion) -> list[Dataset]:
-    """The registered version of the model."""
-    return champion(project, promoted.version, promoted.bundle)
 
 
 def champion(project: str, model_version: int, bundle: str) -> list[Dataset]:

@@ -162,7 +162,7 @@ def require_definitions(
         raise RegistryError(
             f"version {version} of {manifest.project!r} scores what its project declares as it did when it was trained",
             value=f"not built any more, or defined otherwise: {', '.join(changed)}",
-            remedy=f"Put the definition back, or run a night with Gates(supersedes={version}).",
+            remedy=f"Put the definition back, or run a night of another instant with Gates(supersedes={version}).",
         )
 
 

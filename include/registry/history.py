@@ -23,6 +23,11 @@ def champion(ledger: Ledger, project: str, *, before: int | None = None) -> Mode
     return promoted[-1] if promoted else None
 
 
+def registered(ledger: Ledger, project: str, evaluation: str) -> ModelRegistered | None:
+    """The version of the model that *evaluation* (its digest) is about; ``None``: it has not been decided about."""
+    return next((model for model in models(ledger, project) if model.evaluation == evaluation), None)
+
+
 def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict: Verdict) -> ModelRegistered:
     """Register the evaluated model as a new version. One that is registered already stays as it was decided then.
 

@@ -96,7 +96,7 @@ def _superseding(evaluation: Evaluation, gates: Gates, champion: str) -> Iterato
         "or is defined otherwise now"
     )
     if gates.supersedes != evaluation.champion:
-        yield False, f"{other}; put it back, or declare Gates(supersedes={evaluation.champion})"
+        yield False, f"{other}; put it back, or declare Gates(supersedes={evaluation.champion}) for another instant"
         return
     yield True, f"{other}; the project declares that it may be superseded, by the floors"
     yield from _first(evaluation, gates)

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core.errors import RegistryError
 from include.core.events import ModelEvaluated
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run
+from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Verdict
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts
@@ -61,8 +62,11 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
 def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, now: datetime) -> str:
     """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest.
 
-    A model is decided about once. That of a backfill is registered beside the champion of a later night. What its later
-    days are held against is made with it.
+    A model is decided about once: gates that would decide otherwise now are refused, and not passed over. That of a
+    backfill is registered beside the champion of a later night. What its later days are held against is made with it.
+
+    Raises:
+        RegistryError: it was decided about, and the gates that are declared now decide otherwise.
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
@@ -71,7 +75,16 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     built = platform.load(FeatureSet, evaluated.features)
 
     def compute() -> str:
-        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project))
+        decided = versions.registered(platform.ledger, project.name, evaluation)
+        before = decided.model_version if decided else None
+        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project, before=before))
+        if decided is not None and decided.verdict.promote != verdict.promote:
+            raise RegistryError(
+                f"a model of {project.name!r} is decided about once",
+                value=f"version {decided.model_version} was {_decision(decided.verdict)}; the gates declared now would "
+                f"have it {_decision(verdict)}",
+                remedy="Put the gates back, or run a night of another --instant: these decide about its model.",
+            )
         packed = bundle.pack(
             evaluation=evaluated,
             evaluation_digest=evaluation,
@@ -89,20 +102,25 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     def kept(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.vault.has(platform.load(Promotion, earlier).bundle)
 
-    digest = once(platform, project, run, "promote", (evaluation,), compute, now=now, kept=kept)
+    digest = once(platform, project, run, "promote", (evaluation, project.gates), compute, now=now, kept=kept)
     promoted = platform.load(Promotion, digest)
     opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
     platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
     refer(platform, project, run, evaluation, step="promote", now=now)
     took = [*walk.model(project.name, built, evaluated.model), *walk.evaluation(project.name, evaluation)]
-    emit(platform, project, run, "promote", took, walk.registered(project.name, promoted), now=now)
+    made = walk.champion(project.name, promoted.version, promoted.bundle)
+    emit(platform, project, run, "promote", took, made, now=now)
     return digest
 
 
-def _champion(platform: Platform, project: Project) -> "Champion | None":
+def _decision(verdict: Verdict) -> str:
+    return "promoted" if verdict.promote else "not promoted"
+
+
+def _champion(platform: Platform, project: Project, *, before: int | None) -> "Champion | None":
     from include.registry.promotion import Champion
 
-    model = versions.champion(platform.ledger, project.name)
+    model = versions.champion(platform.ledger, project.name, before=before)
     if model is None:
         return None
     return Champion(version=model.model_version, holdout=platform.load(Evaluation, model.evaluation).holdout)

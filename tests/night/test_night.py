@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
+from include.core.errors import RegistryError
 from include.core.events import (
     ArtifactOpened,
     DataRead,
@@ -128,6 +129,16 @@ def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared
     assert (other.evaluation.champion, other.evaluation.compared) == (1, None)
     assert not other.promotion.verdict.promote
     assert "Gates(supersedes=1)" in other.promotion.verdict.reasons[0]
+
+
+def test_a_model_is_decided_about_once_and_gates_that_would_decide_otherwise_are_not_passed_over(yard: Yard) -> None:
+    night = yard.night()
+    stricter = replace(FLIGHTS, gates=replace(FLIGHTS.gates, floor_loss=1e-9))
+    with pytest.raises(RegistryError, match=r"version 1 was promoted; the gates .* not promoted.* another --instant"):
+        yard.night(stricter, run_id="stricter")
+    assert len(yard.events(ModelRegistered)) == 1
+    wider = replace(FLIGHTS, gates=replace(FLIGHTS.gates, floor_loss=200.0))
+    assert yard.night(wider, run_id="wider").promotion == night.promotion
 
 
 def test_a_backfill_never_replaces_the_champion_of_a_later_night(yard: Yard) -> None:
