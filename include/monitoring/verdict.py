@@ -23,6 +23,7 @@ from include.monitoring.profile import pooled, stability_index
 LEAST_WEEKS = 4
 #: So many drifted features are named in a reason.
 _NAMED = 3
+_OUTCOMES = {True: "asks for a retraining", False: "as declared", None: "not judged"}
 
 
 def judge(
@@ -136,23 +137,27 @@ def _judged(
 def _means(reference: Reference, judged: Sequence[DayFigures]) -> dict[str, float]:
     """Each day counts once: rows of one day are not independent, and a busy day is no more evidence than a calm one."""
     own = [each.expected_loss for each in judged if each.expected_loss is not None]
-    expected = fmean(own) if len(own) == len(judged) else fmean(each.loss for each in reference.holdout_days)
+    expected = own if len(own) == len(judged) else [each.loss for each in reference.holdout_days]
     loss = fmean(each.loss for each in judged)
     score, label = fmean(each.mean_score for each in judged), fmean(each.mean_label for each in judged)
-    return {
-        "loss": loss,
-        "expected_loss": expected,
-        "excess_loss": loss - expected,
-        "mean_score": score,
-        "mean_label": label,
-        "calibration_gap": score - label,
-    }
+    found = {"loss": loss, "mean_score": score, "mean_label": label, "calibration_gap": score - label}
+    if expected:
+        found |= {"expected_loss": fmean(expected), "excess_loss": loss - fmean(expected)}
+    return found
 
 
-def _outcomes(policy: DriftPolicy, found: Mapping[str, float]) -> list[tuple[bool, str]]:
-    """Of each figure that decides: whether it is above its limit, and the sentence that says so."""
-    outcomes = []
-    if policy.excess_loss is not None:
+def _outcomes(policy: DriftPolicy, found: Mapping[str, float]) -> list[tuple[bool | None, str]]:
+    """Of each figure that decides: whether it is above its limit (``None``: nobody knows), and a sentence of it."""
+    outcomes: list[tuple[bool | None, str]] = []
+    if policy.excess_loss is not None and "excess_loss" not in found:
+        outcomes.append(
+            (
+                None,
+                f"the loss is {found['loss']:.4f}, and no holdout day of the model's evaluation has enough labelled "
+                "rows to say what to expect",
+            )
+        )
+    elif policy.excess_loss is not None:
         over = found["excess_loss"] > policy.excess_loss
         outcomes.append(
             (
@@ -184,7 +189,7 @@ def _of_days(
         return
     stretch = f"over {len(judged)} matured days, {judged[0].day} to {judged[-1].day}"
     for over, sentence in sorted(_outcomes(policy, found), key=lambda outcome: not outcome[0]):
-        yield f"{'asks for a retraining' if over else 'as declared'}: {stretch}, {sentence}"
+        yield f"{_OUTCOMES[over]}: {stretch}, {sentence}"
 
 
 def _of_inputs(inputs: Sequence[FeatureDrift], weeks: Sequence[Profile]) -> Iterable[str]:

@@ -74,6 +74,15 @@ some_weeks = st.lists(st.tuples(*[st.integers(0, 4000).map(lambda n: 20 + n)] * 
 )
 
 
+def test_a_regression_whose_evaluation_has_no_day_of_enough_rows_is_judged_by_its_calibration_alone():
+    reference = replace(REFERENCE, objective=Objective.REGRESSION, holdout_days=())
+    verdict = judge(POLICY, reference, live(20, loss=9.0, expected=None))
+    assert verdict.state is DriftState.STABLE
+    assert not {"expected_loss", "excess_loss"} & verdict.figures.keys()
+    assert any(reason.startswith("not judged: ") and "the loss is 9.0000" in reason for reason in verdict.reasons)
+    assert judge(POLICY, reference, live(20, expected=None, score=0.4)).state is DriftState.RETRAIN
+
+
 @given(some_days, some_weeks)
 def test_fewer_than_twenty_days_never_decide(days, some):
     state = judge(POLICY, REFERENCE, days, some).state
