@@ -90,7 +90,14 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         )
 
     inputs = (snapshot, run.declaration_digest, champion.bundle, since.first, days.first, days.last)
-    digest = once(platform, project, run, "score", inputs, compute, now=now)
+
+    def kept(earlier: str) -> bool:
+        if not platform.store.has(earlier):
+            return False
+        known = platform.load(LiveScores, earlier)
+        return all(platform.vault.has(content) for content in (known.scores, *contents(known.partitions)))
+
+    digest = once(platform, project, run, "score", inputs, compute, now=now, kept=kept)
     scored = platform.load(LiveScores, digest)
     took = [
         *walk.snapshots(taken),
@@ -137,7 +144,14 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
             )
         )
 
-    digest = once(platform, project, run, "drift", (scored, reference), compute, now=now)
+    def kept(earlier: str) -> bool:
+        if not platform.store.has(earlier):
+            return False
+        known = platform.load(LiveFigures, earlier)
+        reports = (known.report, known.report_figures)
+        return platform.vault.has(known.profiles) and all(platform.store.has(each) for each in reports if each)
+
+    digest = once(platform, project, run, "drift", (scored, reference), compute, now=now, kept=kept)
     took = [
         *walk.scores(project.name, live.model_version, live.scores),
         *walk.reference(project.name, live.model_version, reference),

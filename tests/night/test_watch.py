@@ -392,3 +392,14 @@ def test_figures_on_the_days_after_agree_with_the_report_of_a_night_that_holds_t
     rows = sum(each.rows for each in days)
     assert rows == evaluation.rows
     assert evaluation.champion_metrics["log_loss"] == pytest.approx(sum(each.loss * each.rows for each in days) / rows)
+
+
+def test_what_a_watch_lost_is_made_again_the_same(trained: Yard) -> None:
+    judged = watched(trained)
+    found = trained.platform.load(LiveFigures, judged.live)
+    scored = trained.platform.load(LiveScores, found.scored)
+    lost = (scored.scores, scored.partitions[0].content, found.profiles)
+    for content in lost:
+        Store(trained.settings.vault).path(content).unlink()
+    assert watched(trained) == judged
+    assert all(trained.platform.vault.has(content) for content in lost)
