@@ -171,6 +171,11 @@ def score(
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
     console.print(f"{scored.rows:,} predictions written to {target}", soft_wrap=True, markup=False)
     console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
+    if scored.ahead:
+        told = (
+            f"{scored.ahead:,} rows are of later days: features see no other rows of these, so give all that there are"
+        )
+        console.print(told, soft_wrap=True, markup=False)
 
 
 def parse_instant(text: str | None) -> datetime:

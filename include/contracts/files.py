@@ -4,7 +4,7 @@ A reader's own message may quote the bytes or the value that it stumbled over, s
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -48,13 +48,21 @@ def read_parquet(file: Path) -> "pa.Table":
         raise DataError(f"{file}: whole and readable Parquet", value=_fault(file, error), remedy=_REMEDY) from None
 
 
-def read_csv(file: Path) -> "pa.Table":
-    """The rows of a CSV file with a header, UTF-8. Raises as :func:`read_parquet`."""
+def read_csv(file: Path, *, strings: Collection[str] = ()) -> "pa.Table":
+    """The rows of a CSV file with a header, UTF-8. Raises as :func:`read_parquet`.
+
+    The columns *strings* keep their values as they are written (``007``, ``NA``), and nothing between two commas is
+    null. The types of the others are told by their values.
+    """
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import csv
 
     try:
-        table = csv.read_csv(file)
+        table = csv.read_csv(file, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(strings, pa.string())))
+        for name in set(strings) & set(table.column_names):
+            written = pc.if_else(pc.equal(table[name], ""), None, table[name])
+            table = table.set_column(table.column_names.index(name), name, written)
         fault = next((f"column {name!r} is not UTF-8" for name, kind in _kinds(table) if pa.types.is_binary(kind)), "")
     except (OSError, ValueError, pa.ArrowException) as error:
         fault = _of_system(error) or _csv_fault(str(error))
@@ -143,7 +151,8 @@ def _csv_fault(message: str) -> str:
     if "Empty CSV" in message:
         return "it is empty"
     if column := re.search(r"In CSV column #(\d+)", message):
-        return f"the values of column {int(column[1]) + 1} have no common type"
+        fault = "are not UTF-8" if "invalid UTF8" in message else "have no common type"
+        return f"the values of column {int(column[1]) + 1} {fault}"
     return "it is no CSV"
 
 

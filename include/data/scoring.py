@@ -2,14 +2,25 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import DataError
 from include.core.project import Project
-from include.core.records import DAY, Contract, DatasetScope, Days, KnownAt, Partition, Snapshot, Treatment
+from include.core.records import (
+    DAY,
+    Column,
+    ColumnType,
+    Contract,
+    DatasetScope,
+    Days,
+    Partition,
+    Snapshot,
+    Treatment,
+    last_day,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,20 +37,20 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
     must be there. Columns that the contract does not have are ignored.
 
     Raises:
-        DataError: the file cannot be read, holds no rows, lacks a column, or a value does not fit its type.
+        DataError: the file cannot be read, holds no rows, lacks a column or a value of the key or of the partition
+            column, or a value does not fit its type.
     """
     import pyarrow as pa
 
     from include.data.source import arrow_type
 
-    table = _load(file)
+    table = _load(file, contract)
+    placing = {*contract.key, contract.partition_column} - {None}
     types = {column.name: arrow_type(column.type) for column in contract.columns}
     missing = sorted(
         column.name
         for column in contract.columns
-        if column.name not in table.column_names
-        and (column.required or _known_in_time(column.known_at, table.column_names))
-        and column.name != column.known_at.column
+        if column.name not in table.column_names and (column.name in placing or _given(column, table.column_names))
     )
     if missing or table.num_rows == 0:
         raise DataError(
@@ -58,11 +69,35 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
                 value=f"{name} is {table[name].type}, not {kind}",
                 remedy="Convert the column.",
             ) from None
+    _check_placed(file, contract, columns)
     return pa.table(columns)
 
 
-def _known_in_time(known_at: KnownAt, held: Collection[str]) -> bool:
-    return known_at.column is None or (known_at.column in held and known_at.offset <= timedelta(0))
+def _given(column: Column, held: Collection[str]) -> bool:
+    """Whether *column* must be there, beside those that are *held*."""
+    known_at = column.known_at
+    in_time = known_at.column is None or (known_at.column in held and known_at.offset <= timedelta(0))
+    return (column.required or in_time) and column.name != known_at.column
+
+
+def _check_placed(file: Path, contract: Contract, columns: Mapping[str, "pa.ChunkedArray"]) -> None:
+    """Raise DataError where a row lacks its key or its day."""
+    placing = [name for name in columns if name in (*contract.key, contract.partition_column)]
+    if without := {name: columns[name].null_count for name in placing if columns[name].null_count}:
+        raise DataError(
+            f"{file}: each row to score has its key and its day",
+            value=", ".join(f"{count} rows without {name}" for name, count in without.items()),
+            remedy="Fill in the values.",
+        )
+
+
+def ahead(rows: "pa.Table", contract: Contract, instant: datetime) -> int:
+    """How many of *rows* lie on UTC days after the last that had ended at *instant*: no other row of them is known."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    days = pc.cast(rows[contract.partition_column], "date32")
+    return pc.sum(pc.greater(days, pa.scalar(last_day(instant)))).as_py() or 0
 
 
 def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: "Pseudonyms") -> "pa.Table":
@@ -73,7 +108,7 @@ def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: 
     table = rows.select(list(dataset.names))
     for index, (name, treatment) in enumerate(dataset.columns):
         if treatment is Treatment.TOKEN:
-            table = table.set_column(index, name, tokens.of(table[name].cast("string")))
+            table = table.set_column(index, name, tokens.of(table[name]))
     return table
 
 
@@ -169,7 +204,8 @@ def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: 
     return table.filter([(each in asked) is those for each in keys])
 
 
-def _load(file: Path) -> "pa.Table":
+def _load(file: Path, contract: Contract) -> "pa.Table":
     from include.contracts.files import read_csv, read_parquet
 
-    return read_csv(file) if file.suffix == ".csv" else read_parquet(file)
+    strings = [column.name for column in contract.columns if column.type is ColumnType.STRING]
+    return read_csv(file, strings=strings) if file.suffix == ".csv" else read_parquet(file)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import steps
-from include.core.errors import DataError, RegistryError
+from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, day_start
 from include.runtime.local import open_platform, utc_now
@@ -42,9 +42,14 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """How many rows were scored, by features of what the data knew at ``instant``."""
+    """How many rows were scored, by features of what the data knew at ``instant``.
+
+    ``ahead`` of them lie on UTC days after those that had ended then: of such a day the features see no other rows than
+    the scored ones, so that all rows of it must be given.
+    """
 
     rows: int
+    ahead: int
     instant: datetime
 
 
@@ -59,7 +64,7 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
         AccessDenied: no grant in force covers what the project reads.
         DataError: the file cannot be used.
     """
-    from include.data.scoring import read_rows
+    from include.data.scoring import ahead, read_rows
 
     platform = open_platform(settings)
     contract = platform.contracts[project.target.dataset]
@@ -67,7 +72,7 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
     at = instant or _end_of_last_day(platform, project, rows)
     scored = steps.score(platform, project, _beside(platform, project, "score", at), rows, now=utc_now())
     _write(scored, target)
-    return Scored(rows=int(scored.num_rows), instant=at)
+    return Scored(rows=int(scored.num_rows), ahead=ahead(rows, contract, at), instant=at)
 
 
 def _beside(platform: "Platform", project: Project, purpose: str, instant: datetime) -> Run:
@@ -85,8 +90,6 @@ def _end_of_last_day(platform: "Platform", project: Project, rows: "pa.Table") -
 
     column = platform.contracts[project.target.dataset].partition_column or ""
     last = pc.max(pc.cast(rows[column], "date32")).as_py()
-    if last is None:
-        raise DataError("rows to score say when they are", value=f"no {column!r}", remedy="Add the column.")
     for dataset in lineage.scope_of(project, platform.contracts).datasets:
         filed = None
         if dataset.window_days is not None:

@@ -104,6 +104,13 @@ def test_a_broken_csv_file_is_named_with_what_is_wrong(tmp_path: Path, text: byt
     assert SECRET not in str(raised.value)
 
 
+def test_a_column_of_strings_that_is_not_utf_8_is_named_by_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(b"delay,tail\n1,\xff\xfe\x00\n")
+    with pytest.raises(DataError, match="the values of column 2 are not UTF-8"):
+        read_csv(file, strings=["tail"])
+
+
 def test_files_that_do_not_belong_together_are_told_by_column_and_file() -> None:
     tables = [pa.table({"tail": [SECRET], "delay": [1.0]}), pa.table({"tail": [SECRET], "delay": [SECRET]})]
     with pytest.raises(DataError, match=r"delay is double in a\.parquet and string in b\.parquet") as raised:

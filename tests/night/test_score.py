@@ -8,6 +8,7 @@ from pathlib import Path
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -113,6 +114,44 @@ def test_what_is_known_when_a_flight_is_scored_may_not_be_left_out(
     pq.write_table(flights(production, date(2013, 6, 3), [0]).drop_columns(["distance"]), tmp_path / "rows.parquet")
     with pytest.raises(DataError, match=r"missing \['distance'\]"):
         scoring.read_rows(tmp_path / "rows.parquet", contract)
+
+
+@pytest.mark.parametrize("name", ["scheduled_departure", "carrier"])
+def test_a_row_without_its_key_or_its_day_is_not_scored(
+    name: str, make_yard: MakeYard, production: Path, tmp_path: Path
+) -> None:
+    contract = make_yard().platform.contracts["flights"]
+    table = flights(production, date(2013, 6, 3), [0, 1, 2])
+    place = table.column_names.index(name)
+    for changed, told in (
+        (table.drop_columns([name]), rf"missing \['{name}'\]"),
+        (
+            table.set_column(place, name, pa.array([None, None, table[name][2].as_py()], table[name].type)),
+            f"2 rows without {name}",
+        ),
+    ):
+        pq.write_table(changed, tmp_path / "rows.parquet")
+        with pytest.raises(DataError, match=told):
+            scoring.read_rows(tmp_path / "rows.parquet", contract)
+
+
+def test_strings_of_a_csv_file_are_read_as_they_are_written(
+    make_yard: MakeYard, production: Path, tmp_path: Path
+) -> None:
+    contract = make_yard().platform.contracts["flights"]
+    table = flights(production, date(2013, 6, 3), [0, 1, 2])
+    for name, values in (("tailnum", ["007", "08", None]), ("dest", ["NA", "null", "1e3"])):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    csv.write_csv(table, tmp_path / "rows.csv")
+    pq.write_table(table, tmp_path / "rows.parquet")
+    assert scoring.read_rows(tmp_path / "rows.csv", contract) == scoring.read_rows(tmp_path / "rows.parquet", contract)
+
+
+def test_rows_of_days_that_had_not_ended_at_the_instant_are_counted(make_yard: MakeYard, production: Path) -> None:
+    contract = make_yard().platform.contracts["flights"]
+    known, ahead = (flights(production, INSTANT.date() + days * DAY, range(3)) for days in (-1, 0))
+    rows = pa.concat_tables([known, ahead.slice(1)])
+    assert scoring.ahead(rows, contract, INSTANT) == 2
 
 
 def test_a_value_that_does_not_fit_is_told_by_its_column_and_not_by_itself(
