@@ -102,7 +102,7 @@ class Exchange:
 
     def _repeated(self, request: Callable[[], Answer]) -> Answer | None:
         """What *request* returns; ``None`` where nothing lies at its address."""
-        pause, left = 0.5, self._patience_seconds
+        pause, end = 0.5, time.monotonic() + self._patience_seconds
         while True:
             try:
                 return request()
@@ -123,14 +123,15 @@ class Exchange:
                     ) from None
                 # A name, never the text: it may hold the address.
                 why = type(getattr(error, "reason", error)).__name__
+            left = end - time.monotonic()
             if left <= 0:
                 raise StoreUnavailable(
                     "the store can be reached from where the training is done",
                     value=why,
                     remedy="Check that it runs, and that the namespace's network policy lets training pods reach it.",
                 ) from None
-            time.sleep(pause)
-            left, pause = left - pause, min(2 * pause, 15)
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, 15)
 
 
 def _refusal(status: int) -> AddressRefused | AccessDenied:

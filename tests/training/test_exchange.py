@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,16 @@ EXCHANGE = Exchange(patience_seconds=0.0, largest_bytes=LARGEST_BYTES)
 
 
 @contextmanager
-def answering(status: int, body: bytes = b"", *, length: int | None = None) -> Iterator[str]:
-    """The address of a server that answers each request so; *length* is that of the body that it promises."""
+def answering(status: int, body: bytes = b"", *, length: int | None = None, seconds: float = 0.0) -> Iterator[str]:
+    """The address of a server that answers each request so; *length* is that of the body that it promises.
+
+    Each answer takes *seconds*.
+    """
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            time.sleep(seconds)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body) if length is None else length))
             self.end_headers()
@@ -78,6 +83,14 @@ def test_what_is_not_there_is_no_result_and_no_input_but_nothing_is_written_into
         assert not raised.value.retry_heals
         with pytest.raises(StoreUnavailable, match="bucket"):
             write()
+
+
+def test_patience_counts_the_time_that_a_store_takes_to_say_that_it_cannot() -> None:
+    with answering(503, seconds=0.6) as address:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            Exchange(patience_seconds=1.0, largest_bytes=LARGEST_BYTES).result(address)
+    assert time.monotonic() - began < 2.8  # two answers; pauses alone would allow three
 
 
 def test_another_result_of_the_same_trial_is_told_and_an_equal_one_is_fine() -> None:
