@@ -52,7 +52,9 @@ class Declaration:
 
 
 def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
-    """The digest of what is declared: every field but operations, the functions by name, the contracts by digest.
+    """The digest of what is declared: every field but owner, drift and operations.
+
+    Functions count by their names, contracts by their digests.
 
     Cheap: it compiles nothing. What the functions say is covered by the digest of the project's code.
     """

@@ -35,4 +35,4 @@ def _files(include: Path, projects: Path, project: str) -> list[tuple[Path, Path
 
 
 def _code(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".j2", ".sql"})
+    return sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".jinja", ".j2", ".sql"})

@@ -1,7 +1,7 @@
 """One order, carried out where nothing is at hand but it: no ledger, no store, no credentials.
 
-It imports ``core`` and ``training`` alone, and beside the standard library what LightGBM needs: the image that it runs
-in holds nothing else.
+It imports ``core``, ``training`` and ``data.losses`` alone, and beside the standard library what LightGBM needs: the
+image that it runs in holds nothing else.
 """
 
 import os

@@ -115,7 +115,7 @@ def test_the_code_digest_moves_with_the_rooms_and_the_project_and_with_nothing_e
     first = code_digest(include, projects, "p")
     _write(include, {"runtime/b.py": "2", "cli/c.py": "2", "projects/q/x.py": "2", "data/notes.txt": "2"})
     assert code_digest(include, projects, "p") == first
-    for changed in ("data/a.py", "projects/p/__init__.py", "data/new.py"):
+    for changed in ("data/a.py", "projects/p/__init__.py", "data/new.py", "data/report.html.jinja"):
         _write(include, {changed: "2"})
         digest = code_digest(include, projects, "p")
         assert digest != first, changed
