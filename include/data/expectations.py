@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.core.errors import DeclarationError
 from include.core.project import Expectation
 from include.core.records import CheckResult
+from include.lineage.scope import columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,15 +29,6 @@ class Batch:
     dataset: str
     frame: "pd.DataFrame"
     days: Mapping[date | None, tuple[int, int]]
-
-
-def columns_of(expectation: Expectation) -> frozenset[str]:
-    """The columns that *expectation* names."""
-    named: set[str] = set()
-    for argument, value in expectation.arguments.items():
-        if argument.startswith("column") and argument != "column_index":
-            named.update([value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ())
-    return frozenset(named)
 
 
 def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult]:

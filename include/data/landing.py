@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
+from include.data.partitioning import write_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +63,7 @@ def _land(dataset: str, production: Path, progress: Progress | None) -> None:
     table = _TABLES[dataset](raw)
     partition = _PARTITIONS.get(dataset)
     if partition is None:
-        _write(table, staging)
+        write_part(table, staging)
     else:
         _write_days(table, partition, staging, progress)
     os.sync()  # one flush for hundreds of small files: the rename must not reach the disk before they do
@@ -76,17 +77,10 @@ def _write_days(table: "pa.Table", partition: str, folder: Path, progress: Progr
     counts = sorted((pair["values"], pair["counts"]) for pair in pc.value_counts(days).to_pylist())
     start = 0
     for number, (day, rows) in enumerate(counts, 1):
-        _write(table.slice(start, rows), folder / f"day={day.isoformat()}")
+        write_part(table.slice(start, rows), folder / f"day={day.isoformat()}")
         start += rows
         if progress is not None:
             progress(number, len(counts))
-
-
-def _write(table: "pa.Table", folder: Path) -> None:
-    import pyarrow.parquet as pq
-
-    folder.mkdir(parents=True)
-    pq.write_table(table, folder / "part.parquet", compression="zstd", write_page_checksum=True, store_schema=False)
 
 
 def _raw_folder() -> Path:

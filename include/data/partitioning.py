@@ -41,7 +41,7 @@ def file_by_day(source: Path, target: Path, *, time: str) -> Days:
     shutil.rmtree(staging, ignore_errors=True)
     for each in days:
         first, last = day.searchsorted([each.toordinal(), each.toordinal() + 1])
-        _write(table.slice(first, last - first), staging / f"day={each.isoformat()}")
+        write_part(table.slice(first, last - first), staging / f"day={each.isoformat()}")
     os.sync()  # one flush for many small files: the rename must not reach the disk before they do
     staging.rename(target)
     return days
@@ -86,7 +86,8 @@ def _days(table: "pa.Table", time: str) -> "NDArray[np.int64]":
     return day
 
 
-def _write(table: "pa.Table", folder: Path) -> None:
+def write_part(table: "pa.Table", folder: Path) -> None:
+    """Write *table* as the one file of the new *folder*."""
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True)

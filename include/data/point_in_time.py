@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days
-from include.data.relations import Later, Relations, quoted
+from include.data.relations import Later, Relations, between, quoted
 from include.lineage import POPULATION
 from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
 
@@ -43,7 +43,7 @@ class PointInTime:
             relations.show(compiled.population_datasets, days)
             found = (
                 f'SELECT *, CAST({self._partition} AS DATE) AS "{DAY_COLUMN}" FROM ({compiled.population}) '
-                f"WHERE {_between(self._partition, days)}"
+                f"WHERE {between(self._partition, days)}"
             )
             if place:
                 relations.run(f'INSERT INTO "{_ASKED}" {found}')
@@ -112,7 +112,7 @@ class PointInTime:
         columns = ", ".join(map(quoted, self._compiled.population_columns))
         days = Days(first=day, last=day)
         return self._relations.fetch(
-            f'SELECT {columns} FROM "{_ASKED}" WHERE {_between(self._partition, days)} ORDER BY "{PREDICTED_AT}"'
+            f'SELECT {columns} FROM "{_ASKED}" WHERE {between(self._partition, days)} ORDER BY "{PREDICTED_AT}"'
         )
 
     def asked_at(self, day: date, instant: datetime) -> "pa.Table":
@@ -126,7 +126,7 @@ class PointInTime:
         columns = ", ".join(map(quoted, self._compiled.population_columns))
         self._relations.run(
             f'CREATE OR REPLACE TEMP VIEW {POPULATION} AS SELECT {columns} FROM "{_ASKED}" '
-            f"WHERE {_between(self._partition, days)}"
+            f"WHERE {between(self._partition, days)}"
         )
 
     def _same_key(self) -> str:
@@ -137,7 +137,7 @@ class PointInTime:
         key = [f"a.{quoted(name)}" for name in self.key]
         values = [_value(derived, name) for name in derived.names]
         chosen = ", ".join([f'a."{DAY_COLUMN}"', f'a."{PREDICTED_AT}"', *key, *values])
-        asked = f'SELECT * FROM "{_ASKED}" WHERE {_between(self._partition, days)}'
+        asked = f'SELECT * FROM "{_ASKED}" WHERE {between(self._partition, days)}'
         return (
             f"SELECT {chosen} FROM ({asked}) a LEFT JOIN {source} d ON {self._same_key()} "
             f'ORDER BY a."{DAY_COLUMN}", {", ".join(key)}'
@@ -165,7 +165,3 @@ def _value(derived: Derived, name: str) -> str:
         return f"d.{quoted(name)}"
     kind = "DOUBLE" if derived.name == LABEL else "FLOAT"
     return f"CAST(d.{quoted(name)} AS {kind}) AS {quoted(name)}"
-
-
-def _between(column: str, days: Days) -> str:
-    return f"{column} >= DATE '{days.first}' AND {column} < DATE '{days.last + DAY}'"

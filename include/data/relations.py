@@ -8,7 +8,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from include.core.errors import DataError
-from include.core.records import Column, ColumnType, Contract, Days, Partition, Scope, Snapshot, Treatment, day_start
+from include.core.records import (
+    DAY,
+    Column,
+    ColumnType,
+    Contract,
+    Days,
+    Partition,
+    Scope,
+    Snapshot,
+    Treatment,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,12 +180,15 @@ def timestamp(instant: datetime) -> str:
     return f"TIMESTAMP '{instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
 
 
+def between(column: str, days: Days) -> str:
+    """The SQL condition that the quoted *column* lies in *days*."""
+    return f"{column} >= DATE '{days.first}' AND {column} < DATE '{days.last + DAY}'"
+
+
 def _within(contract: Contract, days: Days) -> list[str]:
     if contract.partition_column is None:
         return []
-    column = quoted(contract.partition_column)
-    end = day_start(days.last) + timedelta(days=1)
-    return [f"{column} >= {timestamp(day_start(days.first))}", f"{column} < {timestamp(end)}"]
+    return [between(quoted(contract.partition_column), days)]
 
 
 def _known(column: Column, instant: datetime) -> str:

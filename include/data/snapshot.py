@@ -24,10 +24,11 @@ from include.core.records import (
     Treatment,
     last_day,
 )
+from include.data.reuse import record
 from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
 from include.data.writer import Writer
-from include.ledger import Fence, Ledger
+from include.ledger import Ledger
 from include.ledger.journal import begun
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def take(
                 if dataset.files or dataset.reused:
                     ledger.record(f"receipt/{run.project}", dataset.receipt())
             fresh += dataset.fresh
-    _record_made(ledger, run, fresh)
+    record(ledger, run, fresh)
     matures_after_days = contracts[project.target.dataset].matures_after_days
     return Snapshot(
         project=run.project,
@@ -135,13 +136,6 @@ def _made(ledger: Ledger, run: Run) -> dict[str, Partition]:
         if instant is not None and instant <= run.instant:
             made.update((partition.inputs, partition) for partition in event.partitions)
     return made
-
-
-def _record_made(ledger: Ledger, run: Run, fresh: list[Partition]) -> None:
-    if fresh:
-        event = PartitionsMade(project=run.project, run_id=run.run_id, partitions=tuple(fresh))
-        key = f"partitions/{run.project}/{run.run_id}/{record_digest(event.partitions)}"
-        ledger.record(f"partitions/{run.project}", event, key=key, fence=Fence.of(run))
 
 
 def _contract_of(scope: DatasetScope, contracts: Mapping[str, Contract]) -> Contract:

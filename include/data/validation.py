@@ -8,9 +8,10 @@ from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
 from include.core.project import Expectation, Project
 from include.core.records import CheckResult, Contract, Partition, Snapshot, Validation
-from include.data.expectations import Batch, check, columns_of
+from include.data.expectations import Batch, check
 from include.data.report import render
 from include.data.window import ROW_COUNTS, check_required, check_row_counts, check_window
+from include.lineage.scope import columns_of
 from include.store import Store
 
 if TYPE_CHECKING:

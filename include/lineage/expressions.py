@@ -37,12 +37,11 @@ def expressions_of(
     contracts: Mapping[str, Contract],
     *,
     scope: Scope | None = None,
-    population: "ibis.Table | None" = None,
 ) -> Expressions:
     """The expressions of *project* over its contracts' tables, or only the columns of *scope*.
 
     A group that takes ``population`` is given the project's own, as an expression, so that its columns can be traced to
-    their sources; or *population* in its place.
+    their sources.
 
     Raises:
         DeclarationError: a function names a dataset or a column that is not there, or returns no table.
@@ -52,7 +51,7 @@ def expressions_of(
     named = {name for function in functions for name in parameters(function)} - {POPULATION}
     known = tables(contracts, sorted(named & contracts.keys()), scope=scope)  # `call` refuses what has no contract
     asked = call(target.population, known)
-    given = {**known, POPULATION: asked if population is None else population}
+    given = {**known, POPULATION: asked}
     return Expressions(
         population=asked,
         label=call(target.label, known),

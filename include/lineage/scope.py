@@ -70,13 +70,18 @@ def _scope(project: Project, contracts: Mapping[str, Contract], read: set[Source
     )
 
 
-def _expected_columns(expectation: Expectation, contracts: Mapping[str, Contract]) -> set[str]:
-    """The columns of an expectation: what its arguments `column`, `column_A`, `column_list`, `column_set` name."""
-    contract = contracts.get(expectation.dataset)
+def columns_of(expectation: Expectation) -> frozenset[str]:
+    """The columns of *expectation*: what its arguments `column`, `column_A`, `column_list`, `column_set` name."""
     named: set[str] = set()
     for argument, value in expectation.arguments.items():
         if argument.startswith("column") and argument != "column_index":
-            named.update([value] if isinstance(value, str) else value if isinstance(value, list | tuple) else [])
+            named.update([value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ())
+    return frozenset(named)
+
+
+def _expected_columns(expectation: Expectation, contracts: Mapping[str, Contract]) -> frozenset[str]:
+    contract = contracts.get(expectation.dataset)
+    named = columns_of(expectation)
     readable = (
         {column.name for column in contract.columns if column.treatment is not Treatment.DROP} if contract else set()
     )

@@ -11,12 +11,11 @@ from include.core.errors import DataError, TrainingError
 from include.core.project import Objective
 from include.core.records import Days, FeatureSet, FeatureSpec, Partition
 from include.data.encoding import encode_features
+from include.lineage.compiled import LABEL
 from include.training.artifacts import Artifacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-LABEL = "label"
 
 
 @dataclass(frozen=True, kw_only=True)

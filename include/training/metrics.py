@@ -7,12 +7,7 @@ import numpy as np
 from include.core.project import Objective
 from include.data.losses import Numbers, row_losses
 
-__all__ = ["Numbers", "auc", "deciding_metric", "metrics", "row_losses", "scorable"]
-
-
-def deciding_metric(objective: Objective) -> str:
-    """The name, among those of :func:`metrics`, of the mean of :func:`row_losses`."""
-    return "log_loss" if objective is Objective.BINARY else "mae"
+__all__ = ["Numbers", "auc", "metrics", "row_losses", "scorable"]
 
 
 def scorable(objective: Objective, label: Numbers) -> bool:
