@@ -1,6 +1,8 @@
 """The gate waits for stewards, and for another night of its project, and says why when it gives up."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from include.core.errors import AccessDenied, LeaseHeld, StepCrashed
+from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, StepCrashed
 from include.core.events import AccessRequested, RunStarted, StepFailed
 from include.governance.signing import Signer, create_key
 from include.ledger import Ledger, lease
@@ -156,6 +158,43 @@ def test_a_gate_that_waited_in_vain_for_stewards_says_so_in_the_ledger(
     with pytest.raises(AccessDenied, match="stewards: "):
         gate.execute_complete(CONTEXT, given_up)
     assert failures(ledger) == [("gate", "AccessDenied")]
+
+
+@contextmanager
+def store_away() -> Iterator[None]:
+    store = Settings.from_environment().home / "store"
+    aside = store.rename(store.with_name("aside"))
+    store.touch()  # no folder: whoever looks for an artifact is told that the store cannot be reached
+    yield
+    store.unlink()
+    aside.rename(store)
+
+
+def test_a_gate_whose_store_is_away_looks_again(ledger: Ledger, gate: DataStewardApprovalSensor) -> None:
+    trigger = waits(gate)
+    with store_away(), pytest.raises(TimeoutError):
+        event(trigger, within=1)
+    with pytest.raises(TimeoutError):
+        event(trigger, within=0.5)
+
+
+def test_a_gate_that_can_never_look_wakes_and_says_why(ledger: Ledger, gate: DataStewardApprovalSensor) -> None:
+    trigger = waits(gate)
+    (Settings.from_environment().keys / deployment.PSEUDONYM_KEY).unlink()
+    fired = event(trigger, within=20)
+    with pytest.raises(DeclarationError, match=deployment.PSEUDONYM_KEY):
+        gate.execute_complete(CONTEXT, fired)
+
+
+def test_what_a_run_reads_is_fetched_once_however_often_its_gate_looks(
+    ledger: Ledger, gate: DataStewardApprovalSensor
+) -> None:
+    trigger = waits(gate)
+    with pytest.raises(TimeoutError):
+        event(trigger, within=1)
+    (Settings.from_environment().keys / deployment.PSEUDONYM_KEY).unlink()  # without it no platform opens
+    with pytest.raises(TimeoutError):
+        event(trigger, within=0.5)
 
 
 def test_a_gate_raises_nothing_that_a_foreign_error_says(

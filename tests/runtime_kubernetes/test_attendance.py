@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,6 +99,23 @@ def test_a_check_without_an_answer_ends_the_wait_as_a_ledger_that_is_away(
     assert stopped.outcome is Outcome.STOPPED
     assert stopped.outcome.heals
     assert "LedgerUnavailable" in stopped.message
+
+
+def test_a_check_answers_though_what_shares_the_loop_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+
+    async def law() -> None:
+        monkeypatch.setattr(attendance, "UNANSWERED_SECONDS", 0.5)
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        gate = loop.run_in_executor(None, hanging.wait, 30)
+        try:
+            await attendance._ask(lambda: None)
+        finally:
+            hanging.set()
+            await gate
+
+    run(law())
 
 
 def test_an_end_that_the_ledger_does_not_take_now_is_still_returned(

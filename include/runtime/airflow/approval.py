@@ -14,11 +14,12 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from include.core.errors import AccessDenied, LeaseHeld, LedgerUnavailable, TrainyardError
+from include.core.errors import AccessDenied, LeaseHeld, TrainyardError
 from include.runtime.airflow.names import access_path, is_watch, run_of
 from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
+    from include.core.records import Scope
     from include.runtime.airflow.tasks import Night
 
 #: The gate gives up that long before the next scheduled night, which it would keep from starting: one run is active.
@@ -160,7 +161,10 @@ def _denied(night: "Night", give_up_at: datetime) -> AccessDenied:
 
 
 class DataStewardApprovalTrigger(BaseTrigger):
-    """Fires when the run may go on, or at ``give_up_at`` (ISO 8601). Looks every ``poll_interval`` s."""
+    """Fires when the run may go on, or at ``give_up_at`` (ISO 8601). Looks every ``poll_interval`` s.
+
+    A look that fails is made again if that may heal. Otherwise it fires: the gate meets the same error, and says it.
+    """
 
     def __init__(self, project: str, run_id: str, give_up_at: str, poll_interval: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -168,6 +172,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
         self.run_id = run_id
         self.give_up_at = give_up_at
         self.poll_interval = poll_interval
+        self._scope: Scope | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and the arguments that make this trigger again, in another process."""
@@ -188,43 +193,50 @@ class DataStewardApprovalTrigger(BaseTrigger):
         while datetime.now(UTC) < give_up_at:
             try:
                 # In a thread: the triggerer's loop serves every waiting gate.
-                found = await asyncio.to_thread(_look, self.project, self.run_id)
+                found = await asyncio.to_thread(self._look)
                 if found is not None:
                     outcome = found
                     break
-            except LedgerUnavailable as error:
-                self.log.warning("The gate looks again in %s s: %s", self.poll_interval, error)
+            except Exception as error:  # a foreign text must reach no log
+                told = one_of_ours(error, "gate")
+                if not told.retry_heals:
+                    self.log.warning("The gate wakes, since it cannot look: %s", told)
+                    outcome = _OPEN
+                    break
+                self.log.warning("The gate looks again in %s s: %s", self.poll_interval, told)
             await asyncio.sleep(self.poll_interval)
         yield TriggerEvent({"outcome": outcome, "give_up_at": self.give_up_at})  # type: ignore[no-untyped-call]
 
+    def _look(self) -> str | None:
+        """What the gate has to know: the run can have lease and access, or access was refused; ``None``: wait."""
+        from include.governance.access import Access
+        from include.governance.signing import PUBLIC_KEY_FILE, Verifier
+        from include.ledger import Ledger, lease
+        from include.ledger.journal import begun
+        from include.settings import Settings
 
-def _look(project: str, run_id: str) -> str | None:
-    """What the gate has to know: the run can have the lease and its access, or access was refused; ``None``: wait.
+        settings, now = Settings.from_environment(), datetime.now(UTC)
+        ledger = Ledger.open(settings.ledger)
+        run = begun(ledger, self.project, self.run_id)
+        if run is None or run.fence:
+            try:
+                lease.require_free(ledger, self.project, run_id=self.run_id, now=now)
+            except LeaseHeld:
+                return None
+        if run is None:
+            return _OPEN  # the gate can begin the run now, and sees what it needs
+        if self._scope is None:  # a run that has begun reads the same to its end
+            from include import steps
+            from include.runtime.local import open_platform
 
-    What the run reads is in the ledger once it has begun.
-    """
-    from include import steps
-    from include.ledger import lease
-    from include.ledger.journal import begun
-    from include.runtime.local import open_platform
-    from include.settings import Settings
-
-    platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
-    run = begun(platform.ledger, project, run_id)
-    if run is None or run.fence:
-        try:
-            lease.require_free(platform.ledger, project, run_id=run_id, now=now)
-        except LeaseHeld:
-            return None
-    if run is None:
-        return _OPEN  # the gate can begin the run now, and sees what it needs
-    scope = steps.scope_of(platform, run)
-    if not platform.access.missing(scope, now=now):
-        return _OPEN
-    if platform.access.refused(scope):
-        return _REFUSED
-    # What was superseded by somebody else's asking is asked for again: the gate does so when it wakes.
-    return _OPEN if platform.access.unasked(scope, now=now) else None
+            self._scope = steps.scope_of(open_platform(settings), run)
+        access = Access(ledger, Verifier.load(settings.keys / PUBLIC_KEY_FILE))
+        if not access.missing(self._scope, now=now):
+            return _OPEN
+        if access.refused(self._scope):
+            return _REFUSED
+        # What was superseded by somebody else's asking is asked for again: the gate does so when it wakes.
+        return _OPEN if access.unasked(self._scope, now=now) else None
 
 
 def _next_start(schedule: str, now: datetime) -> datetime:

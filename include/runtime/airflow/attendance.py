@@ -1,6 +1,5 @@
 """The trigger that attends to a step's pods while its task is deferred; its class path is in Airflow's database."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -34,6 +33,7 @@ class TrainingPodTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the pods' endings, and what stopped the wait, which the task verifies for itself."""
         from include.runtime.kubernetes import diagnosis, shards
+        from include.runtime.kubernetes.attendance import in_thread
         from include.runtime.kubernetes.diagnosis import Ending
         from include.runtime.kubernetes.request import PodRequest
 
@@ -41,7 +41,7 @@ class TrainingPodTrigger(BaseTrigger):
         seen: list[Ending] = []
         stopped = ""
         try:
-            check, record = await asyncio.to_thread(_opened, request)
+            check, record = await in_thread(_opened, request)
 
             def ended(ending: Ending) -> None:
                 seen.append(ending)

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.core.errors import ClusterUnavailable, LedgerUnavailable, TrainyardError
@@ -28,6 +31,8 @@ REPLACED = 20
 _LEAVING_SECONDS = 20.0
 _SOON_SECONDS, _LATER_SECONDS, _RUNNING_SECONDS = 0.2, 1.0, 5.0
 _EAGER_SECONDS = 10.0
+#: Threads of our own: those of the loop are shared with every waiting gate, and a pod is removed when a check waits.
+_THREADS = ThreadPoolExecutor(16, thread_name_prefix="attendance")
 #: An API server that is away is asked on and on, but that long before it is said.
 _TELL_SECONDS = 5.0
 
@@ -119,6 +124,12 @@ async def attend(
         await _cancelled(working)
 
 
+async def in_thread(call: Callable[..., Answer], *arguments: object) -> Answer:
+    """What *call* returns, called in a thread that nothing but attendance takes."""
+    bound = partial(copy_context().run, call, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, bound)
+
+
 async def _cancelled(task: "asyncio.Task[Any]") -> None:
     """Cancel *task* and wait for its end; again, where a call that was being answered swallowed that."""
     while not task.done():
@@ -134,7 +145,7 @@ async def _repeat(check: Callable[[], None]) -> None:
 
 async def _ask(check: Callable[[], None]) -> None:
     try:
-        await asyncio.wait_for(asyncio.to_thread(check), UNANSWERED_SECONDS)
+        await asyncio.wait_for(in_thread(check), UNANSWERED_SECONDS)
     except TimeoutError:
         raise LedgerUnavailable(
             "the ledger answers whether the grants still hold",
@@ -180,7 +191,7 @@ class _Attendant:
     async def _end(self, ending: Ending) -> None:
         self._endings.append(ending)
         with suppress(LedgerUnavailable, TimeoutError):  # who takes the endings from us records them once more
-            await asyncio.wait_for(asyncio.to_thread(self._ended, ending), UNANSWERED_SECONDS)
+            await asyncio.wait_for(in_thread(self._ended, ending), UNANSWERED_SECONDS)
 
     async def _youngest(self) -> int:
         """The number of the request's youngest pod, 0 if it has none: a wait goes on where an earlier one ended."""
