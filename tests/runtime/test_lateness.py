@@ -1,5 +1,6 @@
 """Lateness counts a night's own time, not its steward's."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def test_a_night_is_told_once_when_its_own_time_is_up(
     assert tell_late_runs(settings, Airflow(), now=clock.now + 2 * HOUR) == 0
     (late,) = [entry.event for entry in ledger.read(run_stream("tardy", RUN)) if isinstance(entry.event, RunLate)]
     assert (late.own_minutes, late.waited_minutes) == (60.0, 300.0)
+
+
+def test_a_late_night_is_told_until_an_alert_is_sent(settings: Settings, ledger: Ledger, tmp_path: Path) -> None:
+    step(ledger, "snapshot")
+    unreadable = replace(settings, alerts_file=tmp_path / "nowhere")
+    assert [tell_late_runs(unreadable, Airflow(), now=BEGUN + 5 * HOUR) for _ in range(2)] == [0, 0]
+    assert [tell_late_runs(settings, Airflow(), now=BEGUN + 5 * HOUR) for _ in range(2)] == [1, 0]
 
 
 def test_a_night_that_waits_for_its_steward_is_not_late(settings: Settings, ledger: Ledger) -> None:

@@ -1,5 +1,6 @@
 """Training that waits for a pool in vain, or for too long, is told once; one that has its turn to come is not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,6 +86,12 @@ def test_training_whose_turn_is_to_come_is_told_only_when_its_time_is_over(
     assert told(settings, airflow, minutes=59) == 0
     assert [told(settings, airflow, minutes=60), told(settings, airflow, minutes=75)] == [1, 0]
     assert "patient: training waits for the pool 'a100' too long" in caplog.text
+
+
+def test_training_that_waits_is_told_until_an_alert_is_sent(settings: Settings, ledger: Ledger, tmp_path: Path) -> None:
+    airflow, unreadable = Airflow(waiting={"patient": 3}), replace(settings, alerts_file=tmp_path / "nowhere")
+    assert [told(unreadable, airflow), told(unreadable, airflow)] == [0, 0]
+    assert [told(settings, airflow), told(settings, airflow)] == [1, 0]
 
 
 def test_training_that_is_queued_while_we_look_again_does_not_wait(settings: Settings, ledger: Ledger) -> None:

@@ -9,6 +9,8 @@ from include.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_LOOK = "Its tasks' logs in Airflow say why and what to do."
+
 
 def send(settings: Settings, title: str, body: str) -> bool:
     """Log the message as a warning, and send it to every configured address. ``False``: an address did not take it.
@@ -35,15 +37,21 @@ def send(settings: Settings, title: str, body: str) -> bool:
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
-    """What a DAG does when its run has failed: give the lease back, and tell ops which task it was."""
+    """What a project's DAG does when its run has failed: tell ops why, then give the lease back."""
     from include.runtime.airflow import tasks
 
     dag, run_id = context["dag"], context["run_id"]
     project = project_of(dag.dag_id)
-    tasks.failed(project, run_of(dag.dag_id, run_id))
     reason = context.get("reason") or "failed"
     send(
         Settings.from_environment(),
         f"{project}: the {'watch' if is_watch(dag.dag_id) else 'night'} failed",
-        f"Run {run_id} of {dag.dag_id}: {reason}. Its tasks' logs in Airflow say why and what to do.",
+        f"Run {run_id} of {dag.dag_id}: {reason}. {_LOOK}",
     )
+    tasks.failed(project, run_of(dag.dag_id, run_id))  # after the alert: the ledger may be what failed
+
+
+def stewardship_failed(context: Mapping[str, Any]) -> None:
+    """What the DAG ``stewardship`` does when its run has failed: tell ops."""
+    run_id, reason = context["run_id"], context.get("reason") or "failed"
+    send(Settings.from_environment(), "stewardship failed", f"Run {run_id}: {reason}. {_LOOK}")

@@ -84,12 +84,14 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
     if progress.ended or progress.own_time(now) < allowed or ledger.find(key) is not None:
         return False
     own, waited = (time.total_seconds() / 60 for time in (progress.own_time(now), progress.waited(now)))
-    alerts.send(
+    sent = alerts.send(
         settings,
         f"{run.project}: the {'night' if run.fence else 'watch'} is late",
         f"Run {run.run_id} has not ended after {own:.0f} minutes of its own, {allowed.total_seconds() / 60:g} are "
         f"allowed; the {waited:.0f} minutes that it waited for a data steward are not counted.",
     )
+    if not sent:  # told again at the next look
+        return False
     late = RunLate(project=run.project, run_id=run.run_id, own_minutes=round(own, 1), waited_minutes=round(waited, 1))
     ledger.record(run_stream(run.project, run.run_id), late, key=key)
     return True

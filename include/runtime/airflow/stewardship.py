@@ -5,6 +5,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
+from include.runtime.airflow import alerts
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, only_what_heals
 from include.settings import Placement, Settings
@@ -27,8 +28,11 @@ def stewardship_dag() -> DAG:
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
+        on_failure_callback=alerts.stewardship_failed,
     ) as dag:
-        _tell_late_nights() >> _deliver_lineage() >> _close_lost_attempts()
+        _tell_late_nights()
+        _deliver_lineage()
+        _close_lost_attempts()
         settings = Settings.from_environment()
         if settings.placement is Placement.KUBERNETES:
             _remove_left_pods()

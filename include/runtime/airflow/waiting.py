@@ -112,11 +112,13 @@ def _tell(
     key = f"waits/{run.project}/{run.run_id}/{reason}"
     if ledger.find(key) is not None:
         return False
-    alerts.send(
+    sent = alerts.send(
         settings,
         f"{run.project}: training waits for the pool {compute.pool!r} {reason}",
         f"Run {run.run_id}: {waiting} of its tasks {' and '.join(TASKS)} wait for {slots} slots each, and {why}.",
     )
+    if not sent:  # told again at the next look
+        return False
     event = TrainingWaits(
         project=run.project, run_id=run.run_id, pool=compute.pool, slots=slots, tasks=waiting, reason=reason
     )
