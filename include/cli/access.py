@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from include.runtime.authority_client import AuthorityClient, authority
 from include.settings import Settings
@@ -16,7 +17,7 @@ Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 Project = Annotated[str | None, typer.Option(help="Only of this project.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the REST API answers.")]
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)  # reasons and purposes are people's words
 access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
 
 
@@ -73,7 +74,7 @@ def show(
         if name == "columns":
             continue
         shown = ", ".join(value) if isinstance(value, list) else value
-        console.print(f"{name.replace('_', ' '):16} {'–' if shown is None else shown}", soft_wrap=True, markup=False)
+        console.print(f"{name.replace('_', ' '):16} {'–' if shown is None else shown}", soft_wrap=True)
     table = Table("column", "read")
     for column, treatment in columns.items():
         table.add_row(column, "as it is" if treatment == "clear" else f"as a {treatment}")
@@ -117,7 +118,7 @@ def approve(
             return
         for request_id in request or waiting:
             grant_id = client.grant(request_id, reason=reason, days=days)
-            console.print(f"[green]granted[/green] {request_id} for {days} days: {grant_id}")
+            console.print(Text("granted", style="green"), f"{request_id} for {days} days: {grant_id}")
 
 
 @access.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from include.cli.night import show
 from include.cli.service import Port, land
@@ -168,7 +169,7 @@ class _Chain:
                     for refusal in demonstration.refusals(self._settings, run_id):
                         if refusal not in told:
                             told[refusal] = refusal
-                            spinner.console.print(f"  [red]✗[/red] {refusal}")
+                            spinner.console.print(f"  [red]✗[/red] {escape(refusal)}")
                 time.sleep(0.5)
 
     def _ask(self, page: str) -> None:

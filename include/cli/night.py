@@ -88,7 +88,7 @@ def show(night: "Night") -> None:
     console.print(table)
     console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
     for reason in promotion.verdict.reasons:
-        console.print(f"  · {reason}")
+        console.print(f"  · {reason}", markup=False)
 
 
 def explain(project: ProjectName) -> None:
@@ -100,7 +100,7 @@ def explain(project: ProjectName) -> None:
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     contracts = load_folder(settings.contracts)
-    console.print(f"[bold]{declared.name}[/bold] · {declared.owner}\n{declared.purpose}\n")
+    console.print(f"[bold]{declared.name}[/bold] · {escape(declared.owner)}\n{escape(declared.purpose)}\n")
     reads = Table("dataset", "days back", "columns read", "treatment", "approved by", title="reads")
     for dataset in lineage.scope_of(declared, contracts).datasets:
         treated = ", ".join(f"{name}: {how}" for name, how in dataset.columns if how.value != "clear") or "all clear"
@@ -109,13 +109,13 @@ def explain(project: ProjectName) -> None:
             "all rows" if dataset.window_days is None else str(dataset.window_days),
             ", ".join(dataset.names),
             treated,
-            ", ".join(contracts[dataset.dataset].stewards),
+            escape(", ".join(contracts[dataset.dataset].stewards)),
         )
     console.print(reads)
     builds = Table("feature group", "days back", "what", title="builds")
     for group in declared.features:
         summary = (group.build.__doc__ or "").strip().splitlines()
-        builds.add_row(group.name, str(group.lookback_days), summary[0] if summary else "")
+        builds.add_row(group.name, str(group.lookback_days), escape(summary[0]) if summary else "")
     console.print(builds)
     _explain_search(declared)
     for read in late_reads(declared, contracts):
@@ -140,7 +140,7 @@ def _explain_search(project: Project) -> None:
     window, search = project.window, project.search
     table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
     for name, part in search.space.items():
-        table.add_row(name, _in_words(part))
+        table.add_row(name, escape(_in_words(part)))
     console.print(table)
     train = window.days - window.validation_days - window.holdout_days
     console.print(

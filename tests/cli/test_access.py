@@ -33,7 +33,7 @@ def test_a_request_is_listed_shown_denied_asked_again_approved_revoked_and_remem
     shown = said(shop, "show", asking)
     assert "Order replacements." in shown
     assert "amount" in shown
-    assert asking in said(shop, "deny", asking, "--reason", "Not yet")
+    assert asking in said(shop, "deny", asking, "--reason", "Not yet, see [/jira-7]")
     again = shop.call("run", "returns", "--instant", "2024-05-21")
     assert again.returncode == 1
     granted = re.search(r"g-[0-9a-f]{16}", said(shop, "approve", "--reason", "Agreed", "--days", "9"))
@@ -47,10 +47,10 @@ def test_a_request_is_listed_shown_denied_asked_again_approved_revoked_and_remem
         ("revoked", "maria", "Enough"),
         ("granted", "maria", "Agreed"),
         ("requested", "dana", "Order replacements."),
-        ("denied", "maria", "Not yet"),
+        ("denied", "maria", "Not yet, see [/jira-7]"),
         ("requested", "dana", "Order replacements."),
     ]
-    assert "Not yet" in said(shop, "history", "--project", "returns")
+    assert "[/jira-7]" in said(shop, "history", "--project", "returns")
 
 
 def test_what_is_not_there_is_named(shop: Shop, asking: str) -> None:
