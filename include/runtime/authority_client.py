@@ -137,7 +137,7 @@ def authority(settings: Settings, user: str) -> Iterator[AuthorityClient]:
 
 @contextmanager
 def _own_authority(settings: Settings) -> Iterator[str]:
-    command = [sys.executable, "-m", "include.runtime.authority_service"]
+    command = [sys.executable, "-m", "include.runtime.authority_service", "--attached"]
     for option, value in (
         ("--authority-keys", settings.authority_keys),
         ("--keys", settings.keys),
@@ -149,13 +149,13 @@ def _own_authority(settings: Settings) -> Iterator[str]:
     with TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         service = subprocess.Popen(  # noqa: S603 -- our own module, our own arguments
-            [*command, "--port-file", str(port_file)], cwd=ROOT, env=environment
+            [*command, "--port-file", str(port_file)], cwd=ROOT, env=environment, stdin=subprocess.PIPE
         )
-        try:
-            yield _address(service, port_file)
-        finally:
-            service.terminate()
-            service.wait()
+        with service:
+            try:
+                yield _address(service, port_file)
+            finally:
+                service.terminate()
 
 
 def _address(service: "subprocess.Popen[bytes]", port_file: Path) -> str:

@@ -1,11 +1,11 @@
 """The authority as a process of its own, on loopback: for nights without Airflow.
 
     TRAINYARD_LEDGER=URL python -m include.runtime.authority_service --authority-keys FOLDER --keys FOLDER
-        --contracts FOLDER --port-file FILE [--port 0] [--user NAME ...]
+        --contracts FOLDER --port-file FILE [--port 0] [--attached]
 
-It alone reads the grant-signing key. Users are the stewards that the contract files name at its start, and each
-``--user``; a user's bearer token lies in ``<authority-keys>/tokens/<user>`` until it is handed over and deleted, its
-SHA-256 stays in ``<authority-keys>/users/<user>``. Deleting the latter ends the user's access at the next start.
+It alone reads the grant-signing key. Users are the stewards that the contract files name at its start; a user's bearer
+token lies in ``<authority-keys>/tokens/<user>`` until it is handed over and deleted, its SHA-256 stays in
+``<authority-keys>/users/<user>``. Deleting the latter ends the user's access at the next start.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +123,10 @@ def bearer_user(users: Users) -> Callable[..., str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status."""
+    """Serve until SIGTERM or SIGINT or, attached, until standard input ends; the exit status."""
     asked = _parser().parse_args(arguments)
+    if asked.attached:
+        threading.Thread(target=_end_with_the_starter, name="starter", daemon=True).start()
     try:
         _serve(asked)
     except TrainyardError as error:
@@ -140,7 +143,7 @@ def _serve(asked: argparse.Namespace) -> None:
 
     opened = _open(ledger=_ledger(), authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts)
     stewards = {steward for contract in load_folder(asked.contracts).values() for steward in contract.stewards}
-    users = Users.load(asked.authority_keys, sorted(stewards | set(asked.user)))
+    users = Users.load(asked.authority_keys, sorted(stewards))
     app = authority_app(opened.authority, opened.register, bearer_user(users))
     with _listening(asked.port) as listener:
         # Uvicorn ends gently on SIGTERM, then raises it again for whoever handled it before: this process, which
@@ -152,6 +155,13 @@ def _serve(asked: argparse.Namespace) -> None:
             uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
         finally:
             asked.port_file.unlink(missing_ok=True)
+
+
+def _end_with_the_starter() -> None:
+    """End when the other end of standard input is closed, which it is however the process that holds it ends."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ledger() -> str:
@@ -220,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--contracts", required=True, type=Path, help="folder of the contract files")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--port-file", required=True, type=Path, help="written once it listens, removed at the end")
-    parser.add_argument("--user", action="append", default=[], help="one more user who gets a token")
+    parser.add_argument("--attached", action="store_true", help="end when standard input does: with its starter")
     return parser
 
 

@@ -318,7 +318,7 @@ def test_users_that_others_may_read_or_that_name_no_file_are_refused(tmp_path: P
 def command(folder: Path, port: int = 0) -> list[str]:
     return [
         *("--authority-keys", str(folder / "authority"), "--keys", str(folder / "keys")),
-        *("--contracts", str(SHIPPED), "--port", str(port), "--port-file", str(folder / "port"), "--user", "ada"),
+        *("--contracts", str(SHIPPED), "--port", str(port), "--port-file", str(folder / "port")),
     ]
 
 
@@ -356,11 +356,47 @@ def test_the_process_serves_on_loopback_and_ends_on_a_signal(tmp_path: Path, end
     assert not (tmp_path / "port").exists()
     private = [file for file in (tmp_path / "authority").rglob("*") if file.is_file()]
     assert {file.stat().st_mode & 0o777 for file in private} == {0o600}
-    assert {file.name for file in private} == {"authority.key", STEWARD, "ada"}
+    assert {file.name for file in private} == {"authority.key", STEWARD}
     assert (tmp_path / "keys" / "authority.pub").exists()
     key = (tmp_path / "authority" / "authority.key").read_text().splitlines()[1]
     assert token not in output
     assert key not in output
+
+
+#: Asks an authority of its own, as a command does, and stays.
+ASKING = """
+import sys, time
+from include.runtime.authority_client import authority
+from include.settings import Settings
+with authority(Settings.from_environment(), sys.argv[1]) as client:
+    print(client._http.base_url, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_command_that_is_killed_leaves_no_authority_behind(tmp_path: Path, ending: signal.Signals) -> None:
+    environment = {"PATH": os.environ["PATH"], "TRAINYARD_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKING, STEWARD], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as asking:
+        try:
+            assert asking.stdout is not None
+            address = asking.stdout.readline().strip()
+            assert httpx.get(f"{address}/health", timeout=30).is_success
+        finally:
+            asking.send_signal(ending)
+    deadline = time.monotonic() + 20
+    while listens(address) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not listens(address)
+
+
+def listens(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health", timeout=30).is_success
+    except httpx.TransportError:
+        return False
 
 
 def test_a_second_start_keeps_keys_tokens_and_adoptions(tmp_path: Path) -> None:
