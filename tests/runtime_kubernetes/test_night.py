@@ -29,7 +29,7 @@ from include.runtime.airflow import process
 from include.runtime.airflow.client import Client
 from include.runtime.airflow.environment import TRIGGERER
 from include.runtime.airflow.process import RunningAirflow
-from include.runtime.airflow.sessions import recall, remember
+from include.runtime.airflow.sessions import recall
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.shards import deployment_of
 from include.runtime.projects import load_project
@@ -350,7 +350,7 @@ def _restart_triggerer(yard: Yard) -> None:
         os.kill(each.pid, signal.SIGKILL)
     psutil.wait_procs(family, timeout=10)
     others = [each for each in started if each.name != TRIGGERER]
-    remember(settings, port, [*others, process._spawn(TRIGGERER, settings, port)])
+    process._spawn(TRIGGERER, settings, port, beside=others)
 
 
 def test_a_revocation_ends_a_refit_that_runs_within_30_seconds_and_nothing_is_registered(yard: Yard) -> None:

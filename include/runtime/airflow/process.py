@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +32,8 @@ from include.runtime.airflow.environment import (
 )
 from include.runtime.airflow.pools import make_pools
 from include.runtime.airflow.sessions import CHILDREN, Started, alive, ended, recall, remember, stop
-from include.settings import ROOT, Settings
+from include.runtime.airflow.starter import Place, take
+from include.settings import Settings
 
 #: Where an embedded Airflow listens unless told otherwise.
 DEFAULT_PORT = 8080
@@ -41,6 +42,8 @@ Progress = Callable[[str], None]
 
 _LOG_SERVERS = (SCHEDULER, TRIGGERER)
 _POLL_SECONDS = 0.25
+#: Becomes the command that it is given, unless standard input ends before a line has come.
+_ONCE_TOLD = 'read -r told && exec "$@" </dev/null'
 
 
 class AirflowError(TrainyardError):
@@ -49,10 +52,11 @@ class AirflowError(TrainyardError):
 
 @dataclass(frozen=True, kw_only=True)
 class RunningAirflow:
-    """A healthy embedded Airflow. ``url`` is where its UI and API answer."""
+    """A healthy embedded Airflow. ``url`` is where its UI and API answer. ``place``: this process started it."""
 
     settings: Settings
     port: int
+    place: Place | None = field(default=None, repr=False, compare=False)
 
     @property
     def url(self) -> str:
@@ -76,38 +80,37 @@ class RunningAirflow:
     def stop(self) -> None:
         """End every process. Harmless if they are gone."""
         stop(self.settings)
+        if self.place is not None:
+            self.place.leave()
 
 
 def start(
     settings: Settings,
     *,
     port: int = DEFAULT_PORT,
-    detach: bool = False,
     timeout_seconds: float = 240,
     progress: Progress = lambda message: None,
 ) -> RunningAirflow:
     """Start Airflow on *port* of the loopback address and return once all four processes are healthy.
 
-    What an earlier one left in this home is taken up again. Unless *detach*, all processes end with this one, also when
-    it is killed. *progress* is told what happens, a line at a time.
+    What an earlier one left in this home is taken up again. All processes end with this one, also when it is killed.
+    *progress* is told what happens, a line at a time.
 
     Raises:
-        DeclarationError: the port is taken, or an Airflow of this home runs already.
+        DeclarationError: the port is taken, or an Airflow of this home runs or is being started already.
         AirflowError: a process ended, or was not healthy within *timeout_seconds*; nothing is left running.
     """
-    require_startable(settings, port=port)
-    remember(settings, port, [])
-    if not detach:
-        _start_guard(settings)
+    place = _take(settings, port)
     try:
-        _migrate(settings, port, progress)
+        remember(settings, port, [])
+        place.guard()
+        _migrate(settings, port, progress, place)
         progress("Starting Airflow's API server, scheduler, DAG processor and triggerer")
         asked_at = time.time()
         started: list[Started] = []
         for name in PROCESSES:
-            started.append(_spawn(name, settings, port))
-            remember(settings, port, started)
-        airflow = RunningAirflow(settings=settings, port=port)
+            started.append(_spawn(name, settings, port, beside=started))
+        airflow = RunningAirflow(settings=settings, port=port, place=place)
         _await_health(airflow, started, since=asked_at, timeout_seconds=timeout_seconds)
         with airflow.client("ada") as client:
             client.call("GET", "/trainyard/health")  # the authority makes its key, without which no task can start
@@ -115,6 +118,7 @@ def start(
     except BaseException:
         progress("Stopping Airflow")
         stop(settings)
+        place.leave()
         raise
     progress(f"Airflow is ready at {airflow.url}")
     return airflow
@@ -135,12 +139,7 @@ def running(
 
 def attach(settings: Settings) -> RunningAirflow | None:
     """The Airflow that runs in this home, if one does."""
-    return RunningAirflow(settings=settings, port=running_port(settings)) if alive(settings) else None
-
-
-def running_port(settings: Settings) -> int:
-    """The port that the last Airflow of this home was started on (0: none was)."""
-    return recall(settings)[0]
+    return RunningAirflow(settings=settings, port=recall(settings)[0]) if alive(settings) else None
 
 
 # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,15 +149,20 @@ def require_startable(settings: Settings, *, port: int) -> None:
     """Check that :func:`start` finds its place, before anything long is done for it.
 
     Raises:
-        DeclarationError: the port is taken, or an Airflow of this home runs already.
+        DeclarationError: the port is taken, or an Airflow of this home runs or is being started already.
     """
+    _take(settings, port).leave()
+
+
+def _take(settings: Settings, port: int) -> Place:
     if alive(settings):
         raise DeclarationError(
             "one Airflow runs in a home",
-            value=f"{settings.home} has one on port {running_port(settings)}",
+            value=f"{settings.home} has one on port {recall(settings)[0]}",
             remedy="Use it, or end it with `./trainyard stop`.",
         )
     _require_free(port)
+    return take(settings)
 
 
 def _require_free(port: int) -> None:
@@ -174,8 +178,8 @@ def _require_free(port: int) -> None:
             ) from error
 
 
-def _migrate(settings: Settings, port: int, progress: Progress) -> None:
-    """Make or upgrade Airflow's database, once per version of Airflow."""
+def _migrate(settings: Settings, port: int, progress: Progress, place: Place) -> None:
+    """Make or upgrade Airflow's database, once per version of Airflow. If we are killed it ends all the same."""
     marker = airflow_home(settings) / f"migrated-{version('apache-airflow-core')}"
     if marker.exists():
         return
@@ -189,6 +193,7 @@ def _migrate(settings: Settings, port: int, progress: Progress) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             umask=0o077,
+            pass_fds=[place.lock.fileno()],  # the place is not free before it has ended
             check=False,
         )
     if done.returncode:
@@ -200,36 +205,28 @@ def _migrate(settings: Settings, port: int, progress: Progress) -> None:
     marker.touch()
 
 
-def _spawn(name: str, settings: Settings, port: int) -> Started:
+def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started]) -> Started:
+    """Start the process, and write it down *beside* the others before it does anything: a kill of ours loses none."""
     # Logs are read from the disk; the servers that would hand them to other machines listen on every interface.
     arguments = [name, "--skip-serve-logs"] if name in _LOG_SERVERS else [name]
     with _log_file(name, settings).open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
-            [*_airflow(), *arguments],
+            ["/bin/sh", "-c", _ONCE_TOLD, name, *_airflow(), *arguments],
             env=environment_of(name, settings, port=port, base=os.environ),
             cwd=airflow_home(settings),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o077,
         )
     CHILDREN[process.pid] = process
-    return Started.of(name, process.pid)
-
-
-def _start_guard(settings: Settings) -> None:
-    """A process that waits for the other end of a pipe to close, which it does however this process ends."""
-    guard = subprocess.Popen(
-        [sys.executable, "-m", "include.runtime.airflow.guard"],
-        env={**environment_of("guard", settings, port=0, base=os.environ)},
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    CHILDREN[guard.pid] = guard
+    started = Started.of(name, process.pid)
+    remember(settings, port, [*beside, started])
+    assert process.stdin is not None  # noqa: S101  # it is a pipe
+    with suppress(BrokenPipeError), process.stdin as told:  # one that was ended meanwhile is seen to have
+        told.write(b"go\n")
+    return started
 
 
 def _await_health(airflow: RunningAirflow, started: Sequence[Started], *, since: float, timeout_seconds: float) -> None:

@@ -1,0 +1,71 @@
+"""The one process that may start Airflow in a home, and the guard that ends what it started when it is gone."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from include.core.errors import DeclarationError
+from include.runtime import deployment
+from include.runtime.airflow.environment import airflow_home, environment_of
+from include.settings import ROOT, Settings
+
+
+@dataclass(kw_only=True)
+class Place:
+    """Held by this process until it leaves it, or is gone and its guard has ended what it started."""
+
+    settings: Settings
+    lock: TextIO
+    guardian: "subprocess.Popen[bytes] | None" = None
+
+    def guard(self) -> None:
+        """Start a process that waits for the other end of a pipe to close, which it does however this process ends."""
+        self.guardian = subprocess.Popen(
+            [sys.executable, "-m", "include.runtime.airflow.guard"],
+            env={**environment_of("guard", self.settings, port=0, base=os.environ)},
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=[self.lock.fileno()],
+        )
+
+    def leave(self) -> None:
+        """Let another process start Airflow here: what was started has ended. Harmless when it was left."""
+        if self.guardian is not None:
+            with self.guardian as guardian:  # or else it ends, with this process, what another has started since
+                guardian.kill()
+        if not self.lock.closed:
+            fcntl.flock(self.lock, fcntl.LOCK_UN)
+            self.lock.close()
+
+
+def take(settings: Settings) -> Place:
+    """Take the place, if no other process holds it.
+
+    Raises:
+        DeclarationError: another does; or other users can enter the home.
+    """
+    deployment.make_home(settings)
+    file = airflow_home(settings) / "starter"
+    file.parent.mkdir(exist_ok=True, mode=0o700)
+    lock = file.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read()
+        lock.close()
+        raise DeclarationError(
+            "one process at a time starts Airflow in a home",
+            value=f"process {holder} does in {settings.home}, or what it started is ending",
+            remedy="Wait until it is ready, or has ended.",
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return Place(settings=settings, lock=lock)

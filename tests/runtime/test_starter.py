@@ -1,0 +1,87 @@
+"""One process at a time starts Airflow in a home, and a kill of it loses no process that it started."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from include.core.errors import DeclarationError
+from include.runtime.airflow import process, sessions, starter
+from include.settings import ROOT, Settings
+from tests.runtime.conftest import free_port
+from tests.runtime.nights import until
+
+#: Takes the place, starts the guard, and stays.
+STARTING = """
+import sys, time
+from include.runtime.airflow import starter
+from include.settings import Settings
+place = starter.take(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}))
+place.guard()
+print("taken", flush=True)
+time.sleep(600)
+"""
+
+#: Starts what makes a file in the place of Airflow; killed before it wrote down which process that is.
+SPAWNING = """
+import os, signal, sys
+from include.runtime.airflow import process
+from include.settings import Settings
+process._airflow = lambda: ["touch"]
+if sys.argv[2] == "killed":
+    process.remember = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
+process._spawn(process.API_SERVER, settings, 1, beside=[])
+process.CHILDREN.popitem()[1].wait()
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"TRAINYARD_HOME": str(tmp_path / "home")})
+
+
+def test_a_start_beside_another_is_refused_until_that_one_and_its_guard_have_ended(settings: Settings) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING, str(settings.home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "taken\n"
+        for begin in (process.require_startable, process.start):
+            with pytest.raises(DeclarationError, match=rf"process {other.pid} does .*Wait"):
+                begin(settings, port=free_port())
+        assert sessions.recall(settings) == (0, []), "what the other writes down stays as it is"
+        other.send_signal(signal.SIGKILL)
+
+    def free() -> bool:
+        with suppress(DeclarationError):
+            starter.take(settings).leave()
+            return True
+        return False
+
+    until(free, seconds=30, what="the guard has ended")
+
+
+def test_who_leaves_the_place_takes_its_guard_along(settings: Settings) -> None:
+    place = starter.take(settings)
+    place.guard()
+    place.leave()
+    assert place.guardian is not None
+    assert place.guardian.returncode == -signal.SIGKILL
+    starter.take(settings).leave()
+    place.leave()
+
+
+@pytest.mark.parametrize("end", ["killed", "lives"])
+def test_what_was_not_written_down_before_a_kill_never_runs(settings: Settings, end: str) -> None:
+    settings.home.mkdir(mode=0o700)
+    done = subprocess.run(
+        [sys.executable, "-c", SPAWNING, str(settings.home), end], cwd=ROOT, env=dict(os.environ), check=False
+    )
+    assert done.returncode == (-signal.SIGKILL if end == "killed" else 0)
+    ran = process.airflow_home(settings) / process.API_SERVER
+    assert ran.exists() is (end == "lives")
