@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 
 from include.core.errors import DeclarationError, LedgerUnavailable
@@ -46,21 +47,29 @@ def run(
     code = code_digest(ROOT / "include", settings.projects, project).removeprefix("sha256:")
     name = f"manual__{at:%Y-%m-%dT%H:%M}__{code[:8]}"
     with console.status("") as status:
-
-        def on_step(step: str, digest: str | None) -> None:
-            if digest is None:
-                status.update(f"{step} …")
-            else:
-                console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
-
         console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
-
-        def on_note(what: str) -> None:
-            console.print(f"    [dim]{escape(what)}[/dim]", soft_wrap=True, highlight=False)
-
-        night = local.run_night(settings, declared, run_id=name, instant=at, on_step=on_step, on_note=on_note)
+        night = local.run_night(
+            settings, declared, run_id=name, instant=at, on_step=step_teller(status), on_note=tell_note
+        )
     show(night)
     _deliver(settings)
+
+
+def step_teller(status: Status) -> local.Progress:
+    """Shows on *status* the step that runs, and prints each that has ended."""
+
+    def on_step(step: str, digest: str | None) -> None:
+        if digest is None:
+            status.update(f"{step} …")
+        else:
+            console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
+
+    return on_step
+
+
+def tell_note(what: str) -> None:
+    """Print what training pods wait for and say."""
+    console.print(f"    [dim]{escape(what)}[/dim]", soft_wrap=True, highlight=False)
 
 
 def _deliver(settings: Settings) -> None:

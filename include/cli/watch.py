@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from include.cli.night import Instant, ProjectName, parse_instant, show
+from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
 from include.runtime.code import code_digest
@@ -43,13 +43,7 @@ def watch(
     name = watch_by_hand(at, code_digest(ROOT / "include", settings.projects, project))
     ask = runtime.unfinished(open_platform(settings).ledger, project) if retrain and instant is None else None
     with console.status("") as status:
-
-        def on_step(step: str, digest: str | None) -> None:
-            if digest is None:
-                status.update(f"{step} …")
-            else:
-                console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
-
+        on_step = step_teller(status)
         if ask is None:
             console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
             watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
@@ -64,7 +58,7 @@ def watch(
             )
         if retrain and ask is not None:
             console.print(f"retraining [bold]{ask.ask_id}[/bold] at {ask.instant:%Y-%m-%d %H:%M} UTC")
-            _, night = runtime.retrain(settings, declared, ask.ask_id, on_step=on_step)
+            _, night = runtime.retrain(settings, declared, ask.ask_id, on_step=on_step, on_note=tell_note)
             show(night)
 
 

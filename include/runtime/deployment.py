@@ -5,13 +5,14 @@ import stat
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
+from include.governance.signing import PUBLIC_KEY_FILE
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.registry.versions import Versions
     from include.store import Store
 
-AUTHORITY_PUBLIC_KEY = "authority.pub"
+AUTHORITY_PUBLIC_KEY = PUBLIC_KEY_FILE
 PSEUDONYM_KEY = "pseudonym.key"
 MODEL_KEY = "model.key"
 MODEL_PUBLIC_KEY = "model.pub"

@@ -11,7 +11,7 @@ from include.core.project import Project
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger
 from include.registry import history as versions
-from include.runtime.local import Night, Progress, open_platform, run_night, utc_now
+from include.runtime.local import Night, Note, Progress, open_platform, run_night, utc_now
 from include.settings import Settings
 from include.steps import retraining, verdicts, watch
 
@@ -97,6 +97,7 @@ def retrain(
     ask_id: str,
     *,
     on_step: Progress = lambda step, digest: None,
+    on_note: Note = lambda what: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> tuple[RetrainingAsked, Night]:
     """Run the training night that drift asked for as *ask_id*, in this process, at the instant of the ask.
@@ -118,7 +119,9 @@ def retrain(
         _require_open(ledger, project.name, ask_id, run_id)
         raise _taken(f"an earlier ask than {ask_id} waits")
     try:
-        night = run_night(settings, project, run_id=run_id, instant=ask.instant, on_step=on_step, clock=clock)
+        night = run_night(
+            settings, project, run_id=run_id, instant=ask.instant, on_step=on_step, on_note=on_note, clock=clock
+        )
     except Exception as error:
         if not _only_waits(error):
             retraining.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
