@@ -14,12 +14,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from include.core.addresses import without_credentials
 from include.cli.night import show
 from include.cli.service import Port, land
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import access_path
 from include.runtime.lineage import deliver
-from include.settings import Placement, Settings, without_password
+from include.settings import Placement, Settings
 
 if TYPE_CHECKING:
     from include.runtime.airflow.process import RunningAirflow
@@ -61,9 +62,9 @@ def demo(
             chain.watch()
         chain.retrain()
         delivered = deliver(settings)
-        console.print(f"\nlineage: {delivered} events delivered to {without_password(settings.lineage)}")
+        console.print(f"\nlineage: {delivered} events delivered to {without_credentials(settings.lineage)}")
         console.print(f"         ./trainyard lineage {demonstration.PROJECT} --svg lineage.svg draws it")
-        console.print(f"models:  .venv/bin/mlflow ui --backend-store-uri {without_password(settings.mlflow)}")
+        console.print(f"models:  .venv/bin/mlflow ui --backend-store-uri {without_credentials(settings.mlflow)}")
         if attended:
             console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
             while process.attach(settings) is not None:

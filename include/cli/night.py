@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError, LedgerUnavailable
 from include.core.project import Choice, FloatRange, IntRange, Project, Window
 from include.runtime import local
@@ -17,7 +18,7 @@ from include.runtime.code import code_digest
 from include.runtime.instants import require_past
 from include.runtime.lineage import deliver
 from include.runtime.projects import load_project
-from include.settings import ROOT, Settings, without_password
+from include.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from include.runtime.local import Night
@@ -80,7 +81,9 @@ def _deliver(settings: Settings) -> None:
         console.print(f"lineage: {error}", soft_wrap=True, markup=False)
     else:
         console.print(
-            f"lineage: {events} events delivered to {without_password(settings.lineage)}", soft_wrap=True, markup=False
+            f"lineage: {events} events delivered to {without_credentials(settings.lineage)}",
+            soft_wrap=True,
+            markup=False,
         )
 
 

@@ -205,6 +205,9 @@ def test_an_address_that_is_none_is_refused_and_its_password_is_not_shown(ledger
         deliver_to_endpoint(ledger, "http://user:secret@[::1/lineage")
     assert "secret" not in str(raised.value)
     assert "has an address" in str(raised.value)
+    with pytest.raises(LedgerError) as split:
+        deliver_to_endpoint(ledger, "http://user:secret/more@127.0.0.1/lineage")
+    assert "secret" not in str(split.value)
     with pytest.raises(LedgerUnavailable) as away:
         deliver_to_endpoint(ledger, "http://user:secret@127.0.0.1:9/lineage")
     assert "secret" not in str(away.value)
