@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from include.core.errors import DeclarationError
 
@@ -87,9 +86,11 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """The settings of this process.
 
+        A variable that is empty is unset.
+
         Raises:
-            DeclarationError: a ``TRAINYARD_*`` variable is not one of ours: a misspelt one would change nothing,
-                silently.
+            DeclarationError: a ``TRAINYARD_*`` variable is not one of ours (a misspelt one would change nothing,
+                silently), or has a value that cannot be.
         """
         env = os.environ if environment is None else environment
         unknown = sorted(
@@ -109,28 +110,28 @@ class Settings:
         lineage_key = env.get("TRAINYARD_LINEAGE_KEY_FILE")
         return cls(
             home=home,
-            ledger=env.get("TRAINYARD_LEDGER", f"sqlite:///{home / 'ledger.db'}"),
-            store=env.get("TRAINYARD_STORE", str(home / "store")),
-            vault=env.get("TRAINYARD_VAULT", str(home / "vault")),
+            ledger=env.get("TRAINYARD_LEDGER") or f"sqlite:///{home / 'ledger.db'}",
+            store=_address(env, "TRAINYARD_STORE", home / "store"),
+            vault=_address(env, "TRAINYARD_VAULT", home / "vault"),
             production=_path(env, "TRAINYARD_PRODUCTION", home / "production"),
             projects=_path(env, "TRAINYARD_PROJECTS", ROOT / "include" / "projects"),
             contracts=_path(env, "TRAINYARD_CONTRACTS", ROOT / "include" / "contracts"),
             keys=_path(env, "TRAINYARD_KEYS", home / "keys"),
             authority_keys=_path(env, "TRAINYARD_AUTHORITY_KEYS", home / "authority"),
-            mlflow=env.get("TRAINYARD_MLFLOW", f"sqlite:///{home / 'mlflow.db'}"),
-            lineage=env.get("TRAINYARD_LINEAGE", str(home / "lineage.jsonl")),
+            mlflow=env.get("TRAINYARD_MLFLOW") or f"sqlite:///{home / 'mlflow.db'}",
+            lineage=_lineage(env, home / "lineage.jsonl"),
             lineage_key_file=Path(lineage_key).absolute() if lineage_key else None,
             alerts_file=Path(alerts).absolute() if alerts else None,
             user=env.get("TRAINYARD_USER") or getpass.getuser(),
             placement=_placement(env),
-            namespace=env.get("TRAINYARD_NAMESPACE", "trainyard"),
+            namespace=env.get("TRAINYARD_NAMESPACE") or "trainyard",
             trainer_image=env.get("TRAINYARD_TRAINER_IMAGE") or None,
             accelerators=_whole(env, "TRAINYARD_ACCELERATORS"),
         )
 
 
 def _placement(env: Mapping[str, str]) -> Placement:
-    named = env.get("TRAINYARD_PLACEMENT", Placement.LOCAL)
+    named = env.get("TRAINYARD_PLACEMENT") or Placement.LOCAL
     try:
         return Placement(named)
     except ValueError:
@@ -148,12 +149,20 @@ def _whole(env: Mapping[str, str], name: str) -> int | None:
     return int(text) if text else None
 
 
-def without_password(address: str) -> str:
-    """*address* as it may be shown: a password in it is replaced by ``***``."""
-    parts = urlsplit(address)
-    if parts.password is None:
-        return address
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+def _address(env: Mapping[str, str], name: str, default: Path) -> str:
+    """A URL as it was given, or an absolute path: each process may have a working directory of its own."""
+    return env[name] if "://" in env.get(name, "") else str(_path(env, name, default))
+
+
+def _lineage(env: Mapping[str, str], default: Path) -> str:
+    found = _address(env, "TRAINYARD_LINEAGE", default)
+    if "://" in found and not found.startswith(("http://", "https://")):
+        raise DeclarationError(
+            "TRAINYARD_LINEAGE is a file or an http(s):// endpoint",
+            value=f"protocol {found.partition('://')[0]!r}",
+            remedy="Write the path of a file without a protocol.",
+        )
+    return found
 
 
 def _path(env: Mapping[str, str], name: str, default: Path) -> Path:

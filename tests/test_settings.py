@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import DeclarationError
-from include.settings import KNOWN, ROOT, Settings, without_password
+from include.settings import KNOWN, ROOT, Settings
 
 
 def test_an_empty_environment_puts_everything_under_one_home() -> None:
@@ -59,7 +59,24 @@ def test_nothing_is_read_on_import(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (first.home, Settings.from_environment().home) == (Path("/first"), Path("/second"))
 
 
-def test_an_address_is_shown_without_its_password() -> None:
-    assert without_password("postgresql://ada:secret@db:5432/x") == "postgresql://ada:***@db:5432/x"
-    assert without_password("sqlite:////srv/ledger.db") == "sqlite:////srv/ledger.db"
-    assert without_password("https://host/api") == "https://host/api"
+@pytest.mark.parametrize("name", ["TRAINYARD_STORE", "TRAINYARD_VAULT", "TRAINYARD_LINEAGE"])
+def test_a_relative_path_means_the_same_in_every_process(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    field = name.removeprefix("TRAINYARD_").lower()
+    assert getattr(Settings.from_environment({name: "here/it"}), field) == str(tmp_path / "here" / "it")
+    assert getattr(Settings.from_environment({name: "~/it"}), field) == str(Path.home() / "it")
+
+
+def test_an_address_stays_as_it_was_given() -> None:
+    given = {"TRAINYARD_VAULT": "s3://bucket/vault", "TRAINYARD_LINEAGE": "https://host/api"}
+    settings = Settings.from_environment(given)
+    assert (settings.vault, settings.lineage) == ("s3://bucket/vault", "https://host/api")
+    with pytest.raises(DeclarationError, match="TRAINYARD_LINEAGE is a file"):
+        Settings.from_environment({"TRAINYARD_LINEAGE": "file:///srv/lineage.jsonl"})
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_an_empty_variable_is_an_unset_one(name: str) -> None:
+    assert Settings.from_environment({name: ""}) == Settings.from_environment({})

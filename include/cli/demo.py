@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from include.core.addresses import without_credentials
 from include.cli.night import show
 from include.cli.service import Port, land
+from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import access_path
 from include.runtime.lineage import deliver

@@ -232,7 +232,11 @@ def _shelf(url: str) -> Folder | Remote:
     if not separator:
         return Folder(Path(url).absolute())
     if protocol in ("file", "local"):
-        return Folder(Path(rest).absolute())
+        if not rest.startswith("/"):
+            raise StoreError(
+                "a file:// address holds an absolute path", value=url, remedy="Write file:///… or the path."
+            )
+        return Folder(Path(rest))
     if protocol not in ATOMIC_PROTOCOLS:
         raise StoreError(
             "a store is a local folder or an object store",

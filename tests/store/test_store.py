@@ -186,6 +186,11 @@ def test_a_local_artifact_lies_at_a_path_made_of_its_digest_and_only_owner_and_g
     assert path.stat().st_mode & 0o777 == 0o440
 
 
+def test_a_file_address_without_an_absolute_path_is_refused() -> None:
+    with pytest.raises(StoreError, match="absolute path"):
+        Store("file://here/store")
+
+
 @pytest.mark.parametrize("url", ["ftp://host/folder", "http://host/x", "nonsense://x"])
 def test_a_store_whose_writes_are_not_atomic_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="local folder or an object store"):
