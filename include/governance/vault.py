@@ -80,7 +80,8 @@ class Vault:
     def open(self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime) -> Opened:
         """Access to *digests* for *step* of *run*, after the grants were checked and the receipt was written.
 
-        The whole *scope* of the project must be granted *now* (UTC), whatever part of it the artifacts hold.
+        The whole *scope* of the project must be granted *now* (UTC), whatever part of it the artifacts hold. They may
+        hold more, which is not checked: what was made under a wider grant opens under a later, narrower one.
 
         Raises:
             AccessDenied: no grant in force covers the scope, or it is another project's.
