@@ -25,14 +25,18 @@ def deliver(ledger: "Ledger", send: Callable[[bytes], None], *, name: str) -> in
     """Call *send* with each event (UTF-8 JSON) that *name* has not had yet; how many were sent.
 
     In order, and at least once: an event is marked when *send* has returned, so whoever dies in between sends it again.
-    What *send* raises ends the delivery; the next one starts with that event.
+    What *send* raises ends the delivery; the next one starts with that event. Of two at once, the one behind stops at
+    its next event: nobody gets old events after new ones.
     """
-    position, _ = ledger.delivered(name)
+    last, _ = ledger.delivered(name)
     sent = 0
-    for batch in _batches(ledger, position):
+    for batch in _batches(ledger, last):
         for position, event in batch:
+            if ledger.delivered(name)[0] > last:
+                return sent
             send(event)
             ledger.mark_delivered(name, position=position)
+            last = position
             sent += 1
     return sent
 

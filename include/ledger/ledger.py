@@ -141,7 +141,10 @@ class Ledger:
             return transaction.cursor(name)
 
     def mark_delivered(self, name: str, *, position: int, size_bytes: int = 0) -> None:
-        """Remember where the delivery *name* stands. Working state: the only thing here that changes."""
+        """Remember where the delivery *name* stands, unless it stands further already.
+
+        Working state: the only thing here that changes.
+        """
         with self._database.writing() as transaction:
             transaction.move_cursor(name, position=position, size_bytes=size_bytes)
 

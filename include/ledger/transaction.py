@@ -124,7 +124,9 @@ class Transaction:
         return (0, 0) if row is None else (row.position, row.size_bytes)
 
     def move_cursor(self, name: str, *, position: int, size_bytes: int) -> None:
-        """Remember where the delivery *name* stands."""
+        """Remember where the delivery *name* stands, unless it stands further already."""
+        if position < self.cursor(name)[0]:
+            return
         self.connection.execute(sa.delete(schema.cursor).where(schema.cursor.c.name == name))
         values = {"name": name, "position": position, "size_bytes": size_bytes}
         self.connection.execute(sa.insert(schema.cursor).values(values))

@@ -49,6 +49,28 @@ def test_what_could_not_be_sent_is_sent_again(ledger: Ledger) -> None:
     assert sent == [b"1", b"2", b"2", b"3"]
 
 
+def test_a_delivery_that_another_has_overtaken_stops_and_moves_no_mark_back(ledger: Ledger) -> None:
+    emit(ledger, "1", "2", "3")
+    sent: list[bytes] = []
+
+    def slowly(event: bytes) -> None:
+        sent.append(event)
+        assert deliver(ledger, sent.append, name="test") == 3  # meanwhile
+
+    assert deliver(ledger, slowly, name="test") == 1
+    assert sent == [b"1", b"1", b"2", b"3"]
+    emit(ledger, "4")
+    assert deliver(ledger, sent.append, name="test") == 1
+
+
+def test_a_mark_is_never_moved_back(ledger: Ledger) -> None:
+    for position, size_bytes in ((5, 50), (3, 30), (5, 70)):
+        ledger.mark_delivered("test", position=position, size_bytes=size_bytes)
+    assert ledger.delivered("test") == (5, 70)
+    ledger.mark_delivered("test", position=4)
+    assert ledger.delivered("test") == (5, 70)
+
+
 def test_a_file_gets_each_event_as_one_line(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_BATCH_EVENTS", 2)
     path = tmp_path / "lineage.jsonl"
