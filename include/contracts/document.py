@@ -76,7 +76,7 @@ def _yaml(file: Path, data: bytes) -> Any:
 
     try:
         return yaml.load(data, Loader=Strict)  # noqa: S506  # a SafeLoader that is stricter still
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # of bytes that are no UTF-8, or a date that is none
         mark = getattr(error, "problem_mark", None)
         at = f"line {mark.line + 1}" if mark else "(root)"
         problem = getattr(error, "problem", None) or type(error).__name__

@@ -214,7 +214,7 @@ def _column_lines(
 
 
 def _quoted(text: str) -> str:
-    """*text* as a double-quoted YAML scalar, which JSON strings are."""
+    """*text* as a double-quoted YAML scalar: a JSON string, but for the pairs of escapes that YAML does not know."""
     import json
 
-    return json.dumps(text)
+    return f'"{"".join(each if ord(each) > 0xFFFF else json.dumps(each)[1:-1] for each in text)}"'

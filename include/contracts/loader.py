@@ -209,6 +209,17 @@ def _check_known_at(file: Path, columns: tuple[Column, ...]) -> None:
             at = f"schema[0].properties[{index}] ({column.name}).customProperties.knownAt"
             remedy = f"Use one of the timestamp columns: {', '.join(sorted(times)) or 'none there'}; or `always`."
             refuse(file, at, "knownAt names a timestamp column of this dataset", column.known_at.column, remedy)
+    named = {column.known_at.column for column in columns}
+    for index, column in enumerate(columns):
+        if column.name in named:
+            _require_clear(file, index, column, "a time that knownAt names is read as it is")
+
+
+def _require_clear(file: Path, index: int, column: Column, rule: str) -> None:
+    if column.treatment is not Treatment.CLEAR:
+        at = f"schema[0].properties[{index}] ({column.name}).customProperties.personal"
+        remedy = "Remove `personal`, or name another timestamp column."
+        refuse(file, at, rule, f"{column.name}, which is personal: {column.treatment}", remedy)
 
 
 def _partition_column(file: Path, table: "SchemaObject", columns: tuple[Column, ...]) -> str | None:
@@ -223,6 +234,7 @@ def _partition_column(file: Path, table: "SchemaObject", columns: tuple[Column, 
         found = f"{column.name}: {column.type}, {'required' if column.required else 'not required'}"
         remedy = "Choose a timestamp column with `required: true`."
         refuse(file, at, "the partition column is a timestamp that is never null", found, remedy)
+    _require_clear(file, partitioned[0], column, "the time that places a row in its day is read as it is")
     return column.name
 
 

@@ -62,6 +62,14 @@ def test_a_column_may_be_named_as_its_owners_like(tmp_path: Path) -> None:
     assert {column.known_at.column for column in contract.columns} == {"ordered at: UTC"}
 
 
+def test_a_name_beyond_the_basic_plane_stays_what_it_is(tmp_path: Path) -> None:
+    for name in ("\U0001f600", "\U00020000", "é", "a\x85b", "a\u2028b", "a\x7fb"):
+        (tmp_path / "part.parquet").unlink(missing_ok=True)
+        pq.write_table(pa.table({name: [1, 2]}), tmp_path / "part.parquet")
+        contract = loaded(tmp_path, draft("orders", tmp_path / "part.parquet"))
+        assert [column.name for column in contract.columns] == [name]
+
+
 def test_a_single_file_is_one_undivided_table_in_its_folder(tmp_path: Path) -> None:
     pq.write_table(orders(DAY), tmp_path / "part.parquet")
     contract = loaded(tmp_path, draft("orders", tmp_path / "part.parquet"))

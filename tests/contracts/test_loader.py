@@ -78,6 +78,27 @@ def test_the_digest_is_that_of_the_files_bytes(tmp_path: Path) -> None:
     assert load(path).digest == digest_of(path.read_bytes()) != load(SHIPPED / "flights.odcs.yaml").digest
 
 
+def with_personal_time(kind: str, column: str) -> str:
+    """The shipped contract with *column*, a timestamp, as a personal field of that *kind*."""
+    document = yaml.safe_load(FLIGHTS)
+    entry = next(each for each in document["schema"][0]["properties"] if each["name"] == column)
+    entry["customProperties"].append({"property": "personal", "value": kind})
+    return yaml.safe_dump(document)
+
+
+@pytest.mark.parametrize("kind", ["direct-identifier", "join-key"])
+@pytest.mark.parametrize("column", ["outcome_recorded_at", "scheduled_departure"])
+def test_a_time_that_places_rows_or_values_is_read_as_it_is(tmp_path: Path, kind: str, column: str) -> None:
+    message = refused(tmp_path, with_personal_time(kind, column))
+    assert "is read as it is" in message or "is no key" in message
+    assert column in message
+
+
+@pytest.mark.parametrize("text", ["status: 2024-13-45", "status: 2024-01-01 99:00:00"])
+def test_a_date_that_can_be_none_is_refused_as_yaml(tmp_path: Path, text: str) -> None:
+    assert "valid YAML" in refused(tmp_path, FLIGHTS.replace("status: active", text, 1))
+
+
 def test_a_column_that_no_one_classified_is_restricted(tmp_path: Path) -> None:
     path = written(tmp_path, FLIGHTS.replace("        classification: internal\n", "", 1))
     assert load(path).columns[0].classification == "restricted"
