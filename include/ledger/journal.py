@@ -79,8 +79,13 @@ class Journal:
 
     def output(self, step: str, inputs: str) -> str | None:
         """The recorded output of *step* for the digest *inputs*."""
+        known = self.finished(step, inputs)
+        return None if known is None else known.output
+
+    def finished(self, step: str, inputs: str) -> StepFinished | None:
+        """The recorded fact of what *step* made of the digest *inputs*."""
         entry = self._ledger.find(self._key(step, inputs))
-        return entry.event.output if entry is not None and isinstance(entry.event, StepFinished) else None
+        return entry.event if entry is not None and isinstance(entry.event, StepFinished) else None
 
     def finish(self, step: str, attempt: str, *, inputs: str, output: str) -> None:
         """Record the fact that *inputs* make *output* or, where it is known, that it was taken again.
@@ -92,20 +97,23 @@ class Journal:
         finished = StepFinished(
             project=project, run_id=run_id, step=step, attempt=attempt, inputs=inputs, output=output
         )
-        known = self.output(step, inputs)
+        known = self.finished(step, inputs)
         if known is None:
             try:
                 self._ledger.record(self._stream, finished, key=self._key(step, inputs), fence=self.fence)
                 return
-            except LedgerError:  # an attempt that was thought dead came first
-                if self.output(step, inputs) != output:
+            except LedgerError:  # an attempt that was thought dead came first, or only the answer was lost
+                known = self.finished(step, inputs)
+                if known is None or known.output != output:
                     raise
-        elif known != output:
+        elif known.output != output:
             raise LedgerError(
                 f"the same inputs make the same output of {step!r}",
-                value=f"{output}, recorded is {known}",
+                value=f"{output}, recorded is {known.output}",
                 remedy="Something that is no input decided the result: find it before the next night.",
             )
+        if known == finished:
+            return
         reused = StepReused(project=project, run_id=run_id, step=step, attempt=attempt, output=output)
         self._ledger.record(self._stream, reused, fence=self.fence)
 

@@ -44,7 +44,8 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
 def encode_event(event: Event) -> tuple[str, int, bytes]:
     """The kind, version and canonical bytes under which *event* is kept.
 
-    The bytes are decoded once: an entry that cannot be read back would block every later reader.
+    The event is decoded once, and the bytes are those of what was read: an entry that cannot be read back would block
+    every later reader, and one fact has one spelling (a whole number in the place of a float is a float).
 
     Raises:
         LedgerError: the kind is unknown, a field is not of its declared type, or has no canonical form.
@@ -61,8 +62,7 @@ def encode_event(event: Event) -> tuple[str, int, bytes]:
             value=f"{event.kind}: {type(error).__name__}",
             remedy="Use only plain, finite, zoned values.",
         ) from error
-    decode_event(event.kind, event.version, body)
-    return event.kind, event.version, body
+    return event.kind, event.version, encode(decode_event(event.kind, event.version, body))
 
 
 def decode_event(kind: str, version: int, body: bytes) -> Event:

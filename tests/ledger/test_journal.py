@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.core.errors import AccessDenied, LedgerError, LedgerUnavailable
-from include.core.events import LeaseTaken, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.events import Event, LeaseTaken, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
 from include.ledger.journal import Journal, close_lost, run_stream
@@ -88,18 +88,34 @@ def test_two_attempts_that_finish_at_the_same_moment_both_end_well(
 ) -> None:
     first, second = journal(ledger), journal(ledger)
     first.finish("plan", "a", inputs="in", output="sha256:made")
-    looks = iter([None, "sha256:made"])
-    monkeypatch.setattr(second, "output", lambda step, inputs: next(looks))
+    looks = iter([None, second.finished("plan", "in")])
+    monkeypatch.setattr(second, "finished", lambda step, inputs: next(looks))
     second.finish("plan", "b", inputs="in", output="sha256:made")
     assert kinds(ledger) == [StepFinished.kind, StepReused.kind]
+
+
+def test_an_attempt_whose_end_was_recorded_without_an_answer_has_ended_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, record = journal(ledger), Ledger.record
+
+    def unanswered(ledger: Ledger, stream: str, event: Event, **named: Any) -> Entry:
+        entry = record(ledger, stream, event, **named)
+        if isinstance(event, StepFinished):
+            raise LedgerUnavailable("the ledger answers", value="a lost connection", remedy="Try again.")
+        return entry
+
+    monkeypatch.setattr(Ledger, "record", unanswered)
+    assert made.once("plan", ("in",), computed) == "sha256:made"
+    assert kinds(ledger) == [StepStarted.kind, StepFinished.kind]
 
 
 def test_two_attempts_that_made_something_else_are_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same inputs make the same: whatever broke that must not pass."""
     first, second = journal(ledger), journal(ledger)
     first.finish("plan", "a", inputs="in", output="sha256:made")
-    looks = iter([None, "sha256:made"])
-    monkeypatch.setattr(second, "output", lambda step, inputs: next(looks))
+    looks = iter([None, second.finished("plan", "in")])
+    monkeypatch.setattr(second, "finished", lambda step, inputs: next(looks))
     with pytest.raises(LedgerError):
         second.finish("plan", "b", inputs="in", output="sha256:other")
 

@@ -8,8 +8,8 @@ import pytest
 
 from include.core.canonical import encode
 from include.core.errors import LedgerError
-from include.core.events import Event, LineageEmitted
-from include.ledger import kinds
+from include.core.events import Event, LineageEmitted, RunLate
+from include.ledger import Ledger, kinds
 from tests.ledger.golden_files import FOLDER, example, path_of
 
 VERSIONS = [(name, version) for name, kind in kinds.KINDS.items() for version in range(1, kind.version + 1)]
@@ -66,3 +66,10 @@ def test_an_older_version_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyP
     for version, fields in ((1, {"text": "x"}), (2, {"event": "x"}), (3, {"event": "x", "producer": "unknown"})):
         decoded = kinds.decode_event("lineage_emitted", version, json.dumps(fields).encode())
         assert decoded == Third(event="x", producer="unknown")
+
+
+def test_a_whole_number_in_the_place_of_a_float_is_the_same_fact(ledger: Ledger) -> None:
+    late = [RunLate(project="p", run_id="r", own_minutes=minutes, waited_minutes=0) for minutes in (3, 3.0)]
+    entries = [ledger.record("run/p/r", event, key="late/p/r") for event in (*late, *late)]
+    assert entries == entries[:1] * 4
+    assert entries[0].event == late[1]
