@@ -1,5 +1,6 @@
 """Two nights of one project are kept apart."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -89,6 +90,16 @@ def test_of_nights_that_start_at_once_exactly_one_gets_the_lease(ledger_url: str
     assert ledger.version(stream_of("flights")) == 1
 
 
+def good_tokens(ledger: Ledger, project: str) -> list[int]:
+    """The tokens of *project* with which something can be written now, of all that were ever given and the next one."""
+    good = []
+    for token in range(ledger.version(stream_of(project)) + 2):
+        with suppress(LedgerError):
+            ledger.record(f"run/{project}", LineageEmitted(event="a try"), fence=Fence(project=project, token=token))
+            good.append(token)
+    return good
+
+
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(["take", "release"]), st.sampled_from(["a", "b", "c"]), st.integers(0, 90)),
@@ -103,10 +114,13 @@ def test_whatever_happens_at_most_one_fence_is_good_and_tokens_only_rise(
     ledger.record("examples", LineageEmitted(event="one more"))
     now = NOON
     fences: list[tuple[str, int]] = []
+    held: tuple[str, int] | None = None
     for what, run_id, minutes in steps:
         now += timedelta(minutes=minutes)
         if what == "release":
             release(ledger, project, run_id=run_id)
+            held = None if held is not None and held[0] == run_id else held
+            assert good_tokens(ledger, project) == ([held[1]] if held else [])
             continue
         before = holder(reversed(ledger.read(stream_of(project))))
         try:
@@ -116,7 +130,9 @@ def test_whatever_happens_at_most_one_fence_is_good_and_tokens_only_rise(
             assert before.run_id != run_id
             assert now < before.expires_at
             continue
-        fences.append((run_id, token))
+        held = (run_id, token)
+        fences.append(held)
+        assert good_tokens(ledger, project) == [token]
         now_held = holder(reversed(ledger.read(stream_of(project))))
         assert now_held is not None
         assert (now_held.run_id, now_held.token) == (run_id, token)
