@@ -10,8 +10,8 @@ from include.store.shelf import chunks, place_of
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-#: An upload becomes visible when it is complete, or never.
-ATOMIC_PROTOCOLS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
+#: An upload becomes visible when it is complete, or never; and what speaks them is installed.
+ATOMIC_PROTOCOLS = frozenset({"memory", "s3", "s3a"})
 
 
 class Remote:

@@ -191,8 +191,8 @@ def test_a_file_address_without_an_absolute_path_is_refused() -> None:
         Store("file://here/store")
 
 
-@pytest.mark.parametrize("url", ["ftp://host/folder", "http://host/x", "nonsense://x"])
-def test_a_store_whose_writes_are_not_atomic_is_refused(url: str) -> None:
+@pytest.mark.parametrize("url", ["ftp://host/folder", "http://host/x", "nonsense://x", "gs://bucket/x", "abfs://box/x"])
+def test_a_store_whose_writes_are_not_atomic_or_that_nothing_here_speaks_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="local folder or an object store"):
         Store(url)
 
