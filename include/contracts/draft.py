@@ -137,7 +137,7 @@ def _key(table: "pa.Table", types: dict[str, ColumnType], partition: str | None)
         for name, kind in types.items()
         if kind not in (ColumnType.NUMBER, ColumnType.BOOLEAN) and table[name].null_count == 0
     }
-    candidates = list(distinct) or [name for name in types]
+    candidates = list(distinct) or list(types)
     for size in range(1, LONGEST_KEY + 1):
         for names in combinations(distinct, size):
             possible = 1

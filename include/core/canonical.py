@@ -26,7 +26,6 @@ def encode(record: object) -> bytes:
 
     Raises:
         TypeError: the record holds something that has no canonical form (a set, a NaN, a naive time, a callable).
-
     """
     return json.dumps(
         _plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

@@ -72,10 +72,6 @@ class Authority:
         """The contracts in the files, adopted or not, by dataset."""
         return self._contracts()
 
-    def datasets(self) -> tuple[str, ...]:
-        """The datasets that have a contract file."""
-        return tuple(self._contracts())
-
     def adopt(self, dataset: str, *, user: str, digest: str | None = None) -> str:
         """Put the contract file as it is now into effect; its digest. Adopting what is in effect changes nothing.
 

@@ -30,12 +30,11 @@ class Pseudonyms:
 
     @classmethod
     def load(cls, path: Path, version: int = 1) -> "Pseudonyms":
-        """Those of the key in *path*, which is made (mode 0600) if there is none.
+        """Those of the key in *path*, which the deployment made: a reader makes none, whose tokens would join nothing.
 
         Raises:
-            AuthorityError: the file is no key, or somebody but its owner may read it.
+            AuthorityError: the file is missing or no key, or somebody but its owner may read it.
         """
-        secrets.keep(path, secrets.random_key)
         return cls(secrets.read_key(path), version)
 
     @property

@@ -104,7 +104,7 @@ class Ledger:
             ]
 
     def receive(self, stream: str, event: Event) -> None:
-        """Take *event* in without waiting for others: the next reader gives it its place.
+        """Take *event* in, on PostgreSQL without waiting for other writers: the next reader gives it its place.
 
         The same event in the same stream is kept once (by the SHA-256 of its bytes).
         """

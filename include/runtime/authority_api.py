@@ -90,7 +90,7 @@ def _add_views(router: "APIRouter", authority: "Authority", register: "Register"
 
     @router.get("/contracts")
     def contracts() -> list[dict[str, Any]]:
-        return [_shown_contract(dataset, authority, register) for dataset in authority.datasets()]
+        return [_shown_contract(dataset, authority, register) for dataset in authority.contracts()]
 
 
 def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Callable[..., str]) -> None:

@@ -84,7 +84,7 @@ def build(folder: Path, *, adopt: bool = True) -> House:
     access = Access(ledger, signer.verifier)
     authority = Authority(ledger, signer, signer.verifier, lambda: load_folder(folder / "contracts"))
     if adopt:
-        for dataset in authority.datasets():
+        for dataset in authority.contracts():
             authority.adopt(dataset, user=STEWARD)
     return House(
         folder=folder,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import AuthorityError
+from include.governance import secrets
 from include.governance.pseudonyms import Pseudonyms
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -74,7 +75,10 @@ def test_the_key_id_tells_keys_and_versions_apart_and_not_the_key() -> None:
     assert not any(KEY.hex()[:8] in name for name in ids)
 
 
-def test_a_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_reader_makes_no_key_and_reads_the_one_that_is_there(tmp_path: Path) -> None:
+    with pytest.raises(AuthorityError, match="can be read"):
+        Pseudonyms.load(tmp_path / "pseudonyms.key")
+    secrets.keep(tmp_path / "pseudonyms.key", secrets.random_key)
     first = Pseudonyms.load(tmp_path / "pseudonyms.key")
     assert Pseudonyms.load(tmp_path / "pseudonyms.key").key_id == first.key_id
     assert (tmp_path / "pseudonyms.key").stat().st_mode & 0o777 == 0o600

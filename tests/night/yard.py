@@ -94,7 +94,7 @@ class Yard:
 
     def adopt(self) -> None:
         """All contracts as their files are, each by its first steward."""
-        for dataset in self.authority.datasets():
+        for dataset in self.authority.contracts():
             self.authority.adopt(dataset, user=self.authority.contract(dataset).stewards[0])
 
     def grant(self, project: Project, *, now: datetime = NOW) -> list[str]:
