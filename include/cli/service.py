@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
-from include.settings import ROOT, Settings, without_password
+from include.settings import ROOT, Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
 
@@ -94,7 +95,7 @@ def _elsewhere(settings: Settings, home: Path) -> list[str]:
         "MLflow": settings.mlflow,
         "lineage": settings.lineage,
     }
-    return [f"{what} {without_password(address)}" for what, address in places.items() if not _lies_in(home, address)]
+    return [f"{what} {without_credentials(address)}" for what, address in places.items() if not _lies_in(home, address)]
 
 
 def _lies_in(home: Path, address: str) -> bool:

@@ -201,9 +201,9 @@ def test_the_digest_of_expectations_moves_with_each_of_them_and_with_nothing_els
     before = digest(project_of((BETWEEN,)), contracts)
     assert digest(replace(project_of((BETWEEN,)), owner="others"), contracts) == before
     assert digest(project_of((replace(BETWEEN, severity=Severity.WARNING),)), contracts) != before
-    changed = contracts | {"weather": replace(contracts["weather"], expectations=())}
+    changed = {**contracts, "weather": replace(contracts["weather"], expectations=())}
     assert digest(project_of((BETWEEN,)), changed) != before
-    fresher = contracts | {"weather": replace(contracts["weather"], freshness_hours=1.0)}
+    fresher = {**contracts, "weather": replace(contracts["weather"], freshness_hours=1.0)}
     assert digest(project_of((BETWEEN,)), fresher) != before
 
 
