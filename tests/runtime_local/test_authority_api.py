@@ -252,9 +252,9 @@ def test_a_ledger_that_is_gone_is_said_to_come_back(served: Served) -> None:
     assert (answer.status_code, answer.json()["error"]) == (503, "LedgerUnavailable")
 
 
-def test_a_contract_that_cannot_be_read_is_named(served: Served) -> None:
+def test_a_contract_that_cannot_be_read_is_named_to_who_adopts_it(served: Served) -> None:
     (served.house.folder / "contracts" / "flights.odcs.yaml").write_text("[")
-    answer = served.client(STEWARD).get("/contracts")
+    answer = served.client(STEWARD).post("/contracts/flights/adopt", json={"digest": "sha256:" + "1" * 64})
     assert answer.status_code == 409
     assert "flights.odcs.yaml" in answer.json()["rule"]
 
