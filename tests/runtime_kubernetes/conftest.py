@@ -53,6 +53,8 @@ def namespace(kubectl: Callable[..., str]) -> Iterator[Namespace]:
     name = f"trainyard-test-{secrets.token_hex(3)}"
     kubectl("create", "namespace", name)
     kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    # The controller that makes it may just have been started again; without it every pod is refused.
+    kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}", "--timeout=120s")
     yield Namespace(name=name, kubectl=kubectl)
     kubectl("delete", "namespace", name, "--wait=false")
 
