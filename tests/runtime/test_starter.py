@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,18 @@ from include.core.errors import DeclarationError
 from include.runtime.airflow import process, sessions, starter
 from include.settings import ROOT, Settings
 from tests.runtime.conftest import free_port
-from tests.runtime.nights import until
 
-#: Takes the place, starts the guard, and stays.
+#: Takes the place, starts the guard and what does not end when asked to, and stays.
 STARTING = """
-import sys, time
-from include.runtime.airflow import starter
+import subprocess, sys, time
+from include.runtime.airflow import sessions, starter
 from include.settings import Settings
-place = starter.take(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}))
+settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
+place = starter.take(settings)
 place.guard()
+if len(sys.argv) > 2:
+    tough = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & wait"], start_new_session=True)
+    sessions.remember(settings, int(sys.argv[2]), [sessions.Started.of("scheduler", tough.pid)])
 print("taken", flush=True)
 time.sleep(600)
 """
@@ -56,14 +58,20 @@ def test_a_start_beside_another_is_refused_until_that_one_and_its_guard_have_end
                 begin(settings, port=free_port())
         assert sessions.recall(settings) == (0, []), "what the other writes down stays as it is"
         other.send_signal(signal.SIGKILL)
+    process.require_startable(settings, port=free_port())
 
-    def free() -> bool:
-        with suppress(DeclarationError):
-            starter.take(settings).leave()
-            return True
-        return False
 
-    until(free, seconds=30, what="the guard has ended")
+def test_a_start_right_after_a_killed_one_waits_until_its_guard_has_ended_what_it_started(settings: Settings) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING, str(settings.home), str(port)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "taken\n"
+        assert sessions.processes(settings)
+        other.send_signal(signal.SIGKILL)
+    process.require_startable(settings, port=port)
+    assert not sessions.processes(settings)
 
 
 def test_who_leaves_the_place_takes_its_guard_along(settings: Settings) -> None:

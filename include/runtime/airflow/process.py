@@ -32,7 +32,7 @@ from include.runtime.airflow.environment import (
 )
 from include.runtime.airflow.pools import make_pools
 from include.runtime.airflow.sessions import CHILDREN, Started, alive, ended, recall, remember, stop
-from include.runtime.airflow.starter import Place, take
+from include.runtime.airflow.starter import Place, await_guard, take
 from include.settings import Settings
 
 #: Where an embedded Airflow listens unless told otherwise.
@@ -155,6 +155,7 @@ def require_startable(settings: Settings, *, port: int) -> None:
 
 
 def _take(settings: Settings, port: int) -> Place:
+    await_guard(settings)
     if alive(settings):
         raise DeclarationError(
             "one Airflow runs in a home",

@@ -4,13 +4,21 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
+
+import psutil  # type: ignore[import-untyped]  # it publishes no types
 
 from include.core.errors import DeclarationError
 from include.runtime import deployment
 from include.runtime.airflow.environment import airflow_home, environment_of
 from include.settings import ROOT, Settings
+
+#: The longest that a start waits for the guard of a killed one: several times what ending an Airflow takes.
+_GUARD_SECONDS = 30
 
 
 @dataclass(kw_only=True)
@@ -44,6 +52,21 @@ class Place:
             self.lock.close()
 
 
+def await_guard(settings: Settings) -> None:
+    """Wait while the guard of a starter that is gone still ends what that one started."""
+    file = _file(settings)
+    deadline = time.monotonic() + _GUARD_SECONDS
+    while file.exists() and time.monotonic() < deadline:
+        with file.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if _lives(lock.read()):
+                    return
+        time.sleep(0.1)
+
+
 def take(settings: Settings) -> Place:
     """Take the place, if no other process holds it.
 
@@ -51,7 +74,7 @@ def take(settings: Settings) -> Place:
         DeclarationError: another does; or other users can enter the home.
     """
     deployment.make_home(settings)
-    file = airflow_home(settings) / "starter"
+    file = _file(settings)
     file.parent.mkdir(exist_ok=True, mode=0o700)
     lock = file.open("a+")
     try:
@@ -69,3 +92,13 @@ def take(settings: Settings) -> Place:
     lock.write(str(os.getpid()))
     lock.flush()
     return Place(settings=settings, lock=lock)
+
+
+def _file(settings: Settings) -> Path:
+    return airflow_home(settings) / "starter"
+
+
+def _lives(pid: str) -> bool:
+    with suppress(ValueError, psutil.NoSuchProcess):
+        return bool(psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE)
+    return False
