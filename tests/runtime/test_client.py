@@ -1,10 +1,15 @@
 """What Airflow's API answers, in words."""
 
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.utils.sqlalchemy import UtcDateTime
+from sqlalchemy import create_engine, func, literal, select
 
-from include.runtime.airflow.client import Client
+from include.runtime.airflow.client import Client, due_at
 from include.runtime.demo import last_words
 
 LOG: list[object] = [
@@ -56,3 +61,17 @@ def test_the_last_words_of_a_failed_task_leave_out_what_only_the_log_page_unders
         "    AccessDenied: no grant covers it; found: ['flights']. Ask for it."
     )
     assert len(last_words("line\n" * 100).splitlines()) == 8
+
+
+def test_what_is_triggered_now_is_due_for_airflow_on_sqlite_now_and_not_at_the_next_second() -> None:
+    def is_due(when: Callable[[datetime], datetime]) -> bool:
+        due = select(literal(when(datetime.now(UTC)), UtcDateTime()) <= func.now())
+        with create_engine("sqlite://").connect() as connection:
+            return bool(connection.scalar(due))
+
+    looks = []
+    for _ in range(12):
+        assert is_due(due_at)
+        looks.append(is_due(lambda now: now))
+        time.sleep(0.1)
+    assert not all(looks), "a time in this second is not due in it: the client need not care any more"
