@@ -1,53 +1,74 @@
-"""Airflow's queue of results, which the executor waits on: to be run at every upgrade."""
+"""Airflow's local executor, whose workers ours waits for: to be run at every upgrade."""
 
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.workloads import ExecuteTask
+from airflow.executors.workloads.base import BundleInfo
+from airflow.executors.workloads.task import TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
 
 from include.runtime.airflow import executor as executors
 from include.runtime.airflow.executor import PromptExecutor
 
-KEY = TaskInstanceKey(dag_id="train", task_id="plan", run_id="night")
 FAR_SECONDS = 120.0
+
+Start = Callable[[float], PromptExecutor]
 
 
 @pytest.fixture
-def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[PromptExecutor]:
-    monkeypatch.setattr(executors, "LONGEST_WAIT_SECONDS", FAR_SECONDS)
-    started = PromptExecutor(parallelism=1)
-    started.start()
-    yield started
-    started.end()
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts an executor whose only worker, a process, takes so many seconds for a task."""
+    started: list[PromptExecutor] = []
+
+    def begin(task_seconds: float) -> PromptExecutor:
+        monkeypatch.setattr(BaseExecutor, "run_workload", staticmethod(lambda *_, **__: time.sleep(task_seconds)))
+        started.append(PromptExecutor(parallelism=1))
+        started[0].start()
+        return started[0]
+
+    yield begin
+    started[0].end()
 
 
-def synced_within(executor: PromptExecutor) -> float:
+def queue(executor: PromptExecutor) -> ExecuteTask:
+    instance = TaskInstanceDTO(
+        id=uuid4(), dag_version_id=uuid4(), dag_id="train", task_id="plan", run_id="night", try_number=1, map_index=-1,
+        pool_slots=1, queue="default", priority_weight=1,
+    )  # fmt: skip
+    task = ExecuteTask(
+        ti=instance, dag_rel_path=Path("train.py"), token="", bundle_info=BundleInfo(name="b"), log_path=""
+    )
+    executor.queue_workload(task, session=None)  # type: ignore[arg-type]  # it uses none
+    return task
+
+
+def beat(executor: PromptExecutor) -> float:
+    """The seconds that the scheduler stands still."""
     began = time.monotonic()
-    executor.sync()
+    executor.heartbeat()
     return time.monotonic() - began
 
 
-def test_the_end_of_a_task_ends_the_wait(executor: PromptExecutor) -> None:
-    executor.running.add(KEY)
-    result = (KEY, TaskInstanceState.SUCCESS, None)
-    threading.Timer(0.2, executor.result_queue.put, [result]).start()
-    assert synced_within(executor) < FAR_SECONDS / 2
-    assert KEY not in executor.running
-    assert executor.get_event_buffer()[KEY][0] == TaskInstanceState.SUCCESS
-
-
-def test_with_no_task_running_there_is_nothing_to_wait_for(executor: PromptExecutor) -> None:
-    assert synced_within(executor) < FAR_SECONDS / 2
+def test_the_end_of_a_task_ends_the_wait(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "LONGEST_WAIT_SECONDS", FAR_SECONDS)
+    executor = start(0.3)
+    task = queue(executor)
+    assert 0.3 <= beat(executor) < FAR_SECONDS / 2
+    assert executor.get_event_buffer()[task.key][0] == TaskInstanceState.SUCCESS
+    assert executors.IDLE_WAIT_SECONDS <= beat(executor) < FAR_SECONDS / 2, "nothing runs any more"
 
 
 def test_a_task_that_goes_on_holds_the_scheduler_no_longer_than_that(
-    executor: PromptExecutor, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(executors, "LONGEST_WAIT_SECONDS", 0.05)
-    executor.running.add(KEY)
-    assert synced_within(executor) >= 0.05
-    assert KEY in executor.running
-    executor.running.discard(KEY)
+    executor = start(0.5)
+    task = queue(executor)
+    assert beat(executor) >= 0.05
+    assert task.key not in executor.get_event_buffer()
+    assert beat(executor) >= 0.05, "it is waited for at every beat"

@@ -170,7 +170,7 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
             "print_stats_interval": 0,
         },
         "scheduler": {
-            "scheduler_idle_sleep_time": 0.1,  # a hop from task to task costs about twice this
+            "scheduler_idle_sleep_time": 0,  # its executor waits
             "enable_health_check": False,
             # What a killed scheduler or task left behind is taken up again within a minute.
             "scheduler_health_check_threshold": 20,
