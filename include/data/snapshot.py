@@ -1,9 +1,9 @@
 """Freeze what was known at an instant: granted columns, personal fields treated, one Parquet partition a day."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from include.core.records import (
 from include.data.reuse import record
 from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
-from include.data.writer import Writer
+from include.data.writer import Kept, Writer
 from include.ledger import Ledger
 from include.ledger.journal import begun
 
@@ -189,7 +189,8 @@ class _Dataset:
 
     def freeze(self, made: Mapping[str, Partition]) -> list[Partition]:
         """The partitions of all days, those of *made* reused."""
-        partitions = [self._partition(day, made) for day in self.days]
+        kept = [self._partition(day, made) for day in self.days]
+        partitions = [partition() for partition in kept]
         if not any(partition.rows for partition in partitions):
             raise DataError(
                 f"{self.contract.dataset}: the window of a night has rows",
@@ -224,26 +225,31 @@ class _Dataset:
             reused=self.reused,
         )
 
-    def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Partition:
+    def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
+        """Read, cut and treat the *day*; its partition is there when it is asked for."""
         files = self.source.load(day)
         complete_inputs = self._inputs(day, files.digest, None)
         known = made.get(complete_inputs) or made.get(self._inputs(day, files.digest, self.run.instant))
         if known is not None and self.writer.has(known.content):
             self.reused += 1
-            return known
+            return lambda: known
         read = self.source.decode(files, self.scope.names)
         self.files += 1
         self.rows += read.num_rows
         table, complete = known_at(read, self.contract, self.run.instant)
         table = sorted_by_key(self._treated(table), self.contract, day)
-        data = parquet_bytes(table)
+        inputs = complete_inputs if complete else self._inputs(day, files.digest, self.run.instant)
+        kept = self.writer.put(partial(parquet_bytes, table))
+        return partial(self._kept, day, inputs, table.num_rows, complete, kept)
+
+    def _kept(self, day: date | None, inputs: str, rows: int, complete: bool, kept: Callable[[], Kept]) -> Partition:
         partition = Partition(
             table=self.contract.dataset,
             day=day,
-            inputs=complete_inputs if complete else self._inputs(day, files.digest, self.run.instant),
-            content=self.writer.put(data),
-            rows=table.num_rows,
-            size_bytes=len(data),
+            inputs=inputs,
+            content=kept().content,
+            rows=rows,
+            size_bytes=kept().size_bytes,
             complete=complete,
         )
         self.fresh.append(partition)

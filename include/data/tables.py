@@ -1,7 +1,8 @@
 """Tables of features: the rows of what is computed, those that are read again, and both as the vault's bytes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from include.core.records import Days, FeatureSpec, Partition
@@ -9,7 +10,7 @@ from include.data.point_in_time import PointInTime
 from include.data.probe import Built
 from include.data.relations import Artifacts
 from include.data.reuse import Task
-from include.data.writer import Writer
+from include.data.writer import Kept, Writer
 from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Derived
 
 if TYPE_CHECKING:
@@ -98,26 +99,32 @@ class Tables:
 def write(work: Sequence[Task], tables: Tables, key: tuple[str, ...], vault: "Vault") -> list[Partition]:
     """The new days' partitions, all of them kept."""
     with Writer(vault) as writer:
-        return [part for task in work if task.new for part in _partitions(task, tables.of(task), key, writer)]
+        made = [part for task in work if task.new for part in _partitions(task, tables.of(task), key, writer)]
+        return [part() for part in made]
 
 
-def _partitions(task: Task, table: "pa.Table", key: tuple[str, ...], writer: Writer) -> Iterator[Partition]:
-    """Put the partitions of the new days into the vault."""
+def _partitions(
+    task: Task, table: "pa.Table", key: tuple[str, ...], writer: Writer
+) -> Iterator[Callable[[], Partition]]:
+    """Put the partitions of the new days into the vault; each is there when it is asked for."""
     columns = [*key, DAY_COLUMN, PREDICTED_AT, LABEL] if task.derived.name == LABEL else [*key, *task.derived.names]
     chosen, places = table.select(columns), _places(table, task.new)
     for day, (first, end) in places.items():
         part = chosen.slice(first, end - first)
-        data = parquet(part)
-        inputs, complete = task.new[day]
-        yield Partition(
-            table=task.derived.name,
-            day=day,
-            inputs=inputs,
-            content=writer.put(data),
-            rows=part.num_rows,
-            size_bytes=len(data),
-            complete=complete,
-        )
+        yield partial(_partition, task, day, part.num_rows, writer.put(partial(parquet, part)))
+
+
+def _partition(task: Task, day: date, rows: int, kept: Callable[[], Kept]) -> Partition:
+    inputs, complete = task.new[day]
+    return Partition(
+        table=task.derived.name,
+        day=day,
+        inputs=inputs,
+        content=kept().content,
+        rows=rows,
+        size_bytes=kept().size_bytes,
+        complete=complete,
+    )
 
 
 def _of_days(table: "pa.Table", days: Days) -> "pa.Table":

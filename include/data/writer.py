@@ -1,10 +1,10 @@
 """Partitions on their way into the vault, while the next are made."""
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from include.core.canonical import digest_of
 
 if TYPE_CHECKING:
     from include.governance.vault import Vault
@@ -13,15 +13,23 @@ if TYPE_CHECKING:
 WRITERS = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Bytes that are in the vault, by their digest."""
+
+    content: str
+    size_bytes: int
+
+
 class Writer:
-    """Puts partitions into the vault while the next are made: forcing one to the disk takes longer than making it.
+    """Encodes partitions and puts them into the vault while the next are made: the disk takes longer than making one.
 
     When the context ends without an error, all are kept; the first that could not be kept raises.
     """
 
     def __init__(self, vault: "Vault") -> None:
         self._vault, self._pool = vault, ThreadPoolExecutor(max_workers=WRITERS)
-        self._pending: deque[Future[str]] = deque()
+        self._pending: deque[Future[Kept]] = deque()
 
     def __enter__(self) -> "Writer":
         return self
@@ -35,9 +43,17 @@ class Writer:
         """Whether an earlier night's partition is there still: one that was lost is made again."""
         return self._vault.has(digest)
 
-    def put(self, data: bytes) -> str:
-        """The digest of *data*, which will be kept; waits where too much is waiting already."""
-        self._pending.append(self._pool.submit(self._vault.put, data))
+    def put(self, encoded: Callable[[], bytes]) -> Callable[[], Kept]:
+        """Keep the bytes that *encoded* gives, in another thread; waits where too much is waiting already.
+
+        What it returns waits until they are kept.
+        """
+        future = self._pool.submit(self._keep, encoded)
+        self._pending.append(future)
         while len(self._pending) > 2 * WRITERS:
             self._pending.popleft().result()
-        return digest_of(data)
+        return future.result
+
+    def _keep(self, encoded: Callable[[], bytes]) -> Kept:
+        data = encoded()
+        return Kept(content=self._vault.put(data), size_bytes=len(data))

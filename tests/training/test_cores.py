@@ -20,15 +20,20 @@ def test_where_every_core_is_busy_a_computation_gets_the_threads_that_its_projec
             process.wait()
 
 
+def test_short_looks_see_what_a_long_one_sees_whatever_else_the_machine_does() -> None:
+    began, before = time.monotonic(), psutil.cpu_times().idle
+    looks = [cores.idle_cores() for _ in range(20)]
+    idle = (psutil.cpu_times().idle - before) / (time.monotonic() - began)
+    assert sum(looks) / len(looks) == pytest.approx(idle, abs=0.3)
+
+
 @pytest.mark.parametrize(
-    ("idle_percent", "usable", "threads"),
-    [(98.0, 4, 4), (70.0, 4, 3), (50.0, 4, 2), (98.0, 1, 1), (3.0, 4, 1)],
+    ("idle", "usable", "threads"),
+    [(3.9, 4, 4), (2.8, 4, 3), (2.0, 4, 2), (3.9, 1, 1), (0.1, 4, 1)],
 )
 def test_idle_cores_are_used_as_far_as_the_process_may(
-    monkeypatch: pytest.MonkeyPatch, idle_percent: float, usable: int, threads: int
+    monkeypatch: pytest.MonkeyPatch, idle: float, usable: int, threads: int
 ) -> None:
-    times = psutil.cpu_times_percent()._replace(idle=idle_percent)
-    monkeypatch.setattr(psutil, "cpu_times_percent", lambda _: times)
-    monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
+    monkeypatch.setattr(cores, "idle_cores", lambda: idle)
     monkeypatch.setattr(joblib, "cpu_count", lambda: usable)
     assert cores.threads(1) == threads
