@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
 
 #: How long the scheduler's loop stands still while tasks run: what is triggered meanwhile starts so much later.
-LONGEST_WAIT_SECONDS = 0.4
+LONGEST_WAIT_SECONDS = 1.0
 #: How long while none does.
 IDLE_WAIT_SECONDS = 0.1
 
@@ -18,7 +18,7 @@ IDLE_WAIT_SECONDS = 0.1
 class PromptExecutor(LocalExecutor):
     """Waits for tasks to end in the place of the scheduler, whose own sleep between two loops has to be 0.
 
-    A loop of the scheduler costs 13 ms of a core, which training on the same cores lacks; and what follows a task need
+    A loop of the scheduler costs 25 ms of a core, which training on the same cores lacks; and what follows a task need
     not wait for the next look: Airflow sleeps as long after the end of a task as after none.
     """
 
