@@ -12,6 +12,7 @@ from include.data.probe import alarm, probe, sampled
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.tables import Tables, write
+from include.data.writer import Writer
 from include.ledger import Ledger
 from include.lineage.compiled import Declared
 
@@ -62,9 +63,11 @@ def build(
         rows = PointInTime(held, project, contracts, compiled, stretches(work, samples))
         tables = Tables(rows, tasks, opened)
         contract = contracts[project.target.dataset]
-        probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
-        alarm(project, tables.with_labels(), seed=seed)
-    fresh = write(work, tables, project.target.key, vault)
+        with Writer(vault) as writer:  # beside the probes; nothing of it counts before it is recorded
+            written = write(work, tables, project.target.key, writer)
+            probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
+            alarm(project, tables.with_labels(), seed=seed)
+    fresh = [partition() for partition in written]
     record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused.values()] + fresh
     return FeatureSet(

@@ -12,6 +12,7 @@ from include.data.point_in_time import PointInTime
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.tables import Tables, write
+from include.data.writer import Writer
 from include.ledger import Ledger
 from include.lineage.compiled import LABEL, Declared
 
@@ -71,7 +72,9 @@ def live(
         opened = open([part.content for part in read])
         with relations(snapshot, contracts, opened, partitions=read) as held:
             tables = Tables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
-        fresh = write(work, tables, project.target.key, vault)
+        with Writer(vault) as writer:
+            written = write(work, tables, project.target.key, writer)
+        fresh = [partition() for partition in written]
         record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused.values()] + fresh
     return tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min)))

@@ -27,7 +27,7 @@ from include.core.records import (
 from include.data.reuse import record
 from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
-from include.data.writer import Kept, Writer
+from include.data.writer import Writer
 from include.ledger import Ledger
 from include.ledger.journal import begun
 
@@ -94,7 +94,7 @@ def take(
             finally:  # what was read before an error was read all the same
                 if dataset.files or dataset.reused:
                     ledger.record(f"receipt/{run.project}", dataset.receipt())
-            fresh += dataset.fresh
+            fresh += [partition() for partition in dataset.fresh]
     record(ledger, run, fresh)
     matures_after_days = contracts[project.target.dataset].matures_after_days
     return Snapshot(
@@ -177,7 +177,7 @@ class _Dataset:
     source: Source
     writer: Writer
     earliest: date
-    fresh: list[Partition] = field(default_factory=list)
+    fresh: list[Callable[[], Partition]] = field(default_factory=list)
     files: int = 0
     rows: int = 0
     reused: int = 0
@@ -238,18 +238,12 @@ class _Dataset:
         self.rows += read.num_rows
         table, complete = known_at(read, self.contract, self.run.instant)
         table = sorted_by_key(self._treated(table), self.contract, day)
-        inputs = complete_inputs if complete else self._inputs(day, files.digest, self.run.instant)
-        kept = self.writer.put(partial(parquet_bytes, table))
-        return partial(self._kept, day, inputs, table.num_rows, complete, kept)
-
-    def _kept(self, day: date | None, inputs: str, rows: int, complete: bool, kept: Callable[[], Kept]) -> Partition:
-        partition = Partition(
+        partition = self.writer.put(
+            partial(parquet_bytes, table),
             table=self.contract.dataset,
             day=day,
-            inputs=inputs,
-            content=kept().content,
-            rows=rows,
-            size_bytes=kept().size_bytes,
+            inputs=complete_inputs if complete else self._inputs(day, files.digest, self.run.instant),
+            rows=table.num_rows,
             complete=complete,
         )
         self.fresh.append(partition)

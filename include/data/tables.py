@@ -10,13 +10,11 @@ from include.data.point_in_time import PointInTime
 from include.data.probe import Built
 from include.data.relations import Artifacts
 from include.data.reuse import Task
-from include.data.writer import Kept, Writer
+from include.data.writer import Writer
 from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Derived
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from include.governance.vault import Vault
 
 #: A category that fewer training rows have is no part of the vocabulary, which is recorded in the open: it may tell of
 #: a person.
@@ -96,35 +94,25 @@ class Tables:
         return pq.ParquetFile(path).read(columns=list(names), use_threads=False)
 
 
-def write(work: Sequence[Task], tables: Tables, key: tuple[str, ...], vault: "Vault") -> list[Partition]:
-    """The new days' partitions, all of them kept."""
-    with Writer(vault) as writer:
-        made = [part for task in work if task.new for part in _partitions(task, tables.of(task), key, writer)]
-        return [part() for part in made]
-
-
-def _partitions(
-    task: Task, table: "pa.Table", key: tuple[str, ...], writer: Writer
-) -> Iterator[Callable[[], Partition]]:
+def write(work: Sequence[Task], tables: Tables, key: tuple[str, ...], writer: Writer) -> list[Callable[[], Partition]]:
     """Put the partitions of the new days into the vault; each is there when it is asked for."""
+    return [part for task in work if task.new for part in _written(task, tables.of(task), key, writer)]
+
+
+def _written(task: Task, table: "pa.Table", key: tuple[str, ...], writer: Writer) -> Iterator[Callable[[], Partition]]:
     columns = [*key, DAY_COLUMN, PREDICTED_AT, LABEL] if task.derived.name == LABEL else [*key, *task.derived.names]
     chosen, places = table.select(columns), _places(table, task.new)
     for day, (first, end) in places.items():
         part = chosen.slice(first, end - first)
-        yield partial(_partition, task, day, part.num_rows, writer.put(partial(parquet, part)))
-
-
-def _partition(task: Task, day: date, rows: int, kept: Callable[[], Kept]) -> Partition:
-    inputs, complete = task.new[day]
-    return Partition(
-        table=task.derived.name,
-        day=day,
-        inputs=inputs,
-        content=kept().content,
-        rows=rows,
-        size_bytes=kept().size_bytes,
-        complete=complete,
-    )
+        inputs, complete = task.new[day]
+        yield writer.put(
+            partial(parquet, part),
+            table=task.derived.name,
+            day=day,
+            inputs=inputs,
+            rows=part.num_rows,
+            complete=complete,
+        )
 
 
 def _of_days(table: "pa.Table", days: Days) -> "pa.Table":

@@ -3,22 +3,16 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
+
+from include.core.records import Partition
 
 if TYPE_CHECKING:
     from include.governance.vault import Vault
 
 #: So many partitions are forced to the disk at once: the disk takes several in the time of one.
 WRITERS = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """Bytes that are in the vault, by their digest."""
-
-    content: str
-    size_bytes: int
 
 
 class Writer:
@@ -29,7 +23,7 @@ class Writer:
 
     def __init__(self, vault: "Vault") -> None:
         self._vault, self._pool = vault, ThreadPoolExecutor(max_workers=WRITERS)
-        self._pending: deque[Future[Kept]] = deque()
+        self._pending: deque[Future[Partition]] = deque()
 
     def __enter__(self) -> "Writer":
         return self
@@ -43,17 +37,23 @@ class Writer:
         """Whether an earlier night's partition is there still: one that was lost is made again."""
         return self._vault.has(digest)
 
-    def put(self, encoded: Callable[[], bytes]) -> Callable[[], Kept]:
-        """Keep the bytes that *encoded* gives, in another thread; waits where too much is waiting already.
+    def put(
+        self, encoded: Callable[[], bytes], *, table: str, day: date | None, inputs: str, rows: int, complete: bool
+    ) -> Callable[[], Partition]:
+        """Keep the partition whose bytes *encoded* gives, in another thread; waits where too much is waiting already.
 
-        What it returns waits until they are kept.
+        What it returns waits until it is kept.
         """
-        future = self._pool.submit(self._keep, encoded)
+
+        def keep() -> Partition:
+            data = encoded()
+            content, size = self._vault.put(data), len(data)
+            return Partition(
+                table=table, day=day, inputs=inputs, content=content, rows=rows, size_bytes=size, complete=complete
+            )
+
+        future = self._pool.submit(keep)
         self._pending.append(future)
         while len(self._pending) > 2 * WRITERS:
             self._pending.popleft().result()
         return future.result
-
-    def _keep(self, encoded: Callable[[], bytes]) -> Kept:
-        data = encoded()
-        return Kept(content=self._vault.put(data), size_bytes=len(data))

@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 
 from include.core.canonical import digest_of
-from include.data.writer import WRITERS, Kept, Writer
+from include.core.records import Partition
+from include.data.writer import WRITERS, Writer
 from include.governance.vault import Vault
 
 MANY = [b"partition %d" % number for number in range(5 * WRITERS)]
@@ -27,7 +28,7 @@ class Shelf:
         return digest
 
 
-def keep(shelf: Shelf, parts: list[bytes | Exception], *, then: Exception | None = None) -> list[Kept]:
+def keep(shelf: Shelf, parts: list[bytes | Exception], *, then: Exception | None = None) -> list[Partition]:
     """What is told of *parts*, in their order; an exception among them is raised where it is encoded."""
 
     def encoded(part: bytes | Exception) -> bytes:
@@ -36,7 +37,10 @@ def keep(shelf: Shelf, parts: list[bytes | Exception], *, then: Exception | None
         return part
 
     with Writer(cast("Vault", shelf)) as writer:
-        kept = [writer.put(partial(encoded, part)) for part in parts]
+        kept = [
+            writer.put(partial(encoded, part), table="t", day=None, inputs=str(number), rows=number, complete=True)
+            for number, part in enumerate(parts)
+        ]
         if then is not None:
             raise then
     return [each() for each in kept]
@@ -44,7 +48,8 @@ def keep(shelf: Shelf, parts: list[bytes | Exception], *, then: Exception | None
 
 def test_all_that_is_put_is_kept_when_the_context_ends_and_told_in_the_order_of_the_puts() -> None:
     shelf = Shelf(len(MANY))
-    assert keep(shelf, [*MANY]) == [Kept(content=digest_of(data), size_bytes=len(data)) for data in MANY]
+    kept = [(part.content, part.size_bytes, part.rows) for part in keep(shelf, [*MANY])]
+    assert kept == [(digest_of(data), len(data), number) for number, data in enumerate(MANY)]
     assert sorted(shelf.held.values()) == sorted(MANY)
 
 
