@@ -8,6 +8,7 @@ from airflow.plugins_manager import AirflowPlugin
 from include.runtime.airflow.authority import MountedAuthority
 from include.runtime.airflow.links import AccessRequestLink
 from include.runtime.airflow.names import ACCESS_PAGE, ACCESS_ROUTE, PAGES
+from include.runtime.airflow.one_writer import OneWriter
 from include.runtime.airflow.sign_in import StewardsSignIn
 
 
@@ -19,7 +20,8 @@ class TrainyardPlugin(AirflowPlugin):
         {"app": MountedAuthority(), "url_prefix": "/trainyard", "name": "Trainyard: access to data"}
     ]
     fastapi_root_middlewares = [  # noqa: RUF012  # Airflow reads a plain class attribute
-        {"middleware": StewardsSignIn, "args": [], "kwargs": {}, "name": "Trainyard: stewards sign in"}
+        {"middleware": StewardsSignIn, "args": [], "kwargs": {}, "name": "Trainyard: stewards sign in"},
+        {"middleware": OneWriter, "args": [], "kwargs": {}, "name": "Trainyard: one writer on SQLite"},
     ]
     operator_extra_links = [AccessRequestLink()]  # noqa: RUF012  # Airflow reads a plain class attribute
     external_views = [  # noqa: RUF012  # Airflow reads a plain class attribute

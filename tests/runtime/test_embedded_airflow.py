@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -235,6 +236,20 @@ def test_clearing_a_task_of_a_night_runs_it_again(dana: Client, night: tuple[str
     dana.call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
     until(lambda: task(dana, dag_id, run_id, "promote").try_number == 2, seconds=60, what="the task is tried again")
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+
+
+def test_users_who_trigger_runs_at_once_do_not_lock_each_other_out(airflow: RunningAirflow) -> None:
+    dag_id = declare(airflow.settings.projects, "popular")
+
+    def trigger(user: str) -> list[str]:
+        with airflow.client(user) as client:
+            until(lambda: client.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+            client.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
+            return [client.trigger(dag_id, run_id=f"{user}-{number}") for number in range(15)]
+
+    with ThreadPoolExecutor() as pool:
+        triggered = list(pool.map(trigger, ("ada", "dana", "olly")))
+    assert [len(set(run_ids)) for run_ids in triggered] == [15, 15, 15]
 
 
 def test_a_project_that_cannot_load_says_so_in_a_run_of_its_own(airflow: RunningAirflow, dana: Client) -> None:

@@ -1,7 +1,7 @@
 """The stewards' authority inside Airflow's API server, the only process that is told where its key lies."""
 
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from include.core.errors import TrainyardError
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from include.governance.register import Register
     from include.runtime.authority_service import Opened
     from include.settings import Settings
@@ -16,11 +18,6 @@ if TYPE_CHECKING:
 
 #: Beside the grant-signing key, what the pages' forms are signed with: all API servers of a deployment share it.
 FORMS_KEY = "forms.key"
-
-_Message = MutableMapping[str, Any]
-_Application = Callable[
-    [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]
-]
 
 
 class MountedAuthority:
@@ -30,14 +27,9 @@ class MountedAuthority:
     """
 
     def __init__(self) -> None:
-        self._application: _Application | None = None
+        self._application: ASGIApp | None = None
 
-    async def __call__(
-        self,
-        scope: _Message,
-        receive: Callable[[], Awaitable[_Message]],
-        send: Callable[[_Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if self._application is None:
             self._application = _build()
         await self._application(scope, receive, send)
@@ -53,7 +45,7 @@ def signed_in_user() -> Callable[..., str]:
     return current_user
 
 
-def _build() -> _Application:
+def _build() -> "ASGIApp":
     from include.runtime.airflow.reports import add_reports
     from include.runtime.authority_api import authority_app
     from include.runtime.authority_service import open_authority
@@ -66,7 +58,7 @@ def _build() -> _Application:
     add_reports(application, opened.ledger, store, current_user)
     application.mount("/pages", _pages(settings, opened, store, current_user))
     threading.Thread(target=_warm, args=(opened.register,), name="register of access", daemon=True).start()
-    mounted: _Application = application
+    mounted: ASGIApp = application
     return mounted
 
 

@@ -6,14 +6,11 @@ each sign-in: it is enough to renew both before.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 #: Where the auth manager takes a name and a password, for a browser and for a program.
 _SIGN_IN = ("/auth/token", "/auth/token/cli")
@@ -24,10 +21,10 @@ _USERS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 class StewardsSignIn:
     """Before anybody signs in to an embedded Airflow, its users become those of the contracts as they are now."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: "ASGIApp") -> None:
         self._app = app
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(_SIGN_IN):
             await asyncio.to_thread(renew_users)
         await self._app(scope, receive, send)
