@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -55,6 +56,13 @@ class Relations:
         self._contracts = {dataset.dataset: contracts[dataset.dataset] for dataset in scope.datasets}
         self._scope = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
 
+    @contextmanager
+    def beside(self) -> "Iterator[Relations]":
+        """The same tables for another thread, which has views and kept tables of its own."""
+        other = copy(self)
+        with self._connection.cursor() as other._connection:
+            yield other
+
     def show(self, datasets: Iterable[str], days: Days, *, cut: bool = False) -> None:
         """Let each of *datasets* hold the rows of *days* only, or all rows if it is undivided.
 
@@ -92,8 +100,12 @@ class Relations:
             self._connection.execute(sql).fetchall()
 
     def keep(self, name: str, sql: str) -> None:
-        """Compute *sql* and keep its rows as the table *name*, in the place of an earlier one."""
+        """Compute *sql* and keep its rows as the table *name*, in the place of an earlier one, for this thread."""
         self.run(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql}")
+
+    def share(self, name: str, sql: str) -> None:
+        """Compute *sql* and keep its rows as the new table *name*, for all threads."""
+        self.run(f"CREATE TABLE {quoted(name)} AS {sql}")
 
     def fetch(self, sql: str) -> "pa.Table":
         """All rows that *sql* selects, in one chunk a column."""

@@ -26,7 +26,7 @@ class Tables:
 
     def __init__(self, rows: PointInTime, tasks: Mapping[Derived, Task], opened: Artifacts) -> None:
         self._rows, self._tasks, self._opened = rows, tasks, opened
-        self._built = {derived: rows.rows(derived, task.span) for derived, task in tasks.items() if task.span}
+        self._built = rows.all_rows({derived: task.span for derived, task in tasks.items() if task.span})
 
     def of(self, task: Task) -> "pa.Table":
         """All rows of the *task*'s span."""
