@@ -2,28 +2,38 @@
 
 import time
 
-#: How long the machine is watched: five of the ticks in which Linux counts.
+#: How long the machine is watched at least: five of the ticks in which Linux counts.
 _SECONDS = 0.05
 
 
-def threads(declared: int) -> int:
-    """As many as there are cores that nobody uses just now, but not fewer than *declared*.
+class Watch:
+    """Watches from its making on which cores nobody else uses, while this process goes on."""
 
-    Only of the cores that this process may use: those of its container or affinity. A thread too many costs more than
-    one too few: with its core taken, LightGBM's threads wait for each other every few milliseconds.
-    """
-    from joblib import cpu_count
+    def __init__(self) -> None:
+        self._began, self._before = time.monotonic(), _free_seconds()
 
-    usable: int = min(cpu_count(), round(idle_cores()))
-    return max(declared, usable)
+    def threads(self, declared: int) -> int:
+        """As many as there were cores that nobody else used, but not fewer than *declared*.
+
+        Only of the cores that this process may use: those of its container or affinity. A thread too many costs more
+        than one too few: with its core taken, LightGBM's threads wait for each other every few milliseconds.
+        """
+        from joblib import cpu_count
+
+        usable: int = min(cpu_count(), round(self.free_cores()))
+        return max(declared, usable)
+
+    def free_cores(self) -> float:
+        """How many cores of the machine nobody else used while it was watched, a tick more or less."""
+        time.sleep(max(0.0, self._began + _SECONDS - time.monotonic()))
+        free = _free_seconds() - self._before
+        return free / (time.monotonic() - self._began)
 
 
-def idle_cores() -> float:
-    """How many cores of the machine were idle while it was watched, a tick more or less."""
+def _free_seconds() -> float:
+    """The seconds of all cores that nobody used, or this process."""
     import psutil  # type: ignore[import-untyped]  # it publishes no types
 
     # Its percentages are wrong for times below a second of all cores together.
-    began, before = time.monotonic(), psutil.cpu_times().idle
-    time.sleep(_SECONDS)
-    idle: float = psutil.cpu_times().idle - before
-    return idle / (time.monotonic() - began)
+    idle: float = psutil.cpu_times().idle
+    return idle + time.process_time()
