@@ -162,9 +162,9 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
         },
         "api_auth": {"jwt_secret": kept.jwt, "jwt_issuer": "trainyard"},
         "dag_processor": {
-            # A new project is a new folder beside an unchanged DAG file: the file is read again every few seconds.
+            # A new project is a new folder beside an unchanged DAG file: the file is read again every ten seconds.
             "refresh_interval": 5,
-            "min_file_process_interval": 5,
+            "min_file_process_interval": 10,
             "parsing_processes": 1,
             "stale_dag_threshold": 20,
             "print_stats_interval": 0,
