@@ -55,8 +55,10 @@ def known_at(table: "pa.Table", contract: Contract, instant: datetime) -> tuple[
         if rule.column is not None:
             times = pc.add(table[rule.column], pa.scalar(rule.offset, pa.duration("us")))
             reached = pc.less_equal(times, moment)
-            complete = complete and pc.all(reached, min_count=0).as_py()
-            known[rule] = pc.fill_null(reached, False)
+            past = pc.all(reached, min_count=0).as_py()
+            complete = complete and past
+            if not past or reached.null_count:  # else all of it is known: so most days of a window are
+                known[rule] = pc.fill_null(reached, False)
     for index, name in enumerate(table.column_names):
         if rules[name] in known:
             nothing = pa.scalar(None, table.schema.field(index).type)

@@ -132,9 +132,11 @@ class Source:
     def _typed(self, table: "pa.Table", file: Path, day: date | None) -> "pa.Table":
         import pyarrow as pa
 
-        fields = [pa.field(name, arrow_type(self._column(name).type)) for name in table.column_names]
+        schema = pa.schema([(name, arrow_type(self._column(name).type)) for name in table.column_names])
+        if table.schema.equals(schema, check_metadata=True):
+            return table
         try:
-            return table.cast(pa.schema(fields))
+            return table.cast(schema)
         except pa.ArrowInvalid:  # its message quotes the value
             raise ContractError(
                 f"{self._name(day)}: values fit the contract's types without loss",

@@ -9,6 +9,8 @@ from openlineage.client.transport.transport import Config, Transport
 if TYPE_CHECKING:
     from openlineage.client.client import Event
 
+    from include.ledger import Ledger
+
 
 @attr.define
 class LedgerConfig(Config):
@@ -23,6 +25,7 @@ class LedgerTransport(Transport):
 
     def __init__(self, config: LedgerConfig) -> None:
         self._config = config
+        self._ledger: Ledger | None = None
 
     def emit(self, event: "Event") -> None:
         """Keep the event; one that is already kept changes nothing.
@@ -34,5 +37,5 @@ class LedgerTransport(Transport):
         from include.ledger import Ledger
         from include.settings import Settings
 
-        ledger = Ledger.open(Settings.from_environment().ledger)
-        ledger.receive("lineage", LineageEmitted(event=Serde.to_json(event)))
+        self._ledger = self._ledger or Ledger.open(Settings.from_environment().ledger)
+        self._ledger.receive("lineage", LineageEmitted(event=Serde.to_json(event)))
