@@ -71,7 +71,7 @@ THREADS = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
-    "GOMP_SPINCOUNT": "2000",  # a thread that waits for one without a core gives way sooner
+    "GOMP_SPINCOUNT": "20000",  # a thread that waits for one without a core gives way sooner than by default
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
