@@ -61,8 +61,7 @@ def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_by
     compiled = declared(project, night.contracts, snapshot.scope)
     with relations(snapshot, night.contracts, night.store) as held:
         rows = PointInTime(held, project, night.contracts, compiled, [window])
-        for derived in rows.derived:
-            whole = rows.rows(derived, stretch)
+        for derived, whole in rows.all_rows(dict.fromkeys(rows.derived, stretch)).items():
             alone = [rows.rows(derived, Days(first=day, last=day)) for day in stretch]
             offset = 0
             for part in alone:

@@ -1,5 +1,6 @@
 """Airflow's local executor, whose workers ours waits for: to be run at every upgrade."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,3 +73,9 @@ def test_a_task_that_goes_on_holds_the_scheduler_no_longer_than_that(
     assert beat(executor) >= 0.05
     assert task.key not in executor.get_event_buffer()
     assert beat(executor) >= 0.05, "it is waited for at every beat"
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux has such a policy")
+def test_a_supervisor_that_is_woken_pushes_no_ending_task_off_its_core(start: Start) -> None:
+    executor = start(0)
+    assert {os.sched_getscheduler(worker) for worker in executor.workers} == {os.SCHED_BATCH}

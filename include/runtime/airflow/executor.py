@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,8 @@ class PromptExecutor(LocalExecutor):
         """
         super()._spawn_worker()  # type: ignore[no-untyped-call]
         if hasattr(os, "SCHED_BATCH"):
-            os.sched_setscheduler(next(reversed(self.workers)), os.SCHED_BATCH, os.sched_param(0))
+            with suppress(OSError):  # a sandbox may forbid it: what follows a task then starts a second later at times
+                os.sched_setscheduler(next(reversed(self.workers)), os.SCHED_BATCH, os.sched_param(0))
 
     def change_state(self, key: Any, state: Any, info: object = None, remove_running: bool = True) -> None:
         self._given.discard(key)
