@@ -65,6 +65,11 @@ def test_on_sqlite_one_request_at_a_time_writes_while_others_read(monkeypatch: p
     assert (server.most_writing, server.most) == (1, 1 + len(READING))
 
 
+def test_what_trainyard_mounts_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    decisions = [("POST", "/trainyard/requests/1/grant")] * 2
+    assert serve("sqlite:////home/airflow.db", decisions + WRITING, monkeypatch).most == len(decisions) + 1
+
+
 def test_a_request_that_breaks_gives_its_turn_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert serve("sqlite:////home/airflow.db", [("POST", "/breaks"), *WRITING], monkeypatch).most_writing == 1
 
