@@ -10,11 +10,12 @@ from include.settings import ROOT
 
 #: The block of the demo, with a sleep in the place of Airflow.
 COMMAND = """
-import sys, time
+import signal, sys, time
 import typer
 from include.cli import __main__ as command
 from include.cli.demo import _ended_by_sigterm
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 app = typer.Typer()
 
 @app.command()
