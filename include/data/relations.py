@@ -59,8 +59,9 @@ class Relations:
     @contextmanager
     def beside(self) -> "Iterator[Relations]":
         """The same tables for another thread, which has views and kept tables of its own."""
-        other = copy(self)
-        with self._connection.cursor() as other._connection:
+        with self._connection.cursor() as connection:
+            other = copy(self)
+            other._connection = connection
             yield other
 
     def show(self, datasets: Iterable[str], days: Days, *, cut: bool = False) -> None:

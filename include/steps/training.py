@@ -33,12 +33,12 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
     inputs = (features, run.declaration_digest)
 
     def compute() -> str:
-        watch = cores.Watch()
+        free = cores.FreeCores()
         wanted = matrix.contents(built, built.split.train, built.split.validation)
         rows, training_rows = matrix.learnt(built, open_artifacts(platform, run, "plan", wanted, now=now))
         learnt = profile(rows.table, Days(first=built.split.train.first, last=built.split.validation.last))
         profiled = platform.vault.put(encode(learnt))
-        threads = watch.threads(project.operations.threads)
+        threads = free.threads(project.operations.threads)
         earlier = known(platform, run, "plan", inputs)
         if earlier is not None and platform.store.has(earlier):
             # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
@@ -109,7 +109,7 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
     from include.training import cores
     from include.training import refit as refitting
 
-    watch = cores.Watch()
+    free = cores.FreeCores()
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)
 
@@ -118,7 +118,7 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
         model = refitting.refit(
             Refit(winner=best, binned=drawn.binned),
             opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
-            threads=watch.threads(project.operations.threads),
+            threads=free.threads(project.operations.threads),
             allowed=while_allowed(platform, run, now=now),
         )
         return platform.vault.put(model)

@@ -2,12 +2,12 @@
 
 import time
 
-#: How long the machine is watched at least: five of the ticks in which Linux counts.
+#: How long they are counted at least: five of the ticks in which Linux counts.
 _SECONDS = 0.05
 
 
-class Watch:
-    """Watches from its making on which cores nobody else uses, while this process goes on."""
+class FreeCores:
+    """The cores that nobody else uses, counted from its making on, while this process goes on."""
 
     def __init__(self) -> None:
         self._began, self._before = time.monotonic(), _free_seconds()
@@ -20,11 +20,11 @@ class Watch:
         """
         from joblib import cpu_count
 
-        usable: int = min(cpu_count(), round(self.free_cores()))
+        usable: int = min(cpu_count(), round(self.count()))
         return max(declared, usable)
 
-    def free_cores(self) -> float:
-        """How many cores of the machine nobody else used while it was watched, a tick more or less."""
+    def count(self) -> float:
+        """How many cores of the machine nobody else used since then, a tick more or less."""
         time.sleep(max(0.0, self._began + _SECONDS - time.monotonic()))
         free = _free_seconds() - self._before
         return free / (time.monotonic() - self._began)
