@@ -9,7 +9,6 @@ import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from include.data.landing import land_flights
 from tests.night.yard import FLIGHTS, Night, Yard, template
 
 MakeYard = Callable[..., Yard]
@@ -19,13 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.night)
-
-
-@pytest.fixture(scope="session")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("production")
-    land_flights(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

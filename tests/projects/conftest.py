@@ -1,5 +1,5 @@
-"""The demo's production data and its contracts."""
+"""The contracts of the demo's production data."""
 
-from tests.data.conftest import contracts, production
+from tests.data.conftest import contracts
 
-__all__ = ["contracts", "production"]
+__all__ = ["contracts"]

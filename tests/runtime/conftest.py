@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from include.data.landing import land_flights
 from include.runtime import deployment
 from include.runtime.airflow import process
 from include.runtime.airflow.client import Client
@@ -56,13 +55,6 @@ def settings_in(folder: Path, production: Path) -> Settings:
     settings = settings_of(folder / "home", projects, production)
     deployment.prepare(settings)
     return settings
-
-
-@pytest.fixture(scope="session")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("production")
-    land_flights(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from pathlib import Path
 from include import steps
 from include.core.project import Project
 from include.core.records import Run
-from include.data.landing import land_flights
 from include.runtime.kubernetes.request import PodRequest
 from include.runtime.kubernetes.shards import StepInPods
 from tests.night.yard import INSTANT, Yard, template
@@ -16,14 +15,13 @@ from tests.runtime_kubernetes.world import Attended, Namespace
 
 
 def deployments(
-    folder: Path, *names: str, bucket: str, namespace: Namespace, image: str, project: Project
+    folder: Path, *names: str, production: Path, bucket: str, namespace: Namespace, image: str, project: Project
 ) -> tuple[Yard, ...]:
     """Deployments that share nothing but their keys and the production data; what *project* reads is granted."""
-    land_flights(folder / "production")
     new_home = template(folder / "template")
 
     def made(name: str) -> Yard:
-        yard = Yard.built(folder / name, folder / "production", new_home)
+        yard = Yard.built(folder / name, production, new_home)
         yard.settings = replace(
             yard.settings, vault=f"{bucket}/{uuid.uuid4().hex}", namespace=namespace.name, trainer_image=image
         )

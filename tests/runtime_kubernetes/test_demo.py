@@ -13,10 +13,8 @@ from include.governance import secrets
 from include.ledger import Ledger
 from include.runtime.deployment import PSEUDONYM_KEY
 from include.settings import ROOT
-from tests.runtime.conftest import free_port, production
+from tests.runtime.conftest import free_port
 from tests.runtime_kubernetes.world import Namespace
-
-__all__ = ["production"]  # the fixture
 
 pytestmark = pytest.mark.kubernetes
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -35,10 +36,14 @@ EVICTED, DRAINED = project_of(150, SMALL), project_of(151, replace(SMALL, accele
 
 @pytest.fixture(scope="module")
 def yards(
-    tmp_path_factory: pytest.TempPathFactory, s3_bucket: str, namespace: Namespace, trainer_image: str
+    tmp_path_factory: pytest.TempPathFactory,
+    production: Path,
+    s3_bucket: str,
+    namespace: Namespace,
+    trainer_image: str,
 ) -> tuple[Yard, ...]:
     folder = tmp_path_factory.mktemp("lost")
-    given = {"bucket": s3_bucket, "namespace": namespace, "image": trainer_image}
+    given = {"production": production, "bucket": s3_bucket, "namespace": namespace, "image": trainer_image}
     return deployments(folder, "disturbed", "quiet", project=EVICTED, **given)
 
 

@@ -34,11 +34,9 @@ from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.shards import deployment_of
 from include.runtime.projects import load_project
 from include.settings import Placement, Settings
-from tests.runtime.conftest import free_port, production, settings_in
+from tests.runtime.conftest import free_port, settings_in
 from tests.runtime.nights import approve, declare, task, until
 from tests.runtime_kubernetes.world import DOCUMENT, Namespace, request_in
-
-__all__ = ["production"]  # the fixture
 
 pytestmark = pytest.mark.kubernetes
 

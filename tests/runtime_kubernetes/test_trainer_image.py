@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
@@ -88,10 +89,14 @@ def test_the_image_itself_names_a_user_that_is_not_root(namespace: Namespace, tr
 
 @pytest.fixture(scope="module")
 def yards(
-    tmp_path_factory: pytest.TempPathFactory, s3_bucket: str, namespace: Namespace, trainer_image: str
+    tmp_path_factory: pytest.TempPathFactory,
+    production: Path,
+    s3_bucket: str,
+    namespace: Namespace,
+    trainer_image: str,
 ) -> tuple[Yard, ...]:
     folder = tmp_path_factory.mktemp("accelerator")
-    given = {"bucket": s3_bucket, "namespace": namespace, "image": trainer_image}
+    given = {"production": production, "bucket": s3_bucket, "namespace": namespace, "image": trainer_image}
     return deployments(folder, "first", "second", project=GPU_FLIGHTS, **given)
 
 
