@@ -11,6 +11,7 @@ from include.contracts.document import custom, parse, refuse
 from include.contracts.expectations import expectations
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
+from include.core.names import alike
 from include.core.records import RESTRICTED, Column, ColumnType, Contract, KnownAt, Treatment
 
 if TYPE_CHECKING:
@@ -139,16 +140,17 @@ def _table(file: Path, document: "OpenDataContractStandard") -> "SchemaObject":
 
 
 def _columns(file: Path, table: "SchemaObject") -> Iterator[Column]:
-    names: set[str] = set()
+    names: list[str] = []
     for index, entry in enumerate(table.properties or ()):
         at = f"schema[0].properties[{index}]"
         column = _column(file, at, entry)
-        if column.name in names:
-            refuse(file, f"{at}.name", "columns have different names", column.name, "Remove one of them.")
+        if pair := alike([*names, column.name]):
+            rule = "columns have different names, and differ by more than upper and lower case"
+            refuse(file, f"{at}.name", rule, " and ".join(pair), "Rename or remove one of them.")
         if column.key and column.treatment is Treatment.DROP:
             remedy = "Identify rows by another column, or declare `personal: join-key`."
             refuse(file, f"{at}.primaryKey", "a direct identifier is no key: it is never read", column.name, remedy)
-        names.add(column.name)
+        names.append(column.name)
         yield column
     if not names:
         refuse(file, "schema[0].properties", "a dataset has columns", "none", "List them.")

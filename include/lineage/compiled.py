@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
+from include.core.names import alike
 from include.core.project import Expression, Project
 from include.core.records import RESTRICTED, Contract, Scope, Treatment
-from include.lineage.reads import column_lineage
+from include.lineage.reads import column_lineage, known_column
 from include.lineage.tables import POPULATION, call, parameters, sql_of, tables
 
 if TYPE_CHECKING:
@@ -126,16 +127,17 @@ def _derived(project: Project, name: str, table: "ibis.Table", function: Express
 
 
 def _check_names(project: Project, groups: Sequence[Derived]) -> None:
-    taken: set[str] = {*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN}
+    taken = [*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN]
     for group in groups:
-        again = sorted(taken & set(group.names))
-        if again or group.name == LABEL or not group.names:
+        pair = alike([*taken, *group.names])
+        if pair or group.name.casefold() == LABEL or not group.names:
             raise DeclarationError(
-                f"each feature of {project.name!r} has a name of its own, and each group has one at least",
-                value=f"group {group.name!r}: {again or 'no feature'}",
+                f"each feature of {project.name!r} has a name of its own, and each group has one at least; upper and "
+                "lower case make no difference",
+                value=f"group {group.name!r}: {' and '.join(map(repr, pair)) if pair else list(group.names)}",
                 remedy=f"Rename it; {LABEL}, {PREDICTED_AT}, {DAY_COLUMN} and the key are taken.",
             )
-        taken.update(group.names)
+        taken += group.names
 
 
 def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
@@ -143,9 +145,7 @@ def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[st
     sources = column_lineage(table, contracts)
     for name in group.categories:
         for dataset, column in sources[name]:
-            found = contracts[dataset].column(column)
-            if found is None:
-                continue
+            found = known_column(contracts, dataset, column)
             if found.treatment is Treatment.TOKEN:
                 raise DeclarationError(
                     f"no category of {group.name!r} is made of a personal value: its vocabulary is recorded",

@@ -4,15 +4,16 @@ Found in the expressions and the contracts alone, before any data is read. Every
 found (one through a window or an aggregate is not): the truncation law, checked on a night's own data, finds those.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.core.project import Project
-from include.core.records import Contract, KnownAt
+from include.core.records import Column, Contract, KnownAt
 from include.lineage.compiled import LABEL, PREDICTED_AT
 from include.lineage.expressions import expressions_of
+from include.lineage.reads import known_column
 
 if TYPE_CHECKING:
     import ibis
@@ -53,7 +54,8 @@ def late_reads(project: Project, contracts: Mapping[str, Contract]) -> tuple[Lat
     rows = _Rows(dataset=project.target.dataset, key=project.target.key)
     contract = contracts[project.target.dataset]
     asked = _asked(expressions.population, rows)
-    outcome = _outcome(rows.sources(expressions.label.op(), LABEL), contract, asked)
+    labelled = rows.sources(expressions.label.op(), LABEL)
+    outcome = _outcome([known_column(contracts, contract.dataset, column) for column in labelled], asked)
 
     def late(known_at: KnownAt) -> bool:
         return any(
@@ -69,8 +71,8 @@ def late_reads(project: Project, contracts: Mapping[str, Contract]) -> tuple[Lat
             continue
         for feature in table.columns:
             for column in sorted(rows.sources(table.op(), feature) - set(rows.key)):
-                read = contract.column(column)
-                if read is not None and late(read.known_at):
+                read = known_column(contracts, contract.dataset, column)
+                if late(read.known_at):
                     found.append(
                         LateRead(
                             group=name,
@@ -101,12 +103,11 @@ def _asked(population: "ibis.Table", rows: "_Rows") -> _Asked | None:
     return None if column is None else _Asked(column=column, offset=offset)
 
 
-def _outcome(label: frozenset[str], contract: Contract, asked: _Asked | None) -> _Asked | None:
+def _outcome(label: Iterable[Column], asked: _Asked | None) -> _Asked | None:
     """From when on the label is known, where that is counted from one column alone, another than the asking is."""
-    known = [column.known_at for column in map(contract.column, label) if column is not None]
     late = [
         one
-        for one in known
+        for one in (column.known_at for column in label)
         if one.column is not None
         and not (asked is not None and one.column == asked.column and one.offset <= asked.offset)
     ]

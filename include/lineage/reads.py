@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from include.core.records import Contract, Treatment
+from include.core.errors import DeclarationError
+from include.core.records import Column, Contract, Treatment
 from include.lineage.tables import sql_of
 
 if TYPE_CHECKING:
@@ -12,6 +13,28 @@ if TYPE_CHECKING:
     from sqlglot.optimizer.scope import Scope as QueryScope
 
 Source = tuple[str, str]  # (dataset, column)
+
+#: DuckDB as sqlglot reads it, names as they are written: by itself it would take `RideID` for `rideid`.
+_DIALECT = "duckdb, normalization_strategy=case_sensitive"
+
+
+def known_column(contracts: Mapping[str, Contract], dataset: str, name: str) -> Column:
+    """The contract's column *name* of *dataset*.
+
+    Raises:
+        DeclarationError: there is none; whoever goes on without it lets it pass every rule about columns.
+    """
+    contract = contracts.get(dataset)
+    column = contract.column(name) if contract else None
+    if column is None:
+        raise DeclarationError(
+            "what an expression reads is a column of a contract",
+            value=f"{dataset}.{name}",
+            remedy=f"Columns to choose from: {sorted(each.name for each in contract.columns)}."
+            if contract
+            else f"Datasets to choose from: {sorted(contracts)}.",
+        )
+    return column
 
 
 def columns_read(table: "ibis.Table", contracts: Mapping[str, Contract], *, unused: bool = False) -> frozenset[Source]:
@@ -31,6 +54,7 @@ def columns_read(table: "ibis.Table", contracts: Mapping[str, Contract], *, unus
         for column in scope.columns:
             source = scope.sources.get(column.table)
             if isinstance(source, exp.Table):
+                known_column(contracts, source.name, column.name)
                 read.add((source.name, column.name))
     return frozenset(read)
 
@@ -47,7 +71,10 @@ def column_lineage(table: "ibis.Table", contracts: Mapping[str, Contract]) -> di
     if root is None:  # only for a statement that is no query, which Ibis never compiles to
         return {}
     traced: dict[tuple[int, str], frozenset[Source]] = {}
-    return {name: tuple(sorted(_trace(root, name, traced))) for name in table.columns}
+    found = {name: tuple(sorted(_trace(root, name, traced))) for name in table.columns}
+    for dataset, column in frozenset().union(*found.values()):
+        known_column(contracts, dataset, column)
+    return found
 
 
 def _trace(scope: "QueryScope", name: str, traced: dict[tuple[int, str], frozenset[Source]]) -> frozenset[Source]:
@@ -95,15 +122,22 @@ def _outputs(scope: "QueryScope") -> "list[Expr]":
 def _qualified(table: "ibis.Table", contracts: Mapping[str, Contract]) -> "Expr":
     """The parsed query with every star expanded and every column tied to its table."""
     from sqlglot import parse_one
+    from sqlglot.errors import OptimizeError
     from sqlglot.optimizer.qualify import qualify
+    from sqlglot.schema import MappingSchema
 
-    return qualify(parse_one(sql_of(table), dialect="duckdb"), schema=_schema(contracts), dialect="duckdb")
-
-
-def _schema(contracts: Mapping[str, Contract]) -> dict[str, object]:
-    return {
+    columns: dict[str, object] = {
         dataset: {
             column.name: column.type.value for column in contract.columns if column.treatment is not Treatment.DROP
         }
         for dataset, contract in contracts.items()
     }
+    schema = MappingSchema(columns, dialect=_DIALECT, normalize=False)  # else it would parse the names as SQL
+    try:
+        return qualify(parse_one(sql_of(table), dialect=_DIALECT), schema=schema, dialect=_DIALECT)
+    except OptimizeError as error:  # names of the project, never data
+        raise DeclarationError(
+            "what an expression reads is a column of a contract",
+            value=str(error),
+            remedy="Read only the tables that the function is called with.",
+        ) from error

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
+from include.core.names import alike
 from include.core.project import Expression
 from include.core.records import ColumnType, Contract, Scope, Treatment
 
@@ -33,13 +34,19 @@ def tables(
     are there: what a night may touch.
 
     Raises:
-        DeclarationError: there is no contract for a name.
+        DeclarationError: there is no contract for a name, or two names differ by case alone.
     """
     import ibis
 
-    made = {}
+    names, made = tuple(names), {}
+    if pair := alike(names):
+        raise DeclarationError(
+            "datasets that one project reads have names that differ by more than upper and lower case",
+            value=" and ".join(map(repr, pair)),
+            remedy="Have the stewards rename one of them, or read one only.",
+        )
     for name in names:
-        if name not in contracts or name == POPULATION:
+        if name not in contracts or name.casefold() == POPULATION:
             raise DeclarationError(
                 f"a dataset has a contract and is not called {POPULATION!r}",
                 value=f"dataset {name!r}",
@@ -108,7 +115,21 @@ def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Ta
             remedy="Return the table that holds the key columns and the values.",
         )
     _check_repeatable(expression, result)
+    _check_alike(expression, result)
     return result
+
+
+def _check_alike(expression: Expression, table: "ibis.Table") -> None:
+    """DuckDB takes a name for another that differs by case alone, within queries as in their results."""
+    from ibis.expr import operations as ops
+
+    for node in table.op().find(ops.Relation):
+        if pair := alike(node.schema.names):
+            raise DeclarationError(
+                f"{name_of(expression)}: names in one table differ by more than upper and lower case",
+                value=" and ".join(map(repr, pair)),
+                remedy="Rename one of them; in a join, with `lname` or `rname`.",
+            )
 
 
 def _check_repeatable(expression: Expression, table: "ibis.Table") -> None:

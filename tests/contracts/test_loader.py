@@ -73,6 +73,11 @@ def test_outcomes_are_known_when_they_were_recorded() -> None:
         assert (column.known_at.column, column.known_at.offset) == ("outcome_recorded_at", timedelta(0))
 
 
+def test_columns_whose_names_differ_by_case_alone_are_refused_with_both(tmp_path: Path) -> None:
+    message = refused(tmp_path, FLIGHTS.replace("name: minute", "name: Hour"))
+    assert "Hour and hour" in message or "hour and Hour" in message
+
+
 def test_the_digest_is_that_of_the_files_bytes(tmp_path: Path) -> None:
     path = written(tmp_path, FLIGHTS + "# a remark\n")
     assert load(path).digest == digest_of(path.read_bytes()) != load(SHIPPED / "flights.odcs.yaml").digest
