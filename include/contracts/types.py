@@ -1,0 +1,156 @@
+"""The types of production data: what a contract calls a file's column, and how its values are read.
+
+One table for the draft of a contract, for nights and for rows to score: what one of them accepts, all do.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from include.core.records import ColumnType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: A float holds every whole number up to this one.
+LARGEST_EXACT = 2**53
+_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**63 - 1
+_NANOSECONDS = 1000  # in a microsecond
+
+
+def column_type(kind: "pa.DataType") -> ColumnType | None:
+    """What a contract calls a column that a file holds as *kind*; ``None``: contracts have no such type.
+
+    The narrowest that :func:`accepts` it: decimals without a fraction are integers. A column that has no value in any
+    row (Arrow's ``null``) has no type that a file could say.
+    """
+    from pyarrow import types
+
+    return None if types.is_null(kind) else next((each for each in _NARROWEST if accepts(kind, each)), None)
+
+
+def accepts(held: "pa.DataType", type_: ColumnType) -> bool:
+    """Whether a file's column of type *held* is what the contract means, a narrower or encoded form included.
+
+    A timestamp of any zone is one: with a zone a file holds instants, counted in UTC, and the zone says only how their
+    writer shows them (most readers cannot even see it). Without a zone it is in UTC.
+    """
+    from pyarrow import types
+
+    if types.is_null(held):  # a column without a single value, as pandas writes it
+        return True
+    if types.is_dictionary(held):
+        return accepts(held.value_type, type_)
+    whole = types.is_integer(held) or (types.is_decimal(held) and held.scale <= 0)
+    accepted: dict[ColumnType, bool] = {
+        ColumnType.STRING: types.is_string(held) or types.is_large_string(held) or types.is_string_view(held),
+        ColumnType.INTEGER: whole,
+        ColumnType.NUMBER: whole or types.is_floating(held) or types.is_decimal(held),
+        ColumnType.BOOLEAN: types.is_boolean(held),
+        ColumnType.TIMESTAMP: types.is_timestamp(held),
+        ColumnType.DATE: types.is_date(held),
+    }
+    return accepted[type_]
+
+
+def arrow_type(type_: ColumnType) -> "pa.DataType":
+    """The Arrow type as which values of a contract's type are read."""
+    import pyarrow as pa
+
+    return {
+        ColumnType.STRING: pa.string(),
+        ColumnType.INTEGER: pa.int64(),
+        ColumnType.NUMBER: pa.float64(),
+        ColumnType.BOOLEAN: pa.bool_(),
+        ColumnType.TIMESTAMP: pa.timestamp("us"),
+        ColumnType.DATE: pa.date32(),
+    }[type_]
+
+
+def to_contract(column: "pa.ChunkedArray", type_: ColumnType) -> "pa.ChunkedArray":
+    """The values of an accepted *column* as the contract's type: times in UTC, NaN of a number as null.
+
+    A number is the nearest float of a decimal with a fraction. Everything else is kept to the last digit: a whole
+    number that a float may not hold, or a fraction of a microsecond, is an error.
+
+    Raises:
+        ValueError: the type is not accepted, or values do not fit; the message says how many and why, and no value.
+    """
+    import pyarrow as pa
+
+    if not accepts(column.type, type_):
+        raise ValueError(f"it is {column.type}, not {type_}")
+    try:
+        return _without_nan(_cast(column, arrow_type(type_)))
+    except pa.ArrowInvalid:  # its message quotes the value
+        raise ValueError(_fault(column, type_)) from None
+
+
+def misfit(column: "pa.ChunkedArray", type_: ColumnType) -> str | None:
+    """Why :func:`to_contract` refuses *column*; ``None``: it does not."""
+    try:
+        to_contract(column, type_)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+#: From the narrowest: each holds what those before it hold and it accepts.
+_NARROWEST = (
+    ColumnType.BOOLEAN,
+    ColumnType.INTEGER,
+    ColumnType.NUMBER,
+    ColumnType.STRING,
+    ColumnType.TIMESTAMP,
+    ColumnType.DATE,
+)
+
+
+def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
+    import pyarrow as pa
+    from pyarrow import types
+
+    held = column.type
+    if types.is_dictionary(held):
+        return _cast(column.cast(held.value_type), kind)
+    if types.is_decimal(held) and types.is_floating(kind):
+        # A cast of a decimal to a float is not the nearest one, that of its digits is.
+        return column.cast(pa.int64() if held.scale <= 0 else pa.string()).cast(kind)
+    return column if held == kind else column.cast(kind)
+
+
+def _without_nan(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """*column* with null for NaN, as Polars, Spark and NumPy write what is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_floating(column.type):
+        return column
+    missing = pc.is_nan(column)
+    return pc.if_else(missing, pa.scalar(None, column.type), column) if pc.any(missing).as_py() else column
+
+
+def _fault(column: "pa.ChunkedArray", type_: ColumnType) -> str:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    held = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_timestamp(held):
+        if held.unit == "ns":
+            count = pc.cast(column.cast(held), pa.int64())
+            whole = pc.multiply(pc.divide(count, _NANOSECONDS), _NANOSECONDS)
+            return _of(pc.not_equal(count, whole).to_pylist(), "have a fraction of a microsecond")
+        return "some lie further away than a timestamp in microseconds reaches"
+    if pa.types.is_date(held):
+        return "some are no whole days"
+    if type_ is ColumnType.INTEGER:
+        outside = (
+            value is not None and not _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER for value in column.to_pylist()
+        )
+        return _of(outside, "are beyond 64 bits")
+    beyond = (value is not None and abs(value) > LARGEST_EXACT for value in column.to_pylist())
+    return _of(beyond, f"are whole numbers beyond {LARGEST_EXACT}, which a number may not hold to the last digit")
+
+
+def _of(wrong: Iterable[bool | None], fault: str) -> str:
+    flags = list(wrong)
+    return f"{sum(map(bool, flags))} of {len(flags)} values {fault}"
