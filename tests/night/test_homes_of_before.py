@@ -1,0 +1,104 @@
+"""A home that an earlier version made goes on: its grants, rows, features and champion count as if made today.
+
+``golden/home-2026-11.tar.xz`` holds a home as the trees of November 2026 left it after one night, with the contract and
+the project beside it: one airline's real departures of April and May 2013, drafted, scaffolded, adopted and granted on
+the command line. Its keys were made for this file alone. Nothing in it is ever made again: that is what it is for.
+"""
+
+import sys
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from include import steps
+from include.core.events import AccessRequested, ModelRegistered, PartitionsMade
+from include.core.project import Project
+from include.core.records import DriftState, RetrainingOutcome
+from include.data.scoring import read_rows
+from include.runtime.local import Night, open_platform, run_night
+from include.runtime.projects import load_project
+from include.runtime.watch import retrain, run_watch
+from include.settings import Settings
+from include.steps import Platform, retraining
+
+HOME = Path(__file__).parent / "golden" / "home-2026-11.tar.xz"
+#: Two weeks after the grant, which holds for a year.
+NOW = datetime(2026, 12, 15, 12, tzinfo=UTC)
+#: What the one night of the home knew.
+INSTANT = datetime(2013, 5, 4, tzinfo=UTC)
+
+
+def clock() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    with tarfile.open(HOME) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "home").chmod(0o700)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield Settings.from_environment(
+        {
+            "TRAINYARD_HOME": str(tmp_path / "home"),
+            "TRAINYARD_PROJECTS": str(tmp_path / "projects"),
+            "TRAINYARD_CONTRACTS": str(tmp_path / "contracts"),
+            "TRAINYARD_USER": "dana",
+        }
+    )
+    for name in [name for name in sys.modules if name.split(".")[0] == "projects"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def project(settings: Settings) -> Project:
+    return load_project("late_southwest", settings.projects)
+
+
+def requests(platform: Platform) -> int:
+    return sum(1 for _ in platform.ledger.read_all(kinds=(AccessRequested,)))
+
+
+def night(settings: Settings, project: Project, instant: datetime) -> Night:
+    return run_night(settings, project, run_id=f"night-{instant:%Y-%m-%d}", instant=instant, clock=clock)
+
+
+def test_its_champion_scores_what_it_scored(settings: Settings, project: Project, tmp_path: Path) -> None:
+    platform = open_platform(settings)
+    before = requests(platform)
+    rows = read_rows(tmp_path / "rows.csv", platform.contracts["southwest"])
+    run = steps.begin(platform, project, run_id="score", instant=INSTANT, now=NOW, exclusive=False)
+    scored = steps.score(platform, project, run, rows, now=NOW)
+    recorded = (tmp_path / "rows.scored.csv").read_text().splitlines()[1:]
+    assert scored["prediction"].to_pylist() == pytest.approx([float(line.split(",")[-1]) for line in recorded])
+    assert requests(platform) == before, "the grant of before covers it"
+
+
+def test_the_next_night_reads_and_builds_the_new_day_alone_and_is_compared(
+    settings: Settings, project: Project
+) -> None:
+    done = night(settings, project, datetime(2013, 5, 5, tzinfo=UTC))
+    assert done.evaluation.champion == 1
+    assert done.evaluation.difference is not None, "with the champion of before, on the same rows"
+    made = [
+        (part.table, part.day)
+        for entry in open_platform(settings).ledger.read_all(kinds=(PartitionsMade,))
+        if isinstance(entry.event, PartitionsMade) and entry.event.run_id == done.run.run_id
+        for part in entry.event.partitions
+    ]
+    assert {day for _, day in made} <= {date(2013, 5, 2), date(2013, 5, 3), date(2013, 5, 4)}, "days that matured since"
+
+
+def test_its_watch_asks_for_a_retraining_that_replaces_the_champion(settings: Settings, project: Project) -> None:
+    watched = run_watch(settings, project, run_id="watch", instant=datetime(2013, 5, 30, tzinfo=UTC), clock=clock)
+    assert watched.judged is not None
+    assert watched.judged.verdict.state is DriftState.RETRAIN
+    assert watched.answer is not None
+    retrain(settings, project, watched.answer.ask_id, clock=clock)
+    ledger = open_platform(settings).ledger
+    assert retraining.known(ledger, project.name).retrainings[-1].outcome is RetrainingOutcome.PROMOTED
+    registered = [entry.event for entry in ledger.read_all(kinds=(ModelRegistered,))]
+    assert [getattr(event, "model_version", None) for event in registered] == [1, 2]
