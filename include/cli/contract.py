@@ -3,14 +3,22 @@
 import keyword
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from include.core.errors import ContractError
+from include.core.errors import ContractError, DataError
+from include.data.source import PRODUCTION
 from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.contracts import Rows
 
 console = Console(highlight=False)
 contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what stewards promise, and who decides.")
@@ -35,25 +43,53 @@ def new(
         list[str] | None, typer.Option(help="A column that is known only days later; may be given again.")
     ] = None,
     after_days: Annotated[int, typer.Option(min=1, help="How many days later the outcomes are known.")] = 1,
+    without: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given again.")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Leave out the rows of days before.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Leave out the rows of days after.")
+    ] = None,
 ) -> None:
     """Draft a contract for the Parquet files at PATH: every column restricted until its steward says otherwise.
 
-    With --time the rows are first filed by UTC day under the production folder, as nights read them.
+    With --time the rows are filed by UTC day under the production folder, as nights read them.
     """
+    from include.contracts import draft, rows_of
     from include.runtime import deployment
 
     settings = Settings.from_environment()
     target = settings.contracts / f"{name}.odcs.yaml"
     _require_free(name, target)
+    filing = Filing(path=path, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
+    filing.require_free()
     deployment.prepare(settings)
-    text = _drafted(settings, name, path, time, tuple(steward), outcome or [], after_days)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(target)  # whoever reads the folder meanwhile finds no half of a contract
+    rows = filing.chosen(rows_of(path, without=without or []))
+    text = draft(
+        name,
+        rows,
+        time=time,
+        stewards=steward,
+        location=None if time is None else f"{PRODUCTION}/{name}",
+        outcomes=outcome or [],
+        known_after_days=after_days if outcome else 0,
+    )
+    with filing.done(rows):
+        _write(target, text)
     _say(f"drafted {target}")
     if time is not None and not outcome:
         _say(f"it says that every column is known at {time}: give those that are not another `knownAt`")
     _say(f"next: edit what is marked EDIT, then `./trainyard contract adopt {name} --as {steward[0]}`")
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+def _write(target: Path, text: str) -> None:
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(target)  # whoever reads the folder meanwhile finds no half of a contract
 
 
 def _require_free(name: str, target: Path) -> None:
@@ -69,38 +105,60 @@ def _require_free(name: str, target: Path) -> None:
         )
 
 
-def _drafted(
-    settings: Settings,
-    name: str,
-    path: Path,
-    time: str | None,
-    stewards: tuple[str, ...],
-    outcomes: list[str],
-    after_days: int,
-) -> str:
-    from include.contracts import draft
-    from include.data.partitioning import file_by_day
-    from include.data.source import PRODUCTION
+@dataclass(frozen=True, kw_only=True)
+class Filing:
+    """Copying the rows at ``path`` by the UTC day of ``time`` into ``folder``, from ``first`` to ``last``.
 
-    late = after_days if outcomes else 0
-    if time is None:
-        return draft(name, path, stewards=stewards, outcomes=outcomes, known_after_days=late)
-    filed = settings.production / name
-    days = file_by_day(path, filed, time=time)
-    try:
-        text = draft(
-            name,
-            filed,
-            stewards=stewards,
-            location=f"{PRODUCTION}/{name}",
-            outcomes=outcomes,
-            known_after_days=late,
-        )
-    except BaseException:  # nothing is left half-done: the same command, corrected, would find the folder taken
-        shutil.rmtree(filed)
-        raise
-    _say(f"filed {len(days)} days, {days.first} to {days.last}, under {filed}")
-    return text
+    Nothing is copied where no time is named, or where ``path`` is that folder, and its rows lie in their days already.
+    """
+
+    path: Path
+    folder: Path
+    time: str | None
+    first: date | None
+    last: date | None
+
+    @property
+    def _copies(self) -> bool:
+        return self.time is not None and self.path.resolve() != self.folder.resolve()
+
+    def require_free(self) -> None:
+        from include.data.partitioning import require_unfiled
+
+        if self._copies:
+            require_unfiled(self.folder)
+        elif self.first or self.last:
+            raise DataError(
+                "--from and --until choose among rows that are filed by day",
+                value="rows that stay where they are",
+                remedy="Name the timestamp by which to file them: `--time COLUMN`.",
+            )
+
+    def chosen(self, rows: "Rows") -> "Rows":
+        from include.data.partitioning import chosen, require_filed
+
+        if self.time is None:
+            return rows
+        if self._copies:
+            return chosen(rows, time=self.time, first=self.first, last=self.last)
+        require_filed(rows, time=self.time)
+        return rows
+
+    @contextmanager
+    def done(self, rows: "Rows") -> Iterator[None]:
+        """File *rows*; if what follows fails, they are not filed: the same command would find the folder taken."""
+        from include.data.partitioning import file_by_day
+
+        if self.time is None or not self._copies:
+            yield
+            return
+        days = file_by_day(rows, self.folder, time=self.time)
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
+        _say(f"filed {len(days)} days, {days.first} to {days.last}, under {self.folder}")
 
 
 @contracts.command()

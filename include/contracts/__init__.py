@@ -1,10 +1,12 @@
 """Data contracts: what stewards promise about a dataset, and who decides over it.
 
 :func:`load` reads one contract in the Open Data Contract Standard 3, and :func:`load_folder` all of a folder: one that
-cannot be used stops only those who ask for it. :func:`draft` proposes one for Parquet files that have none yet.
+cannot be used stops only those who ask for it. :func:`draft` proposes one for :class:`Rows` that have none
+yet, which :func:`rows_of` finds in somebody's files.
 """
 
 from include.contracts.draft import draft
 from include.contracts.loader import Contracts, load, load_folder
+from include.contracts.rows import Rows, rows_of
 
-__all__ = ["Contracts", "draft", "load", "load_folder"]
+__all__ = ["Contracts", "Rows", "draft", "load", "load_folder", "rows_of"]

@@ -1,68 +1,55 @@
-"""Propose a contract for Parquet files that have none: everything restricted until a steward says otherwise."""
+"""Propose a contract for rows that have none: everything restricted until a steward says otherwise."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from include.contracts.files import joined, parquet_files, read_parquet
-from include.core.errors import ContractError, DataError
+from include.contracts.rows import Rows
+from include.contracts.survey import ColumnFacts, Survey, survey
+from include.core.errors import ContractError
 from include.core.records import ColumnType
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: A key of more columns than this is not searched for: it would hardly be what identifies a row.
-LONGEST_KEY = 4
-STAGED_DAY = "day="
-_DAY = "__day"
 
 
 def draft(
     dataset: str,
-    parquet: Path,
+    rows: Rows,
     *,
+    time: str | None = None,
     stewards: Sequence[str] = (),
     location: str | None = None,
     outcomes: Collection[str] = (),
     known_after_days: int = 0,
 ) -> str:
-    """A contract's YAML for the Parquet file, or the folder of them, at *parquet*.
+    """A contract's YAML for *rows*.
 
     It loads with :func:`include.contracts.load`, as ``<dataset>.odcs.yaml``, once it names *stewards*. Types
-    come from the files; the primary key is a smallest set of columns without duplicates or nulls; the partition column
-    is the one timestamp that agrees with the folders ``day=YYYY-MM-DD``, where there are such. Every column is
-    ``restricted``, and known at the time of its row; the *outcomes* that many days later. *location* is written in the
-    place of *parquet*'s own path. No value of the data enters the text.
+    come from the files; the primary key is a minimal set of columns without duplicates or nulls; the partition column
+    is *time*, or the one timestamp that agrees with the folders ``day=YYYY-MM-DD``, where there are such. Every column
+    is ``restricted``, and known at the time of its row; the *outcomes* that many days later. *location* is written in
+    the place of the files' own folder. No value of the data enters the text, but for ranges as profiles show them.
 
     Raises:
-        ContractError: the dataset's name is no identifier, a column has a type that contracts do not know, or
-            *outcomes* names what is no column of a dataset that is divided by day.
-        DataError: there is no readable Parquet there, or it has no rows.
+        ContractError: the dataset's name is no identifier, *outcomes* names what is no column of a dataset that is
+            divided by day, or not exactly one timestamp agrees with the folders of days.
+        DataError: *time* is no timestamp with a value in every row, or a file cannot be read.
     """
     if not dataset.isidentifier():
         raise ContractError("a dataset's name is an identifier", value=dataset, remedy="Use letters, digits and _.")
-    files = parquet_files(parquet)
-    table = _read(parquet, files)
-    types = {field.name: _type_of(field.name, field.type) for field in table.schema if field.name != _DAY}
-    partition = _partition_column(table, types) if _by_day(parquet, files) else None
-    _check_outcomes(outcomes, types, partition)
-    key, unique = _key(table, {name: kind for name, kind in types.items() if name not in outcomes}, partition)
-    folder = str((parquet if parquet.is_dir() else parquet.parent).absolute())
+    partition = _partition_column(rows, time)
+    _check_outcomes(outcomes, rows.types, partition)
+    seen = survey(rows, partition=partition, no_key=outcomes)
     late = f"{partition} + P{known_after_days}D" if known_after_days else partition
-    known = {name: (late if name in outcomes else partition) or "always" for name in types}
+    known = {name: (late if name in outcomes else partition) or "always" for name in rows.types}
     lines = [
-        *_head(dataset, location or folder, stewards),
-        *_table_lines(dataset, partition, known_after_days, unique=unique),
-        *(line for name, kind in types.items() for line in _column_lines(name, kind, key, partition, known[name])),
+        *_head(dataset, location or str(rows.folder), stewards, partition),
+        *_table_lines(dataset, partition, known_after_days, seen),
+        *(line for facts in seen.columns for line in _column_lines(facts, seen, partition, known[facts.name])),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _check_outcomes(outcomes: Collection[str], types: dict[str, ColumnType], partition: str | None) -> None:
-    unknown = sorted(set(outcomes) - (set(types) - {partition}))
+def _check_outcomes(outcomes: Collection[str], columns: Collection[str], partition: str | None) -> None:
+    unknown = sorted(set(outcomes) - (set(columns) - {partition}))
     if unknown:
-        remedy = f"Use some of {sorted(set(types) - {partition})}."
+        remedy = f"Use some of {sorted(set(columns) - {partition})}."
         raise ContractError(
             "an outcome is a column that becomes known after its row's time", value=unknown, remedy=remedy
         )
@@ -73,88 +60,39 @@ def _check_outcomes(outcomes: Collection[str], types: dict[str, ColumnType], par
         )
 
 
-def _by_day(parquet: Path, files: Sequence[Path]) -> bool:
-    return parquet.is_dir() and all(file.parent.name.startswith(STAGED_DAY) for file in files)
+def _partition_column(rows: Rows, time: str | None) -> str | None:
+    """The *time* that the user names; else the only timestamp whose UTC day is its folder's in every row."""
+    if time is not None:
+        rows.times(time)
+        return time
+    if not rows.by_day:
+        return None
+    stamps = [name for name, kind in rows.types.items() if kind is ColumnType.TIMESTAMP]
+    agreeing = [name for name in stamps if not rows.misfiled(name)]
+    if len(agreeing) != 1:
+        raise ContractError(
+            "one timestamp places each row in the UTC day of its folder `day=YYYY-MM-DD`",
+            value=f"{agreeing} do so" if agreeing else f"none of {stamps} does so in every row",
+            remedy="Name the one that is meant: `--time COLUMN` (rows that lie elsewhere are filed by it).",
+        )
+    return agreeing[0]
 
 
-def _read(parquet: Path, files: Sequence[Path]) -> "pa.Table":
-    import pyarrow as pa
-
-    parts = []
-    for file in files:
-        part = read_parquet(file)
-        day = pa.array([file.parent.name.removeprefix(STAGED_DAY)] * part.num_rows, pa.string())
-        parts.append(part.append_column(_DAY, day))
-    table = joined(parts, files)
-    if table.num_rows == 0:
-        raise DataError(f"{parquet}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
-    return table
-
-
-def _type_of(name: str, kind: "pa.DataType") -> ColumnType:
-    import pyarrow.types as types
-
-    if types.is_dictionary(kind):
-        return _type_of(name, kind.value_type)
-    for holds, column_type in (
-        (types.is_boolean, ColumnType.BOOLEAN),
-        (types.is_integer, ColumnType.INTEGER),
-        (types.is_floating, ColumnType.NUMBER),
-        (types.is_decimal, ColumnType.NUMBER),
-        (types.is_string, ColumnType.STRING),
-        (types.is_large_string, ColumnType.STRING),
-        (types.is_timestamp, ColumnType.TIMESTAMP),
-        (types.is_date, ColumnType.DATE),
-    ):
-        if holds(kind):
-            return column_type
-    remedy = f"Leave it out, or store it as one of: {', '.join(ColumnType)}."
-    raise ContractError(f"column {name!r} has a type that contracts know", value=kind, remedy=remedy)
-
-
-def _partition_column(table: "pa.Table", types: dict[str, ColumnType]) -> str | None:
-    """The only timestamp whose UTC day is its folder's in every row."""
-    import pyarrow.compute as pc
-
-    agreeing = []
-    for name, kind in types.items():
-        if kind is ColumnType.TIMESTAMP and table[name].null_count == 0:
-            days = pc.strftime(table[name], format="%Y-%m-%d")
-            if pc.all(pc.equal(days, table[_DAY])).as_py():
-                agreeing.append(name)
-    return agreeing[0] if len(agreeing) == 1 else None
-
-
-def _key(table: "pa.Table", types: dict[str, ColumnType], partition: str | None) -> tuple[tuple[str, ...], bool]:
-    """A smallest set of columns that identifies every row, and whether there is one of at most ``LONGEST_KEY``.
-
-    Numbers (measurements) are no candidates. Without such a set, all candidates together.
-    """
-    import pyarrow.compute as pc
-
-    distinct = {
-        name: pc.count_distinct(table[name]).as_py()
-        for name, kind in types.items()
-        if kind not in (ColumnType.NUMBER, ColumnType.BOOLEAN) and table[name].null_count == 0
-    }
-    candidates = list(distinct) or list(types)
-    for size in range(1, LONGEST_KEY + 1):
-        for names in combinations(distinct, size):
-            possible = 1
-            for name in names:
-                possible *= distinct[name]
-            if possible >= table.num_rows and _identifies(table, names):
-                return names, True
-    return tuple(name for name in candidates if name != partition) or tuple(candidates), False
-
-
-def _identifies(table: "pa.Table", names: tuple[str, ...]) -> bool:
-    return bool(table.select(names).group_by(list(names)).aggregate([]).num_rows == table.num_rows)
-
-
-def _head(dataset: str, location: str, stewards: Sequence[str]) -> Iterator[str]:
+def _head(dataset: str, location: str, stewards: Sequence[str], partition: str | None) -> Iterator[str]:
     yield f"# The data contract of {dataset}, in the Open Data Contract Standard 3: a draft, made from its files."
-    yield "# EDIT what is marked so; then a steward named below adopts it. Grants bind the adopted version's digest."
+    yield "# EDIT what is marked so, and look at each column; then a steward named below adopts the file. Grants bind"
+    yield "# the digest of the adopted version. Of a column:"
+    yield "#   classification  restricted until you say public, internal or confidential"
+    yield "#   primaryKey      proposed: no two rows of the files agree in these columns, and none can be spared"
+    yield "#   tags            [identifier]: (nearly) each row has a value of its own; `new` makes no feature of it"
+    yield "#   knownAt         when its value becomes known: always, a timestamp column, or one and an offset:"
+    yield "#                   `ordered_at + PT1H`"
+    yield "#   personal        if it leads to a person: a custom property beside knownAt, direct-identifier (never"
+    yield "#                   read) or join-key (read as a token)"
+    yield "# Behind each type stands what the files hold: nulls, distinct values, a range (rounded, without 20 rows at"
+    yield "# each end)."
+    if partition is None:
+        yield "# It is one undivided table. To have it read by day, draft it again with `--time COLUMN`."
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
     yield f"id: urn:trainyard:contract:{dataset}"
@@ -176,41 +114,44 @@ def _head(dataset: str, location: str, stewards: Sequence[str]) -> Iterator[str]
     yield "    unit: d"
 
 
-def _table_lines(dataset: str, partition: str | None, known_after_days: int, *, unique: bool) -> Iterator[str]:
+def _table_lines(dataset: str, partition: str | None, known_after_days: int, seen: Survey) -> Iterator[str]:
     yield "schema:"
     yield f"  - name: {dataset}"
     yield "    physicalType: parquet"
     yield '    description: ""  # EDIT: what one row is'
-    if partition is None:
-        yield "    # One undivided table. To have it read by day, store it as day=YYYY-MM-DD/part.parquet (UTC),"
-        yield "    # mark the timestamp that places a row in its day with `partitioned: true`, set maturesAfterDays."
-    else:
+    if partition is not None:
         yield "    customProperties:"
         yield "      - property: maturesAfterDays  # EDIT: after how many days all values of a day are known"
         yield f"        value: {known_after_days}"
-    if not unique:
-        yield f"    # EDIT: no set of up to {LONGEST_KEY} columns identifies a row; correct primaryKey below."
-    yield "    properties:"
+    wrong = "  # EDIT primaryKey: no columns identify a row, not even all that are proposed together"
+    yield f"    properties:{'' if seen.unique else wrong}"
 
 
-def _column_lines(
-    name: str, kind: ColumnType, key: tuple[str, ...], partition: str | None, known_at: str
-) -> Iterator[str]:
-    yield f"      - name: {_quoted(name)}"
-    yield f"        logicalType: {kind}"
-    yield "        classification: restricted  # EDIT: public, internal or confidential, if it is"
-    if name in key:
-        yield "        primaryKey: true  # without duplicates in the files that were read"
-    if name == partition:
+def _column_lines(facts: ColumnFacts, seen: Survey, partition: str | None, known_at: str) -> Iterator[str]:
+    """One column, as what is known of it proposes."""
+    yield f"      - name: {_quoted(facts.name)}"
+    yield f"        logicalType: {facts.type}  # {_counted(facts)}"
+    yield "        classification: restricted"
+    if facts.name in seen.key:
+        yield "        primaryKey: true"
+    if facts.name == partition:
         yield "        partitioned: true"
-    if name in key or name == partition:
+    if facts.name in seen.key or facts.name == partition:
         yield "        required: true"
+    if facts.identifies:
+        yield "        tags: [identifier]"
     yield "        customProperties:"
-    yield "          - property: knownAt  # EDIT: always, a timestamp column, or one and an offset: `ordered_at + PT1H`"
+    yield "          - property: knownAt"
     yield f"            value: {_quoted(known_at)}"
-    yield "          # EDIT if it names a person: `personal` is direct-identifier (never read) or join-key (a token)"
-    yield "          # - property: personal"
-    yield "          #   value: direct-identifier"
+    if facts.personal:
+        yield "          - property: personal"
+        yield f"            value: {facts.personal}"
+
+
+def _counted(facts: ColumnFacts) -> str:
+    nulls = f"{facts.nulls:,} of {facts.rows:,} null" if facts.nulls else "no nulls"
+    distinct = f"{facts.distinct:,} distinct"
+    return ", ".join([nulls, distinct, *([facts.span] if facts.span and not facts.personal else [])])
 
 
 def _quoted(text: str) -> str:

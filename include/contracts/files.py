@@ -4,7 +4,8 @@ A reader's own message may quote the bytes or the value that it stumbled over, s
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +13,7 @@ from include.core.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 #: What a Parquet file begins and ends with, and how many bytes its end has beside the footer: its length, and the mark.
 _MARK, _ENCRYPTED, _TAIL = b"PAR1", b"PARE", 8
@@ -33,17 +35,30 @@ def parquet_files(path: Path) -> list[Path]:
     return files
 
 
-def read_parquet(file: Path) -> "pa.Table":
-    """The rows of one file.
+def read_parquet(file: Path, columns: Sequence[str] | None = None) -> "pa.Table":
+    """The rows of one file; of its *columns* (``None``: all) those that it has.
 
     Raises:
         DataError: it cannot be read; the message says what is wrong with it.
     """
+    with _readable(file) as opened:
+        return opened.read(columns=columns)
+
+
+def parquet_schema(file: Path) -> "tuple[pa.Schema, int]":
+    """The schema of one file, and how many rows it has. Raises as :func:`read_parquet`."""
+    with _readable(file) as opened:
+        return opened.schema_arrow, opened.metadata.num_rows
+
+
+@contextmanager
+def _readable(file: Path) -> "Iterator[pq.ParquetFile]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file, page_checksum_verification=True).read()
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            yield opened
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{file}: whole and readable Parquet", value=_fault(file, error), remedy=_REMEDY) from None
 

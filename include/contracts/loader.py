@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".odcs.yaml"
 STEWARD = "data-steward"
+#: The tag of a column that has (nearly) a value of its own in each row.
+IDENTIFIER = "identifier"
 #: No duration of a contract, in the unit it is written in, is longer than that.
 LONGEST = 1_000_000
 
@@ -177,6 +179,7 @@ def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
         required=bool(entry.required or entry.primaryKey),
         key=bool(entry.primaryKey),
         description=(entry.description or "").strip(),
+        identifier=IDENTIFIER in (entry.tags or ()),
     )
 
 

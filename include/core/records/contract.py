@@ -41,7 +41,10 @@ class KnownAt:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column of a contract. ``classification`` is ``restricted`` where the contract does not say."""
+    """One column of a contract. ``classification`` is ``restricted`` where the contract does not say.
+
+    An ``identifier`` has (nearly) a value of its own in each row, so that nothing can be learnt of it.
+    """
 
     name: str
     type: ColumnType
@@ -51,6 +54,7 @@ class Column:
     required: bool
     key: bool
     description: str
+    identifier: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

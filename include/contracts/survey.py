@@ -1,0 +1,190 @@
+"""What is seen of rows before anybody has said what they mean: counts, rounded ranges, and a minimal key.
+
+Nothing of it is a value of the data: of text no more than counts, and ranges as profiles may show them.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from include.contracts.rows import Rows
+from include.core.records import ColumnType
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+#: A range leaves out so many rows at each end, since no profile shows extremes or groups of fewer.
+SMALLEST_GROUP = 20
+#: A column that has this many distinct values for each row that has one is taken for an identifier.
+_NEARLY_UNIQUE = 0.9
+
+_MEASURED = (ColumnType.NUMBER, ColumnType.BOOLEAN)
+_TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
+_NAMED_AS_KEY = re.compile(r"(?<![a-z])(id|uuid|guid|key|code|number|nr|no)(?![a-z])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnFacts:
+    """What is seen of a column: ``rows`` in all, ``nulls`` of them without a value, ``distinct`` values of the others.
+
+    ``span`` is its rounded range, without :data:`SMALLEST_GROUP` rows at each end; ``None`` where it has none, or would
+    say where identifiers lie. ``personal`` is the proposed kind of personal field.
+    """
+
+    name: str
+    type: ColumnType
+    rows: int
+    nulls: int
+    distinct: int
+    span: str | None = None
+    personal: str | None = None
+
+    @property
+    def identifies(self) -> bool:
+        """Whether its values are (nearly) one for each row: whole numbers or texts, of which nothing can be learnt."""
+        valued = self.rows - self.nulls
+        nearly = valued > 1 and self.distinct >= _NEARLY_UNIQUE * valued
+        if self.type is ColumnType.STRING:
+            return nearly
+        return self.type is ColumnType.INTEGER and nearly and (self.distinct == valued or named_as_key(self.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The columns in the order of the files, and the proposed ``key``.
+
+    No column of it can be spared; with ``unique`` false nothing identifies a row, and all are named that might.
+    """
+
+    columns: tuple[ColumnFacts, ...]
+    key: tuple[str, ...]
+    unique: bool
+
+
+def survey(rows: Rows, *, partition: str | None = None, no_key: Collection[str] = ()) -> Survey:
+    """What is seen of *rows*, in at most two passes over their files.
+
+    Numbers, true/false, columns with nulls and *no_key* are no candidates for a key. Names that people give to keys,
+    and texts, are preferred to whole numbers, and those to times, but for *partition*.
+    """
+    import numpy as np
+
+    seen, together = [], np.zeros(len(rows), np.uint64)
+    for name, values in rows.columns(list(rows.types)):
+        facts, hashes = _seen(name, rows.types[name], values)
+        seen.append(facts)
+        if _may_be_key(facts, no_key):
+            together += hashes
+    candidates = [facts for facts in seen if _may_be_key(facts, no_key)]
+    key, unique = _key(rows, candidates, together, partition)
+    if not key:
+        names = [facts.name for facts in candidates] or list(rows.types)
+        key = tuple(name for name in names if name != partition) or tuple(names)
+    columns = [replace(facts, span=None) if facts.name in key or facts.identifies else facts for facts in seen]
+    return Survey(columns=tuple(columns), key=key, unique=unique)
+
+
+def named_as_key(name: str) -> bool:
+    """Whether people give such a name to what identifies: ``id``, ``order_id``, ``RideID``, ``tail number``."""
+    return _NAMED_AS_KEY.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()) is not None
+
+
+def _may_be_key(facts: ColumnFacts, no_key: Collection[str]) -> bool:
+    return facts.type not in _MEASURED and not facts.nulls and facts.name not in no_key
+
+
+def _key(
+    rows: Rows, candidates: list[ColumnFacts], together: "NDArray[np.uint64]", partition: str | None
+) -> tuple[tuple[str, ...], bool]:
+    """A minimal key, without columns where there is none.
+
+    If all candidates together do not identify a row, no subset does. Otherwise one after another is left out, the least
+    likely first, unless the others then no longer do.
+    """
+    alone = [facts for facts in candidates if facts.distinct == facts.rows]
+    if alone:
+        order = (ColumnType.INTEGER, ColumnType.STRING, *_TIMES)
+        best = min(
+            alone, key=lambda facts: (not named_as_key(facts.name), order.index(facts.type), facts.name != partition)
+        )
+        return (best.name,), True
+    if not candidates or not _unique(together):
+        return (), False
+    kinds = {ColumnType.STRING: 1, ColumnType.INTEGER: 3, ColumnType.DATE: 4, ColumnType.TIMESTAMP: 5}
+
+    def likely(facts: ColumnFacts) -> int:
+        return 0 if named_as_key(facts.name) else 2 if facts.name == partition else kinds[facts.type]
+
+    needed = []
+    varied = sorted((facts for facts in candidates if facts.distinct > 1), key=likely)
+    for name, values in rows.columns([facts.name for facts in reversed(varied)]):
+        others = together - _hashes(name, values)[0]
+        if _unique(others):
+            together = others
+        else:
+            needed.append(name)
+    return tuple(name for name in rows.types if name in needed), True
+
+
+def _unique(hashes: "NDArray[np.uint64]") -> bool:
+    import pandas as pd
+
+    return len(pd.unique(hashes)) == len(hashes)
+
+
+def _seen(name: str, kind: ColumnType, values: "pa.ChunkedArray") -> "tuple[ColumnFacts, NDArray[np.uint64]]":
+    """What is seen of one column, all its *values* at hand, and a hash of each."""
+    hashes, distinct = _hashes(name, values)
+    facts = ColumnFacts(
+        name=name,
+        type=kind,
+        rows=len(values),
+        nulls=values.null_count,
+        distinct=distinct,
+        span=span(kind, values),
+    )
+    return facts, hashes
+
+
+def _hashes(name: str, values: "pa.ChunkedArray") -> "tuple[NDArray[np.uint64], int]":
+    """A hash of each of the *values* of the column *name*, and how many values differ.
+
+    Rows with different sums of their columns' hashes differ. Those with the same are the same, but for one pair in
+    2**64.
+    """
+    import numpy as np
+    import pandas as pd
+
+    encoded = values.dictionary_encode().unify_dictionaries()
+    words = encoded.chunk(0).dictionary.to_numpy(zero_copy_only=False)
+    hashed = np.append(pd.util.hash_array(words, categorize=False), np.uint64(0))  # the last one is that of null
+    of_column = pd.util.hash_array(np.array([name], object), categorize=False)
+    codes = np.concatenate([chunk.indices.fill_null(len(words)).to_numpy() for chunk in encoded.chunks])
+    return _mixed(hashed ^ of_column)[codes], len(words)
+
+
+def _mixed(hashes: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
+    """The finalizer of SplitMix64: sums of what it gives tell apart what sums of its argument might not."""
+    import numpy as np
+
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+def span(kind: ColumnType, values: "pa.ChunkedArray") -> str | None:
+    """The rounded range of *values*, at each end of which 20 of them or more lie; ``None``: it has none to show."""
+    import numpy as np
+
+    if kind not in (ColumnType.INTEGER, ColumnType.NUMBER, *_TIMES):
+        return None
+    valued = values.drop_null().to_numpy()
+    if len(valued) < 2 * SMALLEST_GROUP:
+        return None
+    low, high = np.partition(valued, [SMALLEST_GROUP - 1, -SMALLEST_GROUP])[[SMALLEST_GROUP - 1, -SMALLEST_GROUP]]
+    if kind in _TIMES:
+        return f"{low.astype('datetime64[M]')} to {high.astype('datetime64[M]')}"
+    return f"about {float(f'{low:.2g}'):g} to {float(f'{high:.2g}'):g}"
