@@ -101,6 +101,11 @@ def show(night: "Night") -> None:
     console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
     for reason in promotion.verdict.reasons:
         console.print(f"  · {reason}", markup=False)
+    if features := night.features.removal_only:
+        told = (
+            f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
+        )
+        console.print(told, markup=False, soft_wrap=True)
 
 
 def explain(project: ProjectName) -> None:

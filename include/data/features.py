@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Days, FeatureSet, Run, Snapshot, Split
+from include.data.alarm import alarm
 from include.data.point_in_time import PointInTime
-from include.data.probe import alarm, probe, sampled
+from include.data.probe import probe, sampled
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.tables import Tables, write
@@ -78,5 +79,6 @@ def build(
         features=tuple(spec for task in work for spec in tables.specs(task, split.train)),
         split=split,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
-        probed=probed,
+        probed=probed.instants,
+        removal_only=probed.removal_only,
     )

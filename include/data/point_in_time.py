@@ -1,7 +1,7 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
 """What a project's expressions give for the rows to predict for, as far as it was known when they were asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from datetime import date, datetime
@@ -108,9 +108,18 @@ class PointInTime:
 
             return dict(zip(spans, pool.map(rows, spans), strict=True))
 
-    def cut(self, datasets: Mapping[str, Days], instant: datetime) -> None:
-        """Disturb what became known after *instant* in those days of *datasets*, for :meth:`rows_known`."""
-        self._relations.cut(datasets, instant, Later.DISTURBED)
+    def cut(
+        self, datasets: Mapping[str, Days], instant: datetime, *, removed: Collection[tuple[str, str]] = ()
+    ) -> None:
+        """Disturb what became known after *instant* in those days of *datasets*, for :meth:`rows_known`.
+
+        The columns *removed*, as dataset and name, are not changed: what became known later is null.
+        """
+        self._relations.cut(datasets, instant, Later.DISTURBED, removed=removed)
+
+    def later(self, derived: Derived) -> tuple[tuple[str, str], ...]:
+        """The columns that *derived* may read, as dataset and name, whose values may become known after a row is."""
+        return self._relations.later(derived.datasets)
 
     def rows_known(self, derived: Derived, day: date, *, extra_days: int) -> "pa.Table":
         """As :meth:`rows` for *day*, from what :meth:`cut` left.

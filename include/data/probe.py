@@ -1,21 +1,20 @@
-"""The truncation law, checked on a project's own data; and an alarm on features too good to be true.
+"""The truncation law, checked on a project's own data.
 
 Features of a moment know only the past: take away, or change, all that became known after an instant, and every feature
 of a row that had been asked for by then is what it was.
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from include.core.errors import DeclarationError, FeatureLeak
-from include.core.project import Objective, Project
+from include.core.errors import DataError, DeclarationError, FeatureLeak
 from include.core.records import Contract, Days
 from include.data.point_in_time import PointInTime, reach
 from include.data.relations import Later
-from include.lineage.compiled import LABEL, PREDICTED_AT, Derived
+from include.lineage.compiled import PREDICTED_AT, Derived
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,14 +24,8 @@ if TYPE_CHECKING:
 #: Where in a day's rows, by the time at which they are asked for, a sampled instant lies: what counts whole days leaks
 #: early in the day or not at all.
 _EARLY, _ANY = (0.0, 0.1), (0.0, 1.0)
-#: A single feature that separates the classes this well (area under the curve), or follows the label this closely
-#: (absolute rank correlation), is the label in disguise.
-TOO_GOOD_AUC = 0.95
-TOO_GOOD_CORRELATION = 0.99
 #: Sums of fractions may be added up in another order; nothing else may differ.
 _RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE = 1e-5, 1e-6
-#: The alarm looks at this many rows at most, and says nothing about fewer than the least.
-_MOST_ROWS, _LEAST_ROWS = 8000, 100
 #: How many days before its lookback a disturbed table reaches, for a group whose day was built alone, or within so few:
 #: a group that uses them is found out. What was built in a longer stretch had them, so there they are left out.
 EXTRA_DAYS = 7
@@ -72,6 +65,17 @@ class Built:
         return EXTRA_DAYS if self.span_days is not None and self.span_days <= EXTRA_DAYS else 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """The instants (UTC) that were probed, and the features for which later values could only be removed, not changed.
+
+    Their expressions cannot be computed over values of other rows.
+    """
+
+    instants: tuple[datetime, ...]
+    removal_only: tuple[str, ...]
+
+
 def probe(
     rows: PointInTime,
     *,
@@ -79,24 +83,27 @@ def probe(
     built: Callable[[Derived, date], Built],
     contract: Contract,
     seed: str,
-) -> tuple[datetime, ...]:
-    """Check the project at an instant of each of *samples* (:func:`sampled`); return them, in UTC.
+) -> Probed:
+    """Check the project at an instant of each of *samples* (:func:`sampled`).
 
     *contract* is that of the target's dataset; *built* gives what is checked.
 
     Each instant is the moment at which some row was asked for: one early on the newest day, one at any time on any
     day, so that every night checks both what is new and the code on older days. The tables that a group may use are
-    disturbed: of what became known after the instant half of the rows are removed, and half changed. They hold what
+    disturbed: of what became known after the instant half of the rows are removed, and half given the values of other
+    rows. Where an expression cannot be computed over these, the columns behind it are removed only. They hold what
     the group's lookback allows and nothing else where the day was built among many others, and more days on both sides
     where it was built alone: so what was built is what each day gives alone. The instants depend on *seed* and the
     rows, on nothing else.
 
     Raises:
         FeatureLeak: a feature is not what it was; the message names it, and no value.
-        DeclarationError: a label depends on other days than its own.
+        DeclarationError: a label depends on other days than its own, or a group cannot be computed where what became
+            known later is missing.
     """
     chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
-    probed = []
+    instants: list[datetime] = []
+    removal_only: set[str] = set()
     for sample, share in zip(samples, (_EARLY, _ANY), strict=True):
         day = sample.day
         asked = rows.asked(day)
@@ -109,10 +116,11 @@ def probe(
         _check_label(rows, label, built(label, day), day)
         before = {group: built(group, day) for group in sample.groups}
         rows.cut(_reaches(before, day), instant)
-        for group, known in before.items():
-            _check_group(rows, group, known, day, instant)
-        probed.append(instant)
-    return tuple(sorted(probed))
+        failed = [group for group, known in before.items() if not _check_group(rows, group, known, day, instant)]
+        for group in failed:  # last: they cut the tables anew
+            removal_only.update(_check_by_removal(rows, group, before[group], day, instant))
+        instants.append(instant)
+    return Probed(instants=tuple(sorted(instants)), removal_only=tuple(sorted(removal_only)))
 
 
 def _reaches(before: Mapping[Derived, Built], day: date) -> dict[str, Days]:
@@ -179,8 +187,12 @@ def _check_label(rows: PointInTime, label: Derived, before: Built, day: date) ->
         )
 
 
-def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> None:
-    after = rows.rows_known(derived, day, extra_days=before.extra_days)
+def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> bool:
+    """Whether *derived* can be computed over the disturbed tables; FeatureLeak unless it is then what it was."""
+    try:
+        after = rows.rows_known(derived, day, extra_days=before.extra_days)
+    except DataError:  # over values that no row had together; what is really there was computed when it was built
+        return False
     until = after.column(PREDICTED_AT).to_numpy() <= _moment(instant)
     for name in derived.names:
         changed = int((_differ(before.table.column(name), after.column(name)) & until).sum())
@@ -193,6 +205,37 @@ def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, 
                 remedy="Use a value only from the moment that its contract's `knownAt` gives, or raise the "
                 "group's lookback_days if it reaches further back.",
             )
+    return True
+
+
+def _check_by_removal(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> list[str]:
+    """Check *derived* with the columns removed over whose changed values it fails; return the features concerned."""
+    reaches, later = _reaches({derived: before}, day), frozenset(rows.later(derived))
+
+    def computes(changed: Collection[tuple[str, str]], names: Sequence[str] = derived.names) -> bool:
+        rows.cut(reaches, instant, removed=later.difference(changed))
+        part = replace(derived, names=tuple(names), categories=tuple({*names} & {*derived.categories}))
+        try:
+            rows.rows_known(part, day, extra_days=before.extra_days)
+        except DataError:
+            return False
+        return True
+
+    concerned = [name for name in derived.names if not computes(later, [name])] or list(derived.names)
+    failing: set[tuple[str, str]] = set()
+    for dataset in derived.datasets:
+        columns = {column for column in later if column[0] == dataset}
+        if not computes(columns):
+            failing |= {column for column in sorted(columns) if not computes([column])} or columns
+    for removed in (failing, later):
+        rows.cut(reaches, instant, removed=removed)
+        if _check_group(rows, derived, before, day, instant):
+            return concerned
+    raise DeclarationError(
+        f"group {derived.name!r} can be computed at every moment, when what becomes known later is missing",
+        value=f"{', '.join(concerned)} cannot, as of {_text(instant)}",
+        remedy="Let the expression return null where a value that it needs is null.",
+    )
 
 
 def _differ(before: "pa.ChunkedArray", after: "pa.ChunkedArray") -> "NDArray[np.bool_]":
@@ -218,95 +261,3 @@ def _moment(instant: datetime) -> "np.datetime64":
 
 def _text(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M}Z"
-
-
-# ── too good to be true ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def alarm(project: Project, tables: Iterable[tuple[Derived, "pa.Table", "pa.Table"]], *, seed: str) -> None:
-    """No feature is the label in disguise; *tables* are what was built of a group, and the labels of its rows.
-
-    Raises:
-        FeatureLeak: a feature predicts too well; the message names it.
-    """
-    chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
-    for derived, table, labels in tables:
-        _check_plausible(project, derived, table, labels, chance)
-
-
-def _check_plausible(
-    project: Project, derived: Derived, table: "pa.Table", labels: "pa.Table", chance: random.Random
-) -> None:
-    import numpy as np
-
-    label = labels.column(LABEL).to_numpy()
-    known = np.flatnonzero(np.isfinite(label))
-    sample = known
-    if len(known) > _MOST_ROWS:
-        sample = known[sorted(chance.sample(range(len(known)), _MOST_ROWS))]
-    binary = project.target.objective is Objective.BINARY
-    if len(sample) < _LEAST_ROWS or len(np.unique(label[sample])) < 2:
-        return
-    bound = TOO_GOOD_AUC if binary else TOO_GOOD_CORRELATION
-    for name in derived.names:
-        values, outcome = _scores(table.column(name).take(sample), label[sample])
-        strength = _separation(values, outcome) if binary else _rank_correlation(values, outcome)
-        if strength > bound:
-            raise FeatureLeak(
-                f"no single feature predicts {project.name!r} alone: at most {bound} "
-                + ("(area under the curve)" if binary else "(absolute rank correlation)"),
-                value=f"feature {name!r} of group {derived.name!r}: {strength:.3f} over {len(sample)} rows",
-                remedy="It is probably the label in disguise: check where its columns come from, and their `knownAt`.",
-            )
-
-
-def _scores(
-    values: "pa.ChunkedArray", label: "NDArray[np.float64]"
-) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """A number for each row, and its label; a category's is its mean label among every other row, kept out of it."""
-    import numpy as np
-    import pyarrow as pa
-
-    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
-        return values.to_numpy().astype(np.float64), label
-    codes = values.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy() + 1
-    sums = np.bincount(codes[::2], weights=label[::2], minlength=codes.max() + 1)
-    counts = np.bincount(codes[::2], minlength=codes.max() + 1)
-    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    return means[codes[1::2]], label[1::2]
-
-
-def _ranks(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Ranks from 1; equal values share their mean rank."""
-    import numpy as np
-
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (ends - (counts - 1) / 2)[place]
-    return ranks
-
-
-def _separation(values: "NDArray[np.float64]", label: "NDArray[np.float64]") -> float:
-    """The area under the ROC curve of *values* alone, in the better direction. A missing value ranks lowest."""
-    import numpy as np
-
-    positives = label > 0
-    count, others = int(positives.sum()), int((~positives).sum())
-    if not count or not others:
-        return 0.5
-    ranks = _ranks(np.where(np.isnan(values), -np.inf, values))
-    area = (ranks[positives].sum() - count * (count + 1) / 2) / (count * others)
-    return float(max(area, 1 - area))
-
-
-def _rank_correlation(values: "NDArray[np.float64]", label: "NDArray[np.float64]") -> float:
-    """Spearman's coefficient over the rows that have a value, without its sign; 0 if it is not defined."""
-    import numpy as np
-
-    known = ~np.isnan(values)
-    if known.sum() < _LEAST_ROWS:
-        return 0.0
-    ranks, order = _ranks(values[known]), _ranks(label[known])
-    if ranks.std() == 0 or order.std() == 0:
-        return 0.0
-    return float(abs(np.corrcoef(ranks, order)[0, 1]))

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
 """The tables of a snapshot in DuckDB, shown whole, for a range of days, or as they were known at an instant."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,6 @@ from include.core.records import (
     Partition,
     Scope,
     Snapshot,
-    Treatment,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HELD, _CUT = "snapshot", "cut"
+#: How far before a row the one lies whose values it is given: further than those of its own hour or kind, mostly.
+_ROWS_BEFORE = 97
+_TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
 class Artifacts(Protocol):
@@ -74,26 +76,54 @@ class Relations:
             source = f"{_CUT if cut else _HELD}.{quoted(name)}"
             self.run(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {source} WHERE {where}")
 
-    def cut(self, datasets: Mapping[str, Days], instant: datetime, later: Later) -> None:
+    def cut(
+        self,
+        datasets: Mapping[str, Days],
+        instant: datetime,
+        later: Later,
+        *,
+        removed: Collection[tuple[str, str]] = (),
+    ) -> None:
         """Compute each dataset's rows of its days with that which became known after *instant* (UTC) *later*.
 
+        The columns *removed*, each as its dataset and its name, are not changed: all that became known later is null.
         They replace what an earlier call computed. They are kept, since several queries read them, each several times.
         """
         for name, days in datasets.items():
             contract = self._contracts[name]
-            columns = [column for column in contract.columns if column.name in self._scope[name]]
+            columns = self._columns(name)
             stays = "FALSE" if later is Later.REMOVED else _stays(contract)
-            present = [column for column in columns if column.key or column.name == contract.partition_column]
+            present = _present(contract, columns)
+            within = _within(contract, days)
             # Where a row is, it is the same row of the same day.
-            chosen = ", ".join(
-                quoted(column.name) if column in present else _shown(column, instant, stays) for column in columns
-            )
             known = " AND ".join(_known(column, instant) for column in present) or "TRUE"
-            where = " AND ".join([*_within(contract, days), f"(({known}) OR {stays})"])
-            self.run(
-                f"CREATE OR REPLACE TABLE {_CUT}.{quoted(name)} AS SELECT {chosen} "
-                f"FROM {_HELD}.{quoted(name)} WHERE {where}"
+            where = " AND ".join([*within, f"(({known}) OR {stays})"])
+            source = f"{_HELD}.{quoted(name)}"
+            late = [column for column in columns if column not in present and column.known_at.column is not None]
+            changed = [] if later is Later.REMOVED else [each for each in late if (name, each.name) not in removed]
+            others = {column: f"WHEN {stays} THEN {_other_value(column, contract, instant)}" for column in changed}
+            chosen = ", ".join(
+                f"CASE WHEN {_known(column, instant)} THEN {quoted(column.name)} {others.get(column, '')} END "
+                f"AS {quoted(column.name)}"
+                if column in late
+                else quoted(column.name)
+                for column in columns
             )
+            if valued := [column for column in changed if column.type not in _TIMES]:
+                source += f", ({_extremes(valued, source, within)})"
+            self.run(f"CREATE OR REPLACE TABLE {_CUT}.{quoted(name)} AS SELECT {chosen} FROM {source} WHERE {where}")
+
+    def later(self, datasets: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """The columns of *datasets*, each as its dataset and its name, whose values may become known after a row is."""
+        return tuple(
+            (name, column.name)
+            for name in datasets
+            for column in self._columns(name)
+            if column.known_at.column is not None and column not in _present(self._contracts[name], self._columns(name))
+        )
+
+    def _columns(self, dataset: str) -> list[Column]:
+        return [column for column in self._contracts[dataset].columns if column.name in self._scope[dataset]]
 
     def run(self, sql: str) -> None:
         """Execute a statement that returns no rows."""
@@ -213,29 +243,45 @@ def _known(column: Column, instant: datetime) -> str:
     return f"coalesce({quoted(rule.column)} + to_microseconds({microseconds}) <= {timestamp(instant)}, FALSE)"
 
 
+def _present(contract: Contract, columns: Iterable[Column]) -> list[Column]:
+    """The columns that place a row: it is absent as long as one of them is unknown."""
+    return [column for column in columns if column.key or column.name == contract.partition_column]
+
+
 def _stays(contract: Contract) -> str:
     """Whether a row is one of the half that stays, by its key: by chance, and always the same."""
     return f"hash({', '.join(quoted(name) for name in contract.key)}) % 2 = 0"
 
 
-def _shown(column: Column, instant: datetime, stays: str) -> str:
-    """The column's value, if it was known at *instant*, else none; but another one in a row that *stays*."""
-    name = quoted(column.name)
-    if column.known_at.column is None:
-        return name
-    other = "" if stays == "FALSE" else f"WHEN {stays} THEN {_other_value(column, instant)} "
-    return f"CASE WHEN {_known(column, instant)} THEN {name} {other}END AS {name}"
+def _extremes(columns: Iterable[Column], source: str, within: Iterable[str]) -> str:
+    """The query for one row: the greatest and the least value of each of *columns*."""
+    chosen = ", ".join(
+        f"max({quoted(column.name)}) AS {_extreme(column, 'greatest')}, "
+        f"min({quoted(column.name)}) AS {_extreme(column, 'least')}"
+        for column in columns
+    )
+    return f"SELECT {chosen} FROM {source} WHERE {' AND '.join(within) or 'TRUE'}"
 
 
-def _other_value(column: Column, instant: datetime) -> str:
-    """Another value of the column's type; a time stays after *instant*, so that what it dates stays unknown."""
+def _extreme(column: Column, which: str) -> str:
+    return quoted(f"{which}\n{column.name}")  # a line break: no column is called so
+
+
+def _other_value(column: Column, contract: Contract, instant: datetime) -> str:
+    """Another value of the column: that of a row that lies some rows before; null where all rows have one.
+
+    Where that row has none or the same, it is the column's greatest or least. So whatever an expression makes of the
+    column's values (a number of a text, say), it can make of this one. A time stays after *instant*, and after all
+    moments at which what it dates is known by then, so that what it dates stays unknown.
+    """
     name = quoted(column.name)
-    if column.treatment is Treatment.TOKEN or column.type is ColumnType.STRING:
-        return f"coalesce(reverse({name}), '') || '~'"
-    if column.type is ColumnType.BOOLEAN:
-        return f"NOT coalesce({name}, FALSE)"
-    if column.type is ColumnType.DATE:
-        return f"coalesce({name}, CAST({timestamp(instant)} AS DATE)) + 400"
-    if column.type is ColumnType.TIMESTAMP:
-        return f"greatest(coalesce({name}, {timestamp(instant)}), {timestamp(instant)}) + INTERVAL 5 HOUR"
-    return f"1009 - 3 * coalesce({name}, 0)"
+    other = f"nullif(lag({name}, {_ROWS_BEFORE}) OVER (), {name})"  # without an order, so that nothing is sorted
+    if column.type in _TIMES:
+        dated = [each.known_at.offset for each in contract.columns if each.known_at.column == column.name]
+        bound, step = timestamp(instant - min([timedelta(0), *dated])), "INTERVAL 5 HOUR"
+        if column.type is ColumnType.DATE:
+            bound, step = f"CAST({bound} AS DATE)", "1"
+        after = f"greatest(coalesce({name}, {bound}), {bound}) + {step}"
+        return f"CASE WHEN {other} > {bound} THEN {other} ELSE {after} END"
+    extremes = (f"nullif({_extreme(column, which)}, {name})" for which in ("greatest", "least"))
+    return f"coalesce({other}, {', '.join(extremes)})"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from include import steps
 from include.core.errors import TrainyardError
 from include.core.events import StepFinished, StepReused
-from include.core.records import Evaluation, Promotion, Run
+from include.core.records import Evaluation, FeatureSet, Promotion, Run
 from include.ledger.journal import begun, run_stream
 from include.runtime import deployment
 from include.runtime.airflow.client import FINISHED, Client
@@ -172,9 +172,11 @@ def outcome(settings: Settings, run_id: str) -> Night:
     }
     started = platform.ledger.find(run_stream(PROJECT, run_id))
     run: Run = started.event.run  # type: ignore[union-attr]  # a run that ended has begun
+    evaluation = platform.load(Evaluation, digests["evaluate"])
     return Night(
         run=run,
-        evaluation=platform.load(Evaluation, digests["evaluate"]),
+        features=platform.load(FeatureSet, evaluation.features),
+        evaluation=evaluation,
         promotion=platform.load(Promotion, digests["promote"]),
     )
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from include import steps
 from include.core.errors import LeaseHeld
 from include.core.project import Project
-from include.core.records import Evaluation, Promotion, Run
+from include.core.records import Evaluation, FeatureSet, Promotion, Run
 from include.ledger import Ledger
 from include.runtime.code import code_digest
 from include.runtime.projects import load_project
@@ -30,9 +30,10 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Night:
-    """What a night left: its run, and what it decided."""
+    """What a night left: its run, the features that it built, and what it decided."""
 
     run: Run
+    features: FeatureSet
     evaluation: Evaluation
     promotion: Promotion
 
@@ -172,7 +173,12 @@ def _night(
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
         steps.end(platform, run)
-    return Night(run=run, evaluation=platform.load(Evaluation, chosen), promotion=platform.load(Promotion, decided))
+    return Night(
+        run=run,
+        features=platform.load(FeatureSet, built),
+        evaluation=platform.load(Evaluation, chosen),
+        promotion=platform.load(Promotion, decided),
+    )
 
 
 @contextmanager

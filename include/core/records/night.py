@@ -114,7 +114,8 @@ class FeatureSet:
     """Point-in-time feature tables and labels by day, and the columns that a model sees, in their order.
 
     Partitions of each group and of the table ``label``, sorted by table and day. ``label`` is the digest of the label's
-    definition. ``probed`` lists the instants for which the truncation law was checked in this night.
+    definition. ``probed`` lists the instants for which the truncation law was checked in this night; for the features
+    ``removal_only`` what became known later could only be removed there, not changed.
     """
 
     snapshot: str
@@ -125,6 +126,7 @@ class FeatureSet:
     split: Split
     partitions: tuple[Partition, ...]
     probed: tuple[datetime, ...]
+    removal_only: tuple[str, ...] = ()
 
     def of(self, table: str) -> tuple[Partition, ...]:
         return tuple(partition for partition in self.partitions if partition.table == table)

@@ -1,0 +1,36 @@
+"""What a night says at its end."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from include.cli.night import show
+from include.core.records import Run
+from include.runtime.local import Night
+from tests.registry.models import FEATURE_SET, evaluation, promotion
+from tests.training.flights import Folder
+
+
+def _said(folder: Path, capsys: pytest.CaptureFixture[str], **features: tuple[str, ...]) -> str:
+    run = Run(
+        project="flight_delay",
+        run_id="night",
+        instant=datetime(2013, 5, 1, tzinfo=UTC),
+        code_digest="sha256:code",
+        declaration_digest="sha256:declaration",
+        fence=1,
+    )
+    built = replace(FEATURE_SET, **features)
+    show(Night(run=run, features=built, evaluation=evaluation(Folder(folder)), promotion=promotion(1)))
+    return capsys.readouterr().out
+
+
+def test_a_night_names_the_features_whose_past_was_checked_by_removal_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "removing" not in _said(tmp_path, capsys)
+    assert "removing later values only, not by changing them, for dest, hour" in _said(
+        tmp_path, capsys, removal_only=("dest", "hour")
+    )
