@@ -3,8 +3,9 @@
 import json
 import keyword
 import re
+import shlex
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,9 @@ def add_to(app: typer.Typer) -> None:
 def new(
     project: Annotated[str, typer.Argument(help="The project's name: lower-case letters, digits and _.")],
     dataset: Annotated[str, typer.Option(help="The dataset to predict for; it has a contract and a day column.")],
-    label: Annotated[str, typer.Option(help="The column to predict: a number, or true/false.")],
+    label: Annotated[
+        str, typer.Option(help="The column to predict: a number, true/false, or a text and what counts: 'status=YES'.")
+    ],
     purpose: Annotated[
         str, typer.Option(prompt="What may the data be used for, in a sentence", help="Bound into every grant.")
     ],
@@ -63,9 +66,10 @@ def new(
             remedy=f"Use one of {sorted(contracts)}, or `./trainyard contract new {dataset} PATH --time COLUMN`.",
         )
     contract = contracts[dataset]
-    column, partition = _label(contract, label, at)
+    label, yes = _parsed(contract, label)
+    column, partition = _label(contract, label, yes, at)
     history = filed_days(contract, settings.production)
-    features = list(_known_in_time(contract, partition, label))
+    features = list(_known_in_time(contract, label))
     values: dict[str, object] = {
         "project": project,
         "package": f"{package_of(settings.projects)}.{project}",
@@ -75,7 +79,8 @@ def new(
         "key": contract.key,
         "partition": partition,
         "label": label,
-        "binary": column.type is ColumnType.BOOLEAN or at is not None,
+        "binary": column.type is ColumnType.BOOLEAN or at is not None or yes is not None,
+        "yes": yes,
         "at": at,
         "features": features,
         "window": _window(contract, history),
@@ -89,16 +94,29 @@ def new(
             raise DeclarationError("a project is never overwritten", value=str(target), remedy="Choose another name.")
     _write({folder / "__init__.py": "project", folder / "features.py": "features", tests: "tests"}, values)
     _tell(project, folder, tests, history, features)
-    if left_out := _restricted(contract):
-        console.print(
-            f"left out, as {dataset}'s contract restricts them: {', '.join(left_out)}; have a steward classify them as "
-            "`internal` to make categories of them",
-            soft_wrap=True,
-            markup=False,
+    _tell_left_out(contract, label)
+
+
+def _tell_left_out(contract: Contract, label: str) -> None:
+    if restricted := _names(contract, label, _restricted):
+        _say(
+            f"left out, as {contract.dataset}'s contract restricts them: {restricted}; have a steward classify them as "
+            "`internal` to make categories of them"
         )
+    if identifiers := _names(contract, label, lambda column: _identifies(contract, column)):
+        _say(f"left out, as they identify rows, of which nothing can be learnt: {identifiers}")
 
 
-def _label(contract: Contract, label: str, at: float | None) -> tuple[Column, str]:
+def _parsed(contract: Contract, label: str) -> tuple[str, str | None]:
+    """The label's column, and the text of it that counts as yes, of ``column`` or ``column=text``."""
+    if contract.column(label) is None:
+        places = [place for place, sign in enumerate(label) if sign == "=" and contract.column(label[:place])]
+        if places:
+            return label[: places[0]], label[places[0] + 1 :]
+    return label, None
+
+
+def _label(contract: Contract, label: str, yes: str | None, at: float | None) -> tuple[Column, str]:
     """The label's column, and the column that divides its dataset by day."""
     partition, column = contract.partition_column, contract.column(label)
     if partition is None:
@@ -107,13 +125,19 @@ def _label(contract: Contract, label: str, at: float | None) -> tuple[Column, st
             value=f"{contract.dataset} is one undivided table",
             remedy="Draft its contract with `--time COLUMN`.",
         )
-    if column is None or column.type not in _LABELS or column.treatment is not Treatment.CLEAR:
+    if column is None or column.type not in {ColumnType.STRING, *_LABELS} or column.treatment is not Treatment.CLEAR:
         usable = sorted(c.name for c in contract.columns if c.type in _LABELS and c.treatment is Treatment.CLEAR)
         raise DeclarationError(
-            "a label is a number or true/false, in clear", value=label, remedy=f"Use one of {usable}."
+            "a label is a number, true/false or a text, in clear", value=label, remedy=f"Use one of {usable}."
         )
-    if at is not None and column.type is ColumnType.BOOLEAN:
-        raise DeclarationError("--at is for numbers", value=f"{label} is true/false", remedy="Leave it out.")
+    if (column.type is ColumnType.STRING) != (yes is not None):
+        raise DeclarationError(
+            "of a text, and of nothing else, the label says what counts as yes",
+            value=f"{label} is {column.type}",
+            remedy=f"Write --label {shlex.quote(f'{label}=YES' if yes is None else label)}.",
+        )
+    if at is not None and column.type not in {ColumnType.INTEGER, ColumnType.NUMBER}:
+        raise DeclarationError("--at is for numbers", value=f"{label} is {column.type}", remedy="Leave it out.")
     if _in_time(column, partition):
         raise DeclarationError(
             "a label becomes known after its row's time, or there is nothing to predict",
@@ -124,7 +148,7 @@ def _label(contract: Contract, label: str, at: float | None) -> tuple[Column, st
     return column, partition
 
 
-def _in_time(column: Column, partition: str) -> bool:
+def _in_time(column: Column, partition: str | None) -> bool:
     """Whether the contract says that the value is known at the row's time."""
     known_at = column.known_at
     return known_at.column is None or (known_at.column == partition and known_at.offset.total_seconds() <= 0)
@@ -138,24 +162,39 @@ class Feature:
     column: str
 
 
-def _restricted(contract: Contract) -> list[str]:
-    """Columns of text that no feature may be made of: their values would be recorded as its categories."""
-    return [
-        column.name
-        for column in contract.columns
-        if column.type is ColumnType.STRING and column.classification.casefold() == RESTRICTED
-    ]
+def _restricted(column: Column) -> bool:
+    """Whether no feature may be made of a text: its values would be recorded as its categories."""
+    return column.type is ColumnType.STRING and column.classification.casefold() == RESTRICTED
 
 
-def _known_in_time(contract: Contract, partition: str, label: str) -> Iterator[Feature]:
-    taken, no_feature = {"hour_of_day", "weekday", *contract.key}, {label, partition, *_restricted(contract)}
+def _identifies(contract: Contract, column: Column) -> bool:
+    """Whether a value stands for one row or so: nothing can be learnt of it. A category that a key needs is none."""
+    alone = contract.key == (column.name,)
+    return column.identifier or (column.key and (alone or column.type is ColumnType.INTEGER))
+
+
+def _names(contract: Contract, label: str, holds: Callable[[Column], bool]) -> str:
+    return ", ".join(each.name for each in _candidates(contract, label) if holds(each))
+
+
+def _candidates(contract: Contract, label: str) -> Iterator[Column]:
+    """Columns whose values could be features as they are, if nothing speaks against it."""
     for column in contract.columns:
         usable = column.treatment is Treatment.CLEAR and column.type in {ColumnType.STRING, *_LABELS}
-        if usable and column.name not in no_feature and _in_time(column, partition):
+        if usable and column.name != label and _in_time(column, contract.partition_column):
+            yield column
+
+
+def _known_in_time(contract: Contract, label: str) -> Iterator[Feature]:
+    from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT
+
+    taken = {name.casefold() for name in ("hour_of_day", "weekday", LABEL, PREDICTED_AT, DAY_COLUMN, *contract.key)}
+    for column in _candidates(contract, label):
+        if not _restricted(column) and not _identifies(contract, column):
             name = re.sub(r"\W", "_", column.name)
-            while name in taken or not name.isidentifier() or keyword.iskeyword(name):
+            while name.casefold() in taken or not name.isidentifier() or keyword.iskeyword(name):
                 name = f"the_{name}"
-            taken.add(name)
+            taken.add(name.casefold())
             yield Feature(name=name, column=column.name)
 
 
@@ -234,4 +273,8 @@ def _tell(project: str, folder: Path, tests: Path, history: Days | None, feature
         "features: " + ", ".join(["hour_of_day", "weekday", *(feature.name for feature in features)]),
         f"next: `./trainyard explain {project}`, `./trainyard test {shown}`, `{run}`",
     ):
-        console.print(line, soft_wrap=True, markup=False)
+        _say(line)
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False)  # paths stay whole, to be copied

@@ -1,12 +1,17 @@
 """A scaffold is a good start: formatted, tested, fitted to the history, and honest about what it cannot know."""
 
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 
+import ibis
 import pyarrow as pa
 import pytest
 
+from include.cli import contract, scaffold
+from include.core.errors import DeclarationError
 from include.settings import ROOT
 from tests.cli.conftest import NewContract, Shop, orders
 
@@ -65,6 +70,60 @@ def test_any_names_and_any_sentence_make_python(shop: Shop, new_contract: NewCon
     done = new(shop, "--purpose", purpose, "--owner", "o'hara")
     assert done.returncode == 0, done.stderr
     check(shop)
+
+
+@pytest.fixture
+def scaffolded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The features of a project for *label* of *table*, of which all but it is known in time, in this process."""
+    for name, folder in (("HOME", shop.folder / "home"), ("CONTRACTS", shop.contracts), ("PROJECTS", shop.projects)):
+        monkeypatch.setenv(f"TRAINYARD_{name}", str(folder))
+
+    def call(table: pa.Table, label: str, at: float | None = None) -> str:
+        shop.write(table)
+        outcomes = [name for name in table.column_names if name in ("returned", "status", "a=status")]
+        contract.new("orders", shop.orders, steward=["maria"], time="ordered_at", outcome=outcomes)
+        scaffold.new("returns", dataset="orders", label=label, purpose="A reason.", owner="logistics", at=at)
+        return (shop.projects / "returns" / "features.py").read_text()
+
+    return call
+
+
+def test_a_text_is_a_label_by_what_counts_as_yes_and_null_where_it_is_null(
+    shop: Shop, scaffolded: Callable[..., str]
+) -> None:
+    status = pa.array(["YES", "NO", None, 'it\'s "Yes"'] * 20)
+    scaffolded(orders(20).append_column("a=status", status), "a=status=YES")
+    assert "Objective.BINARY" in (shop.projects / "returns" / "__init__.py").read_text()
+    written = runpy.run_path(str(shop.projects / "returns" / "features.py"))
+    asked = ibis.memtable({"ordered_at": [1, 2, 3, 4], "a=status": ["YES", "NO", None, "yes"]})
+    assert written["label"](asked).order_by("ordered_at").to_pyarrow()["label"].to_pylist() == [1, 0, None, 0]
+
+
+@pytest.mark.parametrize(
+    ("label", "at", "words"),
+    [
+        ("status", None, "--label status=YES"),
+        ("returned=True", None, "--label returned"),
+        ("status=YES", 3.0, "--at is for numbers"),
+        ("stats=YES", None, "'amount', 'returned'"),
+    ],
+)
+def test_a_label_that_says_too_much_or_too_little_is_refused_with_what_to_write(
+    scaffolded: Callable[..., str], label: str, at: float | None, words: str
+) -> None:
+    table = orders(20).append_column("status", pa.array(["YES", "NO"] * 40))
+    with pytest.raises(DeclarationError, match=words):
+        scaffolded(table, label, at)
+
+
+def test_what_identifies_a_row_is_not_proposed_as_a_feature(
+    scaffolded: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = orders(20).append_column("id", pa.array(range(80))).append_column("serial_no", pa.array(range(80, 160)))
+    text = scaffolded(table, "returned")
+    assert "amount=orders.amount" in text
+    assert "serial_no" not in text
+    assert "identify rows, of which nothing can be learnt: id, serial_no" in capsys.readouterr().out
 
 
 def test_the_window_fits_a_short_history_and_says_so(shop: Shop, new_contract: NewContract) -> None:
