@@ -1,6 +1,6 @@
-"""``run``, ``explain``, ``score``: the night by hand, what it would do, and the champion at work."""
+"""``run`` and ``score``: the night by hand, and the champion at work."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ from rich.table import Table
 
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError, LedgerUnavailable
-from include.core.project import Choice, FloatRange, IntRange, Project, Window
 from include.runtime import local
 from include.runtime.code import code_digest
 from include.runtime.instants import require_past
@@ -33,7 +32,6 @@ console = Console()
 
 def add_to(app: typer.Typer) -> None:
     app.command()(run)
-    app.command()(explain)
     app.command()(score)
 
 
@@ -106,71 +104,6 @@ def show(night: "Night") -> None:
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
         )
         console.print(told, markup=False, soft_wrap=True)
-
-
-def explain(project: ProjectName) -> None:
-    """Show what a night of PROJECT would read, build and search, and warn of leaks that show already. Reads no data."""
-    from include import lineage
-    from include.contracts import load_folder
-    from include.lineage.late import late_reads
-
-    settings = Settings.from_environment()
-    declared = load_project(project, settings.projects)
-    contracts = load_folder(settings.contracts)
-    console.print(f"[bold]{declared.name}[/bold] · {escape(declared.owner)}\n{escape(declared.purpose)}\n")
-    reads = Table("dataset", "days back", "columns read", "treatment", "approved by", title="reads")
-    for dataset in lineage.scope_of(declared, contracts).datasets:
-        treated = ", ".join(f"{name}: {how}" for name, how in dataset.columns if how.value != "clear") or "all clear"
-        reads.add_row(
-            dataset.dataset,
-            "all rows" if dataset.window_days is None else str(dataset.window_days),
-            ", ".join(dataset.names),
-            treated,
-            escape(", ".join(contracts[dataset.dataset].stewards)),
-        )
-    console.print(reads)
-    builds = Table("feature group", "days back", "what", title="builds")
-    for group in declared.features:
-        summary = (group.build.__doc__ or "").strip().splitlines()
-        builds.add_row(group.name, str(group.lookback_days), escape(summary[0]) if summary else "")
-    console.print(builds)
-    _explain_search(declared)
-    for read in late_reads(declared, contracts):
-        late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
-        console.print(
-            f"[yellow]warning[/yellow] feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the "
-            f"very row that it is asked for, which is known only at {late}: a night will end with FeatureLeak. "
-            "Use it of earlier rows, or leave it out.",
-            soft_wrap=True,
-        )
-
-
-def _offset(offset: timedelta) -> str:
-    return f" {'+' if offset > timedelta(0) else '-'} {abs(offset)}" if offset else ""
-
-
-def _since(window: Window) -> str:
-    return "" if window.since is None else f" at most, none before {window.since}"
-
-
-def _explain_search(project: Project) -> None:
-    window, search = project.window, project.search
-    table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
-    for name, part in search.space.items():
-        table.add_row(name, escape(_in_words(part)))
-    console.print(table)
-    train = window.days - window.validation_days - window.holdout_days
-    console.print(
-        f"trains on {train} days{_since(window)}, chooses on the next {window.validation_days}, reports on the last "
-        f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
-        f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule}"
-    )
-
-
-def _in_words(part: IntRange | FloatRange | Choice) -> str:
-    if isinstance(part, Choice):
-        return "one of " + ", ".join(map(str, part.options))
-    return f"{part.low} to {part.high}" + (", on a logarithmic scale" if part.log else "")
 
 
 def score(

@@ -51,6 +51,7 @@ def new(
     """Scaffold the project PROJECT: features from what is known in time, a search, gates, and tests that pass."""
     from include.contracts import load_folder
     from include.data.partitioning import filed_days
+    from include.lineage.compiled import PREDICTED_AT
     from include.runtime.projects import package_of
 
     settings = Settings.from_environment()
@@ -78,6 +79,7 @@ def new(
         "dataset": dataset,
         "key": contract.key,
         "partition": partition,
+        "beside": "" if partition in (*contract.key, PREDICTED_AT) else f"{_quoted(partition)}, ",
         "label": label,
         "binary": column.type is ColumnType.BOOLEAN or at is not None or yes is not None,
         "yes": yes,

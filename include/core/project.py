@@ -6,10 +6,34 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from include.core.canonical import encode
 from include.core.errors import DeclarationError
+from include.core.rules import is_number, require
+from include.core.schedules import require_schedule
+from include.core.search import Choice, FloatRange, IntRange, Search
 
 if TYPE_CHECKING:
     import ibis
+
+__all__ = [
+    "LEAST_DAYS",
+    "Choice",
+    "Compute",
+    "DriftPolicy",
+    "Expectation",
+    "Expression",
+    "FeatureGroup",
+    "FloatRange",
+    "Gates",
+    "IntRange",
+    "Objective",
+    "Operations",
+    "Project",
+    "Search",
+    "Severity",
+    "Target",
+    "Window",
+]
 
 #: No verdict rests on fewer matured days: days of one week are too alike to tell chance from drift.
 LEAST_DAYS = 20
@@ -32,11 +56,6 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
-    if not holds:
-        raise DeclarationError(rule, value=value, remedy=remedy)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
     """One Great Expectations check on the new days of a dataset.
@@ -49,6 +68,16 @@ class Expectation:
     kind: str
     arguments: Mapping[str, object]
     severity: Severity = Severity.CRITICAL
+
+    def __post_init__(self) -> None:
+        try:
+            encode(self.arguments)
+        except TypeError as error:
+            raise DeclarationError(
+                f"{self.dataset}: arguments of {self.kind} are texts, finite numbers, dates, lists and mappings",
+                value=error,
+                remedy="Write a list where there is a set.",
+            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +97,7 @@ class Target:
     objective: Objective
 
     def __post_init__(self) -> None:
-        _require(bool(self.key), "a target names its key columns", self.key, "List the columns that identify a row.")
+        require(bool(self.key), "a target names its key columns", self.key, "List the columns that identify a row.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +115,10 @@ class FeatureGroup:
     lookback_days: int = 0
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.name.isidentifier(), "a feature group's name is an identifier", self.name, "Use letters, digits and _."
         )
-        _require(self.lookback_days >= 0, "lookback_days is at least 0", self.lookback_days, "Give whole days.")
+        require(self.lookback_days >= 0, "lookback_days is at least 0", self.lookback_days, "Give whole days.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,64 +137,12 @@ class Window:
 
     def __post_init__(self) -> None:
         train = self.days - self.validation_days - self.holdout_days
-        _require(
+        require(
             train >= 1 and self.validation_days >= 1 and self.holdout_days >= 1,
             "a window holds at least one day each to train, to validate and to hold out",
             f"{train}, {self.validation_days} and {self.holdout_days} days",
             "Raise `days` or lower the others.",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class IntRange:
-    """Whole numbers from ``low`` to ``high``, both inclusive; drawn on a logarithmic scale if ``log``."""
-
-    low: int
-    high: int
-    log: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class FloatRange:
-    """Numbers from ``low`` to ``high``, both inclusive; drawn on a logarithmic scale if ``log``."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One of ``options``."""
-
-    options: tuple[float | int | str | bool, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """The hyper-parameter search: ``trials`` draws from ``space`` (LightGBM's parameter names).
-
-    Successive halving: every trial of a shard trains to the first of ``rungs`` (boosting rounds, rising); the best ``1
-    / reduction`` go on to the next. One rung, or a reduction of 1, trains every trial fully. The best trial is refitted
-    to the rung at which its loss was lowest. ``shards`` is how many tasks share the trials. ``seed`` is the only source
-    of randomness. ``fixed`` holds parameters that are not searched.
-    """
-
-    space: Mapping[str, IntRange | FloatRange | Choice]
-    trials: int = 16
-    shards: int = 2
-    rungs: tuple[int, ...] = (50, 100, 200)
-    reduction: int = 2
-    seed: int = 20130101
-    fixed: Mapping[str, float | int | str | bool] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _require(bool(self.space), "a search has a space", self.space, "Name at least one LightGBM parameter.")
-        _require(self.trials >= 1, "a search has at least one trial", self.trials, "Raise `trials`.")
-        _require(1 <= self.shards <= self.trials, "there are 1 to `trials` shards", self.shards, "Lower `shards`.")
-        rising = all(low < high for low, high in zip(self.rungs, self.rungs[1:], strict=False))
-        _require(bool(self.rungs) and self.rungs[0] > 0 and rising, "rungs rise", self.rungs, "Sort them.")
-        _require(self.reduction >= 1, "reduction is at least 1", self.reduction, "Use 1 to train all trials fully.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +163,10 @@ class Gates:
     auc_guard: float = 0.01
     minimum_days: int = 20
     supersedes: int | None = None
+
+    def __post_init__(self) -> None:
+        limits = (self.margin, self.floor_loss, self.floor_auc, self.auc_guard)
+        require(all(map(is_number, limits)), "gates are finite numbers", limits, "Write 1e9 for no limit.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,21 +200,21 @@ class DriftPolicy:
 
     def __post_init__(self) -> None:
         limits = [limit for limit in (self.excess_loss, self.calibration_gap) if limit is not None]
-        _require(
-            bool(limits) and min(limits) > 0,
-            "a figure decides, and its limit is above 0",
+        require(
+            bool(limits) and all(map(is_number, limits)) and min(limits) > 0,
+            "a figure decides, and its limit is a finite number above 0",
             f"excess_loss {self.excess_loss}, calibration_gap {self.calibration_gap}",
             "Give at least one limit.",
         )
-        _require(
+        require(
             LEAST_DAYS <= self.minimum_days <= self.days,
             f"a verdict rests on {LEAST_DAYS} days at least",
             f"minimum_days {self.minimum_days} of {self.days}",
             "Raise `minimum_days`, or `days`.",
         )
-        _require(self.psi > 0 and self.psi_factor >= 1, "psi is above 0, psi_factor at least 1", self.psi, "Raise it.")
-        _require(self.baseline_weeks >= 4, "a baseline has at least 4 weeks", self.baseline_weeks, "Raise it.")
-        _require(
+        require(self.psi > 0 and self.psi_factor >= 1, "psi is above 0, psi_factor at least 1", self.psi, "Raise it.")
+        require(self.baseline_weeks >= 4, "a baseline has at least 4 weeks", self.baseline_weeks, "Raise it.")
+        require(
             self.cooldown_days >= 1 and self.monthly_budget >= 0,
             "cooldown_days is at least 1, monthly_budget at least 0",
             f"{self.cooldown_days} and {self.monthly_budget}",
@@ -261,9 +242,9 @@ class Compute:
     maximum_minutes: int = 240
 
     def __post_init__(self) -> None:
-        _require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
+        require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
         positive = (self.cpus, self.memory_mib, self.ephemeral_storage_mib, self.maximum_minutes)
-        _require(min(positive) > 0, "what a shard takes is above 0", positive, "Raise what is not.")
+        require(min(positive) > 0, "what a shard takes is above 0", positive, "Raise what is not.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +263,10 @@ class Operations:
     gate_patience_minutes: int = 20 * 60
     late_after_minutes: int = 4 * 60
     compute: Compute = field(default_factory=Compute)
+
+    def __post_init__(self) -> None:
+        require_schedule("schedule", self.schedule)
+        require_schedule("watch_schedule", self.watch_schedule)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,15 +291,15 @@ class Project:
     operations: Operations = field(default_factory=Operations)
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.name.isidentifier() and self.name.islower(),
             "a project's name is a lower-case identifier",
             self.name,
             "Use letters, digits and _.",
         )
         names = [group.name for group in self.features]
-        _require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
-        _require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")
+        require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
+        require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")
 
     @property
     def lookback_days(self) -> int:

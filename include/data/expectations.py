@@ -1,15 +1,19 @@
 """Expectations on rows, as Great Expectations checks them: a batch at once, the days of a failure one by one."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import DeclarationError
 from include.core.project import Expectation
 from include.core.records import CheckResult
+from include.data.window import ROW_COUNTS, check_row_counts
 from include.lineage.scope import columns_of
 
 if TYPE_CHECKING:
@@ -78,6 +82,28 @@ def _failing_days(batch: Batch, failed: "_Suite") -> list[tuple[date, ...]]:
     return [tuple(found) for found in days]
 
 
+def require_known(expectation: Expectation) -> None:
+    """Check that *expectation* exists, and the arguments of one about numbers of rows. Cheap, if it does.
+
+    Raises:
+        DeclarationError: it does not, or is about numbers of rows and has other arguments.
+    """
+    if expectation.kind in ROW_COUNTS:
+        check_row_counts(expectation, [])
+        return
+    # Importing Great Expectations takes seconds; each of its expectations is a file that is called like it. Others are
+    # registered by who imported it.
+    package = find_spec("great_expectations")
+    folders = package.submodule_search_locations if package else None
+    known = any(
+        (Path(folder) / "expectations" / "core" / f"{expectation.kind}.py").is_file() for folder in folders or ()
+    )
+    if not known and "great_expectations" not in sys.modules:
+        raise _unknown(expectation)
+    if not known:
+        _declared(expectation, 0)
+
+
 class _Suite:
     """Expectations as Great Expectations holds them, run over one frame after another."""
 
@@ -128,17 +154,21 @@ def _declared(expectation: Expectation, place: int) -> Any:
         kind = get_expectation_impl(expectation.kind)
         return kind(**expectation.arguments, severity=expectation.severity.value, meta={"place": place})
     except ExpectationNotFoundError:
-        raise DeclarationError(
-            f"{expectation.dataset}: Great Expectations knows the expectation",
-            value=expectation.kind,
-            remedy="Use the snake-case name of one of its expectations, such as expect_column_values_to_not_be_null.",
-        ) from None
+        raise _unknown(expectation) from None
     except (TypeError, ValueError) as error:
         raise DeclarationError(
             f"{expectation.dataset}: {expectation.kind} takes the arguments that it is given",
             value=f"{type(error).__name__} for {sorted(expectation.arguments)}",
             remedy="Correct the arguments in the contract's `quality`, or in the project's `expectations`.",
         ) from None
+
+
+def _unknown(expectation: Expectation) -> DeclarationError:
+    return DeclarationError(
+        f"{expectation.dataset}: Great Expectations knows the expectation",
+        value=expectation.kind,
+        remedy="Use the snake-case name of one of its expectations, such as expect_column_values_to_not_be_null.",
+    )
 
 
 def _require_evaluated(expectation: Expectation, exception_info: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ Beside it runs the :mod:`~include.steps.watch`; :mod:`~include.steps.verdicts` k
 from include.steps import retraining, verdicts, watch
 from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
+from include.steps.declaring import declare
 from include.steps.ordering import collect, order
 from include.steps.platform import Platform, missing_access, request_access, scope_of
 from include.steps.run import LEASE, begin, end, resume
@@ -25,6 +26,7 @@ __all__ = [
     "Platform",
     "begin",
     "collect",
+    "declare",
     "end",
     "evaluate",
     "features",

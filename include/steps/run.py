@@ -11,6 +11,7 @@ from include.core.project import Project
 from include.core.records import Run
 from include.ledger import lease
 from include.ledger.journal import Journal, begun, record_failure, run_stream
+from include.steps.declaring import declare
 from include.steps.platform import Platform
 
 #: A run holds its project's lease that long after its last sign of life: each step renews it while it runs.
@@ -28,9 +29,9 @@ def begin(
     Raises:
         LeaseHeld: another night of this project is running.
         CodeChanged: the run began under other code.
-        DeclarationError: the project reads what its contracts do not have, or *instant* has no time zone.
+        DeclarationError: the project is refused by :func:`include.steps.declare`, or *instant* has no time zone.
     """
-    from include.lineage.declaration import declare, digest_of
+    from include.lineage.declaration import digest_of
 
     stream = run_stream(project.name, run_id)
     if platform.ledger.find(stream) is not None:

@@ -1,31 +1,23 @@
 """The settings under which LightGBM gives the same model for the same inputs, whatever the number of threads."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from include.core.errors import DeclarationError
-from include.core.project import Choice, FloatRange, IntRange, Objective, Search
+from include.core.project import Objective
 from include.core.records import Params
 
 #: What decides how values are cut into bins: the trials share one binned data set, so these cannot be searched.
-_BINNING = {
+BINNING = {
     "max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed",
     "is_enable_sparse", "enable_bundle", "use_missing", "zero_as_missing",
 }  # fmt: skip
 
 #: Where a model is trained.
-_DEVICE = {"device_type", "gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_gpu"}
+DEVICE = {"device_type", "gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_gpu"}
 
 #: What LightGBM sets by the device, whatever was asked for.
-_BY_DEVICE = {*_DEVICE, "force_row_wise", "force_col_wise", "use_quantized_grad", "gpu_device_id_list"}
-
-#: What the platform sets itself.
-_OURS = {
-    "objective", "metric", "num_iterations", "early_stopping_round", "num_threads", "seed", "deterministic",
-    "force_row_wise", "force_col_wise", "verbosity", "feature_pre_filter", "categorical_feature", "num_class",
-    "linear_tree", "data", "valid", "task", "input_model", "output_model",
-}  # fmt: skip
+_BY_DEVICE = {*DEVICE, "force_row_wise", "force_col_wise", "use_quantized_grad", "gpu_device_id_list"}
 
 _SETTINGS: Mapping[str, float | int | str | bool] = {
     "deterministic": True,
@@ -38,52 +30,9 @@ _SETTINGS: Mapping[str, float | int | str | bool] = {
 _OBJECTIVES = {Objective.BINARY: "binary", Objective.REGRESSION: "regression_l1"}
 
 
-def check_search(search: Search) -> None:
-    """Raise DeclarationError unless every parameter may stand where it stands in *search*, by its canonical name."""
-    named = {*search.space, *search.fixed}
-    _refuse(
-        named - _canonical(),
-        "a parameter has the canonical name of a LightGBM parameter",
-        "Use the name under which LightGBM's documentation lists it, not an alias.",
-    )
-    _refuse(
-        named & _OURS,
-        "a search leaves to the platform what the platform sets",
-        "Remove it; boosting rounds are `rungs`, the seed is `seed`, threads are `operations.threads`.",
-    )
-    _refuse(
-        set(search.space) & _BINNING,
-        "trials share one binned data set, so its parameters are not searched",
-        "Move it to `fixed`.",
-    )
-    _refuse(set(search.space) & set(search.fixed), "a parameter is either searched or fixed", "Remove one of the two.")
-    _refuse(
-        [name for name, part in search.space.items() if not _has_points(part)],
-        "a range rises from `low` to `high`, above 0 if it is logarithmic, and a choice has options",
-        "Correct its ends or options.",
-    )
-
-
-def _has_points(part: IntRange | FloatRange | Choice) -> bool:
-    if isinstance(part, Choice):
-        return bool(part.options)
-    return part.low <= part.high and (part.low > 0 or not part.log)
-
-
-def _refuse(names: Iterable[str], rule: str, remedy: str) -> None:
-    if refused := sorted(names):
-        raise DeclarationError(rule, value=", ".join(refused), remedy=remedy)
-
-
-def _canonical() -> set[str]:
-    from lightgbm.basic import _ConfigAliases
-
-    return set(_ConfigAliases._get_all_param_aliases())
-
-
 def dataset_settings(params: Params, *, threads: int) -> dict[str, Any]:
     """Parameters of a ``lightgbm.Dataset``: the part of *params* that decides its bins."""
-    bins = {name: value for name, value in params.items() if name in _BINNING}
+    bins = {name: value for name, value in params.items() if name in BINNING}
     return {**bins, **_SETTINGS, "num_threads": threads}
 
 
@@ -94,7 +43,7 @@ def booster_settings(params: Params, *, objective: Objective, seed: int, threads
 
 def probe_settings(params: Params, *, objective: Objective, threads: int) -> dict[str, Any]:
     """Parameters of a small ``lightgbm.Booster`` with the bins and the device of *params*, and defaults otherwise."""
-    kept = {name: value for name, value in params.items() if name in _BINNING | _DEVICE}
+    kept = {name: value for name, value in params.items() if name in BINNING | DEVICE}
     return booster_settings({**kept, "num_leaves": 2}, objective=objective, seed=0, threads=threads)
 
 
@@ -123,7 +72,7 @@ def expected_parameters(params: Params, *, objective: Objective, seed: int, feat
     import lightgbm
     import numpy as np
 
-    here = {name: value for name, value in params.items() if name not in _DEVICE}
+    here = {name: value for name, value in params.items() if name not in DEVICE}
     rows = np.zeros((2, features), dtype=np.float32)
     data = lightgbm.Dataset(rows, np.arange(2.0), params=dataset_settings(here, threads=1))
     settings = booster_settings(here, objective=objective, seed=seed, threads=1)

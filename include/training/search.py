@@ -11,7 +11,7 @@ from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
 from include.training import order
-from include.training.booster import check_search, dataset_settings
+from include.training.booster import dataset_settings
 from include.training.matrix import Rows, binned
 
 if TYPE_CHECKING:
@@ -48,11 +48,9 @@ def plan(
     arguments give the same plan, whatever the *threads*.
 
     Raises:
-        DeclarationError: a parameter of the search that cannot be searched or fixed.
         TrainingError: LightGBM refuses the data set.
     """
     search = project.search
-    check_search(search)
     seed = _seed(search.seed, features_digest)
     whole = bin_rows(rows, features, search.fixed, vault, threads=threads)
     usable = _usable(warm, search)
@@ -160,11 +158,14 @@ def _usable(warm: Sequence[Trial], search: Search) -> tuple[Trial, ...]:
 
 
 def _holds(distribution: "optuna.distributions.BaseDistribution", value: float | int | str | bool) -> bool:
-    from optuna.distributions import CategoricalDistribution
+    """Whether *value* may have been drawn from *distribution*: where a range became one of whole numbers, few may."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    return not isinstance(value, str) and distribution.low <= value <= distribution.high
+    if isinstance(value, str | bool) or not distribution.low <= value <= distribution.high:
+        return False
+    return isinstance(distribution, FloatDistribution) or float(value).is_integer()
 
 
 def _distributions(search: Search) -> "dict[str, optuna.distributions.BaseDistribution]":

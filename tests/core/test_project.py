@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.core.errors import DeclarationError
-from include.core.project import FeatureGroup, FloatRange, Search, Window
+from include.core.project import Choice, DriftPolicy, FeatureGroup, FloatRange, IntRange, Operations, Search, Window
 
 SPACE = {"learning_rate": FloatRange(low=0.01, high=0.1)}
 
@@ -34,3 +34,44 @@ def test_a_search_that_cannot_run_is_refused(change: dict[str, object]) -> None:
 def test_a_feature_group_has_a_name_and_looks_back(change: dict[str, object]) -> None:
     with pytest.raises(DeclarationError):
         FeatureGroup(**{"name": "lags", "build": len, **change})
+
+
+SCALARS = st.one_of(st.integers(-9, 9), st.floats(-9, 9), st.booleans(), st.text(max_size=3))
+OTHERS = st.one_of(st.none(), st.just(float("nan")), st.just(float("inf")), st.lists(SCALARS), st.sets(st.integers()))
+
+
+@given(SCALARS, OTHERS)
+def test_what_a_trial_may_be_given_is_one_finite_value_and_nothing_else(scalar: object, other: object) -> None:
+    Search(space={"a": Choice(options=(scalar,))}, fixed={"b": scalar})
+    for refused in ({"space": {"a": Choice(options=(scalar, other))}}, {"space": SPACE, "fixed": {"b": other}}):
+        with pytest.raises(DeclarationError):
+            Search(**refused)
+
+
+@given(st.integers(-9, 9), st.integers(-9, 9), st.booleans(), st.sampled_from([IntRange, FloatRange]))
+def test_a_range_rises_and_has_logarithms_or_is_refused(low: int, high: int, log: bool, kind: type) -> None:
+    space = {"num_leaves": kind(low=low, high=high, log=log)}
+    if low <= high and (low > 0 or not log):
+        Search(space=space)
+    else:
+        with pytest.raises(DeclarationError, match="num_leaves"):
+            Search(space=space)
+
+
+@pytest.mark.parametrize("line", ["0 4 * * *", "*/30 6-18 * * mon-fri", "0 0 29 2 *", "@daily", "0 4 L * *"])
+def test_a_schedule_is_a_cron_line_of_five_fields_whose_date_comes(line: str) -> None:
+    Operations(schedule=line, watch_schedule=line)
+
+
+@pytest.mark.parametrize(
+    "line", ["0 15 6 * * *", "0 2 30 2 *", "61 4 * * *", "", "@once", "H 4 * * *", "0 R(1-5) * * *"]
+)
+def test_a_schedule_that_fires_by_seconds_or_never_or_by_chance_is_refused(line: str) -> None:
+    for name in ("schedule", "watch_schedule"):
+        with pytest.raises(DeclarationError, match=f"`{name}`"):
+            Operations(**{name: line})
+
+
+def test_a_limit_of_drift_is_a_finite_number() -> None:
+    with pytest.raises(DeclarationError):
+        DriftPolicy(excess_loss=float("inf"), calibration_gap=None)

@@ -58,9 +58,12 @@ def test_a_project_that_cannot_load_is_a_broken_dag_and_hides_no_other(parse: Pa
     folder = tmp_path / "declared"
     declare(folder, "late_trains")
     declare(folder, "typo", "PROJECT = undefined_name")
+    declare(folder, "six_fields", PROJECT.replace("15 3 * * *", "0 15 3 * * *"))
+    declare(folder, "never", PROJECT.replace("15 3 * * *", "15 3 30 2 *"))
     dags = parse(projects=folder)["dags"]
-    assert "broken" in dags["train_typo"]["tags"]
-    assert set(dags["train_typo"]["tasks"]) == {"load"}
+    for broken in ("typo", "six_fields", "never"):
+        assert "broken" in dags[f"train_{broken}"]["tags"]
+        assert set(dags[f"train_{broken}"]["tasks"]) == {"load"}
     assert set(dags["train_late_trains"]["tasks"]) == set(ORDER)
 
 

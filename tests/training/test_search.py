@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import encode
-from include.core.errors import DeclarationError
 from include.core.project import Choice, FloatRange, IntRange, Objective
 from include.core.records import Trial, TrialState
 from include.training import order, search
@@ -170,20 +169,17 @@ def drawing_only(features, vault: Folder):
         yield features, vault
 
 
-@pytest.mark.parametrize(
-    ("declared", "message"),
-    [
-        ({"space": {"learning_speed": FloatRange(low=0.1, high=1)}}, "canonical name .*learning_speed"),
-        ({"space": {"eta": FloatRange(low=0.1, high=1)}}, "canonical name .*eta"),
-        ({"space": {"max_bin": IntRange(low=15, high=255)}}, "binned data set.*max_bin.*Move it to `fixed`"),
-        ({"fixed": {"num_threads": 4}}, "leaves to the platform.*num_threads"),
-        ({"space": {"num_iterations": IntRange(low=1, high=9)}}, "leaves to the platform.*num_iterations.*rungs"),
-        ({"fixed": {"num_leaves": 4}}, "either searched or fixed.*num_leaves"),
-        ({"space": {"learning_rate": FloatRange(low=0, high=1, log=True)}}, "above 0 if it is log.*learning_rate"),
-        ({"space": {"num_leaves": IntRange(low=9, high=8)}}, "a range rises.*num_leaves"),
-        ({"space": {"num_leaves": Choice(options=())}}, "a choice has options.*num_leaves"),
-    ],
-)
-def test_a_parameter_that_cannot_be_searched_or_fixed_is_named(features, vault, declared, message):
-    with pytest.raises(DeclarationError, match=message):
-        planned(features, vault, **declared)
+@pytest.mark.parametrize("part", [IntRange(low=4, high=31), IntRange(low=4, high=31, log=True)])
+def test_trials_of_a_range_that_was_one_of_fractions_are_known_where_they_are_whole(drawing_only, part):
+    features, vault = drawing_only
+    whole = _trial("sha256:whole", 0.3, num_leaves=7.0)
+    unusable = [_trial("sha256:half", 0.1, num_leaves=7.5), _trial("sha256:true", 0.1, num_leaves=True)]
+    plan = planned(features, vault, [whole, *unusable, *WARM], space={**SPACE, "num_leaves": part})
+    assert plan.warm == tuple(trial.trial_id for trial in (*WARM, whole))
+    assert all(type(trial.params["num_leaves"]) is int for trial in plan.trials)
+
+
+def test_trials_of_a_range_that_was_one_of_whole_numbers_are_known(drawing_only):
+    features, vault = drawing_only
+    plan = planned(features, vault, WARM, space={**SPACE, "num_leaves": FloatRange(low=4, high=31)})
+    assert plan.warm == tuple(trial.trial_id for trial in WARM)

@@ -1,0 +1,148 @@
+"""``explain``: what a night of a project would read, build and search, told without reading data."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
+from include.runtime.projects import load_project
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.lineage.declaration import Declaration
+
+console = Console()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(explain)
+
+
+def explain(project: Annotated[str, typer.Argument(help="A folder under include/projects.")]) -> None:
+    """Show what a night of PROJECT would read, build and search, and warn of leaks that show already. Reads no data.
+
+    It refuses all that `run` refuses before it reads.
+    """
+    from include import steps
+    from include.contracts import load_folder
+    from include.lineage.late import late_reads
+
+    settings = Settings.from_environment()
+    declared = load_project(project, settings.projects)
+    contracts = load_folder(settings.contracts)
+    declaration = steps.declare(declared, contracts)
+    console.print(f"[bold]{declared.name}[/bold] · {escape(declared.owner)}\n{escape(declared.purpose)}\n")
+    _tell(_predicts(declared, declaration))
+    reads = Table("dataset", "days back", "columns read", "treatment", "approved by", title="reads")
+    for dataset in declaration.scope.datasets:
+        treated = ", ".join(f"{name}: {how}" for name, how in dataset.columns if how.value != "clear") or "all clear"
+        reads.add_row(
+            escape(dataset.dataset),
+            "all rows" if dataset.window_days is None else str(dataset.window_days),
+            escape(", ".join(dataset.names)),
+            escape(treated),
+            escape(", ".join(contracts[dataset.dataset].stewards)),
+        )
+    console.print(reads)
+    console.print(_builds(declared, declaration))
+    _explain_search(declared)
+    _tell([_gates(declared), _drift(declared.drift)])
+    for read in late_reads(declared, contracts):
+        late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
+        console.print(
+            f"[yellow]warning[/yellow] feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the "
+            f"very row that it is asked for, which is known only at {late}: a night will end with FeatureLeak. "
+            "Use it of earlier rows, or leave it out.",
+            soft_wrap=True,
+        )
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
+    from include.lineage.compiled import LABEL
+
+    target = project.target
+    kind = "0 or 1 (binary)" if target.objective is Objective.BINARY else "a number (regression)"
+    sources = next(origin.sources for origin in declaration.of(LABEL) if origin.column == LABEL)
+    made = ", ".join(f"{dataset}.{column}" for dataset, column in sources)
+    yield f"predicts {kind} of rows of {target.dataset} by {', '.join(target.key)}"
+    yield f"label: {_what(target.label).rstrip('.') or 'no docstring says what it is'}; made of {made or 'no column'}"
+
+
+def _builds(project: Project, declaration: "Declaration") -> Table:
+    table = Table("feature group", "days back", "features", "what", title="builds")
+    categories = {name for group in declaration.compiled.groups for name in group.categories}
+    for group, compiled in zip(project.features, declaration.compiled.groups, strict=True):
+        names = [f"{name} (category)" if name in categories else name for name in compiled.names]
+        table.add_row(group.name, str(group.lookback_days), escape(", ".join(names)), escape(_what(group.build)))
+    return table
+
+
+def _what(function: object) -> str:
+    """The first line of its docstring."""
+    return next(iter((function.__doc__ or "").strip().splitlines()), "")
+
+
+def _explain_search(project: Project) -> None:
+    window, search = project.window, project.search
+    table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
+    for name, part in search.space.items():
+        table.add_row(name, escape(_in_words(part)))
+    for name, value in search.fixed.items():
+        table.add_row(name, escape(f"always {value}"))
+    console.print(table)
+    train = window.days - window.validation_days - window.holdout_days
+    console.print(
+        f"trains on {train} days{_since(window)}, chooses on the next {window.validation_days}, reports on the last "
+        f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
+        f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule}"
+    )
+
+
+def _in_words(part: IntRange | FloatRange | Choice) -> str:
+    if isinstance(part, Choice):
+        return "one of " + ", ".join(map(str, part.options))
+    return f"{part.low} to {part.high}" + (", on a logarithmic scale" if part.log else "")
+
+
+def _since(window: Window) -> str:
+    return "" if window.since is None else f" at most, none before {window.since}"
+
+
+def _gates(project: Project) -> str:
+    gates: Gates = project.gates
+    binary = project.target.objective is Objective.BINARY
+    loss = "log loss" if binary else "mean absolute error"
+    floors = f"a {loss} of {gates.floor_loss:g} at most" + (f" and an AUC of {gates.floor_auc:g}" if binary else "")
+    guard = f", with an AUC at most {gates.auc_guard:g} lower" if binary else ""
+    more = f"; version {gates.supersedes} may be replaced without a comparison" if gates.supersedes else ""
+    return (
+        f"gates: a first version reaches {floors}; a later one is at most {gates.margin:g} worse than the champion "
+        f"over {gates.minimum_days} holdout days or more{guard}{more}"
+    )
+
+
+def _drift(policy: DriftPolicy | None) -> str:
+    if policy is None:
+        return "drift: none declared, so nobody watches the champion"
+    limits = {"excess loss": policy.excess_loss, "calibration gap": policy.calibration_gap}
+    asks = " or ".join(f"{name} above {limit:g}" for name, limit in limits.items() if limit is not None)
+    spared = f", {', '.join(policy.calendar)} never" if policy.calendar else ""
+    return (
+        f"drift: a retraining is asked for by {asks} over the last {policy.days} matured days, {policy.minimum_days} "
+        f"of them at least; {policy.cooldown_days} days lie between two, {policy.monthly_budget} in 30 days are the "
+        f"most; inputs warn from a stability index of {policy.psi:g} on{spared}"
+    )
+
+
+def _offset(offset: timedelta) -> str:
+    return f" {'+' if offset > timedelta(0) else '-'} {abs(offset)}" if offset else ""
