@@ -87,6 +87,7 @@ def _day(moment: datetime | None) -> date | None:
 
 
 def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     draft.write_text(text)
     draft.replace(target)  # whoever reads the folder meanwhile finds no half of a contract

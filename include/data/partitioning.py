@@ -126,9 +126,13 @@ def _refuse_far_days(day: "NDArray[np.int64]", *, before: bool, after: bool) -> 
         stretches = zip(sizes, days[starts], days[ends], strict=True)
         raise DataError(
             f"no more than {LONGEST_GAP_DAYS} days without a row lie between rows that are filed by day",
-            value="; ".join(f"{size:,} rows from {_date(low)} to {_date(high)}" for size, low, high in stretches),
+            value="; ".join(f"{_rows(size)} from {_date(low)} to {_date(high)}" for size, low, high in stretches),
             remedy=" ".join(remedies),
         )
+
+
+def _rows(count: "np.int64") -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _limit(option: str, kept: "np.int64", far: "np.int64") -> str:

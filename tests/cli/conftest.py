@@ -76,6 +76,14 @@ def orders(days: int, *, rows_a_day: int = 4) -> pa.Table:
 
 
 @pytest.fixture
+def here(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """The shop, whose commands this process may call by their functions."""
+    for name, folder in (("HOME", shop.folder / "home"), ("CONTRACTS", shop.contracts), ("PROJECTS", shop.projects)):
+        monkeypatch.setenv(f"TRAINYARD_{name}", str(folder))
+    return shop
+
+
+@pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     made = Shop(folder=tmp_path)
     made.contracts.mkdir()

@@ -1,8 +1,16 @@
 """A contract is drafted from Parquet as it lies there, whole or not at all."""
 
+from datetime import datetime
+from functools import partial
+
+import pyarrow as pa
+import pytest
+
+from include.cli import contract
 from include.contracts import load
+from include.core.errors import ContractError, DataError
 from include.core.records import KnownAt
-from tests.cli.conftest import NewContract, Shop
+from tests.cli.conftest import NewContract, Shop, orders
 
 STEWARDS = ("--steward", "maria", "--steward", "ada")
 TIME = ("--time", "ordered_at")
@@ -13,11 +21,11 @@ def test_a_folder_becomes_days_under_production_and_a_contract_that_loads(
 ) -> None:
     done = new_contract(*TIME, *STEWARDS, "--outcome", "returned", "--after-days", "2")
     assert done.returncode == 0, done.stderr
-    contract = load(shop.contracts / "orders.odcs.yaml")
-    assert contract.stewards == ("ada", "maria")
-    assert contract.location == "${TRAINYARD_PRODUCTION}/orders"
-    assert (contract.partition_column, contract.matures_after_days) == ("ordered_at", 2)
-    known = {column.name: column.known_at for column in contract.columns}
+    made = load(shop.contracts / "orders.odcs.yaml")
+    assert made.stewards == ("ada", "maria")
+    assert made.location == "${TRAINYARD_PRODUCTION}/orders"
+    assert (made.partition_column, made.matures_after_days) == ("ordered_at", 2)
+    known = {column.name: column.known_at for column in made.columns}
     assert known["amount"] == KnownAt(column="ordered_at")
     assert known["returned"].offset.days == 2
     assert len(list((shop.folder / "home" / "production" / "orders").glob("day=*"))) == 20
@@ -68,6 +76,50 @@ def test_a_name_that_no_function_could_take_is_refused(new_contract: NewContract
     for name in ("class", "population", "my-orders"):
         done = new_contract(*TIME, *STEWARDS, name=name)
         assert (done.returncode, name in done.stderr) == (1, True)
+
+
+def test_columns_that_no_contract_holds_and_far_days_are_told_before_anything_is_filed_and_may_be_left_out(
+    here: Shop,
+) -> None:
+    table = orders(20).append_column("place", pa.array([{"lat": 1.0}] * 80))
+    far = table.slice(0, 1).set_column(0, "ordered_at", pa.array([0], pa.timestamp("us")))
+    here.write(pa.concat_tables([table, far]))
+    production = here.folder / "home" / "production"
+    draft = partial(contract.new, "orders", here.orders, steward=["maria"], time="ordered_at")
+    with pytest.raises(ContractError, match="--without place"):
+        draft()
+    with pytest.raises(DataError, match="1 row from 1970-01-01 to 1970-01-01"):
+        draft(without=["place"])
+    assert not list(here.contracts.iterdir())
+    assert not production.exists() or not list(production.iterdir())
+    draft(without=["place"], first=datetime(2024, 5, 1))  # noqa: DTZ001  # as the command line gives a day
+    assert len(list((production / "orders").glob("day=*"))) == 20
+    assert "place" not in [column.name for column in load(here.contracts / "orders.odcs.yaml").columns]
+
+
+def test_rows_that_are_filed_already_stay_where_they_are_and_the_time_that_is_named_decides(here: Shop) -> None:
+    table = orders(20).append_column("loaded_at", orders(20)["ordered_at"])
+    here.write(table)
+    contract.new("orders", here.orders, steward=["maria"], time="loaded_at")
+    file = here.contracts / "orders.odcs.yaml"
+    filed = here.folder / "home" / "production" / "orders"
+    assert load(file).partition_column == "loaded_at"
+    file.unlink()
+    contract.new("orders", filed, steward=["maria"], time="ordered_at")
+    assert (load(file).partition_column, load(file).location) == ("ordered_at", "${TRAINYARD_PRODUCTION}/orders")
+
+
+def test_limits_of_days_need_a_time(here: Shop) -> None:
+    with pytest.raises(DataError, match="--time COLUMN"):
+        contract.new("orders", here.orders, steward=["maria"], first=datetime(2024, 5, 1))  # noqa: DTZ001  # a day
+
+
+def test_where_the_contract_cannot_be_written_nothing_is_filed(here: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here.folder / "no_folder").touch()
+    monkeypatch.setenv("TRAINYARD_CONTRACTS", str(here.folder / "no_folder"))
+    with pytest.raises(OSError, match="no_folder"):
+        contract.new("orders", here.orders, steward=["maria"], time="ordered_at")
+    assert not list((here.folder / "home" / "production").iterdir())
 
 
 def test_only_a_steward_of_the_contract_adopts_it(new_contract: NewContract, shop: Shop) -> None:

@@ -73,17 +73,15 @@ def test_any_names_and_any_sentence_make_python(shop: Shop, new_contract: NewCon
 
 
 @pytest.fixture
-def scaffolded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """The features of a project for *label* of *table*, of which all but it is known in time, in this process."""
-    for name, folder in (("HOME", shop.folder / "home"), ("CONTRACTS", shop.contracts), ("PROJECTS", shop.projects)):
-        monkeypatch.setenv(f"TRAINYARD_{name}", str(folder))
+def scaffolded(here: Shop) -> Callable[..., str]:
+    """The features of a project for *label* of *table*, of which all but it is known in time."""
 
     def call(table: pa.Table, label: str, at: float | None = None) -> str:
-        shop.write(table)
+        here.write(table)
         outcomes = [name for name in table.column_names if name in ("returned", "status", "a=status")]
-        contract.new("orders", shop.orders, steward=["maria"], time="ordered_at", outcome=outcomes)
+        contract.new("orders", here.orders, steward=["maria"], time="ordered_at", outcome=outcomes)
         scaffold.new("returns", dataset="orders", label=label, purpose="A reason.", owner="logistics", at=at)
-        return (shop.projects / "returns" / "features.py").read_text()
+        return (here.projects / "returns" / "features.py").read_text()
 
     return call
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.contracts import Rows, rows_of
+from include.contracts import Rows, draft, load, rows_of
 from include.core.errors import DataError
 from include.core.records import Days
 from include.data.partitioning import LONGEST_GAP_DAYS, chosen, file_by_day, require_filed
+from include.data.source import Source
 
 FIRST = date(2024, 5, 1)
 
@@ -33,7 +34,7 @@ def test_one_row_of_1970_is_told_with_its_count_before_anything_is_filed(tmp_pat
     rows = rows_on(tmp_path, [date(1970, 1, 1), *usual()])
     with pytest.raises(DataError) as refused:
         chosen(rows, time="at")
-    assert "1 rows from 1970-01-01 to 1970-01-01; 14 rows from 2024-05-01 to 2024-05-14" in str(refused.value)
+    assert "1 row from 1970-01-01 to 1970-01-01; 14 rows from 2024-05-01 to 2024-05-14" in str(refused.value)
     assert "`--from 2024-05-01`" in refused.value.remedy
     assert "`--from 1970-01-01`" in refused.value.remedy
     assert "--until" not in refused.value.remedy
@@ -103,3 +104,15 @@ def test_columns_that_are_left_out_are_not_filed(tmp_path: Path) -> None:
     rows_on(tmp_path, usual(2))
     file_by_day(rows_of(tmp_path / "part.parquet", without=["id"]), tmp_path / "orders", time="at")
     assert pq.read_schema(tmp_path / "orders" / "day=2024-05-01" / "part.parquet").names == ["at"]
+
+
+def test_what_its_contract_leaves_out_of_a_file_stops_no_night(tmp_path: Path) -> None:
+    times = pa.array([datetime(2024, 5, 1, 12)], pa.timestamp("us"))  # noqa: DTZ001  # files hold UTC without a zone
+    folder = tmp_path / "orders" / "day=2024-05-01"
+    folder.mkdir(parents=True)
+    strange = {"place": pa.array([{"lat": 1.0}]), "photo": pa.array([b"a"]), "tags": pa.array([["a"]])}
+    pq.write_table(pa.table({"at": times, "x": [1.0], **strange}), folder / "part.parquet")
+    text = draft("orders", rows_of(tmp_path / "orders", without=list(strange)), stewards=["maria"])
+    (tmp_path / "orders.odcs.yaml").write_text(text)
+    source = Source(load(tmp_path / "orders.odcs.yaml"), tmp_path)
+    assert source.decode(source.load(FIRST), ["at", "x"]).column_names == ["at", "x"]
