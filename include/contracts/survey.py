@@ -4,7 +4,7 @@ Nothing of it is a value of the data: of text no more than counts, and ranges as
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SMALLEST_GROUP = 20
 #: A column that has this many distinct values for each row that has one is taken for an identifier.
 _NEARLY_UNIQUE = 0.9
+
+#: A key of so many columns is not searched for a shorter one.
+_FEW = 2
 
 _MEASURED = (ColumnType.NUMBER, ColumnType.BOOLEAN)
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
@@ -65,7 +68,7 @@ class Survey:
 
 
 def survey(rows: Rows, *, partition: str | None = None, no_key: Collection[str] = ()) -> Survey:
-    """What is seen of *rows*, in at most two passes over their files.
+    """What is seen of *rows*, in at most three passes over their files.
 
     Numbers, true/false, columns with nulls and *no_key* are no candidates for a key. Names that people give to keys,
     and texts, are preferred to whole numbers, and those to times, but for *partition*.
@@ -101,8 +104,8 @@ def _key(
 ) -> tuple[tuple[str, ...], bool]:
     """A minimal key, without columns where there is none.
 
-    If all candidates together do not identify a row, no subset does. Otherwise one after another is left out, the least
-    likely first, unless the others then no longer do.
+    If all candidates together do not identify a row, no subset does. Otherwise one after another is left out unless the
+    others then no longer do.
     """
     alone = [facts for facts in candidates if facts.distinct == facts.rows]
     if alone:
@@ -113,20 +116,34 @@ def _key(
         return (best.name,), True
     if not candidates or not _unique(together):
         return (), False
+    varied = [facts for facts in candidates if facts.distinct > 1]
+    key = _spared(rows, sorted(varied, key=lambda facts: _likely(facts, partition)), together)
+    if len(key) > _FEW:  # an order that keeps what has many values often needs fewer columns
+        other = sorted(varied, key=lambda facts: (_likely(facts, partition, alike=True), -facts.distinct))
+        key = min(key, _spared(rows, other, together), key=len)
+    return tuple(name for name in rows.types if name in key), True
+
+
+def _likely(facts: ColumnFacts, partition: str | None, *, alike: bool = False) -> int:
+    """The rank of a column as part of a key, 0 first; with *alike*, whole numbers and texts have the same."""
+    if named_as_key(facts.name):
+        return 0
+    if facts.name == partition:
+        return 2
     kinds = {ColumnType.STRING: 1, ColumnType.INTEGER: 3, ColumnType.DATE: 4, ColumnType.TIMESTAMP: 5}
+    return 3 if alike and facts.type is ColumnType.STRING else kinds[facts.type]
 
-    def likely(facts: ColumnFacts) -> int:
-        return 0 if named_as_key(facts.name) else 2 if facts.name == partition else kinds[facts.type]
 
+def _spared(rows: Rows, ranked: Sequence[ColumnFacts], together: "NDArray[np.uint64]") -> list[str]:
+    """What is left of the *ranked* columns, which identify a row, when all that can be spared are, the last first."""
     needed = []
-    varied = sorted((facts for facts in candidates if facts.distinct > 1), key=likely)
-    for name, values in rows.columns([facts.name for facts in reversed(varied)]):
+    for name, values in rows.columns([facts.name for facts in reversed(ranked)]):
         others = together - _hashes(name, values)[0]
         if _unique(others):
             together = others
         else:
             needed.append(name)
-    return tuple(name for name in rows.types if name in needed), True
+    return needed
 
 
 def _unique(hashes: "NDArray[np.uint64]") -> bool:

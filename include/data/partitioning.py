@@ -96,12 +96,11 @@ def filed_days(contract: Contract, production: Path) -> Days | None:
 
 
 def _days(rows: "Rows", time: str) -> "NDArray[np.int64]":
-    """The proleptic Gregorian ordinal of each row's UTC day."""
+    """The proleptic Gregorian ordinal of each row's UTC day; of years that calendars do not name, the nearest one's."""
     import numpy as np
 
     since_1970 = rows.times(time).to_numpy().astype("datetime64[D]").astype(np.int64)
-    day: NDArray[np.int64] = since_1970 + date(1970, 1, 1).toordinal()
-    return day
+    return np.clip(since_1970 + date(1970, 1, 1).toordinal(), date.min.toordinal(), date.max.toordinal())
 
 
 def _date(ordinal: "np.int64") -> date:

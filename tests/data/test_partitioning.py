@@ -55,6 +55,14 @@ def test_a_limit_on_one_side_says_nothing_about_the_other(tmp_path: Path) -> Non
         chosen(rows, time="at", first=FIRST)
 
 
+def test_times_beyond_all_calendars_are_far_days_too(tmp_path: Path) -> None:
+    times = pa.array([0, 2**62, -(2**62)], pa.timestamp("us"))
+    pq.write_table(pa.table({"at": times}), tmp_path / "part.parquet")
+    with pytest.raises(DataError, match="1 row from 9999-12-31"):
+        chosen(rows_of(tmp_path / "part.parquet"), time="at")
+    assert len(chosen(rows_of(tmp_path / "part.parquet"), time="at", first=date(1970, 1, 1), last=FIRST)) == 1
+
+
 def test_limits_that_leave_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="some rows are left"):
         chosen(rows_on(tmp_path, usual()), time="at", first=date(2030, 1, 1))
