@@ -100,7 +100,8 @@ def _days(rows: "Rows", time: str) -> "NDArray[np.int64]":
     import numpy as np
 
     since_1970 = rows.times(time).to_numpy().astype("datetime64[D]").astype(np.int64)
-    return np.clip(since_1970 + date(1970, 1, 1).toordinal(), date.min.toordinal(), date.max.toordinal())
+    day: NDArray[np.int64] = since_1970 + date(1970, 1, 1).toordinal()
+    return day.clip(date.min.toordinal(), date.max.toordinal())
 
 
 def _date(ordinal: "np.int64") -> date:

@@ -4,13 +4,13 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import ibis
 import pyarrow as pa
 import pytest
 
-from include.cli import contract, scaffold
+from include.cli import contract, explain, scaffold
 from include.core.errors import DeclarationError
 from include.settings import ROOT
 from tests.cli.conftest import NewContract, Shop, orders
@@ -73,8 +73,9 @@ def test_any_names_and_any_sentence_make_python(shop: Shop, new_contract: NewCon
 
 
 @pytest.fixture
-def scaffolded(here: Shop) -> Callable[..., str]:
+def scaffolded(here: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """The features of a project for *label* of *table*, of which all but it is known in time."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
     def call(table: pa.Table, label: str, at: float | None = None) -> str:
         here.write(table)
@@ -83,11 +84,13 @@ def scaffolded(here: Shop) -> Callable[..., str]:
         scaffold.new("returns", dataset="orders", label=label, purpose="A reason.", owner="logistics", at=at)
         return (here.projects / "returns" / "features.py").read_text()
 
-    return call
+    yield call
+    for name in [name for name in sys.modules if name.partition(".")[0] == "projects"]:
+        del sys.modules[name]
 
 
 def test_a_text_is_a_label_by_what_counts_as_yes_and_null_where_it_is_null(
-    shop: Shop, scaffolded: Callable[..., str]
+    shop: Shop, scaffolded: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = pa.array(["YES", "NO", None, 'it\'s "Yes"'] * 20)
     scaffolded(orders(20).append_column("a=status", status), "a=status=YES")
@@ -95,6 +98,8 @@ def test_a_text_is_a_label_by_what_counts_as_yes_and_null_where_it_is_null(
     written = runpy.run_path(str(shop.projects / "returns" / "features.py"))
     asked = ibis.memtable({"ordered_at": [1, 2, 3, 4], "a=status": ["YES", "NO", None, "yes"]})
     assert written["label"](asked).order_by("ordered_at").to_pyarrow()["label"].to_pylist() == [1, 0, None, 0]
+    explain.explain("returns")
+    assert "a=status" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
