@@ -6,12 +6,13 @@ that hold keys, and only the process that uses a key opens it.
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from include.core.errors import DeclarationError
+from include.core.records import CLASSES, RESTRICTED
 
 #: The folder that holds ``include``, ``dags`` and the rest.
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ KNOWN = {
     "TRAINYARD_PRODUCTION",
     "TRAINYARD_PROJECTS",
     "TRAINYARD_CONTRACTS",
+    "TRAINYARD_CLASSES",
     "TRAINYARD_KEYS",
     "TRAINYARD_AUTHORITY_KEYS",
     "TRAINYARD_MLFLOW",
@@ -55,7 +57,8 @@ class Settings:
     address a line. ``user`` is who asks for access from the command line. ``placement`` says where training shards
     run: pods of ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in)
     names. ``accelerators`` is how many of them an embedded Airflow gives each pool of training shards (``None``: what
-    the pool has).
+    the pool has). ``classes`` are the words of classification that this deployment adds, each with the one of ours that
+    it counts as.
     """
 
     home: Path
@@ -65,6 +68,7 @@ class Settings:
     production: Path
     projects: Path
     contracts: Path
+    classes: tuple[tuple[str, str], ...]
     keys: Path
     authority_keys: Path
     mlflow: str
@@ -76,6 +80,11 @@ class Settings:
     namespace: str
     trainer_image: str | None
     accelerators: int | None
+
+    @property
+    def classes_text(self) -> str:
+        """``classes`` as the setting is written."""
+        return ",".join("=".join(each) for each in self.classes)
 
     @property
     def has_cache(self) -> bool:
@@ -116,6 +125,7 @@ class Settings:
             production=_path(env, "TRAINYARD_PRODUCTION", home / "production"),
             projects=_path(env, "TRAINYARD_PROJECTS", ROOT / "include" / "projects"),
             contracts=_path(env, "TRAINYARD_CONTRACTS", ROOT / "include" / "contracts"),
+            classes=tuple(_classes(env.get("TRAINYARD_CLASSES", ""))),
             keys=_path(env, "TRAINYARD_KEYS", home / "keys"),
             authority_keys=_path(env, "TRAINYARD_AUTHORITY_KEYS", home / "authority"),
             mlflow=env.get("TRAINYARD_MLFLOW") or f"sqlite:///{home / 'mlflow.db'}",
@@ -140,6 +150,19 @@ def _placement(env: Mapping[str, str]) -> Placement:
             value=named,
             remedy=f"Use one of {[str(each) for each in Placement]}.",
         ) from None
+
+
+def _classes(text: str) -> Iterator[tuple[str, str]]:
+    for entry in filter(None, (part.strip().casefold() for part in text.split(","))):
+        word, _, counts_as = (part.strip() for part in entry.partition("="))
+        if word in CLASSES or not word.replace("-", "_").isidentifier() or (counts_as or RESTRICTED) not in CLASSES:
+            raise DeclarationError(
+                "TRAINYARD_CLASSES adds words of classification, each counting as one that there is",
+                value=entry,
+                remedy=f"Write `word` (counts as {RESTRICTED}) or `word=internal`, separated by commas; "
+                f"there are {', '.join(CLASSES)}.",
+            )
+        yield word, counts_as or RESTRICTED
 
 
 def _whole(env: Mapping[str, str], name: str) -> int | None:

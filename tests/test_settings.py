@@ -34,7 +34,7 @@ def test_what_only_tests_read_is_no_misspelling() -> None:
 def test_every_known_setting_changes_something(tmp_path: Path) -> None:
     plain = Settings.from_environment({})
     for name in sorted(KNOWN):
-        special = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_ACCELERATORS": "4"}
+        special = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_ACCELERATORS": "4", "TRAINYARD_CLASSES": "pii"}
         value = special.get(name, str(tmp_path / "elsewhere"))
         assert Settings.from_environment({name: value}) != plain, name
     with pytest.raises(DeclarationError, match="TRAINYARD_PLACEMENT"):
@@ -45,6 +45,18 @@ def test_every_known_setting_changes_something(tmp_path: Path) -> None:
 def test_what_is_no_number_of_accelerators_is_refused(text: str) -> None:
     with pytest.raises(DeclarationError, match="TRAINYARD_ACCELERATORS is a whole number above 0"):
         Settings.from_environment({"TRAINYARD_ACCELERATORS": text})
+
+
+@pytest.mark.parametrize("text", ["public", "PII = secret", "a b", "=internal", "Restricted=public", "pii=internal=x"])
+def test_a_word_of_classification_that_counts_as_none_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(DeclarationError, match="TRAINYARD_CLASSES adds words"):
+        Settings.from_environment({"TRAINYARD_CLASSES": text})
+
+
+def test_a_word_of_classification_counts_as_restricted_unless_it_says_otherwise_and_is_handed_on_as_it_is() -> None:
+    settings = Settings.from_environment({"TRAINYARD_CLASSES": "PII, partner = internal,"})
+    assert settings.classes == (("pii", "restricted"), ("partner", "internal"))
+    assert Settings.from_environment({"TRAINYARD_CLASSES": settings.classes_text}).classes == settings.classes
 
 
 def test_paths_are_absolute_whatever_was_given() -> None:

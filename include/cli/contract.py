@@ -168,10 +168,17 @@ def adopt(
     steward: Annotated[str | None, typer.Option("--as", help="The steward who adopts it.")] = None,
 ) -> None:
     """Put the contract file of NAME, as it is now, into effect. Grants bind its digest."""
+    from include.contracts import load, not_understood
     from include.runtime.airflow.environment import passwords_file, secrets_of
     from include.runtime.authority_client import authority
 
     settings = Settings.from_environment()
+    # First: the authority knows a new contract's stewards by its file, and could say of one that it cannot read only
+    # that it does not know them.
+    file = settings.contracts / f"{name}.odcs.yaml"
+    if name.isidentifier() and file.exists():
+        for line in not_understood(load(file, settings.classes)):
+            _say(f"{name}: {line}")
     with authority(settings, steward or settings.user) as client:
         digest = client.adopt(name)
     console.print(f"{name}: contract [bold]{digest[:19]}[/bold] is in effect")

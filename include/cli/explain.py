@@ -34,7 +34,7 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
-    contracts = load_folder(settings.contracts)
+    contracts = load_folder(settings.contracts, settings.classes)
     declaration = steps.declare(declared, contracts)
     console.print(f"[bold]{declared.name}[/bold] · {escape(declared.owner)}\n{escape(declared.purpose)}\n")
     _tell(_predicts(declared, declaration))

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from include.core.errors import DeclarationError
 from include.core.project import Window
-from include.core.records import DAY, RESTRICTED, Column, ColumnType, Contract, Days, Treatment
+from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
 from include.settings import ROOT, Settings
 
 console = Console(highlight=False)
@@ -59,7 +59,7 @@ def new(
         raise DeclarationError(
             "a project's name is a lower-case identifier", value=project, remedy="Use letters, digits and _."
         )
-    contracts = load_folder(settings.contracts)
+    contracts = load_folder(settings.contracts, settings.classes)
     if dataset not in contracts:
         raise DeclarationError(
             "a project's dataset has a contract",
@@ -166,7 +166,7 @@ class Feature:
 
 def _restricted(column: Column) -> bool:
     """Whether no feature may be made of a text: its values would be recorded as its categories."""
-    return column.type is ColumnType.STRING and column.classification.casefold() == RESTRICTED
+    return column.type is ColumnType.STRING and column.restricted
 
 
 def _identifies(contract: Contract, column: Column) -> bool:

@@ -11,6 +11,7 @@ from include.core.errors import TrainyardError
 from include.settings import Settings
 
 if TYPE_CHECKING:
+    from include.core.records import Grant
     from include.governance.access import Access
     from include.governance.register import Register
     from include.steps import Platform
@@ -46,10 +47,10 @@ def status() -> None:
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
-    from include.contracts import load_folder
+    from include.contracts import load_folder, not_understood
 
     table = Table("dataset", "contract", "stewards", title="contracts")
-    contracts = load_folder(settings.contracts)
+    contracts = load_folder(settings.contracts, settings.classes)
     for name, contract in contracts.items():
         adopted = platform.access.adopted(name)
         state = "edited since its adoption" if adopted else "never adopted"
@@ -57,6 +58,9 @@ def _show_contracts(settings: Settings, platform: "Platform") -> None:
     for name in contracts.broken:
         table.add_row(name, "broken", "")
     console.print(table)
+    for name, contract in contracts.items():
+        for line in not_understood(contract):
+            console.print(f"contract {name}: {line}", soft_wrap=True, markup=False)
     for name, fault in contracts.broken.items():
         _show_broken(f"contract {name}", fault)
 
@@ -66,11 +70,27 @@ def _show_access(access: "Access") -> None:
     for asked in access.requests():
         waiting.add_row(asked.request_id, asked.project, asked.scope.dataset, ", ".join(asked.scope.names))
     console.print(waiting)
+    now = datetime.now(UTC)
     held = Table("grant", "project", "dataset", "until", "by", title="grants in force")
-    for grant in access.grants(now=datetime.now(UTC)):
-        until = f"{grant.expires_at:%Y-%m-%d %H:%M}Z"
-        held.add_row(grant.grant_id, grant.project, grant.scope.dataset, until, grant.steward)
+    for grant in access.grants(now=now):
+        if grant.scope.contract_digest == access.adopted(grant.scope.dataset):
+            held.add_row(*_cells(grant))
     console.print(held)
+    ended = Table("grant", "project", "dataset", "until", "by", title="grants to renew")
+    for grant in access.ended_with_contract(now=now):
+        ended.add_row(*_cells(grant))
+    if ended.row_count:
+        console.print(ended)
+        told = (
+            "another version of their contract was adopted: the project's next night asks again, then "
+            "`./trainyard access approve`"
+        )
+        console.print(told, soft_wrap=True, markup=False)
+
+
+def _cells(grant: "Grant") -> tuple[str, ...]:
+    until = f"{grant.expires_at:%Y-%m-%d %H:%M}Z"
+    return grant.grant_id, grant.project, grant.scope.dataset, until, grant.steward
 
 
 def _show_refusals(register: "Register") -> None:

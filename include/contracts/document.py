@@ -1,6 +1,7 @@
 """A contract's text as a checked document of the Open Data Contract Standard, before anyone asks what it means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,46 +16,68 @@ def refuse(file: Path, at: str, rule: str, value: object, remedy: str) -> NoRetu
     raise ContractError(f"{file}, {at}: {rule}", value=value, remedy=remedy)
 
 
-def parse(file: Path, data: bytes) -> "OpenDataContractStandard":
-    """The document in *data*; *file* only names it in errors.
+#: What decides something here: a key that looks like one of these and is none is misspelt, or stands in a wrong place.
+_DECIDING = (
+    *("apiVersion", "kind", "version", "servers", "roles", "slaProperties", "schema", "properties", "customProperties"),
+    *("name", "physicalName", "logicalType", "classification", "primaryKey", "partitioned", "required", "quality"),
+    *("knownAt", "personal", "maturesAfterDays", "replayDays", "firstLevelApprovers"),
+)
+#: How much alike two words are, of 1, of which one is taken for the other misspelt.
+_ALIKE = 0.8
+#: With how many letters at least a word is taken for the beginning of another.
+_BEGINS = 5
 
-    Stricter than the standard's own reader: a key that the standard does not know, or one that is written twice, is an
-    error, since a misspelt ``classification`` would otherwise be read as none.
+
+def parse(file: Path, data: bytes) -> tuple["OpenDataContractStandard", list[str]]:
+    """The document in *data*, and the places of the keys that the standard does not know; *file* only names it.
+
+    Stricter than the standard's own reader: a key that is written twice, or is nearly one that decides something, is an
+    error, since a misspelt ``classification`` would otherwise be read as none. A date or time is the text that other
+    tools put in quotes.
 
     Raises:
-        ContractError: no YAML, no contract of major version 3, or a key or value that the standard does not allow.
+        ContractError: no YAML, no contract of major version 3, or a key or value that cannot be used.
     """
     import pydantic
     from open_data_contract_standard.model import OpenDataContractStandard
 
-    raw = _yaml(file, data)
+    raw = _with_dates_as_text(_yaml(file, data))
     if not isinstance(raw, dict):
         refuse(file, "(root)", "a contract is a YAML mapping", type(raw).__name__, "Start from `contract new`.")
+    known = {name: value for name, value in raw.items() if name in _top_level()}
     try:
-        document = OpenDataContractStandard.model_validate(raw)
+        document = OpenDataContractStandard.model_validate(known)
     except pydantic.ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         refuse(file, _place(first["loc"]), "follow the Open Data Contract Standard 3", first["msg"], "Correct the key.")
-    _refuse_unknown_keys(file, "", raw, document.model_dump(by_alias=True, exclude_unset=True))
+    unknown = list(_unknown_keys("", raw, document.model_dump(by_alias=True, exclude_unset=True)))
+    for place, key in unknown:
+        _refuse_nearly_known(file, place, key)
     if document.kind != "DataContract" or not (document.apiVersion or "").startswith("v3."):
         found = f"kind {document.kind}, apiVersion {document.apiVersion}"
         refuse(file, "apiVersion", "a contract has kind DataContract and apiVersion v3.x", found, "Set both.")
-    return document
+    return document, [place for place, _ in unknown]
 
 
 def custom(
-    file: Path, at: str, properties: "Sequence[CustomProperty] | None", allowed: Sequence[str]
+    file: Path,
+    at: str,
+    properties: "Sequence[CustomProperty] | None",
+    allowed: Sequence[str],
+    not_understood: list[str],
 ) -> Mapping[str, Any]:
-    """The custom properties by name.
+    """The custom properties among *allowed*, by name; the places of the others are added to *not_understood*.
 
     Raises:
-        ContractError: one is not among *allowed* or stands twice: a misspelt ``personal`` must not read as none.
+        ContractError: one stands twice, or is nearly one that we know: a misspelt ``personal`` must not read as none.
     """
     found: dict[str, Any] = {}
     for index, entry in enumerate(properties or ()):
         here = f"{at}customProperties[{index}].property"
         if entry.property not in allowed:
-            refuse(file, here, "a known custom property", entry.property, f"Use one of: {', '.join(allowed)}.")
+            _refuse_nearly_known(file, here, str(entry.property))
+            not_understood.append(f"{here} ({entry.property})")
+            continue
         if entry.property in found:
             refuse(file, here, "a custom property stands once", entry.property, "Remove one of the two.")
         found[entry.property] = entry.value
@@ -83,16 +106,48 @@ def _yaml(file: Path, data: bytes) -> Any:
         refuse(file, at, "a contract is valid YAML in UTF-8", problem, "Correct the syntax there.")
 
 
-def _refuse_unknown_keys(file: Path, at: str, raw: object, known: object) -> None:
+def _top_level() -> set[str]:
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    return {field.alias or name for name, field in OpenDataContractStandard.model_fields.items()}
+
+
+def _with_dates_as_text(value: object) -> Any:
+    """*value*, each date or time in it as text, but for those of checks, which mean what they say."""
+    if isinstance(value, dict):
+        return {key: part if key == "quality" else _with_dates_as_text(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_dates_as_text(part) for part in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _unknown_keys(at: str, raw: object, known: object) -> Iterator[tuple[str, str]]:
+    """The place and the name of each key of *raw* that was not read into *known*."""
     if isinstance(raw, dict) and isinstance(known, dict):
         for key, value in raw.items():
             here = f"{at}.{key}" if at else str(key)
-            if key not in known:
-                refuse(file, here, "a key of the Open Data Contract Standard 3", key, "Correct or remove the key.")
-            _refuse_unknown_keys(file, here, value, known[key])
+            if key in known:
+                yield from _unknown_keys(here, value, known[key])
+            else:
+                yield here, str(key)
     elif isinstance(raw, list) and isinstance(known, list):
         for index, (value, counterpart) in enumerate(zip(raw, known, strict=True)):
-            _refuse_unknown_keys(file, f"{at}[{index}]", value, counterpart)
+            yield from _unknown_keys(f"{at}[{index}]", value, counterpart)
+
+
+def _refuse_nearly_known(file: Path, place: str, key: str) -> None:
+    """Raise if *key*, at *place*, may be meant as one that decides something; a check's keys all do."""
+    from difflib import get_close_matches
+
+    plain = {known.casefold(): known for known in _DECIDING}
+    word = "".join(letter for letter in key.casefold() if letter.isalnum())
+    near = get_close_matches(word, plain, 1, _ALIKE)
+    near += [known for known in plain if len(word) >= _BEGINS and known.startswith(word)]
+    if near:
+        remedy = f"Correct it, or write `{plain[near[0]]}` where it belongs."
+        refuse(file, place, f"a key of the Open Data Contract Standard 3 is not almost {plain[near[0]]!r}", key, remedy)
+    if ".quality[" in place:
+        refuse(file, place, "a key of the Open Data Contract Standard 3", key, "Correct or remove the key.")
 
 
 def _place(location: Sequence[int | str]) -> str:

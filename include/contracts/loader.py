@@ -12,7 +12,7 @@ from include.contracts.expectations import expectations
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
 from include.core.names import alike
-from include.core.records import RESTRICTED, Column, ColumnType, Contract, KnownAt, Treatment
+from include.core.records import CLASSES, RESTRICTED, Column, ColumnType, Contract, KnownAt, Personal, Treatment
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import (
@@ -28,7 +28,15 @@ IDENTIFIER = "identifier"
 #: No duration of a contract, in the unit it is written in, is longer than that.
 LONGEST = 1_000_000
 
-_PERSONAL = {"direct-identifier": Treatment.DROP, "join-key": Treatment.TOKEN}
+#: The words of classification that a deployment adds, each with the one of :data:`CLASSES` that it counts as.
+Classes = tuple[tuple[str, str], ...]
+
+_TREATMENTS = {
+    None: Treatment.CLEAR,
+    Personal.NONE: Treatment.CLEAR,
+    Personal.JOIN_KEY: Treatment.TOKEN,
+    Personal.DIRECT_IDENTIFIER: Treatment.DROP,
+}
 _KNOWN_AT = re.compile(r"(?P<column>.+?)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+))?")
 _DURATION = re.compile(
     r"P(?:(?P<days>\d{1,6})D)?(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,6})S)?)?"
@@ -36,8 +44,11 @@ _DURATION = re.compile(
 _HOURS = {"h": 1.0, "d": 24.0}
 
 
-def load(path: Path) -> Contract:
+def load(path: Path, classes: Classes = ()) -> Contract:
     """The contract in the file ``<dataset>.odcs.yaml``; its digest is that of the file's bytes.
+
+    A column that is classified with a word that is neither one of ours nor of *classes* counts as ``restricted``, and
+    one that says nothing of persons is read as it is: :func:`include.contracts.require_adoptable` refuses both.
 
     Raises:
         ContractError: the file is missing or says something that cannot be used; the message names the file, the place
@@ -50,15 +61,16 @@ def load(path: Path) -> Contract:
         raise ContractError(
             f"{path}: a contract can be read", value=reason, remedy="Check the path, or run `contract new`."
         ) from None
-    return _contract(path, data)
+    return _contract(path, data, classes)
 
 
 @lru_cache(maxsize=256)
-def _contract(path: Path, data: bytes) -> Contract:
-    document = parse(path, data)
+def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
+    document, unknown = parse(path, data)
     table = _table(path, document)
-    columns = tuple(_columns(path, table))
-    settings = custom(path, "schema[0].", table.customProperties, ("maturesAfterDays", "replayDays"))
+    counts_as = {**{word: word for word in CLASSES}, **dict(classes)}
+    columns = tuple(_columns(path, table, counts_as, unknown))
+    settings = custom(path, "schema[0].", table.customProperties, ("maturesAfterDays", "replayDays"), unknown)
     partition = _partition_column(path, table, columns)
     _check_known_at(path, columns)
     if not any(column.key for column in columns):
@@ -77,6 +89,8 @@ def _contract(path: Path, data: bytes) -> Contract:
         replay_days=_whole_days(path, settings, "replayDays", required=False),
         retention_days=_retention_days(path, document),
         expectations=tuple(expectations(path, table)),
+        not_understood=tuple(unknown),
+        unknown_classes=tuple(column.name for column in columns if column.classification not in counts_as),
     )
 
 
@@ -103,8 +117,8 @@ class Contracts(Mapping[str, Contract]):
         return len(self._usable)
 
 
-def load_folder(folder: Path) -> Contracts:
-    """All contracts of *folder*, those that cannot be used with their errors.
+def load_folder(folder: Path, classes: Classes = ()) -> Contracts:
+    """All contracts of *folder*, each as of :func:`load`, those that cannot be used with their errors.
 
     Raises:
         ContractError: the folder is missing or holds no contract.
@@ -118,7 +132,7 @@ def load_folder(folder: Path) -> Contracts:
     for file in files:
         dataset = file.name.removesuffix(SUFFIX)
         try:
-            usable[dataset] = load(file)
+            usable[dataset] = load(file, classes)
         except ContractError as error:
             broken[dataset] = error
     return Contracts(usable, broken)
@@ -141,11 +155,13 @@ def _table(file: Path, document: "OpenDataContractStandard") -> "SchemaObject":
     return tables[0]
 
 
-def _columns(file: Path, table: "SchemaObject") -> Iterator[Column]:
+def _columns(
+    file: Path, table: "SchemaObject", counts_as: Mapping[str, str], not_understood: list[str]
+) -> Iterator[Column]:
     names: list[str] = []
     for index, entry in enumerate(table.properties or ()):
         at = f"schema[0].properties[{index}]"
-        column = _column(file, at, entry)
+        column = _column(file, at, entry, counts_as, not_understood)
         if pair := alike([*names, column.name]):
             rule = "columns have different names, and differ by more than upper and lower case"
             refuse(file, f"{at}.name", rule, " and ".join(pair), "Rename or remove one of them.")
@@ -158,7 +174,9 @@ def _columns(file: Path, table: "SchemaObject") -> Iterator[Column]:
         refuse(file, "schema[0].properties", "a dataset has columns", "none", "List them.")
 
 
-def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
+def _column(
+    file: Path, at: str, entry: "SchemaProperty", counts_as: Mapping[str, str], not_understood: list[str]
+) -> Column:
     name = _text(file, f"{at}.name", entry.name)
     here = f"{at} ({name})"
     try:
@@ -166,15 +184,18 @@ def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
     except ValueError:
         remedy = f"Use one of: {', '.join(ColumnType)}."
         refuse(file, f"{here}.logicalType", "a supported logical type", entry.logicalType, remedy)
-    settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal"))
-    treatment = Treatment.CLEAR
+    settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal"), not_understood)
+    personal = None
     if "personal" in settings:
-        treatment = _treatment(file, f"{here}.customProperties.personal", settings["personal"])
+        personal = _personal(file, f"{here}.customProperties.personal", settings["personal"])
+    classification = (entry.classification or "").strip().casefold() or RESTRICTED
     return Column(
         name=name,
         type=kind,
-        classification=(entry.classification or RESTRICTED).strip(),
-        treatment=treatment,
+        classification=classification,
+        restricted=counts_as.get(classification, RESTRICTED) == RESTRICTED,
+        personal=personal,
+        treatment=_TREATMENTS[personal],
         known_at=_known_at(file, f"{here}.customProperties.knownAt", settings.get("knownAt")),
         required=bool(entry.required or entry.primaryKey),
         key=bool(entry.primaryKey),
@@ -183,11 +204,12 @@ def _column(file: Path, at: str, entry: "SchemaProperty") -> Column:
     )
 
 
-def _treatment(file: Path, at: str, personal: object) -> Treatment:
-    if not isinstance(personal, str) or personal not in _PERSONAL:
-        remedy = f"Use one of: {', '.join(_PERSONAL)}; leave it out for a column that names nobody."
-        refuse(file, at, "a known kind of personal field", personal, remedy)
-    return _PERSONAL[personal]
+def _personal(file: Path, at: str, word: object) -> Personal:
+    try:
+        return Personal(word.strip().casefold() if isinstance(word, str) else "")
+    except ValueError:
+        remedy = f"Use one of: {', '.join(Personal)}; `none` for a column that leads to nobody."
+        refuse(file, at, "a known kind of personal field", word, remedy)
 
 
 def _known_at(file: Path, at: str, text: object) -> KnownAt:
@@ -223,7 +245,7 @@ def _check_known_at(file: Path, columns: tuple[Column, ...]) -> None:
 def _require_clear(file: Path, index: int, column: Column, rule: str) -> None:
     if column.treatment is not Treatment.CLEAR:
         at = f"schema[0].properties[{index}] ({column.name}).customProperties.personal"
-        remedy = "Remove `personal`, or name another timestamp column."
+        remedy = "Write `none`, or name another timestamp column."
         refuse(file, at, rule, f"{column.name}, which is personal: {column.treatment}", remedy)
 
 

@@ -56,6 +56,19 @@ class Access:
         """The verified grants in force *now* (UTC), of one project or of all, by project and dataset."""
         return tuple(grant for decisions in self._all(project) for grant in decisions.in_force(now))
 
+    def ended_with_contract(self, *, now: datetime) -> tuple[Grant, ...]:
+        """The grants that would hold *now* (UTC), had not another version of their contract been adopted since.
+
+        Those whose project was granted the dataset again for the same purpose are not among them.
+        """
+        found: list[Grant] = []
+        for decisions in self._all(None):
+            adopted, held = self.adopted(decisions.dataset), decisions.in_force(now)
+            renewed = {grant.purpose for grant in held if grant.scope.contract_digest == adopted}
+            latest = {grant.purpose: grant for grant in held if grant.purpose not in renewed}
+            found += latest.values()
+        return tuple(found)
+
     def refused(self, scope: Scope) -> tuple[AccessRefused, ...]:
         """For each dataset of *scope*, the refusal of its latest identical request, if it was refused."""
         refusals = []

@@ -1,10 +1,11 @@
 """The authority: the stewards' decisions, written with the only key that can sign them."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from include.contracts import require_adoptable
 from include.core.canonical import encode
 from include.core.errors import AuthorityError, DecisionConflict, DecisionUnusable, LedgerConflict, UnknownId
 from include.core.events import (
@@ -49,9 +50,10 @@ class Authority:
         signer: Signer,
         verifier: Verifier,
         contracts: Callable[[], Mapping[str, Contract]],
+        classes: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """*contracts* reads the contract files as they are now, by dataset."""
-        self._ledger, self._signer, self._contracts = ledger, signer, contracts
+        """*contracts* reads the contract files as they are now, by dataset; *classes*: the deployment's own words."""
+        self._ledger, self._signer, self._contracts, self._classes = ledger, signer, contracts, classes
         self._access = Access(ledger, verifier)
         self._lock = threading.Lock()
         self._places = Projection[Places]({}, placed, kinds=(AccessRequested, AccessGranted))
@@ -80,6 +82,7 @@ class Authority:
         Raises:
             AuthorityError: *user* is no steward of the version in effect (of the file, for a first adoption), or the
                 file is not what was read.
+            ContractError: the file cannot be used, or leaves open what :func:`require_adoptable` asks for.
         """
         contract = self.contract(dataset)
         if digest is not None and digest != contract.digest:
@@ -92,6 +95,7 @@ class Authority:
             _require_steward(dataset, current.stewards if current else contract.stewards, user)
             if current and current.digest == contract.digest:
                 return contract.digest
+            require_adoptable(contract, self._classes)
             try:
                 self._ledger.append(stream, [self._adopted(contract, user, version + 1)], expected_version=version)
             except LedgerConflict:

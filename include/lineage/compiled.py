@@ -8,7 +8,7 @@ from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
 from include.core.names import alike
 from include.core.project import Expression, Project
-from include.core.records import RESTRICTED, Contract, Scope, Treatment
+from include.core.records import Contract, Scope, Treatment
 from include.lineage.reads import column_lineage, known_column
 from include.lineage.tables import POPULATION, call, parameters, sql_of, tables
 
@@ -152,7 +152,7 @@ def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[st
                     value=f"{name} comes from {dataset}.{column}",
                     remedy="Join or count by the column, and leave it out of the features.",
                 )
-            if found.classification.casefold() == RESTRICTED:
+            if found.restricted:
                 raise DeclarationError(
                     f"no category of {group.name!r} is made of a restricted column: its vocabulary is recorded",
                     value=f"{name} comes from {dataset}.{column}",

@@ -145,7 +145,7 @@ def _own_authority(settings: Settings) -> Iterator[str]:
     ):
         command += [option, str(value)]
     # By the environment, since everybody on the machine can read a command line, and the address may hold a password.
-    environment = {**os.environ, "TRAINYARD_LEDGER": settings.ledger}
+    environment = {**os.environ, "TRAINYARD_LEDGER": settings.ledger, "TRAINYARD_CLASSES": settings.classes_text}
     with TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         service = subprocess.Popen(  # noqa: S603 -- our own module, our own arguments

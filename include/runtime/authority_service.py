@@ -57,6 +57,7 @@ def open_authority(settings: "Settings") -> Opened:
         authority_keys=settings.authority_keys,
         keys=settings.keys,
         contracts=settings.contracts,
+        classes=settings.classes,
     )
 
 
@@ -140,8 +141,16 @@ def _serve(asked: argparse.Namespace) -> None:
 
     from include.contracts import load_folder
     from include.runtime.authority_api import authority_app
+    from include.settings import Settings
 
-    opened = _open(ledger=_ledger(), authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts)
+    settings = Settings.from_environment()
+    opened = _open(
+        ledger=settings.ledger,  # not of the command line, which everybody can read: the address may hold a password
+        authority_keys=asked.authority_keys,
+        keys=asked.keys,
+        contracts=asked.contracts,
+        classes=settings.classes,
+    )
     stewards = {steward for contract in load_folder(asked.contracts).values() for steward in contract.stewards}
     users = Users.load(asked.authority_keys, sorted(stewards))
     app = authority_app(opened.authority, opened.register, bearer_user(users))
@@ -164,18 +173,13 @@ def _end_with_the_starter() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _ledger() -> str:
-    """By the environment: everybody on the machine can read a command line, and the address may hold a password."""
-    from include.settings import Settings
-
-    return Settings.from_environment().ledger
-
-
 def _leave(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _open(*, ledger: str, authority_keys: Path, keys: Path, contracts: Path) -> Opened:
+def _open(
+    *, ledger: str, authority_keys: Path, keys: Path, contracts: Path, classes: tuple[tuple[str, str], ...]
+) -> Opened:
     from include.contracts import load_folder
     from include.governance.authority import Authority
     from include.governance.register import Register
@@ -188,7 +192,7 @@ def _open(*, ledger: str, authority_keys: Path, keys: Path, contracts: Path) -> 
     verifier = Verifier.load(keys / PUBLIC_KEY_FILE)
     opened = Ledger.open(ledger)
     return Opened(
-        authority=Authority(opened, signer, verifier, lambda: load_folder(contracts)),
+        authority=Authority(opened, signer, verifier, lambda: load_folder(contracts, classes), classes),
         register=Register(opened, verifier),
         ledger=opened,
     )

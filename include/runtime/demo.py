@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from include import steps
-from include.core.errors import TrainyardError
+from include.core.errors import AuthorityError, TrainyardError
 from include.core.events import StepFinished, StepReused
 from include.core.records import Evaluation, FeatureSet, Promotion, Run
 from include.ledger.journal import begun, run_stream
@@ -56,16 +56,29 @@ def prepare(settings: Settings, on_day: Callable[[int, int], None]) -> None:
 
 
 def adopt(settings: Settings, tell: Tell) -> None:
-    """As the demo's steward, put into effect the contracts that never were."""
-    from include.contracts import load_folder
+    """As the demo's steward, put into effect the contracts that never were, and ours where an earlier one of ours is.
 
-    for dataset in load_folder(settings.contracts).broken:
+    One that cannot be adopted as it is written stops none of the others.
+    """
+    from include.contracts import load_folder
+    from include.contracts.shipped import renews
+
+    for dataset in load_folder(settings.contracts, settings.classes).broken:
         tell(f"the data contract of {dataset} cannot be used: `./trainyard status` says why")
     with authority(settings, STEWARD) as client:
         for contract in client.contracts():
-            if contract["adopted_digest"] is None and STEWARD in contract["stewards"]:
-                client.adopt(contract["dataset"])
-                tell(f"{STEWARD} adopted the data contract of {contract['dataset']}")
+            dataset, adopted = contract["dataset"], contract["adopted_digest"]
+            renewed = renews(adopted, contract["digest"])
+            if STEWARD not in contract["stewards"] or not (adopted is None or renewed):
+                continue
+            try:
+                client.adopt(dataset)
+            except AuthorityError as error:
+                tell(f"the data contract of {dataset} is not adopted: {error}")
+                continue
+            tell(f"{STEWARD} adopted the data contract of {dataset}")
+            if renewed:
+                tell("  grants under its earlier version have ended: `./trainyard status` names those to renew")
 
 
 def start_night(airflow: RunningAirflow) -> str:

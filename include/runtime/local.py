@@ -66,7 +66,7 @@ def open_platform(settings: Settings) -> Platform:
         store=Store(settings.store),
         vault=Vault(deployment.vault_of(settings), access, ledger),
         access=access,
-        contracts=load_folder(settings.contracts),
+        contracts=load_folder(settings.contracts, settings.classes),
         pseudonyms=Pseudonyms.load(settings.keys / deployment.PSEUDONYM_KEY),
         production=settings.production,
         signer=Signer.load(settings.keys / deployment.MODEL_KEY),

@@ -12,6 +12,7 @@ from tests.cli.conftest import NewContract, Shop
 def asking(shop: Shop, new_contract: NewContract) -> str:
     """A project whose first night was refused; its request's id."""
     new_contract("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
+    shop.names_nobody()
     assert shop.call("contract", "adopt", "orders", "--as", "maria").returncode == 0
     words = ("--dataset", "orders", "--label", "returned", "--purpose", "Order replacements.", "--owner", "logistics")
     assert shop.call("new", "returns", *words).returncode == 0

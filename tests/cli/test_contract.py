@@ -122,11 +122,18 @@ def test_where_the_contract_cannot_be_written_nothing_is_filed(here: Shop, monke
     assert not list((here.folder / "home" / "production").iterdir())
 
 
-def test_only_a_steward_of_the_contract_adopts_it(new_contract: NewContract, shop: Shop) -> None:
+def test_only_a_steward_adopts_a_contract_and_only_one_that_says_whom_its_columns_name(
+    new_contract: NewContract, shop: Shop
+) -> None:
     new_contract(*TIME, *STEWARDS)
     refused = shop.call("contract", "adopt", "orders", "--as", "mallory")
     assert refused.returncode == 1
     assert "steward" in refused.stderr
+    silent = shop.call("contract", "adopt", "orders", "--as", "maria")
+    assert silent.returncode == 1
+    assert "nothing is said about persons of ordered_at, shop" in silent.stderr
+    assert "          - property: personal\n            value: none\n" in silent.stderr
+    shop.names_nobody()
     adopted = shop.call("contract", "adopt", "orders", "--as", "maria")
     assert adopted.returncode == 0, adopted.stderr
     assert "is in effect" in adopted.stdout

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.conftest import NewContract, Shop
 
@@ -10,6 +11,7 @@ from tests.cli.conftest import NewContract, Shop
 @pytest.fixture
 def adopted(shop: Shop, new_contract: NewContract) -> Shop:
     new_contract("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
+    shop.names_nobody()
     shop.call("contract", "adopt", "orders", "--as", "maria")
     return shop
 
@@ -58,13 +60,29 @@ def test_status_tells_which_projects_are_broken_and_why_and_still_shows_the_othe
     assert "none" in row_of("returns", done.stdout)
 
 
-def test_status_tells_which_contract_is_broken_and_still_shows_the_others(adopted: Shop) -> None:
+def test_status_tells_which_contract_is_broken_and_what_of_others_has_no_effect_and_still_shows_all(
+    adopted: Shop,
+) -> None:
     (adopted.contracts / "returns.odcs.yaml").write_text("name: [\n")
+    document = yaml.safe_load((adopted.contracts / "orders.odcs.yaml").read_text())
+    document["schema"][0]["name"] = "refunds"
+    document["schema"][0]["properties"][0] |= {"classification": "pii", "precision": 18}
+    text = f"contractCreatedTs: 2024-01-01T09:00:00Z\nsource: hub\n{yaml.safe_dump(document)}"
+    (adopted.contracts / "refunds.odcs.yaml").write_text(text)
     done = adopted.call("status")
     assert done.returncode == 0, done.stderr
     assert "broken" in row_of("returns", done.stdout)
     assert "returns.odcs.yaml, line 2: a contract is valid YAML in UTF-8" in done.stdout
     assert "in effect" in row_of("orders", done.stdout)
+    told = done.stdout
+    assert "contract refunds: not understood, and of no effect: source, schema[0].properties[0].precision" in told
+    assert (
+        "contract refunds: ordered_at is classified as 'pii', which is no known word and counts as restricted" in told
+    )
+    refused = adopted.call("contract", "adopt", "returns", "--as", "newcomer")
+    assert refused.returncode == 1
+    assert "returns.odcs.yaml, line 2: a contract is valid YAML in UTF-8" in refused.stderr
+    assert "token" not in refused.stderr
 
 
 def test_a_night_or_a_score_of_the_future_is_refused_before_anything_is_asked(adopted: Shop) -> None:

@@ -87,7 +87,8 @@ def with_personal_time(kind: str, column: str) -> str:
     """The shipped contract with *column*, a timestamp, as a personal field of that *kind*."""
     document = yaml.safe_load(FLIGHTS)
     entry = next(each for each in document["schema"][0]["properties"] if each["name"] == column)
-    entry["customProperties"].append({"property": "personal", "value": kind})
+    kept = [each for each in entry["customProperties"] if each["property"] != "personal"]
+    entry["customProperties"] = [*kept, {"property": "personal", "value": kind}]
     return yaml.safe_dump(document)
 
 
@@ -156,7 +157,7 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
         ("kwargs: {min_value: 2", "kwargs: {column: [gate], min_value: 2", "implementation.kwargs.column", "gate"),
         ("kwargs: {min_value: 2", "kwargs: {min_value: .inf", "implementation.kwargs", "inf"),
         ("value: join-key", "value: joinkey", "(tailnum).customProperties.personal", "joinkey"),
-        ("property: personal", "property: personnal", "(tailnum).customProperties[1].property", "personnal"),
+        ("property: personal", "property: personnal", "(carrier).customProperties[1].property", "personnal"),
         ("firstLevelApprovers: steward", 'firstLevelApprovers: ""', "roles[0].firstLevelApprovers", "none"),
         ("role: data-steward", "role: reader", "roles", "none"),
         (
@@ -175,10 +176,19 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
         ("engine: greatExpectations", "engine: other", "schema[0].quality[0]", "custom/other"),
         ("kwargs: {min_value: 2", "kwargs: {column: gate, min_value: 2", "implementation.kwargs.column", "gate"),
         ("  - name: flights", "  - name: departures", "schema[0].name", "departures"),
-        ("version: 1.0.0", "version: 1.0", "version", "string"),
+        ("version: 1.1.0", "version: 1.1", "version", "string"),
         ("apiVersion: v3.1.0", "apiVersion: v2.2.2", "apiVersion", "v2.2.2"),
         ("status: active", "status: active\nstatus: draft", "line 9", "status"),
-        ("status: active", "state: active", "state", "not permitted"),
+        ("logicalType: string", "logicaltype: string", "schema[0].properties[0].logicaltype", "logicalType"),
+        ("partitioned: true", "partition: true", "schema[0].properties[3].partition", "`partitioned`"),
+        ("partitioned: true", "personal: none", "schema[0].properties[3].personal", "where it belongs"),
+        ("severity: critical\n    properties", "serious: no\n    properties", "implementation", "serious"),
+        (
+            "engine: greatExpectations",
+            "engine: greatExpectations\n        must: 1",
+            "schema[0].quality[0].must",
+            "must",
+        ),
         ("status: active", "status: [active", "line", "expected"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment
+from include.core.records import Column, ColumnType, Contract, KnownAt, Personal, Treatment
 
 DAY = date(2013, 7, 4)
 SENTINEL = "SENTINEL-VALUE"
@@ -20,6 +20,8 @@ def sales_contract(**changes: Any) -> Contract:
             name=name,
             type=type_,
             classification="internal",
+            restricted=False,
+            personal=Personal.NONE,
             treatment=Treatment.CLEAR,
             known_at=KnownAt(column=None),
             required=key,

@@ -4,7 +4,16 @@ One file for each matter; all other code imports from here.
 """
 
 from include.core.records.access import DatasetScope, Grant, Scope
-from include.core.records.contract import RESTRICTED, Column, ColumnType, Contract, KnownAt, Treatment
+from include.core.records.contract import (
+    CLASSES,
+    RESTRICTED,
+    Column,
+    ColumnType,
+    Contract,
+    KnownAt,
+    Personal,
+    Treatment,
+)
 from include.core.records.days import DAY, Days, Split, day_start, last_day, window_days
 from include.core.records.monitoring import (
     ColumnProfile,
@@ -39,6 +48,7 @@ from include.core.records.training import (
 )
 
 __all__ = [
+    "CLASSES",
     "DAY",
     "RESTRICTED",
     "CheckResult",
@@ -64,6 +74,7 @@ __all__ = [
     "Order",
     "Params",
     "Partition",
+    "Personal",
     "Plan",
     "PlannedTrial",
     "Profile",

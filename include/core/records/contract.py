@@ -16,8 +16,18 @@ class Treatment(StrEnum):
     DROP = "drop"  # direct identifiers: never read
 
 
+class Personal(StrEnum):
+    """What a contract says of a column about persons."""
+
+    DIRECT_IDENTIFIER = "direct-identifier"  # names a person: never read
+    JOIN_KEY = "join-key"  # leads to a person: read as a token
+    NONE = "none"  # leads to nobody: read as it is
+
+
 #: How a contract classifies a column whose values stay within the boundary, and each that nobody has classified.
 RESTRICTED = "restricted"
+#: The words of a classification, the strictest last. A deployment may add its own, each of which counts as one of them.
+CLASSES = ("public", "internal", "confidential", RESTRICTED)
 
 
 class ColumnType(StrEnum):
@@ -41,20 +51,29 @@ class KnownAt:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column of a contract. ``classification`` is ``restricted`` where the contract does not say.
+    """One column of a contract.
 
+    ``classification`` is ``restricted`` where the contract does not say; ``restricted``: whether it counts as that, as
+    a word does that nobody knows. ``personal`` is ``None`` where the contract says nothing, and decides ``treatment``.
     An ``identifier`` has (nearly) a value of its own in each row, so that nothing can be learnt of it.
     """
 
     name: str
     type: ColumnType
     classification: str
+    restricted: bool
+    personal: Personal | None
     treatment: Treatment
     known_at: KnownAt
     required: bool
     key: bool
     description: str
     identifier: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether it may lead to a person, being text or of the key, and its contract says nothing about that."""
+        return self.personal is None and (self.key or self.type is ColumnType.STRING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +84,8 @@ class Contract:
     ``matures_after_days``: a day's values are all known that many days after the day has ended.
     ``replay_days``: the source repeats its recorded days with that period (0: it does not).
     ``location`` is the folder of the Parquet files, as written in the contract.
+    ``not_understood``: the places of the file that decide nothing here, such as keys of other tools.
+    ``unknown_classes``: the columns that are classified with a word that is none, which counts as ``restricted``.
     """
 
     dataset: str
@@ -79,6 +100,8 @@ class Contract:
     replay_days: int
     retention_days: Mapping[str, int]
     expectations: tuple[Expectation, ...]
+    not_understood: tuple[str, ...] = ()
+    unknown_classes: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

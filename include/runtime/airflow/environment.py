@@ -40,7 +40,9 @@ def users_of(settings: Settings) -> Mapping[str, str]:
     """Who may sign in, each with their role: the people of the demo, and every steward that a contract names."""
     from include.contracts import load_folder
 
-    stewards = {name for contract in load_folder(settings.contracts).values() for name in contract.stewards}
+    stewards = {
+        name for contract in load_folder(settings.contracts, settings.classes).values() for name in contract.stewards
+    }
     return USERS | {name: "user" for name in sorted(stewards - USERS.keys())}
 
 
@@ -118,6 +120,7 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "TRAINYARD_PRODUCTION": settings.production,
         "TRAINYARD_PROJECTS": settings.projects,
         "TRAINYARD_CONTRACTS": settings.contracts,
+        "TRAINYARD_CLASSES": settings.classes_text,
         "TRAINYARD_KEYS": settings.keys,
         "TRAINYARD_AUTHORITY_KEYS": settings.authority_keys,
         "TRAINYARD_MLFLOW": settings.mlflow,

@@ -45,6 +45,6 @@ def renew_users() -> None:
         with suppress(TrainyardError):
             secrets_of(settings)
             users = users_option(settings).split(",")
-            if load_folder(settings.contracts).broken:
+            if load_folder(settings.contracts, settings.classes).broken:
                 users += os.environ.get(_USERS, "").split(",")
             os.environ[_USERS] = ",".join(dict.fromkeys(filter(None, users)))

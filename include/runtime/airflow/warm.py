@@ -30,7 +30,8 @@ def _contracts() -> None:
     from include.settings import Settings
 
     with suppress(TrainyardError):  # each task tells it, with its file and remedy
-        load_folder(Settings.from_environment().contracts)
+        settings = Settings.from_environment()
+        load_folder(settings.contracts, settings.classes)
 
 
 def _libraries() -> None:

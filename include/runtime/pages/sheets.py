@@ -116,7 +116,9 @@ def _order(title: str) -> tuple[int, str]:
 def _class(treatment: Treatment, column: Column | None) -> str:
     if treatment is Treatment.TOKEN:
         return _TOKENS
-    return column.classification if column else _UNKNOWN
+    if column is None:
+        return _UNKNOWN
+    return _RESTRICTED if column.restricted else column.classification
 
 
 def _row(

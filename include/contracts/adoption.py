@@ -1,0 +1,61 @@
+"""What a contract must say before a steward can put it into effect."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from include.core.errors import ContractError
+from include.core.records import CLASSES, RESTRICTED, Contract, Personal
+
+
+def require_adoptable(contract: Contract, classes: Sequence[tuple[str, str]] = ()) -> None:
+    """Check that the contract leaves open neither who is named by its columns nor how they are classified.
+
+    *classes* are the words that the deployment adds to ours. One refusal names all that is open.
+
+    Raises:
+        ContractError: a column of text or of the key does not say whether it leads to a person, or a column's
+            classification is no known word.
+    """
+    silent = [column.name for column in contract.columns if column.silent]
+    found, remedies = [], []
+    if silent:
+        found.append(f"nothing is said about persons of {', '.join(silent)}")
+        remedies.append(_block(silent))
+    if contract.unknown_classes:
+        words = {column.name: column.classification for column in contract.columns}
+        found.append("; ".join(f"{name} is classified as {words[name]!r}" for name in contract.unknown_classes))
+        known = ", ".join((*CLASSES, *(word for word, _ in classes)))
+        remedies.append(f"Classify with one of: {known} (TRAINYARD_CLASSES adds words).")
+    if found:
+        raise ContractError(
+            f"{contract.dataset}: before its adoption a contract classifies with known words, and says of each column "
+            "of text and of the key whether it leads to a person",
+            value="; ".join(found),
+            remedy="\n".join(reversed(remedies)),
+        )
+
+
+def not_understood(contract: Contract) -> Iterator[str]:
+    """What in the contract's file decides nothing here, and what is read as stricter than it is written, in words."""
+    words = {column.name: column.classification for column in contract.columns}
+    if contract.not_understood:
+        yield f"not understood, and of no effect: {', '.join(contract.not_understood)}"
+    for name in contract.unknown_classes:
+        yield f"{name} is classified as {words[name]!r}, which is no known word and counts as {RESTRICTED}"
+
+
+def _block(names: Sequence[str]) -> str:
+    return "\n".join(
+        (
+            f"Paste under each of these names, where it leads to a person with {Personal.DIRECT_IDENTIFIER} (never "
+            f"read) or {Personal.JOIN_KEY} (read as a token) in place of {Personal.NONE}:",
+            *(line for name in names for line in _lines(name)),
+        )
+    )
+
+
+def _lines(name: str) -> Iterator[str]:
+    yield f"      - name: {json.dumps(name, ensure_ascii=False)}"
+    yield "        customProperties:"
+    yield "          - property: personal"
+    yield f"            value: {Personal.NONE}"
