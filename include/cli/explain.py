@@ -30,6 +30,7 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     """
     from include import steps
     from include.contracts import load_folder
+    from include.lineage.digits import rounded
     from include.lineage.late import late_reads
 
     settings = Settings.from_environment()
@@ -58,6 +59,13 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
             f"[yellow]warning[/yellow] feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the "
             f"very row that it is asked for, which is known only at {late}: a night will end with FeatureLeak. "
             "Use it of earlier rows, or leave it out.",
+            soft_wrap=True,
+        )
+    for each in rounded(declared, contracts):
+        named = f"feature {each.group}.{each.feature}" if each.group else "the label"
+        console.print(
+            f"[yellow]warning[/yellow] {named} is {each.kind}, an integer; models see float32, which rounds it from "
+            "2**24 on. Use a difference (to `predicted_at`, say), or cast it to float64 where rounding does no harm.",
             soft_wrap=True,
         )
 

@@ -104,6 +104,9 @@ def show(night: "Night") -> None:
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
         )
         console.print(told, markup=False, soft_wrap=True)
+    if features := night.features.rounded:
+        told = f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}"
+        console.print(told, markup=False, soft_wrap=True)
 
 
 def score(

@@ -54,5 +54,5 @@ def _encode_column(column: "pa.ChunkedArray", feature: FeatureSpec) -> "NDArray[
             value=f"{feature.name}: {column.type}",
             remedy="Cast it in the feature group; a category is a string.",
         )
-    numbers: NDArray[np.float32] = column.cast(pa.float64()).to_numpy().astype(np.float32)
+    numbers: NDArray[np.float32] = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float32)
     return numbers

@@ -68,6 +68,7 @@ def build(
             written = write(work, tables, project.target.key, writer)
             probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
             alarm(project, tables.with_labels(), seed=seed)
+            rounded = tables.rounded(window.last)
     fresh = [partition() for partition in written]
     record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused.values()] + fresh
@@ -81,4 +82,5 @@ def build(
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
         probed=probed.instants,
         removal_only=probed.removal_only,
+        rounded=rounded,
     )

@@ -17,6 +17,8 @@ from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: The greatest number that a feature may be, and that float32 holds.
+FLOAT32_MAX = 3.4028234663852886e38
 #: Names with a space: no dataset can be called so.
 _ASKED, _DERIVED, _JOINED = "asked rows", "derived rows", "joined rows"
 
@@ -75,14 +77,18 @@ class PointInTime:
     def rows(self, derived: Derived, days: Days) -> "pa.Table":
         """``day``, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
 
-        Its query sees the days that it may look back on, and no others.
+        Its query sees the days that it may look back on, and no others. A number that is not finite, or that float32
+        cannot hold, is null, but for the label's.
 
         Raises:
-            DataError: *derived* holds a key twice, or a row without one.
+            DataError: *derived* cannot be computed, or holds a key twice, or a row without one.
         """
         self._relations.show(derived.datasets, reach(derived, days))
         self._show_population(days)
-        self._relations.keep(_DERIVED, derived.sql)
+        try:
+            self._relations.keep(_DERIVED, derived.sql)
+        except DataError as error:
+            raise self._by_name(derived, error) from None
         nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in self.key)
         empty = self._relations.count(f'SELECT count(*) FROM "{_DERIVED}" WHERE {nulls}')
         table = self._relations.fetch(self._joined(derived, f'"{_DERIVED}"', days))
@@ -153,6 +159,16 @@ class PointInTime:
         self._relations.show(self._compiled.population_datasets, days, cut=True)
         return self._relations.fetch(self._compiled.population)
 
+    def _by_name(self, derived: Derived, error: DataError) -> DataError:
+        """*error* of its query, with the columns that cannot be computed by themselves."""
+        alone = [name for name in derived.names if self._relations.fails(f"({derived.sql})", name)]
+        return DataError(
+            f"each column of {derived.name!r} of {self._name!r} can be computed over the snapshot",
+            value=f"{', '.join(alone or derived.names)}: {error.value}",
+            remedy="`//` and `%` by 0 are errors (divide by `nullif(0)`), and so are casts of what does not fit "
+            "(`try_cast` gives null). Run the expression in the notebook on rows that you may see.",
+        )
+
     def _show_population(self, days: Days) -> None:
         columns = ", ".join(map(quoted, self._compiled.population_columns))
         self._relations.run(
@@ -192,7 +208,13 @@ def reach(derived: Derived, days: Days, extra_days: int = 0) -> Days:
 
 
 def _value(derived: Derived, name: str) -> str:
+    value = f"d.{quoted(name)}"
     if name in derived.categories:
-        return f"d.{quoted(name)}"
-    kind = "DOUBLE" if derived.name == LABEL else "FLOAT"
-    return f"CAST(d.{quoted(name)} AS {kind}) AS {quoted(name)}"
+        return value
+    if derived.name == LABEL:
+        return f"CAST({value} AS DOUBLE) AS {quoted(name)}"
+    if name in derived.integers:
+        return f"CAST({value} AS FLOAT) AS {quoted(name)}"
+    # Neither a NaN nor an infinity is less; a cast of a greater number would end the query.
+    fits = f"abs(CAST({value} AS DOUBLE)) <= {FLOAT32_MAX!r}"
+    return f"CASE WHEN {fits} THEN CAST({value} AS FLOAT) END AS {quoted(name)}"

@@ -130,6 +130,14 @@ class Relations:
         with _named():
             self._connection.execute(sql).fetchall()
 
+    def fails(self, source: str, column: str) -> bool:
+        """Whether *column* of *source*, a table or a query in brackets, cannot be computed without the others."""
+        try:
+            self.run(f"SELECT max({quoted(column)}) FROM {source}")
+        except DataError:
+            return True
+        return False
+
     def keep(self, name: str, sql: str) -> None:
         """Compute *sql* and keep its rows as the table *name*, in the place of an earlier one, for this thread."""
         self.run(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql}")

@@ -12,10 +12,10 @@ from include.core.records import DAY, Days, Partition, Run, Snapshot
 from include.data.point_in_time import reach
 from include.data.probe import EXTRA_DAYS, Sample
 from include.ledger import Fence, Ledger
-from include.lineage.compiled import Declared, Derived
+from include.lineage.compiled import LABEL, Declared, Derived
 
 #: Part of every partition's inputs. Raise it when the same inputs give other bytes.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,13 @@ class Task:
         return self.span is not None and day in self.span
 
     def read_again(self, train: Days, samples: Sequence[Sample]) -> list[Partition]:
-        """The reused partitions that must be read: those that hold categories to learn, and those that are probed."""
-        learnt = train if self.derived.categories else ()
-        again = {*learnt, *(sample.day for sample in samples if self.derived in sample.groups)}
+        """The reused partitions that must be read: with categories to learn, whole labels to measure, or to be probed.
+
+        The first of *samples* is the newest day.
+        """
+        again = {sample.day for sample in samples if self.derived in sample.groups}
+        again.update(train if self.derived.categories else ())
+        again.update([samples[0].day] if self.derived.name == LABEL and self.derived.integers else [])
         return [part for day, part in self.reused.items() if day in again and not self.spans(day)]
 
 

@@ -16,6 +16,8 @@ from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Derived
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Below it, float32 holds every integer.
+FLOAT32_INTEGERS = 2**24
 #: A category that fewer training rows have is no part of the vocabulary, which is recorded in the open: it may tell of
 #: a person.
 CATEGORY_ROWS = 20
@@ -33,11 +35,11 @@ class Tables:
         return self._built[task.derived]
 
     def built(self, derived: Derived, day: date) -> Built:
-        """The rows of *day*; of a label that was not built now, none."""
+        """The rows of *day*; of a label that was not built now, only its integers."""
         task = self._tasks[derived]
         if task.span is not None and day in task.span:
             return Built(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(task.span))
-        names = [] if derived.name == LABEL else list(derived.names)
+        names = derived.integers if derived.name == LABEL else derived.names
         return Built(table=self._again(task, day, names), span_days=None)
 
     def with_labels(self) -> "Iterator[tuple[Derived, pa.Table, pa.Table]]":
@@ -52,6 +54,17 @@ class Tables:
                 yield derived, table, _of_days(self._built[label], span)
             else:
                 yield derived, table, self._rows.rows(label, span)
+
+    def rounded(self, day: date) -> tuple[str, ...]:
+        """The features (and the label) that are integers beyond those that float32 holds on *day*, sorted."""
+        import pyarrow.compute as pc
+
+        found = []
+        for derived in (each for each in self._tasks if each.integers):
+            table = self.built(derived, day).table
+            greatest = {name: pc.max(pc.abs(table[name])).as_py() or 0 for name in derived.integers}
+            found += [name for name, number in greatest.items() if number >= FLOAT32_INTEGERS]
+        return tuple(sorted(found))
 
     def specs(self, task: Task, train: Days) -> list[FeatureSpec]:
         """The features of a group, in its order, with their categories in *train*; the label is none."""

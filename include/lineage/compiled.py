@@ -26,7 +26,8 @@ class Derived:
     """A table that a project derives: a feature group, or the label.
 
     ``sql`` is what DuckDB runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
-    ``numbers`` and ``categories`` are its columns beside the key, in ``names``' order.
+    ``numbers`` and ``categories`` are its columns beside the key, in ``names``' order; ``integers`` are those of more
+    than 16 bits among the numbers.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Derived:
     lookback_days: int
     names: tuple[str, ...]
     categories: tuple[str, ...]
+    integers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,7 @@ def _derived(project: Project, name: str, table: "ibis.Table", function: Express
         lookback_days=lookback_days,
         names=names,
         categories=tuple(column for column, kind in types.items() if kind.is_string()),
+        integers=tuple(column for column, kind in types.items() if kind.is_integer() and kind.nbytes > 2),
     )
 
 

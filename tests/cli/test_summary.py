@@ -34,3 +34,8 @@ def test_a_night_names_the_features_whose_past_was_checked_by_removal_only(
     assert "removing later values only, not by changing them, for dest, hour" in _said(
         tmp_path, capsys, removal_only=("dest", "hour")
     )
+
+
+def test_a_night_names_what_was_rounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "float32" not in _said(tmp_path, capsys)
+    assert "integers from 2**24 on were rounded: hour" in _said(tmp_path, capsys, rounded=("hour",))

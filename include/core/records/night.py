@@ -115,7 +115,8 @@ class FeatureSet:
 
     Partitions of each group and of the table ``label``, sorted by table and day. ``label`` is the digest of the label's
     definition. ``probed`` lists the instants for which the truncation law was checked in this night; for the features
-    ``removal_only`` what became known later could only be removed there, not changed.
+    ``removal_only`` what became known later could only be removed there, not changed. ``rounded``: the features (and
+    ``label``) whose integers on the newest day are greater than those that a model, which sees float32, tells apart.
     """
 
     snapshot: str
@@ -127,6 +128,7 @@ class FeatureSet:
     partitions: tuple[Partition, ...]
     probed: tuple[datetime, ...]
     removal_only: tuple[str, ...] = ()
+    rounded: tuple[str, ...] = ()
 
     def of(self, table: str) -> tuple[Partition, ...]:
         return tuple(partition for partition in self.partitions if partition.table == table)
