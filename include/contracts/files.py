@@ -3,13 +3,18 @@
 A reader's own message may quote the bytes or the value that it stumbled over, so it is never passed on.
 """
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from include.contracts.folders import all_files, day_of, path_values
+from include.contracts.texts import CSV_ENDINGS, JSON_ENDINGS, read_texts, type_of, typed
+from include.contracts.types import to_contract
 from include.core.errors import DataError
+from include.core.records import ColumnType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +23,64 @@ if TYPE_CHECKING:
 #: What a Parquet file begins and ends with, and how many bytes its end has beside the footer: its length, and the mark.
 _MARK, _ENCRYPTED, _TAIL = b"PAR1", b"PARE", 8
 
+_PARQUET = (".parquet",)
+#: Further from 1970 than this no nanosecond is counted in 64 bits.
+_FARTHEST_MICROSECOND = (2**63 - 1) // 1000
 _REMEDY = "Have whoever made it write it again, then repeat the command."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """One file of a table, of any format that is read: its columns and rows, and its UTC day if its folder says one.
+
+    ``said`` are the columns that stand in the names of its folders (``shop=north``).
+    """
+
+    path: Path
+    schema: "pa.Schema"
+    rows: int
+    day: date | None
+    said: Mapping[str, str | None]
+    held: "pa.Table | None"
+
+    def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
+        """Those of *columns* (``None``: all) that it has. Raises as :func:`data_files`."""
+        names = [name for name in self.schema.names if columns is None or name in columns]
+        table = self.held
+        if table is None:
+            table = read_parquet(self.path, [name for name in names if name not in self.said])
+        return with_path_values(table, self.said).select(names)
+
+
+def data_files(path: Path) -> list[DataFile]:
+    """The file *path*, or all files of that folder that are Parquet, CSV or JSON lines, sorted.
+
+    A column of CSV has the narrowest type that the texts of all files are, and so have times in JSON; the others have
+    the type that JSON says. Parquet is not read before it is asked for.
+
+    Raises:
+        DataError: there are none, or several formats, or a table format's; or one cannot be read: the message says why.
+    """
+    root = path if path.is_dir() else path.parent
+    files = all_files(path, (*_PARQUET, *CSV_ENDINGS, *JSON_ENDINGS)) if path.is_dir() else [path]
+    formats = {_format(file) for file in files}
+    if len(formats) != 1:
+        raise DataError(
+            f"{path}: a folder of Parquet files, or of CSV, or of JSON lines",
+            value=" and ".join(sorted(formats)) or "no file *.parquet, *.csv, *.jsonl in it",
+            remedy="Name another folder.",
+        )
+    tables = [None] * len(files) if formats == {"Parquet"} else _typed([read_texts(file) for file in files], files)
+    return [_data_file(file, root, table) for file, table in zip(files, tables, strict=True)]
+
+
+def with_path_values(table: "pa.Table", said: Mapping[str, str | None]) -> "pa.Table":
+    """*table* with the columns that the names of its file's folders say, as texts."""
+    import pyarrow as pa
+
+    for name, value in said.items():
+        table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
+    return table
 
 
 def parquet_files(path: Path) -> list[Path]:
@@ -27,7 +89,7 @@ def parquet_files(path: Path) -> list[Path]:
     Raises:
         DataError: there are none.
     """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    files = all_files(path, _PARQUET) if path.is_dir() else [path]
     if not files:
         raise DataError(
             f"{path}: a folder of Parquet files", value="no file *.parquet in it", remedy="Name another folder."
@@ -42,7 +104,7 @@ def read_parquet(file: Path, columns: Sequence[str] | None = None) -> "pa.Table"
         DataError: it cannot be read; the message says what is wrong with it.
     """
     with _readable(file) as opened:
-        return opened.read(columns=columns)
+        return read_columns(opened, file, columns, use_threads=True)
 
 
 def parquet_schema(file: Path) -> "tuple[pa.Schema, int]":
@@ -51,39 +113,133 @@ def parquet_schema(file: Path) -> "tuple[pa.Schema, int]":
         return opened.schema_arrow, opened.metadata.num_rows
 
 
-@contextmanager
-def _readable(file: Path) -> "Iterator[pq.ParquetFile]":
-    import pyarrow as pa
+def open_parquet(source: "Path | BinaryIO | pa.NativeFile") -> "pq.ParquetFile":
+    """A Parquet file as all that is not ours is opened: with checksums, and Spark's INT96 in microseconds.
+
+    In nanoseconds, as it is written, INT96 ends in the year 2262: 9999-12-31 would be read as 1816-03-29.
+    """
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
-            yield opened
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{file}: whole and readable Parquet", value=_fault(file, error), remedy=_REMEDY) from None
+    return pq.ParquetFile(source, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
 
 
-def read_csv(file: Path, *, strings: Collection[str] = ()) -> "pa.Table":
-    """The rows of a CSV file with a header, UTF-8. Raises as :func:`read_parquet`.
+def read_columns(
+    opened: "pq.ParquetFile",
+    source: "Path | BinaryIO | pa.NativeFile",
+    columns: Sequence[str] | None = None,
+    *,
+    use_threads: bool,
+) -> "pa.Table":
+    """The *columns* of the file *source* that was *opened*; INT96 with true nanoseconds keeps them."""
+    import pyarrow.parquet as pq
 
-    The columns *strings* keep their values as they are written (``007``, ``NA``), and nothing between two commas is
-    null. The types of the others are told by their values.
+    table = opened.read(columns=columns, use_threads=use_threads)
+    held = [opened.schema.column(place) for place in range(len(opened.schema))]
+    counted = [each.path for each in held if each.physical_type == "INT96" and each.path in table.column_names]
+    if counted:
+        exact = pq.ParquetFile(source).read(columns=counted, use_threads=use_threads)
+        for name in counted:
+            column = _with_nanoseconds(table[name], exact[name])
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
+def _with_nanoseconds(rounded: "pa.ChunkedArray", exact: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """The *exact* column where the one that is *rounded* to microseconds lost something, else that.
+
+    Far dates, which nanoseconds cannot hold, are null in the exact one.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import csv
+
+    whole = rounded.cast(pa.int64())
+    within = pc.less(pc.abs(whole), _FARTHEST_MICROSECOND)
+    lost = pc.and_(within, pc.not_equal(exact.cast(pa.int64()), pc.multiply(whole, 1000)))
+    return pc.if_else(within, exact, pa.scalar(None, exact.type)) if pc.any(lost).as_py() else rounded
+
+
+def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
+    """The columns *types* of a file of CSV or JSON lines, typed so: those that it has.
+
+    Raises:
+        DataError: it cannot be read, or values are none of their column's type.
+    """
+    import pyarrow as pa
+
+    table, read = read_texts(file), {}
+    for name in (name for name in table.column_names if name in types):
+        of_text = pa.types.is_string(table[name].type)
+        try:
+            read[name] = typed(table[name], types[name]) if of_text else to_contract(table[name], types[name])
+        except ValueError as error:
+            raise DataError(
+                f"{file}: values fit the types of the contract", value=f"{name}: {error}", remedy="Convert the column."
+            ) from None
+    return pa.table(read)
+
+
+def _data_file(file: Path, root: Path, table: "pa.Table | None") -> DataFile:
+    schema, rows = parquet_schema(file) if table is None else (table.schema, table.num_rows)
+    said = path_values(file, root)
+    refuse_repeated(file, schema.names, said)
+    import pyarrow as pa
+
+    for name in said:
+        schema = schema.append(pa.field(name, pa.string()))
+    return DataFile(path=file, schema=schema, rows=rows, day=day_of(file, root), said=said, held=table)
+
+
+def refuse_repeated(file: Path, names: Sequence[str], said: Mapping[str, str | None]) -> None:
+    """Raise DataError where a column stands twice: in *file*, or in it and in the names of its folders."""
+    both, twice = sorted(set(names) & set(said)), sorted({name for name in names if names.count(name) > 1})
+    if both or twice:
+        raise DataError(
+            f"{file}: a column stands once, in the file or in its path",
+            value=f"{both} in both" if both else f"{twice} twice in the file",
+            remedy="Leave it out of the file, or rename the folders or one of the columns.",
+        )
+
+
+def _format(file: Path) -> str:
+    if file.name.endswith(CSV_ENDINGS):
+        return "CSV"
+    return "JSON lines" if file.name.endswith(JSON_ENDINGS) else "Parquet"
+
+
+def _typed(tables: "list[pa.Table]", files: Sequence[Path]) -> "list[pa.Table]":
+    """*tables* with the types that the texts of all of them together are."""
+    import pyarrow as pa
+
+    of_json = _format(files[0]) == "JSON lines"
+    faults = []
+    for name in dict.fromkeys(name for table in tables for name in table.column_names):
+        places = [place for place, table in enumerate(tables) if name in table.column_names]
+        columns = [tables[place][name] for place in places]
+        if not all(pa.types.is_string(column.type) or pa.types.is_null(column.type) for column in columns):
+            continue
+        columns = [column.cast(pa.string()) for column in columns]
+        type_ = type_of(columns, only_times=of_json)
+        for place, column in zip(places, columns, strict=True):
+            try:
+                read = pa.nulls(len(column)) if type_ is None else typed(column, type_)
+            except ValueError as error:
+                faults.append(f"{name} in {files[place]}: {error}")
+                break
+            tables[place] = tables[place].set_column(tables[place].column_names.index(name), name, read)
+    if faults:
+        raise DataError("texts are read without loss", value="; ".join(faults), remedy="Write them with fewer digits.")
+    return tables
+
+
+@contextmanager
+def _readable(file: Path) -> "Iterator[pq.ParquetFile]":
+    import pyarrow as pa
 
     try:
-        table = csv.read_csv(file, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(strings, pa.string())))
-        for name in set(strings) & set(table.column_names):
-            written = pc.if_else(pc.equal(table[name], ""), None, table[name])
-            table = table.set_column(table.column_names.index(name), name, written)
-        fault = next((f"column {name!r} is not UTF-8" for name, kind in _kinds(table) if pa.types.is_binary(kind)), "")
+        with open_parquet(file) as opened:
+            yield opened
     except (OSError, ValueError, pa.ArrowException) as error:
-        fault = _of_system(error) or _csv_fault(str(error))
-    if fault:
-        raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_REMEDY)
-    return table
+        raise DataError(f"{file}: whole and readable Parquet", value=_fault(file, error), remedy=_REMEDY) from None
 
 
 def joined(tables: Sequence["pa.Table"], files: Sequence[Path]) -> "pa.Table":
@@ -138,10 +294,9 @@ def _of_system(error: Exception) -> str | None:
 
 def _damage(file: BinaryIO) -> str:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        opened = pq.ParquetFile(file, page_checksum_verification=True)
+        opened = open_parquet(file)
     except (OSError, ValueError, pa.ArrowException):
         return "its footer is damaged"
     groups = opened.metadata.num_row_groups
@@ -152,23 +307,6 @@ def _damage(file: BinaryIO) -> str:
             except (OSError, ValueError, pa.ArrowException):
                 return f"the values of column {name!r} are damaged (row group {group + 1} of {groups})"
     return "its columns do not fit together"
-
-
-def _kinds(table: "pa.Table") -> "list[tuple[str, pa.DataType]]":
-    return [(field.name, field.type) for field in table.schema]
-
-
-def _csv_fault(message: str) -> str:
-    """From a reader's message only its counts, and what it is about."""
-    if counts := re.search(r"Expected (\d+) columns, got (\d+)", message):
-        row = re.search(r"Row #(\d+)", message)
-        return f"{f'row {row[1]}' if row else 'a row'} has {counts[2]} columns, the header {counts[1]}"
-    if "Empty CSV" in message:
-        return "it is empty"
-    if column := re.search(r"In CSV column #(\d+)", message):
-        fault = "are not UTF-8" if "invalid UTF8" in message else "have no common type"
-        return f"the values of column {int(column[1]) + 1} {fault}"
-    return "it is no CSV"
 
 
 def _difference(schemas: Sequence["pa.Schema"], files: Sequence[Path]) -> str:

@@ -3,6 +3,7 @@
 One table for the draft of a contract, for nights and for rows to score: what one of them accepts, all do.
 """
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,36 +21,49 @@ _NANOSECONDS = 1000  # in a microsecond
 def column_type(kind: "pa.DataType") -> ColumnType | None:
     """What a contract calls a column that a file holds as *kind*; ``None``: contracts have no such type.
 
-    The narrowest that :func:`accepts` it: decimals without a fraction are integers. A column that has no value in any
-    row (Arrow's ``null``) has no type that a file could say.
+    Decimals without a fraction are integers. A column that has no value in any row (Arrow's ``null``) has no type that
+    a file could say.
     """
     from pyarrow import types
 
-    return None if types.is_null(kind) else next((each for each in _NARROWEST if accepts(kind, each)), None)
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    for is_one, type_ in (
+        (types.is_boolean, ColumnType.BOOLEAN),
+        (_is_whole, ColumnType.INTEGER),
+        (types.is_floating, ColumnType.NUMBER),
+        (types.is_decimal, ColumnType.NUMBER),
+        (types.is_string, ColumnType.STRING),
+        (types.is_large_string, ColumnType.STRING),
+        (types.is_string_view, ColumnType.STRING),
+        (types.is_timestamp, ColumnType.TIMESTAMP),
+        (types.is_date, ColumnType.DATE),
+    ):
+        if is_one(kind):
+            return type_
+    return None
 
 
 def accepts(held: "pa.DataType", type_: ColumnType) -> bool:
     """Whether a file's column of type *held* is what the contract means, a narrower or encoded form included.
 
     A timestamp of any zone is one: with a zone a file holds instants, counted in UTC, and the zone says only how their
-    writer shows them (most readers cannot even see it). Without a zone it is in UTC.
+    writer shows them (most readers cannot even see it). Without a zone it is in UTC. Floats may be integers: so pandas
+    writes integers of which one is missing.
     """
     from pyarrow import types
 
-    if types.is_null(held):  # a column without a single value, as pandas writes it
+    named = column_type(held)
+    if named is type_ or types.is_null(held):  # a column without a single value, as pandas writes it
         return True
-    if types.is_dictionary(held):
-        return accepts(held.value_type, type_)
-    whole = types.is_integer(held) or (types.is_decimal(held) and held.scale <= 0)
-    accepted: dict[ColumnType, bool] = {
-        ColumnType.STRING: types.is_string(held) or types.is_large_string(held) or types.is_string_view(held),
-        ColumnType.INTEGER: whole,
-        ColumnType.NUMBER: whole or types.is_floating(held) or types.is_decimal(held),
-        ColumnType.BOOLEAN: types.is_boolean(held),
-        ColumnType.TIMESTAMP: types.is_timestamp(held),
-        ColumnType.DATE: types.is_date(held),
-    }
-    return accepted[type_]
+    return {named, type_} == {ColumnType.INTEGER, ColumnType.NUMBER} and not (
+        type_ is ColumnType.INTEGER and types.is_decimal(held)
+    )
+
+
+def _is_whole(kind: "pa.DataType") -> bool:
+    from pyarrow import types
+
+    return types.is_integer(kind) or (types.is_decimal(kind) and kind.scale <= 0)
 
 
 def arrow_type(type_: ColumnType) -> "pa.DataType":
@@ -70,7 +84,7 @@ def to_contract(column: "pa.ChunkedArray", type_: ColumnType) -> "pa.ChunkedArra
     """The values of an accepted *column* as the contract's type: times in UTC, NaN of a number as null.
 
     A number is the nearest float of a decimal with a fraction. Everything else is kept to the last digit: a whole
-    number that a float may not hold, or a fraction of a microsecond, is an error.
+    number that a float may not hold, a fraction of an integer or of a microsecond, is an error.
 
     Raises:
         ValueError: the type is not accepted, or values do not fit; the message says how many and why, and no value.
@@ -80,7 +94,7 @@ def to_contract(column: "pa.ChunkedArray", type_: ColumnType) -> "pa.ChunkedArra
     if not accepts(column.type, type_):
         raise ValueError(f"it is {column.type}, not {type_}")
     try:
-        return _without_nan(_cast(column, arrow_type(type_)))
+        return _cast(column, arrow_type(type_))
     except pa.ArrowInvalid:  # its message quotes the value
         raise ValueError(_fault(column, type_)) from None
 
@@ -94,19 +108,9 @@ def misfit(column: "pa.ChunkedArray", type_: ColumnType) -> str | None:
     return None
 
 
-#: From the narrowest: each holds what those before it hold and it accepts.
-_NARROWEST = (
-    ColumnType.BOOLEAN,
-    ColumnType.INTEGER,
-    ColumnType.NUMBER,
-    ColumnType.STRING,
-    ColumnType.TIMESTAMP,
-    ColumnType.DATE,
-)
-
-
 def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import types
 
     held = column.type
@@ -115,7 +119,11 @@ def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
     if types.is_decimal(held) and types.is_floating(kind):
         # A cast of a decimal to a float is not the nearest one, that of its digits is.
         return column.cast(pa.int64() if held.scale <= 0 else pa.string()).cast(kind)
-    return column if held == kind else column.cast(kind)
+    if types.is_floating(held):
+        column = _without_nan(column.cast(pa.float64()))
+        if types.is_integer(kind) and pc.any(pc.greater(pc.abs(column), LARGEST_EXACT)).as_py():
+            raise pa.ArrowInvalid("whole numbers that a float may have rounded")
+    return column if column.type == kind else column.cast(kind)
 
 
 def _without_nan(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
@@ -123,8 +131,6 @@ def _without_nan(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pa.types.is_floating(column.type):
-        return column
     missing = pc.is_nan(column)
     return pc.if_else(missing, pa.scalar(None, column.type), column) if pc.any(missing).as_py() else column
 
@@ -133,15 +139,19 @@ def _fault(column: "pa.ChunkedArray", type_: ColumnType) -> str:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    held = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    held = column.type
     if pa.types.is_timestamp(held):
         if held.unit == "ns":
-            count = pc.cast(column.cast(held), pa.int64())
+            count = pc.cast(column, pa.int64())
             whole = pc.multiply(pc.divide(count, _NANOSECONDS), _NANOSECONDS)
             return _of(pc.not_equal(count, whole).to_pylist(), "have a fraction of a microsecond")
         return "some lie further away than a timestamp in microseconds reaches"
     if pa.types.is_date(held):
         return "some are no whole days"
+    if pa.types.is_floating(held):
+        return _of((not _is_exact(value) for value in column.to_pylist()), "are no whole numbers that a float holds")
     if type_ is ColumnType.INTEGER:
         outside = (
             value is not None and not _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER for value in column.to_pylist()
@@ -149,6 +159,10 @@ def _fault(column: "pa.ChunkedArray", type_: ColumnType) -> str:
         return _of(outside, "are beyond 64 bits")
     beyond = (value is not None and abs(value) > LARGEST_EXACT for value in column.to_pylist())
     return _of(beyond, f"are whole numbers beyond {LARGEST_EXACT}, which a number may not hold to the last digit")
+
+
+def _is_exact(value: float | None) -> bool:
+    return value is None or math.isnan(value) or (abs(value) <= LARGEST_EXACT and value == int(value))
 
 
 def _of(wrong: Iterable[bool | None], fault: str) -> str:

@@ -12,7 +12,6 @@ from include.core.project import Project
 from include.core.records import (
     DAY,
     Column,
-    ColumnType,
     Contract,
     DatasetScope,
     Days,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def read_rows(file: Path, contract: Contract) -> "pa.Table":
-    """The rows of a Parquet or CSV file, typed as *contract* says.
+    """The rows of a Parquet or CSV file, or of one of JSON lines, typed as *contract* says; NaN of a number is null.
 
     What becomes known only later than the row's own time columns (outcomes) may be left out and is then null; all else
     must be there. Columns that the contract does not have are ignored.
@@ -42,11 +41,10 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
     """
     import pyarrow as pa
 
-    from include.data.source import arrow_type
+    from include.contracts.types import arrow_type, to_contract
 
     table = _load(file, contract)
     placing = {*contract.key, contract.partition_column} - {None}
-    types = {column.name: arrow_type(column.type) for column in contract.columns}
     missing = sorted(
         column.name
         for column in contract.columns
@@ -58,17 +56,21 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
             value=f"missing {missing}" if missing else "no rows",
             remedy="Add the columns; outcomes may be left out.",
         )
-    columns = {}
-    for name, kind in types.items():
-        held = name in table.column_names
+    columns, faults = {}, []
+    for column in contract.columns:
+        if column.name not in table.column_names:
+            columns[column.name] = pa.nulls(table.num_rows, arrow_type(column.type))
+            continue
         try:
-            columns[name] = table[name].cast(kind) if held else pa.nulls(table.num_rows, kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # its message quotes the value
-            raise DataError(
-                f"{file}: values fit the types of the contract of {contract.dataset!r}",
-                value=f"{name} is {table[name].type}, not {kind}",
-                remedy="Convert the column.",
-            ) from None
+            columns[column.name] = to_contract(table[column.name], column.type)
+        except ValueError as error:
+            faults.append(f"{column.name}: {error}")
+    if faults:
+        raise DataError(
+            f"{file}: values fit the types of the contract of {contract.dataset!r}",
+            value="; ".join(faults),
+            remedy="Convert the columns.",
+        )
     _check_placed(file, contract, columns)
     return pa.table(columns)
 
@@ -205,7 +207,9 @@ def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: 
 
 
 def _load(file: Path, contract: Contract) -> "pa.Table":
-    from include.contracts.files import read_csv, read_parquet
+    from include.contracts.files import read_parquet, read_texts_as
+    from include.contracts.texts import CSV_ENDINGS, JSON_ENDINGS
 
-    strings = [column.name for column in contract.columns if column.type is ColumnType.STRING]
-    return read_csv(file, strings=strings) if file.suffix == ".csv" else read_parquet(file)
+    if not file.name.endswith((*CSV_ENDINGS, *JSON_ENDINGS)):
+        return read_parquet(file)
+    return read_texts_as(file, {column.name: column.type for column in contract.columns})

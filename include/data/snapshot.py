@@ -26,7 +26,7 @@ from include.core.records import (
 )
 from include.data.reuse import record
 from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
-from include.data.source import Source
+from include.data.source import Files, Source
 from include.data.writer import Writer
 from include.ledger import Ledger
 from include.ledger.journal import begun
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from include.governance.vault import Vault
 
 #: Part of every partition's inputs. Raise it when this module writes other bytes for the same rows.
-FORMAT = 1
+FORMAT = 2
+#: What was made in this format differs only where the source's numbers hold NaN, which it kept.
+_WITH_NAN = 1
 
 
 def take(
@@ -228,8 +230,8 @@ class _Dataset:
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
         """Read, cut and treat the *day*; its partition is there when it is asked for."""
         files = self.source.load(day)
-        complete_inputs = self._inputs(day, files.digest, None)
-        known = made.get(complete_inputs) or made.get(self._inputs(day, files.digest, self.run.instant))
+        complete_inputs, cut_inputs = (self._inputs(day, files.digest, at) for at in (None, self.run.instant))
+        known = made.get(complete_inputs) or made.get(cut_inputs) or self._of_before(day, files, made)
         if known is not None and self.writer.has(known.content):
             self.reused += 1
             return lambda: known
@@ -242,24 +244,39 @@ class _Dataset:
             partial(parquet_bytes, table),
             table=self.contract.dataset,
             day=day,
-            inputs=complete_inputs if complete else self._inputs(day, files.digest, self.run.instant),
+            inputs=complete_inputs if complete else cut_inputs,
             rows=table.num_rows,
             complete=complete,
         )
         self.fresh.append(partition)
         return partition
 
+    def _of_before(self, day: date | None, files: Files, made: Mapping[str, Partition]) -> Partition | None:
+        """What an earlier version made of the *files*, if it is what this one would make."""
+        known = next(
+            (
+                made[inputs]
+                for at in (None, self.run.instant)
+                if (inputs := self._inputs(day, files.digest, at, _WITH_NAN)) in made
+            ),
+            None,
+        )
+        return None if known is None or self.source.holds_nan(files, self.scope.names) else known
+
     @cached_property
-    def _rules(self) -> str:
-        """The digest of all that decides a partition's bytes beside the source, the day and the instant."""
+    def _rules(self) -> dict[int, str]:
+        """By format the digest of all that decides a partition's bytes beside the source, the day and the instant."""
         tokens = Treatment.TOKEN in dict(self.scope.columns).values()
         key_id = self.tokens.key_id if tokens else None
-        return record_digest((FORMAT, self.contract.digest, self.scope.columns, key_id))
+        return {
+            each: record_digest((each, self.contract.digest, self.scope.columns, key_id))
+            for each in (FORMAT, _WITH_NAN)
+        }
 
-    def _inputs(self, day: date | None, recorded: str, instant: datetime | None) -> str:
+    def _inputs(self, day: date | None, recorded: str, instant: datetime | None, written: int = FORMAT) -> str:
         """The digest of all that decides a partition's bytes; *instant* only where it is not complete."""
         known = "complete" if instant is None else instant
-        return record_digest({"rules": self._rules, "source": recorded, "day": day, "known": known})
+        return record_digest({"rules": self._rules[written], "source": recorded, "day": day, "known": known})
 
     def _treated(self, table: "pa.Table") -> "pa.Table":
         for index, (name, treatment) in enumerate(self.scope.columns):

@@ -1,13 +1,15 @@
 """The only reader of production data: one dataset, one UTC day at a time."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.core.canonical import digest_of, encode
+from include.contracts.folders import path_values, refuse_table_format, table_files
+from include.contracts.types import accepts, to_contract
+from include.core.canonical import digest_of, encode, record_digest
 from include.core.errors import ContractError, DataError
 from include.core.records import DAY, Column, ColumnType, Contract, day_start
 
@@ -33,16 +35,25 @@ class Files:
 class Source:
     """A dataset as its contract describes it: ``<location>/day=YYYY-MM-DD/*.parquet``, or ``<location>/*.parquet``.
 
-    Several files of a day are one table, in the order of their names. With ``replay_days`` N the source has every UTC
-    day: it repeats the N recorded days from :data:`REPLAY_FIRST` on, with all times shifted by the difference. (So N
-    is a multiple of 7: a Monday stays a Monday.)
+    Several files of a day are one table, in the order of their names. A file may lie in folders ``name=value``, each of
+    which is a column of text; what begins with ``.`` or ``_`` is no data.
+
+    With ``replay_days`` N the source has every UTC day: it repeats the N recorded days from :data:`REPLAY_FIRST` on,
+    with all times shifted by the difference. (So N is a multiple of 7: a Monday stays a Monday.)
 
     No error of this class holds a value of the data.
     """
 
     def __init__(self, contract: Contract, production: Path) -> None:
+        """Of the folder nothing is read yet.
+
+        Raises:
+            ContractError: the contract's location is relative.
+            DataError: the folder is that of a table format, which alone knows which of its files are current.
+        """
         self.contract = contract
         self.folder = _folder(contract, production)
+        refuse_table_format(self.folder)
 
     def load(self, day: date | None) -> Files:
         """The bytes that hold *day* (``None``: an undivided table), not decoded yet.
@@ -56,10 +67,14 @@ class Source:
                 data.append((file, file.read_bytes()))
             except OSError as error:
                 raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
-        return Files(day=day, digest=_combined([digest_of(each) for _, each in data]), data=tuple(data))
+        said = [path_values(file, self._day_folder(day)) for file, _ in data]
+        digests = [digest_of(each) for _, each in data] + ([record_digest(said)] if any(said) else [])
+        return Files(day=day, digest=_combined(digests), data=tuple(data))
 
     def decode(self, files: Files, columns: Collection[str]) -> "pa.Table":
         """*columns* of a day's *files*, in their order, typed as the contract says; the rows in the files' order.
+
+        NaN of a number is null, as the writers that use it mean it.
 
         Raises:
             DataError: the files are corrupt or truncated, or hold rows of another day.
@@ -75,10 +90,20 @@ class Source:
         self._check_day(table, day, shift)
         return _shifted(table, shift)
 
+    def holds_nan(self, files: Files, columns: Collection[str]) -> bool:
+        """Whether a number among *columns* is NaN in the *files*. Raises as :meth:`decode`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        numbers = [name for name in columns if self._column(name).type is ColumnType.NUMBER]
+        tables = [self._decoded(data, file, files.day, numbers) for file, data in files.data] if numbers else []
+        held = (column for table in tables for column in table.columns if pa.types.is_floating(column.type))
+        return any(pc.any(pc.is_nan(column)).as_py() for column in held)
+
     def _files(self, day: date | None) -> list[Path]:
         folder = self._day_folder(day)
         try:
-            files = sorted(file for file in folder.iterdir() if file.suffix == ".parquet")
+            files = table_files(folder, (".parquet",))
         except (FileNotFoundError, NotADirectoryError):
             files = []
         if not files:
@@ -116,14 +141,17 @@ class Source:
 
     def _decoded(self, data: bytes, file: Path, day: date | None, columns: Collection[str]) -> "pa.Table":
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        names = [self._column(name).name for name in columns]
+        from include.contracts.files import open_parquet, read_columns, with_path_values
+
+        names, said = [self._column(name).name for name in columns], path_values(file, self._day_folder(day))
         try:
-            opened = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-            self._check_schema(opened.schema_arrow, file)
+            opened = open_parquet(pa.BufferReader(data))
+            self._check_schema(opened.schema_arrow, said, file)
             # One thread: a step is a forked process on shared cores, and a day is small.
-            table = opened.read(columns=names, use_threads=False).select(names)
+            inside = [name for name in names if name not in said]
+            table = read_columns(opened, pa.BufferReader(data), inside, use_threads=False)
+            table = with_path_values(table, said).select(names)
             table.validate(full=True)
         except (pa.ArrowException, OSError, ValueError, LookupError) as error:
             raise self._unreadable(file, day, _fault_of(data, error)) from None
@@ -132,17 +160,19 @@ class Source:
     def _typed(self, table: "pa.Table", file: Path, day: date | None) -> "pa.Table":
         import pyarrow as pa
 
-        schema = pa.schema([(name, arrow_type(self._column(name).type)) for name in table.column_names])
-        if table.schema.equals(schema, check_metadata=True):
-            return table
-        try:
-            return table.cast(schema)
-        except pa.ArrowInvalid:  # its message quotes the value
+        columns, faults = [], []
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            try:
+                columns.append(to_contract(column, self._column(name).type))
+            except ValueError as error:
+                faults.append(f"{name}: {error}")
+        if faults:
             raise ContractError(
                 f"{self._name(day)}: values fit the contract's types without loss",
-                value=f"some in {file} do not",
+                value=f"{'; '.join(faults)} (in {file})",
                 remedy="Have the file landed with the contract's types, or the contract changed by its stewards.",
-            ) from None
+            )
+        return pa.table(columns, names=table.column_names)
 
     def _column(self, name: str) -> Column:
         column = self.contract.column(name)
@@ -154,14 +184,23 @@ class Source:
             )
         return column
 
-    def _check_schema(self, schema: "pa.Schema", file: Path) -> None:
-        held = {field.name: field.type for field in schema}
+    def _check_schema(self, schema: "pa.Schema", said: Mapping[str, str | None], file: Path) -> None:
+        import pyarrow as pa
+
+        held = {field.name: field.type for field in schema} | dict.fromkeys(said, pa.string())
+        repeated = sorted(name for name in held if schema.names.count(name) + (name in said) > 1)
         missing = sorted(column.name for column in self.contract.columns if column.name not in held)
         differing = [
             f"{column.name} is {held[column.name]}, not {column.type.value}"
             for column in self.contract.columns
-            if column.name in held and not _matches(held[column.name], column.type)
+            if column.name in held and not accepts(held[column.name], column.type)
         ]
+        if repeated:
+            raise ContractError(
+                f"{self.contract.dataset}: a column stands once, in the file or in its path",
+                value=f"{repeated} twice in {file}",
+                remedy="Have it left out of the file, or the folders or one of the columns renamed.",
+            )
         if missing or differing:
             raise ContractError(
                 f"{self.contract.dataset}: the file has the contract's columns with the contract's types",
@@ -194,20 +233,6 @@ def _fault_of(data: bytes, error: Exception) -> str:
     return f"{parquet_fault(BytesIO(data))} ({type(error).__name__})"
 
 
-def arrow_type(type_: ColumnType) -> "pa.DataType":
-    """The Arrow type as which values of a contract's type are read."""
-    import pyarrow as pa
-
-    return {
-        ColumnType.STRING: pa.string(),
-        ColumnType.INTEGER: pa.int64(),
-        ColumnType.NUMBER: pa.float64(),
-        ColumnType.BOOLEAN: pa.bool_(),
-        ColumnType.TIMESTAMP: pa.timestamp("us"),
-        ColumnType.DATE: pa.date32(),
-    }[type_]
-
-
 def _combined(digests: list[str]) -> str:
     return digests[0] if len(digests) == 1 else digest_of(encode(digests))
 
@@ -223,27 +248,6 @@ def _folder(contract: Contract, production: Path) -> Path:
             remedy="Correct `servers[0].path` of the contract.",
         )
     return Path(location)
-
-
-def _matches(held: "pa.DataType", type_: ColumnType) -> bool:
-    """Whether a file's column of type *held* is what the contract means, a narrower or encoded form included."""
-    from pyarrow import types
-
-    if types.is_null(held):  # a column without a single value, as pandas writes it
-        return True
-    if types.is_dictionary(held):
-        return type_ is ColumnType.STRING and _matches(held.value_type, type_)
-    if types.is_timestamp(held):
-        return type_ is ColumnType.TIMESTAMP and held.tz in (None, "UTC", "+00:00")
-    accepted: dict[ColumnType, bool] = {
-        ColumnType.STRING: types.is_string(held) or types.is_large_string(held) or types.is_string_view(held),
-        ColumnType.INTEGER: types.is_integer(held),
-        ColumnType.NUMBER: types.is_floating(held) or types.is_integer(held),
-        ColumnType.BOOLEAN: types.is_boolean(held),
-        ColumnType.TIMESTAMP: False,
-        ColumnType.DATE: types.is_date(held),
-    }
-    return accepted[type_]
 
 
 def _shifted(table: "pa.Table", shift: timedelta) -> "pa.Table":

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.contracts.files import joined, parquet_files, read_csv, read_parquet
+from include.contracts.files import joined, parquet_files, read_parquet, read_texts_as
 from include.core.errors import DataError
+from include.core.records import ColumnType
 
 SECRET = "N14228-secret"  # noqa: S105  # stands for a personal value
 
@@ -92,14 +93,14 @@ def test_a_file_that_may_not_be_read_is_said_to_be(parquet: Path) -> None:
     [
         (f"tail,delay\n{SECRET},1\n{SECRET}\n".encode(), "has 1 columns, the header 2"),
         (b"", "it is empty"),
-        (b"tail,delay\n\xff\xfe\x00,1\n", "column 'tail' is not UTF-8"),
+        (b"tail,delay\n\xff\xfe\x00,1\n", "the values of column 1 are not UTF-8"),
     ],
 )
 def test_a_broken_csv_file_is_named_with_what_is_wrong(tmp_path: Path, text: bytes, said: str) -> None:
     file = tmp_path / "rows.csv"
     file.write_bytes(text)
     with pytest.raises(DataError, match=said) as raised:
-        read_csv(file)
+        read_texts_as(file, {"tail": ColumnType.STRING})
     assert str(file) in str(raised.value)
     assert SECRET not in str(raised.value)
 
@@ -108,7 +109,7 @@ def test_a_column_of_strings_that_is_not_utf_8_is_named_by_its_place(tmp_path: P
     file = tmp_path / "rows.csv"
     file.write_bytes(b"delay,tail\n1,\xff\xfe\x00\n")
     with pytest.raises(DataError, match="the values of column 2 are not UTF-8"):
-        read_csv(file, strings=["tail"])
+        read_texts_as(file, {"tail": ColumnType.STRING})
 
 
 def test_files_that_do_not_belong_together_are_told_by_column_and_file() -> None:

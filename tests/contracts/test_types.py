@@ -87,6 +87,12 @@ def test_whole_numbers_are_numbers_too() -> None:
         assert to_contract(pa.chunked_array([values]), ColumnType.NUMBER).to_pylist() == [7.0]
 
 
+def test_integers_of_which_one_is_missing_are_read_from_the_floats_that_pandas_writes() -> None:
+    for kind in (pa.float32(), pa.float64()):
+        held = pa.chunked_array([pa.array([7.0, np.nan, None, -3.0], kind)])
+        assert to_contract(held, ColumnType.INTEGER).to_pylist() == [7, None, None, -3]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12)))
 def test_a_decimal_is_the_nearest_float(values: list[Decimal]) -> None:
@@ -121,7 +127,8 @@ SECRET = 9_007_199_254_740_993
         (pa.array([2**62], pa.timestamp("s")), ColumnType.TIMESTAMP, "some lie further away"),
         (pa.array([86_400_005], pa.date64()), ColumnType.DATE, "some are no whole days"),
         (pa.array(["7"]), ColumnType.INTEGER, "it is string, not integer"),
-        (pa.array([1.0]), ColumnType.INTEGER, "it is double, not integer"),
+        (pa.array([1.5, 2.0**60, np.inf, np.nan, 7]), ColumnType.INTEGER, "3 of 5 values are no whole numbers"),
+        (pa.array([1.5]).dictionary_encode(), ColumnType.INTEGER, "1 of 1 values are no whole numbers"),
         (pa.array([Decimal("1.0")]), ColumnType.INTEGER, r"it is decimal128\(2, 1\), not integer"),
         (pa.array([b"7"]), ColumnType.STRING, "it is binary, not string"),
     ],

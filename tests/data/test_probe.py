@@ -139,6 +139,15 @@ def test_a_label_comes_from_its_own_day(night: Night, production: Path) -> None:
         _build(night, production, replace(DELAY, target=replace(DELAY.target, label=busier_than_other_days)))
 
 
+def test_a_label_that_is_no_number_comes_from_its_own_day_too(night: Night, production: Path) -> None:
+    def speed(flights: ibis.Table) -> ibis.Table:
+        since = (flights.distance / 1000).floor()
+        return flights.select(*KEY, label=since / since)  # 0 / 0 is NaN
+
+    target = replace(DELAY.target, objective=Objective.REGRESSION, label=speed)
+    _build(night, production, replace(DELAY, target=target))
+
+
 def test_a_feature_that_alone_predicts_too_well_is_an_alarm_even_where_its_contract_calls_it_known(
     night: Night, production: Path
 ) -> None:

@@ -1,0 +1,124 @@
+"""Which files of a folder are a table's rows, and what their folders' names say about them.
+
+As file systems and engines agree: a name that begins with ``.`` or ``_`` is no data (``_SUCCESS``, ``_temporary``, a
+half-written ``.part.parquet``), and a folder ``name=value`` gives its rows a column (Hive). ``day=YYYY-MM-DD`` is ours:
+it divides rows by UTC day and is no column.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from urllib.parse import unquote
+
+from include.core.errors import DataError
+
+STAGED_DAY = re.compile(r"day=\d{4}-\d\d-\d\d")
+
+_HIVE = re.compile(r"(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+#: What lies at the top of a folder in which a table format keeps its own list of current files.
+_LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
+_EXPORTS = {
+    "Delta Lake": "COPY (FROM delta_scan('{folder}')) TO 'rows.parquet'",
+    "Iceberg": "COPY (FROM iceberg_scan('{folder}')) TO 'rows.parquet'",
+    "Hudi": "spark.read.format('hudi').load('{folder}').write.parquet('rows')",
+}
+
+
+def table_files(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """The files of *folder* and of its folders ``name=value``, as a night reads them, sorted.
+
+    Raises:
+        DataError: a table format decides which of the files count, or a name stands twice in a path.
+    """
+    return sorted(_walk(folder, tuple(endings), frozenset(), plain=False))
+
+
+def all_files(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Those of all folders within *folder*, whatever their names, sorted. Raises as :func:`table_files`."""
+    refuse_table_format(folder)
+    return sorted(_walk(folder, tuple(endings), frozenset(), plain=True))
+
+
+def path_values(file: Path, folder: Path) -> dict[str, str | None]:
+    """What the names of the folders between *folder* and *file* say: a text a column, ``None`` for null."""
+    found = {}
+    for part in file.relative_to(folder).parts[:-1]:
+        if (named := _HIVE.fullmatch(part)) and not STAGED_DAY.fullmatch(part):
+            value = unquote(named["value"])
+            found[unquote(named["name"])] = None if value == _NULL else value
+    return found
+
+
+def day_of(file: Path, folder: Path) -> date | None:
+    """The UTC day of the folder at the top of *folder* that *file* lies in; ``None``: it is not divided by day."""
+    top = file.relative_to(folder).parts[0]
+    return date.fromisoformat(top.removeprefix("day=")) if STAGED_DAY.fullmatch(top) else None
+
+
+def refuse_unread(files: Sequence[Path], folder: Path) -> None:
+    """Raise DataError where nights would not read all of the *files* of *folder*, divided by day if one of them is."""
+    divided = any(day_of(file, folder) for file in files)
+    for file in files:
+        between = file.relative_to(folder).parts[:-1]
+        inner = between[1:] if divided and day_of(file, folder) else between
+        named = all(_HIVE.fullmatch(part) and not STAGED_DAY.fullmatch(part) for part in inner)
+        if not named or (divided and not day_of(file, folder)):
+            raise DataError(
+                "nights read files in folders day=YYYY-MM-DD, or those of one undivided folder; within, name=value",
+                value=str(file),
+                remedy="Have the rows filed by day (`--time COLUMN`), or move the file.",
+            )
+
+
+def refuse_table_format(folder: Path) -> None:
+    """Raise DataError where *folder* is, or lies in, a table whose format lists its current files elsewhere."""
+    for each in (folder, *folder.absolute().parents):
+        for log, kind in _LOGS.items():
+            if (each / log).is_dir():
+                raise _format_error(each, kind)
+    for each in (folder, folder.parent) if folder.name == "data" else (folder,):
+        if _is_iceberg(each):
+            raise _format_error(each, "Iceberg")
+
+
+def _is_iceberg(folder: Path) -> bool:
+    return next((folder / "metadata").glob("*.metadata.json"), None) is not None
+
+
+def _format_error(folder: Path, kind: str) -> DataError:
+    export = _EXPORTS[kind].format(folder=folder)
+    return DataError(
+        f"{folder}: all files of a folder are rows of the table",
+        value=f"a table of {kind}, whose own log says which of its files are current",
+        remedy=f"Export the current rows, `{export}` say, and name what that wrote.",
+    )
+
+
+def _walk(folder: Path, endings: tuple[str, ...], above: frozenset[str], *, plain: bool) -> Iterator[Path]:
+    """The files of *folder*, whose path names *above* already; *plain*: also of folders that are no ``name=value``."""
+    with os.scandir(folder) as entries:
+        held = list(entries)
+    if log := next((entry.name for entry in held if entry.name in _LOGS and entry.is_dir()), None):
+        raise _format_error(folder, _LOGS[log])
+    for entry in held:
+        if entry.name.startswith((".", "_")):
+            continue
+        if not entry.is_dir():
+            if entry.name.endswith(endings):
+                yield Path(entry.path)
+            continue
+        named = None if STAGED_DAY.fullmatch(entry.name) else _HIVE.fullmatch(entry.name)
+        name = unquote(named["name"]) if named else None
+        if name in above:
+            raise DataError(
+                "a column stands once in a path", value=f"{name} in {entry.path}", remedy="Rename one of the folders."
+            )
+        if name is not None:
+            yield from _walk(Path(entry.path), endings, above | {name}, plain=plain)
+        elif plain and not entry.is_symlink():
+            if entry.name == "metadata" and _is_iceberg(folder):
+                raise _format_error(folder, "Iceberg")
+            yield from _walk(Path(entry.path), endings, above, plain=plain)
