@@ -141,7 +141,7 @@ def _cast(values: "pa.Array", type_: ColumnType) -> "pa.Array":
                 raise ValueError(f"{digits} of {len(values)} values have a fraction of a microsecond") from None
         raise ValueError(f"some look like a {type_} and are beyond what it holds") from None
     if type_ is ColumnType.NUMBER:
-        beyond = pc.and_(pc.greater(pc.abs(read), LARGEST_EXACT), _matching(values, "[+-]?[0-9]+([.]0*)?"))
+        beyond = pc.and_(pc.greater_equal(pc.abs(read), LARGEST_EXACT), _matching(values, "[+-]?[0-9]+([.]0*)?"))
         if count := pc.sum(beyond).as_py():
             raise ValueError(
                 f"{count} of {len(read)} values are whole numbers beyond {LARGEST_EXACT}, "
@@ -207,7 +207,7 @@ def _json_values_fault(table: "pa.Table") -> str:
             return f"the values of {name!r} are not UTF-8"
         if pa.types.is_floating(column.type):  # where a whole number of too many digits has lost some already
             whole = pc.and_(pc.equal(column, pc.floor(column)), pc.is_finite(column))
-            if count := pc.sum(pc.and_(whole, pc.greater(pc.abs(column), LARGEST_EXACT))).as_py():
+            if count := pc.sum(pc.and_(whole, pc.greater_equal(pc.abs(column), LARGEST_EXACT))).as_py():
                 return f"{count} values of {name!r} are whole numbers beyond {LARGEST_EXACT}: write them as texts"
     return ""
 

@@ -52,18 +52,19 @@ def accepts(held: "pa.DataType", type_: ColumnType) -> bool:
     """
     from pyarrow import types
 
-    named = column_type(held)
-    if named is type_ or types.is_null(held):  # a column without a single value, as pandas writes it
+    values = held.value_type if types.is_dictionary(held) else held
+    named = column_type(values)
+    if named is type_ or types.is_null(values):  # a column without a single value, as pandas writes it
         return True
-    return {named, type_} == {ColumnType.INTEGER, ColumnType.NUMBER} and not (
-        type_ is ColumnType.INTEGER and types.is_decimal(held)
-    )
+    if type_ is ColumnType.NUMBER:
+        return named is ColumnType.INTEGER
+    return type_ is ColumnType.INTEGER and bool(types.is_floating(values))
 
 
 def _is_whole(kind: "pa.DataType") -> bool:
     from pyarrow import types
 
-    return types.is_integer(kind) or (types.is_decimal(kind) and kind.scale <= 0)
+    return bool(types.is_integer(kind) or (types.is_decimal(kind) and kind.scale <= 0))
 
 
 def arrow_type(type_: ColumnType) -> "pa.DataType":
@@ -121,7 +122,7 @@ def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
         return column.cast(pa.int64() if held.scale <= 0 else pa.string()).cast(kind)
     if types.is_floating(held):
         column = _without_nan(column.cast(pa.float64()))
-        if types.is_integer(kind) and pc.any(pc.greater(pc.abs(column), LARGEST_EXACT)).as_py():
+        if types.is_integer(kind) and pc.any(pc.greater_equal(pc.abs(column), LARGEST_EXACT)).as_py():
             raise pa.ArrowInvalid("whole numbers that a float may have rounded")
     return column if column.type == kind else column.cast(kind)
 
@@ -162,7 +163,7 @@ def _fault(column: "pa.ChunkedArray", type_: ColumnType) -> str:
 
 
 def _is_exact(value: float | None) -> bool:
-    return value is None or math.isnan(value) or (abs(value) <= LARGEST_EXACT and value == int(value))
+    return value is None or math.isnan(value) or (abs(value) < LARGEST_EXACT and value == int(value))
 
 
 def _of(wrong: Iterable[bool | None], fault: str) -> str:

@@ -1,7 +1,7 @@
 """Freeze what was known at an instant: granted columns, personal fields treated, one Parquet partition a day."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -230,7 +230,7 @@ class _Dataset:
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
         """Read, cut and treat the *day*; its partition is there when it is asked for."""
         files = self.source.load(day)
-        complete_inputs, cut_inputs = (self._inputs(day, files.digest, at) for at in (None, self.run.instant))
+        complete_inputs, cut_inputs = (self._inputs(day, files.digest, at, FORMAT) for at in (None, self.run.instant))
         known = made.get(complete_inputs) or made.get(cut_inputs) or self._of_before(day, files, made)
         if known is not None and self.writer.has(known.content):
             self.reused += 1
@@ -253,15 +253,11 @@ class _Dataset:
 
     def _of_before(self, day: date | None, files: Files, made: Mapping[str, Partition]) -> Partition | None:
         """What an earlier version made of the *files*, if it is what this one would make."""
-        known = next(
-            (
-                made[inputs]
-                for at in (None, self.run.instant)
-                if (inputs := self._inputs(day, files.digest, at, _WITH_NAN)) in made
-            ),
-            None,
-        )
-        return None if known is None or self.source.holds_nan(files, self.scope.names) else known
+        for at in (None, self.run.instant):
+            known = made.get(self._inputs(day, files.digest, at, _WITH_NAN))
+            if known is not None and not self.source.holds_nan(files, self.scope.names):
+                return replace(known, inputs=self._inputs(day, files.digest, at, FORMAT))
+        return None
 
     @cached_property
     def _rules(self) -> dict[int, str]:
@@ -273,7 +269,7 @@ class _Dataset:
             for each in (FORMAT, _WITH_NAN)
         }
 
-    def _inputs(self, day: date | None, recorded: str, instant: datetime | None, written: int = FORMAT) -> str:
+    def _inputs(self, day: date | None, recorded: str, instant: datetime | None, written: int) -> str:
         """The digest of all that decides a partition's bytes; *instant* only where it is not complete."""
         known = "complete" if instant is None else instant
         return record_digest({"rules": self._rules[written], "source": recorded, "day": day, "known": known})

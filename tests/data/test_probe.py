@@ -7,7 +7,7 @@ import ibis
 import pytest
 
 from include.core.errors import DeclarationError, FeatureLeak
-from include.core.project import FeatureGroup, Project
+from include.core.project import FeatureGroup, Objective, Project
 from include.core.records import DAY, Contract, Days, KnownAt
 from include.data.probe import Sample, sampled
 from include.lineage import scope_of

@@ -131,6 +131,27 @@ def test_the_same_night_again_reads_nothing_and_leaves_a_receipt(world: World) -
     assert len(world.made()) == 1
 
 
+def test_what_an_earlier_version_froze_is_read_again_only_where_it_kept_nan(
+    tmp_path: Path, production: Path, contracts: dict[str, Contract], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(production / "weather" / "day=2013-06-13", tmp_path / "production" / "weather" / "day=2013-06-13")
+    shutil.copytree(production / "weather" / "day=2013-06-14", tmp_path / "production" / "weather" / "day=2013-06-14")
+    file = tmp_path / "production" / "weather" / "day=2013-06-13" / "part.parquet"
+    table = pq.ParquetFile(file).read()
+    unknown = pa.array([float("nan")] * len(table))
+    pq.write_table(table.set_column(table.column_names.index("temp"), "temp", unknown), file)
+    world = World(tmp_path, tmp_path / "production", contracts, datasets=["weather"], window_days=2)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("include.data.snapshot.FORMAT", 1)
+        world.take()
+    taken = world.take()
+    assert [(receipt.files, receipt.reused) for receipt in world.receipts()] == [(2, 0), (1, 1)]
+    assert _tables(world, taken, "weather")[date(2013, 6, 13)]["temp"].null_count == len(table)
+    (tmp_path / "fresh").mkdir()
+    fresh = World(tmp_path / "fresh", tmp_path / "production", contracts, datasets=["weather"], window_days=2)
+    assert record_digest(taken) == record_digest(fresh.take())
+
+
 def test_a_day_that_was_repaired_at_the_source_is_read_again(
     tmp_path: Path, production: Path, contracts: dict[str, Contract]
 ) -> None:

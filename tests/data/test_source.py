@@ -125,6 +125,88 @@ def test_narrower_and_encoded_forms_of_a_type_are_read_as_the_contracts(tmp_path
     assert _read(tmp_path).schema == sales_table().schema
 
 
+def test_nan_of_a_number_is_null_as_its_writers_mean_it(tmp_path: Path) -> None:
+    amounts = pa.array([float("nan"), None, float("inf"), -1.5] * 50)
+    land_sales(tmp_path, sales_table().set_column(2, "amount", amounts))
+    assert _read(tmp_path)["amount"].to_pylist() == [None, None, float("inf"), -1.5] * 50
+
+
+def test_days_from_spark_in_int96_are_read_as_they_were_written_the_far_ones_too(tmp_path: Path) -> None:
+    times = [datetime(2013, 7, 4), datetime(2013, 7, 4, 1, 2, 3, 456789)]  # noqa: DTZ001 -- as stored
+    far = [datetime(9999, 12, 31), datetime(1, 1, 1)]  # noqa: DTZ001 -- as stored
+    table = pa.table({"at": pa.array(times, pa.timestamp("us")), "valid_to": pa.array(far, pa.timestamp("us"))})
+    file = land_sales(tmp_path, table)
+    pq.write_table(table, file, use_deprecated_int96_timestamps=True)
+    contract = sales_contract()
+    valid_to = replace(contract.columns[0], name="valid_to", key=False)
+    source = Source(replace(contract, columns=(contract.columns[0], valid_to)), tmp_path)
+    assert source.decode(source.load(DAY), ("at", "valid_to")).to_pydict() == table.to_pydict()
+
+
+def test_true_nanoseconds_are_refused_with_their_column_and_count(tmp_path: Path) -> None:
+    times = pa.chunked_array(
+        [pc.add(sales_table(3)["at"].cast(pa.timestamp("ns")).cast(pa.int64()), pa.array([0, 1, 2]))]
+    )
+    table = sales_table(3).set_column(0, "at", times.cast(pa.timestamp("ns")))
+    file = land_sales(tmp_path, table)
+    for in_int96 in (False, True):
+        pq.write_table(table, file, use_deprecated_int96_timestamps=in_int96)
+        assert "at: 2 of 3 values have a fraction of a microsecond" in _refusal(tmp_path, ContractError)
+
+
+def test_what_a_writer_left_behind_is_no_data(tmp_path: Path) -> None:
+    file = land_sales(tmp_path, sales_table())
+    for name in (".part-tmp.parquet", "_part.parquet", ".part.parquet.crc", "_SUCCESS"):
+        shutil.copy(file, file.with_name(name))
+    shutil.copytree(file.parent, file.parent / "_temporary")
+    assert _read(tmp_path).equals(sales_table())
+
+
+def test_a_folder_that_is_named_as_a_column_gives_its_rows_that_text(tmp_path: Path) -> None:
+    table = sales_table(4)
+    for folder, place in (("shop=a%2Fb%20c", 0), ("shop=007", 1), ("shop=__HIVE_DEFAULT_PARTITION__", 2), ("shop=", 3)):
+        land_sales(tmp_path, table.slice(place, 1).drop_columns(["shop"]), f"{folder}/part.parquet")
+    found = _read(tmp_path).sort_by("at")
+    assert found["shop"].to_pylist() == ["a/b c", "007", None, ""]
+    assert found["at"].equals(table["at"])
+
+
+def test_the_digest_of_a_day_is_of_what_its_folders_say_too(tmp_path: Path) -> None:
+    land_sales(tmp_path, sales_table(4).drop_columns(["shop"]), "shop=north/part.parquet")
+    before = Source(sales_contract(), tmp_path).load(DAY).digest
+    folder = tmp_path / "sales" / f"day={DAY}"
+    (folder / "shop=north").rename(folder / "shop=south")
+    assert Source(sales_contract(), tmp_path).load(DAY).digest != before
+
+
+def test_a_column_that_stands_in_the_path_and_in_the_file_is_refused(tmp_path: Path) -> None:
+    land_sales(tmp_path, sales_table(4), "shop=north/part.parquet")
+    assert "['shop'] twice" in _refusal(tmp_path, ContractError)
+
+
+@pytest.mark.parametrize("log", ["_delta_log", ".hoodie", "metadata/v1.metadata.json"])
+def test_a_folder_of_a_table_format_is_refused_with_how_to_export_it(tmp_path: Path, log: str) -> None:
+    land_sales(tmp_path, sales_table())
+    (tmp_path / "sales" / log).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"which of its files are current.*Export the current rows"):
+        Source(sales_contract(), tmp_path)
+
+
+@pytest.mark.parametrize("zone", ["Etc/UTC", "GMT", "Z", "Europe/Berlin"])
+def test_instants_of_any_zone_are_read_in_utc(tmp_path: Path, zone: str) -> None:
+    table = sales_table()
+    land_sales(tmp_path, table.set_column(0, "at", table["at"].cast(pa.timestamp("us", zone))))
+    assert _read(tmp_path).equals(table)
+
+
+def test_decimals_are_numbers_and_integers(tmp_path: Path) -> None:
+    table = sales_table(100)
+    money = pc.round(table["amount"], 2).cast(pa.decimal128(12, 2))
+    held = table.set_column(2, "amount", money).set_column(3, "items", table["items"].cast(pa.decimal128(38, 0)))
+    land_sales(tmp_path, held)
+    assert _read(tmp_path).equals(table.set_column(2, "amount", pc.round(table["amount"], 2)))
+
+
 def test_a_value_that_does_not_fit_is_refused_without_being_quoted(tmp_path: Path) -> None:
     table = sales_table()
     land_sales(tmp_path, table.set_column(3, "items", pa.array([2**63 + 11] * len(table), pa.uint64())))

@@ -161,7 +161,7 @@ def test_a_value_that_does_not_fit_is_told_by_its_column_and_not_by_itself(
     table = flights(production, date(2013, 6, 3), [0])
     spoilt = table.set_column(table.column_names.index("distance"), "distance", pa.array(["SENTINEL"]))
     pq.write_table(spoilt, tmp_path / "rows.parquet")
-    with pytest.raises(DataError, match="distance is string") as caught:
+    with pytest.raises(DataError, match="distance: it is string, not number") as caught:
         scoring.read_rows(tmp_path / "rows.parquet", contract)
     assert "SENTINEL" not in str(caught.value)
 
