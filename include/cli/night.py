@@ -13,11 +13,10 @@ from rich.table import Table
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError, LedgerUnavailable
 from include.runtime import local
-from include.runtime.code import code_digest
 from include.runtime.instants import require_past
 from include.runtime.lineage import deliver
 from include.runtime.projects import load_project
-from include.settings import ROOT, Settings
+from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.runtime.local import Night
@@ -43,8 +42,8 @@ def run(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    code = code_digest(ROOT / "include", settings.projects, project).removeprefix("sha256:")
-    name = f"manual__{at:%Y-%m-%dT%H:%M}__{code[:8]}"
+    declaration = local.declared_digest(settings, declared).removeprefix("sha256:")
+    name = f"manual__{at:%Y-%m-%dT%H:%M}__{declaration[:8]}"
     with console.status("") as status:
         console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
         night = local.run_night(

@@ -9,10 +9,9 @@ from rich.table import Table
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
-from include.runtime.code import code_digest
-from include.runtime.local import open_platform
+from include.runtime.local import declared_digest, open_platform
 from include.runtime.projects import load_project
-from include.settings import ROOT, Settings
+from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.runtime.watch import Watched
@@ -40,7 +39,7 @@ def watch(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    name = watch_by_hand(at, code_digest(ROOT / "include", settings.projects, project))
+    name = watch_by_hand(at, declared_digest(settings, declared))
     ask = runtime.unfinished(open_platform(settings).ledger, project) if retrain and instant is None else None
     with console.status("") as status:
         on_step = step_teller(status)

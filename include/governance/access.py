@@ -30,10 +30,7 @@ class Access:
 
     def adoption(self, dataset: str) -> Adoption | None:
         """The adoption in effect, if the dataset's contract was ever adopted."""
-        found = None
-        for entry in self._ledger.read(f"contract/{dataset}"):
-            found = proven_adoption(dataset, entry, self._verifier) or found
-        return found
+        return next(reversed(self._adoptions(dataset)), None)
 
     def adopted(self, dataset: str) -> str | None:
         """The digest of the contract that is in effect for *dataset*."""
@@ -116,6 +113,16 @@ class Access:
         """What was asked and decided about one dataset of one project."""
         return self._fold(project, dataset, self._ledger.read(f"access/{project}/{dataset}"))
 
+    def replaced(self, scope: Scope) -> tuple[str, ...]:
+        """The datasets of *scope* of whose contract another version is in effect than the one it was derived from."""
+        pairs = [(dataset, self.adopted(dataset.dataset)) for dataset in scope.datasets]
+        return tuple(dataset.dataset for dataset, now in pairs if now not in (None, dataset.contract_digest))
+
+    def _adoptions(self, dataset: str) -> list[Adoption]:
+        """All of them, oldest first."""
+        entries = self._ledger.read(f"contract/{dataset}")
+        return [found for entry in entries if (found := proven_adoption(dataset, entry, self._verifier))]
+
     def _grant_for(self, scope: Scope, dataset: DatasetScope, now: datetime) -> Grant | None:
         if dataset.contract_digest != self.adopted(dataset.dataset):
             return None
@@ -162,9 +169,12 @@ class Access:
         return decisions
 
     def _lack(self, scope: Scope, dataset: DatasetScope, now: datetime) -> str:
-        name, adopted = dataset.dataset, self.adopted(dataset.dataset)
-        if adopted is None:
+        name, ever = dataset.dataset, [adoption.digest for adoption in self._adoptions(dataset.dataset)]
+        if not ever:
             return f"{name}: its contract was never adopted"
+        adopted = ever[-1]
+        if dataset.contract_digest != adopted and dataset.contract_digest in ever:
+            return f"{name}: another version of its contract is in effect than the one that this reads under"
         if dataset.contract_digest != adopted:
             return f"{name}: its contract file is not the adopted version ({dataset.contract_digest[:14]}…)"
         decisions = self.decisions(scope.project, name)
@@ -186,6 +196,12 @@ class Access:
         adoptions = [self.adoption(dataset.dataset) for dataset in missing]
         stewards = sorted({steward for adoption in adoptions if adoption for steward in adoption.stewards})
         whom = ", ".join(stewards) or "the stewards that the contract's file names"
+        ever = {adoption.digest for dataset in missing for adoption in self._adoptions(dataset.dataset)[:-1]}
+        if any(dataset.contract_digest in ever for dataset in missing):
+            return (
+                "Start another night, which asks under the version in effect; what did not change is not computed "
+                f"again. Where a contract's file is not that version, ask {whom} to adopt it first."
+            )
         return f"Ask {whom} to adopt the contract and approve the request: `./trainyard access approve`."
 
 

@@ -218,7 +218,7 @@ class Authority:
         scope = request.scope
         contract = self.contract(scope.dataset)
         if not scope.contract_digest == contract.digest == self._access.adopted(scope.dataset):
-            remedy = "Adopt the file, or restore the adopted version; then let the project ask again."
+            remedy = "Adopt the file, or restore the adopted version; then let another night of the project ask."
             rule = f"{scope.dataset}: request, contract file and adopted version are the same"
             raise DecisionConflict(rule, value=f"asked under {scope.contract_digest}", remedy=remedy)
         for name, treatment in scope.columns:

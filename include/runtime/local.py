@@ -13,6 +13,7 @@ from functools import partial
 from multiprocessing.connection import wait
 
 from include import steps
+from include.core.canonical import record_digest
 from include.core.errors import LeaseHeld
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Promotion, Run
@@ -99,6 +100,21 @@ def run_night(
         return _night(
             settings, platform, project, run_id=run_id, instant=instant, on_step=on_step, on_note=on_note, clock=clock
         )
+
+
+def declared_digest(settings: Settings, project: Project) -> str:
+    """What names the nights and watches that somebody starts by hand, beside their instants.
+
+    Another code and another version of a contract make it another one, since none goes on under the one before.
+
+    Raises:
+        ContractError: a contract of the project cannot be used.
+    """
+    from include.contracts import load_folder
+    from include.lineage.declaration import digest_of
+
+    code = code_digest(ROOT / "include", settings.projects, project.name)
+    return record_digest((code, digest_of(project, load_folder(settings.contracts, settings.classes))))
 
 
 def require_idle(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
 from include.steps.declaring import declare
 from include.steps.ordering import collect, order
-from include.steps.platform import Platform, missing_access, request_access, scope_of
+from include.steps.platform import Platform, missing_access, request_access, require_same_contracts, scope_of
 from include.steps.run import LEASE, begin, end, resume
 from include.steps.serving import score
 from include.steps.training import plan, refit, shards, step_of, train
@@ -36,6 +36,7 @@ __all__ = [
     "promote",
     "refit",
     "request_access",
+    "require_same_contracts",
     "resume",
     "retraining",
     "scope_of",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError, LedgerError, NothingToWatch, StoreError
+from include.core.errors import ContractError, DeclarationError, LedgerError, NothingToWatch, StoreError
 from include.core.events import LineageEmitted
 from include.core.project import Project
 from include.core.records import Contract, DatasetScope, Partition, Run, Scope
@@ -84,8 +84,35 @@ def missing_access(platform: Platform, run: Run, *, now: datetime) -> tuple[Data
 
 
 def request_access(platform: Platform, run: Run, *, requester: str, now: datetime) -> tuple[str, ...]:
-    """File a request for each dataset that is missing (an identical open one is not doubled); return their ids."""
-    return platform.access.request(scope_of(platform, run), requester=requester, now=now)
+    """File a request for each dataset that is missing (an identical open one is not doubled); return their ids.
+
+    Raises:
+        ContractError: a contract's file is not the version that the run began with. What would be asked under that,
+            nobody could approve, and the reader refuses to read.
+    """
+    scope = scope_of(platform, run)
+    require_same_contracts(scope, platform.contracts)
+    return platform.access.request(scope, requester=requester, now=now)
+
+
+def require_same_contracts(scope: Scope, contracts: Mapping[str, Contract]) -> None:
+    """Check that *scope* was derived from *contracts* as they are.
+
+    Raises:
+        ContractError: it was not, or a contract cannot be used.
+    """
+    changed = [
+        dataset.dataset
+        for dataset in scope.datasets
+        if (contract := contracts.get(dataset.dataset)) is None or contract.digest != dataset.contract_digest
+    ]
+    if changed:
+        raise ContractError(
+            f"a night of {scope.project!r} reads under the contracts that it began with",
+            value=f"another version since of {', '.join(changed)}",
+            remedy="Start another night: it asks under the version that the file holds now, and what did not change is "
+            "not computed again. Or restore the file.",
+        )
 
 
 def declaration_of(platform: Platform, run: Run) -> "Declaration":

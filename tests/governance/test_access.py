@@ -198,6 +198,10 @@ def test_a_grant_ends_when_another_contract_is_adopted_and_the_old_file_does_not
     for scope in (before, house.scope(project="delays")):
         with pytest.raises(AccessDenied):
             house.access.require(scope, now=NOW)
+    with pytest.raises(AccessDenied, match=r"another version of its contract is in effect.* Start another night"):
+        house.access.require(before, now=NOW)
+    assert house.access.replaced(before) == ("flights",)
+    assert house.access.replaced(house.scope(project="delays")) == ()
     house.granted(house.scope(project="delays"))
     assert house.access.require(house.scope(project="delays"), now=NOW)
 

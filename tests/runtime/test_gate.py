@@ -1,6 +1,7 @@
 """The gate waits for stewards, and for another night of its project, and says why when it gives up."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,15 +12,16 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, StepCrashed
+from include.core.errors import AccessDenied, ContractError, DeclarationError, LeaseHeld, StepCrashed
 from include.core.events import AccessRequested, RunStarted, StepFailed
 from include.governance.signing import Signer, create_key
 from include.ledger import Ledger, lease
 from include.runtime import deployment
 from include.runtime.airflow import tasks
 from include.runtime.airflow.approval import DataStewardApprovalSensor, DataStewardApprovalTrigger
+from include.runtime.authority_service import open_authority
 from include.runtime.projects import load_project
-from include.settings import Settings
+from include.settings import ROOT, Settings
 from tests.runtime.nights import INSTANT
 
 PROJECT = "flight_delay"
@@ -183,6 +185,22 @@ def test_a_gate_that_can_never_look_wakes_and_says_why(ledger: Ledger, gate: Dat
     (Settings.from_environment().keys / deployment.PSEUDONYM_KEY).unlink()
     fired = event(trigger, within=20)
     with pytest.raises(DeclarationError, match=deployment.PSEUDONYM_KEY):
+        gate.execute_complete(CONTEXT, fired)
+
+
+def test_a_gate_whose_run_began_before_its_contracts_new_version_wakes_and_says_to_start_another_night(
+    ledger: Ledger, gate: DataStewardApprovalSensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts = shutil.copytree(ROOT / "include" / "contracts", tmp_path / "contracts")
+    monkeypatch.setenv("TRAINYARD_CONTRACTS", str(contracts))
+    trigger = waits(gate)
+    file = contracts / "flights.odcs.yaml"
+    file.write_text(file.read_text() + "# another version\n")
+    with pytest.raises(TimeoutError):  # an edit that nobody has adopted may be taken back
+        event(trigger, within=0.5)
+    open_authority(Settings.from_environment()).authority.adopt("flights", user="steward")
+    fired = event(trigger, within=20)
+    with pytest.raises(ContractError, match="Start another night"):
         gate.execute_complete(CONTEXT, fired)
 
 

@@ -14,13 +14,14 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from include.core.errors import AccessDenied, LeaseHeld, TrainyardError
+from include.core.errors import AccessDenied, ContractError, LeaseHeld, TrainyardError
 from include.runtime.airflow.names import access_path, is_watch, run_of
 from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
     from include.core.records import Scope
     from include.runtime.airflow.tasks import Night
+    from include.settings import Settings
 
 #: The gate gives up that long before the next scheduled night, which it would keep from starting: one run is active.
 _MARGIN = timedelta(minutes=1)
@@ -235,8 +236,22 @@ class DataStewardApprovalTrigger(BaseTrigger):
             return _OPEN
         if access.refused(self._scope):
             return _REFUSED
+        if access.replaced(self._scope) and not self._can_be_granted(settings):
+            return _OPEN  # to say so
         # What was superseded by somebody else's asking is asked for again: the gate does so when it wakes.
         return _OPEN if access.unasked(self._scope, now=now) else None
+
+    def _can_be_granted(self, settings: "Settings") -> bool:
+        """Whether the contracts' files are those that the run began with: a steward may adopt them yet."""
+        from include import steps
+        from include.contracts import load_folder
+
+        assert self._scope is not None  # noqa: S101  # a run that has begun has one
+        try:
+            steps.require_same_contracts(self._scope, load_folder(settings.contracts, settings.classes))
+        except ContractError:
+            return False
+        return True
 
 
 def _next_start(schedule: str, now: datetime) -> datetime:

@@ -42,9 +42,9 @@ def run_of(dag_id: str, run_id: str) -> str:
     return f"{_WATCHES}{run_id}" if is_watch(dag_id) else run_id
 
 
-def watch_by_hand(instant: datetime, code_digest: str) -> str:
-    """What the ledger calls the command line's watch at *instant*: the same as long as the code is."""
-    return f"{_WATCHES}manual__{instant:%Y-%m-%dT%H:%M}__{code_digest.removeprefix('sha256:')[:8]}"
+def watch_by_hand(instant: datetime, declared_digest: str) -> str:
+    """What the ledger calls the command line's watch at *instant*: the same as long as code and contracts are."""
+    return f"{_WATCHES}manual__{instant:%Y-%m-%dT%H:%M}__{declared_digest.removeprefix('sha256:')[:8]}"
 
 
 def watch_in_airflow(run_id: str) -> str | None:
