@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sysconfig
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -58,6 +61,12 @@ def test_the_shipped_contracts_follow_the_standards_own_schema(path: Path) -> No
     Draft201909Validator(schema).validate(yaml.safe_load(path.read_text()))
 
 
+def test_odcslint_finds_no_fault_in_the_shipped_contracts() -> None:
+    program = Path(sysconfig.get_path("scripts")) / "odcslint"
+    done = subprocess.run([program, "check", *SHIPPED.glob("*.odcs.yaml")], capture_output=True, text=True, check=False)
+    assert (done.returncode, "4 files" in done.stdout) == (0, True), done.stdout
+
+
 def test_tail_numbers_are_tokens_and_known_two_hours_before_the_departure() -> None:
     tailnum = load(SHIPPED / "flights.odcs.yaml").column("tailnum")
     assert tailnum is not None
@@ -103,6 +112,34 @@ def test_a_time_that_places_rows_or_values_is_read_as_it_is(tmp_path: Path, kind
 @pytest.mark.parametrize("text", ["status: 2024-13-45", "status: 2024-01-01 99:00:00"])
 def test_a_date_that_can_be_none_is_refused_as_yaml(tmp_path: Path, text: str) -> None:
     assert "valid YAML" in refused(tmp_path, FLIGHTS.replace("status: active", text, 1))
+
+
+#: Where other tools write what is none of our business: after a line of the contract, and what status says of it.
+FOREIGN = {
+    "status: active": ("\ncontractCreatedTs: 2024-01-01T09:00:00Z", None),
+    "domain: air-traffic": ("\nteam: {members: [{username: ada, dateIn: 2024-01-01}]}", None),
+    "kind: DataContract": ("\ninfo: {owner: hub}", "info"),
+    "        logicalType: number": ("\n        precision: 18\n        scale: 2", "schema[0].properties[8].precision"),
+    "    firstLevelApprovers: steward": ("\n    since: 2020-01-01", "roles[0].since"),
+    "            value: scheduled_departure - PT2H": (
+        "\n          - property: masking\n            value: full",
+        "schema[0].properties[5] (tailnum).customProperties[1].property (masking)",
+    ),
+}
+
+
+@given(places=st.sets(st.sampled_from(sorted(FOREIGN)), min_size=1))
+@settings(max_examples=15)
+def test_what_other_tools_wrote_changes_nothing_and_is_named_where_it_is_not_understood(
+    tmp_path_factory: pytest.TempPathFactory, places: set[str]
+) -> None:
+    text = FLIGHTS
+    for place in places:
+        assert place in text
+        text = text.replace(place, place + FOREIGN[place][0], 1)
+    contract, plain = load(written(tmp_path_factory.mktemp("foreign"), text)), load(SHIPPED / "flights.odcs.yaml")
+    assert replace(contract, digest=plain.digest, not_understood=()) == plain
+    assert {FOREIGN[place][1] for place in places} - {None} <= set(contract.not_understood)
 
 
 def test_a_column_that_no_one_classified_is_restricted(tmp_path: Path) -> None:
