@@ -76,7 +76,7 @@ def build(
         snapshot=snapshot_digest,
         objective=project.target.objective,
         key=project.target.key,
-        label=tasks[compiled.label].definition,
+        label=(*compiled.label.definitions, tasks[compiled.label].definition)[0],
         features=tuple(spec for task in work for spec in tables.specs(task, split.train)),
         split=split,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),

@@ -71,9 +71,10 @@ class Tables:
         if task.derived.name == LABEL:
             return []
         learnt = self._categories(task, train) if task.derived.categories else {}
+        definitions = task.derived.definitions or (task.definition,) * len(task.derived.names)
         return [
-            FeatureSpec(name=name, group=task.derived.name, definition=task.definition, categories=learnt.get(name))
-            for name in task.derived.names
+            FeatureSpec(name=name, group=task.derived.name, definition=definition, categories=learnt.get(name))
+            for name, definition in zip(task.derived.names, definitions, strict=True)
         ]
 
     def _categories(self, task: Task, days: Days) -> dict[str, tuple[str, ...]]:

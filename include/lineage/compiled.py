@@ -9,6 +9,7 @@ from include.core.errors import DeclarationError
 from include.core.names import alike
 from include.core.project import Expression, Project
 from include.core.records import Contract, Scope, Treatment
+from include.lineage.meaning import Meaning
 from include.lineage.reads import column_lineage, known_column
 from include.lineage.tables import POPULATION, call, parameters, sql_of, tables
 
@@ -26,8 +27,9 @@ class Derived:
     """A table that a project derives: a feature group, or the label.
 
     ``sql`` is what DuckDB runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
-    ``numbers`` and ``categories`` are its columns beside the key, in ``names``' order; ``integers`` are those of more
-    than 16 bits among the numbers.
+    ``names`` are its columns beside the key, ``categories`` those of them that are text, ``integers`` those of more than
+    16 bits. ``definitions`` are the digests of what each of ``names`` means, whatever stands beside it; runs that an
+    earlier release began have none.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Derived:
     names: tuple[str, ...]
     categories: tuple[str, ...]
     integers: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +57,10 @@ class Declared:
         return record_digest((tuple(key), self.population, derived.sql, derived.lookback_days))
 
 
-def declared(project: Project, contracts: Mapping[str, Contract], scope: Scope) -> Declared:
-    """Compile *project* over the columns of *scope*.
+def declared(
+    project: Project, contracts: Mapping[str, Contract], scope: Scope, *, as_written: bool = False
+) -> Declared:
+    """Compile *project* over the columns of *scope*; *as_written* as :func:`~include.lineage.sql_of` has it.
 
     Raises:
         DeclarationError: a function misses a key column, doubles a name, or returns what is neither a number nor a
@@ -68,7 +73,9 @@ def declared(project: Project, contracts: Mapping[str, Contract], scope: Scope) 
     population = call(target.population, known)
     _check_population(project, population, contracts)
     asked = ibis.table(population.schema(), name=POPULATION)
-    label = _derived(project, LABEL, call(target.label, known), target.label, 0)
+    day = contracts[target.dataset].partition_column or ""
+    compile_ = _Compiler(project, Meaning(population, key=target.key, others=(PREDICTED_AT, day)), as_written)
+    label = compile_.derived(LABEL, call(target.label, known), target.label, 0)
     if label.names != (LABEL,) or label.categories:
         raise DeclarationError(
             f"the label of {project.name!r} is the key and one column `label` of numbers",
@@ -78,12 +85,12 @@ def declared(project: Project, contracts: Mapping[str, Contract], scope: Scope) 
     groups = []
     for group in project.features:
         table = call(group.build, {**known, POPULATION: asked})
-        groups.append(_derived(project, group.name, table, group.build, group.lookback_days))
+        groups.append(compile_.derived(group.name, table, group.build, group.lookback_days))
         if groups[-1].categories:
             _check_categories(groups[-1], call(group.build, {**known, POPULATION: population}), contracts)
     _check_names(project, groups)
     return Declared(
-        population=sql_of(population),
+        population=sql_of(population, as_written=as_written),
         population_columns=tuple(population.columns),
         population_datasets=parameters(target.population),
         label=label,
@@ -103,30 +110,44 @@ def _check_population(project: Project, population: "ibis.Table", contracts: Map
         )
 
 
-def _derived(project: Project, name: str, table: "ibis.Table", function: Expression, lookback_days: int) -> Derived:
+@dataclass(frozen=True)
+class _Compiler:
+    project: Project
+    meaning: Meaning
+    as_written: bool
+
+    def derived(self, name: str, table: "ibis.Table", function: Expression, lookback_days: int) -> Derived:
+        names = _names(self.project, name, table)
+        types = {column: table[column].type() for column in names}
+        return Derived(
+            name=name,
+            sql=sql_of(table, as_written=self.as_written),
+            datasets=tuple(parameter for parameter in parameters(function) if parameter != POPULATION),
+            lookback_days=lookback_days,
+            names=names,
+            categories=tuple(column for column, kind in types.items() if kind.is_string()),
+            integers=tuple(column for column, kind in types.items() if kind.is_integer() and kind.nbytes > 2),
+            definitions=tuple(self.meaning.definition(table, each, lookback_days=lookback_days) for each in names),
+        )
+
+
+def _names(project: Project, name: str, table: "ibis.Table") -> tuple[str, ...]:
+    """The columns of *table* beside the key."""
     missing = [column for column in project.target.key if column not in table.columns]
     if missing:
         raise DeclarationError(
             f"{name!r} of {project.name!r} returns the target's key", value=f"missing {missing}", remedy="Select them."
         )
     names = tuple(column for column in table.columns if column not in project.target.key)
-    types = {column: table[column].type() for column in names}
-    for column, kind in types.items():
+    for column in names:
+        kind = table[column].type()
         if not (kind.is_numeric() or kind.is_boolean() or kind.is_string() or kind.is_null()):
             raise DeclarationError(
                 f"{name!r} of {project.name!r} returns numbers, booleans and categories (strings) beside the key",
                 value=f"{column}: {kind}",
                 remedy="Make it a number (hours since some event, say), or leave it out.",
             )
-    return Derived(
-        name=name,
-        sql=sql_of(table),
-        datasets=tuple(parameter for parameter in parameters(function) if parameter != POPULATION),
-        lookback_days=lookback_days,
-        names=names,
-        categories=tuple(column for column, kind in types.items() if kind.is_string()),
-        integers=tuple(column for column, kind in types.items() if kind.is_integer() and kind.nbytes > 2),
-    )
+    return names
 
 
 def _check_names(project: Project, groups: Sequence[Derived]) -> None:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.core.errors import DeclarationError
 from include.core.names import alike
@@ -153,8 +153,29 @@ def _fault(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def sql_of(table: "ibis.Table") -> str:
-    """The DuckDB SQL of an expression: the same expression always gives the same text."""
-    import ibis
+def sql_of(table: "ibis.Table", *, as_written: bool = False) -> str:
+    """The DuckDB SQL of an expression: the same expression always gives the same text.
 
+    What `isin` lists is sorted, since a set of Python has another order in each process; not if *as_written*.
+    """
+    import ibis
+    from ibis.expr import operations as ops
+
+    if not as_written and table.op().find(ops.InValues):
+        table = table.op().replace(_in_order).to_expr()
     return str(ibis.to_sql(table, dialect="duckdb", pretty=False))
+
+
+def _in_order(node: Any, changed: Mapping[str, Any] | None) -> Any:
+    """*node* with what has *changed* below it; if it is `isin` of texts, dates or times, with these sorted.
+
+    Numbers stay as they are written: a set has them in one order everywhere.
+    """
+    from ibis.expr import operations as ops
+
+    node = node.__recreate__(changed) if changed else node
+    literal = isinstance(node, ops.InValues) and all(isinstance(option, ops.Literal) for option in node.options)
+    if not literal or all(option.dtype.is_numeric() for option in node.options):
+        return node
+    options = sorted(node.options, key=lambda option: (str(option.dtype), str(option.value)))
+    return ops.InValues(node.value, tuple(options))

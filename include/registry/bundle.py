@@ -145,27 +145,6 @@ def pack(
     return vault.put(encode(_Bundle(envelope=envelope, model=opened.bytes(evaluation.model).decode())))
 
 
-def require_definitions(
-    manifest: Manifest, *, objective: Objective, label: str, features: Mapping[str, str], version: int
-) -> None:
-    """Whether the project still means what the model learnt: *features* are the definitions by name, *label* its own.
-
-    Raises:
-        RegistryError: the objective, the label or a feature of the model is another now; the message names it.
-    """
-    changed = [each.name for each in manifest.features if features.get(each.name) != each.definition]
-    if manifest.label != label:
-        changed.append("the label")
-    if manifest.objective is not objective:
-        changed.append("the objective")
-    if changed:
-        raise RegistryError(
-            f"version {version} of {manifest.project!r} scores what its project declares as it did when it was trained",
-            value=f"not built any more, or defined otherwise: {', '.join(changed)}",
-            remedy=f"Put the definition back, or run a night of another instant with Gates(supersedes={version}).",
-        )
-
-
 def verify(bundle: bytes, verifier: "Verifier") -> Manifest:
     """The manifest of *bundle*, signed by the key of *verifier* and true of the model text beside it.
 

@@ -1,11 +1,12 @@
 """Whether an evaluated model becomes champion."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from include.core.project import Gates, Objective
 from include.core.records import DAY, Days, Evaluation, Verdict
 
+_UNNAMED = "its objective, its label or a feature that it needs is not built any more or is defined otherwise now"
 _LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}
 
 #: A gate's outcome: whether it lets the model through, and the sentence that says why.
@@ -14,10 +15,14 @@ Outcome = tuple[bool, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Champion:
-    """The version in force, and the days on which it was evaluated itself."""
+    """The version in force, and the days on which it was evaluated itself.
+
+    ``changed`` says what is declared otherwise now than when it was made.
+    """
 
     version: int
     holdout: Days
+    changed: Sequence[str] = ()
 
 
 def decide(evaluation: Evaluation, gates: Gates, champion: Champion | None = None) -> Verdict:
@@ -31,7 +36,12 @@ def decide(evaluation: Evaluation, gates: Gates, champion: Champion | None = Non
     Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
     backfill): the champion may have learnt the days that they are compared on.
     """
-    outcomes = list(_first(evaluation, gates) if evaluation.champion is None else _against_champion(evaluation, gates))
+    if evaluation.champion is None:
+        outcomes = list(_first(evaluation, gates))
+    elif evaluation.compared is None:
+        outcomes = list(_superseding(evaluation, gates, champion.changed if champion else ()))
+    else:
+        outcomes = list(_against_champion(evaluation, gates))
     if champion is not None:
         outcomes += _replaces(evaluation, champion)
     return Verdict(promote=all(passed for passed, _ in outcomes), reasons=tuple(reason for _, reason in outcomes))
@@ -59,18 +69,11 @@ def _first(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
 
 
 def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
-    champion, difference, compared = (
-        f"champion version {evaluation.champion}",
-        evaluation.difference,
-        evaluation.compared,
-    )
-    if compared is None:
-        yield from _superseding(evaluation, gates, champion)
-        return
+    champion, difference = f"champion version {evaluation.champion}", evaluation.difference
     days = difference.days if difference else int(bool(evaluation.champion_metrics))
     unseen = "holdout days"
-    if compared.first > evaluation.holdout.first:
-        unseen += f" after {compared.first - DAY}, the last that {champion} learnt"
+    if evaluation.compared is not None and evaluation.compared.first > evaluation.holdout.first:
+        unseen += f" after {evaluation.compared.first - DAY}, the last that {champion} learnt"
     yield days >= gates.minimum_days, f"{days} {unseen}; at least {gates.minimum_days} are asked for"
     if difference is None:
         yield False, f"{days or 'no'} holdout day gives no bound on the difference to {champion}"
@@ -90,11 +93,8 @@ def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]
         )
 
 
-def _superseding(evaluation: Evaluation, gates: Gates, champion: str) -> Iterator[Outcome]:
-    other = (
-        f"{champion} could not be compared: its objective, its label or a feature that it needs is not built any more "
-        "or is defined otherwise now"
-    )
+def _superseding(evaluation: Evaluation, gates: Gates, changed: Sequence[str]) -> Iterator[Outcome]:
+    other = f"champion version {evaluation.champion} could not be compared: {'; '.join(changed) or _UNNAMED}"
     if gates.supersedes != evaluation.champion:
         yield False, f"{other}; put it back, or declare Gates(supersedes={evaluation.champion}) for another instant"
         return

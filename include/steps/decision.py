@@ -4,16 +4,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import RegistryError
-from include.core.events import ModelEvaluated
+from include.core.events import ModelEvaluated, ModelRegistered
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Verdict
 from include.ledger.journal import Journal
 from include.registry import history as versions
+from include.steps.definitions import changed
 from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
 from include.steps.training import outcomes_of
 
 if TYPE_CHECKING:
+    from include.governance.vault import Opened
     from include.registry.promotion import Champion
     from include.training.evaluation import Rival
 
@@ -43,7 +45,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
             best=winner(drawn, built, outcomes_of(platform, drawn).values()),
             model=model,
             opened=opened,
-            champion=_rival(platform, champion.model_version, opened.bytes(champion.bundle)) if champion else None,
+            champion=_rival(platform, project, run, champion, opened) if champion else None,
             threads=project.operations.threads,
         )
         digest = platform.keep(evaluated)
@@ -77,7 +79,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     def compute() -> str:
         decided = versions.registered(platform.ledger, project.name, evaluation)
         before = decided.model_version if decided else None
-        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project, before=before))
+        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project, run, evaluated, before))
         if decided is not None and decided.verdict.promote != verdict.promote:
             raise RegistryError(
                 f"a model of {project.name!r} is decided about once",
@@ -117,21 +119,29 @@ def _decision(verdict: Verdict) -> str:
     return "promoted" if verdict.promote else "not promoted"
 
 
-def _champion(platform: Platform, project: Project, *, before: int | None) -> "Champion | None":
+def _champion(
+    platform: Platform, project: Project, run: Run, candidate: Evaluation, before: int | None
+) -> "Champion | None":
     from include.registry.promotion import Champion
 
     model = versions.champion(platform.ledger, project.name, before=before)
     if model is None:
         return None
-    return Champion(version=model.model_version, holdout=platform.load(Evaluation, model.evaluation).holdout)
+    evaluated = platform.load(Evaluation, model.evaluation)
+    otherwise: tuple[str, ...] = ()
+    if candidate.compared is None:
+        otherwise = changed(platform, project, run, platform.load(FeatureSet, evaluated.features))
+    return Champion(version=model.model_version, holdout=evaluated.holdout, changed=otherwise)
 
 
-def _rival(platform: Platform, version: int, packed: bytes) -> "Rival":
+def _rival(platform: Platform, project: Project, run: Run, champion: ModelRegistered, opened: "Opened") -> "Rival":
     from include.registry import bundle
     from include.training.evaluation import Rival
 
-    model = bundle.load(packed, platform.verifier)
-    made = model.manifest
+    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
     return Rival(
-        version=version, model=model, objective=made.objective, label=made.label, learnt_until=made.learnt_until
+        version=champion.model_version,
+        model=model,
+        learnt_until=model.manifest.learnt_until,
+        changed=changed(platform, project, run, model.manifest),
     )

@@ -9,7 +9,8 @@ from include.core.project import Project
 from include.core.records import Run, Snapshot
 from include.registry import history as versions
 from include.steps.data import snapshot
-from include.steps.platform import Platform, contents, declaration_of, open_artifacts
+from include.steps.definitions import changed
+from include.steps.platform import Platform, contents, open_artifacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,12 +61,12 @@ def load(
 
     opened = open_artifacts(platform, run, step, [champion.bundle], now=now)
     model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
-    declared, key = declaration_of(platform, run).compiled, project.target.key
-    bundle.require_definitions(
-        model.manifest,
-        objective=project.target.objective,
-        label=declared.definition(declared.label, key),
-        features={name: declared.definition(group, key) for group in declared.groups for name in group.names},
-        version=champion.model_version,
-    )
+    if otherwise := changed(platform, project, run, model.manifest):
+        raise RegistryError(
+            f"version {champion.model_version} of {project.name!r} scores what its project declares as it did when it "
+            "was trained",
+            value="; ".join(otherwise),
+            remedy="Put the definition back, or run a night of another instant with "
+            f"Gates(supersedes={champion.model_version}).",
+        )
     return model

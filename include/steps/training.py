@@ -10,6 +10,7 @@ from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
 from include.ledger.journal import Journal, run_stream
+from include.steps.definitions import as_tables
 from include.steps.platform import Platform, declaration_of, emit, known, once, open_artifacts, scope_of
 from include.training import history as trials
 
@@ -27,8 +28,11 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
 
     built = platform.load(FeatureSet, features)
 
+    recorded = (built, as_tables(project, built, declaration_of(platform, run).compiled))
+    tasks = {search.task(each, project.search) for each in recorded}
+
     def alike(earlier: str) -> bool:
-        return platform.store.has(earlier) and platform.load(Plan, earlier).task == search.task(built, project.search)
+        return platform.store.has(earlier) and platform.load(Plan, earlier).task in tasks
 
     inputs = (features, run.declaration_digest)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from include.core.project import Objective
 from include.core.records import (
     DAY,
     Days,
@@ -41,16 +40,16 @@ class Model(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """The champion, its version, and what it was made for: its objective and the digest of its label's definition.
+    """The champion and its version.
 
+    ``changed`` says what is declared otherwise now than when it was made: its objective, its label, features.
     ``learnt_until`` is the last day (inclusive) that it learnt.
     """
 
     version: int
     model: Model
-    objective: Objective
-    label: str
     learnt_until: date
+    changed: Sequence[str] = ()
 
 
 def evaluate(
@@ -112,7 +111,7 @@ def _compare(
     champion: Rival | None, features: FeatureSet, holdout: Rows, prediction: Numbers, *, seed: int
 ) -> _Comparison:
     """Both models on the holdout's days that the champion has not learnt; no figures where these have no rows."""
-    if champion is None or not _comparable(champion, features):
+    if champion is None or champion.changed:
         return _Comparison()
     days = replace(features.split.holdout, first=max(features.split.holdout.first, champion.learnt_until + DAY))
     unseen = holdout.day >= days.first.toordinal()
@@ -126,13 +125,6 @@ def _compare(
         candidate=metrics(features.objective, label, own),
         champion=metrics(features.objective, label, rival),
         difference=paired_interval(gain, day, seed=seed),
-    )
-
-
-def _comparable(champion: Rival, features: FeatureSet) -> bool:
-    built = {(feature.name, feature.definition) for feature in features.features}
-    return (champion.objective, champion.label) == (features.objective, features.label) and all(
-        (feature.name, feature.definition) in built for feature in champion.model.features
     )
 
 

@@ -128,6 +128,7 @@ def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared
     assert yard.platform.load(Plan, other.digests["plan"]).warm == ()
     assert (other.evaluation.champion, other.evaluation.compared) == (1, None)
     assert not other.promotion.verdict.promote
+    assert "the label is defined otherwise" in other.promotion.verdict.reasons[0]
     assert "Gates(supersedes=1)" in other.promotion.verdict.reasons[0]
 
 

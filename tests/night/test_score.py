@@ -18,6 +18,8 @@ from include.core.records import DAY, FeatureSet
 from include.data import scoring
 from include.projects import flight_delay
 from include.registry import bundle, history
+from include.steps import definitions
+from include.steps.platform import declaration_of
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
 
@@ -103,8 +105,34 @@ def test_a_champion_does_not_score_what_is_called_as_before_and_means_something_
         ((replace(FLIGHTS, features=groups), "distance"), (replace(FLIGHTS, target=late), "the label"))
     ):
         run = steps.begin(yard.platform, changed, run_id=f"changed-{number}", instant=INSTANT, now=NOW, exclusive=False)
-        with pytest.raises(RegistryError, match=rf"defined otherwise: .*{named}.*Gates\(supersedes=1\)"):
+        with pytest.raises(RegistryError, match=rf"{named}.* is defined otherwise\. .*Gates\(supersedes=1\)"):
             steps.score(yard.platform, changed, run, table, now=NOW)
+
+
+def test_a_champion_scores_on_where_features_came_beside_its_own_and_where_an_earlier_release_trained_it(
+    scored: tuple[Yard, Night], production: Path, tmp_path: Path
+) -> None:
+    yard, night = scored
+
+    def with_another(flights: ibis.Table) -> ibis.Table:
+        return flight_delay.features.schedule(flights).mutate(far=ibis._.distance > 1000)
+
+    groups = tuple(
+        replace(group, build=with_another) if group.name == "schedule" else group for group in FLIGHTS.features
+    )
+    wider = replace(FLIGHTS, features=groups)
+    run = steps.begin(yard.platform, wider, run_id="wider", instant=INSTANT, now=NOW, exclusive=False)
+    table = flights(production, INSTANT.date() - 3 * DAY, [1])
+    pq.write_table(table, tmp_path / "rows.parquet")
+    rows = scoring.read_rows(tmp_path / "rows.parquet", yard.platform.contracts["flights"])
+    assert steps.score(yard.platform, wider, run, rows, now=NOW).num_rows == 1
+
+    built = yard.platform.load(FeatureSet, night.evaluation.features)
+    earlier = definitions.as_tables(FLIGHTS, built, declaration_of(yard.platform, night.run).compiled)
+    assert {feature.definition for feature in built.features}.isdisjoint(each.definition for each in earlier.features)
+    assert definitions.changed(yard.platform, FLIGHTS, night.run, earlier) == ()
+    named = {word for each in definitions.changed(yard.platform, wider, run, earlier) for word in each.split()[1:2]}
+    assert named == {repr(feature.name) for feature in earlier.features if feature.group == "schedule"}
 
 
 def test_what_is_known_when_a_flight_is_scored_may_not_be_left_out(

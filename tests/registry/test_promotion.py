@@ -133,6 +133,13 @@ def test_a_champion_that_cannot_be_scored_stays_unless_the_project_names_it_as_s
     assert "superseded, by the floors" in verdict(3).reasons[0]
 
 
+def test_the_gate_names_what_is_declared_otherwise():
+    changed = ("feature 'dest' is defined otherwise", "feature 'hour' is not built any more")
+    champion = Champion(version=3, holdout=SPLIT.holdout, changed=changed)
+    reason = decide(UNSCORED, Gates(margin=0.0, floor_loss=0.6), champion).reasons[0]
+    assert "could not be compared: feature 'dest' is defined otherwise; feature 'hour' is not built any more;" in reason
+
+
 def test_a_superseding_model_must_reach_the_floors():
     gates = Gates(margin=0.0, floor_loss=0.5, floor_auc=0.5, supersedes=3)
     assert decide(UNSCORED, gates).promote

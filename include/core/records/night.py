@@ -100,7 +100,8 @@ class FeatureSpec:
     """A feature column. ``categories``: its values in their order, if it is categorical.
 
     Null has no code, nor have values that few rows have: manifests are kept in the open. ``definition`` is the digest
-    of its group's: a feature of the same name and another definition is another feature.
+    of what the column means, whatever stands beside it in its group (of an earlier release: of what the whole group
+    means): a feature of the same name and another definition is another feature.
     """
 
     name: str

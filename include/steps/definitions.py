@@ -1,0 +1,47 @@
+"""What a project declares now, beside what a model of it learnt."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from include.core.project import Project
+from include.core.records import FeatureSet, Run
+from include.registry.definitions import Learnt, changes
+from include.steps.platform import Platform, declaration_of
+
+if TYPE_CHECKING:
+    from include.lineage.compiled import Declared
+
+
+def changed(platform: Platform, project: Project, run: Run, learnt: Learnt) -> tuple[str, ...]:
+    """What the *run*'s declaration defines otherwise than *learnt* was, in words."""
+    from include.lineage.compiled import declared
+
+    declaration = declaration_of(platform, run)
+    found = _changes(project, [declaration.compiled], learnt)
+    if found:  # models of earlier releases knew what `isin` lists in the order in which it was written
+        before = declared(project, platform.contracts, declaration.scope, as_written=True)
+        found = _changes(project, [declaration.compiled, before], learnt)
+    return found
+
+
+def as_tables(project: Project, built: FeatureSet, compiled: "Declared") -> FeatureSet:
+    """*built* with the definitions of whole tables in the place of each column's: so earlier releases recorded them."""
+    tables = {group.name: compiled.definition(group, project.target.key) for group in compiled.groups}
+    return replace(
+        built,
+        label=compiled.definition(compiled.label, project.target.key),
+        features=tuple(replace(feature, definition=tables[feature.group]) for feature in built.features),
+    )
+
+
+def _changes(project: Project, declarations: "Iterable[Declared]", learnt: Learnt) -> tuple[str, ...]:
+    label: set[str] = set()
+    features: dict[str, set[str]] = {}
+    for compiled in declarations:
+        label |= {*compiled.label.definitions, compiled.definition(compiled.label, project.target.key)}
+        for group in compiled.groups:
+            whole = compiled.definition(group, project.target.key)
+            for place, name in enumerate(group.names):
+                features.setdefault(name, set()).update({whole, *group.definitions[place : place + 1]})
+    return changes(learnt, objective=project.target.objective, label=label, features=features)

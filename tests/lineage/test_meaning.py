@@ -1,0 +1,199 @@
+"""A column's definition is its own: what stands beside it, and how it is written, do not count; what it means does."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import ibis
+import pytest
+
+from include.core.project import FeatureGroup, Project
+from include.core.records import Contract, DatasetScope, Scope
+from include.lineage import sql_of, tables
+from include.lineage.compiled import declared
+from include.projects import flight_delay, temperature_tomorrow
+from include.settings import ROOT
+
+FLIGHTS = flight_delay.PROJECT
+KEY = FLIGHTS.target.key
+Build = Callable[..., ibis.Table]
+
+
+def everything(contracts: dict[str, Contract]) -> Scope:
+    """All columns that may be read: to derive what is read takes longer than to compile it."""
+    datasets = (
+        DatasetScope(
+            dataset=contract.dataset,
+            contract_digest=contract.digest,
+            columns=tuple((column.name, column.treatment) for column in contract.columns),
+            window_days=None,
+        )
+        for contract in contracts.values()
+    )
+    return Scope(project="any", purpose="any", datasets=tuple(datasets))
+
+
+def definitions(project: Project, contracts: dict[str, Contract]) -> dict[str, str]:
+    made = declared(project, contracts, everything(contracts))
+    return {
+        name: definition
+        for table in (made.label, *made.groups)
+        for name, definition in zip(table.names, table.definitions, strict=True)
+    }
+
+
+def of(build: Build, contracts: dict[str, Contract], lookback_days: int = 1) -> dict[str, str]:
+    group = FeatureGroup(name="group", build=build, lookback_days=lookback_days)
+    return definitions(replace(FLIGHTS, features=(group,), expectations=()), contracts)
+
+
+def _crowd(table: Any) -> Any:
+    return table.count().over(ibis.window(group_by=[table.origin, table.hour]))
+
+
+def plain(flights: Any) -> Any:
+    near = flights.filter(flights.distance < 900, flights.carrier.isin(["UA", "AA"]))
+    return near.select(*KEY, miles=near.distance, crowd=_crowd(near), far=near.distance > 500)
+
+
+def beside_another(flights: Any) -> Any:
+    near = flights.filter(flights.distance < 900, flights.carrier.isin(["UA", "AA"]))
+    return near.select(*KEY, minute=near.minute, miles=near.distance, crowd=_crowd(near), far=near.distance > 500)
+
+
+def behind_others(flights: Any) -> Any:
+    near = flights.filter(flights.carrier.isin({"AA", "UA"})).filter(lambda table: table.distance < 900)
+    more = near.mutate(twice=near.hour * 2, miles=near.distance, mean=near.hour.mean().over(ibis.window()))
+    return more.select("twice", "mean", *KEY, "miles", crowd=_crowd(more), far=more.miles > 500)
+
+
+def joined_to_more(flights: Any, weather: Any) -> Any:
+    near = flights.filter(flights.distance < 900, flights.carrier.isin(["UA", "AA"]))
+    warmest = weather.group_by("origin").agg(warmest=weather.temp.max())
+    joined = near.left_join(warmest, near.origin == warmest.origin)
+    table = joined.select(*(near[name] for name in KEY), "warmest", "distance", "hour")
+    return table.select(*KEY, "warmest", miles=table.distance, crowd=_crowd(table), far=table.distance > 500)
+
+
+@pytest.mark.parametrize("build", [beside_another, behind_others, joined_to_more], ids=lambda build: build.__name__)
+def test_a_definition_stays_however_many_features_come_beside_it(build: Build, contracts: dict[str, Contract]) -> None:
+    before, after = of(plain, contracts), of(build, contracts)
+    assert before.items() <= after.items()
+    assert len(after) > len(before)
+
+
+@pytest.mark.parametrize(
+    ("build", "changed"),
+    [
+        (lambda flights: plain(flights.filter(flights.hour > 3)), {"miles", "crowd", "far"}),
+        (lambda flights: plain(flights.mutate(distance=flights.distance * 2)), {"miles", "crowd", "far"}),
+        (lambda flights: plain(flights.mutate(hour=flights.hour + 1)), {"crowd"}),
+        (lambda flights: plain(flights).mutate(far=ibis._.miles > 501), {"far"}),
+        (lambda flights: plain(flights).mutate(far=ibis._.miles >= 500), {"far"}),
+        (lambda flights: plain(flights).mutate(crowd=ibis._.crowd.cast("string")), {"crowd"}),
+        (lambda flights: plain(flights).distinct(), {"miles", "crowd", "far"}),
+        (lambda flights: plain(flights).order_by("miles").limit(5), {"miles", "crowd", "far"}),
+        (lambda flights: plain(flights).mutate(carrier=ibis._.carrier.lower()), {"miles", "crowd", "far"}),
+        (lambda flights, planes: plain(flights.join(planes, "tailnum")), {"miles", "crowd", "far"}),
+    ],
+    ids=["filter", "source", "window", "literal", "comparison", "type", "distinct", "limit", "key", "inner join"],
+)
+def test_a_definition_changes_with_what_the_column_means(
+    build: Build, changed: set[str], contracts: dict[str, Contract]
+) -> None:
+    before, after = of(plain, contracts), of(build, contracts)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_a_definition_changes_with_the_lookback_and_with_the_rows_that_are_asked_for(
+    contracts: dict[str, Contract],
+) -> None:
+    before = of(plain, contracts)
+    assert not before.items() & (of(plain, contracts, lookback_days=2).items() - {("label", before["label"])})
+
+    def later(flights: Any) -> Any:
+        asked = FLIGHTS.target.population(flights)
+        return asked.mutate(predicted_at=asked.predicted_at + ibis.interval(minutes=1))
+
+    moved = replace(FLIGHTS, target=replace(FLIGHTS.target, population=later))
+    assert not definitions(moved, contracts).items() & definitions(FLIGHTS, contracts).items()
+
+
+def test_where_a_looked_up_column_comes_from_is_part_of_its_definition(contracts: dict[str, Contract]) -> None:
+    def build(by: str, figure: str) -> Build:
+        def looked_up(flights: Any) -> Any:
+            rates = flights.group_by(by).agg(rate=flights[figure].mean())
+            return flights.left_join(rates, flights[by] == rates[by]).select(*(flights[name] for name in KEY), "rate")
+
+        return looked_up
+
+    pairs = [("origin", "distance"), ("dest", "distance"), ("origin", "hour")]
+    assert len({of(build(*pair), contracts)["rate"] for pair in pairs}) == 3
+
+
+@pytest.mark.parametrize("project", [FLIGHTS, temperature_tomorrow.PROJECT], ids=lambda project: project.name)
+def test_no_two_features_of_the_house_have_one_definition(project: Project, contracts: dict[str, Contract]) -> None:
+    found = definitions(project, contracts)
+    assert len({*found.values()}) == len(found)
+
+
+def test_a_list_is_run_in_order_and_kept_as_it_was_written_where_an_earlier_release_did(
+    contracts: dict[str, Contract],
+) -> None:
+    flights = tables(contracts, ["flights"])["flights"]
+
+    def sql(*names: str, **options: bool) -> str:
+        return sql_of(flights.filter(flights.origin.notin(list(names))), **options)
+
+    assert sql("LGA", "EWR") == sql("EWR", "LGA") == sql("EWR", "LGA", as_written=True)
+    assert "'LGA', 'EWR'" in sql("LGA", "EWR", as_written=True)
+
+
+SETS = """
+from dataclasses import replace
+import ibis
+from include.contracts import load_folder
+from include.core.project import FeatureGroup
+from include.lineage.compiled import declared
+from include.projects.flight_delay import PROJECT
+from include.settings import ROOT
+from tests.lineage.test_meaning import everything
+
+KEY = PROJECT.target.key
+
+def build(flights):
+    near = flights.filter({flights.hour > 3, flights.minute < 50, flights.origin.isin({"JFK", "LGA", "EWR"})})
+    chosen = near.select({*KEY, "dest", "hour", "minute", "distance"})
+    means = chosen.group_by({"dest", "hour"}).agg(mean=chosen.distance.mean())
+    joined = chosen.left_join(means, {"dest", "hour"})
+    among = ibis.window(group_by={chosen.dest, chosen.hour})
+    table = joined.select(*KEY, far=joined.dest.notin({"SFO", "LAX", "SEA"}), mean=joined.mean)
+    return table.mutate(n=table.count().over(ibis.window(group_by={table.carrier, table.origin})))
+
+def listed(flights):
+    return flights.select(*KEY, far=flights.dest.isin({"SFO", "LAX", "SEA", "SAN", "PDX"}))
+
+contracts = load_folder(ROOT / "include" / "contracts")
+groups = FeatureGroup(name="sets", build=build), FeatureGroup(name="listed", build=listed)
+project = replace(PROJECT, features=(groups[0],))
+print(declared(project, contracts, everything(contracts)).groups[0].definitions)
+print(declared(replace(PROJECT, features=(groups[1],)), contracts, everything(contracts)))
+"""
+
+
+def test_what_a_set_of_python_means_is_the_same_in_every_process() -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SETS],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
+    one, other = (process.communicate()[0] for process in processes)
+    assert "sha256:" in one
+    assert one == other
