@@ -75,7 +75,7 @@ class PointInTime:
         return dict(zip(counts["day"].to_pylist(), counts["rows"].to_pylist(), strict=True))
 
     def rows(self, derived: Derived, days: Days) -> "pa.Table":
-        """``day``, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
+        """The day, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
 
         Its query sees the days that it may look back on, and no others. A number that is not finite, or that float32
         cannot hold, is null, but for the label's.

@@ -114,8 +114,13 @@ def write(work: Sequence[Task], tables: Tables, key: tuple[str, ...], writer: Wr
 
 
 def _written(task: Task, table: "pa.Table", key: tuple[str, ...], writer: Writer) -> Iterator[Callable[[], Partition]]:
-    columns = [*key, DAY_COLUMN, PREDICTED_AT, LABEL] if task.derived.name == LABEL else [*key, *task.derived.names]
-    chosen, places = table.select(columns), _places(table, task.new)
+    places = _places(table, task.new)
+    if task.derived.name == LABEL:
+        chosen = table.select([*key, DAY_COLUMN, PREDICTED_AT, LABEL])
+        if "day" not in key:  # as earlier releases called it: the same rows give the same bytes
+            chosen = chosen.rename_columns([*key, "day", PREDICTED_AT, LABEL])
+    else:
+        chosen = table.select([*key, *task.derived.names])
     for day, (first, end) in places.items():
         part = chosen.slice(first, end - first)
         inputs, complete = task.new[day]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 #: The name under which the label's table stands beside the feature groups, and that of its one column.
 LABEL = "label"
 PREDICTED_AT = "predicted_at"
-DAY_COLUMN = "day"
+#: The UTC day of a row, beside the columns of the project: no column of a contract begins with a blank.
+DAY_COLUMN = " day"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,12 @@ def declared(
 def _check_population(project: Project, population: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
     target = project.target
     needed = {*target.key, contracts[target.dataset].partition_column, PREDICTED_AT} - {None}
+    if pair := alike([*population.columns, DAY_COLUMN]):
+        raise DeclarationError(
+            f"no column of the population of {project.name!r} has a name that is taken",
+            value=" and ".join(map(repr, pair)),
+            remedy="Rename it.",
+        )
     missing = needed - set(population.columns)
     if missing or not population[PREDICTED_AT].type().is_timestamp():
         raise DeclarationError(
@@ -152,6 +159,12 @@ def _names(project: Project, name: str, table: "ibis.Table") -> tuple[str, ...]:
 
 def _check_names(project: Project, groups: Sequence[Derived]) -> None:
     taken = [*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN]
+    if pair := alike(taken):
+        raise DeclarationError(
+            f"no key column of {project.name!r} is called {LABEL} or {PREDICTED_AT}",
+            value=" and ".join(map(repr, pair)),
+            remedy="Name the key column otherwise, in population, label and features alike.",
+        )
     for group in groups:
         pair = alike([*taken, *group.names])
         if pair or group.name.casefold() == LABEL or not group.names:
@@ -159,7 +172,7 @@ def _check_names(project: Project, groups: Sequence[Derived]) -> None:
                 f"each feature of {project.name!r} has a name of its own, and each group has one at least; upper and "
                 "lower case make no difference",
                 value=f"group {group.name!r}: {' and '.join(map(repr, pair)) if pair else list(group.names)}",
-                remedy=f"Rename it; {LABEL}, {PREDICTED_AT}, {DAY_COLUMN} and the key are taken.",
+                remedy=f"Rename it; {LABEL}, {PREDICTED_AT} and the key are taken.",
             )
         taken += group.names
 

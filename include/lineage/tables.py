@@ -1,6 +1,7 @@
 """The tables that a project's functions see, and how those functions are called."""
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 #: A feature group's function may take the rows to predict for under this name: key, partition column, predicted_at.
 POPULATION = "population"
+
+#: How Ibis calls the queries within a query, in any case.
+_INNER = re.compile(r"t\d+", re.IGNORECASE)
 
 _IBIS_TYPES = {
     ColumnType.STRING: "string",
@@ -157,13 +161,24 @@ def sql_of(table: "ibis.Table", *, as_written: bool = False) -> str:
     """The DuckDB SQL of an expression: the same expression always gives the same text.
 
     What `isin` lists is sorted, since a set of Python has another order in each process; not if *as_written*.
+
+    Raises:
+        DeclarationError: a dataset has the name of a query within this one.
     """
     import ibis
     from ibis.expr import operations as ops
 
     if not as_written and table.op().find(ops.InValues):
         table = table.op().replace(_in_order).to_expr()
-    return str(ibis.to_sql(table, dialect="duckdb", pretty=False))
+    sql = str(ibis.to_sql(table, dialect="duckdb", pretty=False))
+    for dataset in table.op().find(ops.UnboundTable):
+        if _INNER.fullmatch(dataset.name) and f'"{dataset.name.lower()}" AS (' in sql:
+            raise DeclarationError(
+                "no dataset is called as Ibis calls a query within a query: DuckDB would read that in its place",
+                value=f"dataset {dataset.name!r}",
+                remedy="Have the stewards rename it; any name but `t` and a number will do.",
+            )
+    return sql
 
 
 def _in_order(node: Any, changed: Mapping[str, Any] | None) -> Any:

@@ -205,3 +205,17 @@ def test_a_source_column_that_no_contract_has_is_an_error(dataset: str, read: An
     other = ibis.table({"RideID": "int64", "Unknown": "string"}, name=dataset)
     with pytest.raises(DeclarationError, match=r"a column of a contract; found: .*Unknown"):
         read(other.select("Unknown"), CONTRACTS)
+
+
+def test_a_dataset_that_is_called_like_an_inner_query_is_refused_where_one_hides_it_and_only_there() -> None:
+    def named(name: str) -> ibis.Table:
+        held = tables({name: contract(name, column("id"), column("x"))}, [name])[name]
+        means = held.group_by("id").agg(mean=held.x.mean())
+        return means.join(means.view(), "id").join(held, "id").select("id", "mean")
+
+    assert 'FROM "t9"' in sql_of(named("t9"))
+    hidden = next(
+        name for name in (f"T{number}" for number in range(9)) if f'"{name.lower()}" AS (' in sql_of(named("t9"))
+    )
+    with pytest.raises(DeclarationError, match=f"dataset '{hidden}'"):
+        sql_of(named(hidden))
