@@ -28,9 +28,9 @@ class Derived:
     """A table that a project derives: a feature group, or the label.
 
     ``sql`` is what DuckDB runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
-    ``names`` are its columns beside the key, ``categories`` those of them that are text, ``integers`` those of more than
-    16 bits. ``definitions`` are the digests of what each of ``names`` means, whatever stands beside it; runs that an
-    earlier release began have none.
+    ``names`` are its columns beside the key, ``categories`` those of them that are text, ``integers`` those of more
+    than 16 bits. ``definitions`` are the digests of what each of ``names`` means, whatever stands beside it; runs that
+    an earlier release began have none.
     """
 
     name: str

@@ -52,6 +52,8 @@ class Rides:
             name=self.name[name],
             type=kind,
             classification="internal",
+            restricted=False,
+            personal=None,
             treatment=Treatment.CLEAR,
             known_at=KnownAt(column=self.name["at"], offset=timedelta(hours=1))
             if name == "delay"

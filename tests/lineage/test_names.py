@@ -27,6 +27,8 @@ def column(name: str, kind: ColumnType = ColumnType.INTEGER, **changes: Any) -> 
         name=name,
         type=kind,
         classification="internal",
+        restricted=False,
+        personal=None,
         treatment=Treatment.CLEAR,
         known_at=KnownAt(column=None),
         required=False,
@@ -121,7 +123,7 @@ RIDES = contract(
     column("TripDistance", ColumnType.NUMBER),
     column("Borough", ColumnType.STRING),
     column("Email", ColumnType.STRING, treatment=Treatment.TOKEN),
-    column("Remark", ColumnType.STRING, classification="restricted"),
+    column("Remark", ColumnType.STRING, classification="restricted", restricted=True),
     column("FareAmount", ColumnType.NUMBER),
     partition="PickupAt",
 )
