@@ -34,7 +34,9 @@ def add_to(app: typer.Typer) -> None:
 @contracts.command()
 def new(
     name: Annotated[str, typer.Argument(help="The dataset's name: letters, digits and _.")],
-    path: Annotated[Path, typer.Argument(help="A Parquet file, or a folder of them.", exists=True)],
+    path: Annotated[
+        Path, typer.Argument(help="A file of Parquet, CSV or JSON lines, or a folder of such.", exists=True)
+    ],
     steward: Annotated[list[str], typer.Option(help="Who decides about it; may be given again.")],
     time: Annotated[
         str | None, typer.Option(help="The timestamp column (UTC) that places a row in its day; needed to train on it.")
@@ -51,9 +53,10 @@ def new(
         datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Leave out the rows of days after.")
     ] = None,
 ) -> None:
-    """Draft a contract for the Parquet files at PATH: every column restricted until its steward says otherwise.
+    """Draft a contract for the files at PATH: every column restricted until its steward says otherwise.
 
-    With --time the rows are filed by UTC day under the production folder, as nights read them.
+    With --time the rows are filed by UTC day under the production folder, as nights read them. So are those of CSV and
+    JSON lines; other Parquet stays where it is.
     """
     from include.contracts import draft, rows_of
     from include.runtime import deployment
@@ -61,16 +64,16 @@ def new(
     settings = Settings.from_environment()
     target = settings.contracts / f"{name}.odcs.yaml"
     _require_free(name, target)
-    filing = Filing(path=path, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
-    filing.require_free()
     deployment.prepare(settings)
-    rows = filing.chosen(rows_of(path, without=without or []))
+    rows = rows_of(path, without=without or [])
+    filing = Filing(rows=rows, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
+    rows = filing.chosen()
     text = draft(
         name,
         rows,
         time=time,
         stewards=steward,
-        location=None if time is None else f"{PRODUCTION}/{name}",
+        location=f"{PRODUCTION}/{name}" if filing.copies or filing.in_place else None,
         outcomes=outcome or [],
         known_after_days=after_days if outcome else 0,
     )
@@ -108,58 +111,71 @@ def _require_free(name: str, target: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Filing:
-    """Copying the rows at ``path`` by the UTC day of ``time`` into ``folder``, from ``first`` to ``last``.
+    """Copying ``rows`` into ``folder`` as nights read them: by the UTC day of ``time``, from ``first`` to ``last``.
 
-    Nothing is copied where no time is named, or where ``path`` is that folder, and its rows lie in their days already.
+    Parquet stays where it is if no time is named, or if it lies in that folder already, in its days.
     """
 
-    path: Path
+    rows: "Rows"
     folder: Path
     time: str | None
     first: date | None
     last: date | None
 
     @property
-    def _copies(self) -> bool:
-        return self.time is not None and self.path.resolve() != self.folder.resolve()
+    def in_place(self) -> bool:
+        return self.rows.path.resolve() == self.folder.resolve()
 
-    def require_free(self) -> None:
-        from include.data.partitioning import require_unfiled
+    @property
+    def copies(self) -> bool:
+        return not self.rows.stored or (self.time is not None and not self.in_place)
 
-        if self._copies:
-            require_unfiled(self.folder)
-        elif self.first or self.last:
+    def chosen(self) -> "Rows":
+        """The rows that are to be filed, once nothing stands against it."""
+        from include.data.partitioning import chosen, require_filed, require_unfiled
+
+        if (self.first or self.last) and (self.time is None or not self.copies):
             raise DataError(
                 "--from and --until choose among rows that are filed by day",
-                value="rows that stay where they are",
+                value="rows that are not",
                 remedy="Name the timestamp by which to file them: `--time COLUMN`.",
             )
-
-    def chosen(self, rows: "Rows") -> "Rows":
-        from include.data.partitioning import chosen, require_filed
-
-        if self.time is None:
-            return rows
-        if self._copies:
-            return chosen(rows, time=self.time, first=self.first, last=self.last)
-        require_filed(rows, time=self.time)
-        return rows
+        if not self.copies:
+            self.rows.require_readable()
+            if self.time is not None:
+                require_filed(self.rows, time=self.time)
+            return self.rows
+        require_unfiled(self.folder)
+        if self.time is not None:
+            return chosen(self.rows, time=self.time, first=self.first, last=self.last)
+        if self.rows.by_day:
+            raise DataError(
+                "texts in folders of days are filed by day", value="no time column", remedy="Add `--time COLUMN`."
+            )
+        return self.rows
 
     @contextmanager
     def done(self, rows: "Rows") -> Iterator[None]:
         """File *rows*; if what follows fails, they are not filed: the same command would find the folder taken."""
-        from include.data.partitioning import file_by_day
-
-        if self.time is None or not self._copies:
+        if not self.copies:
             yield
             return
-        days = file_by_day(rows, self.folder, time=self.time)
+        filed = self._file(rows)
         try:
             yield
         except BaseException:
             shutil.rmtree(self.folder)
             raise
-        _say(f"filed {len(days)} days, {days.first} to {days.last}, under {self.folder}")
+        _say(f"filed {filed}, under {self.folder}")
+
+    def _file(self, rows: "Rows") -> str:
+        from include.data.partitioning import file_by_day, file_whole
+
+        if self.time is None:
+            file_whole(rows, self.folder)
+            return "one undivided table"
+        days = file_by_day(rows, self.folder, time=self.time)
+        return f"{len(days)} days, {days.first} to {days.last}"
 
 
 @contracts.command()

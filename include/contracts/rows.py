@@ -1,14 +1,13 @@
 """Rows that somebody brings: the files of one table, read a few columns at a time, typed as a contract will say."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.contracts.files import joined, parquet_files, parquet_schema, read_parquet
+from include.contracts.files import DataFile, data_files, joined
+from include.contracts.folders import refuse_unread, table_files
 from include.contracts.types import arrow_type, column_type, to_contract
 from include.core.errors import ContractError, DataError
 from include.core.records import ColumnType
@@ -21,23 +20,21 @@ if TYPE_CHECKING:
 #: So many values are read at a time: all columns of a small table together, those of a large one one by one.
 VALUES_AT_ONCE = 2**25
 
-_STAGED_DAY = re.compile(r"day=(\d{4}-\d\d-\d\d)")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The rows of ``files`` (and how many each has) at ``path`` that ``keep`` leaves, with the columns ``types``.
+    """The rows of ``files`` at ``path`` that ``keep`` leaves, with the columns ``types``.
 
     ``keep`` has a flag for each row of the files; ``None``: all are left.
     """
 
     path: Path
-    files: Mapping[Path, int]
+    files: tuple[DataFile, ...]
     types: Mapping[str, ColumnType]
     keep: "NDArray[np.bool_] | None" = None
 
     def __len__(self) -> int:
-        return sum(self.files.values()) if self.keep is None else int(self.keep.sum())
+        return sum(file.rows for file in self.files) if self.keep is None else int(self.keep.sum())
 
     @property
     def folder(self) -> Path:
@@ -46,7 +43,24 @@ class Rows:
     @property
     def by_day(self) -> bool:
         """Whether the files lie in folders ``day=YYYY-MM-DD``."""
-        return self.path.is_dir() and all(_STAGED_DAY.fullmatch(file.parent.name) for file in self.files)
+        return all(file.day is not None for file in self.files)
+
+    @property
+    def stored(self) -> bool:
+        """Whether they are Parquet, which nights read."""
+        return all(file.held is None for file in self.files)
+
+    def require_readable(self) -> None:
+        """Raise :class:`DataError` where a night would read other files than these, which stay where they lie."""
+        files = [file.path for file in self.files]
+        if self.path.is_dir():
+            refuse_unread(files, self.path)
+        elif others := [file for file in table_files(self.path.parent, (".parquet",)) if file != self.path]:
+            raise DataError(
+                "nights read all files of an undivided table's folder",
+                value=f"{len(others)} more beside {self.path}, {others[0].name} say",
+                remedy="Move it to a folder of its own, or name the folder.",
+            )
 
     def only(self, keep: "NDArray[np.bool_]") -> "Rows":
         """Those of these rows whose flag is set."""
@@ -62,7 +76,7 @@ class Rows:
         Raises:
             DataError: a file cannot be read, or values do not fit the contract's type.
         """
-        width = max(1, VALUES_AT_ONCE // max(1, sum(self.files.values())))
+        width = max(1, VALUES_AT_ONCE // sum(file.rows for file in self.files))
         for start in range(0, len(names), width):
             table = self.table(names[start : start + width])
             yield from zip(table.column_names, table.columns, strict=True)
@@ -73,12 +87,12 @@ class Rows:
 
         schema = pa.schema([(name, arrow_type(self.types[name])) for name in names])
         parts, start = [schema.empty_table()], 0
-        for file, count in self.files.items():
-            part = read_parquet(file, columns=names)
+        for file in self.files:
+            part = file.read(names)
             if self.keep is not None:
-                part = part.filter(pa.array(self.keep[start : start + count]))
-            parts.append(self._typed(part, schema, file))
-            start += count
+                part = part.filter(pa.array(self.keep[start : start + file.rows]))
+            parts.append(self._typed(part, schema, file.path))
+            start += file.rows
         return pa.concat_tables(parts)
 
     def times(self, name: str) -> "pa.ChunkedArray":
@@ -109,8 +123,8 @@ class Rows:
         import numpy as np
         import pyarrow as pa
 
-        days = [date.fromisoformat(file.parent.name.removeprefix("day=")) for file in self.files]
-        repeated = np.repeat(np.array(days, "datetime64[D]"), list(self.files.values()))
+        days = np.array([file.day for file in self.files], "datetime64[D]")
+        repeated = np.repeat(days, [file.rows for file in self.files])
         return pa.array(repeated if self.keep is None else repeated[self.keep])
 
     def _typed(self, part: "pa.Table", schema: "pa.Schema", file: Path) -> "pa.Table":
@@ -137,9 +151,8 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
             not know: all of them are named.
         DataError: there is no readable file, the files have no common schema, or no row.
     """
-    files = parquet_files(path)
-    heads = [parquet_schema(file) for file in files]
-    schema = joined([_decoded(schema).empty_table() for schema, _ in heads], files).schema
+    files = tuple(data_files(path))
+    schema = joined([_decoded(file.schema).empty_table() for file in files], [file.path for file in files]).schema
     if unknown := sorted(set(without) - set(schema.names)):
         raise ContractError("what is left out is a column", value=unknown, remedy=f"Columns: {sorted(schema.names)}.")
     types = {field.name: column_type(field.type) for field in schema if field.name not in without}
@@ -153,7 +166,7 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
         )
     if not known:
         raise ContractError("a contract has columns", value="all are left out", remedy="Keep some.")
-    rows = Rows(path=path, files={file: count for file, (_, count) in zip(files, heads, strict=True)}, types=known)
+    rows = Rows(path=path, files=files, types=known)
     if not len(rows):
         raise DataError(f"{path}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
     return rows

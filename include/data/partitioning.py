@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,14 +76,32 @@ def file_by_day(rows: "Rows", target: Path, *, time: str) -> Days:
     order = day.argsort(kind="stable")
     table, day = rows.table(list(rows.types)).take(order), day[order]
     days = Days(first=_date(day[0]), last=_date(day[-1]))
+    with _appearing(target) as staging:
+        for each in days:
+            first, last = day.searchsorted([each.toordinal(), each.toordinal() + 1])
+            write_part(table.slice(first, last - first), staging / f"day={each.isoformat()}")
+    return days
+
+
+def file_whole(rows: "Rows", target: Path) -> None:
+    """Copy *rows* to ``<target>/part.parquet``, typed as their contract will say. *target* appears whole or not at all.
+
+    Raises:
+        DataError: *target* is there already, or a file is unreadable.
+    """
+    require_unfiled(target)
+    with _appearing(target) as staging:
+        write_part(rows.table(list(rows.types)), staging)
+
+
+@contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """A folder to write to, which then becomes *target* by one rename."""
     staging = target.with_name(f".filing-{target.name}")
     shutil.rmtree(staging, ignore_errors=True)
-    for each in days:
-        first, last = day.searchsorted([each.toordinal(), each.toordinal() + 1])
-        write_part(table.slice(first, last - first), staging / f"day={each.isoformat()}")
+    yield staging
     os.sync()  # one flush for many small files: the rename must not reach the disk before they do
     staging.rename(target)
-    return days
 
 
 def filed_days(contract: Contract, production: Path) -> Days | None:

@@ -1,6 +1,6 @@
 """A contract is drafted from Parquet as it lies there, whole or not at all."""
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 import pyarrow as pa
@@ -9,7 +9,8 @@ import pytest
 from include.cli import contract
 from include.contracts import load
 from include.core.errors import ContractError, DataError
-from include.core.records import KnownAt
+from include.core.records import ColumnType, KnownAt
+from include.data.source import Source
 from tests.cli.conftest import NewContract, Shop, orders
 
 STEWARDS = ("--steward", "maria", "--steward", "ada")
@@ -107,6 +108,38 @@ def test_rows_that_are_filed_already_stay_where_they_are_and_the_time_that_is_na
     file.unlink()
     contract.new("orders", filed, steward=["maria"], time="ordered_at")
     assert (load(file).partition_column, load(file).location) == ("ordered_at", "${TRAINYARD_PRODUCTION}/orders")
+
+
+CSV = "id,at,code,x\n" + "".join(f"{row},2024-05-01T{row:02}:00:00Z,00{row % 3},{row}.5\n" for row in range(20))
+JSON = "".join(
+    f'{{"id": {row}, "at": "2024-05-01T{row:02}:00:00Z", "code": "00{row % 3}", "x": {row}.5}}\n' for row in range(20)
+)
+
+
+@pytest.mark.parametrize(("file", "text"), [("rows.csv", CSV), ("rows.jsonl", JSON)])
+@pytest.mark.parametrize("time", ["at", None])
+def test_csv_and_json_lines_are_filed_as_parquet_with_the_types_that_the_contract_says(
+    here: Shop, file: str, text: str, time: str | None
+) -> None:
+    (here.folder / file).write_text(text)
+    contract.new("orders", here.folder / file, steward=["maria"], time=time)
+    made = load(here.contracts / "orders.odcs.yaml")
+    assert {column.name: column.type for column in made.columns} == {
+        "id": ColumnType.INTEGER,
+        "at": ColumnType.TIMESTAMP,
+        "code": ColumnType.STRING,
+        "x": ColumnType.NUMBER,
+    }
+    source = Source(made, here.folder / "home" / "production")
+    table = source.decode(source.load(date(2024, 5, 1) if time else None), ["id", "code"])
+    assert table.to_pydict() == {"id": list(range(20)), "code": [f"00{row % 3}" for row in range(20)]}
+
+
+def test_parquet_that_stays_is_all_of_what_a_night_would_read(here: Shop) -> None:
+    here.write(orders(2), "more.parquet")
+    with pytest.raises(DataError, match=r"1 more beside .*more\.parquet"):
+        contract.new("orders", here.orders / "part.parquet", steward=["maria"])
+    contract.new("orders", here.orders, steward=["maria"])
 
 
 def test_limits_of_days_need_a_time(here: Shop) -> None:

@@ -108,6 +108,17 @@ def test_rows_that_stay_where_they_are_lie_in_their_days_by_the_time_that_is_nam
         require_filed(rows_of(tmp_path / "orders"), time="at")
 
 
+def test_a_column_that_stands_in_the_path_alone_is_filed_with_the_rows_that_are_chosen(tmp_path: Path) -> None:
+    for shop, days in (("north", [date(1970, 1, 1), *usual(1)]), ("south", usual(2))):
+        (tmp_path / "raw" / f"shop={shop}").mkdir(parents=True)
+        rows_on(tmp_path / "raw" / f"shop={shop}", days)
+    kept = chosen(rows_of(tmp_path / "raw"), time="at", first=FIRST)
+    assert kept.table(["shop"])["shop"].to_pylist() == ["north", "south", "south"]
+    file_by_day(kept, tmp_path / "orders", time="at")
+    filed = pq.read_table(tmp_path / "orders" / "day=2024-05-01" / "part.parquet", partitioning=None)
+    assert filed["shop"].to_pylist() == ["north", "south"]
+
+
 def test_columns_that_are_left_out_are_not_filed(tmp_path: Path) -> None:
     rows_on(tmp_path, usual(2))
     file_by_day(rows_of(tmp_path / "part.parquet", without=["id"]), tmp_path / "orders", time="at")
