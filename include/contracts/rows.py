@@ -1,5 +1,6 @@
 """Rows that somebody brings: the files of one table, read a few columns at a time, typed as a contract will say."""
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from include.contracts.files import DataFile, data_files, joined
 from include.contracts.folders import refuse_unread, table_files
 from include.contracts.types import arrow_type, column_type, to_contract
 from include.core.errors import ContractError, DataError
+from include.core.names import alike
 from include.core.records import ColumnType
 
 if TYPE_CHECKING:
@@ -152,18 +154,14 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
         DataError: there is no readable file, the files have no common schema, or no row.
     """
     files = tuple(data_files(path))
-    schema = joined([_decoded(file.schema).empty_table() for file in files], [file.path for file in files]).schema
-    if unknown := sorted(set(without) - set(schema.names)):
-        raise ContractError("what is left out is a column", value=unknown, remedy=f"Columns: {sorted(schema.names)}.")
-    types = {field.name: column_type(field.type) for field in schema if field.name not in without}
+    names = {name for file in files for name in file.schema.names}
+    if unknown := sorted(set(without) - names):
+        raise ContractError("what is left out is a column", value=unknown, remedy=f"Columns: {sorted(names)}.")
+    tables = [_decoded(file.schema).empty_table().select(_kept(file.schema, without)) for file in files]
+    schema = joined(tables, [file.path for file in files]).schema
+    types = {field.name: column_type(field.type) for field in schema}
     known = {name: kind for name, kind in types.items() if kind is not None}
-    if strange := [name for name in types if name not in known]:
-        left_out = " ".join(f"--without {_word(name)}" for name in strange)
-        raise ContractError(
-            "every column has a type that contracts know",
-            value=", ".join(f"{name!r} is {schema.field(name).type}" for name in strange),
-            remedy=f"Leave them out: `{left_out}`; or store them as one of: {', '.join(ColumnType)}.",
-        )
+    _require_usable(types, schema)
     if not known:
         raise ContractError("a contract has columns", value="all are left out", remedy="Keep some.")
     rows = Rows(path=path, files=files, types=known)
@@ -172,14 +170,29 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
     return rows
 
 
-def _word(name: str) -> str:
-    import shlex
+def _require_usable(types: Mapping[str, ColumnType | None], schema: "pa.Schema") -> None:
+    """Raise :class:`ContractError` that names all columns, by name and type of the files, that no contract can hold."""
+    faults = {name: f"{name!r} is {schema.field(name).type}" for name, kind in types.items() if kind is None}
+    faults |= {name: f"{name!r} is no name of a column" for name in types if not name or name != name.strip()}
+    rest = [name for name in types if name not in faults]
+    while pair := alike(rest):
+        faults[pair[1]] = f"{pair[0]!r} and {pair[1]!r} differ by case alone"
+        rest.remove(pair[1])
+    if faults:
+        left_out = " ".join(f"--without {shlex.quote(name)}" for name in faults)
+        raise ContractError(
+            "every column has a name of its own, without blanks at its ends, and a type that contracts know",
+            value="; ".join(faults.values()),
+            remedy=f"Leave them out: `{left_out}`; or rename them, or store them as one of: {', '.join(ColumnType)}.",
+        )
 
-    return shlex.quote(name)
+
+def _kept(schema: "pa.Schema", without: Collection[str]) -> list[str]:
+    return [name for name in schema.names if name not in without]
 
 
 def _decoded(schema: "pa.Schema") -> "pa.Schema":
-    """*schema* with the types of values where it has dictionaries of them."""
+    """*schema* with the types of the values that it has dictionaries of."""
     import pyarrow as pa
 
     return pa.schema(

@@ -292,6 +292,24 @@ def test_all_columns_of_types_that_contracts_do_not_know_are_named_at_once_and_m
     assert [column.name for column in contract.columns] == ["id"]
 
 
+def test_columns_that_no_contract_could_name_are_told_before_a_draft_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "part.parquet"
+    pq.write_table(pa.table({"id": [1], "Id": [2], "ID": [3], " x": [4], "": [5]}), file)
+    with pytest.raises(ContractError) as refused:
+        rows_of(file)
+    assert "'id' and 'Id' differ by case alone" in refused.value.value
+    assert "--without ' x' --without '' --without Id --without ID" in refused.value.remedy
+    assert list(rows_of(file, without=["Id", "ID", " x", ""]).types) == ["id"]
+
+
+def test_a_column_that_differs_from_file_to_file_may_be_left_out(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1], "x": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": [2], "x": ["1"]}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="x is int64"):
+        rows_of(tmp_path)
+    assert len(rows_of(tmp_path, without=["x"])) == 2
+
+
 def test_what_is_left_out_is_a_column_and_not_all_of_them(tmp_path: Path) -> None:
     file = tmp_path / "part.parquet"
     pq.write_table(pa.table({"id": [1, 2]}), file)
