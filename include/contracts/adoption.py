@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 
+from include.contracts.proposals import by_name, in_key
 from include.core.errors import ContractError
-from include.core.records import CLASSES, RESTRICTED, Contract, Personal
+from include.core.records import CLASSES, RESTRICTED, Column, Contract, Personal
 
 
 def require_adoptable(contract: Contract, classes: Sequence[tuple[str, str]] = ()) -> None:
@@ -16,10 +17,10 @@ def require_adoptable(contract: Contract, classes: Sequence[tuple[str, str]] = (
         ContractError: a column of text or of the key does not say whether it leads to a person, or a column's
             classification is no known word.
     """
-    silent = [column.name for column in contract.columns if column.silent]
+    silent = [column for column in contract.columns if column.silent]
     found, remedies = [], []
     if silent:
-        found.append(f"nothing is said about persons of {', '.join(silent)}")
+        found.append(f"nothing is said about persons of {', '.join(column.name for column in silent)}")
         remedies.append(_block(silent))
     if contract.unknown_classes:
         words = {column.name: column.classification for column in contract.columns}
@@ -44,18 +45,20 @@ def not_understood(contract: Contract) -> Iterator[str]:
         yield f"{name} is classified as {words[name]!r}, which is no known word and counts as {RESTRICTED}"
 
 
-def _block(names: Sequence[str]) -> str:
+def _block(columns: Sequence[Column]) -> str:
     return "\n".join(
         (
-            f"Paste under each of these names, where it leads to a person with {Personal.DIRECT_IDENTIFIER} (never "
-            f"read) or {Personal.JOIN_KEY} (read as a token) in place of {Personal.NONE}:",
-            *(line for name in names for line in _lines(name)),
+            "Paste under each of these names the word that is right: "
+            f"{Personal.DIRECT_IDENTIFIER} (names a person, never read), {Personal.JOIN_KEY} (leads to one, read as a "
+            f"token) or {Personal.NONE} (read as it is):",
+            *(line for column in columns for line in _lines(column)),
         )
     )
 
 
-def _lines(name: str) -> Iterator[str]:
-    yield f"      - name: {json.dumps(name, ensure_ascii=False)}"
+def _lines(column: Column) -> Iterator[str]:
+    proposed = by_name(column.name, column.type)
+    yield f"      - name: {json.dumps(column.name, ensure_ascii=False)}"
     yield "        customProperties:"
     yield "          - property: personal"
-    yield f"            value: {Personal.NONE}"
+    yield f"            value: {(in_key(proposed) if column.key else proposed) or Personal.NONE}"

@@ -87,8 +87,11 @@ def _head(dataset: str, location: str, stewards: Sequence[str], partition: str |
     yield "#   tags            [identifier]: (nearly) each row has a value of its own; `new` makes no feature of it"
     yield "#   knownAt         when its value becomes known: always, a timestamp column, or one and an offset:"
     yield "#                   `ordered_at + PT1H`"
-    yield "#   personal        if it leads to a person: a custom property beside knownAt, direct-identifier (never"
-    yield "#                   read) or join-key (read as a token)"
+    yield "#   personal        if it leads to a person, direct-identifier (never read) or join-key (read as a token);"
+    yield "#                   proposed where name or values speak for it. Each other column of text or of the key"
+    yield "#                   needs a word of yours, beside knownAt:"
+    yield "#                     - property: personal"
+    yield "#                       value: none"
     yield "# Behind each type stands what the files hold: nulls, distinct values, a range (rounded, without 20 rows at"
     yield "# each end)."
     if partition is None:

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from include.contracts.proposals import in_key, proposal
 from include.contracts.rows import Rows
-from include.core.records import ColumnType
+from include.core.records import ColumnType, Personal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ class ColumnFacts:
     nulls: int
     distinct: int
     span: str | None = None
-    personal: str | None = None
+    personal: Personal | None = None
 
     @property
     def identifies(self) -> bool:
@@ -86,6 +87,7 @@ def survey(rows: Rows, *, partition: str | None = None, no_key: Collection[str] 
     if not key:
         names = [facts.name for facts in candidates] or list(rows.types)
         key = tuple(name for name in names if name != partition) or tuple(names)
+    seen = [replace(facts, personal=in_key(facts.personal)) if facts.name in key else facts for facts in seen]
     columns = [replace(facts, span=None) if facts.name in key or facts.identifies else facts for facts in seen]
     return Survey(columns=tuple(columns), key=key, unique=unique)
 
@@ -162,6 +164,7 @@ def _seen(name: str, kind: ColumnType, values: "pa.ChunkedArray") -> "tuple[Colu
         nulls=values.null_count,
         distinct=distinct,
         span=span(kind, values),
+        personal=proposal(name, kind, values),
     )
     return facts, hashes
 

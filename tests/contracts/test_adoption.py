@@ -78,7 +78,9 @@ def test_columns_of_text_and_of_the_key_that_are_silent_about_persons_are_refuse
         require_adoptable(contract)
 
 
-def test_what_the_refusal_says_to_paste_makes_the_contract_adoptable_and_reads_as_before(tmp_path: Path) -> None:
+def test_what_the_refusal_says_to_paste_makes_the_contract_adoptable_and_reads_as_before_but_for_what_a_name_speaks_for(
+    tmp_path: Path,
+) -> None:
     for file in EARLIER_FILES.glob("*.yaml"):
         contract = load(file)
         with pytest.raises(ContractError) as caught:
@@ -89,7 +91,10 @@ def test_what_the_refusal_says_to_paste_makes_the_contract_adoptable_and_reads_a
             column["customProperties"] += pasted.get(column["name"], {}).get("customProperties", [])
         mended = load(written(tmp_path, yaml.safe_dump(document), contract.dataset))
         require_adoptable(mended)
-        assert [c.treatment for c in mended.columns] == [c.treatment for c in contract.columns]
+        changed = [c.name for c, before in zip(mended.columns, contract.columns, strict=True) if c != before]
+        assert changed == [c.name for c in contract.columns if c.silent]
+        treated = [c.treatment for c in mended.columns if c.name != "name"]  # which speaks for a person
+        assert treated == [c.treatment for c in contract.columns if c.name != "name"]
 
 
 def test_a_column_that_leads_to_nobody_is_read_as_it_is_and_says_so(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.contracts import Rows, draft, load, rows_of
+from include.contracts.proposals import by_name
 from include.contracts.survey import span, survey
 from include.core.errors import ContractError, DataError
-from include.core.records import ColumnType, Contract, Treatment
+from include.core.records import ColumnType, Contract, Personal, Treatment
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -267,7 +268,27 @@ def test_every_draft_loads_after_only_its_stewards_are_filled_in(
     pq.write_table(table, folder / "part.parquet")
     contract = loaded(folder, draft("orders", rows_of(folder / "part.parquet")))
     assert [column.name for column in contract.columns] == [name.strip() for name in table.column_names]
-    assert {column.treatment for column in contract.columns} == {Treatment.CLEAR}
+    speaking = {column.name for column in contract.columns if by_name(column.name, column.type)}
+    assert {column.name for column in contract.columns if column.treatment is not Treatment.CLEAR} == speaking
+
+
+def test_what_leads_to_a_person_is_proposed_and_the_rest_left_to_a_person_to_say(tmp_path: Path) -> None:
+    people = [f"{name}@example.org" for name in "abcdefghij"]
+    table = pa.table({"email": people, "customer_id": range(10), "reached_by": people, "shop": ["north", "south"] * 5})
+    pq.write_table(table, tmp_path / "part.parquet")
+    text = draft("orders", rows_of(tmp_path / "part.parquet"))
+    assert not [person for person in people if person in text]
+    contract = loaded(tmp_path, text)
+    assert contract.key == ("customer_id",)
+    assert {column.name: column.personal for column in contract.columns} == {
+        "email": Personal.DIRECT_IDENTIFIER,
+        "customer_id": Personal.JOIN_KEY,
+        "reached_by": Personal.DIRECT_IDENTIFIER,
+        "shop": None,
+    }
+    pq.write_table(table.select(["email"]), tmp_path / "part.parquet")
+    of_one = loaded(tmp_path, draft("orders", rows_of(tmp_path / "part.parquet")))
+    assert [(c.key, c.personal) for c in of_one.columns] == [(True, Personal.JOIN_KEY)], "a key is read"
 
 
 STRANGE = {
