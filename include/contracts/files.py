@@ -134,7 +134,8 @@ def read_columns(
     import pyarrow.parquet as pq
 
     table = opened.read(columns=columns, use_threads=use_threads)
-    held = [opened.schema.column(place) for place in range(len(opened.schema))]
+    schema = opened.schema
+    held = [schema.column(place) for place in range(len(schema))]
     counted = [each.path for each in held if each.physical_type == "INT96" and each.path in table.column_names]
     if counted:
         exact = pq.ParquetFile(source).read(columns=counted, use_threads=use_threads)

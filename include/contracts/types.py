@@ -5,6 +5,7 @@ One table for the draft of a contract, for nights and for rows to score: what on
 
 import math
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from include.core.records import ColumnType
@@ -52,6 +53,8 @@ def accepts(held: "pa.DataType", type_: ColumnType) -> bool:
     """
     from pyarrow import types
 
+    if held == arrow_type(type_):  # of most columns of most days
+        return True
     values = held.value_type if types.is_dictionary(held) else held
     named = column_type(values)
     if named is type_ or types.is_null(values):  # a column without a single value, as pandas writes it
@@ -67,6 +70,7 @@ def _is_whole(kind: "pa.DataType") -> bool:
     return bool(types.is_integer(kind) or (types.is_decimal(kind) and kind.scale <= 0))
 
 
+@cache
 def arrow_type(type_: ColumnType) -> "pa.DataType":
     """The Arrow type as which values of a contract's type are read."""
     import pyarrow as pa
@@ -115,6 +119,8 @@ def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
     from pyarrow import types
 
     held = column.type
+    if held == kind:
+        return _without_nan(column) if types.is_floating(kind) else column
     if types.is_dictionary(held):
         return _cast(column.cast(held.value_type), kind)
     if types.is_decimal(held) and types.is_floating(kind):
@@ -124,7 +130,7 @@ def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
         column = _without_nan(column.cast(pa.float64()))
         if types.is_integer(kind) and pc.any(pc.greater_equal(pc.abs(column), LARGEST_EXACT)).as_py():
             raise pa.ArrowInvalid("whole numbers that a float may have rounded")
-    return column if column.type == kind else column.cast(kind)
+    return column.cast(kind)
 
 
 def _without_nan(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
@@ -132,8 +138,10 @@ def _without_nan(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    missing = pc.is_nan(column)
-    return pc.if_else(missing, pa.scalar(None, column.type), column) if pc.any(missing).as_py() else column
+    total = pc.sum(column).as_py()
+    if total is None or not math.isnan(total):
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def _fault(column: "pa.ChunkedArray", type_: ColumnType) -> str:
