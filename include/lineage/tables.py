@@ -9,6 +9,7 @@ from include.core.errors import DeclarationError
 from include.core.names import alike
 from include.core.project import Expression
 from include.core.records import ColumnType, Contract, Scope, Treatment
+from include.lineage.allowed import check
 
 if TYPE_CHECKING:
     import ibis
@@ -106,6 +107,12 @@ def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Ta
     try:
         result = expression(**{parameter: tables[parameter] for parameter in asked})
     except (AttributeError, IbisError, SignatureValidationError, TypeError) as error:
+        if "unbound tables" in str(error):
+            raise DeclarationError(
+                f"{name_of(expression)}: a function says what is to be computed, and computes nothing",
+                value="`.sql`, `.alias`, `.execute` or the like",
+                remedy="Write it with Ibis' methods of tables and columns; DuckDB runs it when a night does.",
+            ) from error
         columns = {parameter: sorted(tables[parameter].columns) for parameter in asked}
         raise DeclarationError(
             f"{name_of(expression)}: a function uses columns that its tables have, as their types allow",
@@ -118,36 +125,8 @@ def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Ta
             value=type(result).__name__,
             remedy="Return the table that holds the key columns and the values.",
         )
-    _check_repeatable(expression, result)
-    _check_alike(expression, result)
+    check(name_of(expression), result, [tables[parameter] for parameter in asked])
     return result
-
-
-def _check_alike(expression: Expression, table: "ibis.Table") -> None:
-    """DuckDB takes a name for another that differs by case alone, within queries as in their results."""
-    from ibis.expr import operations as ops
-
-    for node in table.op().find(ops.Relation):
-        if pair := alike(node.schema.names):
-            raise DeclarationError(
-                f"{name_of(expression)}: names in one table differ by more than upper and lower case",
-                value=" and ".join(map(repr, pair)),
-                remedy="Rename one of them; in a join, with `lname` or `rname`.",
-            )
-
-
-def _check_repeatable(expression: Expression, table: "ibis.Table") -> None:
-    """What is computed once is used again as long as its inputs stay: the clock and chance are no inputs."""
-    from ibis.expr import operations as ops
-
-    found = sorted({type(node).__name__ for node in table.op().find((ops.Impure, ops.Sample))})
-    if found:
-        raise DeclarationError(
-            f"{name_of(expression)}: the same rows always give the same result",
-            value=", ".join(found),
-            remedy="Use `predicted_at` or a column of the dataset in place of the clock, and neither chance, samples "
-            "nor functions that Ibis does not know.",
-        )
 
 
 def _fault(error: Exception) -> str:
