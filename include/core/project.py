@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.core.canonical import encode
 from include.core.errors import DeclarationError
+from include.core.moments import with_zones
 from include.core.rules import is_number, require
 from include.core.schedules import require_schedule
 from include.core.search import Choice, FloatRange, IntRange, Search
@@ -61,7 +62,7 @@ class Expectation:
     """One Great Expectations check on the new days of a dataset.
 
     ``kind`` is the snake-case name of the expectation, ``arguments`` its keyword arguments
-    (``{"column": "distance", "min_value": 1}``).
+    (``{"column": "distance", "min_value": 1}``); a time without a zone is UTC.
     """
 
     dataset: str
@@ -70,6 +71,7 @@ class Expectation:
     severity: Severity = Severity.CRITICAL
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "arguments", with_zones(self.arguments))
         try:
             encode(self.arguments)
         except TypeError as error:

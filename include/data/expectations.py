@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import DeclarationError
+from include.core.moments import compared, moment, with_moments
 from include.core.project import Expectation
 from include.core.records import CheckResult
 from include.data.window import ROW_COUNTS, check_row_counts
@@ -43,7 +44,7 @@ def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult
     Raises:
         DeclarationError: an expectation does not exist, has other arguments, or cannot be evaluated on its columns.
     """
-    succeeded = _Suite(batch.dataset, expectations).run(batch.frame, _YES_OR_NO)
+    succeeded = _Suite(batch, expectations).run(batch.frame, _YES_OR_NO)
     failing = [place for place, outcome in enumerate(succeeded) if not outcome["success"]]
     counts, days = _of_failures(batch, {place: expectations[place] for place in failing}) if failing else ({}, {})
     return [
@@ -65,7 +66,7 @@ def _of_failures(
     batch: Batch, failing: Mapping[int, Expectation]
 ) -> tuple[dict[int, dict[str, Any]], dict[int, tuple[date, ...]]]:
     """The counts and the days of each failing expectation, by its place."""
-    failed = _Suite(batch.dataset, list(failing.values()))
+    failed = _Suite(batch, list(failing.values()))
     counts = zip(failing, failed.run(batch.frame, _COUNTED), strict=True)
     days = zip(failing, _failing_days(batch, failed), strict=True)
     return dict(counts), dict(days)
@@ -107,13 +108,14 @@ def require_known(expectation: Expectation) -> None:
 class _Suite:
     """Expectations as Great Expectations holds them, run over one frame after another."""
 
-    def __init__(self, dataset: str, expectations: Sequence[Expectation]) -> None:
+    def __init__(self, batch: Batch, expectations: Sequence[Expectation]) -> None:
         import great_expectations as gx  # seconds: only a night with new days pays them
 
         self.expectations = expectations
-        declared = [_declared(expectation, place) for place, expectation in enumerate(expectations)]
+        times = {str(name) for name, kind in batch.frame.dtypes.items() if kind.kind == "M"}
+        declared = [_declared(expectation, place, times) for place, expectation in enumerate(expectations)]
         self._rows = _rows()  # first: it makes the context that a suite belongs to
-        self._suite = gx.ExpectationSuite(name=dataset, expectations=declared)
+        self._suite = gx.ExpectationSuite(name=batch.dataset, expectations=declared)
 
     def run(self, frame: "pd.DataFrame", result_format: Mapping[str, object]) -> list[dict[str, Any]]:
         """For each expectation its ``success`` and the allowed counts, in their order."""
@@ -125,6 +127,23 @@ class _Suite:
             counts = {name: int(result.result[name]) for name in COUNTS if name in result.result}
             outcomes[place] = {"success": bool(result.success), **counts}
         return [outcomes[place] for place in range(len(self.expectations))]
+
+
+def require_moments(expectation: Expectation) -> None:
+    """Check that what *expectation* compares a column of dates or times with are dates or times.
+
+    Raises:
+        DeclarationError: one is not.
+    """
+    for name, value in compared(expectation.arguments):
+        try:
+            moment(value)
+        except ValueError:
+            raise DeclarationError(
+                f"{expectation.dataset}: a bound on dates or times is an ISO 8601 date or time, in UTC",
+                value=f"{name} {value!r} of {expectation.kind}",
+                remedy="Write 2026-03-01 or 2026-03-01T05:00Z.",
+            ) from None
 
 
 @cache
@@ -145,14 +164,21 @@ def _rows() -> Any:
     return asset.add_batch_definition_whole_dataframe("rows")
 
 
-def _declared(expectation: Expectation, place: int) -> Any:
-    """Great Expectations' own object of the declaration; ``place`` in its meta finds it again among the results."""
+def _declared(expectation: Expectation, place: int, times: Collection[str] = ()) -> Any:
+    """Great Expectations' own object of the declaration; ``place`` in its meta finds it again among the results.
+
+    *times* are the columns of timestamps.
+    """
     from great_expectations.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.registry import get_expectation_impl
 
+    arguments = expectation.arguments
+    if not columns_of(expectation).isdisjoint(times):
+        require_moments(expectation)
+        arguments = with_moments(arguments)
     try:
         kind = get_expectation_impl(expectation.kind)
-        return kind(**expectation.arguments, severity=expectation.severity.value, meta={"place": place})
+        return kind(**arguments, severity=expectation.severity.value, meta={"place": place})
     except ExpectationNotFoundError:
         raise _unknown(expectation) from None
     except (TypeError, ValueError) as error:

@@ -100,6 +100,26 @@ class Source:
         held = (column for table in tables for column in table.columns if pa.types.is_floating(column.type))
         return any(pc.any(pc.is_nan(column)).as_py() for column in held)
 
+    def layouts(self, day: date | None) -> frozenset[tuple[str, ...]]:
+        """The names of all columns of each file of *day*, in the file's order, then those that its path gives.
+
+        Raises:
+            DataError: there is no file, or it cannot be read.
+        """
+        import pyarrow as pa
+
+        from include.contracts.files import open_parquet
+
+        found = set()
+        for file in self._files(day):
+            try:
+                names = open_parquet(file).schema_arrow.names
+            except (pa.ArrowException, OSError) as error:
+                raise self._unreadable(file, day, type(error).__name__) from None
+            said = path_values(file, self._day_folder(day))
+            found.add((*names, *(name for name in said if name not in names)))
+        return frozenset(found)
+
     def _files(self, day: date | None) -> list[Path]:
         folder = self._day_folder(day)
         try:

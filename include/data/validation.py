@@ -2,27 +2,33 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
+from include.core.moments import compared
 from include.core.project import Expectation, Project
 from include.core.records import CheckResult, Contract, Partition, Snapshot, Validation
 from include.data.expectations import Batch, check
 from include.data.report import render
+from include.data.source import Source
 from include.data.window import ROW_COUNTS, check_required, check_row_counts, check_window
-from include.lineage.scope import columns_of
+from include.lineage.scope import COLUMN_NAMES, columns_of
 from include.store import Store
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from include.governance.vault import Opened
 
 #: Part of the digest of what is checked. Raise it when a check of this room changes.
-FORMAT = 2
+FORMAT = 3
 #: So many failing days are named in a message, and the rest counted.
 NAMED_DAYS = 5
+#: Expectations that Great Expectations cannot compute over exact integers beside nulls.
+_BINNED = ("expect_column_kl_divergence_to_be_less_than",)
 
 
 def expectations_digest(project: Project, contracts: Mapping[str, Contract]) -> str:
@@ -41,6 +47,7 @@ def validate(
     project: Project,
     contracts: Mapping[str, Contract],
     opened: "Opened",
+    production: Path,
     store: Store,
     checked: Collection[str],
 ) -> Validation:
@@ -49,7 +56,8 @@ def validate(
     Partitions whose content is in *checked* are left out of the checks of rows: all others are one batch a dataset.
     One that is not complete is not covered by them: what it lacks may be unknown yet or missing for ever, and its bytes
     are the same once it is complete. The window is checked every time. Columns that this project does not read cannot
-    be checked; the report lists those checks. *store* keeps the report, which holds counts and no value of the data.
+    be checked; the report lists those checks. Of the files in *production* only the names of their columns are read,
+    where an expectation is about these. *store* keeps the report, which holds counts and no value of the data.
 
     Raises:
         DeclarationError: an expectation does not exist, cannot be evaluated, or the project expects something of a
@@ -66,6 +74,7 @@ def validate(
         new = [part for part in partitions if part.content in unchecked]
         if new:
             checks += _of_rows(contract, new, expectations, names, opened)
+            checks += _of_names(Source(contract, production), new, expectations)
         if contract.partition_column is not None:
             checks += check_window(contract, partitions, _newest(contract, partitions, opened))
     page = render(project=project, snapshot=snapshot, snapshot_digest=snapshot_digest, checks=checks, unread=unread)
@@ -124,21 +133,53 @@ def _of_rows(
     opened: "Opened",
 ) -> Iterator[CheckResult]:
     """The checks of the rows in *new*, each partition's read once."""
-    on_values = [expectation for expectation in expectations if expectation.kind not in ROW_COUNTS]
+    on_values = [expectation for expectation in expectations if expectation.kind not in (*ROW_COUNTS, *COLUMN_NAMES)]
     columns = {name for expectation in on_values for name in columns_of(expectation)}
     if any("row_condition" in expectation.arguments for expectation in on_values):
         columns = set(names)  # a condition is text: it may name any column
     wanted = [name for name in names if name in columns or name in _required(contract)]
     tables = {part: _read(opened, part, wanted) for part in new}
     if on_values and any(part.rows for part in new):
-        yield from check(_batch(contract, tables, sorted(columns)), on_values)
+        yield from check(_batch(contract, tables, sorted(columns), on_values), on_values)
     for expectation in expectations:
         if expectation.kind in ROW_COUNTS:
             yield check_row_counts(expectation, new)
     yield from check_required(contract, tables)
 
 
-def _batch(contract: Contract, tables: Mapping[Partition, "pa.Table"], columns: Sequence[str]) -> Batch:
+def _of_names(source: Source, new: Sequence[Partition], expectations: Sequence[Expectation]) -> Iterator[CheckResult]:
+    """The checks of the names of columns, each layout of the files in *new* checked once."""
+    import pandas as pd
+
+    on_names = [expectation for expectation in expectations if expectation.kind in COLUMN_NAMES]
+    layouts: dict[tuple[str, ...], list[Partition]] = {}
+    for part in new if on_names else ():
+        for layout in source.layouts(part.day):
+            layouts.setdefault(layout, []).append(part)
+    found = [
+        (parts, check(Batch(dataset=source.contract.dataset, frame=pd.DataFrame(columns=layout), days={}), on_names))
+        for layout, parts in layouts.items()
+    ]
+    for place, expectation in enumerate(on_names):
+        failing = [part for parts, outcomes in found if not outcomes[place].success for part in parts]
+        yield CheckResult(
+            dataset=source.contract.dataset,
+            expectation=expectation.kind,
+            column=column if isinstance(column := expectation.arguments.get("column"), str) else None,
+            severity=expectation.severity,
+            success=not failing,
+            rows=sum(part.rows for part in new),
+            unexpected=None,
+            days=tuple(sorted({part.day for part in failing if part.day is not None})),
+        )
+
+
+def _batch(
+    contract: Contract,
+    tables: Mapping[Partition, "pa.Table"],
+    columns: Sequence[str],
+    expectations: Sequence[Expectation],
+) -> Batch:
     import pyarrow as pa
 
     days: dict[date | None, tuple[int, int]] = {}
@@ -147,7 +188,26 @@ def _batch(contract: Contract, tables: Mapping[Partition, "pa.Table"], columns: 
         days[part.day] = (start, start + part.rows)
         start += part.rows
     table = pa.concat_tables(tables.values()).select(columns)
-    return Batch(dataset=contract.dataset, frame=table.to_pandas(use_threads=False), days=days)
+    compares = [expectation for expectation in expectations if any(compared(expectation.arguments))]
+    bounded = {name for expectation in compares for name in columns_of(expectation)}
+    binned = {name for each in expectations if each.kind in _BINNED for name in columns_of(each)}
+    return Batch(dataset=contract.dataset, frame=_frame(table, bounded=bounded, binned=binned), days=days)
+
+
+def _frame(table: "pa.Table", *, bounded: Collection[str], binned: Collection[str]) -> "pd.DataFrame":
+    """*table* in pandas: integers stay exact beside nulls, and dates that are compared are times."""
+    import pandas as pd
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_date(field.type) and field.name in bounded:  # as times, one spelling of a bound fits both
+            table = table.set_column(place, field.name, table[field.name].cast(pa.timestamp("us")))
+    frame: pd.DataFrame = table.to_pandas(use_threads=False)
+    for field in table.schema:
+        if pa.types.is_integer(field.type) and table[field.name].null_count and field.name not in binned:
+            exact = table.select([field.name]).to_pandas(types_mapper={field.type: pd.Int64Dtype()}.get)
+            frame[field.name] = exact[field.name]
+    return frame
 
 
 def _newest(contract: Contract, partitions: Sequence[Partition], opened: "Opened") -> datetime | None:

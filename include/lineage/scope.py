@@ -70,9 +70,24 @@ def _scope(project: Project, contracts: Mapping[str, Contract], read: set[Source
     )
 
 
+#: Expectations of the names of columns: they are held against all that a file has, whatever is read of it.
+COLUMN_NAMES = (
+    "expect_column_to_exist",
+    "expect_table_column_count_to_be_between",
+    "expect_table_column_count_to_equal",
+    "expect_table_columns_to_match_ordered_list",
+    "expect_table_columns_to_match_set",
+)
+
+
 def columns_of(expectation: Expectation) -> frozenset[str]:
-    """The columns of *expectation*: what its arguments `column`, `column_A`, `column_list`, `column_set` name."""
+    """The columns that *expectation* is about: its arguments `column`, `column_A`, `column_list`, `column_set`.
+
+    A list of the names that a file has is about none of them.
+    """
     named: set[str] = set()
+    if expectation.kind in COLUMN_NAMES:
+        return frozenset([str(expectation.arguments["column"])] if "column" in expectation.arguments else [])
     for argument, value in expectation.arguments.items():
         if argument.startswith("column") and argument != "column_index":
             named.update([value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ())

@@ -72,6 +72,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             project=project,
             contracts=contracts,
             opened=open_artifacts(platform, run, "validate", contents(taken.partitions), now=now),
+            production=platform.production,
             store=platform.store,
             checked=_checked(platform, project, expectations, snapshot),
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from include.core.project import Project
-from include.core.records import Contract
+from include.core.records import ColumnType, Contract
 
 if TYPE_CHECKING:
     from include.lineage.declaration import Declaration
@@ -18,8 +18,9 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
     Raises:
         DeclarationError: a night of the project could not be run to its end as it is declared.
     """
-    from include.data.expectations import require_known
+    from include.data.expectations import require_known, require_moments
     from include.lineage import declaration
+    from include.lineage.scope import columns_of
     from include.training.parameters import check_search
 
     declared = declaration.declare(project, contracts)
@@ -27,4 +28,7 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
     check_search(project.search, project.target.objective, features=features)
     for expectation in project.expectations:
         require_known(expectation)
+        kinds = {column.name: column.type for column in contracts[expectation.dataset].columns}
+        if any(kinds.get(name) in (ColumnType.DATE, ColumnType.TIMESTAMP) for name in columns_of(expectation)):
+            require_moments(expectation)
     return declared

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from great_expectations.expectations.registry import list_registered_expectation_implementations
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import DeclarationError
@@ -51,6 +53,7 @@ def _validate(
         project=project_of(expectations),
         contracts=world.contracts,
         opened=world.open(taken),
+        production=world.production,
         store=world.store,
         checked=checked,
     )
@@ -147,6 +150,97 @@ def test_the_same_snapshot_gives_the_same_validation(tmp_path: Path) -> None:
     world = _world(tmp_path, spoil={DAYS[1]: _spoil_amount})
     taken = world.take(INSTANT)
     assert _validate(world, BETWEEN, taken=taken) == _validate(world, BETWEEN, taken=taken)
+
+
+# ── what checks mean ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+NOON = "2013-07-03T12:00:00"
+
+
+def _frame(**columns: pa.Array) -> rows.Batch:
+    table = pa.table(columns)
+    return rows.Batch(
+        dataset="sales",
+        frame=validation._frame(table, bounded=table.column_names, binned=()),
+        days={},
+    )
+
+
+SPELLINGS = (
+    *(NOON, f"{NOON}Z", f"{NOON}+00:00", NOON.replace("T", " "), "2013-07-03T12", "20130703T1200", "2013-W27-3T12:00"),
+    *(datetime(2013, 7, 3, 12), datetime(2013, 7, 3, 12, tzinfo=UTC)),  # noqa: DTZ001 -- a time without a zone
+)
+
+
+@given(kind=st.sampled_from(["min_value", "max_value"]), spelling=st.sampled_from(SPELLINGS))
+@settings(max_examples=18)
+def test_every_spelling_of_a_time_in_utc_is_the_same_bound(kind: str, spelling: object) -> None:
+    hours = [datetime(2013, 7, 3, hour) for hour in (11, 12, 13)]  # noqa: DTZ001 -- as stored
+    batch = _frame(at=pa.array([*hours, None], pa.timestamp("us")))
+    (found,) = rows.check(batch, [_expect("expect_column_values_to_be_between", column="at", **{kind: spelling})])
+    assert found.unexpected == 1
+
+
+@given(spelling=st.sampled_from(["2013-07-03", "20130703", "2013-07-03T00:00:00Z", date(2013, 7, 3)]))
+@settings(max_examples=4)
+def test_every_spelling_of_a_date_is_the_same_bound_on_dates_and_on_times(spelling: object) -> None:
+    days = [date(2013, 7, day) for day in (2, 3, 4)]
+    batch = _frame(
+        on=pa.array([*days, None], pa.date32()), at=pa.array([*days, None], pa.date32()).cast("timestamp[us]")
+    )
+    for column in ("on", "at"):
+        between, least, among = rows.check(
+            batch,
+            [
+                _expect("expect_column_values_to_be_between", column=column, min_value=spelling),
+                _expect("expect_column_max_to_be_between", column=column, max_value=spelling),
+                _expect("expect_column_values_to_be_in_set", column=column, value_set=[spelling, "2013-07-04"]),
+            ],
+        )
+        assert (between.unexpected, least.success, among.unexpected) == (1, False, 1)
+
+
+@pytest.mark.parametrize("bound", ["2013-07-03T12:00:00+02:00", "3 July", 20130703, "07/03/2013"])
+def test_a_bound_on_times_that_is_no_iso_time_in_utc_is_refused(bound: object) -> None:
+    batch = _frame(at=pa.array([datetime(2013, 7, 3)], pa.timestamp("us")))  # noqa: DTZ001 -- as stored
+    with pytest.raises(DeclarationError, match="ISO 8601"):
+        rows.check(batch, [_expect("expect_column_values_to_be_between", column="at", min_value=bound)])
+
+
+@given(st.lists(st.none() | st.integers(0, 2**63 - 1), min_size=1, max_size=6, unique=True))
+@example([2**53, 2**53 + 1, None])
+@settings(max_examples=8)
+def test_integers_stay_exact_beside_nulls(numbers: list[int | None]) -> None:
+    known = [number for number in numbers if number is not None]
+    found = rows.check(
+        _frame(n=pa.array(numbers, pa.int64())),
+        [
+            _expect("expect_column_values_to_be_unique", column="n"),
+            _expect("expect_column_values_to_match_regex", column="n", regex=r"^\d+$"),
+            _expect("expect_column_values_to_be_in_set", column="n", value_set=known),
+        ],
+    )
+    assert [outcome.success for outcome in found] == [True] * 3
+
+
+def test_the_names_of_columns_are_those_of_the_file_whatever_is_read_and_whatever_is_known(tmp_path: Path) -> None:
+    names = ["at", "shop", "amount", "items"]
+    kinds = {
+        "expect_table_column_count_to_equal": {"value": 4},
+        "expect_table_column_count_to_be_between": {"min_value": 4, "max_value": 4},
+        "expect_table_columns_to_match_ordered_list": {"column_list": names},
+        "expect_table_columns_to_match_set": {"column_set": names, "exact_match": True},
+        "expect_column_to_exist": {"column": "shop", "column_index": 1},
+    }
+    promised = tuple(_expect(kind, **arguments) for kind, arguments in kinds.items())
+    world = _world(
+        tmp_path, spoil={DAYS[1]: lambda table: table.append_column("more", table["items"])}, expectations=promised
+    )
+    (scope,) = world.scope.datasets
+    narrow = tuple(pair for pair in scope.columns if pair[0] in ("at", "shop"))
+    world.scope = replace(world.scope, datasets=(replace(scope, columns=narrow),))
+    failed = {check.expectation: check.days for check in _validate(world).failed(Severity.CRITICAL)}
+    assert failed == dict.fromkeys(list(kinds)[:4], (DAYS[1],))
 
 
 # ── declarations ──────────────────────────────────────────────────────────────────────────────────────────────────────
