@@ -111,10 +111,7 @@ def _key(
     """
     alone = [facts for facts in candidates if facts.distinct == facts.rows]
     if alone:
-        order = (ColumnType.INTEGER, ColumnType.STRING, *_TIMES)
-        best = min(
-            alone, key=lambda facts: (not named_as_key(facts.name), order.index(facts.type), facts.name != partition)
-        )
+        best = min(alone, key=lambda facts: _likely_alone(facts, partition))
         return (best.name,), True
     if not candidates or not _unique(together):
         return (), False
@@ -126,8 +123,17 @@ def _key(
     return tuple(name for name in rows.types if name in key), True
 
 
+def _likely_alone(facts: ColumnFacts, partition: str | None) -> tuple[bool, bool, int, bool]:
+    """The rank of a column that is a key by itself: what names a person last, since no key is read as that."""
+    order = (ColumnType.INTEGER, ColumnType.STRING, *_TIMES)
+    direct = facts.personal is Personal.DIRECT_IDENTIFIER
+    return direct, not named_as_key(facts.name), order.index(facts.type), facts.name != partition
+
+
 def _likely(facts: ColumnFacts, partition: str | None, *, alike: bool = False) -> int:
     """The rank of a column as part of a key, 0 first; with *alike*, whole numbers and texts have the same."""
+    if facts.personal is Personal.DIRECT_IDENTIFIER:
+        return 6
     if named_as_key(facts.name):
         return 0
     if facts.name == partition:

@@ -202,6 +202,7 @@ def test_a_key_identifies_every_row_and_is_minimal_or_nothing_does(
     [
         ({"code": [3, 1, 2], "RideID": [7, 8, 9], "at": ["a", "b", "c"]}, ("code",)),
         ({"amount": [10, 11, 12], "ride_id": [7, 8, 9]}, ("ride_id",)),
+        ({"passport_no": ["a", "b", "c"], "ref": ["x", "y", "z"]}, ("ref",)),
         ({"note": ["x", "y", "z"], "amount": [10, 11, 12]}, ("amount",)),
         ({"amount": [10, 10, 12, 13], "shop": ["a", "a", "b", "b"], "till_id": [1, 2, 1, 2]}, ("shop", "till_id")),
     ],
