@@ -1,5 +1,6 @@
 """``run`` and ``score``: the night by hand, and the champion at work."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.runtime.local import Night
+    from include.runtime.scoring import Scored
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
 Instant = Annotated[
@@ -110,24 +112,44 @@ def show(night: "Night") -> None:
 
 def score(
     project: ProjectName,
-    file: Annotated[Path, typer.Argument(help="Parquet or CSV with rows of the target's dataset; outcomes optional.")],
+    file: Annotated[
+        Path, typer.Argument(help="Parquet or CSV with the columns that PROJECT reads; outcomes optional.")
+    ],
     output: Annotated[Path | None, typer.Option(help="Where to write the predictions (Parquet or CSV).")] = None,
     instant: Instant = None,
 ) -> None:
-    """Score the rows of FILE with the champion of PROJECT."""
+    """Score the rows of FILE with the champion of PROJECT, and say what in them the champion knows nothing of."""
     from include.runtime.scoring import score_file
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     target = output or file.with_name(f"{file.stem}.scored{file.suffix}")
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
-    console.print(f"{scored.rows:,} predictions written to {target}", soft_wrap=True, markup=False)
+    told = f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}"
+    console.print(told, soft_wrap=True, markup=False)
     console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
     if scored.ahead:
         told = (
             f"{scored.ahead:,} rows are of later days: features see no other rows of these, so give all that there are"
         )
         console.print(told, soft_wrap=True, markup=False)
+    for line in _unfamiliar(scored):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _unfamiliar(scored: "Scored") -> Iterator[str]:
+    if not scored.unfamiliar:
+        yield f"all rows are like those that version {scored.version} learnt from, feature by feature"
+    for each in scored.unfamiliar:
+        if each.nulls:
+            yield f"{each.feature}: null in {each.nulls:,} rows; the version learnt from rows with a value alone"
+        if each.categories:
+            yield (
+                f"{each.feature}: {each.categories:,} rows have a category that the training did not have, or in few "
+                "rows; it counts as missing"
+            )
+        if each.outside:
+            yield f"{each.feature}: {each.outside:,} rows lie outside the range that the version learnt from"
 
 
 def parse_instant(text: str | None) -> datetime:

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from include.governance.vault import Vault
 
 
-def read_rows(file: Path, contract: Contract) -> "pa.Table":
-    """The rows of a Parquet or CSV file, or of one of JSON lines, typed as *contract* says; NaN of a number is null.
+def read_rows(file: Path, contract: Contract, names: Collection[str] | None = None) -> "pa.Table":
+    """The columns *names* (``None``: all of *contract*) of the rows of a Parquet or CSV file, or of one of JSON lines.
+
+    They are typed as *contract* says; NaN of a number is null.
 
     What becomes known only later than the row's own time columns (outcomes) may be left out and is then null; all else
-    must be there. Columns that the contract does not have are ignored.
+    must be there. All other columns are ignored.
 
     Raises:
         DataError: the file cannot be read, holds no rows, lacks a column or a value of the key or of the partition
@@ -43,6 +45,8 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
 
     from include.contracts.types import arrow_type, to_contract
 
+    if names is not None:
+        contract = replace(contract, columns=tuple(column for column in contract.columns if column.name in names))
     table = _load(file, contract)
     placing = {*contract.key, contract.partition_column} - {None}
     missing = sorted(
@@ -52,7 +56,7 @@ def read_rows(file: Path, contract: Contract) -> "pa.Table":
     )
     if missing or table.num_rows == 0:
         raise DataError(
-            f"{file}: rows to score have the columns of {contract.dataset!r} that are known when they are scored",
+            f"{file}: rows to score have the columns of {contract.dataset!r} that the project reads, if known then",
             value=f"missing {missing}" if missing else "no rows",
             remedy="Add the columns; outcomes may be left out.",
         )

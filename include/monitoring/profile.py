@@ -1,13 +1,14 @@
 """Profiles: how many rows lie in each bin of a column, with no group under 20 and no extreme told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from include.core.errors import DataError
-from include.core.records import DAY, ColumnProfile, Days, Profile
+from include.core.records import DAY, ColumnProfile, Days, Profile, Unfamiliar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,6 +207,20 @@ def _sorted_numbers(column: "pa.ChunkedArray") -> NDArray[np.float32]:
 def _small(count: int) -> bool:
     """Whether a group is small: one without any row tells of nobody."""
     return 0 < count < LEAST_GROUP
+
+
+def of_groups(found: Iterable[Unfamiliar]) -> tuple[Unfamiliar, ...]:
+    """*found*, with no count of fewer than 20 rows; what has none left is left out."""
+    held = [
+        replace(
+            each,
+            nulls=0 if _small(each.nulls) else each.nulls,
+            categories=0 if _small(each.categories) else each.categories,
+            outside=0 if _small(each.outside) else each.outside,
+        )
+        for each in found
+    ]
+    return tuple(each for each in held if each.nulls or each.categories or each.outside)
 
 
 def _without_small_groups(column: ColumnProfile) -> ColumnProfile:

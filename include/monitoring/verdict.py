@@ -16,6 +16,7 @@ from include.core.records import (
     FeatureDrift,
     Profile,
     Reference,
+    Unfamiliar,
 )
 from include.monitoring.profile import pooled, stability_index
 
@@ -33,8 +34,11 @@ def judge(
     weeks: Sequence[Profile] = (),
     *,
     last: date | None = None,
+    unfamiliar: Sequence[Unfamiliar] = (),
 ) -> DriftVerdict:
     """What *policy* makes of the champion's *figures* by day and of its inputs by *weeks*, oldest first.
+
+    *unfamiliar* is what the model learnt nothing of in the last seven days.
 
     Judged are those of the ``policy.days`` days up to *last*, the last that had matured (``None``: the last that has
     figures): where labels stop coming, what a model cost long ago is not held against it for ever. Days up to the last
@@ -42,7 +46,8 @@ def judge(
     ``reference.learnt``; the last is judged. The state is
 
     * ``RETRAIN``: at least ``policy.minimum_days`` days are there, and a figure is above its limit;
-    * ``WARNING``: else, inputs drifted: a human looks, however many days there are;
+    * ``WARNING``: else, inputs drifted, or lack values that none lacked in training: a human looks, however many days
+      there are;
     * ``TOO_FEW_TO_KNOW``: else, there are fewer days;
     * ``STABLE``: else.
 
@@ -55,15 +60,16 @@ def judge(
     enough = len(judged) >= policy.minimum_days
     moved = [sentence for over, sentence in _outcomes(policy, found) if over] if enough else []
     drifted = [each for each in inputs if each.drifted]
+    lacking = [each for each in unfamiliar if not each.missing_learnt and (each.nulls or each.categories)]
     if moved:
         state = DriftState.RETRAIN
-    elif drifted:
+    elif drifted or lacking:
         state = DriftState.WARNING
     else:
         state = DriftState.STABLE if enough else DriftState.TOO_FEW_TO_KNOW
     return DriftVerdict(
         state=state,
-        reasons=(*_of_days(policy, judged, found, enough), *_of_inputs(inputs, weeks)),
+        reasons=(*_of_days(policy, judged, found, enough), *_of_inputs(inputs, weeks), *_of_lacking(lacking)),
         figures=found,
         days=tuple(each.day for each in judged),
         inputs=inputs,
@@ -207,3 +213,14 @@ def _of_inputs(inputs: Sequence[FeatureDrift], weeks: Sequence[Profile]) -> Iter
     named = ", ".join(f"{each.feature} ({each.psi:.2f}, usual to {each.limit:.2f})" for each in drifted[:_NAMED])
     more = f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else ""
     yield f"a human looks: {week}, {len(drifted)} of {len(inputs)} features drifted (stability index): {named}{more}"
+
+
+def _of_lacking(lacking: Sequence[Unfamiliar]) -> Iterable[str]:
+    if not lacking:
+        return
+    named = ", ".join(
+        f"{each.feature} ({each.nulls} rows without a value, {each.categories} of an unknown category)"
+        for each in lacking[:_NAMED]
+    )
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    yield f"a human looks: in the last 7 days, rows lack a value that all rows of the training had: {named}{more}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Union
 from include.core.canonical import decode, digest_of, encode
 from include.core.errors import AuthorityError, DataError, RegistryError
 from include.core.project import Objective, Project
-from include.core.records import Evaluation, FeatureSet, FeatureSpec, Params
+from include.core.records import Evaluation, FeatureSet, FeatureSpec, Params, Unfamiliar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +72,7 @@ class Champion:
         import lightgbm
 
         self.manifest = manifest
+        self._text = model_text
         self._booster = lightgbm.Booster(model_str=model_text)
 
     @property
@@ -92,6 +93,16 @@ class Champion:
             encode_features(self._table(rows), self.features), num_threads=1
         )
         return prediction
+
+    def unfamiliar(self, rows: Union["pa.Table", "pd.DataFrame"]) -> tuple[Unfamiliar, ...]:
+        """Of which features how many of *rows* are unlike all that the model learnt from, so that it can only guess.
+
+        Raises:
+            DataError: as :meth:`predict`.
+        """
+        from include.registry.familiar import unfamiliar
+
+        return unfamiliar(self._text, self.features, self._table(rows))
 
     def _table(self, rows: Union["pa.Table", "pd.DataFrame"]) -> "pa.Table":
         import pyarrow as pa

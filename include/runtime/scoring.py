@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include import steps
 from include.core.errors import RegistryError
 from include.core.project import Project
-from include.core.records import DAY, Run, day_start
+from include.core.records import DAY, Run, Scope, Unfamiliar, day_start
 from include.runtime.local import open_platform, utc_now
 from include.settings import Settings
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def load_champion(settings: Settings, project: Project) -> "Champion":
     """The champion of *project*, its signature verified; it predicts from feature columns.
+
+    Beside ``predict`` it has ``unfamiliar``: of which features the given rows are unlike all that it learnt from.
 
     A model is made of personal data: it is opened under the project's grants, by a run of its own, with a receipt.
 
@@ -42,19 +44,23 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """How many rows were scored, by features of what the data knew at ``instant``.
+    """How many rows were scored by which ``version``, from features of what the data knew at ``instant``.
 
     ``ahead`` of them lie on UTC days after those that had ended then: of such a day the features see no other rows than
-    the scored ones, so that all rows of it must be given.
+    the scored ones, so that all rows of it must be given. ``unfamiliar`` says what the version learnt nothing of.
     """
 
+    version: int
     rows: int
     ahead: int
     instant: datetime
+    unfamiliar: tuple[Unfamiliar, ...]
 
 
 def score_file(settings: Settings, project: Project, file: Path, target: Path, *, instant: datetime | None) -> Scored:
     """Write key and ``prediction`` of each row of *file* to *target* (Parquet, or CSV by its suffix).
+
+    *file* holds the columns of the target's dataset that the project reads; outcomes may be left out.
 
     *instant* is what the data knew; none: the end of the last row's UTC day, or of the last day before it that is filed
     of every dataset. The scoring is a run of its own in the ledger, with its receipts.
@@ -64,15 +70,23 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
         AccessDenied: no grant in force covers what the project reads.
         DataError: the file cannot be used.
     """
+    from include import lineage
     from include.data.scoring import ahead, read_rows
 
     platform = open_platform(settings)
-    contract = platform.contracts[project.target.dataset]
-    rows = read_rows(file, contract)
-    at = instant or _end_of_last_day(platform, project, rows)
+    contract, scope = platform.contracts[project.target.dataset], lineage.scope_of(project, platform.contracts)
+    read = scope.dataset(contract.dataset)
+    rows = read_rows(file, contract, read.names if read else ())
+    at = instant or _end_of_last_day(platform, project, scope, rows)
     scored = steps.score(platform, project, _beside(platform, project, "score", at), rows, now=utc_now())
-    _write(scored, target)
-    return Scored(rows=int(scored.num_rows), ahead=ahead(rows, contract, at), instant=at)
+    _write(scored.table, target)
+    return Scored(
+        version=scored.version,
+        rows=int(scored.table.num_rows),
+        ahead=ahead(rows, contract, at),
+        instant=at,
+        unfamiliar=scored.unfamiliar,
+    )
 
 
 def _beside(platform: "Platform", project: Project, purpose: str, instant: datetime) -> Run:
@@ -82,15 +96,14 @@ def _beside(platform: "Platform", project: Project, purpose: str, instant: datet
     return steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=False)
 
 
-def _end_of_last_day(platform: "Platform", project: Project, rows: "pa.Table") -> datetime:
+def _end_of_last_day(platform: "Platform", project: Project, scope: Scope, rows: "pa.Table") -> datetime:
     import pyarrow.compute as pc
 
-    from include import lineage
     from include.data.partitioning import filed_days
 
     column = platform.contracts[project.target.dataset].partition_column or ""
     last = pc.max(pc.cast(rows[column], "date32")).as_py()
-    for dataset in lineage.scope_of(project, platform.contracts).datasets:
+    for dataset in scope.datasets:
         filed = None
         if dataset.window_days is not None:
             filed = filed_days(platform.contracts[dataset.dataset], platform.production)

@@ -1,12 +1,13 @@
 """The champion at work on new rows."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError, RegistryError
 from include.core.events import ModelRegistered
 from include.core.project import Project
-from include.core.records import Run, Snapshot
+from include.core.records import Run, Snapshot, Unfamiliar
 from include.registry import history as versions
 from include.steps.data import snapshot
 from include.steps.definitions import changed
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
     from include.registry.bundle import Champion
 
 
-def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, now: datetime) -> "pa.Table":
-    """The champion's predictions for *rows* (typed as the contract of the target's dataset says): key, ``prediction``.
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Key and ``prediction`` of scored rows, by which ``version``, and how many of them are ``unfamiliar`` to it."""
+
+    table: "pa.Table"
+    version: int
+    unfamiliar: tuple[Unfamiliar, ...]
+
+
+def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, now: datetime) -> Predictions:
+    """The champion's predictions for *rows*, which have the scope's columns, typed as the contract says.
 
     Their features are computed by the night's own expressions, from what is known at the run's instant.
 
@@ -45,7 +55,11 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
     opened = open_artifacts(platform, run, "score", contents(joined.partitions), now=now)
     built = scoring.features_of(treated, joined, project=project, contracts=platform.contracts, opened=opened)
-    return built.select(list(key)).append_column("prediction", [model.predict(built)])
+    return Predictions(
+        table=built.select(list(key)).append_column("prediction", [model.predict(built)]),
+        version=champion.model_version,
+        unfamiliar=model.unfamiliar(built),
+    )
 
 
 def load(

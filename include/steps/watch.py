@@ -25,6 +25,7 @@ from include.core.records import (
     Reference,
     Run,
     Snapshot,
+    Unfamiliar,
     window_days,
 )
 from include.steps import verdicts
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from include.data.live import LiveRows
     from include.monitoring.report import Explanation
+    from include.registry.bundle import Champion
 
 _WEEK = 7
 
@@ -86,6 +88,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
                 since=since,
                 partitions=partitions,
                 scores=platform.vault.put(model.predict(rows.table).astype("<f8").tobytes()),
+                unfamiliar=_unfamiliar(model, rows, days),
             )
         )
 
@@ -176,7 +179,15 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         opened = open_artifacts(platform, run, "verdict", [found.reference, found.profiles], now=now)
         reference = decode(Reference, opened.bytes(found.reference))
         profiles = decode(LiveProfiles, opened.bytes(found.profiles))
-        return platform.keep(judge(policy, reference, found.figures, profiles.weeks, last=scored.days.last))
+        judged = judge(
+            policy,
+            reference,
+            found.figures,
+            profiles.weeks,
+            last=scored.days.last,
+            unfamiliar=scored.unfamiliar or (),
+        )
+        return platform.keep(judged)
 
     digest = once(platform, project, run, "verdict", (live, record_digest(policy)), compute, now=now)
     decided = platform.load(DriftVerdict, digest)
@@ -227,6 +238,17 @@ def _rows(
     from include.data.live import live_rows
 
     return live_rows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now))
+
+
+def _unfamiliar(model: "Champion", rows: "LiveRows", days: Days) -> tuple[Unfamiliar, ...]:
+    """What the last week's rows have that the model learnt nothing of."""
+    import numpy as np
+
+    from include.monitoring.profile import of_groups
+
+    week = days.last - (_WEEK - 1) * DAY
+    start = int(np.searchsorted(rows.day, week.toordinal()))
+    return of_groups(model.unfamiliar(rows.table.slice(start)))
 
 
 def _profiles(

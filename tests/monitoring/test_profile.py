@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.core.canonical import decode, encode
 from include.core.errors import DataError
-from include.core.records import DAY, ColumnProfile, Days, Profile
-from include.monitoring.profile import LEAST_GROUP, aligned, profile, profile_like, stability_index, weekly
+from include.core.records import DAY, ColumnProfile, Days, LiveScores, Profile, Unfamiliar
+from include.monitoring.profile import LEAST_GROUP, aligned, of_groups, profile, profile_like, stability_index, weekly
 
 DAYS = Days(first=date(2013, 6, 1), last=date(2013, 6, 28))
 
@@ -152,3 +153,22 @@ def test_a_dictionary_column_is_profiled_as_the_strings_that_it_stands_for():
     plain = pa.table({"origin": ["EWR"] * 30 + ["JFK"] * 40})
     encoded = pa.table({"origin": plain["origin"].dictionary_encode()})
     assert profile(encoded, DAYS) == profile(plain, DAYS)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 60)] * 3), max_size=4))
+def test_what_is_recorded_of_unfamiliar_rows_tells_of_no_small_group(counts: list[tuple[int, int, int]]) -> None:
+    found = [
+        Unfamiliar(feature=str(place), nulls=nulls, categories=categories, outside=outside, missing_learnt=False)
+        for place, (nulls, categories, outside) in enumerate(counts)
+    ]
+    held = {each.feature: (each.nulls, each.categories, each.outside) for each in of_groups(found)}
+    large = {str(place): tuple(n if n >= LEAST_GROUP else 0 for n in each) for place, each in enumerate(counts)}
+    assert held == {name: each for name, each in large.items() if any(each)}
+
+
+def test_scores_that_were_recorded_before_unfamiliar_rows_were_counted_say_so() -> None:
+    days = Days(first=date(2013, 6, 1), last=date(2013, 6, 7))
+    scores = LiveScores(
+        snapshot="s", model_version=1, bundle="b", evaluation="e", days=days, since=days, partitions=(), scores="v"
+    )
+    assert decode(LiveScores, encode(scores).replace(b',"unfamiliar":null', b"")).unfamiliar is None

@@ -18,6 +18,7 @@ from include.core.records import (
     DriftVerdict,
     Profile,
     Reference,
+    Unfamiliar,
 )
 from include.monitoring.verdict import drift_of_inputs, judge
 
@@ -224,3 +225,21 @@ def test_calendar_features_are_left_out_of_the_inputs():
 def test_weeks_out_of_order_are_refused():
     with pytest.raises(DataError, match="order of their days"):
         judge(POLICY, REFERENCE, [], [*weeks(USUAL), *weeks(USUAL)])
+
+
+def lacking(**counts: int | bool) -> Unfamiliar:
+    return Unfamiliar(**{"feature": "x", "nulls": 0, "categories": 0, "outside": 0, "missing_learnt": False, **counts})
+
+
+@pytest.mark.parametrize("counts", [{"nulls": 40}, {"categories": 40}])
+def test_rows_that_lack_a_value_which_none_lacked_in_training_warn_and_ask_for_nothing(counts: dict[str, int]) -> None:
+    verdict = judge(POLICY, REFERENCE, live(20), unfamiliar=[lacking(**counts)])
+    assert verdict.state is DriftState.WARNING
+    assert "x (" in verdict.reasons[-1]
+    assert "40" in verdict.reasons[-1]
+
+
+@pytest.mark.parametrize("counts", [{"outside": 40}, {"categories": 40, "missing_learnt": True}])
+def test_what_the_model_knows_how_to_take_does_not_warn(counts: dict[str, int]) -> None:
+    verdict = judge(POLICY, REFERENCE, live(20), unfamiliar=[lacking(**counts)])
+    assert verdict == judge(POLICY, REFERENCE, live(20))

@@ -69,9 +69,10 @@ def night(settings: Settings, project: Project, instant: datetime) -> Night:
 def test_its_champion_scores_what_it_scored(settings: Settings, project: Project, tmp_path: Path) -> None:
     platform = open_platform(settings)
     before = requests(platform)
-    rows = read_rows(tmp_path / "rows.csv", platform.contracts["southwest"])
     run = steps.begin(platform, project, run_id="score", instant=INSTANT, now=NOW, exclusive=False)
-    scored = steps.score(platform, project, run, rows, now=NOW)
+    (read,) = steps.scope_of(platform, run).datasets
+    rows = read_rows(tmp_path / "rows.csv", platform.contracts["southwest"], read.names)
+    scored = steps.score(platform, project, run, rows, now=NOW).table
     recorded = (tmp_path / "rows.scored.csv").read_text().splitlines()[1:]
     assert scored["prediction"].to_pylist() == pytest.approx([float(line.split(",")[-1]) for line in recorded])
     assert requests(platform) == before, "the grant of before covers it"

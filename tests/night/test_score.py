@@ -14,12 +14,15 @@ import pytest
 
 from include import steps
 from include.core.errors import DataError, LedgerError, RegistryError
+from include.core.project import Project
 from include.core.records import DAY, FeatureSet
 from include.data import scoring
+from include.lineage import scope_of
 from include.projects import flight_delay
 from include.registry import bundle, history
 from include.steps import definitions
 from include.steps.platform import declaration_of
+from include.steps.serving import Predictions
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
 
@@ -41,11 +44,19 @@ def flights(production: Path, day: date, rows: Sequence[int]) -> pa.Table:
     return table.drop_columns([name for name in OUTCOMES if name in table.column_names]).take(list(rows))
 
 
-def score(yard: Yard, table: pa.Table, folder: Path, *, run_id: str) -> pa.Table:
+def score(yard: Yard, table: pa.Table, folder: Path, *, run_id: str) -> Predictions:
     pq.write_table(table, folder / f"{run_id}.parquet")
-    rows = scoring.read_rows(folder / f"{run_id}.parquet", yard.platform.contracts["flights"])
     run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW, exclusive=False)
+    rows = read(yard, folder / f"{run_id}.parquet")
     return steps.score(yard.platform, FLIGHTS, run, rows, now=NOW)
+
+
+def read(yard: Yard, file: Path, project: Project = FLIGHTS) -> pa.Table:
+    """The rows of *file*, with the columns that a night of *project* reads."""
+    contracts = yard.platform.contracts
+    dataset = scope_of(project, contracts).dataset("flights")
+    assert dataset is not None
+    return scoring.read_rows(file, contracts["flights"], dataset.names)
 
 
 def test_a_flight_is_scored_as_the_night_would_without_its_outcome(
@@ -54,7 +65,7 @@ def test_a_flight_is_scored_as_the_night_would_without_its_outcome(
     yard, night = scored
     built = yard.platform.load(FeatureSet, night.evaluation.features)
     day = built.split.holdout.last
-    scored = score(yard, flights(production, day, [100]), tmp_path, run_id="score-one")
+    scored = score(yard, flights(production, day, [100]), tmp_path, run_id="score-one").table
 
     parts = [partition for partition in built.partitions if partition.day == day and partition.table != "label"]
     wanted = [night.promotion.bundle, *(partition.content for partition in parts)]
@@ -74,7 +85,7 @@ def test_flights_of_a_day_that_the_instant_does_not_know_yet_are_scored_from_wha
 ) -> None:
     yard, _ = scored
     asked = flights(production, date(2013, 6, 3), range(10))
-    scored = score(yard, asked, tmp_path, run_id="score-ahead")
+    scored = score(yard, asked, tmp_path, run_id="score-ahead").table
     assert scored.num_rows == 10
     assert np.isfinite(scored["prediction"].to_numpy()).all()
 
@@ -124,8 +135,8 @@ def test_a_champion_scores_on_where_features_came_beside_its_own_and_where_an_ea
     run = steps.begin(yard.platform, wider, run_id="wider", instant=INSTANT, now=NOW, exclusive=False)
     table = flights(production, INSTANT.date() - 3 * DAY, [1])
     pq.write_table(table, tmp_path / "rows.parquet")
-    rows = scoring.read_rows(tmp_path / "rows.parquet", yard.platform.contracts["flights"])
-    assert steps.score(yard.platform, wider, run, rows, now=NOW).num_rows == 1
+    rows = read(yard, tmp_path / "rows.parquet", wider)
+    assert steps.score(yard.platform, wider, run, rows, now=NOW).table.num_rows == 1
 
     built = yard.platform.load(FeatureSet, night.evaluation.features)
     earlier = definitions.as_tables(FLIGHTS, built, declaration_of(yard.platform, night.run).compiled)
@@ -138,17 +149,17 @@ def test_a_champion_scores_on_where_features_came_beside_its_own_and_where_an_ea
 def test_what_is_known_when_a_flight_is_scored_may_not_be_left_out(
     make_yard: MakeYard, production: Path, tmp_path: Path
 ) -> None:
-    contract = make_yard().platform.contracts["flights"]
+    yard = make_yard()
     pq.write_table(flights(production, date(2013, 6, 3), [0]).drop_columns(["distance"]), tmp_path / "rows.parquet")
     with pytest.raises(DataError, match=r"missing \['distance'\]"):
-        scoring.read_rows(tmp_path / "rows.parquet", contract)
+        read(yard, tmp_path / "rows.parquet")
 
 
 @pytest.mark.parametrize("name", ["scheduled_departure", "carrier"])
 def test_a_row_without_its_key_or_its_day_is_not_scored(
     name: str, make_yard: MakeYard, production: Path, tmp_path: Path
 ) -> None:
-    contract = make_yard().platform.contracts["flights"]
+    yard = make_yard()
     table = flights(production, date(2013, 6, 3), [0, 1, 2])
     place = table.column_names.index(name)
     for changed, told in (
@@ -160,37 +171,37 @@ def test_a_row_without_its_key_or_its_day_is_not_scored(
     ):
         pq.write_table(changed, tmp_path / "rows.parquet")
         with pytest.raises(DataError, match=told):
-            scoring.read_rows(tmp_path / "rows.parquet", contract)
+            read(yard, tmp_path / "rows.parquet")
 
 
 def test_strings_of_a_csv_file_are_read_as_they_are_written(
     make_yard: MakeYard, production: Path, tmp_path: Path
 ) -> None:
-    contract = make_yard().platform.contracts["flights"]
+    yard = make_yard()
     table = flights(production, date(2013, 6, 3), [0, 1, 2])
     for name, values in (("tailnum", ["007", "08", None]), ("dest", ["NA", "null", "1e3"])):
         table = table.set_column(table.column_names.index(name), name, pa.array(values))
     csv.write_csv(table, tmp_path / "rows.csv")
     pq.write_table(table, tmp_path / "rows.parquet")
-    assert scoring.read_rows(tmp_path / "rows.csv", contract) == scoring.read_rows(tmp_path / "rows.parquet", contract)
+    assert read(yard, tmp_path / "rows.csv") == read(yard, tmp_path / "rows.parquet")
 
 
 def test_rows_of_days_that_had_not_ended_at_the_instant_are_counted(make_yard: MakeYard, production: Path) -> None:
-    contract = make_yard().platform.contracts["flights"]
+    yard = make_yard()
     known, ahead = (flights(production, INSTANT.date() + days * DAY, range(3)) for days in (-1, 0))
     rows = pa.concat_tables([known, ahead.slice(1)])
-    assert scoring.ahead(rows, contract, INSTANT) == 2
+    assert scoring.ahead(rows, yard.platform.contracts["flights"], INSTANT) == 2
 
 
 def test_a_value_that_does_not_fit_is_told_by_its_column_and_not_by_itself(
     make_yard: MakeYard, production: Path, tmp_path: Path
 ) -> None:
-    contract = make_yard().platform.contracts["flights"]
+    yard = make_yard()
     table = flights(production, date(2013, 6, 3), [0])
     spoilt = table.set_column(table.column_names.index("distance"), "distance", pa.array(["SENTINEL"]))
     pq.write_table(spoilt, tmp_path / "rows.parquet")
     with pytest.raises(DataError, match="distance: it is string, not number") as caught:
-        scoring.read_rows(tmp_path / "rows.parquet", contract)
+        read(yard, tmp_path / "rows.parquet")
     assert "SENTINEL" not in str(caught.value)
 
 
@@ -201,7 +212,7 @@ def test_scoring_goes_on_beside_a_night_and_can_register_nothing(
     running = steps.begin(yard.platform, FLIGHTS, run_id="the-night", instant=INSTANT + DAY, now=NOW)
     try:
         table = flights(production, INSTANT.date() - 3 * DAY, [1, 2])
-        assert score(yard, table, tmp_path, run_id="score-beside").num_rows == 2
+        assert score(yard, table, tmp_path, run_id="score-beside").table.num_rows == 2
         beside = steps.begin(yard.platform, FLIGHTS, run_id="beside", instant=INSTANT, now=NOW, exclusive=False)
         with pytest.raises(LedgerError):
             history.register(
@@ -209,3 +220,38 @@ def test_scoring_goes_on_beside_a_night_and_can_register_nothing(
             )
     finally:
         steps.end(yard.platform, running)
+
+
+def test_a_file_holds_the_columns_that_the_project_reads_and_others_are_not_looked_at(
+    make_yard: MakeYard, production: Path, tmp_path: Path
+) -> None:
+    yard = make_yard()
+    weather = tuple(group for group in FLIGHTS.features if group.name == "weather")
+    project = replace(FLIGHTS, features=weather, expectations=())
+    table = flights(production, date(2013, 6, 3), [0, 1])
+    plain = table.drop_columns(["distance"])
+    for number, changed in enumerate((plain, plain.append_column("distance", pa.array(["no", "number"])))):
+        pq.write_table(changed, tmp_path / f"{number}.parquet")
+        assert "distance" not in read(yard, tmp_path / f"{number}.parquet", project).column_names
+        with pytest.raises(DataError, match="distance"):
+            read(yard, tmp_path / f"{number}.parquet", FLIGHTS)
+
+
+def test_it_is_said_which_version_scored_and_what_in_the_rows_it_knows_nothing_of(
+    scored: tuple[Yard, Night], production: Path, tmp_path: Path
+) -> None:
+    yard, night = scored
+    table = flights(production, INSTANT.date() - 3 * DAY, range(40))
+    plain = score(yard, table, tmp_path, run_id="score-familiar")
+    assert plain.version == night.promotion.version
+    distances = pa.array([None] * 3 + [99_999.0] * 2 + table["distance"].to_pylist()[5:], table["distance"].type)
+    dests = pa.array(["XXX"] * 40)
+    strange = table.set_column(table.column_names.index("distance"), "distance", distances)
+    strange = strange.set_column(table.column_names.index("dest"), "dest", dests)
+    before, after = (
+        {each.feature: each for each in found.unfamiliar}
+        for found in (plain, score(yard, strange, tmp_path, run_id="score-strange"))
+    )
+    assert "distance" not in before
+    assert (after["distance"].nulls, after["distance"].outside) == (3, 2)
+    assert after["dest"].categories == 40

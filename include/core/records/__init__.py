@@ -28,6 +28,7 @@ from include.core.records.monitoring import (
     Reference,
     RetrainingOutcome,
     Shape,
+    Unfamiliar,
 )
 from include.core.records.night import CheckResult, FeatureSet, FeatureSpec, Partition, Run, Snapshot, Validation
 from include.core.records.training import (
@@ -92,6 +93,7 @@ __all__ = [
     "Treatment",
     "Trial",
     "TrialState",
+    "Unfamiliar",
     "Validation",
     "Verdict",
     "Winner",

@@ -121,11 +121,29 @@ class DriftVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unfamiliar:
+    """How many rows have, in a feature, what the model learnt nothing of.
+
+    ``nulls`` have no value, where it learnt from none without: it takes a number for 0 there, and sends a category to
+    the far side of each split. ``categories`` have one that training did not have, or in too few rows: such a value is
+    taken for missing. ``missing_learnt``: it knows what to make of that. ``outside`` lie below or above all numbers
+    that it learnt from.
+    """
+
+    feature: str
+    nulls: int
+    categories: int
+    outside: int
+    missing_learnt: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class LiveScores:
     """The champion's predictions for rows that came after it.
 
     ``days`` are those that are scored, ``since`` those among them that no verdict has covered yet. ``partitions`` are
     the features and labels of ``days``; ``scores`` is the vault's digest of one number a row of the labels' partitions.
+    ``unfamiliar`` counts the rows of the last seven of ``days``, each count at least 20 or 0; ``None``: not recorded.
     """
 
     snapshot: str
@@ -136,6 +154,7 @@ class LiveScores:
     since: Days
     partitions: tuple[Partition, ...]
     scores: str
+    unfamiliar: tuple[Unfamiliar, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

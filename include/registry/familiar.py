@@ -1,0 +1,89 @@
+"""Rows beside those that a model learnt from: what it knows nothing of, feature by feature.
+
+A model's own text says it: how each split treats a missing value, and between which numbers the bins were cut.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.core.records import FeatureSpec, Unfamiliar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_RANGE = re.compile(r"\[([^:\]]+):([^:\]]+)\]")
+#: Where LightGBM writes into a split's ``decision_type`` how it treats a missing value; 0: as none that it ever saw.
+_MISSING = 0b1100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What a model knows of a feature that it uses.
+
+    ``missing``: it learnt from rows without a value of it, a rare category among these. ``low`` and ``high`` (both
+    inclusive) bound the numbers that it learnt from; ``None`` for categories.
+    """
+
+    missing: bool
+    low: float | None
+    high: float | None
+
+
+def learnt(model_text: str) -> dict[int, Learnt]:
+    """Of each feature that a split of the model uses, by its place, what the model knows."""
+    infos = next(line for line in model_text.splitlines() if line.startswith("feature_infos="))
+    ranges = [_RANGE.fullmatch(info) for info in infos.removeprefix("feature_infos=").split(" ")]
+    missing: dict[int, bool] = {}
+    for feature, kind in _splits(model_text):
+        missing[feature] = missing.get(feature, False) or bool(kind & _MISSING)
+    return {
+        feature: Learnt(
+            missing=known,
+            low=float(found[1]) if (found := ranges[feature]) else None,
+            high=float(found[2]) if found else None,
+        )
+        for feature, known in sorted(missing.items())
+    }
+
+
+def _splits(model_text: str) -> Iterator[tuple[int, int]]:
+    """The feature and the ``decision_type`` of each split."""
+    features: list[str] = []
+    for line in model_text.splitlines():
+        if line.startswith("split_feature="):
+            features = line.removeprefix("split_feature=").split()
+        elif line.startswith("decision_type="):
+            kinds = line.removeprefix("decision_type=").split()
+            yield from ((int(feature), int(kind)) for feature, kind in zip(features, kinds, strict=True))
+
+
+def unfamiliar(model_text: str, features: Sequence[FeatureSpec], table: "pa.Table") -> tuple[Unfamiliar, ...]:
+    """Of each of *features* that the model uses, how many rows of *table* are unlike all that it learnt from.
+
+    In the order of *features*; a feature that is as it was in all rows is left out. Counts, and no value.
+    """
+    import numpy as np
+
+    from include.data.encoding import encode_features
+
+    matrix = encode_features(table, features)
+    found = []
+    for place, known in learnt(model_text).items():
+        feature, numbers = features[place], matrix[:, place]
+        absent = int(np.isnan(numbers).sum())
+        strange = absent - table.column(feature.name).null_count if feature.categories is not None else 0
+        outside = 0
+        if feature.categories is None and known.low is not None and known.high is not None:
+            outside = int(((numbers < known.low) | (numbers > known.high)).sum())
+        each = Unfamiliar(
+            feature=feature.name,
+            nulls=0 if known.missing else absent - strange,
+            categories=strange,
+            outside=outside,
+            missing_learnt=known.missing,
+        )
+        if each.nulls or each.categories or each.outside:
+            found.append(each)
+    return tuple(found)
