@@ -25,12 +25,23 @@ settings.load_profile("house")
 _SERVER_ACCOUNTS = ("postgres", "nobody")
 
 
+#: Where tests run in several processes: what starts an Airflow, or asks the one cluster, does so one after the other.
+_SERIAL = ("kubernetes", "airflow")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        shared = [name for name in _SERIAL if item.get_closest_marker(name)]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else _module(item)))
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
         if {"s3_url", "own_s3"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.s3)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
 
 
 @pytest.fixture(scope="session")

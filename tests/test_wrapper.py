@@ -32,7 +32,7 @@ case "$1 $2" in
     case "$*" in
       *"-m not (airflow"*) exit "${{QUICK:-0}}" ;;
       *"-m (airflow"*) exit "${{SLOW:-0}}" ;;
-      *"-m kubernetes"*) exit "${{PODS:-0}}" ;;
+      *"-m airflow"*) exit "${{ALL_SLOW:-0}}" ;;
     esac
     exit "${{ASKED:-0}}" ;;
   "-P -m") shift 3; echo "cli in $PWD with $PYTHONPATH:" ; for word; do echo "[$word]"; done ;;
@@ -336,27 +336,35 @@ def with_checks(yard: Yard) -> None:
     yard.done()
 
 
-def test_tests_install_what_they_need_and_run_every_suite(yard: Yard) -> None:
+def test_tests_install_what_they_need_and_run_every_suite_but_the_one_on_kubernetes(yard: Yard) -> None:
     result = yard.call("test")
 
     assert result.returncode == 0
-    *installed, quick, slow, pods = yard.done()
+    *installed, quick, slow = yard.done()
     assert installed == [f"venv {yard.home}/.venv", *FIRST, "install requirements-dev.txt"]
     assert "-m not (airflow or night or browser or kubernetes)" in quick
     assert "-m (airflow or night or browser) and not kubernetes" in slow
-    assert pods.endswith("-m kubernetes")
+    assert "tests on Kubernetes run in `./trainyard check`" in result.stderr
+    assert all("--durations=10" in suite for suite in (quick, slow))
 
 
 @pytest.mark.parametrize(
-    ("failing", "name"), [("QUICK", "quick tests"), ("SLOW", "slow tests"), ("PODS", "tests on Kubernetes")]
+    ("command", "failing", "name"),
+    [
+        ("test", "QUICK", "quick tests"),
+        ("test", "SLOW", "slow tests"),
+        ("check", "ALL_SLOW", "slow tests and those on Kubernetes"),
+    ],
 )
-def test_a_failing_suite_does_not_stop_the_others_and_fails_the_call(yard: Yard, failing: str, name: str) -> None:
+def test_a_failing_suite_does_not_stop_the_others_and_fails_the_call(
+    yard: Yard, command: str, failing: str, name: str
+) -> None:
     with_checks(yard)
 
-    result = yard.call("test", **{failing: "1"})
+    result = yard.call(command, **{failing: "1"})
 
     assert result.returncode == 1
-    assert len(yard.done()) == 3
+    assert len([line for line in yard.done() if line.startswith("pytest")]) == 2
     assert f"{name} (exit 1)" in result.stderr
 
 
@@ -376,19 +384,28 @@ def test_tests_asked_for_by_name_run_alone_and_must_exist(yard: Yard) -> None:
 def test_a_check_runs_every_stage_and_names_all_that_failed(yard: Yard) -> None:
     with_checks(yard)
 
-    result = yard.call("check", LINT="1", SLOW="1")
+    result = yard.call("check", LINT="1", ALL_SLOW="1")
 
     assert result.returncode == 1
-    assert [line.split()[0] for line in yard.done()] == ["ruff", "ruff", "mypy", "lint-imports", *["pytest"] * 3]
-    for stage in ("format", "lint", "types", "import contract", "slow tests"):
+    assert [line.split()[0] for line in yard.done()] == ["ruff", "ruff", "mypy", "lint-imports", *["pytest"] * 2]
+    for stage in ("format", "lint", "types", "import contract", "slow tests and those on Kubernetes"):
         assert f"  {stage} (exit 1)" in result.stderr
     assert "quick tests" not in result.stderr
 
 
-def test_a_check_without_a_finding_succeeds(yard: Yard) -> None:
+def test_a_check_without_a_finding_succeeds_and_has_run_every_suite_once(yard: Yard) -> None:
     with_checks(yard)
 
     assert yard.call("check").returncode == 0
+    quick, slow = (re.search(r"-m (?!pytest)(.*?) --", line)[1] for line in yard.done() if line.startswith("pytest"))  # type: ignore[index]
+    assert quick == f"not ({slow})"
+
+
+def test_a_check_of_tests_asked_for_by_name_checks_all_and_runs_these(yard: Yard) -> None:
+    with_checks(yard)
+
+    assert yard.call("check", "tests/ledger").returncode == 0
+    assert yard.done()[-1] == "pytest -m pytest tests/ledger"
 
 
 def test_a_call_that_finds_all_installed_starts_nothing_but_python(yard: Yard) -> None:

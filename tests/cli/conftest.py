@@ -1,9 +1,9 @@
 """A deployment with a folder of somebody's own Parquet, and the command line called as a user calls it."""
 
 import os
+import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from include.settings import ROOT
+from tests.forked import Forking
 
 FIRST = datetime(2024, 5, 1)  # noqa: DTZ001  # files hold UTC without a zone
 
@@ -23,6 +24,7 @@ class Shop:
     """``orders`` is the folder of Parquet files; contracts and projects are written to folders of its own."""
 
     folder: Path
+    forking: Forking
 
     @property
     def orders(self) -> Path:
@@ -62,14 +64,7 @@ class Shop:
             "TRAINYARD_USER": "dana",
             "PYTHONPATH": str(ROOT),
         }
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "include.cli", *words],
-            env=kept | ours | dict(settings or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self.forking.run("include.cli", *words, environment=kept | ours | dict(settings or {}))
 
 
 def orders(days: int, *, rows_a_day: int = 4) -> pa.Table:
@@ -94,13 +89,65 @@ def here(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    made = Shop(folder=tmp_path)
+#: What the commands import beside the command line itself, which each of them imports anew.
+IMPORTED = (
+    "duckdb",
+    "httpx",
+    "ibis.backends.duckdb",
+    "include.runtime.local",
+    "include.runtime.authority_service",
+    "include.store",
+    "open_data_contract_standard.model",
+    "pandas",
+    "psutil",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "rich.table",
+    "securesystemslib.dsse",
+    "sqlalchemy.dialects.sqlite",
+    "sqlglot.optimizer.qualify",
+    "typer",
+)
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """Starts commands, their libraries imported."""
+    started = Forking.of(IMPORTED, os.environ)
+    yield started
+    started.end()
+
+
+def opened(folder: Path, forking: Forking) -> Shop:
+    """A new shop in *folder*."""
+    made = Shop(folder=folder, forking=forking)
     made.contracts.mkdir()
     made.projects.mkdir(parents=True)
     made.write(orders(20))
     return made
+
+
+@pytest.fixture
+def shop(tmp_path: Path, forking: Forking) -> Shop:
+    return opened(tmp_path, forking)
+
+
+@pytest.fixture(scope="session")
+def adopted_once(tmp_path_factory: pytest.TempPathFactory, forking: Forking) -> Path:
+    """A shop whose contract is in effect; to be copied."""
+    made = opened(tmp_path_factory.mktemp("adopted"), forking)
+    words = ("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
+    assert made.call("contract", "new", "orders", str(made.orders), *words).returncode == 0
+    made.names_nobody()
+    assert made.call("contract", "adopt", "orders", "--as", "maria").returncode == 0
+    return made.folder
+
+
+@pytest.fixture
+def adopted(adopted_once: Path, tmp_path: Path, forking: Forking) -> Shop:
+    """A shop of a test's own whose contract is in effect."""
+    shutil.copytree(adopted_once, tmp_path, dirs_exist_ok=True)
+    return Shop(folder=tmp_path, forking=forking)
 
 
 NewContract = Callable[..., "subprocess.CompletedProcess[str]"]

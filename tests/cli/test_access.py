@@ -2,25 +2,39 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import NewContract, Shop
+from tests.cli.conftest import Shop
+from tests.forked import Forking
 
 
-@pytest.fixture
-def asking(shop: Shop, new_contract: NewContract) -> str:
-    """A project whose first night was refused; its request's id."""
-    new_contract("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
-    shop.names_nobody()
-    assert shop.call("contract", "adopt", "orders", "--as", "maria").returncode == 0
+@pytest.fixture(scope="module")
+def asked_once(adopted_once: Path, tmp_path_factory: pytest.TempPathFactory, forking: Forking) -> tuple[Path, str]:
+    """A shop with a project whose first night was refused, to be copied; its request's id."""
+    folder = tmp_path_factory.mktemp("asked")
+    shutil.copytree(adopted_once, folder, dirs_exist_ok=True)
+    shop = Shop(folder=folder, forking=forking)
     words = ("--dataset", "orders", "--label", "returned", "--purpose", "Order replacements.", "--owner", "logistics")
     assert shop.call("new", "returns", *words).returncode == 0
     night = shop.call("run", "returns", "--instant", "2024-05-21")
     assert night.returncode == 1
     found = re.search(r"request (r-[0-9a-f]{16}) waits for a decision", night.stderr)
     assert found, night.stderr
-    return found[1]
+    return folder, found[1]
+
+
+@pytest.fixture
+def shop(asked_once: tuple[Path, str], tmp_path: Path, forking: Forking) -> Shop:
+    shutil.copytree(asked_once[0], tmp_path, dirs_exist_ok=True)
+    return Shop(folder=tmp_path, forking=forking)
+
+
+@pytest.fixture
+def asking(asked_once: tuple[Path, str]) -> str:
+    return asked_once[1]
 
 
 def said(shop: Shop, *words: str) -> str:

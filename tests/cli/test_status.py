@@ -2,18 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 import yaml
 
-from tests.cli.conftest import NewContract, Shop
-
-
-@pytest.fixture
-def adopted(shop: Shop, new_contract: NewContract) -> Shop:
-    new_contract("--time", "ordered_at", "--steward", "maria", "--outcome", "returned")
-    shop.names_nobody()
-    shop.call("contract", "adopt", "orders", "--as", "maria")
-    return shop
+from tests.cli.conftest import Shop
 
 
 def row_of(name: str, told: str) -> str:

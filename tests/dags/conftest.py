@@ -1,15 +1,13 @@
 """Declared projects in a folder of their own, and DAG files parsed in a process with an empty environment."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.forked import Forking
 
 PROJECT = """
 from include.core.project import *
@@ -41,25 +39,27 @@ def declare(folder: Path, name: str, text: str = PROJECT) -> None:
     (folder / name / "__init__.py").write_text(text.format(name=name))
 
 
+@pytest.fixture(scope="session")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forking]:
+    """Starts processes with an empty environment that have imported what every DAG file imports of Airflow."""
+    home = tmp_path_factory.mktemp("airflow")
+    started = Forking.of(["airflow.sdk"], {"AIRFLOW_HOME": str(home)})
+    yield started
+    started.end()
+
+
 @pytest.fixture
-def parse(tmp_path: Path) -> Parse:
+def parse(forking: Forking) -> Parse:
     """Parses ``file``: ``only`` is the DAG that is asked for, ``projects`` a folder other than the house's.
 
     What else is given are settings.
     """
 
     def parse(only: str = "", projects: Path | None = None, file: str = "train.py", **settings: str) -> dict[str, Any]:
-        environment = {"AIRFLOW_HOME": str(tmp_path / "airflow"), **settings}
+        environment = dict(settings)
         if projects is not None:
             environment["TRAINYARD_PROJECTS"] = str(projects)
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.dags.parsed", only, file],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = forking.run("tests.dags.parsed", only, file, environment=environment)
         assert done.returncode == 0, done.stderr[-3000:]
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.dags.conftest import PROJECT, ROOT, Parse, declare
+from tests.dags.conftest import PROJECT, Parse, declare
+from tests.forked import ROOT
 
 #: Every task and what it waits for.
 ORDER = {

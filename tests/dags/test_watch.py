@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dags.conftest import ROOT, Parse, declare
+from tests.dags.conftest import Parse, declare
 from tests.dags.test_train import HEAVY
+from tests.forked import ROOT
 
 ORDER = {
     "gate": [],

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from great_expectations.expectations.registry import list_registered_expectation_implementations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -266,6 +265,8 @@ def test_an_expectation_that_cannot_be_used_is_a_wrong_declaration(
 
 
 def test_every_expectation_of_great_expectations_is_found_by_its_snake_case_name() -> None:
+    from great_expectations.expectations.registry import list_registered_expectation_implementations
+
     known = list_registered_expectation_implementations()
     assert "expect_column_values_to_be_between" in known
     for kind in known:  # it is found, and then refuses an argument that none has

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import StoreError
@@ -15,7 +15,7 @@ from include.monitoring.report import explain
 from include.store import Store
 from tests.monitoring.test_report import NOW, THEN, rows
 
-LIBRARY = b"<script>" + b"library " * page.PIECE_BYTES + b"</script>"
+LIBRARY = b"<script>" + b"library " * (page.PIECE_BYTES // 8) + b"</script>"
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def size_bytes(store_folder: Path) -> int:
     return sum(file.stat().st_size for file in store_folder.rglob("*") if file.is_file())
 
 
+@settings(max_examples=20)
 @given(before=st.binary(max_size=50), after=st.binary(max_size=50))
 def test_a_page_comes_back_byte_by_byte(tmp_path_factory: pytest.TempPathFactory, before: bytes, after: bytes) -> None:
     store = Store(tmp_path_factory.mktemp("store"))
