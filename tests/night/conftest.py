@@ -47,8 +47,26 @@ def yard(make_yard: MakeYard) -> Yard:
 
 
 @pytest.fixture(scope="session")
-def done(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[Yard, Night]:
-    """A deployment with one finished night, which no test changes."""
-    made = Yard.built(tmp_path_factory.mktemp("done") / "home", production, new_home)
+def finished_night(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[Path, Night]:
+    """The home of a deployment with one finished night, which nobody has open; to be copied."""
+    made = Yard.built(tmp_path_factory.mktemp("first") / "home", production, new_home)
     made.grant(FLIGHTS)
-    return made, made.night()
+    night = made.night()
+    made.platform.ledger.close()
+    return made.home, night
+
+
+@pytest.fixture(scope="session")
+def done(
+    tmp_path_factory: pytest.TempPathFactory, production: Path, finished_night: tuple[Path, Night]
+) -> tuple[Yard, Night]:
+    """A deployment with that night, which no test changes."""
+    home, night = finished_night
+    return Yard.built(tmp_path_factory.mktemp("done") / "home", production, home), night
+
+
+@pytest.fixture
+def past(finished_night: tuple[Path, Night], make_yard: MakeYard) -> tuple[Yard, Night]:
+    """A deployment of a test's own with that night: for what comes after it."""
+    home, night = finished_night
+    return make_yard(template=home), night

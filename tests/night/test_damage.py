@@ -254,8 +254,8 @@ def _fsync_with_room_for(count: int) -> Callable[[int], None]:
     return limited
 
 
-def test_partitions_that_the_vault_lost_are_made_again_by_the_next_night(yard: Yard) -> None:
-    night = yard.night()
+def test_partitions_that_the_vault_lost_are_made_again_by_the_next_night(past: tuple[Yard, Night]) -> None:
+    yard, night = past
     taken = yard.platform.load(Snapshot, night.digests["snapshot"])
     built = yard.platform.load(FeatureSet, night.digests["features"])
     lost = [taken.of("flights")[-3].content, built.of("schedule")[5].content, built.of("label")[2].content]
@@ -299,9 +299,24 @@ def test_an_error_is_recorded_with_the_sentence_that_its_reader_gets(damaged: Ca
     assert failed.message == str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def two_nights(
+    tmp_path_factory: pytest.TempPathFactory, production: Path, finished_night: tuple[Path, Night]
+) -> tuple[Path, Night]:
+    """The home of a deployment with a night, and later one of the day before it, of which a new plan would learn."""
+    home, night = finished_night
+    yard = Yard.built(tmp_path_factory.mktemp("two") / "home", production, home)
+    yard.night(run_id="earlier", instant=INSTANT - timedelta(days=1))
+    yard.platform.ledger.close()
+    return yard.home, night
+
+
 @pytest.mark.parametrize("lost", ["binned", "profile", "model", "bundle"])
-def test_what_the_vault_lost_of_a_search_is_made_again_byte_by_byte(yard: Yard, lost: str) -> None:
-    night = yard.night()
+def test_what_the_vault_lost_of_a_search_is_made_again_byte_by_byte(
+    make_yard: MakeYard, two_nights: tuple[Path, Night], lost: str
+) -> None:
+    home, night = two_nights
+    yard = make_yard(template=home)
     plan = yard.platform.load(Plan, night.digests["plan"])
     content = {
         "binned": plan.binned,
@@ -309,7 +324,6 @@ def test_what_the_vault_lost_of_a_search_is_made_again_byte_by_byte(yard: Yard, 
         "model": night.evaluation.model,
         "bundle": night.promotion.bundle,
     }[lost]
-    yard.night(run_id="earlier", instant=INSTANT - timedelta(days=1))  # of which a new plan would learn
     _lose(yard, content)
     again = yard.night(run_id="again")
     assert again.digests == night.digests

@@ -210,9 +210,9 @@ def test_what_was_checked_of_a_data_set_is_told_without_a_value(delivered: list[
     assert ("expect_column_values_to_not_be_null", "wind_speed", "warn", True) in checked
 
 
-def test_a_night_that_reuses_everything_is_told_as_the_first_was(yard: Yard, tmp_path: Path) -> None:
+def test_a_night_that_reuses_everything_is_told_as_the_first_was(past: tuple[Yard, Night], tmp_path: Path) -> None:
     """So that the walk from a later version does not depend on an earlier night's events."""
-    yard.night()
+    yard, _ = past
     deliver_to_file(yard.platform.ledger, tmp_path / "first.jsonl")
     (tmp_path / "first.jsonl").rename(tmp_path / "delivered.jsonl")
     yard.night(run_id="again")
@@ -351,8 +351,8 @@ def test_a_shard_tells_what_it_searched(done: tuple[Yard, Night], delivered: lis
     }
 
 
-def test_two_nights_do_not_share_a_version_of_the_features(yard: Yard, tmp_path: Path) -> None:
-    yard.night()
+def test_two_nights_do_not_share_a_version_of_the_features(past: tuple[Yard, Night], tmp_path: Path) -> None:
+    yard, _ = past
     yard.night(run_id="second", instant=INSTANT + LATER)
     deliver_to_file(yard.platform.ledger, tmp_path / "events.jsonl")
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]

@@ -62,9 +62,9 @@ def test_a_night_in_another_empty_home_makes_the_same_bytes(done: tuple[Yard, Ni
     assert opened_bytes(yard, again, model) == opened_bytes(first, night, model)
 
 
-def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_again(yard: Yard) -> None:
+def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_again(past: tuple[Yard, Night]) -> None:
+    yard, night = past
     facts = (StepFinished, PartitionsMade, TrialRecorded, ModelRegistered)
-    night = yard.night()
     known = yard.events(*facts)
     opened = len(yard.events(ArtifactOpened))
     again = yard.night(run_id="again")
@@ -85,8 +85,10 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     assert yard.events(TrialRecorded, run_id="changed") == []  # the code that trains is what it was
 
 
-def test_other_code_of_training_trains_every_trial_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    night = yard.night()
+def test_other_code_of_training_trains_every_trial_again(
+    past: tuple[Yard, Night], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard, night = past
     trained = yard.events(TrialRecorded)
     yard.code = "sha256:" + "d" * 64
     monkeypatch.setattr(order, "engine", lambda: "sha256:" + "e" * 64)
@@ -96,8 +98,8 @@ def test_other_code_of_training_trains_every_trial_again(yard: Yard, monkeypatch
     assert changed.evaluation.model == night.evaluation.model
 
 
-def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(yard: Yard) -> None:
-    yard.night()
+def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(past: tuple[Yard, Night]) -> None:
+    yard, _ = past
     second = yard.night(run_id="second", instant=INSTANT + LATER)
     assert second.evaluation.champion == 1
     assert second.evaluation.champion_metrics.keys() == second.evaluation.metrics.keys()
@@ -107,8 +109,8 @@ def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(yard: Ya
     assert second.promotion.verdict.promote  # the gates of these tests are wide
 
 
-def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_learnt(yard: Yard) -> None:
-    first = yard.night()
+def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_learnt(past: tuple[Yard, Night]) -> None:
+    yard, first = past
     longer = replace(FLIGHTS, window=replace(FLIGHTS.window, holdout_days=8))
     second = yard.night(longer, run_id="longer", instant=INSTANT + LATER)
     assert len(second.evaluation.holdout) == 8
@@ -120,8 +122,8 @@ def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_lear
     assert f"5 holdout days after {compared.first - LATER}" in second.promotion.verdict.reasons[0]
 
 
-def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared(yard: Yard) -> None:
-    yard.night()
+def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared(past: tuple[Yard, Night]) -> None:
+    yard, _ = past
     key = FLIGHTS.target.key
     late = replace(FLIGHTS.target, label=lambda flights: flights.select(*key, label=flights.arrival_delay >= 45))
     other = yard.night(replace(FLIGHTS, target=late), run_id="other", instant=INSTANT + LATER)
@@ -132,8 +134,10 @@ def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared
     assert "Gates(supersedes=1)" in other.promotion.verdict.reasons[0]
 
 
-def test_a_model_is_decided_about_once_and_gates_that_would_decide_otherwise_are_not_passed_over(yard: Yard) -> None:
-    night = yard.night()
+def test_a_model_is_decided_about_once_and_gates_that_would_decide_otherwise_are_not_passed_over(
+    past: tuple[Yard, Night],
+) -> None:
+    yard, night = past
     stricter = replace(FLIGHTS, gates=replace(FLIGHTS.gates, floor_loss=1e-9))
     with pytest.raises(RegistryError, match=r"version 1 was promoted; the gates .* not promoted.* another --instant"):
         yard.night(stricter, run_id="stricter")
@@ -142,8 +146,8 @@ def test_a_model_is_decided_about_once_and_gates_that_would_decide_otherwise_are
     assert yard.night(wider, run_id="wider").promotion == night.promotion
 
 
-def test_a_backfill_never_replaces_the_champion_of_a_later_night(yard: Yard) -> None:
-    yard.night()
+def test_a_backfill_never_replaces_the_champion_of_a_later_night(past: tuple[Yard, Night]) -> None:
+    yard, _ = past
     backfill = yard.night(run_id="backfill", instant=INSTANT - LATER)
     assert backfill.promotion.version == 2
     assert not backfill.promotion.verdict.promote

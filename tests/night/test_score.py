@@ -31,11 +31,12 @@ KEY = list(FLIGHTS.target.key)
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[Yard, Night]:
+def scored(
+    tmp_path_factory: pytest.TempPathFactory, production: Path, finished_night: tuple[Path, Night]
+) -> tuple[Yard, Night]:
     """A deployment with one finished night, to be scored with."""
-    made = Yard.built(tmp_path_factory.mktemp("scored") / "home", production, new_home)
-    made.grant(FLIGHTS)
-    return made, made.night()
+    home, night = finished_night
+    return Yard.built(tmp_path_factory.mktemp("scored") / "home", production, home), night
 
 
 def flights(production: Path, day: date, rows: Sequence[int]) -> pa.Table:

@@ -88,7 +88,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener
 
 
 #: How long a night of a test's project may take on a busy machine.
-NIGHT_SECONDS = 120
+NIGHT_SECONDS = 240
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +107,7 @@ def steward(airflow: RunningAirflow) -> Iterator[Client]:
 def night(airflow: RunningAirflow, dana: Client, steward: Client) -> tuple[str, str]:
     """The first night of the project `punctual`: it waits at its gate until the steward approves, and succeeds."""
     dag_id = declare(airflow.settings.projects, "punctual")
-    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred")
     assert approve(steward, "punctual") == 1

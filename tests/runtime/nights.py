@@ -83,7 +83,7 @@ def task(client: Client, dag_id: str, run_id: str, task_id: str) -> TaskState:
     return next(one for one in client.tasks(dag_id, run_id) if one.task_id == task_id)
 
 
-def reaches(client: Client, dag_id: str, run_id: str, task_id: str, state: str, *, seconds: float = 60) -> None:
+def reaches(client: Client, dag_id: str, run_id: str, task_id: str, state: str, *, seconds: float = 120) -> None:
     """Wait until the task is in *state*."""
     until(
         lambda: task(client, dag_id, run_id, task_id).state == state,

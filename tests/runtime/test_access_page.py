@@ -44,7 +44,7 @@ def waiting(airflow: RunningAirflow, dana: Client, steward: Client, name: str) -
     for contract in steward.call("GET", "/trainyard/contracts"):
         steward.call("POST", f"/trainyard/contracts/{contract['dataset']}/adopt", {})
     dag_id = declare(airflow.settings.projects, name)
-    until(lambda: dana.has_dag(dag_id), seconds=30, what="a new project has a DAG")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred", seconds=90)
     return dag_id, run_id

@@ -91,7 +91,7 @@ class House:
         started = [event for event in self.events(RetrainingStarted) if isinstance(event, RetrainingStarted)]
         assert [event.outcome for event in ended] == [RetrainingOutcome.PROMOTED] * asks
         assert [event.ask_id for event in started] == [event.ask_id for event in ended]
-        assert self.dana.wait(TRAIN, started[-1].run_id, timeout_seconds=30) == "success"
+        assert self.dana.wait(TRAIN, started[-1].run_id, timeout_seconds=NIGHT_SECONDS) == "success"
         return started[-1]
 
     def found_nothing(self, run_id: str) -> None:

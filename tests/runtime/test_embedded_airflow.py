@@ -152,7 +152,7 @@ def test_a_killed_step_is_tried_again_and_the_night_goes_on(
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "plan", "running")
     # The task is the child of the executor's worker that supervises it.
-    children = until(lambda: _tasks_of(airflow), seconds=10, what="the task has a process")
+    children = until(lambda: _tasks_of(airflow), seconds=60, what="the task has a process")
     for child in children:
         os.kill(child, signal.SIGKILL)
     hold.unlink()
@@ -182,38 +182,38 @@ def test_a_gate_marked_successful_by_hand_opens_nothing_and_is_not_tried_again(
     airflow: RunningAirflow, dana: Client, listener: Listener
 ) -> None:
     dag_id = declare(airflow.settings.projects, "ungranted")
-    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred")
     dana.call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/gate", {"new_state": "success"})
-    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
     snapshot = task(dana, dag_id, run_id, "snapshot")
     assert (snapshot.state, snapshot.try_number) == ("failed", 1)
     assert "AccessDenied" in dana.log(dag_id, run_id, "snapshot")
-    until(lambda: "ungranted: the night failed" in listener.titles(), seconds=30, what="ops are told")
+    until(lambda: "ungranted: the night failed" in listener.titles(), seconds=60, what="ops are told")
     ledger = Ledger.open(airflow.settings.ledger)  # given back after the alert, which goes out whatever else fails
-    until(lambda: holder(reversed(ledger.read(stream_of("ungranted")))) is None, seconds=30, what="the lease is free")
+    until(lambda: holder(reversed(ledger.read(stream_of("ungranted")))) is None, seconds=60, what="the lease is free")
 
 
 def test_a_refusal_ends_the_waiting_night_with_the_stewards_reason(
     airflow: RunningAirflow, dana: Client, steward: Client
 ) -> None:
     dag_id = declare(airflow.settings.projects, "unwanted")
-    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred")
     (asked,) = [one for one in steward.call("GET", "/trainyard/requests") if one["project"] == "unwanted"]
     steward.call("POST", f"/trainyard/requests/{asked['request_id']}/refuse", {"reason": "not for this"})
-    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
     assert "steward refused request" in dana.log(dag_id, run_id, "gate")
     assert "not for this" in dana.log(dag_id, run_id, "gate")
 
 
 def test_a_gate_gives_up_and_tells_ops_and_steward(airflow: RunningAirflow, dana: Client, listener: Listener) -> None:
     dag_id = declare(airflow.settings.projects, "impatient", operations="gate_patience_minutes=0")
-    until(lambda: dana.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
     run_id = dana.trigger(dag_id)
-    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
     run = dana.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
     assert run["logical_date"] is None
     assert "impatient: no access, the night is off" in listener.titles()
@@ -243,7 +243,7 @@ def test_users_who_trigger_runs_at_once_do_not_lock_each_other_out(airflow: Runn
 
     def trigger(user: str) -> list[str]:
         with airflow.client(user) as client:
-            until(lambda: client.has_dag(dag_id), seconds=20, what="a new project has a DAG")
+            until(lambda: client.has_dag(dag_id), seconds=60, what="a new project has a DAG")
             client.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
             return [client.trigger(dag_id, run_id=f"{user}-{number}") for number in range(15)]
 
@@ -254,9 +254,9 @@ def test_users_who_trigger_runs_at_once_do_not_lock_each_other_out(airflow: Runn
 
 def test_a_project_that_cannot_load_says_so_in_a_run_of_its_own(airflow: RunningAirflow, dana: Client) -> None:
     dag_id = declare(airflow.settings.projects, "typo", text="PROJECT = undefined_name")
-    until(lambda: dana.has_dag(dag_id), seconds=20, what="a broken project has a DAG")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a broken project has a DAG")
     assert "broken" in [tag["name"] for tag in dana.call("GET", f"/api/v2/dags/{dag_id}")["tags"]]
     run_id = dana.trigger(dag_id)
-    assert dana.wait(dag_id, run_id, timeout_seconds=60) == "failed"
+    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
     assert "undefined_name" in dana.log(dag_id, run_id, "load")
     assert dana.call("GET", "/api/v2/importErrors")["import_errors"] == []

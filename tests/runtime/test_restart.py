@@ -57,7 +57,7 @@ def test_a_killed_starter_leaves_no_process_and_its_night_goes_on_after_the_next
         hold = settings.projects / "survivor" / "hold-features"
         hold.touch()
         with airflow.client("dana") as dana, airflow.client("steward") as steward:
-            until(lambda: dana.has_dag(dag_id), seconds=30, what="the project has a DAG")
+            until(lambda: dana.has_dag(dag_id), seconds=60, what="the project has a DAG")
             run_id = dana.trigger(dag_id, instant=INSTANT)
             reaches(dana, dag_id, run_id, "gate", "deferred")
             approve(steward, "survivor")
