@@ -177,7 +177,8 @@ def test_a_category_of_a_restricted_column_is_refused(night: Night, delay_snapsh
 
     flights = night.contracts["flights"]
     columns = tuple(
-        replace(column, classification="restricted") if column.name == "dest" else column for column in flights.columns
+        replace(column, classification="restricted", restricted=True) if column.name == "dest" else column
+        for column in flights.columns
     )
     unclassified = replace(night, contracts={**night.contracts, "flights": replace(flights, columns=columns)})
     with pytest.raises(DeclarationError, match=r"restricted column.*place comes from flights.dest"):
