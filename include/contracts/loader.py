@@ -88,7 +88,7 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         freshness_hours=_freshness_hours(path, document),
         replay_days=_whole_days(path, settings, "replayDays", required=False),
         retention_days=_retention_days(path, document),
-        expectations=tuple(expectations(path, table)),
+        expectations=tuple(expectations(path, table, unknown)),
         not_understood=tuple(unknown),
         unknown_classes=tuple(column.name for column in columns if column.classification not in counts_as),
     )

@@ -3,8 +3,15 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
-#: The arguments of an expectation that are compared with the values of a column.
-_COMPARED = ("min_value", "max_value", "value_set")
+#: The arguments of expectations that are compared with the values of a column: of these, a bound, and of all, a set.
+_BOUNDS, _SET = ("min_value", "max_value"), "value_set"
+_BOUNDED = (
+    "expect_column_max_to_be_between",
+    "expect_column_mean_to_be_between",
+    "expect_column_median_to_be_between",
+    "expect_column_min_to_be_between",
+    "expect_column_values_to_be_between",
+)
 
 
 def moment(value: object) -> datetime:
@@ -24,29 +31,33 @@ def moment(value: object) -> datetime:
     return value.replace(tzinfo=None)
 
 
-def compared(arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Each value that an expectation with *arguments* compares a column's values with, and the argument's name."""
-    for name in _COMPARED:
+def compared(kind: str, arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Each value that an expectation of *kind* compares a column's values with, and the argument's name."""
+    for name in _names(kind):
         given = arguments.get(name)
         for value in given if isinstance(given, list | tuple) else [given]:
             if value is not None:
                 yield name, value
 
 
-def with_moments(arguments: Mapping[str, object]) -> dict[str, object]:
+def with_moments(kind: str, arguments: Mapping[str, object]) -> dict[str, object]:
     """*arguments*, each value of :func:`compared` as Great Expectations takes it for a timestamp: a bound as text.
 
     Raises:
         ValueError: one names no moment.
     """
     spelt = dict(arguments)
-    for name in _COMPARED:
+    for name in _names(kind):
         given = arguments.get(name)
         if isinstance(given, list | tuple):
             spelt[name] = [None if value is None else moment(value) for value in given]
         elif given is not None:
             spelt[name] = moment(given).isoformat()
     return spelt
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    return (*_BOUNDS, _SET) if kind in _BOUNDED else (_SET,)
 
 
 def with_zones(value: object) -> object:

@@ -135,7 +135,7 @@ def require_moments(expectation: Expectation) -> None:
     Raises:
         DeclarationError: one is not.
     """
-    for name, value in compared(expectation.arguments):
+    for name, value in compared(expectation.kind, expectation.arguments):
         try:
             moment(value)
         except ValueError:
@@ -175,7 +175,7 @@ def _declared(expectation: Expectation, place: int, times: Collection[str] = ())
     arguments = expectation.arguments
     if not columns_of(expectation).isdisjoint(times):
         require_moments(expectation)
-        arguments = with_moments(arguments)
+        arguments = with_moments(expectation.kind, arguments)
     try:
         kind = get_expectation_impl(expectation.kind)
         return kind(**arguments, severity=expectation.severity.value, meta={"place": place})

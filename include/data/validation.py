@@ -188,7 +188,7 @@ def _batch(
         days[part.day] = (start, start + part.rows)
         start += part.rows
     table = pa.concat_tables(tables.values()).select(columns)
-    compares = [expectation for expectation in expectations if any(compared(expectation.arguments))]
+    compares = [expectation for expectation in expectations if any(compared(expectation.kind, expectation.arguments))]
     bounded = {name for expectation in compares for name in columns_of(expectation)}
     binned = {name for each in expectations if each.kind in _BINNED for name in columns_of(each)}
     return Batch(dataset=contract.dataset, frame=_frame(table, bounded=bounded, binned=binned), days=days)

@@ -283,7 +283,7 @@ def test_every_type_of_column_has_one_name(tmp_path: Path) -> None:
     for kind in ColumnType:
         text = FLIGHTS.replace(
             "name: air_time\n        logicalType: number", f"name: air_time\n        logicalType: {kind}"
-        )
+        ).replace("kwargs: {min_value: 10, max_value: 800, mostly: 0.999}", "kwargs: {}")
         column = load(written(tmp_path, text)).column("air_time")
         assert column is not None
         assert column.type is kind
