@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from include.contracts.folders import all_files, day_of, path_values
-from include.contracts.texts import CSV_ENDINGS, JSON_ENDINGS, read_texts, type_of, typed
-from include.contracts.types import to_contract
+from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, read_together
 from include.core.errors import DataError
-from include.core.records import ColumnType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +68,7 @@ def data_files(path: Path) -> list[DataFile]:
             value=" and ".join(sorted(formats)) or "no file *.parquet, *.csv, *.jsonl in it",
             remedy="Name another folder.",
         )
-    tables = [None] * len(files) if formats == {"Parquet"} else _typed([read_texts(file) for file in files], files)
+    tables = [None] * len(files) if formats == {"Parquet"} else read_together(files)
     return [_data_file(file, root, table) for file, table in zip(files, tables, strict=True)]
 
 
@@ -81,20 +79,6 @@ def with_path_values(table: "pa.Table", said: Mapping[str, str | None]) -> "pa.T
     for name, value in said.items():
         table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
     return table
-
-
-def parquet_files(path: Path) -> list[Path]:
-    """The Parquet file *path*, or those of the folder, sorted.
-
-    Raises:
-        DataError: there are none.
-    """
-    files = all_files(path, _PARQUET) if path.is_dir() else [path]
-    if not files:
-        raise DataError(
-            f"{path}: a folder of Parquet files", value="no file *.parquet in it", remedy="Name another folder."
-        )
-    return files
 
 
 def read_parquet(file: Path, columns: Sequence[str] | None = None) -> "pa.Table":
@@ -159,26 +143,6 @@ def _with_nanoseconds(rounded: "pa.ChunkedArray", exact: "pa.ChunkedArray") -> "
     return pc.if_else(within, exact, pa.scalar(None, exact.type)) if pc.any(lost).as_py() else rounded
 
 
-def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
-    """The columns *types* of a file of CSV or JSON lines, typed so: those that it has.
-
-    Raises:
-        DataError: it cannot be read, or values are none of their column's type.
-    """
-    import pyarrow as pa
-
-    table, read = read_texts(file), {}
-    for name in (name for name in table.column_names if name in types):
-        of_text = pa.types.is_string(table[name].type)
-        try:
-            read[name] = typed(table[name], types[name]) if of_text else to_contract(table[name], types[name])
-        except ValueError as error:
-            raise DataError(
-                f"{file}: values fit the types of the contract", value=f"{name}: {error}", remedy="Convert the column."
-            ) from None
-    return pa.table(read)
-
-
 def _data_file(file: Path, root: Path, table: "pa.Table | None") -> DataFile:
     schema, rows = parquet_schema(file) if table is None else (table.schema, table.num_rows)
     said = path_values(file, root)
@@ -205,31 +169,6 @@ def _format(file: Path) -> str:
     if file.name.endswith(CSV_ENDINGS):
         return "CSV"
     return "JSON lines" if file.name.endswith(JSON_ENDINGS) else "Parquet"
-
-
-def _typed(tables: "list[pa.Table]", files: Sequence[Path]) -> "list[pa.Table]":
-    """*tables* with the types that the texts of all of them together are."""
-    import pyarrow as pa
-
-    of_json = _format(files[0]) == "JSON lines"
-    faults = []
-    for name in dict.fromkeys(name for table in tables for name in table.column_names):
-        places = [place for place, table in enumerate(tables) if name in table.column_names]
-        columns = [tables[place][name] for place in places]
-        if not all(pa.types.is_string(column.type) or pa.types.is_null(column.type) for column in columns):
-            continue
-        columns = [column.cast(pa.string()) for column in columns]
-        type_ = type_of(columns, only_times=of_json)
-        for place, column in zip(places, columns, strict=True):
-            try:
-                read = pa.nulls(len(column)) if type_ is None else typed(column, type_)
-            except ValueError as error:
-                faults.append(f"{name} in {files[place]}: {error}")
-                break
-            tables[place] = tables[place].set_column(tables[place].column_names.index(name), name, read)
-    if faults:
-        raise DataError("texts are read without loss", value="; ".join(faults), remedy="Write them with fewer digits.")
-    return tables
 
 
 @contextmanager

@@ -211,8 +211,8 @@ def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: 
 
 
 def _load(file: Path, contract: Contract) -> "pa.Table":
-    from include.contracts.files import read_parquet, read_texts_as
-    from include.contracts.texts import CSV_ENDINGS, JSON_ENDINGS
+    from include.contracts.files import read_parquet
+    from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, read_texts_as
 
     if not file.name.endswith((*CSV_ENDINGS, *JSON_ENDINGS)):
         return read_parquet(file)

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.contracts.files import joined, parquet_files, read_parquet, read_texts_as
+from include.contracts.files import data_files, joined, read_parquet
+from include.contracts.textfiles import read_texts_as
 from include.core.errors import DataError
 from include.core.records import ColumnType
 
@@ -120,5 +121,5 @@ def test_files_that_do_not_belong_together_are_told_by_column_and_file() -> None
 
 
 def test_a_folder_without_parquet_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no file \*\.parquet in it"):
-        parquet_files(tmp_path)
+    with pytest.raises(DataError, match=r"no file \*\.parquet, "):
+        data_files(tmp_path)
