@@ -119,11 +119,13 @@ def score(
     instant: Instant = None,
 ) -> None:
     """Score the rows of FILE with the champion of PROJECT, and say what in them the champion knows nothing of."""
+    from include.contracts.files import ending_of
     from include.runtime.scoring import score_file
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
-    target = output or file.with_name(f"{file.stem}.scored{file.suffix}")
+    ending = ending_of(file)
+    target = output or file.with_name(f"{file.name.removesuffix(ending)}.scored{ending}")
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
     told = f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}"
     console.print(told, soft_wrap=True, markup=False)

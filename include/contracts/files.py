@@ -3,6 +3,7 @@
 A reader's own message may quote the bytes or the value that it stumbled over, so it is never passed on.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,31 @@ def data_files(path: Path) -> list[DataFile]:
         )
     tables = [None] * len(files) if formats == {"Parquet"} else read_together(files)
     return [_data_file(file, root, table) for file, table in zip(files, tables, strict=True)]
+
+
+def ending_of(file: Path) -> str:
+    """The end of the name of *file* that says its format: ``.csv.gz``."""
+    known = [ending for ending in (*CSV_ENDINGS, *JSON_ENDINGS) if file.name.endswith(ending)]
+    return max(known, key=len, default=file.suffix)
+
+
+def write_rows(table: "pa.Table", target: Path) -> None:
+    """Write *table* as CSV, JSON lines or Parquet, as the name of *target* says; it appears whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    draft = target.with_name(f".{target.name}.draft")
+    format_ = _format(target)
+    if format_ == "Parquet":
+        pq.write_table(table, draft)
+    else:
+        with pa.output_stream(draft, compression="gzip" if target.suffix == ".gz" else None) as sink:
+            if format_ == "CSV":
+                csv.write_csv(table, sink)
+            else:
+                sink.write("".join(json.dumps(row, default=str) + "\n" for row in table.to_pylist()).encode())
+    draft.replace(target)
 
 
 def with_path_values(table: "pa.Table", said: Mapping[str, str | None]) -> "pa.Table":

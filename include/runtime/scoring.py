@@ -58,7 +58,7 @@ class Scored:
 
 
 def score_file(settings: Settings, project: Project, file: Path, target: Path, *, instant: datetime | None) -> Scored:
-    """Write key and ``prediction`` of each row of *file* to *target* (Parquet, or CSV by its suffix).
+    """Write key and ``prediction`` of each row of *file* to *target* (Parquet, CSV or JSON lines, as its name says).
 
     *file* holds the columns of the target's dataset that the project reads; outcomes may be left out.
 
@@ -71,6 +71,7 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
         DataError: the file cannot be used.
     """
     from include import lineage
+    from include.contracts.files import write_rows
     from include.data.scoring import ahead, read_rows
 
     platform = open_platform(settings)
@@ -79,7 +80,7 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
     rows = read_rows(file, contract, read.names if read else ())
     at = instant or _end_of_last_day(platform, project, scope, rows)
     scored = steps.score(platform, project, _beside(platform, project, "score", at), rows, now=utc_now())
-    _write(scored.table, target)
+    write_rows(scored.table, target)
     return Scored(
         version=scored.version,
         rows=int(scored.table.num_rows),
@@ -110,15 +111,3 @@ def _end_of_last_day(platform: "Platform", project: Project, scope: Scope, rows:
         if filed is not None:
             last = min(last, filed.last)
     return day_start(last + DAY)
-
-
-def _write(table: "pa.Table", target: Path) -> None:
-    import pyarrow.parquet as pq
-    from pyarrow import csv
-
-    draft = target.with_name(f".{target.name}.draft")
-    if target.suffix == ".csv":
-        csv.write_csv(table, draft)
-    else:
-        pq.write_table(table, draft)
-    draft.replace(target)

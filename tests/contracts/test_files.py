@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.contracts.files import data_files, joined, read_parquet
+from include.contracts.files import data_files, ending_of, joined, read_parquet, write_rows
 from include.contracts.textfiles import read_texts_as
 from include.core.errors import DataError
 from include.core.records import ColumnType
@@ -123,3 +124,15 @@ def test_files_that_do_not_belong_together_are_told_by_column_and_file() -> None
 def test_a_folder_without_parquet_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no file \*\.parquet, "):
         data_files(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".csv.gz", ".json", ".jsonl", ".ndjson.gz"])
+def test_what_is_written_is_read_again_in_the_format_that_its_name_says(tmp_path: Path, ending: str) -> None:
+    noon = datetime(2024, 7, 1, 12)  # noqa: DTZ001  # as contracts read instants: in UTC, without a zone
+    table = pa.table({"code": ["a", "0\n7"], "n": [1, None], "x": [0.1, 1e-9], "at": [noon, None]})
+    target = tmp_path / f"rows.v2{ending}"
+    assert ending_of(target) == ending
+    write_rows(table, target)
+    assert list(tmp_path.iterdir()) == [target]
+    (file,) = data_files(target)
+    assert file.read().to_pydict() == table.to_pydict()
