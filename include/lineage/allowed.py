@@ -1,6 +1,6 @@
 """What an expression may be: of the tables that its function is called with, repeatable, and true in DuckDB."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import DeclarationError
@@ -17,19 +17,23 @@ def check(function: str, table: "ibis.Table", given: "Collection[ibis.Table]") -
         DeclarationError: it reads another table, is not the same each time, names two columns alike, or joins as DuckDB
             would not; the message names the function.
     """
-    _check_sources(function, table, given)
-    _check_repeatable(function, table)
-    _check_alike(function, table)
-    _check_tolerance(function, table)
+    from ibis.expr import operations as ops
+
+    nodes = table.op().find((ops.Relation, ops.Impure))  # once: an expression has thousands
+    _check_sources(function, nodes, given)
+    _check_repeatable(function, nodes)
+    relations = [node for node in nodes if isinstance(node, ops.Relation)]
+    _check_alike(function, relations)
+    _check_tolerance(function, relations)
 
 
-def _check_sources(function: str, table: "ibis.Table", given: "Collection[ibis.Table]") -> None:
+def _check_sources(function: str, nodes: Sequence[Any], given: "Collection[ibis.Table]") -> None:
     """Only what stands in a contract is asked for, granted, read and recorded."""
     from ibis.expr import operations as ops
 
     kinds = (ops.PhysicalTable, ops.SQLQueryResult, ops.SQLStringView)
     allowed = {leaf for each in given for leaf in each.op().find(kinds)}
-    found = sorted({_source(node) for node in table.op().find(kinds) if node not in allowed})
+    found = sorted({_source(node) for node in nodes if isinstance(node, kinds) and node not in allowed})
     if found:
         raise DeclarationError(
             f"{function}: a function reads the tables that it is called with, and no others",
@@ -52,11 +56,11 @@ def _source(node: Any) -> str:
     return "SQL"
 
 
-def _check_repeatable(function: str, table: "ibis.Table") -> None:
+def _check_repeatable(function: str, nodes: Sequence[Any]) -> None:
     """What is computed once is used again as long as its inputs stay: the clock and chance are no inputs."""
     from ibis.expr import operations as ops
 
-    found = sorted({type(node).__name__ for node in table.op().find((ops.Impure, ops.Sample))})
+    found = sorted({type(node).__name__ for node in nodes if isinstance(node, ops.Impure | ops.Sample)})
     if found:
         raise DeclarationError(
             f"{function}: the same rows always give the same result",
@@ -66,12 +70,10 @@ def _check_repeatable(function: str, table: "ibis.Table") -> None:
         )
 
 
-def _check_alike(function: str, table: "ibis.Table") -> None:
+def _check_alike(function: str, relations: Sequence[Any]) -> None:
     """DuckDB takes a name for another that differs by case alone, within queries as in their results."""
-    from ibis.expr import operations as ops
-
-    for node in table.op().find(ops.Relation):
-        if pair := alike(node.schema.names):
+    for relation in relations:
+        if pair := alike(relation.schema.names):
             raise DeclarationError(
                 f"{function}: names in one table differ by more than upper and lower case",
                 value=" and ".join(map(repr, pair)),
@@ -79,12 +81,12 @@ def _check_alike(function: str, table: "ibis.Table") -> None:
             )
 
 
-def _check_tolerance(function: str, table: "ibis.Table") -> None:
+def _check_tolerance(function: str, relations: Sequence[Any]) -> None:
     """Ibis joins what `tolerance` left once more, by time = time: right only where both are called the same."""
     from ibis.expr import operations as ops
 
-    for chain in table.op().find(ops.JoinChain):
-        for left, right in _exact_ties(chain):
+    for relation in relations:
+        for left, right in _exact_ties(relation) if isinstance(relation, ops.JoinChain) else ():
             raise DeclarationError(
                 f"{function}: the times that asof_join(tolerance=…) compares have one name in both tables, or Ibis "
                 "keeps exact ties only",
