@@ -159,12 +159,17 @@ def _columns(
     file: Path, table: "SchemaObject", counts_as: Mapping[str, str], not_understood: list[str]
 ) -> Iterator[Column]:
     names: list[str] = []
+    physical: set[str | None] = set()
     for index, entry in enumerate(table.properties or ()):
         at = f"schema[0].properties[{index}]"
         column = _column(file, at, entry, counts_as, not_understood)
         if pair := alike([*names, column.name]):
             rule = "columns have different names, and differ by more than upper and lower case"
             refuse(file, f"{at}.name", rule, " and ".join(pair), "Rename or remove one of them.")
+        if column.physical_name in physical:
+            rule = "columns have different names in the files"
+            refuse(file, f"{at}.physicalName", rule, column.physical_name, "Correct one of the two.")
+        physical.add(column.physical_name or column.name)
         if column.key and column.treatment is Treatment.DROP:
             remedy = "Identify rows by another column, or declare `personal: join-key`."
             refuse(file, f"{at}.primaryKey", "a direct identifier is no key: it is never read", column.name, remedy)
@@ -201,6 +206,7 @@ def _column(
         key=bool(entry.primaryKey),
         description=(entry.description or "").strip(),
         identifier=IDENTIFIER in (entry.tags or ()),
+        physical_name=(entry.physicalName or "").strip() or None,
     )
 
 

@@ -215,5 +215,11 @@ def _load(file: Path, contract: Contract) -> "pa.Table":
     from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, read_texts_as
 
     if not file.name.endswith((*CSV_ENDINGS, *JSON_ENDINGS)):
-        return read_parquet(file)
-    return read_texts_as(file, {column.name: column.type for column in contract.columns})
+        table = read_parquet(file)
+    else:
+        types = {name: column.type for column in contract.columns for name in (column.physical_name, column.name)}
+        table = read_texts_as(file, {name: type_ for name, type_ in types.items() if name is not None})
+    held = {
+        name: theirs for name, theirs in contract.names_in(table.column_names).items() if theirs in table.column_names
+    }
+    return table.select(list(held.values())).rename_columns(list(held))

@@ -103,6 +103,8 @@ class Source:
     def layouts(self, day: date | None) -> frozenset[tuple[str, ...]]:
         """The names of all columns of each file of *day*, in the file's order, then those that its path gives.
 
+        A column of the contract is called as the contract does.
+
         Raises:
             DataError: there is no file, or it cannot be read.
         """
@@ -117,7 +119,9 @@ class Source:
             except (pa.ArrowException, OSError) as error:
                 raise self._unreadable(file, day, type(error).__name__) from None
             said = path_values(file, self._day_folder(day))
-            found.add((*names, *(name for name in said if name not in names)))
+            names = [*names, *(name for name in said if name not in names)]
+            ours = {theirs: name for name, theirs in self.contract.names_in(names).items()}
+            found.add(tuple(ours.get(name, name) for name in names))
         return frozenset(found)
 
     def _files(self, day: date | None) -> list[Path]:
@@ -164,14 +168,16 @@ class Source:
 
         from include.contracts.files import open_parquet, read_columns, with_path_values
 
-        names, said = [self._column(name).name for name in columns], path_values(file, self._day_folder(day))
+        wanted, said = [self._column(name).name for name in columns], path_values(file, self._day_folder(day))
         try:
             opened = open_parquet(pa.BufferReader(data))
             self._check_schema(opened.schema_arrow, said, file)
+            theirs = self.contract.names_in((*opened.schema_arrow.names, *said))
+            names = [theirs[name] for name in wanted]
             # One thread: a step is a forked process on shared cores, and a day is small.
             inside = [name for name in names if name not in said]
             table = read_columns(opened, pa.BufferReader(data), inside, use_threads=False)
-            table = with_path_values(table, said).select(names)
+            table = with_path_values(table, said).select(names).rename_columns(wanted)
             table.validate(full=True)
         except (pa.ArrowException, OSError, ValueError, LookupError) as error:
             raise self._unreadable(file, day, _fault_of(data, error)) from None
@@ -209,11 +215,15 @@ class Source:
 
         held = {field.name: field.type for field in schema} | dict.fromkeys(said, pa.string())
         repeated = sorted(name for name in held if schema.names.count(name) + (name in said) > 1)
-        missing = sorted(column.name for column in self.contract.columns if column.name not in held)
+        theirs = self.contract.names_in(held)
+        types = {column: held.get(theirs[column.name]) for column in self.contract.columns}
+        missing = sorted(
+            column.physical_name or column.name for column, held_type in types.items() if held_type is None
+        )
         differing = [
-            f"{column.name} is {held[column.name]}, not {column.type.value}"
-            for column in self.contract.columns
-            if column.name in held and not accepts(held[column.name], column.type)
+            f"{theirs[column.name]} is {held_type}, not {column.type.value}"
+            for column, held_type in types.items()
+            if held_type is not None and not accepts(held_type, column.type)
         ]
         if repeated:
             raise ContractError(

@@ -204,6 +204,7 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
             "clasification",
         ),
         ("name: carrier", "name: flight", "schema[0].properties[1].name", "flight"),
+        ("name: origin\n", "name: origin\n        physicalName: flight\n", "properties[2].physicalName", "flight"),
         ("format: parquet", "format: csv", "servers", "local/csv"),
         ("value: 24", 'value: "24"', "slaProperties[0].value", "24"),
         ("unit: h", "unit: weeks", "slaProperties[0].unit", "weeks"),
@@ -277,6 +278,14 @@ def test_a_contract_that_cannot_be_used_is_an_error_for_those_alone_who_ask_for_
 @pytest.mark.parametrize("text", ["", "[]", "apiVersion: v3.1.0\n", "\xff"])
 def test_what_is_no_contract_at_all_is_refused(tmp_path: Path, text: str) -> None:
     refused(tmp_path, text)
+
+
+def test_a_column_says_what_files_call_it(tmp_path: Path) -> None:
+    text = FLIGHTS.replace("- name: carrier\n", "- name: carrier\n        physicalName: OP_CARRIER\n")
+    named, other = (load(written(tmp_path, text)).column(name) for name in ("carrier", "flight"))
+    assert named is not None
+    assert other is not None
+    assert (named.physical_name, other.physical_name) == ("OP_CARRIER", None)
 
 
 def test_every_type_of_column_has_one_name(tmp_path: Path) -> None:

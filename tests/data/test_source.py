@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from include.core.canonical import digest_of
 from include.core.errors import ContractError, DataError, TrainyardError
 from include.core.records import Contract, last_day
+from include.data.scoring import read_rows
 from include.data.source import Source
 from tests.data.sales import DAY, SENTINEL, land_sales, sales_contract, sales_table
 
@@ -38,6 +40,23 @@ def _refusal(production: Path, kind: type[TrainyardError]) -> str:
 def test_only_the_asked_columns_are_read_in_the_order_asked(tmp_path: Path) -> None:
     land_sales(tmp_path, sales_table())
     assert _read(tmp_path, ("items", "at")).column_names == ["items", "at"]
+
+
+@pytest.mark.parametrize("called", ["SHOP_NAME", "shop"])
+def test_a_column_is_read_under_its_physical_name_and_else_under_its_own(tmp_path: Path, called: str) -> None:
+    table = sales_table().rename_columns([called if name == "shop" else name for name in COLUMNS])
+    land_sales(tmp_path, table)
+    columns = tuple(
+        replace(column, physical_name="SHOP_NAME") if column.name == "shop" else column
+        for column in sales_contract().columns
+    )
+    contract = sales_contract(columns=columns)
+    source = Source(contract, tmp_path)
+    assert source.decode(source.load(DAY), COLUMNS).equals(sales_table())
+    assert source.layouts(DAY) == {COLUMNS}
+    for name, write in (("rows.parquet", pq.write_table), ("rows.csv", pc_csv.write_csv)):
+        write(table, tmp_path / name)
+        assert read_rows(tmp_path / name, contract)["shop"].to_pylist() == sales_table()["shop"].to_pylist()
 
 
 def test_the_digest_is_that_of_the_bytes_that_are_decoded(tmp_path: Path) -> None:

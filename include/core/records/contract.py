@@ -1,6 +1,6 @@
 """Data contracts as the platform works with them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -56,6 +56,7 @@ class Column:
     ``classification`` is ``restricted`` where the contract does not say; ``restricted``: whether it counts as that, as
     a word does that nobody knows. ``personal`` is ``None`` where the contract says nothing, and decides ``treatment``.
     An ``identifier`` has (nearly) a value of its own in each row, so that nothing can be learnt of it.
+    ``physical_name`` is what files call the column, where that is not ``name``.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Column:
     key: bool
     description: str
     identifier: bool = False
+    physical_name: str | None = None
 
     @property
     def silent(self) -> bool:
@@ -105,6 +107,11 @@ class Contract:
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
+
+    def names_in(self, held: Collection[str]) -> dict[str, str]:
+        """What a file with the columns *held* calls each column: by its physical name, or else as the contract does."""
+        physical = {column.name: column.physical_name for column in self.columns}
+        return {name: other if other is not None and other in held else name for name, other in physical.items()}
 
     @property
     def key(self) -> tuple[str, ...]:
