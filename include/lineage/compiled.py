@@ -23,6 +23,10 @@ PREDICTED_AT = "predicted_at"
 DAY_COLUMN = " day"
 
 
+#: What LightGBM refuses in the name of a feature, beside control characters.
+_NO_FEATURE = '",:[]{}'
+
+
 @dataclass(frozen=True, kw_only=True)
 class Derived:
     """A table that a project derives: a feature group, or the label.
@@ -158,6 +162,13 @@ def _names(project: Project, name: str, table: "ibis.Table") -> tuple[str, ...]:
 
 
 def _check_names(project: Project, groups: Sequence[Derived]) -> None:
+    odd = [name for group in groups for name in group.names if {*name} & {*_NO_FEATURE} or not name.isprintable()]
+    if odd:
+        raise DeclarationError(
+            f"LightGBM takes the features of {project.name!r} by their names",
+            value=", ".join(map(repr, odd)),
+            remedy=f"Rename them, without any of {' '.join(_NO_FEATURE)} and without control characters.",
+        )
     taken = [*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN]
     if pair := alike(taken):
         raise DeclarationError(

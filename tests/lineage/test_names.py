@@ -188,6 +188,12 @@ def test_features_that_differ_by_case_alone_from_another_or_from_the_key_are_ref
         compiled(*map(build, names)) if apart else compiled(build(*names))
 
 
+@pytest.mark.parametrize("name", ['a"b', "a,b", "a:b", "[a]", "{a}", "a\nb"])
+def test_a_feature_that_lightgbm_could_not_name_is_refused_before_any_data_is_read(name: str) -> None:
+    with pytest.raises(DeclarationError, match=r"LightGBM takes the features .* by their names"):
+        compiled(lambda JetBlue: JetBlue.select("RideID", JetBlue.TripDistance.name(name)))  # noqa: N803
+
+
 def test_names_within_an_expression_that_duckdb_could_not_hold_apart_are_refused() -> None:
     def build(JetBlue: ibis.Table) -> ibis.Table:  # noqa: N803
         return JetBlue.mutate(tripdistance=JetBlue.TripDistance * 2).select("RideID", x=ibis._.tripdistance)
