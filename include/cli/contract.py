@@ -1,4 +1,4 @@
-"""``contract new`` and ``contract adopt``: a data contract from somebody's own Parquet, and putting it into effect."""
+"""``contract new`` and ``contract adopt``: a data contract from somebody's own files, and putting it into effect."""
 
 import keyword
 import os
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from include.core.errors import ContractError, DataError
 from include.data.source import PRODUCTION
@@ -65,18 +66,19 @@ def new(
     target = settings.contracts / f"{name}.odcs.yaml"
     _require_free(name, target)
     deployment.prepare(settings)
-    rows = rows_of(path, without=without or [])
-    filing = Filing(rows=rows, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
-    rows = filing.chosen()
-    text = draft(
-        name,
-        rows,
-        time=time,
-        stewards=steward,
-        location=f"{PRODUCTION}/{name}" if filing.copies or filing.in_place else None,
-        outcomes=outcome or [],
-        known_after_days=after_days if outcome else 0,
-    )
+    with console.status(f"reading {escape(str(path))}"):
+        rows = rows_of(path, without=without or [])
+        filing = Filing(rows=rows, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
+        rows = filing.chosen()
+        text = draft(
+            name,
+            rows,
+            time=time,
+            stewards=steward,
+            location=f"{PRODUCTION}/{name}" if filing.copies or filing.in_place else None,
+            outcomes=outcome or [],
+            known_after_days=after_days if outcome else 0,
+        )
     with filing.done(rows):
         _write(target, text)
     _say(f"drafted {target}")
