@@ -109,6 +109,8 @@ class Meaning:
                 found = record_digest(("side", side, found))
         elif isinstance(node, ops.Field):
             found = self._column(node.rel, node.name)
+            if isinstance(node.rel, ops.SelfReference):  # beside the same table, in a query within a query
+                found = record_digest(("again", found))
         elif isinstance(node, ops.CountStar):
             where = None if node.where is None else self._value(node.where, own)
             found = record_digest(("count", self._rows(node.arg), where))

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
+from itertools import chain, product
 from typing import Any
 
+import duckdb
 import ibis
 import pytest
 
@@ -14,6 +17,7 @@ from include.core.project import FeatureGroup, Project
 from include.core.records import Contract, DatasetScope, Scope
 from include.lineage import sql_of, tables
 from include.lineage.compiled import declared
+from include.lineage.meaning import Meaning
 from include.projects import flight_delay, temperature_tomorrow
 from include.settings import ROOT
 
@@ -132,6 +136,52 @@ def test_where_a_looked_up_column_comes_from_is_part_of_its_definition(contracts
 
     pairs = [("origin", "distance"), ("dest", "distance"), ("origin", "hour")]
     assert len({of(build(*pair), contracts)["rate"] for pair in pairs}) == 3
+
+
+def test_a_table_beside_itself_is_another(contracts: dict[str, Contract]) -> None:
+    def build(compare: Callable[[Any, Any], Any]) -> Build:
+        def earlier(flights: Any) -> Any:
+            other = flights.view()
+            found = other.filter(other.origin == flights.origin, compare(flights, other))
+            return flights.select(*KEY, n=found.count().as_scalar())
+
+        return earlier
+
+    one = of(build(lambda flights, other: flights.hour > other.minute), contracts)
+    two = of(build(lambda flights, other: other.hour > flights.minute), contracts)
+    assert one["n"] != two["n"]
+
+
+def _means(table: Any) -> Any:
+    return table.group_by("b").agg(mean=table.a.mean())
+
+
+STEPS: tuple[Callable[[Any], Any], ...] = (
+    lambda table: table.filter(table.a > 2),
+    lambda table: table.filter(table.b < 4),
+    lambda table: table.filter(table.a > table.a.mean()),
+    lambda table: table.mutate(a=table.a + table.b),
+    lambda table: table.mutate(a=table.count().over(ibis.window(group_by=table.b))),
+    lambda table: table.order_by("a", "id").limit(9),
+    lambda table: table.left_join(_means(table), "b").select("id", "b", a=ibis._.mean),
+    lambda table: table.left_join(_means(table), "b").select("id", "a", "b"),
+    lambda table: table.join(table.filter(table.a > 4).view(), "id").select("id", "a", b="b_right"),
+)
+
+
+def test_expressions_of_one_definition_give_the_same_values() -> None:
+    table = ibis.table({"id": "int64", "a": "int64", "b": "int64"}, name="rows")
+    meaning = Meaning(table.select("id"), key=("id",), others=())
+    values: dict[str, set[tuple[object, ...]]] = {}
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("CREATE TABLE rows AS SELECT i AS id, i * 37 % 11 AS a, i * 17 % 7 AS b FROM range(30) r(i)")
+        ways = [*((step,) for step in STEPS), *product(STEPS, STEPS)]
+        for steps in ways:
+            built = reduce(lambda made, step: step(made), steps, table)
+            found = sorted(connection.execute(sql_of(built.select("id", "a"))).fetchall())
+            values.setdefault(meaning.definition(built, "a", lookback_days=0), set()).add(tuple(found))
+    assert all(len(found) == 1 for found in values.values())
+    assert len({*chain(*values.values())}) < len(values) < len(ways)
 
 
 @pytest.mark.parametrize("project", [FLIGHTS, temperature_tomorrow.PROJECT], ids=lambda project: project.name)
