@@ -9,16 +9,21 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
 from include import steps
+from include.contracts import load
+from include.core.errors import AccessDenied, ContractError
 from include.core.events import AccessRequested, ModelRegistered, PartitionsMade
 from include.core.project import Project
 from include.core.records import DriftState, RetrainingOutcome
 from include.data.scoring import read_rows
-from include.runtime.local import Night, open_platform, run_night
+from include.runtime.authority_service import open_authority
+from include.runtime.local import Night, open_platform, run_night, utc_now
 from include.runtime.projects import load_project
 from include.runtime.watch import retrain, run_watch
 from include.settings import Settings
@@ -102,3 +107,28 @@ def test_its_watch_asks_for_a_retraining_that_replaces_the_champion(settings: Se
     assert retraining.known(ledger, project.name).retrainings[-1].outcome is RetrainingOutcome.PROMOTED
     registered = [entry.event for entry in ledger.read_all(kinds=(ModelRegistered,))]
     assert [getattr(event, "model_version", None) for event in registered] == [1, 2]
+
+
+def test_its_contract_says_whom_it_names_at_its_next_edit_and_the_night_after_that_is_compared(
+    settings: Settings, project: Project
+) -> None:
+    authority, access = open_authority(settings).authority, open_platform(settings).access
+    file, (granted,) = settings.contracts / "southwest.odcs.yaml", access.grants(now=NOW)
+    contract, document = load(file), yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(document))
+    with pytest.raises(ContractError, match="nothing is said about persons of departs_at, flight, origin, dest"):
+        authority.adopt("southwest", user="steward")
+    for said, column in zip(document["schema"][0]["properties"], contract.columns, strict=True):
+        said["customProperties"] += [{"property": "personal", "value": "none"}] if column.silent else []
+    file.write_text(yaml.safe_dump(document))
+    authority.adopt("southwest", user="steward")
+    assert access.ended_with_contract(now=NOW) == (granted,), "status names it as one to renew"
+    # Its grant is of today, and so is the night: processes that train have no other clock.
+    tonight = partial(run_night, settings, project, run_id="tonight", instant=datetime(2013, 5, 5, tzinfo=UTC))
+    with pytest.raises(AccessDenied, match=r"never asked for|waits for a decision"):
+        tonight()
+    (asked,) = access.requests()
+    authority.grant(asked.request_id, user="steward", reason="the same columns", days=30, now=utc_now())
+    done = tonight()
+    assert done.evaluation.champion == 1
+    assert done.evaluation.difference is not None, "with the champion of before, on the same rows"
