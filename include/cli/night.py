@@ -135,23 +135,24 @@ def score(
             f"{scored.ahead:,} rows are of later days: features see no other rows of these, so give all that there are"
         )
         console.print(told, soft_wrap=True, markup=False)
-    for line in _unfamiliar(scored):
+    for line in familiarity(scored):
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _unfamiliar(scored: "Scored") -> Iterator[str]:
+def familiarity(scored: "Scored") -> Iterator[str]:
+    """In which features the rows are unlike all that the version learnt from, a line each."""
     if not scored.unfamiliar:
         yield f"all rows are like those that version {scored.version} learnt from, feature by feature"
     for each in scored.unfamiliar:
         if each.nulls:
-            yield f"{each.feature}: null in {each.nulls:,} rows; the version learnt from rows with a value alone"
+            yield f"{each.feature}: null in {each.nulls:,} of {scored.rows:,} rows, and in none of the training"
         if each.categories:
             yield (
-                f"{each.feature}: {each.categories:,} rows have a category that the training did not have, or in few "
-                "rows; it counts as missing"
+                f"{each.feature}: a category in {each.categories:,} of {scored.rows:,} rows that the training did not "
+                "have, or in few rows: it counts as missing"
             )
         if each.outside:
-            yield f"{each.feature}: {each.outside:,} rows lie outside the range that the version learnt from"
+            yield f"{each.feature}: outside the range of the training in {each.outside:,} of {scored.rows:,} rows"
 
 
 def parse_instant(text: str | None) -> datetime:

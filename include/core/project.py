@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include.core.canonical import encode
 from include.core.errors import DeclarationError
 from include.core.moments import with_zones
-from include.core.rules import is_number, require
+from include.core.rules import is_number, is_whole, require
 from include.core.schedules import require_schedule
 from include.core.search import Choice, FloatRange, IntRange, Search
 
@@ -99,7 +99,10 @@ class Target:
     objective: Objective
 
     def __post_init__(self) -> None:
-        require(bool(self.key), "a target names its key columns", self.key, "List the columns that identify a row.")
+        listed = bool(self.key) and not isinstance(self.key, str)
+        require(listed, "a target names its key columns", self.key, "List the columns that identify a row.")
+        known = isinstance(self.objective, Objective)
+        require(known, "an objective is one of Objective", self.objective, "Write Objective.BINARY or .REGRESSION.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,8 @@ class FeatureGroup:
         require(
             self.name.isidentifier(), "a feature group's name is an identifier", self.name, "Use letters, digits and _."
         )
-        require(self.lookback_days >= 0, "lookback_days is at least 0", self.lookback_days, "Give whole days.")
+        whole = is_whole(self.lookback_days) and self.lookback_days >= 0
+        require(whole, "lookback_days is at least 0", self.lookback_days, "Give whole days.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +142,8 @@ class Window:
     since: date | None = None
 
     def __post_init__(self) -> None:
+        counts = (self.days, self.validation_days, self.holdout_days)
+        require(all(map(is_whole, counts)), "a window counts whole days", counts, "Round what is not.")
         train = self.days - self.validation_days - self.holdout_days
         require(
             train >= 1 and self.validation_days >= 1 and self.holdout_days >= 1,
@@ -214,6 +220,8 @@ class DriftPolicy:
             f"minimum_days {self.minimum_days} of {self.days}",
             "Raise `minimum_days`, or `days`.",
         )
+        listed = not isinstance(self.calendar, str)
+        require(listed, "`calendar` lists names of features", self.calendar, "Write (name,) for one.")
         require(self.psi > 0 and self.psi_factor >= 1, "psi is above 0, psi_factor at least 1", self.psi, "Raise it.")
         require(self.baseline_weeks >= 4, "a baseline has at least 4 weeks", self.baseline_weeks, "Raise it.")
         require(

@@ -75,3 +75,8 @@ def test_a_schedule_that_fires_by_seconds_or_never_or_by_chance_is_refused(line:
 def test_a_limit_of_drift_is_a_finite_number() -> None:
     with pytest.raises(DeclarationError):
         DriftPolicy(excess_loss=float("inf"), calibration_gap=None)
+
+
+def test_one_name_of_the_calendar_is_listed_too() -> None:
+    with pytest.raises(DeclarationError, match="calendar"):
+        DriftPolicy(excess_loss=0.1, calibration_gap=None, calendar="weekday")  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """The watch: the champion on matured days that came after it, judged under a policy, and asking once for a night."""
 
 import json
+import re
 import signal
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -268,9 +269,11 @@ def test_without_labels_inputs_that_moved_warn_and_ask_for_nothing(
 ) -> None:
     def without_outcome(file: Path) -> None:
         table = pq.read_table(file, partitioning=None)
-        place = table.column_names.index("arrival_delay")
-        nulls = pa.nulls(table.num_rows, table.schema.field(place).type)
-        pq.write_table(table.set_column(place, table.schema.field(place), nulls), file)
+        for name in ("arrival_delay", "distance"):
+            place = table.column_names.index(name)
+            nulls = pa.nulls(table.num_rows, table.schema.field(place).type)
+            table = table.set_column(place, table.schema.field(place), nulls)
+        pq.write_table(table, file)
 
     june = [f"2013-06-{day:02}" for day in range(1, 29)]
     silent = replaced(production, tmp_path / "silent", "flights", without_outcome, *june)
@@ -279,7 +282,9 @@ def test_without_labels_inputs_that_moved_warn_and_ask_for_nothing(
     judged = watched(yard, replace(WATCHED, drift=nervous))
     assert [each.day for each in judged.figures] == [date(2013, 5, 30), date(2013, 5, 31)], "those that have labels"
     assert judged.verdict.state is DriftState.WARNING
-    assert judged.verdict.reasons[-1].startswith("a human looks")
+    moved, lacking = judged.verdict.reasons[-2:]
+    assert moved.startswith("a human looks: in the week ")
+    assert re.search(r"lack a value that all rows of the training had: .*distance \(\d{4,} rows without", lacking)
     assert judged.verdict.days == (), "they lie further back than the policy looks"
     assert yard.events(RetrainingAsked, RetrainingDeclined) == []
 
