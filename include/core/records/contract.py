@@ -37,7 +37,7 @@ class ColumnType(StrEnum):
     INTEGER = "integer"  # int64
     NUMBER = "number"  # float64
     BOOLEAN = "boolean"  # bool
-    TIMESTAMP = "timestamp"  # timestamp[us], UTC, without a zone in the file
+    TIMESTAMP = "timestamp"  # timestamp[us], in UTC, without a zone
     DATE = "date"  # date32
 
 
