@@ -143,7 +143,11 @@ def _check_population(rows: PointInTime, contract: Contract, asked: "pa.Table", 
     Rows whose key is not known by then (tomorrow's hours, say) are asked for on faith: they cannot be checked.
     """
     known = _key_known(contract, asked, rows.key, instant)
-    expected, found = _asked_until(asked.filter(known), instant), _asked_until(rows.asked_at(day, instant), instant)
+    try:
+        at_instant = rows.asked_at(day, instant)
+    except DataError:
+        raise _refused_where_missing("the population", "it", instant) from None
+    expected, found = _asked_until(asked.filter(known), instant), _asked_until(at_instant, instant)
     if expected != found:
         raise FeatureLeak(
             "which rows are predicted for, and when, depends only on what is known by then",
@@ -234,9 +238,13 @@ def _check_by_removal(rows: PointInTime, derived: Derived, before: Built, day: d
         rows.cut(reaches, instant, removed=removed)
         if _check_group(rows, derived, before, day, instant):
             return concerned
-    raise DeclarationError(
-        f"group {derived.name!r} can be computed at every moment, when what becomes known later is missing",
-        value=f"{', '.join(concerned)} cannot, as of {_text(instant)}",
+    raise _refused_where_missing(f"group {derived.name!r}", ", ".join(concerned), instant)
+
+
+def _refused_where_missing(what: str, concerned: str, instant: datetime) -> DeclarationError:
+    return DeclarationError(
+        f"{what} can be computed at every moment, when what becomes known later is missing",
+        value=f"{concerned} cannot, as of {_text(instant)}",
         remedy="Let the expression return null where a value that it needs is null.",
     )
 

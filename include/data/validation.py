@@ -149,11 +149,13 @@ def _of_rows(
 
 def _of_names(source: Source, new: Sequence[Partition], expectations: Sequence[Expectation]) -> Iterator[CheckResult]:
     """The checks of the names of columns, each layout of the files in *new* checked once."""
+    on_names = [expectation for expectation in expectations if expectation.kind in COLUMN_NAMES]
+    if not on_names:
+        return
     import pandas as pd
 
-    on_names = [expectation for expectation in expectations if expectation.kind in COLUMN_NAMES]
     layouts: dict[tuple[str, ...], list[Partition]] = {}
-    for part in new if on_names else ():
+    for part in new:
         for layout in source.layouts(part.day):
             layouts.setdefault(layout, []).append(part)
     found = [

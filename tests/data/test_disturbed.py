@@ -1,6 +1,7 @@
 """The probe gives to rows only what their columns hold, so it stops no night for what the data does not hold."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import ibis
@@ -101,6 +102,17 @@ def test_a_group_that_fails_where_later_values_are_missing_is_refused_by_its_fea
 
     with pytest.raises(DeclarationError, match=r"group 'strict'.*suspect cannot"):
         _build(night, production, strict)
+
+
+def test_a_population_that_fails_where_later_values_are_missing_is_refused(night: Night, production: Path) -> None:
+    def strict(orders: ibis.Table) -> ibis.Table:
+        known = orders.filter(orders.code.fill_null("none").cast("int64") >= 0)
+        return known.select("id", "at", predicted_at=known.at)
+
+    declared = project(of_the_day_before("parsing", **PARSING))
+    declared = replace(declared, target=replace(declared.target, population=strict))
+    with pytest.raises(DeclarationError, match="the population can be computed at every moment"):
+        night.build(declared, freeze(declared, night.contracts, production, night.store, INSTANT))
 
 
 def test_features_of_an_earlier_version_are_read_as_probed_with_changed_values(parsed: FeatureSet) -> None:
