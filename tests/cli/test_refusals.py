@@ -142,6 +142,11 @@ REFUSED = {
     "a number of rows in words": (
         EXPECTED, expecting("expect_table_row_count_to_equal", '{"value": "many"}'), "is given numbers of rows"
     ),
+    "a bound on times that is none": (
+        EXPECTED,
+        expecting("expect_column_values_to_be_between", '{"column": "at", "min_value": "3 July"}'),
+        "ISO 8601.*min_value '3 July'",
+    ),
 }  # fmt: skip
 
 
@@ -211,6 +216,17 @@ def test_what_is_not_changed_is_explained_and_waits_for_a_grant(
     ):
         assert shown in told
     assert_waits_for_a_grant("usable", settings)
+
+
+def test_a_feature_that_is_sure_to_be_rounded_is_warned_of(
+    home: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = PROJECT.replace(FEATURE, 'select("id", x=orders.x, seconds=orders.at.epoch_seconds())')
+    declare(home, "rounded", text, monkeypatch)
+    explain("rounded")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "feature known.seconds is a time counted from 1970, an integer; models see float32" in told
+    assert "known.x is" not in told
 
 
 @pytest.mark.parametrize("at", [None, 15.0])
