@@ -7,14 +7,17 @@ from include.monitoring.profile import aligned
 
 
 def shapes(then: Sequence[Profile], now: Sequence[Profile]) -> tuple[Shape, ...]:
-    """The columns that *then* and *now* share and have rows of, by name. Shares are rounded to a hundredth percent."""
+    """The columns that a profile of *then* and that of *now* in its place share and have rows of, by name.
+
+    A feature may be called as an outcome is. Shares are rounded to a hundredth percent.
+    """
     return tuple(sorted(_shapes(then, now), key=lambda shape: shape.column))
 
 
 def _shapes(then: Sequence[Profile], now: Sequence[Profile]) -> Iterator[Shape]:
-    for profile in then:
-        for column in profile.columns:
-            later = next((found for other in now if (found := other.column(column.name))), None)
+    for before, after in zip(then, now, strict=True):
+        for column in before.columns:
+            later = after.column(column.name)
             if later is None:
                 continue
             mine, theirs = aligned(column, later)
