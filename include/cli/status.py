@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from include.core.errors import TrainyardError
 from include.settings import Settings
@@ -71,12 +71,12 @@ def _show_access(access: "Access") -> None:
         waiting.add_row(asked.request_id, asked.project, asked.scope.dataset, ", ".join(asked.scope.names))
     console.print(waiting)
     now = datetime.now(UTC)
-    held = Table("grant", "project", "dataset", "until", "by", title="grants in force")
+    held = Table(Column("grant", no_wrap=True), "project", "dataset", "until", "by", title="grants in force")
     for grant in access.grants(now=now):
         if grant.scope.contract_digest == access.adopted(grant.scope.dataset):
             held.add_row(*_cells(grant))
     console.print(held)
-    ended = Table("grant", "project", "dataset", "until", "by", title="grants to renew")
+    ended = Table(Column("grant", no_wrap=True), "project", "dataset", "until", "by", title="grants to renew")
     for grant in access.ended_with_contract(now=now):
         ended.add_row(*_cells(grant))
     if ended.row_count:
