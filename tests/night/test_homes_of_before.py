@@ -23,11 +23,12 @@ from include.core.project import Project
 from include.core.records import DriftState, RetrainingOutcome
 from include.data.scoring import read_rows
 from include.runtime.authority_service import open_authority
-from include.runtime.local import Night, open_platform, run_night, utc_now
+from include.runtime.local import open_platform, run_night, utc_now
 from include.runtime.projects import load_project
-from include.runtime.watch import retrain, run_watch
+from include.runtime.watch import run_watch
 from include.settings import Settings
 from include.steps import Platform, retraining
+from tests.night.yard import Night, Yard
 
 HOME = Path(__file__).parent / "golden" / "home-2026-11.tar.xz"
 #: Two weeks after the grant, which holds for a year.
@@ -67,8 +68,10 @@ def requests(platform: Platform) -> int:
     return sum(1 for _ in platform.ledger.read_all(kinds=(AccessRequested,)))
 
 
-def night(settings: Settings, project: Project, instant: datetime) -> Night:
-    return run_night(settings, project, run_id=f"night-{instant:%Y-%m-%d}", instant=instant, clock=clock)
+def night(settings: Settings, project: Project, instant: datetime, run_id: str = "next") -> Night:
+    """In this process throughout, since others have a clock of their own, and the grant of before holds for a year."""
+    yard = Yard(home=settings.home, production=settings.production, contracts=settings.contracts)
+    return yard.night(project, run_id=run_id, instant=instant, now=NOW)
 
 
 def test_its_champion_scores_what_it_scored(settings: Settings, project: Project, tmp_path: Path) -> None:
@@ -102,8 +105,10 @@ def test_its_watch_asks_for_a_retraining_that_replaces_the_champion(settings: Se
     assert watched.judged is not None
     assert watched.judged.verdict.state is DriftState.RETRAIN
     assert watched.answer is not None
-    retrain(settings, project, watched.answer.ask_id, clock=clock)
     ledger = open_platform(settings).ledger
+    assert retraining.start(ledger, project.name, "next") is not None
+    done = night(settings, project, watched.answer.instant)
+    retraining.answered(ledger, done.run, done.promotion)
     assert retraining.known(ledger, project.name).retrainings[-1].outcome is RetrainingOutcome.PROMOTED
     registered = [entry.event for entry in ledger.read_all(kinds=(ModelRegistered,))]
     assert [getattr(event, "model_version", None) for event in registered] == [1, 2]
