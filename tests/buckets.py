@@ -13,6 +13,16 @@ def client() -> Any:
     return botocore.session.get_session().create_client("s3")
 
 
+def copy(source: str, target: str) -> None:
+    """All that lies under the address *source*, under *target* too."""
+    s3 = client()
+    (bucket, prefix), (other, place) = (each.removeprefix("s3://").split("/", 1) for each in (source, target))
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
+        for each in page.get("Contents", ()):
+            key = each["Key"].removeprefix(prefix)
+            s3.copy_object(Bucket=other, Key=f"{place}{key}", CopySource={"Bucket": bucket, "Key": each["Key"]})
+
+
 @contextmanager
 def temporary() -> Iterator[str]:
     """A bucket that is emptied and removed in the end: its URL."""

@@ -2,13 +2,17 @@
 
 import itertools
 import os
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+from tests import buckets
+from tests.night.elsewhere import in_bucket, planned
 from tests.night.yard import FLIGHTS, Night, Yard, template
 
 MakeYard = Callable[..., Yard]
@@ -70,3 +74,27 @@ def past(finished_night: tuple[Path, Night], make_yard: MakeYard) -> tuple[Yard,
     """A deployment of a test's own with that night: for what comes after it."""
     home, night = finished_night
     return make_yard(template=home), night
+
+
+@pytest.fixture(scope="session")
+def planned_in_bucket(
+    tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path, s3_bucket: str
+) -> tuple[Path, str]:
+    """The home of a deployment with a night up to its plan, given up, and its vault in the bucket; to be copied."""
+    from include import steps
+
+    made = Yard.built(tmp_path_factory.mktemp("planned") / "home", production, new_home)
+    run, _ = planned(in_bucket(made, f"{s3_bucket}/{uuid.uuid4().hex}"), run_id="earlier")
+    steps.end(made.platform, run)
+    made.platform.ledger.close()
+    return made.home, made.settings.vault
+
+
+@pytest.fixture
+def yard_in_bucket(planned_in_bucket: tuple[Path, str], make_yard: MakeYard, s3_url: str) -> Yard:
+    """A deployment of a test's own whose vault is in the bucket: what a night needs up to its plan is computed."""
+    home, vault = planned_in_bucket
+    made = make_yard(template=home)
+    made.settings = replace(made.settings, vault=f"{s3_url}/vault")
+    buckets.copy(vault, made.settings.vault)
+    return made

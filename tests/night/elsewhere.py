@@ -32,10 +32,10 @@ def in_bucket(made: Yard, s3_url: str) -> Yard:
     return made
 
 
-def planned(yard: Yard, project: Project = ONE) -> tuple[Run, str]:
+def planned(yard: Yard, project: Project = ONE, *, run_id: str = "night") -> tuple[Run, str]:
     """A night up to its plan."""
     now = utc_now()
-    run = steps.begin(yard.platform, project, run_id="night", instant=INSTANT, now=now)
+    run = steps.begin(yard.platform, project, run_id=run_id, instant=INSTANT, now=now)
     digests: dict[str, str] = {}
     for name in ("snapshot", "validate", "features", "plan"):
         digests[name] = yard.step(name, project, run, digests, now=now)

@@ -26,7 +26,7 @@ from include.training.results import LARGEST_BYTES
 from tests import buckets
 from tests.night import killed
 from tests.night.conftest import MakeYard
-from tests.night.elsewhere import LIFETIME, ONE, TRIALS, Elsewhere, changed, in_bucket, planned, utc_now
+from tests.night.elsewhere import LIFETIME, ONE, TRIALS, Elsewhere, changed, planned, utc_now
 from tests.night.yard import FLIGHTS, Yard
 
 
@@ -50,8 +50,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, production: Path, new_
 
 
 @pytest.fixture
-def yard(make_yard: MakeYard, s3_url: str) -> Yard:
-    return in_bucket(make_yard(), s3_url)
+def yard(yard_in_bucket: Yard) -> Yard:
+    return yard_in_bucket
 
 
 def ordered(yard: Yard, run: Run, plan: str, project: Project = ONE) -> Order:

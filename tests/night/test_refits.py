@@ -19,7 +19,7 @@ from include.core.records import Evaluation, Order, Plan, Run
 from include.training import order as orders
 from tests import buckets
 from tests.night.conftest import MakeYard
-from tests.night.elsewhere import LIFETIME, ONE, Elsewhere, changed, in_bucket, planned, utc_now
+from tests.night.elsewhere import LIFETIME, ONE, Elsewhere, changed, planned, utc_now
 from tests.night.yard import FLIGHTS, Yard
 
 
@@ -57,8 +57,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, production: Path, new_
 
 
 @pytest.fixture
-def yard(make_yard: MakeYard, s3_url: str) -> Yard:
-    return in_bucket(make_yard(), s3_url)
+def yard(yard_in_bucket: Yard) -> Yard:
+    return yard_in_bucket
 
 
 class There(Elsewhere):
