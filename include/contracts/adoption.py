@@ -48,7 +48,7 @@ def not_understood(contract: Contract) -> Iterator[str]:
 def _block(columns: Sequence[Column]) -> str:
     return "\n".join(
         (
-            "Paste under each of these names the word that is right: "
+            "Add to the `customProperties` of each of these columns the entry with the word that is right: "
             f"{Personal.DIRECT_IDENTIFIER} (names a person, never read), {Personal.JOIN_KEY} (leads to one, read as a "
             f"token) or {Personal.NONE} (read as it is):",
             *(line for column in columns for line in _lines(column)),

@@ -143,6 +143,10 @@ def _refuse_nearly_known(file: Path, place: str, key: str) -> None:
     word = "".join(letter for letter in key.casefold() if letter.isalnum())
     near = get_close_matches(word, plain, 1, _ALIKE)
     near += [known for known in plain if len(word) >= _BEGINS and known.startswith(word)]
+    if near and key == plain[near[0]]:
+        refuse(
+            file, place, f"`{key}` stands where the standard has it", key, "Write it where it belongs, or remove it."
+        )
     if near:
         remedy = f"Correct it, or write `{plain[near[0]]}` where it belongs."
         refuse(file, place, f"a key of the Open Data Contract Standard 3 is not almost {plain[near[0]]!r}", key, remedy)

@@ -249,6 +249,8 @@ def parquet_fault(file: BinaryIO) -> str:
 def _fault(file: Path, error: Exception) -> str:
     if told := _of_system(error):
         return told
+    if file.is_dir():
+        return "it is a directory"
     with file.open("rb") as opened:
         return parquet_fault(opened)
 

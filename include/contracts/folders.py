@@ -54,8 +54,15 @@ def path_values(file: Path, folder: Path) -> dict[str, str | None]:
 
 def day_of(file: Path, folder: Path) -> date | None:
     """The UTC day of the folder at the top of *folder* that *file* lies in; ``None``: it is not divided by day."""
-    top = file.relative_to(folder).parts[0]
-    return date.fromisoformat(top.removeprefix("day=")) if STAGED_DAY.fullmatch(top) else None
+    return named_day(file.relative_to(folder).parts[0])
+
+
+def named_day(name: str) -> date | None:
+    """The day of a folder called *name*; ``None``: it names none, as ``day=2013-02-30`` does not."""
+    try:
+        return date.fromisoformat(name.removeprefix("day=")) if STAGED_DAY.fullmatch(name) else None
+    except ValueError:
+        return None
 
 
 def refuse_unread(files: Sequence[Path], folder: Path) -> None:

@@ -159,17 +159,18 @@ def _columns(
     file: Path, table: "SchemaObject", counts_as: Mapping[str, str], not_understood: list[str]
 ) -> Iterator[Column]:
     names: list[str] = []
-    physical: set[str | None] = set()
+    in_files: set[str] = set()
     for index, entry in enumerate(table.properties or ()):
         at = f"schema[0].properties[{index}]"
         column = _column(file, at, entry, counts_as, not_understood)
         if pair := alike([*names, column.name]):
             rule = "columns have different names, and differ by more than upper and lower case"
             refuse(file, f"{at}.name", rule, " and ".join(pair), "Rename or remove one of them.")
-        if column.physical_name in physical:
+        theirs = column.physical_name or column.name
+        if theirs in in_files:
             rule = "columns have different names in the files"
-            refuse(file, f"{at}.physicalName", rule, column.physical_name, "Correct one of the two.")
-        physical.add(column.physical_name or column.name)
+            refuse(file, f"{at}.{'physicalName' if column.physical_name else 'name'}", rule, theirs, "Correct one.")
+        in_files.add(theirs)
         if column.key and column.treatment is Treatment.DROP:
             remedy = "Identify rows by another column, or declare `personal: join-key`."
             refuse(file, f"{at}.primaryKey", "a direct identifier is no key: it is never read", column.name, remedy)

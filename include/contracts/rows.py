@@ -57,7 +57,15 @@ class Rows:
         files = [file.path for file in self.files]
         if self.path.is_dir():
             refuse_unread(files, self.path)
-        elif others := [file for file in table_files(self.path.parent, (".parquet",)) if file != self.path]:
+            return
+        beside = table_files(self.path.parent, (".parquet",))
+        if self.path not in beside:
+            raise DataError(
+                "nights read files *.parquet whose names do not begin with . or _",
+                value=str(self.path),
+                remedy="Rename it, or have it filed by day: `--time COLUMN`.",
+            )
+        if others := [file for file in beside if file != self.path]:
             raise DataError(
                 "nights read all files of an undivided table's folder",
                 value=f"{len(others)} more beside {self.path}, {others[0].name} say",
@@ -157,6 +165,8 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
     names = {name for file in files for name in file.schema.names}
     if unknown := sorted(set(without) - names):
         raise ContractError("what is left out is a column", value=unknown, remedy=f"Columns: {sorted(names)}.")
+    if not any(file.rows for file in files):
+        raise DataError(f"{path}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
     tables = [_decoded(file.schema).empty_table().select(_kept(file.schema, without)) for file in files]
     schema = joined(tables, [file.path for file in files]).schema
     types = {field.name: column_type(field.type) for field in schema}
@@ -164,10 +174,7 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
     _require_usable(types, schema)
     if not known:
         raise ContractError("a contract has columns", value="all are left out", remedy="Keep some.")
-    rows = Rows(path=path, files=files, types=known)
-    if not len(rows):
-        raise DataError(f"{path}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
-    return rows
+    return Rows(path=path, files=files, types=known)
 
 
 def _require_usable(types: Mapping[str, ColumnType | None], schema: "pa.Schema") -> None:

@@ -106,12 +106,13 @@ def _appearing(target: Path) -> Iterator[Path]:
 
 def filed_days(contract: Contract, production: Path) -> Days | None:
     """From the first to the last day that is filed; ``None``: no day is, or the source repeats and has every day."""
+    from include.contracts.folders import named_day
     from include.data.source import Source
 
     if contract.replay_days:
         return None
-    folders = Source(contract, production).folder.glob("day=????-??-??")
-    days = sorted(date.fromisoformat(folder.name.removeprefix("day=")) for folder in folders)
+    named = (named_day(folder.name) for folder in Source(contract, production).folder.glob("day=*"))
+    days = sorted(day for day in named if day is not None)
     return Days(first=days[0], last=days[-1]) if days else None
 
 

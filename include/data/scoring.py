@@ -211,7 +211,7 @@ def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: 
 
 
 def _load(file: Path, contract: Contract) -> "pa.Table":
-    from include.contracts.files import read_parquet
+    from include.contracts.files import read_parquet, refuse_repeated
     from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, read_texts_as
 
     if not file.name.endswith((*CSV_ENDINGS, *JSON_ENDINGS)):
@@ -222,4 +222,5 @@ def _load(file: Path, contract: Contract) -> "pa.Table":
     held = {
         name: theirs for name, theirs in contract.names_in(table.column_names).items() if theirs in table.column_names
     }
+    refuse_repeated(file, [name for name in table.column_names if name in held.values()], {})
     return table.select(list(held.values())).rename_columns(list(held))

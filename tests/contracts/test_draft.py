@@ -402,3 +402,17 @@ def test_an_empty_folder_and_a_table_without_rows_are_refused(tmp_path: Path) ->
     pq.write_table(pa.table({"a": pa.array([], pa.string())}), tmp_path / "part.parquet")
     with pytest.raises(DataError, match="rows"):
         draft("orders", rows_of(tmp_path / "part.parquet"))
+
+
+@pytest.mark.parametrize("name", ["_part.parquet", ".part.parquet", "part.pq"])
+def test_a_file_that_nights_would_not_read_is_not_drafted_where_it_lies(tmp_path: Path, name: str) -> None:
+    pq.write_table(pa.table({"id": [1, 2]}), tmp_path / name)
+    with pytest.raises(DataError, match="Rename it"):
+        rows_of(tmp_path / name).require_readable()
+
+
+@pytest.mark.parametrize(("name", "text"), [("rows.csv", "id,at\n"), ("rows.jsonl", "\n")])
+def test_of_texts_without_rows_it_is_said_that_there_are_none(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match="no row"):
+        rows_of(tmp_path / name)

@@ -85,6 +85,8 @@ def test_what_a_folder_says_is_what_hive_writes(name: str, value: str) -> None:
         (["day=2013-07-04/a.parquet", "b.parquet"], "b.parquet"),
         (["2013/a.parquet"], "--time COLUMN"),
         (["shop=north/day=2013-07-04/a.parquet"], "--time COLUMN"),
+        (["day=2013-02-30/a.parquet"], "--time COLUMN"),
+        (["day=2013-07-04/a.parquet", "day=2013-13-01/b.parquet"], "day=2013-13-01"),
         (["shop=north/shop=south/a.parquet"], "a column stands once in a path"),
         (["a.parquet", "b.csv"], "CSV and Parquet"),
         (["_delta_log/0.json", "a.parquet"], "a table of Delta Lake"),

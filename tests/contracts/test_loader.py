@@ -205,6 +205,7 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
         ),
         ("name: carrier", "name: flight", "schema[0].properties[1].name", "flight"),
         ("name: origin\n", "name: origin\n        physicalName: flight\n", "properties[2].physicalName", "flight"),
+        ("name: flight\n", "name: flight\n        physicalName: origin\n", "properties[2].name", "origin"),
         ("format: parquet", "format: csv", "servers", "local/csv"),
         ("value: 24", 'value: "24"', "slaProperties[0].value", "24"),
         ("unit: h", "unit: weeks", "slaProperties[0].unit", "weeks"),
@@ -220,6 +221,12 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
         ("logicalType: string", "logicaltype: string", "schema[0].properties[0].logicaltype", "logicalType"),
         ("partitioned: true", "partition: true", "schema[0].properties[3].partition", "`partitioned`"),
         ("partitioned: true", "personal: none", "schema[0].properties[3].personal", "where it belongs"),
+        (
+            "status: active",
+            "status: active\nclassification: internal",
+            "classification: `classification` stands",
+            "belongs",
+        ),
         ("severity: critical\n    properties", "serious: no\n    properties", "implementation", "serious"),
         (
             "engine: greatExpectations",

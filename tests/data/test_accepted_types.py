@@ -74,3 +74,19 @@ def test_rows_to_score_are_typed_by_the_contract_whatever_their_file(tmp_path: P
     assert rows.to_pydict() == {
         "at": [NOON, NOON.replace(minute=1)], "shop": ["007", "NA"], "amount": [None, 1.1], "items": [3, None]
     }  # fmt: skip
+
+
+def test_a_column_that_stands_twice_in_rows_to_score_is_named_where_it_is_read(tmp_path: Path) -> None:
+    at, nothing = pa.array([NOON], pa.timestamp("us")), pa.nulls(1, pa.string())
+    columns = {"at": at, "shop": nothing, "amount": pa.array([1.0]), "items": pa.array([1])}
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table([*columns.values(), nothing, nothing], [*columns, "note", "note"]), file)
+    assert read_rows(file, sales_contract()).num_rows == 1
+    pq.write_table(pa.table([*columns.values(), columns["items"]], [*columns, "items"]), file)
+    with pytest.raises(DataError, match=r"\['items'\] twice"):
+        read_rows(file, sales_contract())
+
+
+def test_a_folder_is_no_file_of_rows_to_score(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="directory"):
+        read_rows(tmp_path, sales_contract())
