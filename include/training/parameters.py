@@ -1,5 +1,6 @@
 """Which of LightGBM's parameters a search may name, and which values: told before anything is read."""
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -47,6 +48,11 @@ _NEEDS = (
     ({"feature_fraction_seed"}, {"feature_fraction", "feature_fraction_bynode"}),
 )
 
+#: LightGBM takes any other word for the first of them, in silence.
+_MONOTONE_METHODS = {"basic", "intermediate", "advanced"}
+#: Groups of features by their places, as LightGBM's text has them. It checks neither the form nor the places.
+_INTERACTIONS = re.compile(r"\[\d{1,6}(,\d{1,6})*\](,\[\d{1,6}(,\d{1,6})*\])*")
+
 #: Enough rows for a tree, whatever they hold.
 _ROWS = 64
 
@@ -83,6 +89,12 @@ def check_search(search: Search, objective: Objective, *, features: int) -> None
         "Remove it: it changes nothing here.",
     )
     _refuse(_without_effect(search), "a parameter has an effect beside the others", "Add what it needs, or remove it.")
+    _refuse(
+        _unchecked(search, features),
+        "a value means what it says to LightGBM, which does not check these itself",
+        f"The methods are {', '.join(sorted(_MONOTONE_METHODS))}; constraints are groups such as '[0,1],[2]' of places "
+        f"from 0 to {features - 1}, in the order in which `explain` lists the features.",
+    )
     for name, value in _values(search):
         _try(search, name, value, objective, features)
 
@@ -111,6 +123,18 @@ def _without_effect(search: Search) -> Iterator[str]:
         if not effective & needed:
             for name in named & names:
                 yield f"{name} without {' or '.join(sorted(needed))}"
+
+
+def _unchecked(search: Search, features: int) -> Iterator[str]:
+    for name, value in (*_values(search), *search.fixed.items()):
+        if name == "monotone_constraints_method" and value not in _MONOTONE_METHODS:
+            yield f"{name}={value!r}"
+        if name == "interaction_constraints" and not _are_groups(str(value).replace(" ", ""), features):
+            yield f"{name}={value!r}"
+
+
+def _are_groups(text: str, features: int) -> bool:
+    return bool(_INTERACTIONS.fullmatch(text)) and max(map(int, re.findall(r"\d+", text))) < features
 
 
 def _values(search: Search) -> Iterator[tuple[str, Any]]:

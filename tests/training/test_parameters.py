@@ -22,6 +22,7 @@ def checked(objective: Objective = Objective.BINARY, *, features: int = 3, **sea
         {},
         {"space": {**SPACE, **BAGGING}},
         {"fixed": {"monotone_constraints": "1,0,-1", "monotone_constraints_method": "intermediate", "max_bin": 63}},
+        {"fixed": {"interaction_constraints": "[0,1], [2]"}},
         {"fixed": {"boosting": "dart", "drop_rate": 0.2}},
         {"fixed": {"data_sample_strategy": "goss", "top_rate": 0.3}},
         {"fixed": {"device_type": "gpu", "gpu_use_dp": True}},
@@ -41,6 +42,24 @@ def test_a_value_that_only_some_other_values_bear_is_left_to_its_trials() -> Non
 def test_what_says_something_of_each_feature_says_it_of_all_of_them(features: int) -> None:
     with pytest.raises(DeclarationError, match="monotone_constraints"):
         checked(features=features, fixed={"monotone_constraints": "1,0,-1"})
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        {"monotone_constraints": "1,0,-1", "monotone_constraints_method": "intermediat"},
+        {"interaction_constraints": "[0,1],[two]"},
+        {"interaction_constraints": "0,1"},
+    ],
+)
+def test_what_lightgbm_would_read_otherwise_without_a_word_is_refused(fixed: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match="means what it says to LightGBM"):
+        checked(fixed=fixed)
+
+
+def test_interactions_are_of_features_that_there_are() -> None:
+    with pytest.raises(DeclarationError, match="places from 0 to 2"):
+        checked(features=3, fixed={"interaction_constraints": "[0,1],[2],[3]"})
 
 
 @pytest.mark.parametrize("fixed", [{"sigmoid": 2.0}, {"scale_pos_weight": 2.0}])
