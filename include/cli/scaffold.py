@@ -81,6 +81,7 @@ def new(
         "partition": partition,
         "beside": "" if partition in (*contract.key, PREDICTED_AT) else f"{_quoted(partition)}, ",
         "label": label,
+        "local": {name: f"the_{name}" if name == dataset else name for name in ("asked", "outcome", "yes", "moment")},
         "binary": column.type is ColumnType.BOOLEAN or at is not None or yes is not None,
         "yes": yes,
         "at": at,

@@ -119,7 +119,7 @@ def _head(dataset: str, location: str, stewards: Sequence[str], partition: str |
 
 def _table_lines(dataset: str, partition: str | None, known_after_days: int, seen: Survey) -> Iterator[str]:
     yield "schema:"
-    yield f"  - name: {dataset}"
+    yield f"  - name: {_quoted(dataset)}"
     yield "    physicalType: parquet"
     yield '    description: ""  # EDIT: what one row is'
     if partition is not None:

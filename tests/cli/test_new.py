@@ -77,11 +77,11 @@ def scaffolded(here: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     """The features of a project for *label* of *table*, of which all but it is known in time."""
     monkeypatch.setattr(sys, "path", [*sys.path])
 
-    def call(table: pa.Table, label: str, at: float | None = None) -> str:
+    def call(table: pa.Table, label: str, at: float | None = None, dataset: str = "orders") -> str:
         here.write(table)
         outcomes = [name for name in table.column_names if name in ("returned", "status", "a=status")]
-        contract.new("orders", here.orders, steward=["maria"], time="ordered_at", outcome=outcomes)
-        scaffold.new("returns", dataset="orders", label=label, purpose="A reason.", owner="logistics", at=at)
+        contract.new(dataset, here.orders, steward=["maria"], time="ordered_at", outcome=outcomes)
+        scaffold.new("returns", dataset=dataset, label=label, purpose="A reason.", owner="logistics", at=at)
         return (here.projects / "returns" / "features.py").read_text()
 
     yield call
@@ -100,6 +100,14 @@ def test_a_text_is_a_label_by_what_counts_as_yes_and_null_where_it_is_null(
     assert written["label"](asked).order_by("ordered_at").to_pyarrow()["label"].to_pylist() == [1, 0, None, 0]
     explain.explain("returns")
     assert "a=status" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dataset", ["asked", "outcome", "yes", "moment"])
+def test_a_dataset_may_be_called_what_the_scaffold_s_functions_hold(
+    scaffolded: Callable[..., str], dataset: str
+) -> None:
+    scaffolded(orders(20).append_column("status", pa.array(["YES", "NO"] * 40)), "status=YES", dataset=dataset)
+    explain.explain("returns")
 
 
 @pytest.mark.parametrize(
