@@ -41,7 +41,7 @@ def parse(file: Path, data: bytes) -> tuple["OpenDataContractStandard", list[str
     import pydantic
     from open_data_contract_standard.model import OpenDataContractStandard
 
-    raw = _with_dates_as_text(_yaml(file, data))
+    raw = _yaml(file, data)
     if not isinstance(raw, dict):
         refuse(file, "(root)", "a contract is a YAML mapping", type(raw).__name__, "Start from `contract new`.")
     known = {name: value for name, value in raw.items() if name in _top_level()}
@@ -98,8 +98,8 @@ def _yaml(file: Path, data: bytes) -> Any:
             return super().construct_mapping(node, deep=deep)
 
     try:
-        return yaml.load(data, Loader=Strict)  # noqa: S506  # a SafeLoader that is stricter still
-    except (yaml.YAMLError, ValueError) as error:  # of bytes that are no UTF-8, or a date that is none
+        return _with_dates_as_text(yaml.load(data, Loader=Strict))  # noqa: S506  # a SafeLoader that is stricter still
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date that is none, a list in itself
         mark = getattr(error, "problem_mark", None)
         at = f"line {mark.line + 1}" if mark else "(root)"
         problem = getattr(error, "problem", None) or type(error).__name__

@@ -235,6 +235,7 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
             "must",
         ),
         ("status: active", "status: [active", "line", "expected"),
+        ("status: active", "status: active\nnotes: &notes [*notes]", "(root)", "RecursionError"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_file_its_place_and_a_remedy(
