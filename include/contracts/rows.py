@@ -199,9 +199,11 @@ def _kept(schema: "pa.Schema", without: Collection[str]) -> list[str]:
 
 
 def _decoded(schema: "pa.Schema") -> "pa.Schema":
-    """*schema* with the types of the values that it has dictionaries of."""
+    """*schema* with the types of the values that it has dictionaries of, and instants of any zone as those of UTC."""
     import pyarrow as pa
 
-    return pa.schema(
-        [(each.name, each.type.value_type if pa.types.is_dictionary(each.type) else each.type) for each in schema]
-    )
+    def plain(kind: "pa.DataType") -> "pa.DataType":
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
+
+    return pa.schema([(each.name, plain(each.type)) for each in schema])

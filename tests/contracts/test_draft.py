@@ -416,3 +416,9 @@ def test_of_texts_without_rows_it_is_said_that_there_are_none(tmp_path: Path, na
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match="no row"):
         rows_of(tmp_path / name)
+
+
+def test_times_of_any_zone_belong_together_as_nights_read_them(tmp_path: Path) -> None:
+    for name, zone in {"a": "UTC", "b": "Europe/Paris", "c": None}.items():
+        pq.write_table(pa.table({"at": pa.array([0], pa.timestamp("us", zone))}), tmp_path / f"{name}.parquet")
+    assert set(rows_of(tmp_path).times("at").to_pylist()) == {datetime(1970, 1, 1)}  # noqa: DTZ001 -- as stored
