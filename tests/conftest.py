@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -25,23 +26,35 @@ settings.load_profile("house")
 _SERVER_ACCOUNTS = ("postgres", "nobody")
 
 
-#: Where tests run in several processes: what starts an Airflow, or asks the one cluster, does so one after the other.
-_SERIAL = ("kubernetes", "airflow")
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        shared = [name for name in _SERIAL if item.get_closest_marker(name)]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else _module(item)))
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
         if {"s3_url", "own_s3"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.s3)
 
 
-def _module(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+#: Rooms whose slow tests share one running system, an Airflow or a cluster, and so one process.
+SHARED = {"runtime": "airflow", "runtime_kubernetes": "kubernetes", "docker": "kubernetes"}
+
+
+def group_of(nodeid: str) -> str:
+    """What of ``--dist loadgroup`` runs in one process, one after the other: the tests of a file or of such rooms."""
+    file = nodeid.split("::")[0]
+    return SHARED.get(file.split("/")[1], file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

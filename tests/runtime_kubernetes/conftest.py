@@ -13,7 +13,6 @@ from tests.runtime_kubernetes.world import Namespace
 NEEDS = {"kubectl", "namespace", "component", "trainer_image"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are grouped by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if NEEDS & set(getattr(item, "fixturenames", ())):
