@@ -22,18 +22,32 @@ class Meaning:
         """*others* are the columns of *population* beside its key that place a row: its time, and its day."""
         self._population: Any = population.op()
         self._known: dict[tuple[object, ...], str] = {}
-        self._sides: dict[Any, str | None] = {}
+        self._sides: dict[tuple[Any, Any], str | None] = {}
         self._key = tuple(key)
+        self._prepare(self._population)
         asked = [self._column(self._population, name) for name in (*key, *others)]
         self._asked = record_digest((self._rows(self._population), asked))
 
     def definition(self, table: "ibis.Table", name: str, *, lookback_days: int) -> str:
         """The digest of what the column *name* of *table* means."""
         relation = table.op()
+        self._prepare(relation)
         key = [self._column(relation, each) for each in self._key]
         return record_digest(
             (self._asked, self._key, lookback_days, self._rows(relation), key, self._column(relation, name))
         )
+
+    def _prepare(self, relation: Any) -> None:
+        """Know all that lies behind *relation*, from the sources on: it may be deeper than Python's stack."""
+        import ibis.expr.operations as ops
+        from ibis.common.graph import Graph
+
+        if ("rows", relation) not in self._known:
+            for node in Graph.from_bfs(relation).toposort()[0]:
+                if isinstance(node, ops.Relation):
+                    self._rows(node)
+                    for name in node.schema.names:
+                        self._column(node, name)
 
     def _rows(self, relation: Any) -> str:
         """What decides which rows there are, and how many."""
@@ -56,7 +70,7 @@ class Meaning:
             groups = sorted(map(self._value, relation.groups.values()))
             found = record_digest(("aggregate", self._rows(relation.parent), groups))
         elif isinstance(relation, ops.JoinChain):
-            links = [self._link(link) for link in self._register(relation) if not _looks_up(link)]
+            links = [self._link(relation, link) for link in self._register(relation) if not _looks_up(link)]
             found = record_digest(("join", self._rows(relation.first), links)) if links else self._rows(relation.first)
         else:
             found = self._node(relation)
@@ -80,10 +94,10 @@ class Meaning:
         elif isinstance(relation, ops.Aggregate):
             found = record_digest(("aggregated", self._rows(relation), self._value(relation.metrics[name])))
         elif isinstance(relation, ops.Project | ops.JoinChain):
-            if isinstance(relation, ops.JoinChain):
+            value, joined = relation.values[name], isinstance(relation, ops.JoinChain)
+            if joined:
                 self._register(relation)
-            value = relation.values[name]
-            found = self._value(value)
+            found = self._value(value, relation if joined else None)
             if value.find((*_among_rows(), ops.Unnest), filter=ops.Value):
                 among = relation.parent if isinstance(relation, ops.Project) else relation
                 found = record_digest(("among", self._rows(among), found))
@@ -95,51 +109,57 @@ class Meaning:
         columns = [(name, self._column(relation, name)) for name in sorted(relation.schema.names)]
         return record_digest(("whole", self._rows(relation), columns))
 
-    def _value(self, node: Any, own: Any = None) -> str:
-        """How a value is computed; *own* is the table that the condition of a join joins."""
+    def _value(self, node: Any, chain: Any = None, own: Any = None) -> str:
+        """How a value is computed: *chain* is the join that it stands in, *own* the table that its condition joins."""
+        import ibis.expr.operations as ops
+        from ibis.common.graph import Graph
+
+        if ("value", node, chain, own) not in self._known:
+            for part in Graph.from_bfs(node, filter=ops.Value).toposort()[0]:
+                place = ("value", part, chain, own)
+                if place not in self._known:
+                    self._known[place] = self._part(part, chain, own)
+        return self._known["value", node, chain, own]
+
+    def _part(self, node: Any, chain: Any, own: Any) -> str:
+        """As :meth:`_value`, for a value whose arguments are known."""
         import ibis.expr.operations as ops
 
-        place = ("value", node, own)
-        if place in self._known:
-            return self._known[place]
         if isinstance(node, ops.Field) and isinstance(node.rel, ops.JoinReference):
-            side = "own" if node.rel is own else self._sides[node.rel]
+            side = "own" if node.rel is own else self._sides.get((chain, node.rel), str(node.rel.identifier))
             found = self._column(node.rel.parent, node.name)
-            if side is not None:
-                found = record_digest(("side", side, found))
-        elif isinstance(node, ops.Field):
+            return found if side is None else record_digest(("side", side, found))
+        if isinstance(node, ops.Field):
             found = self._column(node.rel, node.name)
-            if isinstance(node.rel, ops.SelfReference):  # beside the same table, in a query within a query
-                found = record_digest(("again", found))
-        elif isinstance(node, ops.CountStar):
-            where = None if node.where is None else self._value(node.where, own)
-            found = record_digest(("count", self._rows(node.arg), where))
-        elif isinstance(node, ops.InValues):
-            options = sorted(self._value(option, own) for option in node.options)
-            found = record_digest(("isin", self._value(node.value, own), options))
-        else:
-            found = self._node(node, own)
-        return self._known.setdefault(place, found)
+            # beside the same table, in a query within a query
+            return record_digest(("again", found)) if isinstance(node.rel, ops.SelfReference) else found
+        if isinstance(node, ops.CountStar):
+            where = None if node.where is None else self._value(node.where, chain, own)
+            return record_digest(("count", self._rows(node.arg), where))
+        if isinstance(node, ops.InValues):
+            options = sorted(self._value(option, chain, own) for option in node.options)
+            return record_digest(("isin", self._value(node.value, chain, own), options))
+        return self._node(node, chain, own)
 
-    def _node(self, node: Any, own: Any = None) -> str:
+    def _node(self, node: Any, chain: Any = None, own: Any = None) -> str:
         """Any other node: its kind and all its arguments."""
         found = []
         for name, argument in zip(node.__argnames__, node.__args__, strict=True):
-            meaning = self._argument(argument, own)
+            meaning = self._argument(argument, chain, own)
             found.append((name, sorted(meaning) if name == "group_by" and isinstance(meaning, list) else meaning))
         return record_digest((type(node).__name__, found))
 
-    def _argument(self, argument: Any, own: Any) -> object:
+    def _argument(self, argument: Any, chain: Any, own: Any) -> object:
         import ibis.expr.operations as ops
 
         if isinstance(argument, ops.Relation):
             return self._whole(argument)
         if isinstance(argument, ops.Node):
-            return self._value(argument, own)
+            return self._value(argument, chain, own)
         if isinstance(argument, tuple | list):
-            return [self._argument(each, own) for each in argument]
+            return [self._argument(each, chain, own) for each in argument]
         if isinstance(argument, Mapping):
-            return [(str(name), self._argument(each, own)) for name, each in argument.items()]
+            return [(str(name), self._argument(each, chain, own)) for name, each in argument.items()]
         return f"{type(argument).__name__} {argument!r}"
 
     def _register(self, chain: Any) -> tuple[Any, ...]:
@@ -148,18 +168,18 @@ class Meaning:
 
         Returns the links of *chain*.
         """
-        self._sides[chain.first], place = None, 0
+        self._sides[chain, chain.first], place = None, 0
         for link in chain.rest:
             looked_up = _looks_up(link)
             place += not looked_up
-            if link.table not in self._sides:
-                self._sides[link.table] = self._link(link) if looked_up else str(place)
+            if (chain, link.table) not in self._sides:
+                self._sides[chain, link.table] = self._link(chain, link) if looked_up else str(place)
         links: tuple[Any, ...] = chain.rest
         return links
 
-    def _link(self, link: Any) -> str:
+    def _link(self, chain: Any, link: Any) -> str:
         """How a side of a join is joined."""
-        conditions = sorted(self._value(predicate, link.table) for predicate in link.predicates)
+        conditions = sorted(self._value(predicate, chain, link.table) for predicate in link.predicates)
         return record_digest(("link", link.how, self._rows(link.table), conditions))
 
 
@@ -179,9 +199,9 @@ def _conditions(relation: Any) -> tuple[list[Any], Any]:
     conditions: list[Any] = []
     while isinstance(relation, ops.Filter | ops.DropColumns) or _one_to_one(relation):
         if isinstance(relation, ops.Filter):
-            conditions += relation.predicates
             if any(each.find(_among_rows(), filter=ops.Value) for each in relation.predicates):
-                return conditions, relation.parent
+                return (conditions, relation) if conditions else (list(relation.predicates), relation.parent)
+            conditions += relation.predicates
         relation = relation.parent
     return conditions, relation
 

@@ -138,6 +138,47 @@ def test_where_a_looked_up_column_comes_from_is_part_of_its_definition(contracts
     assert len({of(build(*pair), contracts)["rate"] for pair in pairs}) == 3
 
 
+def test_a_definition_is_the_same_whatever_else_was_defined_before(contracts: dict[str, Contract]) -> None:
+    def build(by: str) -> Build:
+        def looked_up(flights: Any) -> Any:
+            rates = flights.group_by("origin").agg(rate=flights.distance.mean())
+            return flights.left_join(rates, flights[by] == rates.origin).select(
+                *(flights[name] for name in KEY), **{f"by_{by}": rates.rate}
+            )
+
+        return looked_up
+
+    groups = tuple(FeatureGroup(name=f"by_{by}", build=build(by)) for by in ("origin", "dest"))
+    alone = [definitions(replace(FLIGHTS, features=(group,)), contracts)[group.name] for group in groups]
+    for order in (groups, groups[::-1]):
+        found = definitions(replace(FLIGHTS, features=order), contracts)
+        assert [found[group.name] for group in groups] == alone
+    assert alone[0] != alone[1]
+
+
+def test_a_filter_by_a_window_beside_another_filter_is_not_one_before_it(contracts: dict[str, Contract]) -> None:
+    def first(flights: Any) -> Any:
+        return ibis.row_number().over(order_by=flights.distance) < 9
+
+    def beside(flights: Any) -> Any:  # the window is over the rows that the other lets pass
+        return flights.filter(flights.hour > 3, first(flights)).select(*KEY, miles=ibis._.distance)
+
+    def before(flights: Any) -> Any:
+        return flights.filter(first(flights)).filter(ibis._.hour > 3).select(*KEY, miles=ibis._.distance)
+
+    assert of(beside, contracts)["miles"] != of(before, contracts)["miles"]
+
+
+def test_no_expression_is_too_deep_to_be_defined() -> None:
+    table = ibis.table({"id": "int64", "a": "int64"}, name="rows")
+    total, steps = table.a, table
+    for number in range(400):
+        total = total + number
+        steps = steps.mutate(a=steps.a + number)
+    meaning = Meaning(table.select("id"), key=("id",), others=())
+    assert len({meaning.definition(made, "a", lookback_days=0) for made in (steps, table.mutate(a=total))}) == 1
+
+
 def test_a_table_beside_itself_is_another(contracts: dict[str, Contract]) -> None:
     def build(compare: Callable[[Any, Any], Any]) -> Build:
         def earlier(flights: Any) -> Any:
