@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HELD, _CUT = "snapshot", "cut"
-#: How far before a row the one lies whose values it is given: further than those of its own hour or kind, mostly.
-_ROWS_BEFORE = 97
+#: How far before a row the one lies whose values it is given: further than those of its own hour or kind, mostly; and
+#: where no such value can be given to it.
+_ROWS_BEFORE, _FEW_ROWS_BEFORE = 97, 7
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
@@ -276,20 +277,22 @@ def _extreme(column: Column, which: str) -> str:
 
 
 def _other_value(column: Column, contract: Contract, instant: datetime) -> str:
-    """Another value of the column: that of a row that lies some rows before; null where all rows have one.
+    """Another value of the column: that of a row that lies some rows before; null where there is none to give.
 
-    Where that row has none or the same, it is the column's greatest or least. So whatever an expression makes of the
-    column's values (a number of a text, say), it can make of this one. A time stays after *instant*, and after all
-    moments at which what it dates is known by then, so that what it dates stays unknown.
+    So whatever an expression makes of the column's values (a number of a text, say), it can make of this one. Neither
+    the greatest nor the least is given: what is the greatest of a day would hardly change. A time stays after
+    *instant*, and after all moments at which what it dates is known by then, so that what it dates stays unknown.
     """
     name = quoted(column.name)
-    other = f"nullif(lag({name}, {_ROWS_BEFORE}) OVER (), {name})"  # without an order, so that nothing is sorted
+    # Without an order, so that nothing is sorted.
+    far, near = (f"nullif(lag({name}, {rows}) OVER (), {name})" for rows in (_ROWS_BEFORE, _FEW_ROWS_BEFORE))
     if column.type in _TIMES:
         dated = [each.known_at.offset for each in contract.columns if each.known_at.column == column.name]
         bound, step = timestamp(instant - min([timedelta(0), *dated])), "INTERVAL 5 HOUR"
         if column.type is ColumnType.DATE:
             bound, step = f"CAST({bound} AS DATE)", "1"
         after = f"greatest(coalesce({name}, {bound}), {bound}) + {step}"
-        return f"CASE WHEN {other} > {bound} THEN {other} ELSE {after} END"
-    extremes = (f"nullif({_extreme(column, which)}, {name})" for which in ("greatest", "least"))
-    return f"coalesce({other}, {', '.join(extremes)})"
+        return f"CASE WHEN {far} > {bound} THEN {far} ELSE {after} END"
+    extremes = ", ".join(_extreme(column, which) for which in ("greatest", "least"))
+    given = (f"CASE WHEN {other} NOT IN ({extremes}) THEN {other} END" for other in (far, near))
+    return f"coalesce({', '.join(given)})"

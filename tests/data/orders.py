@@ -91,7 +91,8 @@ def land_orders(production: Path) -> None:
                 "document": [f'{{"n": {place % 7}}}' for place in places],
                 "day_text": [f"2026-02-{1 + place % 28:02d}" for place in places],
                 "mixed": [
-                    str(place % 4) if shop == "north" else "none" for place, shop in zip(places, shops, strict=True)
+                    {"north": str(place % 4), "south": "unknown", "west": "none"}[shop]
+                    for place, shop in zip(places, shops, strict=True)
                 ],
                 "hash_text": [str(2**63 - 1 - place) for place in places],
                 "small": [place % 100 for place in places],

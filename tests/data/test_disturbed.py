@@ -94,6 +94,16 @@ def test_a_feature_of_its_own_rows_outcome_is_a_leak_whatever_the_column(
         _build(night, production, leaking)
 
 
+@pytest.mark.parametrize("figure", ["max", "min", "mean"])
+def test_a_figure_of_the_whole_day_is_a_leak(figure: str, night: Night, production: Path) -> None:
+    def leaking(orders: ibis.Table) -> ibis.Table:
+        suspect = getattr(orders.delay, figure)().over(ibis.window(group_by=orders.at.date()))
+        return orders.select("id", suspect=suspect)
+
+    with pytest.raises(FeatureLeak, match="'suspect' of group 'leaking'"):
+        _build(night, production, leaking)
+
+
 def test_a_group_that_fails_where_later_values_are_missing_is_refused_by_its_features(
     night: Night, production: Path
 ) -> None:
