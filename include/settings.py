@@ -153,15 +153,17 @@ def _placement(env: Mapping[str, str]) -> Placement:
 
 
 def _classes(text: str) -> Iterator[tuple[str, str]]:
+    taken = set(CLASSES)
     for entry in filter(None, (part.strip().casefold() for part in text.split(","))):
         word, _, counts_as = (part.strip() for part in entry.partition("="))
-        if word in CLASSES or not word.replace("-", "_").isidentifier() or (counts_as or RESTRICTED) not in CLASSES:
+        if word in taken or not word.replace("-", "_").isidentifier() or (counts_as or RESTRICTED) not in CLASSES:
             raise DeclarationError(
-                "TRAINYARD_CLASSES adds words of classification, each counting as one that there is",
+                "TRAINYARD_CLASSES adds words of classification, each once and counting as one that there is",
                 value=entry,
                 remedy=f"Write `word` (counts as {RESTRICTED}) or `word=internal`, separated by commas; "
                 f"there are {', '.join(CLASSES)}.",
             )
+        taken.add(word)
         yield word, counts_as or RESTRICTED
 
 

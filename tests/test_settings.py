@@ -47,8 +47,20 @@ def test_what_is_no_number_of_accelerators_is_refused(text: str) -> None:
         Settings.from_environment({"TRAINYARD_ACCELERATORS": text})
 
 
-@pytest.mark.parametrize("text", ["public", "PII = secret", "a b", "=internal", "Restricted=public", "pii=internal=x"])
-def test_a_word_of_classification_that_counts_as_none_of_ours_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "public",
+        "PII = secret",
+        "a b",
+        "=internal",
+        "Restricted=public",
+        "pii=internal=x",
+        "pii,PII=internal",
+        "pii,pii",
+    ],
+)
+def test_a_word_of_classification_that_counts_as_none_of_ours_or_stands_twice_is_refused(text: str) -> None:
     with pytest.raises(DeclarationError, match="TRAINYARD_CLASSES adds words"):
         Settings.from_environment({"TRAINYARD_CLASSES": text})
 
