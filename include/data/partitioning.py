@@ -96,12 +96,16 @@ def file_whole(rows: "Rows", target: Path) -> None:
 
 @contextmanager
 def _appearing(target: Path) -> Iterator[Path]:
-    """A folder to write to, which then becomes *target* by one rename."""
+    """A folder to write to, which then becomes *target* by one rename, or is removed on an error."""
     staging = target.with_name(f".filing-{target.name}")
     shutil.rmtree(staging, ignore_errors=True)
-    yield staging
-    os.sync()  # one flush for many small files: the rename must not reach the disk before they do
-    staging.rename(target)
+    try:
+        yield staging
+        os.sync()  # one flush for many small files: the rename must not reach the disk before they do
+        staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
 def filed_days(contract: Contract, production: Path) -> Days | None:

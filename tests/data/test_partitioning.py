@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from include.contracts import Rows, draft, load, rows_of
 from include.core.errors import DataError
 from include.core.records import Days
-from include.data.partitioning import LONGEST_GAP_DAYS, chosen, file_by_day, require_filed
+from include.data.partitioning import (
+    LONGEST_GAP_DAYS,
+    _appearing,
+    chosen,
+    file_by_day,
+    require_filed,
+    write_part,
+)
 from include.data.source import Source
 
 FIRST = date(2024, 5, 1)
@@ -135,3 +142,14 @@ def test_what_its_contract_leaves_out_of_a_file_stops_no_night(tmp_path: Path) -
     (tmp_path / "orders.odcs.yaml").write_text(text)
     source = Source(load(tmp_path / "orders.odcs.yaml"), tmp_path)
     assert source.decode(source.load(FIRST), ["at", "x"]).column_names == ["at", "x"]
+
+
+def test_filing_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    def file_twice() -> None:
+        with _appearing(tmp_path / "orders") as staging:
+            write_part(pa.table({"id": [1]}), staging)
+            write_part(pa.table({"id": [1]}), staging)
+
+    with pytest.raises(FileExistsError):
+        file_twice()
+    assert not list(tmp_path.iterdir())
