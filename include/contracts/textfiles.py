@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CSV_ENDINGS = (".csv", ".csv.gz")
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
-#: A row of JSON may be as long as this.
+#: A row may be as long as this.
 _BLOCK_BYTES = 1 << 24
 _REMEDY = "Have whoever made it write it again, then repeat the command."
 
@@ -94,14 +94,14 @@ def _read_csv(file: Path) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import csv
 
-    parse = csv.ParseOptions(newlines_in_values=True)
+    read, parse = csv.ReadOptions(block_size=_BLOCK_BYTES), csv.ParseOptions(newlines_in_values=True)
     try:
-        with csv.open_csv(file, parse_options=parse) as opened:
+        with csv.open_csv(file, read_options=read, parse_options=parse) as opened:
             names = opened.schema.names
         fault = _header_fault(names)
         if not fault:
             options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-            return csv.read_csv(file, parse_options=parse, convert_options=options)
+            return csv.read_csv(file, read_options=read, parse_options=parse, convert_options=options)
     except (OSError, ValueError, pa.ArrowException) as error:
         fault = _of_system(error) or _csv_fault(str(error))
     raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_REMEDY)
@@ -165,7 +165,7 @@ def _csv_fault(message: str) -> str:
         return "it is empty"
     if column := re.search(r"In CSV column #(\d+)", message):
         return f"the values of column {int(column[1]) + 1} are not UTF-8"
-    return "it is no CSV"
+    return "it is no CSV, or a row is longer than 16 MiB"
 
 
 def _json_fault(message: str) -> str:

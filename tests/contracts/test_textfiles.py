@@ -171,3 +171,14 @@ def test_instants_of_several_zones_are_read_in_utc(tmp_path: Path) -> None:
     zones = [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))]
     lines = [NOON.replace(tzinfo=UTC).astimezone(zone).isoformat() for zone in zones]
     assert read(tmp_path, "\n".join(["at", *lines]))["at"].to_pylist() == [NOON] * 3
+
+
+def test_a_row_of_csv_may_be_longer_than_a_reader_s_usual_block(tmp_path: Path) -> None:
+    long = "x" * (3 << 20)
+    assert read(tmp_path, f"n,text\n1,a\n2,{long}\n")["text"].to_pylist() == ["a", long]
+
+
+def test_a_row_of_csv_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text(f"n,text\n1,a\n2,{'x' * (33 << 20)}\n")
+    with pytest.raises(DataError, match="or a row is longer than 16 MiB"):
+        data_files(tmp_path)
