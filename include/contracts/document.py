@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from include.core.errors import ContractError
+from include.core.records import Personal
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard
@@ -16,12 +17,15 @@ def refuse(file: Path, at: str, rule: str, value: object, remedy: str) -> NoRetu
     raise ContractError(f"{file}, {at}: {rule}", value=value, remedy=remedy)
 
 
-#: What decides something here: a key that looks like one of these and is none is misspelt, or stands in a wrong place.
-_DECIDING = (
-    *("apiVersion", "kind", "version", "servers", "roles", "slaProperties", "schema", "properties", "customProperties"),
-    *("name", "physicalName", "logicalType", "classification", "primaryKey", "partitioned", "required", "quality"),
-    *("knownAt", "personal", "maturesAfterDays", "replayDays", "firstLevelApprovers"),
+#: What a table would be read more freely without: a key in it that looks like one of these is misspelt, or misplaced.
+_IN_TABLE = (
+    *("classification", "primaryKey", "partitioned", "required", "quality"),
+    *("knownAt", "personal", "maturesAfterDays", "replayDays"),
 )
+#: The same of the rest of a document, where without the other keys that decide something it is refused anyway.
+_ELSEWHERE = ("slaProperties",)
+#: A custom property of other tools, which is `personal` misspelt only with a value of ours.
+_FOREIGN = "person"
 #: How much alike two words are, of 1, of which one is taken for the other misspelt.
 _ALIKE = 0.8
 #: With how many letters at least a word is taken for the beginning of another.
@@ -31,9 +35,9 @@ _BEGINS = 5
 def parse(file: Path, data: bytes) -> tuple["OpenDataContractStandard", list[str]]:
     """The document in *data*, and the places of the keys that the standard does not know; *file* only names it.
 
-    Stricter than the standard's own reader: a key that is written twice, or is nearly one that decides something, is an
-    error, since a misspelt ``classification`` would otherwise be read as none. A date or time is the text that other
-    tools put in quotes.
+    Stricter than the standard's own reader: a key that is written twice, or is nearly one whose lack would loosen
+    something, is an error, since a misspelt ``primaryKey`` would otherwise be read as none. A date or time is the text
+    that other tools put in quotes.
 
     Raises:
         ContractError: no YAML, no contract of major version 3, or a key or value that cannot be used.
@@ -75,7 +79,8 @@ def custom(
     for index, entry in enumerate(properties or ()):
         here = f"{at}customProperties[{index}].property"
         if entry.property not in allowed:
-            _refuse_nearly_known(file, here, str(entry.property))
+            if entry.property != _FOREIGN or entry.value in tuple(Personal):
+                _refuse_nearly_known(file, here, str(entry.property))
             not_understood.append(f"{here} ({entry.property})")
             continue
         if entry.property in found:
@@ -139,7 +144,8 @@ def _refuse_nearly_known(file: Path, place: str, key: str) -> None:
     """Raise if *key*, at *place*, may be meant as one that decides something; a check's keys all do."""
     from difflib import get_close_matches
 
-    plain = {known.casefold(): known for known in _DECIDING}
+    deciding = _IN_TABLE if place.startswith("schema[") else _ELSEWHERE
+    plain = {known.casefold(): known for known in deciding}
     word = "".join(letter for letter in key.casefold() if letter.isalnum())
     near = get_close_matches(word, plain, 1, _ALIKE)
     near += [known for known in plain if len(word) >= _BEGINS and known.startswith(word)]

@@ -25,6 +25,8 @@ SUFFIX = ".odcs.yaml"
 STEWARD = "data-steward"
 #: The tag of a column that has (nearly) a value of its own in each row.
 IDENTIFIER = "identifier"
+#: The ``knownAt`` of what never changes.
+ALWAYS = "always"
 #: No duration of a contract, in the unit it is written in, is longer than that.
 LONGEST = 1_000_000
 
@@ -220,8 +222,8 @@ def _personal(file: Path, at: str, word: object) -> Personal:
 
 
 def _known_at(file: Path, at: str, text: object) -> KnownAt:
-    remedy = "Write `always`, `<column>`, `<column> + PT1H` or `<column> - P30D`."
-    if text == "always":
+    remedy = f"Write `{ALWAYS}`, `<column>`, `<column> + PT1H` or `<column> - P30D`."
+    if text == ALWAYS:
         return KnownAt(column=None)
     match = _KNOWN_AT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
@@ -238,10 +240,20 @@ def _known_at(file: Path, at: str, text: object) -> KnownAt:
 
 def _check_known_at(file: Path, columns: tuple[Column, ...]) -> None:
     times = {column.name for column in columns if column.type is ColumnType.TIMESTAMP}
+    if ALWAYS in times:
+        place = [column.name for column in columns].index(ALWAYS)
+        remedy = f"Give it another `name`, and write `physicalName: {ALWAYS}`."
+        refuse(
+            file,
+            f"schema[0].properties[{place}].name",
+            "no timestamp is called as a `knownAt` that names none",
+            ALWAYS,
+            remedy,
+        )
     for index, column in enumerate(columns):
         if column.known_at.column is not None and column.known_at.column not in times:
             at = f"schema[0].properties[{index}] ({column.name}).customProperties.knownAt"
-            remedy = f"Use one of the timestamp columns: {', '.join(sorted(times)) or 'none there'}; or `always`."
+            remedy = f"Use one of the timestamp columns: {', '.join(sorted(times)) or 'none there'}; or `{ALWAYS}`."
             refuse(file, at, "knownAt names a timestamp column of this dataset", column.known_at.column, remedy)
     named = {column.known_at.column for column in columns}
     for index, column in enumerate(columns):

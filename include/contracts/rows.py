@@ -181,6 +181,8 @@ def _require_usable(types: Mapping[str, ColumnType | None], schema: "pa.Schema")
     """Raise :class:`ContractError` that names all columns, by name and type of the files, that no contract can hold."""
     faults = {name: f"{name!r} is {schema.field(name).type}" for name, kind in types.items() if kind is None}
     faults |= {name: f"{name!r} is no name of a column" for name in types if not name or name != name.strip()}
+    if types.get("always") is ColumnType.TIMESTAMP:
+        faults["always"] = "'always' is a timestamp, which `knownAt: always` would not name"
     rest = [name for name in types if name not in faults]
     while pair := alike(rest):
         faults[pair[1]] = f"{pair[0]!r} and {pair[1]!r} differ by case alone"

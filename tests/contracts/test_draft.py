@@ -422,3 +422,9 @@ def test_times_of_any_zone_belong_together_as_nights_read_them(tmp_path: Path) -
     for name, zone in {"a": "UTC", "b": "Europe/Paris", "c": None}.items():
         pq.write_table(pa.table({"at": pa.array([0], pa.timestamp("us", zone))}), tmp_path / f"{name}.parquet")
     assert set(rows_of(tmp_path).times("at").to_pylist()) == {datetime(1970, 1, 1)}  # noqa: DTZ001 -- as stored
+
+
+def test_a_timestamp_that_a_known_at_could_not_name_is_told_before_anything_is_drafted(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1], "always": pa.array([0], pa.timestamp("us"))}), tmp_path / "part.parquet")
+    with pytest.raises(ContractError, match=r"'always' is a timestamp.*--without always"):
+        rows_of(tmp_path)

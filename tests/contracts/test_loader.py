@@ -118,12 +118,13 @@ def test_a_date_that_can_be_none_is_refused_as_yaml(tmp_path: Path, text: str) -
 FOREIGN = {
     "status: active": ("\ncontractCreatedTs: 2024-01-01T09:00:00Z", None),
     "domain: air-traffic": ("\nteam: {members: [{username: ada, dateIn: 2024-01-01}]}", None),
-    "kind: DataContract": ("\ninfo: {owner: hub}", "info"),
+    "kind: DataContract": ("\ninfo: {owner: hub}\nserver: production", "info"),
+    "apiVersion: v3.1.0": ("\nnames: [flights]\nversion2: 7\nclassification: internal", "version2"),
     "        logicalType: number": ("\n        precision: 18\n        scale: 2", "schema[0].properties[8].precision"),
     "    firstLevelApprovers: steward": ("\n    since: 2020-01-01", "roles[0].since"),
     "            value: scheduled_departure - PT2H": (
-        "\n          - property: masking\n            value: full",
-        "schema[0].properties[5] (tailnum).customProperties[1].property (masking)",
+        "\n          - {property: masking, value: full}\n          - {property: person, value: ada}",
+        "schema[0].properties[5] (tailnum).customProperties[2].property (person)",
     ),
 }
 
@@ -218,15 +219,12 @@ def test_every_offset_of_days_to_seconds_is_read_as_it_is_written(
         ("version: 1.1.0", "version: 1.1", "version", "string"),
         ("apiVersion: v3.1.0", "apiVersion: v2.2.2", "apiVersion", "v2.2.2"),
         ("status: active", "status: active\nstatus: draft", "line 9", "status"),
-        ("logicalType: string", "logicaltype: string", "schema[0].properties[0].logicaltype", "logicalType"),
+        ("logicalType: string", "logicaltype: string", "properties[0] (carrier).logicalType", "None"),
         ("partitioned: true", "partition: true", "schema[0].properties[3].partition", "`partitioned`"),
         ("partitioned: true", "personal: none", "schema[0].properties[3].personal", "where it belongs"),
-        (
-            "status: active",
-            "status: active\nclassification: internal",
-            "classification: `classification` stands",
-            "belongs",
-        ),
+        ("        primaryKey: true", "        primarykey: true", "schema[0].properties[0].primarykey", "'primaryKey'"),
+        ("slaProperties:", "slaProperty:", "slaProperty", "'slaProperties'"),
+        ("property: personal", "property: person", "(carrier).customProperties[1].property", "person"),
         ("severity: critical\n    properties", "serious: no\n    properties", "implementation", "serious"),
         (
             "engine: greatExpectations",
@@ -261,6 +259,12 @@ def test_a_partition_column_that_may_be_null_is_refused(tmp_path: Path) -> None:
         "        primaryKey: true\n        partitioned: true\n        required: true\n", "        partitioned: true\n"
     )
     assert "partitioned" in refused(tmp_path, text)
+
+
+def test_a_timestamp_that_a_known_at_could_not_name_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, FLIGHTS.replace("outcome_recorded_at", "always"))
+    assert "properties[14].name" in message
+    assert "physicalName: always" in message
 
 
 def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
