@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what stewards promise, and who decides.")
 
-#: What functions of a project call their rows to predict for, so no dataset may be called that.
-_RESERVED = {"population"}
+#: What a project calls its rows to predict for, and their key: no dataset may be called so.
+_RESERVED = {"population", "KEY"}
 
 
 def add_to(app: typer.Typer) -> None:

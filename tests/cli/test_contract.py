@@ -74,7 +74,7 @@ def test_a_contract_is_never_overwritten(shop: Shop, new_contract: NewContract) 
 
 
 def test_a_name_that_no_function_could_take_is_refused(new_contract: NewContract) -> None:
-    for name in ("class", "population", "my-orders"):
+    for name in ("class", "population", "my-orders", "KEY"):
         done = new_contract(*TIME, *STEWARDS, name=name)
         assert (done.returncode, name in done.stderr) == (1, True)
 
