@@ -8,6 +8,7 @@ it divides rows by UTC day and is no column.
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
@@ -31,15 +32,18 @@ def table_files(folder: Path, endings: Sequence[str]) -> list[Path]:
     """The files of *folder* and of its folders ``name=value``, as a night reads them, sorted.
 
     Raises:
-        DataError: a table format decides which of the files count, or a name stands twice in a path.
+        DataError: a table format decides which of the files count, a name stands twice in a path, or a folder that is
+            there cannot be listed.
     """
-    return sorted(_walk(folder, tuple(endings), frozenset(), plain=False))
+    with _listable(folder):
+        return sorted(_walk(folder, tuple(endings), frozenset(), plain=False))
 
 
 def all_files(folder: Path, endings: Sequence[str]) -> list[Path]:
     """Those of all folders within *folder*, whatever their names, sorted. Raises as :func:`table_files`."""
     refuse_table_format(folder)
-    return sorted(_walk(folder, tuple(endings), frozenset(), plain=True))
+    with _listable(folder):
+        return sorted(_walk(folder, tuple(endings), frozenset(), plain=True))
 
 
 def path_values(file: Path, folder: Path) -> dict[str, str | None]:
@@ -81,14 +85,33 @@ def refuse_unread(files: Sequence[Path], folder: Path) -> None:
 
 
 def refuse_table_format(folder: Path) -> None:
-    """Raise DataError where *folder* is, or lies in, a table whose format lists its current files elsewhere."""
-    for each in (folder, *folder.absolute().parents):
-        for log, kind in _LOGS.items():
-            if (each / log).is_dir():
-                raise _format_error(each, kind)
-    for each in (folder, folder.parent) if folder.name == "data" else (folder,):
-        if _is_iceberg(each):
-            raise _format_error(each, "Iceberg")
+    """Raise DataError where *folder* is, or lies in, a table whose format lists its current files elsewhere.
+
+    So it is where the folder is there and cannot be listed.
+    """
+    with _listable(folder):
+        for each in (folder, *folder.absolute().parents):
+            for log, kind in _LOGS.items():
+                if (each / log).is_dir():
+                    raise _format_error(each, kind)
+        for each in (folder, folder.parent) if folder.name == "data" else (folder,):
+            if _is_iceberg(each):
+                raise _format_error(each, "Iceberg")
+
+
+@contextmanager
+def _listable(folder: Path) -> Iterator[None]:
+    """Raise DataError for what the system says against listing *folder*, but for that it is not there."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{folder}: a folder of data can be listed, and what lies in it",
+            value=error.strerror or type(error).__name__,
+            remedy="Have its owner let this user read it, or correct the path.",
+        ) from None
 
 
 def _is_iceberg(folder: Path) -> bool:

@@ -49,7 +49,8 @@ class Source:
 
         Raises:
             ContractError: the contract's location is relative.
-            DataError: the folder is that of a table format, which alone knows which of its files are current.
+            DataError: the folder cannot be listed, or is that of a table format, which alone knows which of its files
+                are current.
         """
         self.contract = contract
         self.folder = _folder(contract, production)

@@ -1,5 +1,7 @@
 """The only reader of production: what it gives, and what it refuses without quoting a value."""
 
+import errno
+import os
 import shutil
 from collections.abc import Collection
 from dataclasses import replace
@@ -81,6 +83,16 @@ def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> N
     assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
         Source(sales_contract(), tmp_path).load(DAY)
+
+
+def test_a_folder_that_the_system_cannot_list_is_named_with_what_it_says(tmp_path: Path) -> None:
+    day = tmp_path / "sales" / f"day={DAY}"
+    day.parent.mkdir()
+    day.symlink_to(day)
+    assert f"day={DAY}: a folder of data can be listed" in _refusal(tmp_path, DataError)
+    too_long = _refusal(tmp_path / ("x" * 300), DataError)
+    assert "can be listed" in too_long
+    assert os.strerror(errno.ENAMETOOLONG) in too_long
 
 
 def test_a_folder_that_is_not_divided_as_the_contract_says_is_told_how(tmp_path: Path) -> None:
