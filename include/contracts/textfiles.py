@@ -1,7 +1,7 @@
 """CSV and JSON lines, typed by a contract or by what they hold. No error holds a value."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
     """
     import pyarrow as pa
 
-    table, read = _read_texts(file), {}
+    table, read = _read_texts(file, types), {}
     for name in (name for name in table.column_names if name in types):
         try:
             read[name] = _read_as(table[name], types[name], of_json=file.name.endswith(JSON_ENDINGS))
@@ -71,23 +71,28 @@ def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
 
 
 def _read_as(column: "pa.ChunkedArray", type_: ColumnType, *, of_json: bool) -> "pa.ChunkedArray":
-    """*column* as a contract's type. An empty text of JSON is one; what is no text there stays what it is."""
+    """*column* as a contract's type. An empty text of JSON is one; what is no text there stays what it is.
+
+    But of whole numbers that the contract calls texts these are the digits, as in CSV.
+    """
     import pyarrow as pa
 
+    if type_ is ColumnType.STRING and pa.types.is_integer(column.type):
+        return column.cast(pa.string())
     as_it_is = not pa.types.is_string(column.type) or (of_json and type_ is ColumnType.STRING)
     return to_contract(column, type_) if as_it_is else typed(column, type_)
 
 
-def _read_texts(file: Path) -> "pa.Table":
+def _read_texts(file: Path, wanted: Collection[str] | None = None) -> "pa.Table":
     """The rows of a CSV file with a header, or of one with a JSON object a line; UTF-8, perhaps compressed (``.gz``).
 
     Columns of CSV are texts as they are written, where nothing between two commas is null; those of JSON are what JSON
-    says, its texts as they are written.
+    says, its texts as they are written. Values of JSON are checked in the *wanted* columns (``None``: in all).
 
     Raises:
         DataError: the file cannot be read; the message says what is wrong with it.
     """
-    return _read_json(file) if file.name.endswith(JSON_ENDINGS) else _read_csv(file)
+    return _read_json(file, wanted) if file.name.endswith(JSON_ENDINGS) else _read_csv(file)
 
 
 def _read_csv(file: Path) -> "pa.Table":
@@ -107,7 +112,7 @@ def _read_csv(file: Path) -> "pa.Table":
     raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_REMEDY)
 
 
-def _read_json(file: Path) -> "pa.Table":
+def _read_json(file: Path, wanted: Collection[str] | None) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import json
 
@@ -118,7 +123,9 @@ def _read_json(file: Path) -> "pa.Table":
         if times:
             as_written = json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in times]))
             table = json.read_json(file, read_options=read, parse_options=as_written).select(table.column_names)
-        fault = _json_values_fault(table)
+        fault = _json_values_fault(
+            table.select([name for name in table.column_names if wanted is None or name in wanted])
+        )
         if not fault:
             return table
     except (OSError, ValueError, pa.ArrowException) as error:

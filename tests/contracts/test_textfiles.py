@@ -182,3 +182,22 @@ def test_a_row_of_csv_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "long.csv").write_text(f"n,text\n1,a\n2,{'x' * (33 << 20)}\n")
     with pytest.raises(DataError, match="or a row is longer than 16 MiB"):
         data_files(tmp_path)
+
+
+def test_values_that_nobody_asked_for_refuse_no_file_of_json(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"n": 1, "beyond": 12345678901234567890}\n')
+    assert read_texts_as(file, {"n": ColumnType.INTEGER}).to_pydict() == {"n": [1]}
+    with pytest.raises(DataError, match="1 values of 'beyond' are whole numbers beyond"):
+        read_texts_as(file, {"beyond": ColumnType.NUMBER})
+
+
+@given(numbers=st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=1))
+@settings(max_examples=20, deadline=None)
+def test_whole_numbers_of_json_that_a_contract_calls_texts_are_their_digits(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[int | None]
+) -> None:
+    file = tmp_path_factory.mktemp("digits") / "rows.jsonl"
+    file.write_text("".join(json.dumps({"n": 1, "code": number}) + "\n" for number in numbers))
+    digits = [None if number is None else str(number) for number in numbers]
+    assert read_texts_as(file, {"code": ColumnType.STRING})["code"].to_pylist() == digits
