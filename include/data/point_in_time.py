@@ -115,13 +115,19 @@ class PointInTime:
             return dict(zip(spans, pool.map(rows, spans), strict=True))
 
     def cut(
-        self, datasets: Mapping[str, Days], instant: datetime, *, removed: Collection[tuple[str, str]] = ()
+        self,
+        datasets: Mapping[str, Days],
+        instant: datetime,
+        later: Later,
+        *,
+        removed: Collection[tuple[str, str]] = (),
     ) -> None:
-        """Disturb what became known after *instant* in those days of *datasets*, for :meth:`rows_known`.
+        """Remove or disturb, as *later* says, what became known after *instant* in those days of *datasets*.
 
-        The columns *removed*, as dataset and name, are not changed: what became known later is null.
+        :meth:`rows_known` sees what is left. The columns *removed*, as dataset and name, are not changed: what became
+        known later is null.
         """
-        self._relations.cut(datasets, instant, Later.DISTURBED, removed=removed)
+        self._relations.cut(datasets, instant, later, removed=removed)
 
     def later(self, derived: Derived) -> tuple[tuple[str, str], ...]:
         """The columns that *derived* may read, as dataset and name, whose values may become known after a row is."""

@@ -89,12 +89,13 @@ def probe(
     *contract* is that of the target's dataset; *built* gives what is checked.
 
     Each instant is the moment at which some row was asked for: one early on the newest day, one at any time on any
-    day, so that every night checks both what is new and the code on older days. The tables that a group may use are
-    disturbed: of what became known after the instant half of the rows are removed, and half given the values of other
-    rows. Where an expression cannot be computed over these, the columns behind it are removed only. They hold what
-    the group's lookback allows and nothing else where the day was built among many others, and more days on both sides
-    where it was built alone: so what was built is what each day gives alone. The instants depend on *seed* and the
-    rows, on nothing else.
+    day, so that every night checks both what is new and the code on older days. In the tables that a group may use,
+    what became known after the first is removed: then no figure of a whole day is what it was, however few values it
+    can have. What became known after the second is disturbed: half of the rows are removed, and half given the values
+    of other rows. Where an expression cannot be computed over these, the columns behind it are removed only. The tables
+    hold what the group's lookback allows and nothing else where the day was built among many others, and more days on
+    both sides where it was built alone: so what was built is what each day gives alone. The instants depend on *seed*
+    and the rows, on nothing else.
 
     Raises:
         FeatureLeak: a feature is not what it was; the message names it, and no value.
@@ -104,7 +105,7 @@ def probe(
     chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
     instants: list[datetime] = []
     removal_only: set[str] = set()
-    for sample, share in zip(samples, (_EARLY, _ANY), strict=True):
+    for sample, share, later in zip(samples, (_EARLY, _ANY), (Later.REMOVED, Later.DISTURBED), strict=True):
         day = sample.day
         asked = rows.asked(day)
         if not asked.num_rows:
@@ -115,8 +116,10 @@ def probe(
         label = rows.derived[0]
         _check_label(rows, label, built(label, day), day)
         before = {group: built(group, day) for group in sample.groups}
-        rows.cut(_reaches(before, day), instant)
+        rows.cut(_reaches(before, day), instant, later)
         failed = [group for group, known in before.items() if not _check_group(rows, group, known, day, instant)]
+        if failed and later is Later.REMOVED:
+            raise _refused_where_missing(f"group {failed[0].name!r}", ", ".join(failed[0].names), instant)
         for group in failed:  # last: they cut the tables anew
             removal_only.update(_check_by_removal(rows, group, before[group], day, instant))
         instants.append(instant)
@@ -195,7 +198,7 @@ def _check_label(rows: PointInTime, label: Derived, before: Built, day: date) ->
 
 
 def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> bool:
-    """Whether *derived* can be computed over the disturbed tables; FeatureLeak unless it is then what it was."""
+    """Whether *derived* can be computed over the tables as they were cut; FeatureLeak unless it is what it was."""
     try:
         after = rows.rows_known(derived, day, extra_days=before.extra_days)
     except DataError:  # over values that no row had together; what is really there was computed when it was built
@@ -220,7 +223,7 @@ def _check_by_removal(rows: PointInTime, derived: Derived, before: Built, day: d
     reaches, later = _reaches({derived: before}, day), frozenset(rows.later(derived))
 
     def computes(changed: Collection[tuple[str, str]], names: Sequence[str] = derived.names) -> bool:
-        rows.cut(reaches, instant, removed=later.difference(changed))
+        rows.cut(reaches, instant, Later.DISTURBED, removed=later.difference(changed))
         part = replace(derived, names=tuple(names), categories=tuple({*names} & {*derived.categories}))
         try:
             rows.rows_known(part, day, extra_days=before.extra_days)
@@ -235,7 +238,7 @@ def _check_by_removal(rows: PointInTime, derived: Derived, before: Built, day: d
         if not computes(columns):
             failing |= {column for column in sorted(columns) if not computes([column])} or columns
     for removed in (failing, later):
-        rows.cut(reaches, instant, removed=removed)
+        rows.cut(reaches, instant, Later.DISTURBED, removed=removed)
         if _check_group(rows, derived, before, day, instant):
             return concerned
     raise _refused_where_missing(f"group {derived.name!r}", ", ".join(concerned), instant)
