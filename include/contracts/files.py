@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from include.contracts.folders import all_files, day_of, path_values
-from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, read_together
+from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, has_ending, read_together
 from include.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ def data_files(path: Path) -> list[DataFile]:
 
 def ending_of(file: Path) -> str:
     """The end of the name of *file* that says its format: ``.csv.gz``."""
-    known = [ending for ending in (*CSV_ENDINGS, *JSON_ENDINGS) if file.name.endswith(ending)]
-    return max(known, key=len, default=file.suffix)
+    known = [ending for ending in (*CSV_ENDINGS, *JSON_ENDINGS) if has_ending(file, (ending,))]
+    length = max(map(len, known), default=len(file.suffix))
+    return file.name[len(file.name) - length :]
 
 
 def write_rows(table: "pa.Table", target: Path) -> None:
@@ -90,7 +91,7 @@ def write_rows(table: "pa.Table", target: Path) -> None:
     if format_ == "Parquet":
         pq.write_table(table, draft)
     else:
-        with pa.output_stream(draft, compression="gzip" if target.suffix == ".gz" else None) as sink:
+        with pa.output_stream(draft, compression="gzip" if has_ending(target, (".gz",)) else None) as sink:
             if format_ == "CSV":
                 csv.write_csv(table, sink)
             else:
@@ -192,9 +193,9 @@ def refuse_repeated(file: Path, names: Sequence[str], said: Mapping[str, str | N
 
 
 def _format(file: Path) -> str:
-    if file.name.endswith(CSV_ENDINGS):
+    if has_ending(file, CSV_ENDINGS):
         return "CSV"
-    return "JSON lines" if file.name.endswith(JSON_ENDINGS) else "Parquet"
+    return "JSON lines" if has_ending(file, JSON_ENDINGS) else "Parquet"
 
 
 @contextmanager

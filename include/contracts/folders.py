@@ -1,8 +1,8 @@
 """Which files of a folder are a table's rows, and what their folders' names say about them.
 
 As file systems and engines agree: a name that begins with ``.`` or ``_`` is no data (``_SUCCESS``, ``_temporary``, a
-half-written ``.part.parquet``), and a folder ``name=value`` gives its rows a column (Hive). ``day=YYYY-MM-DD`` is ours:
-it divides rows by UTC day and is no column.
+half-written ``.part.parquet``), an ending says the format in upper case too, and a folder ``name=value`` gives its rows
+a column (Hive). ``day=YYYY-MM-DD`` is ours: it divides rows by UTC day and is no column.
 """
 
 import os
@@ -137,7 +137,7 @@ def _walk(folder: Path, endings: tuple[str, ...], above: frozenset[str], *, plai
         if entry.name.startswith((".", "_")):
             continue
         if not entry.is_dir():
-            if entry.name.endswith(endings):
+            if entry.name.lower().endswith(endings):
                 yield Path(entry.path)
             continue
         named = None if STAGED_DAY.fullmatch(entry.name) else _HIVE.fullmatch(entry.name)

@@ -21,6 +21,11 @@ _BLOCK_BYTES = 1 << 24
 _REMEDY = "Have whoever made it write it again, then repeat the command."
 
 
+def has_ending(file: Path, endings: tuple[str, ...]) -> bool:
+    """Whether the name of *file* ends in one of *endings*, in upper or lower case."""
+    return file.name.lower().endswith(endings)
+
+
 def read_together(files: Sequence[Path]) -> "list[pa.Table]":
     """The rows of each of *files*, with the types that the texts of all of them together are.
 
@@ -30,7 +35,7 @@ def read_together(files: Sequence[Path]) -> "list[pa.Table]":
     import pyarrow as pa
 
     tables = [_read_texts(file) for file in files]
-    of_json = files[0].name.endswith(JSON_ENDINGS)
+    of_json = has_ending(files[0], JSON_ENDINGS)
     faults = []
     for name in dict.fromkeys(name for table in tables for name in table.column_names):
         places = [place for place, table in enumerate(tables) if name in table.column_names]
@@ -62,7 +67,7 @@ def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
     table, read = _read_texts(file, types), {}
     for name in (name for name in table.column_names if name in types):
         try:
-            read[name] = _read_as(table[name], types[name], of_json=file.name.endswith(JSON_ENDINGS))
+            read[name] = _read_as(table[name], types[name], of_json=has_ending(file, JSON_ENDINGS))
         except ValueError as error:
             raise DataError(
                 f"{file}: values fit the types of the contract", value=f"{name}: {error}", remedy="Convert the column."
@@ -92,7 +97,7 @@ def _read_texts(file: Path, wanted: Collection[str] | None = None) -> "pa.Table"
     Raises:
         DataError: the file cannot be read; the message says what is wrong with it.
     """
-    return _read_json(file, wanted) if file.name.endswith(JSON_ENDINGS) else _read_csv(file)
+    return _read_json(file, wanted) if has_ending(file, JSON_ENDINGS) else _read_csv(file)
 
 
 def _read_csv(file: Path) -> "pa.Table":
@@ -101,12 +106,12 @@ def _read_csv(file: Path) -> "pa.Table":
 
     read, parse = csv.ReadOptions(block_size=_BLOCK_BYTES), csv.ParseOptions(newlines_in_values=True)
     try:
-        with csv.open_csv(file, read_options=read, parse_options=parse) as opened:
+        with csv.open_csv(_opened(file), read_options=read, parse_options=parse) as opened:
             names = opened.schema.names
         fault = _header_fault(names)
         if not fault:
             options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-            return csv.read_csv(file, read_options=read, parse_options=parse, convert_options=options)
+            return csv.read_csv(_opened(file), read_options=read, parse_options=parse, convert_options=options)
     except (OSError, ValueError, pa.ArrowException) as error:
         fault = _of_system(error) or _csv_fault(str(error))
     raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_REMEDY)
@@ -118,11 +123,13 @@ def _read_json(file: Path, wanted: Collection[str] | None) -> "pa.Table":
 
     read = json.ReadOptions(block_size=_BLOCK_BYTES)
     try:
-        table = json.read_json(file, read_options=read)
+        table = json.read_json(_opened(file), read_options=read)
         times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
         if times:
             as_written = json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in times]))
-            table = json.read_json(file, read_options=read, parse_options=as_written).select(table.column_names)
+            table = json.read_json(_opened(file), read_options=read, parse_options=as_written).select(
+                table.column_names
+            )
         fault = _json_values_fault(
             table.select([name for name in table.column_names if wanted is None or name in wanted])
         )
@@ -131,6 +138,12 @@ def _read_json(file: Path, wanted: Collection[str] | None) -> "pa.Table":
     except (OSError, ValueError, pa.ArrowException) as error:
         fault = _of_system(error) or _json_fault(str(error))
     raise DataError(f"{file}: a readable JSON object a line", value=fault, remedy=_REMEDY)
+
+
+def _opened(file: Path) -> "pa.NativeFile":
+    import pyarrow as pa
+
+    return pa.input_stream(file, compression="gzip" if has_ending(file, (".gz",)) else None)
 
 
 def _json_values_fault(table: "pa.Table") -> str:

@@ -212,9 +212,9 @@ def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: 
 
 def _load(file: Path, contract: Contract) -> "pa.Table":
     from include.contracts.files import read_parquet, refuse_repeated
-    from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, read_texts_as
+    from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, has_ending, read_texts_as
 
-    if not file.name.endswith((*CSV_ENDINGS, *JSON_ENDINGS)):
+    if not has_ending(file, (*CSV_ENDINGS, *JSON_ENDINGS)):
         table = read_parquet(file)
     else:
         types = {name: column.type for column in contract.columns for name in (column.physical_name, column.name)}

@@ -126,7 +126,10 @@ def test_a_folder_without_parquet_says_so(tmp_path: Path) -> None:
         data_files(tmp_path)
 
 
-@pytest.mark.parametrize("ending", [".parquet", ".csv", ".csv.gz", ".json", ".jsonl", ".ndjson.gz"])
+@pytest.mark.parametrize(
+    "ending",
+    [".parquet", ".csv", ".csv.gz", ".json", ".jsonl", ".ndjson.gz", ".PARQUET", ".CSV", ".CSV.GZ", ".Jsonl"],
+)
 def test_what_is_written_is_read_again_in_the_format_that_its_name_says(tmp_path: Path, ending: str) -> None:
     noon = datetime(2024, 7, 1, 12)  # noqa: DTZ001  # as contracts read instants: in UTC, without a zone
     table = pa.table({"code": ["a", "0\n7"], "n": [1, None], "x": [0.1, 1e-9], "at": [noon, None]})
@@ -134,5 +137,6 @@ def test_what_is_written_is_read_again_in_the_format_that_its_name_says(tmp_path
     assert ending_of(target) == ending
     write_rows(table, target)
     assert list(tmp_path.iterdir()) == [target]
-    (file,) = data_files(target)
-    assert file.read().to_pydict() == table.to_pydict()
+    for path in (target, tmp_path):
+        (file,) = data_files(path)
+        assert file.read().to_pydict() == table.to_pydict()

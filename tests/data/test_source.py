@@ -1,6 +1,7 @@
 """The only reader of production: what it gives, and what it refuses without quoting a value."""
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Collection
@@ -83,6 +84,20 @@ def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> N
     assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
         Source(sales_contract(), tmp_path).load(DAY)
+
+
+def test_a_file_whose_ending_is_in_upper_case_is_not_left_out(tmp_path: Path) -> None:
+    land_sales(tmp_path, sales_table(3), "a.parquet")
+    land_sales(tmp_path, sales_table(2), "b.PARQUET")
+    assert _read(tmp_path).num_rows == 5
+
+
+def test_rows_to_score_are_read_whatever_the_case_of_the_ending(tmp_path: Path) -> None:
+    rows = [{"at": f"{DAY}T01:00:00Z", "shop": "north", "amount": 1.5, "items": 2}]
+    (tmp_path / "B.JSONL").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "X.CSV").write_text("at,shop,amount,items\n" + ",".join(map(str, rows[0].values())) + "\n")
+    first, second = (read_rows(tmp_path / name, sales_contract(), COLUMNS) for name in ("B.JSONL", "X.CSV"))
+    assert first.to_pylist() == second.to_pylist()
 
 
 def test_a_folder_that_the_system_cannot_list_is_named_with_what_it_says(tmp_path: Path) -> None:
