@@ -3,11 +3,12 @@
 import keyword
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,6 +66,8 @@ def new(
     settings = Settings.from_environment()
     target = settings.contracts / f"{name}.odcs.yaml"
     _require_free(name, target)
+    _require_named(steward)
+    _require_writable(target.parent)
     deployment.prepare(settings)
     with console.status(f"reading {escape(str(path))}"):
         rows = rows_of(path, without=without or [])
@@ -92,7 +95,6 @@ def _day(moment: datetime | None) -> date | None:
 
 
 def _write(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     draft.write_text(text)
     draft.replace(target)  # whoever reads the folder meanwhile finds no half of a contract
@@ -109,6 +111,23 @@ def _require_free(name: str, target: Path) -> None:
         raise ContractError(
             "a contract is never overwritten", value=str(target), remedy="Edit it, or choose another name."
         )
+
+
+def _require_named(stewards: Sequence[str]) -> None:
+    if not all(name.strip() for name in stewards):
+        raise ContractError("a steward has a name", value=stewards, remedy="Write it after `--steward`.")
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ContractError(
+            f"{folder}: contracts can be written",
+            value=error.strerror or type(error).__name__,
+            remedy="Have its owner let this user write there, or set TRAINYARD_CONTRACTS to another folder.",
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,22 @@ def test_a_contract_without_stewards_is_not_drafted(shop: Shop, new_contract: Ne
     assert not list(shop.contracts.iterdir())
 
 
+def test_a_steward_without_a_name_is_refused_before_anything_is_read(here: Shop) -> None:
+    (here.folder / "rows.csv").write_text("no,rows")
+    with pytest.raises(ContractError, match="a steward has a name"):
+        contract.new("orders", here.folder / "rows.csv", steward=["maria", " "])
+
+
+def test_a_folder_where_no_contract_can_be_written_is_told_before_anything_is_filed(
+    here: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.write(orders(2))
+    monkeypatch.setenv("TRAINYARD_CONTRACTS", str(here.orders / "part.parquet" / "contracts"))
+    with pytest.raises(ContractError, match="contracts can be written; found: Not a directory"):
+        contract.new("orders", here.orders, steward=["maria"], time="ordered_at")
+    assert not list((here.folder / "home").glob("production/orders*"))
+
+
 def test_a_contract_is_never_overwritten(shop: Shop, new_contract: NewContract) -> None:
     new_contract(*TIME, *STEWARDS)
     before = (shop.contracts / "orders.odcs.yaml").read_text()
@@ -147,11 +163,11 @@ def test_limits_of_days_need_a_time(here: Shop) -> None:
         contract.new("orders", here.orders, steward=["maria"], first=datetime(2024, 5, 1))  # noqa: DTZ001  # a day
 
 
-def test_where_the_contract_cannot_be_written_nothing_is_filed(here: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    (here.folder / "no_folder").touch()
-    monkeypatch.setenv("TRAINYARD_CONTRACTS", str(here.folder / "no_folder"))
-    with pytest.raises(OSError, match="no_folder"):
-        contract.new("orders", here.orders, steward=["maria"], time="ordered_at")
+def test_where_writing_the_contract_fails_nothing_stays_filed(here: Shop) -> None:
+    here.write(orders(2))
+    name = "o" * 243  # of which the contract's file may be called, and not its draft
+    with pytest.raises(OSError, match="too long"):
+        contract.new(name, here.orders, steward=["maria"], time="ordered_at")
     assert not list((here.folder / "home" / "production").iterdir())
 
 
