@@ -71,6 +71,13 @@ class Search:
     fixed: Mapping[str, float | int | str | bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        mappings = isinstance(self.space, Mapping) and isinstance(self.fixed, Mapping)
+        require(
+            mappings and isinstance(self.rungs, tuple | list),
+            "space and fixed are mappings from a parameter's name, rungs a tuple",
+            f"{type(self.space).__name__}, {type(self.fixed).__name__} and {type(self.rungs).__name__}",
+            "Write `{...}` or `(...)`.",
+        )
         require(bool(self.space), "a search has a space", self.space, "Name at least one LightGBM parameter.")
         counts = (self.trials, self.shards, self.reduction, self.seed, *self.rungs)
         require(all(map(is_whole, counts)), "what a search counts is whole numbers", counts, "Round what is not.")

@@ -23,7 +23,7 @@ def test_a_window_has_a_day_for_each_of_its_parts_or_is_refused(days: int, valid
 @pytest.mark.parametrize(
     "change",
     [{"trials": 0}, {"shards": 0}, {"trials": 2, "shards": 3}, {"rungs": ()}, {"rungs": (50, 50)}, {"rungs": (0, 5)},
-     {"reduction": 0}, {"space": {}}],
+     {"reduction": 0}, {"space": {}}, {"space": []}, {"fixed": None}, {"rungs": 50}],
 )  # fmt: skip
 def test_a_search_that_cannot_run_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(DeclarationError):
