@@ -44,7 +44,7 @@ INSTANT = datetime(2013, 4, 1, 4, tzinfo=UTC)
 LATER = INSTANT + timedelta(days=26)
 TEXT = (
     PROJECT.replace("days=6,", "days=24,")
-    .replace("margin=1.0", "margin=100.0")
+    .replace("margin=1.0", "margin=100.0, auc_guard=1.0")
     .replace(
         "operations=",
         "drift=DriftPolicy(excess_loss=None, calibration_gap=1e-9, days=20, cooldown_days=1, monthly_budget=99),\n"
