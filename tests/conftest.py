@@ -26,7 +26,9 @@ settings.load_profile("house")
 _SERVER_ACCOUNTS = ("postgres", "nobody")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if getattr(config.option, "loadgroup", False):  # in one of several processes: the longest groups come first
+        items.sort(key=lambda item: _rank(group_of(item.nodeid)))
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
@@ -36,12 +38,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 #: Rooms whose slow tests share one running system, an Airflow or a cluster, and so one process.
 SHARED = {"runtime": "airflow", "runtime_kubernetes": "kubernetes", "docker": "kubernetes"}
+_FIRST = ("kubernetes", "airflow")
 
 
 def group_of(nodeid: str) -> str:
     """What of ``--dist loadgroup`` runs in one process, one after the other: the tests of a file or of such rooms."""
     file = nodeid.split("::")[0]
     return SHARED.get(file.split("/")[1], file)
+
+
+def _rank(group: str) -> int:
+    return _FIRST.index(group) if group in _FIRST else len(_FIRST)
 
 
 @pytest.hookimpl(optionalhook=True)

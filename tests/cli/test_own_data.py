@@ -17,7 +17,7 @@ from pyarrow import csv
 
 from tests.cli.conftest import Shop
 
-pytestmark = pytest.mark.night
+pytestmark = [pytest.mark.night, pytest.mark.long]
 
 
 def departures() -> pa.Table:

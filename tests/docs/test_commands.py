@@ -28,6 +28,7 @@ def test_every_page_is_followed() -> None:
 
 
 @pytest.mark.night
+@pytest.mark.long
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_commands_of_a_document_work(clone: Clone, document: str) -> None:
     for commands in blocks(document):

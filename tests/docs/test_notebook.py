@@ -20,6 +20,7 @@ def test_it_is_kept_without_outputs() -> None:
 
 
 @pytest.mark.night
+@pytest.mark.long
 def test_it_does_by_hand_what_a_night_does(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("TRAINYARD_")]:
         monkeypatch.delenv(name)

@@ -3,6 +3,7 @@
 import random
 import signal
 
+import pytest
 from mlflow import MlflowClient
 
 from include.core.events import (
@@ -24,6 +25,7 @@ from tests.night.yard import FLIGHTS, Night, Yard
 STRIDES = (3, 60, 210, 40, 170, 9, 30, 4, 6, 8, 5, 7, 3, 11, 2, 13)
 
 
+@pytest.mark.long
 def test_a_night_that_is_killed_again_and_again_ends_like_one_that_is_not(yard: Yard, done: tuple[Yard, Night]) -> None:
     strides = [stride + random.Random(stride).randrange(3) for stride in STRIDES]
     kills = 0

@@ -209,6 +209,7 @@ def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(tr
 STRIDES = (20, 150, 160, 120, 60, 30, 9, 2, 3, 4, 2, 3, 5, 2, 4, 3, 6, 2)
 
 
+@pytest.mark.long
 def test_a_watch_that_is_killed_again_and_again_ends_like_one_that_is_not_and_asks_once(
     trained: Yard, first_night: Path, tmp_path: Path, production: Path
 ) -> None:

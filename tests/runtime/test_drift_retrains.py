@@ -191,6 +191,7 @@ def test_a_lost_event_is_found_by_the_reconciler_and_a_late_one_finds_nothing_to
     house.found_nothing(late)
 
 
+@pytest.mark.long
 def test_a_watch_that_is_killed_at_each_step_asks_for_one_night_all_the_same(house: House) -> None:
     before, asks = house.runs().keys(), len(house.events(RetrainingAsked))
     steps = ("snapshot", "score", "drift", "verdict", "retrain")

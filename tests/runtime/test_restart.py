@@ -30,6 +30,7 @@ def test_a_port_in_use_is_named_and_nothing_is_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.airflow
+@pytest.mark.long
 def test_a_killed_starter_leaves_no_process_and_its_night_goes_on_after_the_next_start(
     tmp_path: Path, production: Path
 ) -> None:
