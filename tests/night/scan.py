@@ -3,17 +3,22 @@
 import gzip
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
 def files_with(needle: str, folder: Path) -> list[str]:
     """The files under *folder* that hold *needle*, in any case, as bytes or in what they hold compressed."""
-    wanted = needle.lower().encode()
+    return files_with_any([needle.encode()], folder)
+
+
+def files_with_any(needles: Iterable[bytes], folder: Path) -> list[str]:
+    """As :func:`files_with`, of those that hold one of *needles*."""
+    wanted = [needle.lower() for needle in needles]
     return [
         str(path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(wanted in part.lower() for part in _contents(path))
+        if path.is_file() and any(needle in part for part in map(bytes.lower, _contents(path)) for needle in wanted)
     ]
 
 

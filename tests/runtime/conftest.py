@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import threading
@@ -18,7 +19,7 @@ from include.runtime import deployment
 from include.runtime.airflow import process
 from include.runtime.airflow.client import Client
 from include.runtime.airflow.process import RunningAirflow
-from include.settings import Settings
+from include.settings import ROOT, Settings
 from tests.runtime.nights import INSTANT, approve, declare, reaches, until
 from tests.runtime.starter import settings_of
 
@@ -82,7 +83,12 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener
     folder = tmp_path_factory.mktemp("airflow")
     alerts = folder / "alerts.txt"
     alerts.write_text(f"# where ops listen\n{listener.address}\n")
-    settings = replace(settings_in(folder, production), alerts_file=alerts)
+    contracts, own = folder / "contracts", folder / "production"  # a test may add to them
+    contracts.mkdir()
+    for file in (ROOT / "include" / "contracts").glob("*.odcs.yaml"):
+        shutil.copy(file, contracts)
+    shutil.copytree(production, own, copy_function=os.link)
+    settings = replace(settings_in(folder, own), contracts=contracts, alerts_file=alerts)
     with process.running(settings, port=free_port()) as running:
         yield running
 

@@ -73,6 +73,35 @@ def test_once_the_check_raises_no_pod_is_made_any_more_and_the_secret_goes_first
     assert len({ending.pod for ending in heard.seen}) == len(heard.seen) > 0
 
 
+def test_a_pod_that_vanishes_between_two_looks_was_lost_on_the_node_where_it_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a drain takes it: deleted, with no word of its container's end."""
+    looked = asyncio.Event()
+
+    async def vanishing(request: web.Request) -> web.StreamResponse:
+        name = request.path.rpartition("/")[2]
+        if request.method != "GET" or request.path.endswith("/pods"):
+            return await no_pod_stays(request)
+        if request.path.endswith("/log"):
+            return web.Response(body=b"")
+        if name.endswith("-0"):
+            if looked.is_set():
+                return refusal(404, "not found")
+            looked.set()
+            return web.json_response(pod_json(name, {"running": {}}, phase="Running"))
+        return web.json_response(pod_json(name, {"terminated": {"exitCode": 0}}, phase="Succeeded"))
+
+    async def law() -> None:
+        monkeypatch.setattr(attendance, "_RUNNING_SECONDS", 0.05)
+        async with serving(Api(answer=vanishing), tmp_path, monkeypatch) as cluster:
+            lost, done = await Heard().attend(cluster)
+        assert (lost.outcome, lost.node) == (Outcome.LOST, done.node)
+        assert lost.node
+
+    run(law())
+
+
 def test_a_check_without_an_answer_ends_the_wait_as_a_ledger_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,12 +204,13 @@ class _Attendant:
         name = self._request.pod_name(number)
         if (ending := await self._made(number, name)) is not None:
             return ending
-        trouble, leaving_since, started = _Trouble(), None, self._clock()
+        trouble, leaving_since, started, seen = _Trouble(), None, self._clock(), None
         async with self._following(name) as following:
             while True:
                 pod = await self._patiently(self._cluster.pod, name)
                 if pod is None:
-                    return diagnosis.gone(name)
+                    return diagnosis.gone(name, seen)
+                seen = pod
                 sight = diagnosis.look(pod, self._request)
                 if isinstance(sight, Ending):
                     await following.finish(pod)
@@ -223,7 +224,7 @@ class _Attendant:
                     following.start(pod)
                     leaving_since = (leaving_since or self._clock()) if sight.leaving else None
                     if leaving_since is not None and self._clock() - leaving_since > _LEAVING_SECONDS:
-                        return diagnosis.gone(name)
+                        return diagnosis.gone(name, pod)
                     why, pause = "it was running", _RUNNING_SECONDS
                     self._running(pod, sight)
                 if datetime.now(UTC) >= self._request.give_up_at:

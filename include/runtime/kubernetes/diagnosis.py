@@ -136,13 +136,14 @@ def look(pod: "V1Pod", request: PodRequest) -> Sight:
     return Waiting(why=_unscheduled(pod) or "it is scheduled, and its container is being made")
 
 
-def gone(name: str) -> Ending:
-    """The end of a pod of which nobody knows any more."""
-    return Ending(
+def gone(name: str, seen: "V1Pod | None") -> Ending:
+    """The end of a pod of which nobody knows any more; *seen*: as it was last."""
+    ending = Ending(
         pod=name,
         outcome=Outcome.LOST,
         message=f"Pod {name} is gone: deleted, or its node drained. Another one goes on from what it stored.",
     )
+    return ending if seen is None else _seen(seen, ending, None)
 
 
 def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
