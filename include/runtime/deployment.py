@@ -1,6 +1,5 @@
 """What a deployment has before its first night: folders and keys, made once and never overwritten."""
 
-import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -81,18 +80,10 @@ def require(settings: Settings) -> None:
 
 
 def separation_of_duties(settings: Settings) -> str:
-    """Whether this process could sign grants itself, in the words that the record and ``status`` use.
+    """Whether this process could sign grants itself, in the words that the record and ``status`` use."""
+    from include.governance import separation
+    from include.governance.signing import PRIVATE_KEY_FILE
 
-    SHOWN only where it is positively so: the authority's key folder, or one above it, is there and closed to this
-    process.
-    """
-    keys = settings.authority_keys
-    try:
-        keys.stat()
-    except PermissionError:
-        return "SHOWN: the authority's key lies where this process cannot look"
-    except OSError:
-        return "NOT SHOWN: the authority's key is not where this process looks, and who can read it is unknown here"
-    if os.access(keys, os.R_OK | os.X_OK):
-        return "NOT SHOWN: this process can read the authority's key (one operating-system user)"
-    return "SHOWN: the authority's key is here and this process cannot read it"
+    return separation.separation_of_duties(
+        settings.authority_keys / PRIVATE_KEY_FILE, settings.keys / AUTHORITY_PUBLIC_KEY
+    )
