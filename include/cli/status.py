@@ -51,13 +51,24 @@ def _show_contracts(settings: Settings, platform: "Platform") -> None:
 
     table = Table("dataset", "contract", "stewards", title="contracts")
     contracts = load_folder(settings.contracts, settings.classes)
+    edited: list[str] = []
     for name, contract in contracts.items():
-        adopted = platform.access.adopted(name)
-        state = "edited since its adoption" if adopted else "never adopted"
-        table.add_row(name, "in effect" if adopted == contract.digest else state, ", ".join(contract.stewards))
+        adoption = platform.access.adoption(name)
+        state = "never adopted"
+        if adoption is not None:
+            state = "in effect" if adoption.digest == contract.digest else "edited since its adoption"
+            edited += [name] if adoption.digest != contract.digest else []
+        table.add_row(name, state, ", ".join((adoption or contract).stewards))
     for name in contracts.broken:
         table.add_row(name, "broken", "")
     console.print(table)
+    for name in edited:
+        console.print(
+            f"contract {name}: its file was edited, and nobody adopted the edit: runs that began before go on as "
+            "adopted, and new ones wait. Adopt the file, or restore it.",
+            soft_wrap=True,
+            markup=False,
+        )
     for name, contract in contracts.items():
         for line in not_understood(contract):
             console.print(f"contract {name}: {line}", soft_wrap=True, markup=False)

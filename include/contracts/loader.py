@@ -66,6 +66,11 @@ def load(path: Path, classes: Classes = ()) -> Contract:
     return _contract(path, data, classes)
 
 
+def read(dataset: str, text: str, classes: Classes = (), *, folder: Path = Path()) -> Contract:
+    """The contract of *dataset* in *text*, as :func:`load` reads it of a file in *folder*."""
+    return _contract(folder / f"{dataset}{SUFFIX}", text.encode(), classes)
+
+
 @lru_cache(maxsize=256)
 def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
     document, unknown = parse(path, data)
@@ -93,6 +98,7 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         expectations=tuple(expectations(path, table, unknown)),
         not_understood=tuple(unknown),
         unknown_classes=tuple(column.name for column in columns if column.classification not in counts_as),
+        text=_utf_8(path, data),
     )
 
 
@@ -103,8 +109,15 @@ class Contracts(Mapping[str, Contract]):
     cannot, which ``broken`` holds by dataset: what is wrong with one file stops nobody who reads another dataset.
     """
 
-    def __init__(self, usable: Mapping[str, Contract], broken: Mapping[str, ContractError]) -> None:
+    def __init__(
+        self, usable: Mapping[str, Contract], broken: Mapping[str, ContractError], *, folder: Path, classes: Classes
+    ) -> None:
         self._usable, self.broken = dict(usable), dict(broken)
+        self._folder, self._classes = folder, classes
+
+    def read(self, dataset: str, text: str) -> Contract:
+        """What *text* says of *dataset*, by the words of classification of this folder."""
+        return read(dataset, text, self._classes, folder=self._folder)
 
     def __getitem__(self, dataset: str) -> Contract:
         if dataset in self.broken:
@@ -137,7 +150,14 @@ def load_folder(folder: Path, classes: Classes = ()) -> Contracts:
             usable[dataset] = load(file, classes)
         except ContractError as error:
             broken[dataset] = error
-    return Contracts(usable, broken)
+    return Contracts(usable, broken, folder=folder, classes=classes)
+
+
+def _utf_8(file: Path, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:  # UTF-16, which YAML would be as well
+        refuse(file, "(root)", "a contract is valid YAML in UTF-8", "another encoding", "Save it as UTF-8.")
 
 
 def _text(file: Path, at: str, value: str | None) -> str:

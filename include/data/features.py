@@ -53,7 +53,7 @@ def build(
     """
     split = Split.of(project.window, snapshot.last_matured)
     window = Days(first=split.train.first, last=split.holdout.last)
-    work = plan(compiled, project, snapshot, window, made(ledger, run.project), vault.has)
+    work = plan(compiled, project, snapshot, window, made(ledger, run.project), vault.has, contracts)
     seed = record_digest((run.project, run.instant, snapshot_digest))
     tasks = {task.derived: task for task in work}
     samples = sampled(window, compiled.groups, lambda group, day: tasks[group].spans(day), seed)

@@ -64,7 +64,7 @@ def live(
     compiled = replace(
         compiled, groups=tuple(each for each in compiled.groups if not {*features}.isdisjoint(each.names))
     )
-    work = plan(compiled, project, snapshot, days, made(ledger, run.project), vault.has)
+    work = plan(compiled, project, snapshot, days, made(ledger, run.project), vault.has, contracts)
     tasks = {task.derived: task for task in work}
     fresh: list[Partition] = []
     read = needed(snapshot, compiled, work, ())

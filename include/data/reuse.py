@@ -8,7 +8,7 @@ from functools import cached_property
 from include.core.canonical import record_digest
 from include.core.events import PartitionsMade
 from include.core.project import Project
-from include.core.records import DAY, Days, Partition, Run, Snapshot
+from include.core.records import DAY, Contract, Days, Partition, Run, Snapshot
 from include.data.point_in_time import reach
 from include.data.probe import EXTRA_DAYS, Sample
 from include.ledger import Fence, Ledger
@@ -53,14 +53,22 @@ def plan(
     window: Days,
     made: Mapping[str, Partition],
     kept: Callable[[str], bool],
+    contracts: Mapping[str, Contract],
 ) -> list[Task]:
-    """The label's task and one a group, in the project's order. What was *made* is reused unless it was lost."""
+    """The label's task and one a group, in the project's order. What was *made* is reused unless it was lost.
+
+    What was made under *contracts* that say otherwise when a value is known was probed by that, and is not reused.
+    """
     sources = _Sources(snapshot)
+    promised = {part.dataset: _promised(contracts[part.dataset], part.names) for part in snapshot.scope.datasets}
     work = []
     for derived in (compiled.label, *compiled.groups):
         # The tables' order and names do not matter, their content does: the same rows by another road are reused.
         definition = compiled.definition(derived, project.target.key)
-        rules = (FORMAT, _engine(), derived.name, definition)
+        under = [
+            promised[name] for name in sorted({*derived.datasets, *compiled.population_datasets} & promised.keys())
+        ]
+        rules = (FORMAT, _engine(), derived.name, definition, under)
         asked = replace(derived, datasets=compiled.population_datasets, lookback_days=0)
         inputs = {
             day: (record_digest((*rules, day, sources.behind(derived, day), sources.behind(asked, day))))
@@ -118,6 +126,16 @@ def stretches(work: Sequence[Task], samples: Sequence[Sample]) -> list[Days]:
         else:
             stretches.append(Days(first=day, last=day))
     return stretches
+
+
+def _promised(contract: Contract, names: Sequence[str]) -> str:
+    """The digest of what *contract* says of the columns *names* beside their values."""
+    known = sorted(
+        (column.name, column.known_at.column, column.known_at.offset.total_seconds())
+        for column in contract.columns
+        if column.name in names
+    )
+    return record_digest((contract.dataset, contract.key, contract.partition_column, known))
 
 
 def _engine() -> str:

@@ -174,7 +174,7 @@ class Access:
             return f"{name}: its contract was never adopted"
         adopted = ever[-1]
         if dataset.contract_digest != adopted and dataset.contract_digest in ever:
-            return f"{name}: another version of its contract is in effect than the one that this reads under"
+            return f"{name}: its contract was replaced: another version is in effect than the one that this reads under"
         if dataset.contract_digest != adopted:
             return f"{name}: its contract file is not the adopted version ({dataset.contract_digest[:14]}…)"
         decisions = self.decisions(scope.project, name)
@@ -199,7 +199,7 @@ class Access:
         ever = {adoption.digest for dataset in missing for adoption in self._adoptions(dataset.dataset)[:-1]}
         if any(dataset.contract_digest in ever for dataset in missing):
             return (
-                "Start another night, which asks under the version in effect; what did not change is not computed "
+                "Start another run, which asks under the version in effect; what did not change is not computed "
                 f"again. Where a contract's file is not that version, ask {whom} to adopt it first."
             )
         return f"Ask {whom} to adopt the contract and approve the request: `./trainyard access approve`."

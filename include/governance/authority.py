@@ -5,9 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from include.contracts import require_adoptable
+from include.contracts import read, require_adoptable
 from include.core.canonical import encode
-from include.core.errors import AuthorityError, DecisionConflict, DecisionUnusable, LedgerConflict, UnknownId
+from include.core.errors import (
+    AuthorityError,
+    ContractError,
+    DecisionConflict,
+    DecisionUnusable,
+    LedgerConflict,
+    UnknownId,
+)
 from include.core.events import (
     AccessGranted,
     AccessRefused,
@@ -16,7 +23,7 @@ from include.core.events import (
     ContractAdopted,
     Event,
 )
-from include.core.records import Contract, Grant, Treatment
+from include.core.records import Contract, DatasetScope, Grant, Treatment
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.decisions import (
     ADOPTION_TYPE,
@@ -27,6 +34,7 @@ from include.governance.decisions import (
     placed,
     unknown,
 )
+from include.governance.kept import KeptContracts, keep
 from include.governance.signing import Signer, Verifier
 from include.ledger import Ledger
 from include.ledger.projection import Projection
@@ -55,6 +63,7 @@ class Authority:
         """*contracts* reads the contract files as they are now, by dataset; *classes*: the deployment's own words."""
         self._ledger, self._signer, self._contracts, self._classes = ledger, signer, contracts, classes
         self._access = Access(ledger, verifier)
+        self._kept = KeptContracts(ledger, self._access, lambda dataset, text: read(dataset, text, tuple(classes)))
         self._lock = threading.Lock()
         self._places = Projection[Places]({}, placed, kinds=(AccessRequested, AccessGranted))
 
@@ -73,6 +82,13 @@ class Authority:
     def contracts(self) -> Mapping[str, Contract]:
         """The contracts in the files, adopted or not, by dataset."""
         return self._contracts()
+
+    def asked_under(self, scope: DatasetScope) -> Contract | None:
+        """The contract that *scope* was derived from; ``None``: nobody adopted it, and no file is that version now."""
+        try:
+            return self._kept.of(scope.dataset, scope.contract_digest, self._contracts())
+        except ContractError:
+            return None
 
     def adopt(self, dataset: str, *, user: str, digest: str | None = None) -> str:
         """Put the contract file as it is now into effect; its digest. Adopting what is in effect changes nothing.
@@ -94,8 +110,10 @@ class Authority:
             current = self._access.adoption(dataset)
             _require_steward(dataset, current.stewards if current else contract.stewards, user)
             if current and current.digest == contract.digest:
+                keep(self._ledger, contract)  # releases before this one did not
                 return contract.digest
             require_adoptable(contract, self._classes)
+            keep(self._ledger, contract)
             try:
                 self._ledger.append(stream, [self._adopted(contract, user, version + 1)], expected_version=version)
             except LedgerConflict:
@@ -216,11 +234,11 @@ class Authority:
     def _require_readable(self, request: AccessRequested) -> None:
         """The request asks for the adopted contract's columns, treated as that contract says."""
         scope = request.scope
-        contract = self.contract(scope.dataset)
-        if not scope.contract_digest == contract.digest == self._access.adopted(scope.dataset):
-            remedy = "Adopt the file, or restore the adopted version; then let another night of the project ask."
-            rule = f"{scope.dataset}: request, contract file and adopted version are the same"
+        if scope.contract_digest != self._access.adopted(scope.dataset):
+            remedy = "Adopt the version that it asks under, or let another night of the project ask."
+            rule = f"{scope.dataset}: a request asks under the contract that is in effect"
             raise DecisionConflict(rule, value=f"asked under {scope.contract_digest}", remedy=remedy)
+        contract = self._kept.of(scope.dataset, scope.contract_digest, self._contracts())
         for name, treatment in scope.columns:
             column = contract.column(name)
             if column is None or column.treatment is not treatment or treatment is Treatment.DROP:

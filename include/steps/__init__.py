@@ -16,7 +16,14 @@ from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
 from include.steps.declaring import declare
 from include.steps.ordering import collect, order
-from include.steps.platform import Platform, missing_access, request_access, require_same_contracts, scope_of
+from include.steps.platform import (
+    Platform,
+    contracts_of,
+    missing_access,
+    request_access,
+    require_grantable,
+    scope_of,
+)
 from include.steps.run import LEASE, begin, end, resume
 from include.steps.serving import score
 from include.steps.training import plan, refit, shards, step_of, train
@@ -26,6 +33,7 @@ __all__ = [
     "Platform",
     "begin",
     "collect",
+    "contracts_of",
     "declare",
     "end",
     "evaluate",
@@ -36,7 +44,7 @@ __all__ = [
     "promote",
     "refit",
     "request_access",
-    "require_same_contracts",
+    "require_grantable",
     "resume",
     "retraining",
     "scope_of",

@@ -11,6 +11,7 @@ from include.steps import retraining
 from include.steps.platform import (
     Platform,
     contents,
+    contracts_of,
     declaration_of,
     emit,
     failure_told,
@@ -34,7 +35,7 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
             run=run,
             project=project,
             scope=scope_of(platform, run),
-            contracts=platform.contracts,
+            contracts=contracts_of(platform, run),
             production=platform.production,
             vault=platform.vault,
             access=platform.access,
@@ -61,7 +62,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
     from include.data import validation
     from include.lineage import walk
 
-    contracts = {scope.dataset: platform.contracts[scope.dataset] for scope in scope_of(platform, run).datasets}
+    contracts = contracts_of(platform, run)
     expectations = validation.expectations_digest(project, contracts)
 
     def compute() -> str:
@@ -122,7 +123,7 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             snapshot_digest=snapshot,
             project=project,
             compiled=declaration_of(platform, run).compiled,
-            contracts=platform.contracts,
+            contracts=contracts_of(platform, run),
             vault=platform.vault,
             open=lambda digests: open_artifacts(platform, run, "features", digests, now=now),
             ledger=platform.ledger,

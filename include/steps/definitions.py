@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from include.core.project import Project
 from include.core.records import FeatureSet, Run
 from include.registry.definitions import Learnt, changes
-from include.steps.platform import Platform, declaration_of
+from include.steps.platform import Platform, contracts_of, declaration_of
 
 if TYPE_CHECKING:
     from include.lineage.compiled import Declared
@@ -20,7 +20,7 @@ def changed(platform: Platform, project: Project, run: Run, learnt: Learnt) -> t
     declaration = declaration_of(platform, run)
     found = _changes(project, [declaration.compiled], learnt)
     if found:  # models of earlier releases knew what `isin` lists in the order in which it was written
-        before = declared(project, platform.contracts, declaration.scope, as_written=True)
+        before = declared(project, contracts_of(platform, run), declaration.scope, as_written=True)
         found = _changes(project, [declaration.compiled, before], learnt)
     return found
 

@@ -17,7 +17,9 @@ from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, told_of
 
 if TYPE_CHECKING:
+    from include.contracts import Contracts
     from include.governance.access import Access
+    from include.governance.kept import KeptContracts
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Opened, Vault
@@ -33,6 +35,7 @@ Record = TypeVar("Record")
 class Platform:
     """What the steps work on. ``store`` holds what has no personal values, ``vault`` the rest.
 
+    ``contracts`` are the files as they are: what a run begins with. What it reads afterwards says :func:`contracts_of`.
     ``code`` maps a project's name to the digest of all code that a night of it runs. ``separation_of_duties`` says
     whether the authority's key is out of this process's reach, or NOT SHOWN. ``parents`` is the OpenLineage run within
     which the steps run (an Airflow task and its DAG run); ``None``: the night itself.
@@ -42,7 +45,7 @@ class Platform:
     store: "Store"
     vault: "Vault"
     access: "Access"
-    contracts: Mapping[str, Contract]
+    contracts: "Contracts"
     pseudonyms: "Pseudonyms"
     production: Path
     signer: "Signer"
@@ -78,6 +81,30 @@ def scope_of(platform: Platform, run: Run) -> Scope:
     return declaration_of(platform, run).scope
 
 
+def contracts_of(platform: Platform, run: Run) -> dict[str, Contract]:
+    """The contracts of all that the run reads, as they were adopted: an edit of a file changes nothing for it.
+
+    Raises:
+        ContractError: one was adopted by a release that kept none, and its file is another version by now.
+    """
+    kept = _kept(platform)
+    return {
+        dataset.dataset: kept.of(dataset.dataset, dataset.contract_digest, platform.contracts)
+        for dataset in scope_of(platform, run).datasets
+    }
+
+
+def contract_in_effect(platform: Platform, dataset: str) -> Contract:
+    """The contract that a steward adopted for *dataset*, or that of its file where nobody did yet."""
+    return _kept(platform).in_effect(dataset, platform.contracts) or platform.contracts[dataset]
+
+
+def _kept(platform: Platform) -> "KeptContracts":
+    from include.governance.kept import KeptContracts
+
+    return KeptContracts(platform.ledger, platform.access, platform.contracts.read)
+
+
 def missing_access(platform: Platform, run: Run, *, now: datetime) -> tuple[DatasetScope, ...]:
     """What no grant in force covers at *now*: the gate is open when it is empty."""
     return platform.access.missing(scope_of(platform, run), now=now)
@@ -87,30 +114,34 @@ def request_access(platform: Platform, run: Run, *, requester: str, now: datetim
     """File a request for each dataset that is missing (an identical open one is not doubled); return their ids.
 
     Raises:
-        ContractError: a contract's file is not the version that the run began with. What would be asked under that,
-            nobody could approve, and the reader refuses to read.
+        ContractError: as of :func:`require_grantable`.
     """
     scope = scope_of(platform, run)
-    require_same_contracts(scope, platform.contracts)
+    require_grantable(scope, platform.contracts, platform.access)
     return platform.access.request(scope, requester=requester, now=now)
 
 
-def require_same_contracts(scope: Scope, contracts: Mapping[str, Contract]) -> None:
-    """Check that *scope* was derived from *contracts* as they are.
+def require_grantable(scope: Scope, contracts: Mapping[str, Contract], access: "Access") -> None:
+    """Check that *scope* was derived from contracts that are in effect, or that stewards may adopt yet.
 
     Raises:
-        ContractError: it was not, or a contract cannot be used.
+        ContractError: a contract was replaced since, or its file is another version by now and nobody adopted the one
+            that the scope was derived from: what would be asked under that, nobody could approve.
     """
     changed = [
         dataset.dataset
         for dataset in scope.datasets
-        if (contract := contracts.get(dataset.dataset)) is None or contract.digest != dataset.contract_digest
+        if dataset.contract_digest != access.adopted(dataset.dataset)
+        and ((file := contracts.get(dataset.dataset)) is None or file.digest != dataset.contract_digest)
     ]
     if changed:
+        replaced = [name for name in changed if name in access.replaced(scope)]
+        told = f"the contract was replaced of {', '.join(replaced)}" if replaced else ""
+        edited = ", ".join(name for name in changed if name not in replaced)
         raise ContractError(
-            f"a night of {scope.project!r} reads under the contracts that it began with",
-            value=f"another version since of {', '.join(changed)}",
-            remedy="Start another night: it asks under the version that the file holds now, and what did not change is "
+            f"a run of {scope.project!r} reads under the contracts that it began with",
+            value="; ".join(filter(None, (told, f"another version lies in the file of {edited}" if edited else ""))),
+            remedy="Start another run: it asks under the version that the file holds now, and what did not change is "
             "not computed again. Or restore the file.",
         )
 

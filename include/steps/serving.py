@@ -11,7 +11,7 @@ from include.core.records import Run, Snapshot, Unfamiliar
 from include.registry import history as versions
 from include.steps.data import snapshot
 from include.steps.definitions import changed
-from include.steps.platform import Platform, contents, open_artifacts
+from include.steps.platform import Platform, contents, contracts_of, open_artifacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,10 +51,11 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
         raise DeclarationError("a scope holds the target's dataset", value=digest, remedy="Begin another run.")
     opened = open_artifacts(platform, run, "score", contents(taken.partitions), now=now)
     treated = scoring.treat(rows, dataset, purpose=project.purpose, pseudonyms=platform.pseudonyms)
-    contract = platform.contracts[project.target.dataset]
+    contracts = contracts_of(platform, run)
+    contract = contracts[project.target.dataset]
     joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
     opened = open_artifacts(platform, run, "score", contents(joined.partitions), now=now)
-    built = scoring.features_of(treated, joined, project=project, contracts=platform.contracts, opened=opened)
+    built = scoring.features_of(treated, joined, project=project, contracts=contracts, opened=opened)
     return Predictions(
         table=built.select(list(key)).append_column("prediction", [model.predict(built)]),
         version=champion.model_version,

@@ -15,7 +15,7 @@ from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps import retraining
-from include.steps.platform import Platform
+from include.steps.platform import Platform, contract_in_effect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
         return f"Nothing to watch: {project.name} declares no drift policy"
     if champion is None:
         return f"Nothing to watch: {project.name} has no champion yet"
-    contract = platform.contracts[project.target.dataset]
+    contract = contract_in_effect(platform, project.target.dataset)
     last = last_day(instant) - contract.matures_after_days * DAY
     covered = [
         each.days.last

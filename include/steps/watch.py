@@ -29,7 +29,7 @@ from include.core.records import (
     window_days,
 )
 from include.steps import verdicts
-from include.steps.platform import Platform, contents, declaration_of, emit, once, open_artifacts
+from include.steps.platform import Platform, contents, contracts_of, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
 from include.steps.serving import load
 
@@ -70,7 +70,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
             snapshot=taken,
             project=project,
             compiled=declaration_of(platform, run).compiled,
-            contracts=platform.contracts,
+            contracts=contracts_of(platform, run),
             vault=platform.vault,
             open=lambda digests: open_artifacts(platform, run, "score", digests, now=now),
             ledger=platform.ledger,

@@ -15,7 +15,9 @@ def test_status_tells_a_contract_in_effect_from_one_that_was_edited_since(adopte
     assert "in effect" in row_of("orders", adopted.call("status").stdout)
     file: Path = adopted.contracts / "orders.odcs.yaml"
     file.write_text(file.read_text().replace("restricted", "internal"))
-    assert "edited since its adoption" in row_of("orders", adopted.call("status").stdout)
+    told = adopted.call("status").stdout
+    assert "edited since its adoption" in row_of("orders", told)
+    assert "contract orders: its file was edited, and nobody adopted the edit" in " ".join(told.split())
 
 
 def test_status_names_the_champion_of_each_project_or_that_there_is_none(adopted: Shop) -> None:

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from include.core.errors import DataError, DeclarationError
 from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
-from include.core.records import DAY, Contract, Days, Snapshot
+from include.core.records import DAY, Contract, Days, KnownAt, Partition, Snapshot
+from include.data import reuse
 from include.data.point_in_time import PointInTime
 from include.data.relations import relations
+from include.data.reuse import Task
 from include.data.tables import CATEGORY_ROWS, parquet
 from include.lineage.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
@@ -68,6 +70,31 @@ def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_by
                 assert parquet(whole.slice(offset, part.num_rows)) == parquet(part)
                 offset += part.num_rows
             assert offset == whole.num_rows
+
+
+def test_what_was_built_under_a_contract_that_says_otherwise_when_a_value_is_known_is_not_reused(
+    night: Night, delay_snapshot: Snapshot
+) -> None:
+    compiled = declared(DELAY, night.contracts, delay_snapshot.scope)
+    window = Days(first=delay_snapshot.last_matured - DAY, last=delay_snapshot.last_matured)
+    weather = night.contracts["weather"]
+    looser = tuple(replace(column, known_at=KnownAt(column=None)) for column in weather.columns)
+    edited = {**night.contracts, "weather": replace(weather, columns=looser)}
+    described = tuple(replace(column, description="in other words") for column in weather.columns)
+    worded = {**night.contracts, "weather": replace(weather, columns=described, digest="sha256:other")}
+
+    def plan(contracts: Mapping[str, Contract], made: Mapping[str, Partition]) -> list[Task]:
+        return reuse.plan(compiled, DELAY, delay_snapshot, window, made, lambda content: True, contracts)
+
+    part = delay_snapshot.partitions[0]
+    first = plan(edited, {})
+    made = {inputs: part for task in first for inputs, _ in task.new.values()}
+    under = {group.name for group in compiled.groups if "weather" in group.datasets}
+    assert under
+    assert not any(task.new for task in plan(edited, made))
+    assert {task.derived.name for task in plan(night.contracts, made) if task.new} == under
+    made = {inputs: part for task in plan(night.contracts, {}) for inputs, _ in task.new.values()}
+    assert not any(task.new for task in plan(worded, made))
 
 
 def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_features(

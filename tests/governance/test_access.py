@@ -198,7 +198,9 @@ def test_a_grant_ends_when_another_contract_is_adopted_and_the_old_file_does_not
     for scope in (before, house.scope(project="delays")):
         with pytest.raises(AccessDenied):
             house.access.require(scope, now=NOW)
-    with pytest.raises(AccessDenied, match=r"another version of its contract is in effect.* Start another night"):
+    with pytest.raises(
+        AccessDenied, match=r"its contract was replaced: another version is in effect.* Start another run"
+    ):
         house.access.require(before, now=NOW)
     assert house.access.replaced(before) == ("flights",)
     assert house.access.replaced(house.scope(project="delays")) == ()

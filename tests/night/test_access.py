@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from include import steps
 from include.contracts import load_folder
@@ -106,6 +107,31 @@ def test_an_edited_contract_changes_nothing_and_blocks_until_its_steward_adopts_
 
     file.write_text(original)
     assert reopened(yard).night(run_id="restored").digests == night.digests
+
+
+def test_an_edit_that_nobody_adopted_decides_nothing_of_a_run_that_has_begun(
+    make_yard: MakeYard, own_contracts: Path, reopened: Callable[[Yard], Yard], done: tuple[Yard, Night]
+) -> None:
+    """The edit takes a contract's checks away, and has every value known always; then the file is no contract."""
+    _, undisturbed = done
+    yard = make_yard(contracts=own_contracts)
+    yard.grant(FLIGHTS)
+    run = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
+    digests = {"snapshot": yard.step("snapshot", FLIGHTS, run, {})}
+    file = own_contracts / "flights.odcs.yaml"
+    document = yaml.safe_load(file.read_text())
+    document["schema"][0]["quality"] = []
+    for column in document["schema"][0]["properties"]:
+        column["quality"] = []
+        for said in column["customProperties"]:
+            said["value"] = "always" if said["property"] == "knownAt" else said["value"]
+    file.write_text(yaml.safe_dump(document))
+    edited = reopened(yard)
+    assert edited.platform.contracts["flights"].expectations == ()
+    digests["validate"] = edited.step("validate", FLIGHTS, run, digests)
+    file.write_text("half: [")
+    digests["features"] = reopened(yard).step("features", FLIGHTS, run, digests)
+    assert digests == {name: undisturbed.digests[name] for name in digests}
 
 
 def test_a_run_that_began_under_another_contract_reads_nothing_under_the_new_one(

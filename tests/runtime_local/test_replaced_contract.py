@@ -58,7 +58,7 @@ def test_a_night_by_hand_is_another_one_after_a_contract_was_adopted_anew_and_ap
     first = run(settings)
     assert run(settings) == first
     adopt_another_version(settings, opened)
-    with pytest.raises(ContractError, match=r"another version since of weather\. Start another night"):
+    with pytest.raises(ContractError, match=r"the contract was replaced of weather\. Start another run"):
         local.run_night(settings, PROJECT, run_id=first, instant=INSTANT)
     second = run(settings)
     assert second != first

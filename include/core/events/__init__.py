@@ -14,6 +14,7 @@ from include.core.events.access import (
     AccessRevoked,
     ArtifactOpened,
     ContractAdopted,
+    ContractKept,
     DataOpened,
     DataRead,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "AccessRevoked",
     "ArtifactOpened",
     "ContractAdopted",
+    "ContractKept",
     "DataOpened",
     "DataRead",
     "DataValidated",

@@ -22,6 +22,16 @@ class ContractAdopted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContractKept(Event):
+    """Stream ``contract-text/<dataset>``: what a contract says, word for word; the digest proves it."""
+
+    kind: ClassVar[str] = "contract_kept"
+    dataset: str
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccessRequested(Event):
     """Stream ``access/<project>/<dataset>``, as all events about access."""
 

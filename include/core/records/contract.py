@@ -1,7 +1,7 @@
 """Data contracts as the platform works with them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -88,6 +88,7 @@ class Contract:
     ``location`` is the folder of the Parquet files, as written in the contract.
     ``not_understood``: the places of the file that decide nothing here, such as keys of other tools.
     ``unknown_classes``: the columns that are classified with a word that is none, which counts as ``restricted``.
+    ``text`` is what the file says, word for word.
     """
 
     dataset: str
@@ -104,6 +105,7 @@ class Contract:
     expectations: tuple[Expectation, ...]
     not_understood: tuple[str, ...] = ()
     unknown_classes: tuple[str, ...] = ()
+    text: str = field(default="", repr=False, compare=False)
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

@@ -20,6 +20,7 @@ from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
     from include.core.records import Scope
+    from include.governance.access import Access
     from include.runtime.airflow.tasks import Night
     from include.settings import Settings
 
@@ -152,7 +153,11 @@ def _refused(night: "Night") -> AccessDenied:
 
 
 def _denied(night: "Night", give_up_at: datetime) -> AccessDenied:
-    stewards = {one.dataset: night.platform.contracts[one.dataset].stewards for one in night.missing()}
+    platform = night.platform
+    stewards = {
+        one.dataset: (platform.access.adoption(one.dataset) or platform.contracts[one.dataset]).stewards
+        for one in night.missing()
+    }
     return AccessDenied(
         f"a night of {night.project.name!r} reads only what stewards have granted, and its gate waited for them until "
         f"{give_up_at.isoformat()}",
@@ -236,19 +241,19 @@ class DataStewardApprovalTrigger(BaseTrigger):
             return _OPEN
         if access.refused(self._scope):
             return _REFUSED
-        if access.replaced(self._scope) and not self._can_be_granted(settings):
+        if access.replaced(self._scope) and not self._can_be_granted(settings, access):
             return _OPEN  # to say so
         # What was superseded by somebody else's asking is asked for again: the gate does so when it wakes.
         return _OPEN if access.unasked(self._scope, now=now) else None
 
-    def _can_be_granted(self, settings: "Settings") -> bool:
-        """Whether the contracts' files are those that the run began with: a steward may adopt them yet."""
+    def _can_be_granted(self, settings: "Settings", access: "Access") -> bool:
+        """Whether a steward may still adopt what the run began with, where another version is in effect."""
         from include import steps
         from include.contracts import load_folder
 
         assert self._scope is not None  # noqa: S101  # a run that has begun has one
         try:
-            steps.require_same_contracts(self._scope, load_folder(settings.contracts, settings.classes))
+            steps.require_grantable(self._scope, load_folder(settings.contracts, settings.classes), access)
         except ContractError:
             return False
         return True

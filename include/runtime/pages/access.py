@@ -121,9 +121,8 @@ class _Routes:
         project = asked[0].request.project
         run = self._register.run(project)
         features = self._evidence.features(run) if run else {}
-        contracts = self._authority.contracts()
         sheets = [
-            sheet_of(one, contract=contracts.get(one.request.scope.dataset), features=features, user=user)
+            sheet_of(one, contract=self._authority.asked_under(one.request.scope), features=features, user=user)
             for one in asked
         ]
         decidable = [sheet for sheet in sheets if sheet.may_deny]

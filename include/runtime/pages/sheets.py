@@ -64,7 +64,7 @@ class Sheet:
 def sheet_of(
     asked: Asked, *, contract: Contract | None, features: Mapping[tuple[str, str], tuple[str, ...]], user: str
 ) -> Sheet:
-    """*asked* as *user* reads it; *contract* is that in the dataset's file, *features* by dataset and column."""
+    """*asked* as *user* reads it; *contract* is the one that it asks under, *features* by dataset and column."""
     scope, last = asked.request.scope, asked.last
     known = {column.name: column for column in contract.columns} if contract else {}
     rows: dict[str, list[ColumnRow]] = {}
