@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from include.core.records import RevocationKind
 from include.runtime.authority_client import AuthorityClient, authority
 from include.settings import Settings
 
@@ -16,6 +17,10 @@ Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default:
 Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 Project = Annotated[str | None, typer.Option(help="Only of this project.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the REST API answers.")]
+_KINDS = (
+    "stop-new: no read and no night begins, a night under way goes on. stop-running: what runs ends, too. "
+    "quarantine: what was made under it is neither promoted nor served until you lift it, too."
+)
 
 console = Console(highlight=False, markup=False)  # reasons and purposes are people's words
 access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
@@ -99,7 +104,8 @@ def history(
     for line in lines:
         why = f"{line['who']}: {line['reason']}" if line["who"] else "unknown"
         when = line["at"][:16].replace("T", " ")
-        table.add_row(str(line["position"]), when, line["act"], line["project"], line["dataset"], why, line["proof"])
+        act = f"{line['act']} ({line['revocation_kind']})" if line["revocation_kind"] else line["act"]
+        table.add_row(str(line["position"]), when, act, line["project"], line["dataset"], why, line["proof"])
     console.print(table)
 
 
@@ -133,12 +139,25 @@ def deny(
 
 @access.command()
 def revoke(
+    grant: Annotated[str, typer.Argument(help="The grant's id.")],
+    reason: Reason,
+    kind: Annotated[RevocationKind, typer.Option(help=_KINDS)] = RevocationKind.STOP_RUNNING,
+    steward: Steward = None,
+) -> None:
+    """End a grant now: nothing more is read under it. What depends on it: `./trainyard impact GRANT`."""
+    with _authority(steward) as client:
+        client.revoke(grant, reason=reason, kind=kind)
+        console.print(f"revoked {grant} ({kind})")
+
+
+@access.command()
+def lift(
     grant: Annotated[str, typer.Argument(help="The grant's id.")], reason: Reason, steward: Steward = None
 ) -> None:
-    """End a grant now: nothing more is read under it, and training that runs under it ends."""
+    """End the quarantine of what was made under a revoked grant: it may be promoted and serve again."""
     with _authority(steward) as client:
-        client.revoke(grant, reason=reason)
-        console.print(f"revoked {grant}")
+        client.lift(grant, reason=reason)
+        console.print(f"lifted the quarantine of what was made under {grant}; the grant stays revoked")
 
 
 def _waiting_for(client: AuthorityClient) -> list[str]:

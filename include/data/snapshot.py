@@ -1,6 +1,6 @@
 """Freeze what was known at an instant: granted columns, personal fields treated, one Parquet partition a day."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
@@ -64,8 +64,9 @@ def take(
     A value that became known after the instant is null, a row whose key became known after it is absent. Rows are
     sorted by the contract's key. Nothing of the source is opened before a grant in force at *now* covers all of
     *scope*, and nothing of a dataset before the receipt of opening it is written. Every partition whose source did not
-    change since an earlier instant is reused once it is complete; the result is the same as if all had been read. The
-    partitions are recorded in one event, at the end: a kill before it leaves nothing that counts.
+    change since an earlier instant is reused once it is complete, unless a grant that it was read under is in
+    quarantine; the result is the same as if all had been read. The partitions are recorded in one event, at the end: a
+    kill before it leaves nothing that counts.
 
     Raises:
         AccessDenied: no grant covers the scope.
@@ -73,7 +74,7 @@ def take(
         DataError: a day is missing, corrupt or truncated, holds a key twice or without a value, or a window is empty.
     """
     grants = access.require(scope, now=now)
-    made, tokens = _made(ledger, run), Tokens(pseudonyms, scope.purpose)
+    made, tokens = _made(ledger, run, access.quarantined(scope)), Tokens(pseudonyms, scope.purpose)
     partitions: list[Partition] = []
     fresh: list[Partition] = []
     with Writer(vault) as writer:
@@ -120,11 +121,12 @@ def _earliest(project: Project) -> date:
     return date.min if since is None else since - project.lookback_days * DAY
 
 
-def _made(ledger: Ledger, run: Run) -> dict[str, Partition]:
-    """What runs of this or an earlier instant have made, by its inputs.
+def _made(ledger: Ledger, run: Run, quarantined: Collection[str]) -> dict[str, Partition]:
+    """What runs of this or an earlier instant have made, by its inputs; nothing read under *quarantined* grants.
 
     A later instant knew more: what it found complete need not have been complete at this run's instant.
     """
+    tainted = _read_under(ledger, run.project, quarantined) if quarantined else frozenset()
     instants: dict[str, datetime | None] = {run.run_id: run.instant}
     made: dict[str, Partition] = {}
     for entry in ledger.read(f"partitions/{run.project}"):
@@ -136,8 +138,22 @@ def _made(ledger: Ledger, run: Run) -> dict[str, Partition]:
             instants[event.run_id] = maker.instant if maker else None
         instant = instants[event.run_id]
         if instant is not None and instant <= run.instant:
-            made.update((partition.inputs, partition) for partition in event.partitions)
+            made.update(
+                (partition.inputs, partition)
+                for partition in event.partitions
+                if (event.run_id, partition.table) not in tainted
+            )
     return made
+
+
+def _read_under(ledger: Ledger, project: str, grants: Collection[str]) -> frozenset[tuple[str, str]]:
+    """The runs and datasets that *grants* were used for."""
+    opened = (entry.event for entry in ledger.read(f"receipt/{project}"))
+    return frozenset(
+        (event.run_id, event.scope.dataset)
+        for event in opened
+        if isinstance(event, DataOpened) and event.grant_id in grants
+    )
 
 
 def _contract_of(scope: DatasetScope, contracts: Mapping[str, Contract]) -> Contract:

@@ -11,13 +11,21 @@ from include.core.events import (
     AccessRequested,
     AccessRevoked,
     Event,
+    QuarantineLifted,
 )
-from include.core.records import DatasetScope, Grant, Scope
+from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
 from include.governance.decisions import Adoption, Decisions, place_of, proven_adoption
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
+from include.ledger.journal import under_way
 
-_ACCESS_KINDS: tuple[type[Event], ...] = (AccessRequested, AccessGranted, AccessRefused, AccessRevoked)
+_ACCESS_KINDS: tuple[type[Event], ...] = (
+    AccessRequested,
+    AccessGranted,
+    AccessRefused,
+    AccessRevoked,
+    QuarantineLifted,
+)
 #: How often a writer folds again when others append at the same moment.
 ATTEMPTS = 20
 
@@ -89,8 +97,13 @@ class Access:
         """The datasets of *scope* that may not be read *now* (UTC)."""
         return tuple(dataset for dataset in scope.datasets if self._grant_for(scope, dataset, now) is None)
 
-    def require(self, scope: Scope, *, now: datetime) -> tuple[Grant, ...]:
+    def require(
+        self, scope: Scope, *, now: datetime, run: Run | None = None, serving: bool = False
+    ) -> tuple[Grant, ...]:
         """The grants under which all of *scope* may be read *now* (UTC), one a dataset, in the scope's order.
+
+        What *run* has begun goes on under a grant that was revoked meanwhile, if that was to stop only what is new.
+        *serving*: a champion is opened to predict, which a revocation ends only if it is a quarantine.
 
         Raises:
             AccessDenied: at least one dataset is not covered; the message names each, what is missing and whom to ask.
@@ -99,7 +112,7 @@ class Access:
             raise AccessDenied(
                 f"project {scope.project!r}: a scope names what it reads", value="no dataset", remedy="Derive it again."
             )
-        found = [(dataset, self._grant_for(scope, dataset, now)) for dataset in scope.datasets]
+        found = [(dataset, self._grant_for(scope, dataset, now, run, serving=serving)) for dataset in scope.datasets]
         missing = [dataset for dataset, grant in found if grant is None]
         if missing:
             raise AccessDenied(
@@ -108,6 +121,11 @@ class Access:
                 remedy=self._remedy(missing),
             )
         return tuple(grant for _, grant in found if grant is not None)
+
+    def quarantined(self, scope: Scope) -> frozenset[str]:
+        """The grants for the datasets of *scope*, of its project, that are in quarantine."""
+        streams = (self.decisions(scope.project, dataset.dataset) for dataset in scope.datasets)
+        return frozenset(grant for decisions in streams for grant in decisions.quarantined)
 
     def decisions(self, project: str, dataset: str) -> Decisions:
         """What was asked and decided about one dataset of one project."""
@@ -123,12 +141,29 @@ class Access:
         entries = self._ledger.read(f"contract/{dataset}")
         return [found for entry in entries if (found := proven_adoption(dataset, entry, self._verifier))]
 
-    def _grant_for(self, scope: Scope, dataset: DatasetScope, now: datetime) -> Grant | None:
+    def _grant_for(
+        self, scope: Scope, dataset: DatasetScope, now: datetime, run: Run | None = None, *, serving: bool = False
+    ) -> Grant | None:
         if dataset.contract_digest != self.adopted(dataset.dataset):
             return None
-        held = self.decisions(scope.project, dataset.dataset).in_force(now)
-        covering = [grant for grant in held if grant.covers(dataset, purpose=scope.purpose, now=now)]
-        return max(covering, key=lambda grant: (grant.expires_at, grant.grant_id), default=None)
+        decisions = self.decisions(scope.project, dataset.dataset)
+        for held in (decisions.in_force(now), self._spared(decisions, now, run, serving=serving)):
+            covering = [grant for grant in held if grant.covers(dataset, purpose=scope.purpose, now=now)]
+            if covering:
+                return max(covering, key=lambda grant: (grant.expires_at, grant.grant_id))
+        return None
+
+    def _spared(self, decisions: Decisions, now: datetime, run: Run | None, *, serving: bool) -> tuple[Grant, ...]:
+        """The revoked grants that still allow what *run* has begun, or a champion to serve."""
+        if serving:
+            return decisions.ended_by(RevocationKind.STOP_NEW, RevocationKind.STOP_RUNNING, now=now)
+        if run is None:
+            return ()
+        return tuple(
+            grant
+            for grant in decisions.ended_by(RevocationKind.STOP_NEW, now=now)
+            if under_way(self._ledger, run, position=decisions.stopped_at[grant.grant_id])
+        )
 
     def _request(self, scope: Scope, dataset: DatasetScope, requester: str) -> str:
         stream = f"access/{scope.project}/{dataset.dataset}"

@@ -22,8 +22,9 @@ from include.core.events import (
     AccessRevoked,
     ContractAdopted,
     Event,
+    QuarantineLifted,
 )
-from include.core.records import Contract, DatasetScope, Grant, Treatment
+from include.core.records import Contract, DatasetScope, Grant, RevocationKind, Treatment
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.decisions import (
     ADOPTION_TYPE,
@@ -163,19 +164,45 @@ class Authority:
 
         self._decide(AccessRequested, request_id, user, decide)
 
-    def revoke(self, grant_id: str, *, user: str, reason: str) -> None:
-        """End a grant now. Revoking it again changes nothing.
+    def revoke(
+        self, grant_id: str, *, user: str, reason: str, effect: RevocationKind = RevocationKind.STOP_RUNNING
+    ) -> None:
+        """End a grant now, and whatever else *effect* ends. Revoking it again in the same way changes nothing.
 
         Raises:
-            AuthorityError: there is no such grant, *user* is no steward of its dataset, or *reason* is empty.
+            AuthorityError: there is no such grant, *user* is no steward of its dataset, *reason* is empty, or it was
+                revoked already in a way that ends more.
         """
         reason = _reason(reason)
 
         def decide(decisions: Decisions) -> Event | None:
-            if grant_id in decisions.revocations:
+            before = decisions.effects.get(grant_id)
+            if before is effect:
                 return None
-            revoked = AccessRevoked(grant_id=grant_id, steward=user, reason=reason, envelope=None)
+            if not effect.exceeds(before):
+                remedy = "To end a quarantine, lift it: `./trainyard access lift`. What has ended stays ended."
+                raise DecisionConflict(f"grant {grant_id}: a revocation is not softened", value=before, remedy=remedy)
+            revoked = AccessRevoked(grant_id=grant_id, steward=user, reason=reason, envelope=None, effect=effect)
             return self._signed(revoked, decisions)
+
+        self._decide(AccessGranted, grant_id, user, decide)
+
+    def lift(self, grant_id: str, *, user: str, reason: str) -> None:
+        """Let what was made under a quarantined grant be promoted and serve again. The grant stays revoked.
+
+        Raises:
+            AuthorityError: there is no such grant, it is in no quarantine, *user* is no steward of its dataset, or
+                *reason* is empty.
+        """
+        reason = _reason(reason)
+
+        def decide(decisions: Decisions) -> Event:
+            if grant_id not in decisions.quarantined:
+                found = decisions.effects.get(grant_id, "not revoked")
+                remedy = "See what became of it: `./trainyard access show`."
+                raise DecisionConflict(f"grant {grant_id}: a quarantine is lifted", value=found, remedy=remedy)
+            lifted = QuarantineLifted(grant_id=grant_id, steward=user, reason=reason, envelope="")
+            return self._signed(lifted, decisions)
 
         self._decide(AccessGranted, grant_id, user, decide)
 
@@ -202,7 +229,7 @@ class Authority:
             raise unknown(kind, name)
         return self._access.decisions(*place)
 
-    def _signed(self, event: AccessRefused | AccessRevoked, decisions: Decisions) -> Event:
+    def _signed(self, event: AccessRefused | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:
         payload_type, claim = decisions.claim(event, position=decisions.version + 1)
         return replace(event, envelope=self._signer.sign(payload_type, encode(claim)))
 

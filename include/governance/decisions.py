@@ -7,8 +7,16 @@ from typing import TypeVar
 
 from include.core.canonical import decode
 from include.core.errors import AuthorityError, UnknownId
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, ContractAdopted, Event
-from include.core.records import Grant
+from include.core.events import (
+    AccessGranted,
+    AccessRefused,
+    AccessRequested,
+    AccessRevoked,
+    ContractAdopted,
+    Event,
+    QuarantineLifted,
+)
+from include.core.records import Grant, RevocationKind
 from include.governance.signing import Verifier
 from include.ledger import Entry
 
@@ -17,6 +25,7 @@ GRANT_TYPE = "application/vnd.trainyard.grant+json"
 ADOPTION_TYPE = "application/vnd.trainyard.contract-adoption+json"
 REFUSAL_TYPE = "application/vnd.trainyard.refusal+json"
 REVOCATION_TYPE = "application/vnd.trainyard.revocation+json"
+LIFT_TYPE = "application/vnd.trainyard.quarantine-lift+json"
 
 #: In which project's and dataset's stream a request or grant stands, by kind and id.
 Places = dict[tuple[type[Event], str], tuple[str, str]]
@@ -61,7 +70,23 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Revocation:
-    """What the authority signs when a steward revokes; ``position`` is the event's place in its stream."""
+    """What the authority signs when a steward revokes; ``position`` is the event's place in its stream.
+
+    What was signed before revocations had an ``effect`` ended what ran.
+    """
+
+    project: str
+    dataset: str
+    grant_id: str
+    steward: str
+    reason: str
+    position: int
+    effect: RevocationKind = RevocationKind.STOP_RUNNING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lift:
+    """What the authority signs when a steward lifts a quarantine; ``position`` is the event's place in its stream."""
 
     project: str
     dataset: str
@@ -71,14 +96,22 @@ class Revocation:
     position: int
 
 
+#: The events that a steward's word is signed for, beside grants and adoptions, and what is signed.
+_Ruling = AccessRefused | AccessRevoked | QuarantineLifted
+
+
 @dataclass(kw_only=True)
 class Decisions:
     """The fold of one stream ``access/<project>/<dataset>``.
 
     ``grants`` holds those whose signature holds and that stand where they belong. A refusal whose signature does not
     hold decides nothing either; a revocation only takes away, and ends its grant whoever wrote it. Refusals and
-    revocations of before they were signed count. ``unproven`` counts the grants and refusals that decide nothing.
-    ``asked_at`` tells when the ledger received a request, ``granted`` maps it to its grant.
+    revocations of before they were signed count. ``unproven`` counts what decides nothing. ``asked_at`` tells when the
+    ledger received a request, ``granted`` maps it to its grant.
+
+    ``revocations`` holds of each revoked grant the one that ends most, ``effects`` what is ended now, ``stopped_at``
+    the position of the ledger from which on it is. Only a signed revocation says that it does less or more than to stop
+    what runs; only a signed lift (``lifts``) ends a quarantine, and the grant stays revoked.
     """
 
     project: str
@@ -89,6 +122,9 @@ class Decisions:
     grants: dict[str, Grant] = field(default_factory=dict)
     refusals: dict[str, AccessRefused] = field(default_factory=dict)
     revocations: dict[str, AccessRevoked] = field(default_factory=dict)
+    effects: dict[str, RevocationKind] = field(default_factory=dict)
+    stopped_at: dict[str, int] = field(default_factory=dict)
+    lifts: dict[str, QuarantineLifted] = field(default_factory=dict)
     granted: dict[str, str] = field(default_factory=dict)
     unproven: int = 0
 
@@ -126,6 +162,19 @@ class Decisions:
             if grant.grant_id not in self.revocations and grant.not_before <= now < grant.expires_at
         )
 
+    def ended_by(self, *effects: RevocationKind, now: datetime) -> tuple[Grant, ...]:
+        """Grants that would hold *now* (UTC), had they not been revoked with one of *effects*."""
+        return tuple(
+            grant
+            for grant in self.grants.values()
+            if self.effects.get(grant.grant_id) in effects and grant.not_before <= now < grant.expires_at
+        )
+
+    @property
+    def quarantined(self) -> frozenset[str]:
+        """The grants that are in quarantine."""
+        return frozenset(name for name, effect in self.effects.items() if effect is RevocationKind.QUARANTINE)
+
     def before(self, request_id: str) -> Grant | None:
         """The last proven grant of a request that was not filed after *request_id*, and is another."""
         asked_at = self.asked_at[request_id]
@@ -136,13 +185,22 @@ class Decisions:
         ]
         return earlier[-1] if earlier else None
 
-    def claim(self, event: AccessRefused | AccessRevoked, *, position: int) -> tuple[str, Refusal | Revocation]:
+    def claim(self, event: _Ruling, *, position: int) -> tuple[str, Refusal | Revocation | Lift]:
         """The type and payload of the envelope that proves *event* at *position* of the stream."""
         if isinstance(event, AccessRefused):
             return REFUSAL_TYPE, Refusal(
                 project=self.project,
                 dataset=self.dataset,
                 request_id=event.request_id,
+                steward=event.steward,
+                reason=event.reason,
+                position=position,
+            )
+        if isinstance(event, QuarantineLifted):
+            return LIFT_TYPE, Lift(
+                project=self.project,
+                dataset=self.dataset,
+                grant_id=event.grant_id,
                 steward=event.steward,
                 reason=event.reason,
                 position=position,
@@ -154,6 +212,7 @@ class Decisions:
             steward=event.steward,
             reason=event.reason,
             position=position,
+            effect=event.effect,
         )
 
     def take(self, entry: Entry, verifier: Verifier) -> Proof:
@@ -168,8 +227,8 @@ class Decisions:
             return Proof.UNSIGNED
         if isinstance(event, AccessGranted):
             return self._granted(event, verifier)
-        if isinstance(event, AccessRefused | AccessRevoked):
-            return self._ended(event, verifier)
+        if isinstance(event, AccessRefused | AccessRevoked | QuarantineLifted):
+            return self._ruled(event, verifier, entry.position)
         return Proof.BROKEN
 
     def _undecided(self, request_id: str) -> bool:
@@ -186,19 +245,29 @@ class Decisions:
         self.granted.setdefault(grant.request_id, grant.grant_id)
         return Proof.SIGNED
 
-    def _ended(self, event: AccessRefused | AccessRevoked, verifier: Verifier) -> Proof:
+    def _ruled(self, event: _Ruling, verifier: Verifier, position: int) -> Proof:
         proof = Proof.UNSIGNED
         if event.envelope is not None:
             payload_type, claimed = self.claim(event, position=self.version)
             holds = _proven(type(claimed), event.envelope, payload_type, verifier) == claimed
             proof = Proof.SIGNED if holds else Proof.BROKEN
         if isinstance(event, AccessRevoked):
-            self.revocations.setdefault(event.grant_id, event)
+            self._revoked(event, event.effect if proof is Proof.SIGNED else RevocationKind.STOP_RUNNING, position)
         elif proof is Proof.BROKEN:
             self.unproven += 1
-        else:
+        elif isinstance(event, AccessRefused):
             self.refusals.setdefault(event.request_id, event)
+        elif event.grant_id in self.quarantined:
+            self.effects[event.grant_id] = RevocationKind.STOP_RUNNING
+            self.lifts[event.grant_id] = event
         return proof
+
+    def _revoked(self, event: AccessRevoked, effect: RevocationKind, position: int) -> None:
+        if effect.exceeds(self.effects.get(event.grant_id)):
+            self.revocations[event.grant_id] = event
+            self.effects[event.grant_id] = effect
+            self.stopped_at.setdefault(event.grant_id, position)
+            self.lifts.pop(event.grant_id, None)
 
 
 def place_of(entry: Entry) -> tuple[str, str] | None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked
+from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, QuarantineLifted
+from include.core.records import RevocationKind
 from include.governance.decisions import Adoption, Decisions, Proof
 from include.ledger import Entry
 
@@ -17,13 +18,15 @@ class Act(StrEnum):
     REFUSED = "denied"
     REVOKED = "revoked"
     ADOPTED = "contract adopted"
+    LIFTED = "quarantine lifted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """One line of the history. ``at`` (UTC) is when the ledger received it; ``subject`` the id that it is about.
 
-    ``who`` and ``reason`` are empty where the entry proves neither. ``project`` is empty for a contract.
+    ``who`` and ``reason`` are empty where the entry proves neither. ``project`` is empty for a contract, and ``effect``
+    for all but a revocation.
     """
 
     position: int
@@ -36,6 +39,7 @@ class Line:
     subject: str
     request_id: str
     proof: Proof
+    effect: str = ""
 
 
 def adoption_line(entry: Entry, dataset: str, digest: str, adoption: Adoption | None) -> Line:
@@ -56,6 +60,7 @@ def adoption_line(entry: Entry, dataset: str, digest: str, adoption: Adoption | 
 
 def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
     """The line of *entry*, which *decisions* have taken in and *proof* vouches for."""
+    effect = ""
     match entry.event:
         case AccessRequested() as event:
             act, subject, request_id = Act.REQUESTED, event.request_id, event.request_id
@@ -67,9 +72,11 @@ def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
         case AccessRefused() as event:
             act, subject, request_id = Act.REFUSED, event.request_id, event.request_id
             who, reason = event.steward, event.reason
-        case AccessRevoked() as event:
+        case AccessRevoked() | QuarantineLifted() as event:
             grant = decisions.grants.get(event.grant_id)
-            act, subject, request_id = Act.REVOKED, event.grant_id, grant.request_id if grant else ""
+            subject, request_id = event.grant_id, grant.request_id if grant else ""
+            act = Act.REVOKED if isinstance(event, AccessRevoked) else Act.LIFTED
+            effect = _effect(event, proof)
             who, reason = event.steward, event.reason
         case other:
             raise TypeError(other.kind)
@@ -85,4 +92,12 @@ def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
         subject=subject,
         request_id=request_id,
         proof=proof,
+        effect=effect,
     )
+
+
+def _effect(event: AccessRevoked | QuarantineLifted, proof: Proof) -> str:
+    """What a revocation ends; one that is not signed ends what runs, whatever it says."""
+    if isinstance(event, QuarantineLifted):
+        return ""
+    return event.effect if proof is Proof.SIGNED else RevocationKind.STOP_RUNNING

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from include.core.events import AccessGranted, AccessRevoked, ContractAdopted, TrainingOrdered
+from include.core.records import RevocationKind
 from include.governance.decisions import place_of
 from include.ledger import Ledger
 
@@ -10,9 +11,9 @@ from include.ledger import Ledger
 def outstanding(ledger: Ledger, *, now: datetime) -> tuple[TrainingOrdered, ...]:
     """The orders whose addresses still open the vault at *now*, though a grant of their project ended since.
 
-    A revocation ends one, and so does the adoption of another version of a contract under which the project was granted
-    something. The process that held the addresses is ended then; whether a copy of them is used until they end is NOT
-    SHOWN. Of a step that was ordered several times, each order counts.
+    A revocation ends one unless it stops only what is new, and so does the adoption of another version of a contract
+    under which the project was granted something. The process that held the addresses is ended then; whether a copy of
+    them is used until they end is NOT SHOWN. Of a step that was ordered several times, each order counts.
     """
     found: list[TrainingOrdered] = []
     living: dict[str, list[TrainingOrdered]] = {}
@@ -27,7 +28,7 @@ def outstanding(ledger: Ledger, *, now: datetime) -> tuple[TrainingOrdered, ...]
                 found += living.pop(project, [])
         elif place is not None and isinstance(event, AccessGranted):
             granted.setdefault(place[1], set()).add(place[0])
-        elif place is not None:
+        elif place is not None and isinstance(event, AccessRevoked) and event.effect is not RevocationKind.STOP_NEW:
             found += living.pop(place[0], [])
     return tuple(found)
 

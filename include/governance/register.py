@@ -20,9 +20,10 @@ from include.core.events import (
     DataOpened,
     DataRead,
     Event,
+    QuarantineLifted,
     RunStarted,
 )
-from include.core.records import Grant, Run
+from include.core.records import Grant, RevocationKind, Run
 from include.governance.decisions import Adoption, Decisions, Places, place_of, placed, proven_adoption, unknown
 from include.governance.history import Line, adoption_line, decision_line
 from include.governance.signing import Verifier
@@ -39,6 +40,7 @@ _KINDS: tuple[type[Event], ...] = (
     DataRead,
     ArtifactOpened,
     RunStarted,
+    QuarantineLifted,
 )
 
 
@@ -68,13 +70,19 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """A proven grant, its use so far, and who may revoke it; ``revoked_by`` and ``revocation`` if it was revoked."""
+    """A proven grant, its use so far, and who may revoke it; ``revoked_by`` and ``revocation`` if it was revoked.
+
+    ``effect`` is what is ended now; ``lifted_by`` and ``lift`` say who lifted its quarantine, and why.
+    """
 
     grant: Grant
     use: Use | None
     stewards: tuple[str, ...]
     revoked_by: str | None
     revocation: str | None
+    effect: RevocationKind | None
+    lifted_by: str | None
+    lift: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,13 +296,16 @@ def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> 
 
 def _held(state: _State, decisions: Decisions, grant: Grant) -> Held:
     adoption = _in_effect(state, decisions.dataset)
-    revocation = decisions.revocations.get(grant.grant_id)
+    revocation, lift = decisions.revocations.get(grant.grant_id), decisions.lifts.get(grant.grant_id)
     return Held(
         grant=grant,
         use=state.uses.get(grant.grant_id),
         stewards=adoption.stewards if adoption else (),
         revoked_by=revocation.steward if revocation else None,
         revocation=revocation.reason if revocation else None,
+        effect=decisions.effects.get(grant.grant_id),
+        lifted_by=lift.steward if lift else None,
+        lift=lift.reason if lift else None,
     )
 
 

@@ -77,18 +77,21 @@ class Vault:
         """Whether the artifact is there. Reads nothing of it."""
         return self._store.has(digest)
 
-    def open(self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime) -> Opened:
+    def open(
+        self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False
+    ) -> Opened:
         """Access to *digests* for *step* of *run*, after the grants were checked and the receipt was written.
 
         The whole *scope* of the project must be granted *now* (UTC), whatever part of it the artifacts hold. They may
-        hold more, which is not checked: what was made under a wider grant opens under a later, narrower one.
+        hold more, which is not checked: what was made under a wider grant opens under a later, narrower one. *serving*:
+        a champion's model is opened to predict; see :meth:`~include.governance.access.Access.require`.
 
         Raises:
             AccessDenied: no grant in force covers the scope, or it is another project's.
             LedgerUnavailable: the receipt cannot be written, and so nothing is opened.
         """
         wanted = frozenset(digests)
-        self._receive(wanted, run=run, step=step, scope=scope, now=now)
+        self._receive(wanted, run=run, step=step, scope=scope, now=now, serving=serving)
         return Opened(self._store, wanted)
 
     def issue(
@@ -133,13 +136,13 @@ class Vault:
         return kept
 
     def _receive(
-        self, wanted: frozenset[str], *, run: Run, step: str, scope: Scope, now: datetime
+        self, wanted: frozenset[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False
     ) -> tuple[Grant, ...]:
         """Check the grants and write the receipt."""
         if run.project != scope.project:
             rule = f"a run of {run.project!r} opens artifacts under its own project's scope"
             raise AccessDenied(rule, value=scope.project, remedy="Derive the scope of the run's project.")
-        grants = self._access.require(scope, now=now)
+        grants = self._access.require(scope, now=now, run=run, serving=serving)
         receipt = ArtifactOpened(
             project=run.project,
             run_id=run.run_id,

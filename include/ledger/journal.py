@@ -31,6 +31,21 @@ def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
     return entry.event.run if entry is not None and isinstance(entry.event, RunStarted) else None
 
 
+def under_way(ledger: Ledger, run: Run, *, position: int) -> bool:
+    """Whether *run* has gone on without an end since before *position* of the ledger.
+
+    A night has if it took the lease that it holds before that, and gave it back at no time since. What watches or
+    scores beside a night takes none: it has if it began before that, within a day.
+    """
+    if run.fence:
+        since = lease.held_since(ledger, run.project, run_id=run.run_id)
+        return since is not None and since < position
+    began, at = ledger.find(run_stream(run.project, run.run_id)), ledger.read_all(after=position - 1, limit=1)
+    if began is None or not at or began.position > position:
+        return False
+    return at[0].recorded_at - began.recorded_at < _WITHOUT_A_LEASE
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 

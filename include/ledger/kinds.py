@@ -27,6 +27,11 @@ def _unsigned(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"envelope": None}
 
 
+def _stopping(fields: dict[str, Any]) -> dict[str, Any]:
+    """Revocations of versions 1 and 2 ended what ran."""
+    return fields | {"effect": "stop-running"}
+
+
 def _of_a_shard(fields: dict[str, Any]) -> dict[str, Any]:
     """In version 1 only the shards of a search were trained elsewhere."""
     return {name: value for name, value in fields.items() if name != "shard"} | {"step": f"train-{fields['shard']}"}
@@ -36,6 +41,7 @@ def _of_a_shard(fields: dict[str, Any]) -> dict[str, Any]:
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("access_refused", 1): _unsigned,
     ("access_revoked", 1): _unsigned,
+    ("access_revoked", 2): _stopping,
     ("shard_ordered", 1): _of_a_shard,
     ("pod_ended", 1): _of_a_shard,
 }

@@ -111,6 +111,19 @@ def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool
     return held is not None and held.run_id == run_id and now < held.expires_at
 
 
+def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
+    """The position of the ledger at which *run_id* took the lease that it holds, expired or not; ``None``: it does not.
+
+    Extending a lease is no taking; taking it again after it was given back is.
+    """
+    since = None
+    for entry in reversed(ledger.read(stream_of(project))):
+        if not isinstance(entry.event, LeaseTaken) or entry.event.run_id != run_id:
+            break
+        since = entry.position
+    return since
+
+
 def ever_held(ledger: "Ledger", project: str, *, run_id: str) -> bool:
     """Whether *run_id* ever took *project*'s lease: what watches or scores beside a night takes none."""
     taken = (entry.event for entry in ledger.read(stream_of(project)) if isinstance(entry.event, LeaseTaken))

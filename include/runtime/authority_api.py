@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import TrainyardError
+from include.core.records import RevocationKind
 from include.runtime.refusals import status_of
 
 if TYPE_CHECKING:
@@ -27,9 +28,17 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Body of ``POST /requests/{id}/refuse`` and ``POST /grants/{id}/revoke``."""
+    """Body of ``POST /requests/{id}/refuse`` and ``POST /grants/{id}/lift``."""
 
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """Body of ``POST /grants/{id}/revoke``."""
+
+    reason: str
+    kind: RevocationKind = RevocationKind.STOP_RUNNING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +118,14 @@ def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Ca
         return {"request_id": request_id, "refused_by": user}
 
     @router.post("/grants/{grant_id}/revoke")
-    def revoke(grant_id: str, body: Reason, user: str = user_dependency) -> dict[str, Any]:
-        authority.revoke(grant_id, user=user, reason=body.reason)
-        return {"grant_id": grant_id, "revoked_by": user}
+    def revoke(grant_id: str, body: Ending, user: str = user_dependency) -> dict[str, Any]:
+        authority.revoke(grant_id, user=user, reason=body.reason, effect=body.kind)
+        return {"grant_id": grant_id, "revoked_by": user, "revocation_kind": str(body.kind)}
+
+    @router.post("/grants/{grant_id}/lift")
+    def lift(grant_id: str, body: Reason, user: str = user_dependency) -> dict[str, Any]:
+        authority.lift(grant_id, user=user, reason=body.reason)
+        return {"grant_id": grant_id, "lifted_by": user}
 
     # The body is required even if empty: a form of another site, which cannot send JSON, adopts nothing.
     @router.post("/contracts/{dataset}/adopt")
@@ -187,6 +201,9 @@ def _shown_held(held: "Held") -> dict[str, Any]:
         "stewards": held.stewards,
         "revoked_by": held.revoked_by,
         "revocation": held.revocation,
+        "revocation_kind": str(held.effect) if held.effect else None,
+        "lifted_by": held.lifted_by,
+        "lift": held.lift,
         "uses": use.count if use else 0,
         "last_use_at": use.last_at.isoformat() if use else None,
         "last_use_run": use.last_run if use else None,
@@ -205,6 +222,7 @@ def _shown_line(line: "Line") -> dict[str, Any]:
         "subject": line.subject,
         "request_id": line.request_id,
         "proof": str(line.proof),
+        "revocation_kind": line.effect,
     }
 
 

@@ -82,8 +82,12 @@ class AuthorityClient:
     def refuse(self, request_id: str, *, reason: str) -> None:
         self._call("POST", f"/requests/{quote(request_id, safe='')}/refuse", {"reason": reason})
 
-    def revoke(self, grant_id: str, *, reason: str) -> None:
-        self._call("POST", f"/grants/{quote(grant_id, safe='')}/revoke", {"reason": reason})
+    def revoke(self, grant_id: str, *, reason: str, kind: str) -> None:
+        self._call("POST", f"/grants/{quote(grant_id, safe='')}/revoke", {"reason": reason, "kind": kind})
+
+    def lift(self, grant_id: str, *, reason: str) -> None:
+        """End the quarantine of what was made under the grant."""
+        self._call("POST", f"/grants/{quote(grant_id, safe='')}/lift", {"reason": reason})
 
     def _call(
         self,

@@ -38,7 +38,7 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
         raise RegistryError("a champion is loaded", value=f"{project.name} has none", remedy="Run a night first.")
     run = _beside(platform, project, "load", utc_now())
     scope = steps.scope_of(platform, run)
-    opened = platform.vault.open([champion.bundle], run=run, step="load", scope=scope, now=utc_now())
+    opened = platform.vault.open([champion.bundle], run=run, step="load", scope=scope, now=utc_now(), serving=True)
     return bundle.load(opened.bytes(champion.bundle), platform.verifier)
 
 

@@ -175,7 +175,7 @@ def once(
             step,
             inputs,
             compute,
-            allowed=lambda: platform.access.require(scope, now=now),
+            allowed=lambda: platform.access.require(scope, now=now, run=run),
             kept=kept or platform.store.has,
         )
 
@@ -185,8 +185,10 @@ def known(platform: Platform, run: Run, step: str, inputs: tuple[object, ...]) -
     return Journal(platform.ledger, run).output(step, record_digest((run.code_digest, *inputs)))
 
 
-def open_artifacts(platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime) -> "Opened":
-    return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now)
+def open_artifacts(
+    platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime, serving: bool = False
+) -> "Opened":
+    return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now, serving=serving)
 
 
 def contents(partitions: Sequence[Partition]) -> list[str]:

@@ -74,7 +74,7 @@ def load(
     """
     from include.registry import bundle
 
-    opened = open_artifacts(platform, run, step, [champion.bundle], now=now)
+    opened = open_artifacts(platform, run, step, [champion.bundle], now=now, serving=True)
     model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
     if otherwise := changed(platform, project, run, model.manifest):
         raise RegistryError(

@@ -145,7 +145,7 @@ def while_allowed(platform: Platform, run: Run, *, now: datetime) -> Callable[[]
             return
         asked = moment
         try:
-            platform.access.require(scope, now=now + timedelta(seconds=moment - began))
+            platform.access.require(scope, now=now + timedelta(seconds=moment - began), run=run)
         except LedgerUnavailable:
             if moment - answered > UNANSWERED_SECONDS:
                 raise

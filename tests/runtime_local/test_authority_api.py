@@ -78,6 +78,7 @@ def test_the_routes_are_the_known_ones(served: Served) -> None:
         ("POST", "/requests/x-1/grant"),
         ("POST", "/requests/x-1/refuse"),
         ("POST", "/grants/x-1/revoke"),
+        ("POST", "/grants/x-1/lift"),
         ("POST", "/contracts/x-1/adopt"),
     }
 
@@ -117,7 +118,8 @@ def test_a_steward_sees_grants_and_revokes(served: Served) -> None:
     assert client.get(f"/requests/{request_id}").json()["grant_id"] == granted["grant_id"]
     assert client.get("/grants", params={"project": "other"}).json() == []
     revoked = client.post(f"/grants/{granted['grant_id']}/revoke", json={"reason": "Enough"})
-    assert revoked.json() == {"grant_id": granted["grant_id"], "revoked_by": STEWARD}
+    told = {"grant_id": granted["grant_id"], "revoked_by": STEWARD, "revocation_kind": "stop-running"}
+    assert revoked.json() == told
     assert client.get("/grants").json() == []
     assert client.get(f"/grants/{granted['grant_id']}").json()["revocation"] == "Enough"
     history = client.get("/history", params={"project": request["project"]}).json()
@@ -128,6 +130,21 @@ def test_a_steward_sees_grants_and_revokes(served: Served) -> None:
     ]
     older = client.get("/history", params={"project": request["project"], "before": history[0]["position"], "limit": 1})
     assert older.json() == [history[1]]
+
+
+def test_a_quarantine_is_asked_for_by_its_name_and_lifted(served: Served) -> None:
+    client = served.client(STEWARD)
+    grant = client.post(f"/requests/{served.asked()}/grant", json={"reason": "Agreed", "days": 30}).json()["grant_id"]
+    path = f"/grants/{grant}"
+    assert client.post(f"{path}/revoke", json={"reason": "Enough", "kind": "gently"}).status_code == 422
+    assert client.post(f"{path}/lift", json={"reason": "Fine"}).status_code == 409
+    for kind in ("stop-new", "quarantine"):
+        answer = client.post(f"{path}/revoke", json={"reason": "Enough", "kind": kind}).json()
+        assert (answer["revocation_kind"], client.get(path).json()["revocation_kind"]) == (kind, kind)
+    assert client.post(f"{path}/revoke", json={"reason": "Enough"}).status_code == 409, "no revocation is softened"
+    assert client.post(f"{path}/lift", json={"reason": "Fine"}).json() == {"grant_id": grant, "lifted_by": STEWARD}
+    held = client.get(path).json()
+    assert (held["revocation_kind"], held["lifted_by"], held["lift"]) == ("stop-running", STEWARD, "Fine")
 
 
 def test_who_is_known_but_no_steward_decides_nothing(served: Served) -> None:

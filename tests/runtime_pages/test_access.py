@@ -52,6 +52,7 @@ def test_the_routes_are_the_known_ones(served: Desk) -> None:
         ("GET", "/access/grants"),
         ("GET", "/access/grants/x-1"),
         ("POST", "/access/grants/x-1/revoke"),
+        ("POST", "/access/grants/x-1/lift"),
         ("GET", "/access/history"),
         ("POST", "/access/contracts/x-1/adopt"),
     }
@@ -70,7 +71,7 @@ def test_every_route_but_the_styles_asks_who_is_there(served: Desk) -> None:
 def test_every_form_needs_its_token(served: Desk) -> None:
     before = len(served.house.ledger.read_all())
     posts = [path for method, path in routes(served) if method == "POST"]
-    assert len(posts) == 3
+    assert len(posts) == 4
     for path in posts:
         for token in ("", "x", served.form("ada")["form_token"]):
             body = forms_of(served, STEWARD) | {"form_token": token}
@@ -92,6 +93,7 @@ def test_who_is_no_steward_reads_everything_and_decides_nothing(served: Desk) ->
         ("/decide", {"request_id": request_id, "decision": "approve", "reason": "x", "days": 1}),
         ("/decide", {"request_id": request_id, "decision": "deny", "reason": "x"}),
         (f"/grants/{grant_id}/revoke", {"reason": "x"}),
+        (f"/grants/{grant_id}/lift", {"reason": "x"}),
         ("/contracts/flights/adopt", {"digest": served.house.contracts["flights"].digest}),
     ):
         answer = client.post(f"{MOUNT}/access{path}", data=served.form("bob") | body)
@@ -423,6 +425,32 @@ def test_hostile_text_runs_nothing_in_a_browser(tmp_path: Path, browser: Browser
             page.wait_for_load_state("networkidle")
             assert page.locator("main img, main script").count() == 0
         assert reader.errors == []
+
+
+def test_a_grant_is_put_into_quarantine_and_lifted_on_its_page(served: Desk) -> None:
+    (grant_id,) = served.granted("airports", project="lifted")
+    client, path = served.client(STEWARD), f"{MOUNT}/access/grants/{grant_id}"
+    assert all(f'value="{kind}"' in client.get(path).text for kind in ("stop-new", "stop-running", "quarantine"))
+    body = served.form(STEWARD) | {"reason": "Poisoned"}
+    assert client.post(f"{path}/revoke", data=body | {"kind": "forever"}).status_code == 422
+    assert client.post(f"{path}/lift", data=body).status_code == 409
+    answer = client.post(f"{path}/revoke", data=body | {"kind": "stop-running"})
+    assert answer.headers["location"] == f"{MOUNT}/access?done=revoked"
+    page = client.get(path).text
+    assert 'value="quarantine"' in page
+    assert 'value="stop-running"' not in page
+    answer = client.post(f"{path}/revoke", data=body | {"kind": "quarantine"})
+    assert "neither promoted nor served until" in client.get(answer.headers["location"]).text
+    page = client.get(path).text
+    assert "In quarantine" in page
+    assert f"{path}/lift" in page
+    assert f"{path}/lift" not in served.client("bob").get(path).text
+    answer = client.post(f"{path}/lift", data=body | {"reason": "All is well"})
+    assert "The quarantine is lifted" in client.get(answer.headers["location"]).text
+    page = client.get(path).text
+    assert f"Quarantine lifted by {STEWARD}" in page
+    assert "All is well" in page
+    assert "quarantine lifted" in client.get(f"{MOUNT}/access/history?project=lifted").text
 
 
 @pytest.mark.browser

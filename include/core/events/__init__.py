@@ -17,6 +17,7 @@ from include.core.events.access import (
     ContractKept,
     DataOpened,
     DataRead,
+    QuarantineLifted,
 )
 from include.core.events.event import Event
 from include.core.events.monitoring import (
@@ -71,6 +72,7 @@ __all__ = [
     "PartitionsMade",
     "PodEnded",
     "PolicyDeclared",
+    "QuarantineLifted",
     "ReferenceMade",
     "RetrainingAsked",
     "RetrainingDeclined",

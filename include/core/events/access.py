@@ -5,7 +5,7 @@ from datetime import date
 from typing import ClassVar
 
 from include.core.events.event import Event
-from include.core.records import DatasetScope
+from include.core.records import DatasetScope, RevocationKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +67,18 @@ class AccessRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRevoked(Event):
-    """``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed."""
+    """``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed.
+
+    ``effect`` says what it ends. A later one may end more, none ends less.
+    """
 
     kind: ClassVar[str] = "access_revoked"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     grant_id: str
     steward: str
     reason: str
     envelope: str | None
+    effect: RevocationKind = RevocationKind.STOP_RUNNING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,3 +128,17 @@ class ArtifactOpened(Event):
     grants: tuple[str, ...]
     artifacts: str
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineLifted(Event):
+    """What was made under a revoked grant may be promoted and serve again; the grant stays revoked.
+
+    Stream ``access/<project>/<dataset>``. ``envelope`` is a DSSE envelope (JSON) over the decision.
+    """
+
+    kind: ClassVar[str] = "quarantine_lifted"
+    grant_id: str
+    steward: str
+    reason: str
+    envelope: str

@@ -3,7 +3,7 @@
 One file for each matter; all other code imports from here.
 """
 
-from include.core.records.access import DatasetScope, Grant, Scope
+from include.core.records.access import DatasetScope, Grant, RevocationKind, Scope
 from include.core.records.contract import (
     CLASSES,
     RESTRICTED,
@@ -84,6 +84,7 @@ __all__ = [
     "Refit",
     "ResultAddresses",
     "RetrainingOutcome",
+    "RevocationKind",
     "Run",
     "Scope",
     "Shape",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from include.core.records.contract import Treatment
 
@@ -33,6 +34,19 @@ class Scope:
 
     def dataset(self, name: str) -> DatasetScope | None:
         return next((scope for scope in self.datasets if scope.dataset == name), None)
+
+
+class RevocationKind(StrEnum):
+    """What a revocation ends; each kind ends what the one before it does, and more."""
+
+    STOP_NEW = "stop-new"  # no read and no run begins; a night under way goes on
+    STOP_RUNNING = "stop-running"  # reads and trials under way end at their next check, too
+    QUARANTINE = "quarantine"  # and what was made under the grant is neither promoted nor served
+
+    def exceeds(self, other: "RevocationKind | None") -> bool:
+        """Whether it ends more than *other*; ``None``: nothing is ended yet."""
+        kinds = list(RevocationKind)
+        return other is None or kinds.index(self) > kinds.index(other)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from include.core.errors import DecisionUnusable, TrainyardError
+from include.core.records import RevocationKind
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
-from include.governance.register import Asked, Register
+from include.governance.register import Asked, Held, Register
 from include.runtime.airflow.names import project_of
 from include.runtime.pages.evidence import Code, Evidence
 from include.runtime.pages.sheets import days_left, sheet_of
@@ -34,7 +35,23 @@ _DONE = {
     "approved": "Approved. A waiting night goes on within seconds.",
     "denied": "Denied, with your reason. A waiting night ends with it.",
     "revoked": "Revoked. Nothing is read under it any more; training that is running ends within half a minute.",
+    "stopped-new": "Revoked. No read and no night begins under it any more; a night that is running goes on.",
+    "quarantined": "Revoked, and what was made under it is in quarantine: neither promoted nor served until lifted.",
+    "lifted": "The quarantine is lifted: what was made under it may be promoted and serve. The grant stays revoked.",
     "adopted": "The contract is in effect. Grants for its earlier version ended.",
+}
+
+
+_REVOKED = {
+    RevocationKind.STOP_NEW: "stopped-new",
+    RevocationKind.STOP_RUNNING: "revoked",
+    RevocationKind.QUARANTINE: "quarantined",
+}
+#: What each kind of a revocation ends, as the form says it.
+_KINDS = {
+    RevocationKind.STOP_NEW: "No read and no night begins under it. A night that is running goes on.",
+    RevocationKind.STOP_RUNNING: "Training that is running under it ends within half a minute, too.",
+    RevocationKind.QUARANTINE: "What was made under it is neither promoted nor served until you lift it, too.",
 }
 
 
@@ -162,8 +179,16 @@ class _Routes:
         def grant(request: Request, grant_id: str, user: str = self._section.user) -> HTMLResponse:
             held, now = self._register.grant(grant_id), datetime.now(UTC)
             ended = held.revoked_by is not None or now >= held.grant.expires_at
-            may_revoke = not ended and user in held.stewards
-            return self._draw(request, "access/grant", user, held=held, ended=ended, may_revoke=may_revoke)
+            steward = user in held.stewards
+            return self._draw(
+                request,
+                "access/grant",
+                user,
+                held=held,
+                ended=ended,
+                kinds=_kinds(held, ended=ended) if steward else (),
+                may_lift=steward and held.effect is RevocationKind.QUARANTINE,
+            )
 
     def _add_history(self) -> None:
         from fastapi import Query, Request
@@ -217,10 +242,21 @@ class _Routes:
 
         @self._section.router.post("/grants/{grant_id}/revoke")
         def revoke(
+            request: Request,
+            grant_id: str,
+            user: str = self._section.form,
+            reason: Reason = "",
+            kind: Annotated[RevocationKind, Form()] = RevocationKind.STOP_RUNNING,
+        ) -> RedirectResponse:
+            self._authority.revoke(grant_id, user=user, reason=reason, effect=kind)
+            return _on(request, _REVOKED[kind])
+
+        @self._section.router.post("/grants/{grant_id}/lift")
+        def lift(
             request: Request, grant_id: str, user: str = self._section.form, reason: Reason = ""
         ) -> RedirectResponse:
-            self._authority.revoke(grant_id, user=user, reason=reason)
-            return _on(request, "revoked")
+            self._authority.lift(grant_id, user=user, reason=reason)
+            return _on(request, "lifted")
 
     def _add_adoption(self) -> None:
         from fastapi import Form, Request
@@ -238,6 +274,12 @@ class _Routes:
                 raise DecisionUnusable(f"{dataset}: the version that is adopted is named", value="none", remedy=remedy)
             self._authority.adopt(dataset, user=user, digest=digest)
             return _on(request, "adopted")
+
+
+def _kinds(held: Held, *, ended: bool) -> Sequence[tuple[RevocationKind, str]]:
+    """How the grant may still be revoked: one that has ended only in a quarantine of what was made under it."""
+    open_ = [RevocationKind.QUARANTINE] if ended else list(RevocationKind)
+    return [(kind, _KINDS[kind]) for kind in open_ if kind.exceeds(held.effect)]
 
 
 def _on(request: "Request", done: str) -> "RedirectResponse":
