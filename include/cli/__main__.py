@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from include.cli import access, contract, demo, explain, lineage, night, scaffold, service, status, watch
+from include.cli import access, contract, demo, explain, lease, lineage, night, scaffold, service, status, watch
 from include.core.errors import DeclarationError, TrainyardError
 from include.settings import Settings
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build, train and retrain models on production data, with data stewards in the loop and an audit trail.",
 )
-for module in (demo, service, status, night, explain, watch, lineage, scaffold, contract, access):
+for module in (demo, service, status, night, lease, explain, watch, lineage, scaffold, contract, access):
     module.add_to(app)
 
 

@@ -1,19 +1,16 @@
 """``demo``: the whole chain on real flights, from an empty folder to a champion that drift had retrained."""
 
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from include.cli.ending import unwound_by_signals
 from include.cli.night import show
 from include.cli.service import Port, land
 from include.core.addresses import without_credentials
@@ -54,7 +51,7 @@ def demo(
     process.require_startable(settings, port=port)
     attended = sys.stdin.isatty() and sys.stdout.isatty()
     land(settings)
-    with _ended_by_sigterm(), process.running(settings, port=port, progress=console.print) as airflow:
+    with unwound_by_signals(), process.running(settings, port=port, progress=console.print) as airflow:
         demonstration.adopt(settings, console.print)
         chain = _Chain(settings, airflow, attended=attended)
         if demonstration.in_flight(settings) is None:
@@ -219,17 +216,3 @@ def _who(settings: Settings) -> str:
 
     people = "steward (data steward), dana (data scientist), olly (ops) or ada (admin)"
     return f"sign in as {people}; their passwords are in {passwords_file(settings)}"
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind the block like Ctrl-C, so that what it started ends with it; the status is then 143."""
-
-    def unwind(_signal: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

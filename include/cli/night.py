@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from include.cli.ending import unwound_by_signals
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError, LedgerUnavailable
 from include.runtime import local
@@ -40,13 +41,16 @@ def run(
     project: ProjectName,
     instant: Instant = None,
 ) -> None:
-    """Run one night of PROJECT in this process, without Airflow. A night that was interrupted goes on."""
+    """Run one night of PROJECT in this process, without Airflow. A night that was interrupted goes on.
+
+    However it ends, by Ctrl-C or SIGTERM too, the project's lease is given back.
+    """
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
     declaration = local.declared_digest(settings, declared).removeprefix("sha256:")
     name = f"manual__{at:%Y-%m-%dT%H:%M}__{declaration[:8]}"
-    with console.status("") as status:
+    with unwound_by_signals(), console.status("") as status:
         console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
         night = local.run_night(
             settings, declared, run_id=name, instant=at, on_step=step_teller(status), on_note=tell_note

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from include.cli.ending import unwound_by_signals
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
@@ -41,7 +42,7 @@ def watch(
     at = parse_instant(instant)
     name = watch_by_hand(at, declared_digest(settings, declared))
     ask = runtime.unfinished(open_platform(settings).ledger, project) if retrain and instant is None else None
-    with console.status("") as status:
+    with unwound_by_signals(), console.status("") as status:
         on_step = step_teller(status)
         if ask is None:
             console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")

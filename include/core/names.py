@@ -1,5 +1,6 @@
-"""Names as people write them, and as DuckDB compares them: without regard to case."""
+"""Names as people write them: of columns, as DuckDB compares them, without regard to case; and of people."""
 
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -12,3 +13,13 @@ def alike(names: Iterable[str]) -> tuple[str, str] | None:
             return known[folded], name
         known[folded] = name
     return None
+
+
+def among(name: str, people: Iterable[str]) -> bool:
+    """Whether *name* is one of *people*: letter case, blanks and what nobody sees make nobody another person."""
+    return _person(name) in map(_person, people)
+
+
+def _person(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in folded if unicodedata.category(letter)[0] not in "CZ")

@@ -1,7 +1,11 @@
 """One night of a project at a time: a lease per project, with a fencing token.
 
-A holder writes with its :class:`~include.ledger.Fence`. Once another run has taken the lease, or it was released, the
-ledger refuses the old token, so that a night that was thought dead cannot write after all.
+A holder writes with its :class:`~include.ledger.Fence`. Once another run has taken the lease, or it was released or
+freed, the ledger refuses the old token, so that a night that was thought dead cannot write after all.
+
+Clocks are set right now and then, and a lease that was taken under one that was ahead would end months from now. So
+whoever finds a lease that ends later than it may last records an earlier end for it: its duration from then. A holder
+that is alive renews it, as ever.
 """
 
 from collections.abc import Iterable
@@ -9,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.core.errors import LeaseHeld, LedgerConflict
-from include.core.events import LeaseReleased, LeaseTaken
+from include.core.errors import DeclarationError, LeaseHeld, LedgerConflict
+from include.core.events import LeaseFreed, LeaseReleased, LeaseShortened, LeaseTaken
 from include.ledger.entry import Entry, Fence
 
 if TYPE_CHECKING:
@@ -39,15 +43,20 @@ def stream_of(project: str) -> str:
 def holder(newest_first: Iterable[Entry]) -> Holder | None:
     """The fold of a lease stream, read backwards and no further than needed.
 
-    The token is the stream's version at which the holder took the lease; extending it changes only its end.
+    The token is the stream's version at which the holder took the lease; extending or shortening it changes only its
+    end.
     """
     current: Holder | None = None
+    end: datetime | None = None
     for entry in newest_first:
         event = entry.event
-        if not isinstance(event, LeaseTaken) or (current is not None and event.run_id != current.run_id):
+        if not isinstance(event, LeaseTaken | LeaseShortened):
             break
-        expires_at = event.expires_at if current is None else current.expires_at
-        current = Holder(run_id=event.run_id, token=entry.stream_version, expires_at=expires_at)
+        if current is not None and event.run_id != current.run_id:
+            break
+        end = event.expires_at if end is None else end
+        if isinstance(event, LeaseTaken):
+            current = Holder(run_id=event.run_id, token=entry.stream_version, expires_at=end)
     return current
 
 
@@ -60,13 +69,11 @@ def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration
         LeaseHeld: another run holds the lease at *now* (UTC).
     """
     while True:
-        entries = ledger.read(stream_of(project))
-        held = holder(reversed(entries))
+        held, version = _bounded(ledger, project, run_id=run_id, now=now, duration=duration)
         _require_free(held, project, run_id=run_id, now=now)
         mine = held if held is not None and held.run_id == run_id else None
-        if mine is not None and mine.expires_at - now >= duration / 2:
+        if mine is not None and _lasts(mine, now, duration):
             return Fence(project=project, token=mine.token)
-        version = entries[-1].stream_version if entries else 0
         event = LeaseTaken(run_id=run_id, expires_at=now + duration)
         try:
             taken = ledger.append(stream_of(project), [event], expected_version=version)
@@ -81,7 +88,8 @@ def require_free(ledger: "Ledger", project: str, *, run_id: str, now: datetime) 
     Raises:
         LeaseHeld: another run holds the lease at *now* (UTC).
     """
-    _require_free(holder(reversed(ledger.read(stream_of(project)))), project, run_id=run_id, now=now)
+    held, _ = _bounded(ledger, project, run_id=run_id, now=now)
+    _require_free(held, project, run_id=run_id, now=now)
 
 
 def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta) -> bool:
@@ -91,24 +99,29 @@ def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta)
     taken it.
     """
     while True:
-        entries = ledger.read(stream_of(fence.project))
-        held = holder(reversed(entries))
+        held, version = _read(ledger, fence.project)
         if held is None or held.token != fence.token:
             return False
-        if held.expires_at - now >= duration / 2:
+        if _lasts(held, now, duration):
             return True
         event = LeaseTaken(run_id=held.run_id, expires_at=now + duration)
         try:
-            ledger.append(stream_of(fence.project), [event], expected_version=entries[-1].stream_version)
+            ledger.append(stream_of(fence.project), [event], expected_version=version)
         except LedgerConflict:
             continue
         return True
 
 
+def held_by(ledger: "Ledger", project: str, *, now: datetime) -> Holder | None:
+    """Who holds *project*'s lease at *now* (UTC)."""
+    held, _ = _bounded(ledger, project, run_id=None, now=now)
+    return held if held is not None and now < held.expires_at else None
+
+
 def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool:
     """Whether *run_id* holds *project*'s lease at *now* (UTC)."""
-    held = holder(reversed(ledger.read(stream_of(project))))
-    return held is not None and held.run_id == run_id and now < held.expires_at
+    held = held_by(ledger, project, now=now)
+    return held is not None and held.run_id == run_id
 
 
 def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
@@ -132,23 +145,68 @@ def ever_held(ledger: "Ledger", project: str, *, run_id: str) -> bool:
 
 def taken_over(ledger: "Ledger", fence: Fence) -> bool:
     """Whether somebody else holds the lease that *fence* was taken with, expired or not."""
-    held = holder(reversed(ledger.read(stream_of(fence.project))))
+    held, _ = _read(ledger, fence.project)
     return held is not None and held.token != fence.token
 
 
 def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
     """Give *project*'s lease back if *run_id* holds it; nothing happens if it does not."""
     while True:
-        entries = ledger.read(stream_of(project))
-        held = holder(reversed(entries))
+        held, version = _read(ledger, project)
         if held is None or held.run_id != run_id:
             return
-        event = LeaseReleased(run_id=run_id)
         try:
-            ledger.append(stream_of(project), [event], expected_version=entries[-1].stream_version)
+            ledger.append(stream_of(project), [LeaseReleased(run_id=run_id)], expected_version=version)
         except LedgerConflict:
             continue
         return
+
+
+def free(ledger: "Ledger", project: str, *, by: str, reason: str, now: datetime) -> Holder:
+    """End *project*'s lease, whoever holds it, in the name of *by*; who held it. What that run writes is refused then.
+
+    Raises:
+        DeclarationError: nobody holds it at *now* (UTC).
+    """
+    while True:
+        held, version = _read(ledger, project)
+        if held is None or now >= held.expires_at:
+            raise DeclarationError(
+                "a lease that is freed is held", value=f"that of {project!r} is free", remedy="Start the night."
+            )
+        event = LeaseFreed(run_id=held.run_id, by=by, reason=reason)
+        try:
+            ledger.append(stream_of(project), [event], expected_version=version)
+        except LedgerConflict:
+            continue
+        return held
+
+
+def _read(ledger: "Ledger", project: str) -> tuple[Holder | None, int]:
+    """Who holds the lease, expired or not, and the stream's version."""
+    entries = ledger.read(stream_of(project))
+    return holder(reversed(entries)), entries[-1].stream_version if entries else 0
+
+
+def _bounded(
+    ledger: "Ledger", project: str, *, run_id: str | None, now: datetime, duration: timedelta = DURATION
+) -> tuple[Holder | None, int]:
+    """As :func:`_read`, after a lease of another run than *run_id* that ends too late was given an earlier end."""
+    while True:
+        held, version = _read(ledger, project)
+        latest = now + max(duration, DURATION)
+        if held is None or held.run_id == run_id or held.expires_at <= latest:
+            return held, version
+        shortened = LeaseShortened(run_id=held.run_id, expires_at=latest)
+        try:
+            ledger.append(stream_of(project), [shortened], expected_version=version)
+        except LedgerConflict:
+            continue
+
+
+def _lasts(held: Holder, now: datetime, duration: timedelta) -> bool:
+    """Whether *held* need not be renewed: half of its *duration* is left, and no more than all of it."""
+    return duration / 2 <= held.expires_at - now <= duration
 
 
 def _require_free(held: Holder | None, project: str, *, run_id: str, now: datetime) -> None:
@@ -156,5 +214,6 @@ def _require_free(held: Holder | None, project: str, *, run_id: str, now: dateti
         raise LeaseHeld(
             "one night of a project runs at a time",
             value=f"run {held.run_id!r} of {project!r} holds the lease until {held.expires_at:%Y-%m-%d %H:%M:%S}Z",
-            remedy="Wait until it ends; a run that died gives way when its lease expires.",
+            remedy="Wait until it ends; a run that died gives way when its lease expires. To free that of one that you "
+            f"know to be dead: `./trainyard lease {project} --free --reason …`.",
         )

@@ -124,7 +124,17 @@ def require_idle(settings: Settings) -> None:
         LeaseHeld: one does.
     """
     for file in sorted((settings.home / "running").glob("*")):
-        with _alone(settings, file.name, "none"):
+        require_not_running(settings, file.name)
+
+
+def require_not_running(settings: Settings, project: str) -> None:
+    """Check that no process runs a night of *project* in this home.
+
+    Raises:
+        LeaseHeld: one does.
+    """
+    if (settings.home / "running" / project).is_file():
+        with _alone(settings, project, "none"):
             pass
 
 
@@ -163,8 +173,9 @@ def _night(
     on_note: Note,
     clock: Callable[[], datetime],
 ) -> Night:
-    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock())
-    try:
+    run: Run | None = None
+    try:  # around its beginning too: a signal may come between the lease and the next line
+        run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock())
         with _step("gate", on_step):
             steps.request_access(platform, run, requester=settings.user, now=clock())
             platform.access.require(steps.scope_of(platform, run), now=clock())
@@ -188,7 +199,8 @@ def _night(
         chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, model, now=clock()))
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
-        steps.end(platform, run)
+        if run is not None:
+            steps.end(platform, run)
     return Night(
         run=run,
         features=platform.load(FeatureSet, built),
@@ -213,10 +225,16 @@ def _report(name: str, on_step: Progress, step: Callable[[], str]) -> str:
 
 def _train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> None:
     """The shards, as many at a time as there are cores; spawned, since a forked child may not use OpenMP again."""
+    others = set(multiprocessing.active_children())
     with _workers(min(len(shards), multiprocessing.cpu_count())) as pool:
         futures = [pool.submit(_train_shard, settings, project.name, run.run_id, plan, shard) for shard in shards]
-        for future in as_completed(futures):
-            future.result()
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except (KeyboardInterrupt, SystemExit):
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()  # the pool would wait for all shards; what they recorded is found again
+            raise
 
 
 def _in_pods(
@@ -231,7 +249,7 @@ def _in_pods(
         try:
             for future in as_completed(futures):
                 future.result()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             ending.set()  # each removes its pod, and the pool waits for that
             raise
     return [future.result() for future in futures]

@@ -64,7 +64,7 @@ def begin(
         )
         started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
         platform.ledger.record(stream, started, key=stream, fence=fence)
-    except Exception:
+    except BaseException:  # a signal too
         with suppress(LedgerError):  # out of reach: the lease expires
             end(platform, run)
         raise

@@ -1,6 +1,7 @@
 """Artifacts in a local folder."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import stat
@@ -20,7 +21,8 @@ class Folder:
     """A local folder. A file is written aside, forced to disk, made read-only and renamed into place.
 
     What lies aside belongs to a writer that works, or was killed: no other user may enter there, and the next writer
-    clears what is a day old. One that is not *durable*, a cache, forces nothing to disk: what is read is verified.
+    that is alone clears what is a day old. Whoever works holds a lock, so that no clock that is wrong can take what it
+    writes. One that is not *durable*, a cache, forces nothing to disk: what is read is verified.
     """
 
     unasked_bytes = -1
@@ -63,39 +65,39 @@ class Folder:
             self.write_from(digest, chunks(source), origin=str(path))
 
     def write_from(self, digest: str, parts: Iterator[bytes], *, origin: str) -> None:
-        self._make_folders(self.place(digest).parent)
-        handle, name = tempfile.mkstemp(dir=self._incoming)
-        aside = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                hashed = hashlib.sha256()
-                for chunk in parts:
-                    hashed.update(chunk)
-                    file.write(chunk)
-                file.flush()
-                self._force(file.fileno())
-            if f"sha256:{hashed.hexdigest()}" != digest:
-                raise altered(origin, digest)
-            self._shelve(aside, digest)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        with self._working(self.place(digest).parent):
+            handle, name = tempfile.mkstemp(dir=self._incoming)
+            aside = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    hashed = hashlib.sha256()
+                    for chunk in parts:
+                        hashed.update(chunk)
+                        file.write(chunk)
+                    file.flush()
+                    self._force(file.fileno())
+                if f"sha256:{hashed.hexdigest()}" != digest:
+                    raise altered(origin, digest)
+                self._shelve(aside, digest)
+            except BaseException:
+                aside.unlink(missing_ok=True)
+                raise
 
     def write_made(self, write: Write) -> str:
         """Keep the file that *write* makes aside; its digest."""
-        self._make_folders(self._root / "sha256")
-        aside = self._incoming / uuid.uuid4().hex
-        try:
-            write(aside)
-            with aside.open("rb") as file:
-                self._force(file.fileno())
-                digest = digest_of_file(file)
-            self._make_folders(self.place(digest).parent)
-            self._shelve(aside, digest)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
-        return digest
+        with self._working(self._root / "sha256"):
+            aside = self._incoming / uuid.uuid4().hex
+            try:
+                write(aside)
+                with aside.open("rb") as file:
+                    self._force(file.fileno())
+                    digest = digest_of_file(file)
+                self._make_folders(self.place(digest).parent)
+                self._shelve(aside, digest)
+            except BaseException:
+                aside.unlink(missing_ok=True)
+                raise
+            return digest
 
     def read(self, digest: str) -> bytes:
         return self.place(digest).read_bytes()
@@ -120,7 +122,25 @@ class Folder:
                 self._force_folder(each.parent)
         if stat.S_IMODE(self._incoming.stat().st_mode) != 0o700:  # an earlier release left it open
             self._incoming.chmod(0o700)
-        for leftover in self._incoming.iterdir():  # of writers that were killed
+
+    @contextlib.contextmanager
+    def _working(self, folder: Path) -> Iterator[None]:
+        """Make the folders down to *folder*, and hold the writers' lock: what lies aside is then cleared by nobody."""
+        self._make_folders(folder)
+        handle = os.open(self._incoming, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # others work, or this file system has no locks: nothing is cleared
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._clear()
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(handle)
+
+    def _clear(self) -> None:
+        """Remove what writers that were killed left."""
+        for leftover in self._incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if leftover.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                     leftover.unlink()

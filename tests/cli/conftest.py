@@ -56,6 +56,11 @@ class Shop:
         self, *words: str, home: Path | None = None, settings: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """``./trainyard WORDS`` in this deployment (or that of *home*), with more *settings*, without a terminal."""
+        environment = self.environment(home=home) | dict(settings or {})
+        return self.forking.run("include.cli", *words, environment=environment)
+
+    def environment(self, *, home: Path | None = None) -> dict[str, str]:
+        """The environment in which commands speak of this deployment."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
         ours = {
             "TRAINYARD_HOME": str(home or self.folder / "home"),
@@ -64,7 +69,7 @@ class Shop:
             "TRAINYARD_USER": "dana",
             "PYTHONPATH": str(ROOT),
         }
-        return self.forking.run("include.cli", *words, environment=kept | ours | dict(settings or {}))
+        return kept | ours
 
 
 def orders(days: int, *, rows_a_day: int = 4) -> pa.Table:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.core.errors import LeaseHeld, LedgerError
-from include.core.events import LineageEmitted
+from include.core.errors import DeclarationError, LeaseHeld, LedgerError
+from include.core.events import LeaseFreed, LineageEmitted
 from include.ledger import Fence, Ledger
-from include.ledger.lease import holder, release, stream_of, take
+from include.ledger.lease import free, held_by, holder, holds, release, renew, require_free, stream_of, take
 from tests.ledger.processes import start, wait
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -88,6 +88,82 @@ def test_of_nights_that_start_at_once_exactly_one_gets_the_lease(ledger_url: str
     assert [wait(child) for child in [night(number) for number in range(5)]] == [0] * 5
     assert ledger.version("run/flights") == 1
     assert ledger.version(stream_of("flights")) == 1
+
+
+MONTHS = timedelta(days=200)
+LONG = timedelta(minutes=30)
+
+
+def test_a_lease_taken_under_a_clock_that_was_ahead_is_over_after_its_duration_once_the_clock_is_right(
+    ledger: Ledger,
+) -> None:
+    old = take(ledger, "flights", run_id="dead", now=NOON + MONTHS, duration=LONG)
+    with pytest.raises(LeaseHeld, match="until 2026-03-01 12:30:00Z"):
+        require_free(ledger, "flights", run_id="next", now=NOON)
+    with pytest.raises(LeaseHeld, match="until 2026-03-01 12:30:00Z"):
+        take(ledger, "flights", run_id="next", now=NOON + LONG - timedelta(seconds=1), duration=LONG)
+    assert ledger.version(stream_of("flights")) == 2, "it is shortened once, however often somebody looks"
+    assert not holds(ledger, "flights", run_id="dead", now=NOON + LONG)
+    assert take(ledger, "flights", run_id="next", now=NOON + LONG, duration=LONG).token > old.token
+    with pytest.raises(LedgerError, match="only the holder"):
+        ledger.record("run/flights", LineageEmitted(event="stale"), fence=old)
+
+
+def test_a_run_that_is_alive_keeps_the_lease_that_it_took_under_a_clock_that_was_ahead(ledger: Ledger) -> None:
+    fence = take(ledger, "flights", run_id="alive", now=NOON + MONTHS, duration=LONG)
+    assert held_by(ledger, "flights", now=NOON) is not None
+    for minutes in range(0, 90, 10):  # its heart beats three times in the life of a lease
+        now = NOON + timedelta(minutes=minutes)
+        assert renew(ledger, fence, now=now, duration=LONG)
+        with pytest.raises(LeaseHeld):
+            take(ledger, "flights", run_id="next", now=now + timedelta(minutes=9), duration=LONG)
+    ledger.record("run/flights", LineageEmitted(event="still mine"), fence=fence)
+    assert take(ledger, "flights", run_id="alive", now=NOON + timedelta(minutes=81), duration=LONG) == fence
+
+
+def test_one_beat_under_the_right_clock_puts_a_lease_right_that_was_taken_under_one_that_was_ahead(
+    ledger: Ledger,
+) -> None:
+    fence = take(ledger, "flights", run_id="night 1", now=NOON + MONTHS, duration=LONG)
+    assert renew(ledger, fence, now=NOON, duration=LONG)
+    assert take(ledger, "flights", run_id="night 2", now=NOON + LONG, duration=LONG).token > fence.token
+
+
+@given(
+    ahead=st.integers(-300_000, 300_000),
+    beats=st.lists(st.integers(1, 40), max_size=3),
+    looks=st.lists(st.integers(0, 20), max_size=4),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_clock_was_a_dead_run_is_over_its_duration_after_the_first_look_with_a_right_one(
+    ledger: Ledger, ahead: int, beats: list[int], looks: list[int]
+) -> None:
+    project = f"p{ledger.version('clocks')}"
+    ledger.record("clocks", LineageEmitted(event="one more"))
+    wrong = NOON + timedelta(minutes=ahead)
+    fence = take(ledger, project, run_id="dead", now=wrong, duration=LONG)
+    for minutes in beats:
+        wrong += timedelta(minutes=minutes)
+        renew(ledger, fence, now=wrong, duration=LONG)
+    now = NOON
+    for minutes in [0, *looks]:
+        now += timedelta(minutes=minutes)
+        held = held_by(ledger, project, now=now)
+        assert held is None or held.expires_at <= NOON + LONG
+    take(ledger, project, run_id="next", now=NOON + LONG, duration=LONG)
+
+
+def test_a_lease_that_somebody_frees_is_free_at_once_and_on_record(ledger: Ledger) -> None:
+    old = take(ledger, "flights", run_id="dead", now=NOON + MONTHS, duration=LONG)
+    assert free(ledger, "flights", by="olly", reason="its machine burnt", now=NOON).run_id == "dead"
+    assert ledger.read(stream_of("flights"))[-1].event == LeaseFreed(
+        run_id="dead", by="olly", reason="its machine burnt"
+    )
+    with pytest.raises(LedgerError, match="held by nobody"):
+        ledger.record("run/flights", LineageEmitted(event="late"), fence=old)
+    with pytest.raises(DeclarationError, match="is free"):
+        free(ledger, "flights", by="olly", reason="again", now=NOON)
+    assert take(ledger, "flights", run_id="next", now=NOON, duration=LONG).token > old.token
 
 
 def good_tokens(ledger: Ledger, project: str) -> list[int]:

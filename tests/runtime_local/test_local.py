@@ -92,3 +92,31 @@ def test_a_killed_night_leaves_no_worker() -> None:
         for worker in alive:
             worker.kill()
         assert (len(gone), alive) == (2, [])
+
+
+#: A night at its training, whose shards take long.
+TRAINING = """
+import os, sys, time
+sys.path.insert(0, os.getcwd())
+from types import SimpleNamespace
+from include.cli.ending import unwound_by_signals
+from include.runtime import local
+
+def shard(*given):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    local._train_shard = shard
+    with unwound_by_signals():
+        local._train(None, SimpleNamespace(name="p"), SimpleNamespace(run_id="r"), "plan", [0, 1, 2])
+"""
+
+
+def test_a_night_that_is_told_to_end_while_it_trains_ends_at_once_with_its_workers(tmp_path: Path) -> None:
+    (tmp_path / "training.py").write_text(TRAINING)
+    with process(str(tmp_path / "training.py")) as night:
+        worker = psutil.Process(int(line(night)))
+        night.terminate()
+        assert night.wait(timeout=20) == 128 + signal.SIGTERM
+        assert psutil.wait_procs([worker], timeout=20)[1] == []

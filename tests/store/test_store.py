@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -347,6 +347,28 @@ def test_what_a_killed_writer_left_is_cleared_a_day_later(tmp_path: Path) -> Non
     store.put(b"more")
     assert not old.exists()
     assert new.exists()
+
+
+def test_no_clock_however_far_ahead_takes_away_what_another_writer_is_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = time.time() + 2 * 86_400
+    monkeypatch.setattr("include.store.folder.time.time", lambda: ahead)
+    written, other = Folder(tmp_path / "store"), Folder(tmp_path / "store")
+
+    def parts() -> Iterator[bytes]:
+        yield b"da"
+        other.write(digest_of(b"more"), b"more")
+        yield b"ta"
+
+    def write(path: Path) -> None:
+        path.write_bytes(b"made")
+        other.write(digest_of(b"most"), b"most")
+
+    written.write_from(digest_of(b"data"), parts(), origin="here")
+    assert written.read(digest_of(b"data")) == b"data"
+    assert written.read(written.write_made(write)) == b"made"
+    assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
 
 def test_a_local_store_is_used_without_importing_fsspec(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ One file for each matter; all other code imports from here, and :mod:`include.le
 
 from include.core.events.access import (
     AccessGranted,
+    AccessLapsed,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
@@ -20,6 +21,7 @@ from include.core.events.access import (
     QuarantineLifted,
 )
 from include.core.events.event import Event
+from include.core.events.messages import MessageFailed, MessageSent, MessageTried, RunTriggered
 from include.core.events.monitoring import (
     DriftJudged,
     PolicyDeclared,
@@ -31,7 +33,9 @@ from include.core.events.monitoring import (
 )
 from include.core.events.night import (
     DataValidated,
+    LeaseFreed,
     LeaseReleased,
+    LeaseShortened,
     LeaseTaken,
     LineageEmitted,
     PartitionsMade,
@@ -53,6 +57,7 @@ from include.core.events.training import (
 
 __all__ = [
     "AccessGranted",
+    "AccessLapsed",
     "AccessRefused",
     "AccessRequested",
     "AccessRevoked",
@@ -64,9 +69,14 @@ __all__ = [
     "DataValidated",
     "DriftJudged",
     "Event",
+    "LeaseFreed",
     "LeaseReleased",
+    "LeaseShortened",
     "LeaseTaken",
     "LineageEmitted",
+    "MessageFailed",
+    "MessageSent",
+    "MessageTried",
     "ModelEvaluated",
     "ModelRegistered",
     "PartitionsMade",
@@ -80,6 +90,7 @@ __all__ = [
     "RetrainingStarted",
     "RunLate",
     "RunStarted",
+    "RunTriggered",
     "StepFailed",
     "StepFinished",
     "StepReused",

@@ -66,6 +66,15 @@ class AccessRefused(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccessLapsed(Event):
+    """Nobody decided about the request within ``days``: it waits no more. It takes away, and is not signed."""
+
+    kind: ClassVar[str] = "access_lapsed"
+    request_id: str
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccessRevoked(Event):
     """``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed.
 

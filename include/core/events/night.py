@@ -25,6 +25,25 @@ class LeaseReleased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeaseShortened(Event):
+    """The run's lease ended later than a lease lasts, by the clock of who found it: clocks were set meanwhile."""
+
+    kind: ClassVar[str] = "lease_shortened"
+    run_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseFreed(Event):
+    """Somebody ended the lease of a run that they know to be dead: *by*, for a *reason*."""
+
+    kind: ClassVar[str] = "lease_freed"
+    run_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
     """Stream ``run/<project>/<run_id>``, as all events of a night. Its key is the stream's name."""
 

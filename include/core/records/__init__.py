@@ -30,7 +30,17 @@ from include.core.records.monitoring import (
     Shape,
     Unfamiliar,
 )
-from include.core.records.night import CheckResult, FeatureSet, FeatureSpec, Partition, Run, Snapshot, Validation
+from include.core.records.night import (
+    CheckResult,
+    FeatureSet,
+    FeatureSpec,
+    Partition,
+    Run,
+    Snapshot,
+    Start,
+    Trigger,
+    Validation,
+)
 from include.core.records.training import (
     Evaluation,
     Interval,
@@ -91,9 +101,11 @@ __all__ = [
     "Shard",
     "Snapshot",
     "Split",
+    "Start",
     "Treatment",
     "Trial",
     "TrialState",
+    "Trigger",
     "Unfamiliar",
     "Validation",
     "Verdict",

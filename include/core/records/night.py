@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from include.core.project import Objective, Severity
 from include.core.records.access import Scope
@@ -21,6 +22,23 @@ class Run:
     code_digest: str
     declaration_digest: str
     fence: int
+
+
+class Trigger(StrEnum):
+    """What sets a run off."""
+
+    SCHEDULE = "schedule"
+    DRIFT = "drift"  # a verdict asked for it
+    LOGIN = "login"  # a person who is signed in to Airflow, or to the operating system
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What set a run off, and who (as they are called where they are signed in), if anybody did."""
+
+    trigger: Trigger
+    who: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
-from include.core.events import LeaseReleased, RunLate, RunStarted, StepStarted
+from include.core.events import LeaseFreed, LeaseReleased, RunLate, RunStarted, StepStarted
 from include.core.records import Run
 from include.ledger.journal import run_stream
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
@@ -107,7 +107,7 @@ def progress_of(ledger: "Ledger", run: Run) -> Progress:
         if isinstance(entry.event, StepStarted) and entry.event.step not in _BEFORE_THE_GATE
     )
     ended = any(
-        isinstance(entry.event, LeaseReleased) and entry.event.run_id == run.run_id
+        isinstance(entry.event, LeaseReleased | LeaseFreed) and entry.event.run_id == run.run_id
         for entry in ledger.read(f"lease/{run.project}")
     )
     return Progress(begun=begun, passed_gate=next(steps, None), ended=ended)

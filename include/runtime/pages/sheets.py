@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from include.core.names import among
 from include.core.records import Column, Contract, DatasetScope, Grant, Treatment
 from include.governance.register import Asked, Standing
 
@@ -78,7 +79,7 @@ def sheet_of(
         adopt = (contract.version, contract.digest)
     changes = _changes(scope, last, asked)
     steward = user in asked.stewards
-    own = user in asked.askers
+    own = among(user, asked.askers)
     return Sheet(
         asked=asked,
         classes=tuple(

@@ -1,0 +1,52 @@
+"""``lease``: which run holds a project's lease, and ending that of one that is known to be dead."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from include.cli.night import ProjectName
+from include.core.errors import DeclarationError
+from include.settings import Settings
+
+console = Console(highlight=False, markup=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(lease)
+
+
+def lease(
+    project: ProjectName,
+    free: Annotated[bool, typer.Option("--free", help="End it: the run that holds it writes nothing more.")] = False,
+    reason: Annotated[str, typer.Option(help="Why it is freed, in a sentence for the record.")] = "",
+    by: Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")] = None,
+) -> None:
+    """Show which run holds the lease of PROJECT, of which one night runs at a time. With --free, end it, on record.
+
+    For a run that died without a word: its lease would end by itself within half an hour.
+    """
+    from include.ledger import Ledger
+    from include.ledger import lease as leases
+    from include.runtime import deployment
+    from include.runtime.local import require_not_running
+
+    settings, now = Settings.from_environment(), datetime.now(UTC)
+    deployment.require(settings)
+    ledger = Ledger.open(settings.ledger)
+    held = leases.held_by(ledger, project, now=now)
+    if free:
+        if not reason.strip():
+            raise DeclarationError(
+                "a lease is freed for a reason", value="none", remedy="Write it after `--reason`, for the record."
+            )
+        require_not_running(settings, project)
+        freed = leases.free(ledger, project, by=by or settings.user, reason=reason.strip(), now=now)
+        console.print(f"freed: run {freed.run_id} of {project} holds no lease any more", soft_wrap=True)
+    elif held is None:
+        console.print(f"free: no run of {project} holds its lease", soft_wrap=True)
+    else:
+        console.print(
+            f"held: run {held.run_id} of {project}, until {held.expires_at:%Y-%m-%d %H:%M:%S}Z", soft_wrap=True
+        )
