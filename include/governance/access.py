@@ -7,12 +7,14 @@ from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, LedgerConflict
 from include.core.events import (
     AccessGranted,
+    AccessLapsed,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
     Event,
     QuarantineLifted,
 )
+from include.core.names import among
 from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
 from include.governance.decisions import Adoption, Decisions, place_of, proven_adoption
 from include.governance.signing import Verifier
@@ -23,6 +25,7 @@ _ACCESS_KINDS: tuple[type[Event], ...] = (
     AccessRequested,
     AccessGranted,
     AccessRefused,
+    AccessLapsed,
     AccessRevoked,
     QuarantineLifted,
 )
@@ -171,7 +174,7 @@ class Access:
             decisions = self.decisions(scope.project, dataset.dataset)
             for request in decisions.open:
                 same = (request.purpose, request.scope) == (scope.purpose, dataset)
-                if same and requester in decisions.askers(request.request_id):
+                if same and among(requester, decisions.askers(request.request_id)):
                     return request.request_id
             seed = (scope.project, scope.purpose, dataset, requester, decisions.version)
             asked = AccessRequested(
@@ -246,9 +249,10 @@ def _filed(decisions: Decisions, purpose: str, dataset: DatasetScope) -> str:
     if not same:
         return "never asked for"
     if any(request.request_id == same[-1] for request in decisions.open):
-        return f"request {same[-1]} waits for a decision"
-    refusal = decisions.refusals.get(same[-1])
-    return f"request {same[-1]} was {f'refused by {refusal.steward}' if refusal else 'granted or superseded'}"
+        before = decisions.decided_before(same[-1])
+        told = f" ({before.request_id}, before it, was {before})" if before else ""
+        return f"request {same[-1]} waits for a decision{told}"
+    return f"request {same[-1]} was {decisions.decided(same[-1]) or 'superseded'}"
 
 
 def identifier(prefix: str, *seed: object) -> str:

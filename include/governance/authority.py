@@ -24,6 +24,7 @@ from include.core.events import (
     Event,
     QuarantineLifted,
 )
+from include.core.names import among
 from include.core.records import Contract, DatasetScope, Grant, RevocationKind, Treatment
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.decisions import (
@@ -138,7 +139,7 @@ class Authority:
 
         def decide(decisions: Decisions) -> Event:
             request = _open_request(request_id, decisions)
-            if user in decisions.askers(request_id):
+            if among(user, decisions.askers(request_id)):
                 remedy = "Let another steward of the dataset decide."
                 raise AuthorityError("nobody approves their own request", value=user, remedy=remedy)
             self._require_readable(request)
@@ -281,6 +282,9 @@ def _open_request(request_id: str, decisions: Decisions) -> AccessRequested:
     if request in decisions.superseded:
         remedy = "Decide about the later request: what this one asked for, the project's code no longer reads."
         raise DecisionConflict(f"request {request.request_id} still stands", value="superseded", remedy=remedy)
+    if request_id in decisions.lapsed:
+        remedy = "Let the project ask again: its next night does."
+        raise DecisionConflict(f"request {request_id} still stands", value=decisions.decided(request_id), remedy=remedy)
     refusal = decisions.refusals.get(request.request_id)
     found = f"refused by {refusal.steward}" if refusal else "granted"
     remedy = "To end a grant, revoke it; to undo a refusal, let the project ask again."

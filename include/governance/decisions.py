@@ -9,6 +9,7 @@ from include.core.canonical import decode
 from include.core.errors import AuthorityError, UnknownId
 from include.core.events import (
     AccessGranted,
+    AccessLapsed,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
@@ -17,6 +18,7 @@ from include.core.events import (
     QuarantineLifted,
 )
 from include.core.records import Grant, RevocationKind
+from include.governance.outcomes import Decided, Outcome
 from include.governance.signing import Verifier
 from include.ledger import Entry
 
@@ -107,7 +109,8 @@ class Decisions:
     ``grants`` holds those whose signature holds and that stand where they belong. A refusal whose signature does not
     hold decides nothing either; a revocation only takes away, and ends its grant whoever wrote it. Refusals and
     revocations of before they were signed count. ``unproven`` counts what decides nothing. ``asked_at`` tells when the
-    ledger received a request, ``granted`` maps it to its grant.
+    ledger received a request, ``granted`` maps it to its grant. A request that lapsed waits for nobody; who asked
+    for it still asked. ``entered_at`` tells when the ledger received what decided about a request, or ended a grant.
 
     ``revocations`` holds of each revoked grant the one that ends most, ``effects`` what is ended now, ``stopped_at``
     the position of the ledger from which on it is. Only a signed revocation says that it does less or more than to stop
@@ -125,6 +128,8 @@ class Decisions:
     effects: dict[str, RevocationKind] = field(default_factory=dict)
     stopped_at: dict[str, int] = field(default_factory=dict)
     lifts: dict[str, QuarantineLifted] = field(default_factory=dict)
+    lapsed: dict[str, AccessLapsed] = field(default_factory=dict)
+    entered_at: dict[str, datetime] = field(default_factory=dict)
     granted: dict[str, str] = field(default_factory=dict)
     unproven: int = 0
 
@@ -149,7 +154,7 @@ class Decisions:
         for name in reversed(names[: names.index(request_id) + 1]):
             earlier = self.requests[name]
             same = (earlier.purpose, earlier.scope) == (asked.purpose, asked.scope)
-            if not same or (name != request_id and not self._undecided(name)):
+            if not same or (name != request_id and self._by_a_steward(name)):
                 break
             found.append(earlier.requester)
         return tuple(dict.fromkeys(reversed(found)))
@@ -184,6 +189,29 @@ class Decisions:
             if grant.request_id != request_id and self.asked_at.get(grant.request_id, asked_at) <= asked_at
         ]
         return earlier[-1] if earlier else None
+
+    def decided(self, request_id: str) -> Decided | None:
+        """What became of the request; ``None``: nothing yet, or it was superseded."""
+        outcome, until, at = Outcome.LAPSED, None, self.entered_at.get(request_id)
+        if at is None:
+            return None
+        if refusal := self.refusals.get(request_id):
+            outcome, by, reason = Outcome.REFUSED, refusal.steward, refusal.reason
+        elif lapse := self.lapsed.get(request_id):
+            by, reason = "", f"nobody decided within {lapse.days} days"
+        else:
+            grant = self.grants[self.granted[request_id]]
+            outcome, by, reason, until = Outcome.GRANTED, grant.steward, grant.reason, grant.expires_at
+            if revoked := self.revocations.get(grant.grant_id):
+                outcome, by, reason = Outcome.REVOKED, revoked.steward, revoked.reason
+                at = self.entered_at[grant.grant_id]
+        return Decided(request_id=request_id, outcome=outcome, by=by, reason=reason, at=at, until=until)
+
+    def decided_before(self, request_id: str) -> Decided | None:
+        """The last decision about what was asked for before *request_id*."""
+        names = list(self.requests)
+        earlier = [self.decided(name) for name in names[: names.index(request_id)]]
+        return next((decided for decided in reversed(earlier) if decided is not None), None)
 
     def claim(self, event: _Ruling, *, position: int) -> tuple[str, Refusal | Revocation | Lift]:
         """The type and payload of the envelope that proves *event* at *position* of the stream."""
@@ -225,14 +253,28 @@ class Decisions:
             self.requests.setdefault(event.request_id, event)
             self.asked_at.setdefault(event.request_id, entry.recorded_at)
             return Proof.UNSIGNED
+        proof = self._decision(event, verifier)
+        if proof is not Proof.BROKEN and isinstance(event, AccessGranted | AccessRefused | AccessLapsed):
+            self.entered_at.setdefault(event.request_id, entry.recorded_at)
+        elif isinstance(event, AccessRevoked):
+            self.entered_at.setdefault(event.grant_id, entry.recorded_at)
+        return proof
+
+    def _decision(self, event: Event, verifier: Verifier) -> Proof:
         if isinstance(event, AccessGranted):
             return self._granted(event, verifier)
         if isinstance(event, AccessRefused | AccessRevoked | QuarantineLifted):
             return self._ruled(event, verifier, entry.position)
+        if isinstance(event, AccessLapsed) and event.request_id in self.requests and self._undecided(event.request_id):
+            self.lapsed[event.request_id] = event
+            return Proof.UNSIGNED
         return Proof.BROKEN
 
     def _undecided(self, request_id: str) -> bool:
-        return request_id not in self.granted and request_id not in self.refusals
+        return not self._by_a_steward(request_id) and request_id not in self.lapsed
+
+    def _by_a_steward(self, request_id: str) -> bool:
+        return request_id in self.granted or request_id in self.refusals
 
     def _granted(self, event: AccessGranted, verifier: Verifier) -> Proof:
         """The grant in the envelope counts if the authority signed it and it stands in the stream it is about."""

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, QuarantineLifted
+from include.core.events import (
+    AccessGranted,
+    AccessLapsed,
+    AccessRefused,
+    AccessRequested,
+    AccessRevoked,
+    QuarantineLifted,
+)
 from include.core.records import RevocationKind
 from include.governance.decisions import Adoption, Decisions, Proof
 from include.ledger import Entry
@@ -17,6 +24,7 @@ class Act(StrEnum):
     GRANTED = "granted"
     REFUSED = "denied"
     REVOKED = "revoked"
+    LAPSED = "lapsed"
     ADOPTED = "contract adopted"
     LIFTED = "quarantine lifted"
 
@@ -72,6 +80,9 @@ def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
         case AccessRefused() as event:
             act, subject, request_id = Act.REFUSED, event.request_id, event.request_id
             who, reason = event.steward, event.reason
+        case AccessLapsed() as event:
+            act, subject, request_id = Act.LAPSED, event.request_id, event.request_id
+            who, reason = "nobody", f"decided within {event.days} days"
         case AccessRevoked() | QuarantineLifted() as event:
             grant = decisions.grants.get(event.grant_id)
             subject, request_id = event.grant_id, grant.request_id if grant else ""

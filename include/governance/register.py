@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from include.core.events import (
     AccessGranted,
+    AccessLapsed,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
@@ -26,6 +27,7 @@ from include.core.events import (
 from include.core.records import Grant, RevocationKind, Run
 from include.governance.decisions import Adoption, Decisions, Places, place_of, placed, proven_adoption, unknown
 from include.governance.history import Line, adoption_line, decision_line
+from include.governance.outcomes import Decided
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
@@ -34,6 +36,7 @@ _KINDS: tuple[type[Event], ...] = (
     AccessRequested,
     AccessGranted,
     AccessRefused,
+    AccessLapsed,
     AccessRevoked,
     ContractAdopted,
     DataOpened,
@@ -51,6 +54,7 @@ class Standing(StrEnum):
     UNADOPTED = "waiting for its contract"  # it asks under a version that no steward has adopted yet
     GRANTED = "granted"
     REFUSED = "denied"
+    LAPSED = "lapsed"  # nobody decided in time
     SUPERSEDED = "superseded"  # the project asked for something else since, or the contract was replaced
 
 
@@ -91,7 +95,8 @@ class Asked:
 
     ``last`` is the last proven grant of the project for the dataset before it (whether or not it still holds), ``rows``
     what was read at most of the dataset under that. ``stewards`` decide; ``adopted`` is the digest of the contract in
-    effect. ``askers`` are all who asked for exactly this since the last decision: none of them approves it.
+    effect. ``askers`` are all who asked for exactly this since the last decision: none of them approves it. ``decided``
+    is what became of it, ``before`` what became of what the project asked for before.
     """
 
     request: AccessRequested
@@ -104,6 +109,8 @@ class Asked:
     rows: int | None
     grant: Held | None
     refusal: AccessRefused | None
+    decided: Decided | None
+    before: Decided | None
 
     @property
     def waits(self) -> bool:
@@ -173,6 +180,19 @@ class Register:
             return tuple(
                 _asked(state, found, next(reversed(found.requests.values()))) for _, found in streams if found.requests
             )
+
+    def decided(self, *, since: datetime, project: str | None = None) -> tuple[Asked, ...]:
+        """The requests about which something was decided *since* then (UTC), of one project or of all, oldest first."""
+        with self._lock:
+            state = self._now()
+            asked = [
+                _asked(state, decisions, request)
+                for (owner, _), decisions in state.streams.items()
+                if project in (None, owner)
+                for request in decisions.requests.values()
+                if (decided := decisions.decided(request.request_id)) is not None and decided.at >= since
+            ]
+        return tuple(sorted(asked, key=lambda one: (one.decided.at if one.decided else since, one.request.request_id)))
 
     def grants(self, project: str | None = None, *, now: datetime) -> tuple[Held, ...]:
         """The grants in force *now* (UTC), of one project or of all, by project and dataset."""
@@ -278,6 +298,8 @@ def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Ask
         rows=use.rows if use else None,
         grant=_held(state, decisions, decisions.grants[granted]) if granted else None,
         refusal=decisions.refusals.get(request.request_id),
+        decided=decisions.decided(request.request_id),
+        before=decisions.decided_before(request.request_id),
     )
 
 
@@ -286,6 +308,8 @@ def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> 
         return Standing.GRANTED
     if request.request_id in decisions.refusals:
         return Standing.REFUSED
+    if request.request_id in decisions.lapsed:
+        return Standing.LAPSED
     ever = [adoption.digest for adoption in state.adoptions.get(decisions.dataset, ())]
     if request not in decisions.open or (
         request.scope.contract_digest in ever[:-1] and (request.scope.contract_digest != ever[-1])

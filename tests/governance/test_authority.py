@@ -57,6 +57,18 @@ def test_nobody_approves_their_own_request(house: House) -> None:
     assert [request.request_id for request in house.access.requests()] == [request_id]
 
 
+@pytest.mark.parametrize("written", [STEWARD.upper(), f" {STEWARD}\t", " ".join(STEWARD), f"{STEWARD}\u200b"])
+def test_nobody_approves_what_they_asked_for_under_their_name_written_otherwise(house: House, written: str) -> None:
+    with pytest.raises(AuthorityError, match="own request"):
+        approve(house, asked(house, requester=written))
+
+
+def test_who_asks_again_under_their_name_written_otherwise_files_nothing_new(house: House) -> None:
+    scope = house.scope()
+    first = house.access.request(scope, requester="Ada Lovelace", now=NOW)
+    assert house.access.request(scope, requester=" ada  lovelace ", now=NOW) == first
+
+
 @pytest.mark.parametrize("order", [(STEWARD, "data-team"), ("data-team", STEWARD)])
 def test_who_asked_for_what_others_asked_for_too_does_not_approve_it(house: House, order: tuple[str, str]) -> None:
     scope = house.scope()
