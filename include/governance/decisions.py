@@ -253,14 +253,15 @@ class Decisions:
             self.requests.setdefault(event.request_id, event)
             self.asked_at.setdefault(event.request_id, entry.recorded_at)
             return Proof.UNSIGNED
-        proof = self._decision(event, verifier)
+        proof = self._decision(entry, verifier)
         if proof is not Proof.BROKEN and isinstance(event, AccessGranted | AccessRefused | AccessLapsed):
             self.entered_at.setdefault(event.request_id, entry.recorded_at)
         elif isinstance(event, AccessRevoked):
             self.entered_at.setdefault(event.grant_id, entry.recorded_at)
         return proof
 
-    def _decision(self, event: Event, verifier: Verifier) -> Proof:
+    def _decision(self, entry: Entry, verifier: Verifier) -> Proof:
+        event = entry.event
         if isinstance(event, AccessGranted):
             return self._granted(event, verifier)
         if isinstance(event, AccessRefused | AccessRevoked | QuarantineLifted):
