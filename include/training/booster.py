@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from include.core.project import Objective
@@ -18,6 +19,8 @@ DEVICE = {"device_type", "gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_
 
 #: What LightGBM sets by the device, whatever was asked for.
 _BY_DEVICE = {*DEVICE, "force_row_wise", "force_col_wise", "use_quantized_grad", "gpu_device_id_list"}
+
+_RANGE = re.compile(r"\[([^:\]]+):([^:\]]+)\]")
 
 _SETTINGS: Mapping[str, float | int | str | bool] = {
     "deterministic": True,
@@ -48,9 +51,31 @@ def probe_settings(params: Params, *, objective: Objective, threads: int) -> dic
 
 
 def model_text(booster: Any) -> str:
-    """The model in LightGBM's text format, the recorded number of threads set to 1: equal models, equal text."""
+    """The model in LightGBM's text format, the recorded number of threads set to 1: equal models, equal text.
+
+    Ranges of features are :func:`rounded`.
+    """
     text: str = booster.model_to_string(num_iteration=-1)
-    return re.sub(r"^\[num_threads: -?\d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE)
+    return rounded(re.sub(r"^\[num_threads: -?\d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE))
+
+
+def rounded(text: str) -> str:
+    """A model's *text*, the range of each feature widened to two digits: LightGBM writes the least and the greatest
+    value, which are somebody's.
+    """
+    return re.sub(
+        r"^feature_infos=.*$", lambda infos: _RANGE.sub(_widened, infos[0]), text, count=1, flags=re.MULTILINE
+    )
+
+
+def _widened(found: re.Match[str]) -> str:
+    ends = []
+    for text, rounding in ((found[1], ROUND_FLOOR), (found[2], ROUND_CEILING)):
+        end = Decimal(text)
+        if end.is_finite() and end:
+            end = end.quantize(Decimal(1).scaleb(end.adjusted() - 1), rounding)
+        ends.append(f"{float(end):g}")
+    return f"[{':'.join(ends)}]"
 
 
 def parameters_of(text: str) -> dict[str, str]:

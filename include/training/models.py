@@ -12,7 +12,7 @@ from math import inf, isfinite
 
 from include.core.errors import TrainingError
 from include.core.records import Winner
-from include.training.booster import booster_settings, expected_parameters, model_text, parameters_of
+from include.training.booster import booster_settings, expected_parameters, model_text, parameters_of, rounded
 
 #: What is larger is no model of ours: one of 10,000 trees with 255 leaves each has a third of it.
 LARGEST_BYTES = 1 << 28
@@ -36,7 +36,7 @@ _INTEGERS = {"split_feature", "decision_type", "left_child", "right_child", *_OF
 
 
 def verified(best: Winner, data: bytes) -> bytes:
-    """*data*, if they are the bytes of a model that training *best* can make.
+    """*data*, if they are the bytes of a model that training *best* can make; ranges :func:`rounded`.
 
     Raises:
         TrainingError: they are not; names the rule.
@@ -44,10 +44,10 @@ def verified(best: Winner, data: bytes) -> bytes:
     if len(data) > LARGEST_BYTES:
         raise _refused(f"a model has {LARGEST_BYTES} bytes at most", "more")
     try:
-        text = data.decode()
+        text = rounded(data.decode())
         head, trees = _parts(text)
         parameters = parameters_of(text)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise _refused("a model is LightGBM's text", str(error) if type(error) is ValueError else "others") from None
     _require_plan(best, head)
     _require_parameters(best, parameters)
@@ -58,7 +58,7 @@ def verified(best: Winner, data: bytes) -> bytes:
             raise _refused("the nodes of a tree lead from its root to each of its leaves", f"tree {number}")
     if not _canonical(text, trees):
         raise _refused("a model is written as LightGBM writes it", "other bytes")
-    return data
+    return text.encode()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import FeatureSet, Winner
 from include.training import models
-from include.training.booster import booster_settings, dataset_settings, model_text
+from include.training.booster import booster_settings, dataset_settings, model_text, rounded
 from include.training.matrix import rows_of
 from include.training.models import verified
 from tests.training.flights import Folder
@@ -31,6 +31,32 @@ def made(features: FeatureSet, vault: Folder) -> tuple[Winner, str]:
 def test_the_model_that_was_made_is_taken_as_it_is(made: tuple[Winner, str]) -> None:
     best, text = made
     assert verified(best, text.encode()) == text.encode()
+
+
+def test_a_model_tells_of_a_feature_a_range_of_two_digits_and_no_value(made: tuple[Winner, str]) -> None:
+    """Also one of a release that wrote the least and the greatest value."""
+    best, text = made
+    assert rounded(text) == text
+    low, high = next((low, high) for low, high in re.findall(r"\[([^:\]]+):([^:\]]+)\]", text) if float(high) > 100)
+    exact = text.replace(f"[{low}:{high}]", f"[{low}:{float(high) - 0.25:.17g}]")
+    assert exact != text
+    assert verified(best, exact.encode()) == text.encode()
+
+
+@given(
+    low=st.floats(allow_nan=False, allow_infinity=False, width=32),
+    high=st.floats(allow_nan=False, allow_infinity=False, width=32),
+)
+def test_a_range_only_widens_and_by_a_tenth_at_most(low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    text = f"tree\nfeature_infos=[{low:.17g}:{high:.17g}] none 1:2:3\n"
+    found = rounded(text)
+    ends = [float(end) for end in found.splitlines()[1].removeprefix("feature_infos=[").split("]")[0].split(":")]
+    assert ends[0] <= low <= high <= ends[1]
+    assert abs(ends[0] - low) <= abs(low) / 10
+    assert abs(ends[1] - high) <= abs(high) / 10
+    assert found.endswith("] none 1:2:3\n")
+    assert rounded(found) == found
 
 
 @pytest.mark.parametrize(
