@@ -102,6 +102,11 @@ class Journal:
         entry = self._ledger.find(self._key(step, inputs))
         return entry.event if entry is not None and isinstance(entry.event, StepFinished) else None
 
+    def position(self, step: str, inputs: str) -> int | None:
+        """Where the fact of what *step* made of the digest *inputs* was recorded; ``None``: it never was."""
+        entry = self._ledger.find(self._key(step, inputs))
+        return None if entry is None else entry.position
+
     def finish(self, step: str, attempt: str, *, inputs: str, output: str) -> None:
         """Record the fact that *inputs* make *output* or, where it is known, that it was taken again.
 

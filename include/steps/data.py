@@ -1,6 +1,7 @@
 """From production data to features: what was known, whether it is sound, and what is learnt from."""
 
 from datetime import datetime
+from itertools import takewhile
 
 from include.core.errors import ValidationFailed
 from include.core.events import DataValidated
@@ -8,6 +9,7 @@ from include.core.project import Project, Severity
 from include.core.records import FeatureSet, Run, Snapshot, Validation
 from include.ledger.journal import Journal
 from include.steps import retraining
+from include.steps.inputs import require_made
 from include.steps.platform import (
     Platform,
     contents,
@@ -57,11 +59,13 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
     """Hold the days that were not checked yet against the expectations. Returns the digest of the Validation.
 
     Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run took no such snapshot.
         ValidationFailed: a critical expectation failed; the message names dataset, expectation and days.
     """
     from include.data import validation
     from include.lineage import walk
 
+    require_made(platform, project, run, "validate", now=now, snapshot=snapshot)
     contracts = contracts_of(platform, run)
     expectations = validation.expectations_digest(project, contracts)
 
@@ -91,7 +95,11 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
         return digest
 
     journal = Journal(platform.ledger, run)
-    digest = once(platform, project, run, "validate", (snapshot, expectations), compute, now=now)
+
+    def kept(earlier: str) -> bool:
+        return platform.store.has(earlier) and platform.store.has(platform.load(Validation, earlier).report)
+
+    digest = once(platform, project, run, "validate", (snapshot, expectations), compute, now=now, kept=kept)
     outcome = platform.load(Validation, digest)
     took = walk.validation(platform.load(Snapshot, snapshot), outcome)
     emit(platform, project, run, "validate", took, walk.validated(project.name, digest), now=now)
@@ -110,10 +118,13 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
     """Build the point-in-time features of the new days, and probe them. Returns the digest of the FeatureSet.
 
     Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run took no such snapshot.
         FeatureLeak: a feature knows the future; the message names it.
     """
     from include.data import features as tables
     from include.lineage import walk
+
+    require_made(platform, project, run, "features", now=now, snapshot=snapshot)
 
     def compute() -> str:
         taken = platform.load(Snapshot, snapshot)
@@ -143,17 +154,16 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
 
 
 def _checked(platform: Platform, project: Project, expectations: str, snapshot: str) -> frozenset[str]:
-    """The partitions that other nights checked with the same expectations, none of them in a critical failure.
+    """The partitions that earlier nights checked with the same expectations, none of them in a critical failure.
 
-    What was checked of this very *snapshot* does not count: an attempt that was killed is repeated whole.
+    What was recorded since this very *snapshot* was first checked does not count: an attempt that was killed, and a
+    validation that was lost, are repeated as they were.
     """
     events = (entry.event for entry in platform.ledger.read(f"validated/{project.name}"))
+    alike = (event for event in events if isinstance(event, DataValidated) and event.expectations == expectations)
     return frozenset(
         content
-        for event in events
-        if isinstance(event, DataValidated)
-        and event.expectations == expectations
-        and event.snapshot != snapshot
-        and event.worst is not Severity.CRITICAL
+        for event in takewhile(lambda event: event.snapshot != snapshot, alike)
+        if event.worst is not Severity.CRITICAL
         for content in event.covered
     )

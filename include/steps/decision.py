@@ -10,6 +10,7 @@ from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, V
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.definitions import changed
+from include.steps.inputs import require_made, require_validated
 from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
 from include.steps.training import outcomes_of
@@ -24,11 +25,16 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     """Score the refitted *model* of *plan* and the champion on the holdout. Returns the digest of the Evaluation.
 
     A champion that this very plan made is not compared with itself: its own evaluation is found again.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run drew no such plan, or made no such
+            model of it.
     """
     from include.lineage import walk
     from include.training import evaluation, matrix
     from include.training.refit import winner
 
+    require_made(platform, project, run, "evaluate", now=now, plan=plan, model=model)
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)
     champion = versions.champion(platform.ledger, project.name)
@@ -68,13 +74,17 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     backfill is registered beside the champion of a later night. What its later days are held against is made with it.
 
     Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run evaluated no such model.
+        ValidationFailed: this run did not validate what the model was made from, or a critical expectation failed.
         RegistryError: it was decided about, and the gates that are declared now decide otherwise.
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
 
+    require_made(platform, project, run, "promote", now=now, evaluation=evaluation)
     evaluated = platform.load(Evaluation, evaluation)
     built = platform.load(FeatureSet, evaluated.features)
+    require_validated(platform, project, run, "promote", built.snapshot, now=now)
 
     def compute() -> str:
         decided = versions.registered(platform.ledger, project.name, evaluation)

@@ -15,6 +15,7 @@ from include.governance.access import identifier
 from include.ledger import Fence
 from include.ledger.journal import record_failure, run_stream
 from include.steps import training
+from include.steps.inputs import REFIT, require_made
 from include.steps.platform import Platform, known, scope_of, tell_failure
 from include.steps.training import step_of
 
@@ -39,14 +40,15 @@ def order(
     :func:`collect` only has to say so.
 
     Raises:
-        AccessDenied: no grant in force covers what the project reads.
+        AccessDenied: no grant in force covers what the project reads, or this run drew no such plan.
         DeclarationError: the vault is none that others can reach.
         TrainingError: as :func:`collect`, or there is no winner.
     """
     from include.training import order as orders
 
-    part = _part(platform, run, plan, shard)
     step = step_of(shard)
+    require_made(platform, project, run, step, now=now, plan=plan)
+    part = _part(platform, run, plan, shard)
     try:
         missing = part.missing()
         if not missing:
@@ -97,8 +99,9 @@ def collect(platform: Platform, project: Project, run: Run, plan: str, shard: in
     Raises:
         ShardUnfinished: something has no result yet.
         TrainingError: a result is none that there can be; names the rule, and the trial.
-        AccessDenied: no grant in force covers what the project reads.
+        AccessDenied: no grant in force covers what the project reads, or this run drew no such plan.
     """
+    require_made(platform, project, run, step_of(shard), now=now, plan=plan)
     part = _part(platform, run, plan, shard)
 
     def compute() -> str:
@@ -240,7 +243,7 @@ class _RefitPart:
     def missing(self) -> list[str]:
         from include.training import refit
 
-        made = known(self.platform, self.run, training.REFIT, (self.plan,))
+        made = known(self.platform, self.run, REFIT, (self.plan,))
         kept = made is not None and self.platform.vault.has(made)
         return [] if kept else [refit.result_name(self.plan, self._best)]
 

@@ -185,6 +185,11 @@ def known(platform: Platform, run: Run, step: str, inputs: tuple[object, ...]) -
     return Journal(platform.ledger, run).output(step, record_digest((run.code_digest, *inputs)))
 
 
+def known_since(platform: Platform, run: Run, step: str, inputs: tuple[object, ...]) -> int | None:
+    """The position at which the ledger holds what :func:`known` returns; ``None``: nowhere."""
+    return Journal(platform.ledger, run).position(step, record_digest((run.code_digest, *inputs)))
+
+
 def open_artifacts(
     platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime, serving: bool = False
 ) -> "Opened":

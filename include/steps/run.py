@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
 from include.core.events import RunStarted
 from include.core.project import Project
@@ -35,7 +36,9 @@ def begin(
 
     stream = run_stream(project.name, run_id)
     if platform.ledger.find(stream) is not None:
-        return resume(platform, project, run_id=run_id, now=now)
+        resumed = resume(platform, project, run_id=run_id, now=now)
+        _declare_again(platform, project, resumed)
+        return resumed
     with _failure_recorded(platform, project, run_id, "declare"):
         declared = digest_of(project, platform.contracts)
     with _failure_recorded(platform, project, run_id, "begin"):
@@ -94,6 +97,14 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
             return run
         fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE)
     return replace(run, fence=fence.token)
+
+
+def _declare_again(platform: Platform, project: Project, run: Run) -> None:
+    """Make the run's recorded declaration again if it was lost; it is the same as long as the contracts are."""
+    recorded = Journal(platform.ledger, run).output("declare", record_digest((run.code_digest, run.declaration_digest)))
+    if recorded is not None and not platform.store.has(recorded):
+        with _failure_recorded(platform, project, run.run_id, "declare"):
+            platform.keep(declare(project, platform.contracts))
 
 
 def end(platform: Platform, run: Run) -> None:

@@ -11,23 +11,28 @@ from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
 from include.ledger.journal import Journal, run_stream
 from include.steps.definitions import as_tables
-from include.steps.platform import Platform, declaration_of, emit, known, once, open_artifacts, scope_of
+from include.steps.inputs import REFIT, require_made, require_validated
+from include.steps.platform import Platform, declaration_of, emit, known, known_since, once, open_artifacts, scope_of
 from include.training import history as trials
 
-#: The step that trains the winner again.
-REFIT = "refit"
 #: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
 ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
 
 
 def plan(platform: Platform, project: Project, run: Run, features: str, *, now: datetime) -> str:
-    """Draw the trials of one seeded round. Returns the digest of the :class:`Plan`; a recorded plan is reused."""
+    """Draw the trials of one seeded round. Returns the digest of the :class:`Plan`; a recorded plan is reused.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run built no such features.
+        ValidationFailed: this run did not validate what they are built from, or a critical expectation failed.
+    """
     from include.lineage import walk
     from include.monitoring.profile import profile
     from include.training import cores, matrix, search
 
+    require_made(platform, project, run, "plan", now=now, features=features)
     built = platform.load(FeatureSet, features)
-
+    require_validated(platform, project, run, "plan", built.snapshot, now=now)
     recorded = (built, as_tables(project, built, declaration_of(platform, run).compiled))
     tasks = {search.task(each, project.search) for each in recorded}
 
@@ -57,7 +62,13 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
             profile=profiled,
             vault=platform.vault,
             threads=threads,
-            warm=trials.earlier(platform.ledger, project.name, before=run.instant, alike=alike),
+            warm=trials.earlier(
+                platform.ledger,
+                project.name,
+                before=run.instant,
+                alike=alike,
+                until=known_since(platform, run, "plan", inputs),
+            ),
         )
         return platform.keep(drawn)
 
@@ -83,10 +94,12 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
     """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes.
 
     Raises:
-        AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains.
+        AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains; or
+            this run drew no such plan.
     """
     from include.training import trial as runner
 
+    require_made(platform, project, run, step_of(shard), now=now, plan=plan)
     drawn = platform.load(Plan, plan).shard(shard)
 
     def compute() -> str:
@@ -107,12 +120,14 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
     """Train the plan's best trial again, on training and validation days. Returns the vault's digest of the model.
 
     Raises:
-        AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains.
+        AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains; or
+            this run drew no such plan.
         TrainingError: a trial of the plan has no outcome, or none is complete.
     """
     from include.training import cores
     from include.training import refit as refitting
 
+    require_made(platform, project, run, REFIT, now=now, plan=plan)
     free = cores.FreeCores()
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)

@@ -29,6 +29,7 @@ from include.core.records import (
     window_days,
 )
 from include.steps import verdicts
+from include.steps.inputs import require_made
 from include.steps.platform import Platform, contents, contracts_of, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
 from include.steps.serving import load
@@ -48,12 +49,14 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     """Score the champion's live rows, by the night's own features. Returns the digest of the :class:`LiveScores`.
 
     Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run took no such snapshot.
         NothingToWatch: there is nothing any more, since a night or another watch was quicker.
         RegistryError: the champion learnt what is defined otherwise now.
     """
     from include.data.live import live
     from include.lineage import walk
 
+    require_made(platform, project, run, "score", now=now, snapshot=snapshot)
     found = verdicts.due(platform, project, run_id=run.run_id, instant=run.instant)
     if isinstance(found, str):
         raise NothingToWatch("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")
@@ -114,7 +117,11 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
 
 
 def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: datetime) -> str:
-    """Count the scored rows into figures by day and profiles by week. Returns the digest of the LiveFigures."""
+    """Count the scored rows into figures by day and profiles by week. Returns the digest of the LiveFigures.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run scored no such rows.
+    """
     import numpy as np
 
     from include.lineage import walk
@@ -122,6 +129,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
     from include.monitoring.figures import day_figures
     from include.monitoring.shapes import shapes
 
+    require_made(platform, project, run, "drift", now=now, scored=scored)
     live = platform.load(LiveScores, scored)
     reference = refer(platform, project, run, live.evaluation, step="drift", now=now)
 
@@ -167,10 +175,14 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     """Judge the figures under the declared policy, record it, and ask for the retraining that it asks for.
 
     Returns the digest of the :class:`DriftVerdict`.
+
+    Raises:
+        AccessDenied: no grant in force covers what the project reads, or this run counted no such figures.
     """
     from include.lineage import walk
     from include.monitoring.verdict import judge
 
+    require_made(platform, project, run, "verdict", now=now, live=live)
     policy = verdicts.policy_of(project)
     found = platform.load(LiveFigures, live)
     scored = platform.load(LiveScores, found.scored)

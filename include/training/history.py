@@ -23,13 +23,17 @@ def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
     }
 
 
-def earlier(ledger: Ledger, project: str, *, before: datetime, alike: Callable[[str], bool]) -> Sequence[Trial]:
+def earlier(
+    ledger: Ledger, project: str, *, before: datetime, alike: Callable[[str], bool], until: int | None = None
+) -> Sequence[Trial]:
     """The latest complete trials, ``WARM_TRIALS`` at most, of nights whose instant is earlier than *before*.
 
     Only those of plans (told by their digests) that are *alike*; each plan is asked about once. By instant and trial
-    id, latest first: the order in which they were recorded does not matter.
+    id, latest first: the order in which they were recorded does not matter. What was recorded after the position
+    *until* does not count: what was drawn then had not seen it.
     """
-    events = [entry.event for entry in ledger.read(f"trials/{project}")]
+    entries = ledger.read(f"trials/{project}")
+    events = [entry.event for entry in entries if until is None or entry.position <= until]
     complete = [
         event
         for event in events
