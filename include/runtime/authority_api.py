@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from include.core.errors import TrainyardError
 from include.core.records import RevocationKind
+from include.runtime.incoming import Whole, json_route, own_page
 from include.runtime.refusals import status_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Approval:
     """Body of ``POST /requests/{id}/grant``."""
 
     reason: str
-    days: int
+    days: Annotated[int, Whole()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +49,32 @@ class Reading:
     digest: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Body of every refusal but 401."""
+
+    error: str
+    rule: str
+    value: str
+    remedy: str
+
+
 def authority_app(authority: "Authority", register: "Register", current_user: Callable[..., str]) -> "FastAPI":
     """The application. ``current_user`` is the FastAPI dependency that names who asks, or raises.
 
-    It guards every route but ``/health``. There are no pages of documentation. A refusal is JSON with ``error``,
-    ``rule``, ``value`` and ``remedy``: 403 not allowed, 404 no such id, 409 conflict, 422 unusable, 503 later.
+    It guards every route but ``/health``. There are no pages of documentation. A refusal is a :class:`Refusal` in JSON:
+    403 not allowed or sent by a page of another site, 404 no such id, 409 conflict, 422 unusable, 503 later.
     """
     from fastapi import APIRouter, Depends, FastAPI
 
     app = FastAPI(title="Trainyard authority", docs_url=None, redoc_url=None, openapi_url=None)
-    router = APIRouter(dependencies=[Depends(current_user)])
-    _add_views(router, authority, register)
-    _add_decisions(router, authority, current_user)
-    app.include_router(router)
+    known = Depends(current_user)
+    views = APIRouter(dependencies=[known], responses=_refusals())
+    decisions = APIRouter(dependencies=[known, Depends(own_page())], responses=_refusals(), route_class=json_route())
+    _add_views(views, authority, register)
+    _add_decisions(decisions, authority, current_user)
+    app.include_router(views)
+    app.include_router(decisions)
     _add_errors(app)
 
     @app.get("/health")
@@ -68,6 +82,14 @@ def authority_app(authority: "Authority", register: "Register", current_user: Ca
         return {"status": "ok"}
 
     return app
+
+
+def _refusals() -> dict[int | str, dict[str, Any]]:
+    """What the application's own OpenAPI document says of refusals."""
+    told: dict[int | str, dict[str, Any]] = {401: {"description": "Nobody is signed in"}}
+    for status in (403, 404, 409, 422, 503):
+        told[status] = {"model": Refusal}
+    return told
 
 
 def _add_views(router: "APIRouter", authority: "Authority", register: "Register") -> None:

@@ -248,6 +248,85 @@ def test_a_body_that_cannot_be_read_is_refused_without_being_repeated(served: Se
         assert answer.json()["remedy"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"reason": "\ud800", "days": 30, "digest": "\udfff"}',
+        rb'{"reason": "Agreed", "days": 30, "digest": null, "\ud800": 1}',
+        b'{"reason": "\xff", "days": 30}',
+        json.dumps(BODY).encode("utf-16"),
+        b"[" * 100_000,
+        b'{"reason":' * 100_000,
+        b'{"reason": "Agreed", "days": ' + b"9" * 5_000 + b"}",
+        b"{",
+        b"",
+    ],
+    ids=["surrogate", "surrogate key", "latin-1", "utf-16", "deep list", "deep object", "long number", "cut", "empty"],
+)
+def test_a_body_that_is_no_json_of_whole_characters_is_refused_as_documented(served: Served, body: bytes) -> None:
+    request_id, client = served.asked(), served.client(STEWARD)
+    (grant,) = served.house.granted(served.house.scope("planes"), now=datetime.now(UTC))
+    before = len(served.house.ledger.read_all())
+    for path in (
+        f"/requests/{request_id}/grant",
+        f"/requests/{request_id}/refuse",
+        f"/grants/{grant}/revoke",
+        "/contracts/flights/adopt",
+    ):
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]) == (422, "InvalidBody"), path
+    assert len(served.house.ledger.read_all()) == before
+
+
+@pytest.mark.parametrize("days", [True, 30.0, "30", None])
+def test_days_are_a_whole_number_and_nothing_that_could_be_taken_for_one(served: Served, days: object) -> None:
+    request_id = served.asked()
+    answer = served.client(STEWARD).post(f"/requests/{request_id}/grant", json=BODY | {"days": days})
+    assert (answer.status_code, answer.json()["value"]) == (422, "body.days: int_type")
+    assert served.house.access.grants(now=datetime.now(UTC)) == ()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "http://testserver:8080"},
+        {"Origin": "null"},
+        {"Origin": "http://testserver", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_page_of_another_site_decides_nothing_by_json(served: Served, headers: dict[str, str]) -> None:
+    request_id, client = served.asked(), served.client(STEWARD)
+    (grant,) = served.house.granted(served.house.scope("planes"), now=datetime.now(UTC))
+    before = len(served.house.ledger.read_all())
+    for path in (
+        f"/requests/{request_id}/grant",
+        f"/requests/{request_id}/refuse",
+        f"/grants/{grant}/revoke",
+        "/contracts/flights/adopt",
+    ):
+        answer = client.post(path, json=BODY, headers=headers)
+        assert (answer.status_code, answer.json()["value"]) == (403, "a page of another site"), path
+    assert len(served.house.ledger.read_all()) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://testserver"},
+        {"Origin": "https://public.example", "Sec-Fetch-Site": "same-origin"},  # behind a proxy
+    ],
+)
+def test_a_page_of_ours_and_a_program_decide_by_json(served: Served, headers: dict[str, str]) -> None:
+    answer = served.client(STEWARD).post(f"/requests/{served.asked()}/refuse", json=BODY, headers=headers)
+    assert answer.status_code == 200
+
+
 def test_whoever_is_not_known_gets_no_further_with_a_broken_body(served: Served) -> None:
     for method, path in routes(served.app):
         if method == "POST":

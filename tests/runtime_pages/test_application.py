@@ -82,8 +82,30 @@ def test_a_form_needs_a_token_of_ours_for_this_person(people: People) -> None:
         assert "nothing was changed" in answer.text
     good = {"form_token": forms.token(STEWARD)}
     assert asked.post("/trainyard/pages/signals/set", data=good).status_code == 200
-    cross = asked.post("/trainyard/pages/signals/set", data=good, headers={"Sec-Fetch-Site": "cross-site"})
-    assert cross.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://testserver"}, 200),
+        ({"Origin": "https://public.example", "Sec-Fetch-Site": "same-origin"}, 200),  # behind a proxy
+    ],
+)
+def test_a_form_that_the_browser_says_another_site_sent_is_refused(
+    people: People, headers: dict[str, str], status: int
+) -> None:
+    good = {"form_token": Forms(b"a key of this test", clock=lambda: datetime.now(UTC)).token(STEWARD)}
+    assert client(people).post("/trainyard/pages/signals/set", data=good, headers=headers).status_code == status
+
+
+def test_a_form_that_cannot_be_read_at_all_is_refused_as_one_with_a_wrong_field(people: People) -> None:
+    headers = {"Content-Type": "multipart/form-data"}
+    answer = client(people).post("/trainyard/pages/signals/set", content=b"--\xff", headers=headers)
+    assert answer.status_code == 422
+    assert "nothing was changed" in answer.text
 
 
 @pytest.mark.parametrize(

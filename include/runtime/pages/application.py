@@ -1,6 +1,6 @@
 """The frame around every page: who may look, the menu, the policy that the browser holds us to, how a refusal reads."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AuthorityError, TrainyardError
+from include.runtime.incoming import sent_from_elsewhere
 from include.runtime.pages.forms import Forms
 from include.runtime.refusals import status_of
 
@@ -114,8 +115,7 @@ class Pages:
         user_dependency, token_field = Depends(self._current_user), Form("", max_length=200)
 
         def sender(request: Request, user: str = user_dependency, form_token: str = token_field) -> str:
-            elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-            if elsewhere or not self._forms.holds(form_token, user):
+            if sent_from_elsewhere(request.headers) or not self._forms.holds(form_token, user):
                 raise AuthorityError(
                     "a form is sent from a page that was drawn for you today",
                     value="another page, another person, or an old form",
@@ -154,19 +154,23 @@ class Pages:
                 raise error
             if error.status_code == HTTPStatus.UNAUTHORIZED:
                 return self._message(request, 401, "Sign in first", "This page is for people who are signed in.")
+            if error.status_code == HTTPStatus.BAD_REQUEST:  # a form without a boundary, say
+                return self._unreadable(request, ["the form"])
             return self._message(request, error.status_code, HTTPStatus(error.status_code).phrase, _TOLD_404)
 
         def unreadable(request: Request, error: Exception) -> HTMLResponse:
             """Which fields are wrong, without repeating what they held."""
             if not isinstance(error, RequestValidationError):
                 raise error
-            fields = sorted({str(each["loc"][-1]) for each in error.errors()})
-            told = f"Look again at: {', '.join(fields)}. Go back and send it again: nothing was changed."
-            return self._message(request, 422, "A field cannot be read", told)
+            return self._unreadable(request, sorted({str(each["loc"][-1]) for each in error.errors()}))
 
         self.app.add_exception_handler(TrainyardError, ours)
         self.app.add_exception_handler(HTTPException, http)
         self.app.add_exception_handler(RequestValidationError, unreadable)
+
+    def _unreadable(self, request: "Request", fields: Sequence[str]) -> "HTMLResponse":
+        told = f"Look again at: {', '.join(fields)}. Go back and send it again: nothing was changed."
+        return self._message(request, 422, "A field cannot be read", told)
 
     def _message(self, request: "Request", status: int, title: str, told: str) -> "HTMLResponse":
         return self.draw(request, "message", None, status=status, title=title, told=told)
