@@ -2,7 +2,9 @@
 
 ``golden/home-2026-11.tar.xz`` holds a home as the trees of November 2026 left it after one night, with the contract and
 the project beside it: one airline's real departures of April and May 2013, drafted, scaffolded, adopted and granted on
-the command line. Its keys were made for this file alone. Nothing in it is ever made again: that is what it is for.
+the command line. ``golden/midway-2026-11.tar.xz`` is the same home in the middle of the next night, killed after the
+first of two shards. Their keys were made for these files alone. Nothing in them is ever made again: that is what they
+are for.
 """
 
 import sys
@@ -17,10 +19,10 @@ import yaml
 
 from include import steps
 from include.contracts import load
-from include.core.errors import AccessDenied, ContractError
+from include.core.errors import AccessDenied, CodeChanged, ContractError
 from include.core.events import AccessRequested, ModelRegistered, PartitionsMade
 from include.core.project import Project
-from include.core.records import DriftState, RetrainingOutcome
+from include.core.records import DriftState, Partition, RetrainingOutcome
 from include.data.scoring import read_rows
 from include.runtime.authority_service import open_authority
 from include.runtime.local import open_platform, run_night, utc_now
@@ -30,7 +32,7 @@ from include.settings import Settings
 from include.steps import Platform, retraining
 from tests.night.yard import Night, Yard
 
-HOME = Path(__file__).parent / "golden" / "home-2026-11.tar.xz"
+GOLDEN = Path(__file__).parent / "golden"
 #: Two weeks after the grant, which holds for a year.
 NOW = datetime(2026, 12, 15, 12, tzinfo=UTC)
 #: What the one night of the home knew.
@@ -42,8 +44,8 @@ def clock() -> datetime:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    with tarfile.open(HOME) as archive:
+def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    with tarfile.open(GOLDEN / getattr(request, "param", "home-2026-11.tar.xz")) as archive:
         archive.extractall(tmp_path, filter="data")
     (tmp_path / "home").chmod(0o700)
     monkeypatch.syspath_prepend(tmp_path)
@@ -98,6 +100,30 @@ def test_the_next_night_reads_the_new_days_alone_and_is_compared(settings: Setti
         if part.table == "southwest"
     ]
     assert set(made) <= {date(2013, 5, 2), date(2013, 5, 3), date(2013, 5, 4)}, "days that matured since"
+
+
+@pytest.mark.parametrize("settings", ["midway-2026-11.tar.xz"], indirect=True)
+def test_its_night_ends_with_the_code_that_it_began_with_and_another_takes_up_what_it_read(
+    settings: Settings, project: Project
+) -> None:
+    platform, instant = open_platform(settings), datetime(2013, 5, 5, tzinfo=UTC)
+    with pytest.raises(CodeChanged, match="Start a new run"):
+        steps.begin(platform, project, run_id="midway", instant=instant, now=NOW)
+    before = partitions(platform)
+    done = night(settings, project, instant)
+    assert done.evaluation.champion == 1
+    assert done.evaluation.difference is not None, "with the champion of before, on the same rows"
+    again = [part for part in partitions(platform)[len(before) :] if part.complete and part.table == "southwest"]
+    assert again == [], "days that were complete are not read again"
+
+
+def partitions(platform: Platform) -> list[Partition]:
+    return [
+        part
+        for entry in platform.ledger.read_all(kinds=(PartitionsMade,))
+        if isinstance(entry.event, PartitionsMade)
+        for part in entry.event.partitions
+    ]
 
 
 def test_its_watch_asks_for_a_retraining_that_replaces_the_champion(settings: Settings, project: Project) -> None:
