@@ -16,7 +16,7 @@ from include.settings import ROOT
 from tests.runtime.conftest import free_port
 from tests.runtime_kubernetes.world import Namespace
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.alone]
 
 
 def test_the_demo_in_pods_shows_the_whole_chain_and_leaves_nothing_in_the_cluster(
