@@ -31,8 +31,9 @@ case "$1 $2" in
   "-m pytest") echo "pytest $*" >>"$CALLS"
     case "$*" in
       *"-m not (airflow"*) exit "${{QUICK:-0}}" ;;
-      *"-m (airflow"*) exit "${{SLOW:-0}}" ;;
-      *"-m airflow"*) exit "${{ALL_SLOW:-0}}" ;;
+      *"and not (kubernetes or long)"*) exit "${{SLOW:-0}}" ;;
+      *"and not alone"*) exit "${{ALL_SLOW:-0}}" ;;
+      *"and alone"*) exit "${{ALONE:-0}}" ;;
     esac
     exit "${{ASKED:-0}}" ;;
   "-P -m") shift 3; echo "cli in $PWD with $PYTHONPATH:" ; for word; do echo "[$word]"; done ;;
@@ -354,6 +355,7 @@ def test_tests_install_what_they_need_and_run_all_but_the_long_ones_and_those_on
         ("test", "QUICK", "quick tests"),
         ("test", "SLOW", "slow tests"),
         ("check", "ALL_SLOW", "slow tests and those on Kubernetes"),
+        ("check", "ALONE", "slow tests that need all cores"),
     ],
 )
 def test_a_failing_suite_does_not_stop_the_others_and_fails_the_call(
@@ -364,7 +366,7 @@ def test_a_failing_suite_does_not_stop_the_others_and_fails_the_call(
     result = yard.call(command, **{failing: "1"})
 
     assert result.returncode == 1
-    assert len([line for line in yard.done() if line.startswith("pytest")]) == 2
+    assert len([line for line in yard.done() if line.startswith("pytest")]) == (2 if command == "test" else 3)
     assert f"{name} (exit 1)" in result.stderr
 
 
@@ -387,7 +389,7 @@ def test_a_check_runs_every_stage_and_names_all_that_failed(yard: Yard) -> None:
     result = yard.call("check", LINT="1", ALL_SLOW="1")
 
     assert result.returncode == 1
-    assert [line.split()[0] for line in yard.done()] == ["ruff", "ruff", "mypy", "lint-imports", *["pytest"] * 2]
+    assert [line.split()[0] for line in yard.done()] == ["ruff", "ruff", "mypy", "lint-imports", *["pytest"] * 3]
     for stage in ("format", "lint", "types", "import contract", "slow tests and those on Kubernetes"):
         assert f"  {stage} (exit 1)" in result.stderr
     assert "quick tests" not in result.stderr
@@ -397,8 +399,13 @@ def test_a_check_without_a_finding_succeeds_and_has_run_every_suite_once(yard: Y
     with_checks(yard)
 
     assert yard.call("check").returncode == 0
-    quick, slow = (re.search(r"-m (?!pytest)(.*?) --", line)[1] for line in yard.done() if line.startswith("pytest"))  # type: ignore[index]
-    assert quick == f"not ({slow})"
+    quick, slow, alone = (
+        re.search(r"-m (?!pytest)(.*?) --", line)[1]  # type: ignore[index]
+        for line in yard.done()
+        if line.startswith("pytest")
+    )
+    all_slow = quick.removeprefix("not ")
+    assert (slow, alone) == (f"{all_slow} and not alone", f"{all_slow} and alone")
 
 
 def test_a_check_of_tests_asked_for_by_name_checks_all_and_runs_these(yard: Yard) -> None:
