@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from include.core.canonical import record_digest
+from include.core.canonical import encode
 from include.core.errors import AccessDenied
 from include.core.events import ArtifactOpened
 from include.core.records import Grant, ResultAddresses, Run, Scope
@@ -55,8 +55,9 @@ class Opened:
 class Vault:
     """The only holder of the restricted store: snapshots, feature tables, binned data and models."""
 
-    def __init__(self, store: Store, access: Access, ledger: Ledger) -> None:
-        self._store, self._access, self._ledger = store, access, ledger
+    def __init__(self, store: Store, access: Access, ledger: Ledger, *, lists: Store) -> None:
+        """*lists* keeps, by its digest, what each receipt names: digests only, for whoever may read no artifact."""
+        self._store, self._access, self._ledger, self._lists = store, access, ledger, lists
 
     def put(self, data: bytes) -> str:
         """Keep *data*; its digest. Whole or not at all."""
@@ -88,7 +89,7 @@ class Vault:
 
         Raises:
             AccessDenied: no grant in force covers the scope, or it is another project's.
-            LedgerUnavailable: the receipt cannot be written, and so nothing is opened.
+            LedgerUnavailable, StoreUnavailable: the receipt or its list cannot be written, and so nothing is opened.
         """
         wanted = frozenset(digests)
         self._receive(wanted, run=run, step=step, scope=scope, now=now, serving=serving)
@@ -138,7 +139,7 @@ class Vault:
     def _receive(
         self, wanted: frozenset[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False
     ) -> tuple[Grant, ...]:
-        """Check the grants and write the receipt."""
+        """Check the grants and write the receipt, after the list that it names: there is none without its list."""
         if run.project != scope.project:
             rule = f"a run of {run.project!r} opens artifacts under its own project's scope"
             raise AccessDenied(rule, value=scope.project, remedy="Derive the scope of the run's project.")
@@ -148,7 +149,7 @@ class Vault:
             run_id=run.run_id,
             step=step,
             grants=tuple(grant.grant_id for grant in grants),
-            artifacts=record_digest(sorted(wanted)),
+            artifacts=self._lists.put(encode(sorted(wanted))),
             count=len(wanted),
         )
         self._ledger.record(f"receipt/{run.project}", receipt)

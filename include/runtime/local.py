@@ -62,10 +62,11 @@ def open_platform(settings: Settings) -> Platform:
     deployment.require(settings)
     ledger = Ledger.open(settings.ledger)
     access = Access(ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY))
+    store = Store(settings.store)
     return Platform(
         ledger=ledger,
-        store=Store(settings.store),
-        vault=Vault(deployment.vault_of(settings), access, ledger),
+        store=store,
+        vault=Vault(deployment.vault_of(settings), access, ledger, lists=store),
         access=access,
         contracts=load_folder(settings.contracts, settings.classes),
         pseudonyms=Pseudonyms.load(settings.keys / deployment.PSEUDONYM_KEY),

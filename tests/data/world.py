@@ -84,8 +84,8 @@ class World:
         signer = Signer.load(folder / "authority")
         self.access = Access(self.ledger, signer.verifier)
         self.authority = Authority(self.ledger, signer, signer.verifier, lambda: self.contracts)
-        self.vault = Vault(Store(folder / "vault"), self.access, self.ledger)
         self.store = Store(folder / "store")
+        self.vault = Vault(Store(folder / "vault"), self.access, self.ledger, lists=self.store)
         self.pseudonyms = Pseudonyms(b"k" * 32)
         if granted:
             self.grant(self.scope)

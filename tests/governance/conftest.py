@@ -93,7 +93,7 @@ def build(folder: Path, *, adopt: bool = True) -> House:
         verifier=signer.verifier,
         access=access,
         authority=authority,
-        vault=Vault(Store(str(folder / "vault")), access, ledger),
+        vault=Vault(Store(str(folder / "vault")), access, ledger, lists=Store(str(folder / "store"))),
     )
 
 

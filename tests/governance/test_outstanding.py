@@ -67,7 +67,7 @@ def test_a_revocation_that_stands_where_it_does_not_belong_stops_no_status(house
 
 
 def test_addresses_are_receipted_and_end_with_the_grant_at_the_latest(house: House, s3_url: str) -> None:
-    vault = Vault(Store(s3_url), house.access, house.ledger)
+    vault = Vault(Store(s3_url), house.access, house.ledger, lists=Store(str(house.folder / "store")))
     scope, now = house.scope(), datetime.now(UTC)
     house.granted(scope, days=1, now=now)
     digest = vault.put(b"rows")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from include.core.canonical import digest_of, record_digest
-from include.core.errors import AccessDenied, LedgerUnavailable, StoreError
+from include.core.canonical import decode, digest_of, record_digest
+from include.core.errors import AccessDenied, LedgerUnavailable, StoreError, StoreUnavailable
 from include.core.events import ArtifactOpened, Event
 from include.governance.vault import Vault
 from include.ledger import Entry, Fence, Ledger
@@ -30,6 +30,27 @@ def test_what_was_put_is_opened_by_digest_after_one_receipt(house: House) -> Non
         artifacts=record_digest(sorted(digests)),
         count=2,
     )
+
+
+def test_a_receipt_names_what_was_opened_by_a_list_that_is_read_back_without_a_grant(house: House) -> None:
+    scope = house.scope()
+    house.granted(scope)
+    digests = [house.vault.put(data) for data in (b"one", b"two", b"three")]
+    house.vault.open(digests, run=run_of(scope.project), step="plan", scope=scope, now=NOW)
+    (entry,) = house.ledger.read(f"receipt/{scope.project}")
+    assert isinstance(entry.event, ArtifactOpened)
+    kept = Store(str(house.folder / "store")).get(entry.event.artifacts)
+    assert decode(tuple[str, ...], kept) == tuple(sorted(digests))
+
+
+def test_without_the_list_of_what_would_be_opened_there_is_no_receipt_and_nothing_is_opened(house: House) -> None:
+    scope = house.scope()
+    house.granted(scope)
+    digest = house.vault.put(b"one")
+    (house.folder / "store").write_text("no folder: nothing can be kept here")
+    with pytest.raises(StoreUnavailable):
+        house.vault.open([digest], run=run_of(scope.project), step="train", scope=scope, now=NOW)
+    assert house.ledger.version(f"receipt/{scope.project}") == 0
 
 
 def test_each_opening_leaves_its_own_receipt(house: House) -> None:
@@ -67,7 +88,10 @@ def test_without_a_receipt_nothing_is_opened(house: House) -> None:
     scope = house.scope()
     house.granted(scope)
     vault = Vault(
-        Store(str(house.folder / "vault")), house.access, Silent.open(f"sqlite:///{house.folder / 'ledger.db'}")
+        Store(str(house.folder / "vault")),
+        house.access,
+        Silent.open(f"sqlite:///{house.folder / 'ledger.db'}"),
+        lists=Store(str(house.folder / "store")),
     )
     with pytest.raises(LedgerUnavailable):
         vault.open([vault.put(b"one")], run=run_of(scope.project), step="train", scope=scope, now=NOW)

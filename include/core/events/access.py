@@ -127,7 +127,8 @@ class DataRead(Event):
 class ArtifactOpened(Event):
     """The receipt of opening artifacts that hold personal data. Observation, stream ``receipt/<project>``.
 
-    ``artifacts`` is the digest of the sorted list of the opened digests, ``count`` how many they were.
+    ``artifacts`` is the digest of the sorted list of the opened digests (canonical JSON), which the open store keeps
+    since lists are stored; ``count`` how many they were.
     """
 
     kind: ClassVar[str] = "artifact_opened"
