@@ -46,7 +46,7 @@ class PointInTime:
         for place, days in enumerate(stretches):
             relations.show(compiled.population_datasets, days)
             found = (
-                f'SELECT *, CAST({self._partition} AS DATE) AS "{DAY_COLUMN}" FROM ({compiled.population}) '
+                f'SELECT *, CAST({self._partition} AS DATE) AS "{DAY_COLUMN}" FROM ({self._population()}) '
                 f"WHERE {between(self._partition, days)}"
             )
             if place:
@@ -86,7 +86,7 @@ class PointInTime:
         self._relations.show(derived.datasets, reach(derived, days))
         self._show_population(days)
         try:
-            self._relations.keep(_DERIVED, derived.sql)
+            self._relations.keep(_DERIVED, self._query(derived))
         except DataError as error:
             raise self._by_name(derived, error) from None
         nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in self.key)
@@ -142,7 +142,7 @@ class PointInTime:
         self._relations.show(derived.datasets, reach(derived, days, extra_days), cut=True)
         self._show_population(days)
         # Kept first: what is fetched at once is planned twice, and planning takes longer than a day's rows.
-        self._relations.keep(_JOINED, self._joined(derived, f"({derived.sql})", days))
+        self._relations.keep(_JOINED, self._joined(derived, f"({self._query(derived)})", days))
         return self._checked(derived, self._relations.fetch(f'FROM "{_JOINED}"'), days)
 
     @property
@@ -163,11 +163,17 @@ class PointInTime:
         days = Days(first=day, last=day)
         self._relations.cut(dict.fromkeys(self._compiled.population_datasets, days), instant, Later.REMOVED)
         self._relations.show(self._compiled.population_datasets, days, cut=True)
-        return self._relations.fetch(self._compiled.population)
+        return self._relations.fetch(self._population())
+
+    def _population(self) -> str:
+        return self._relations.confined(self._compiled.population, self._compiled.population_datasets)
+
+    def _query(self, derived: Derived) -> str:
+        return self._relations.confined(derived.sql, (*derived.datasets, POPULATION))
 
     def _by_name(self, derived: Derived, error: DataError) -> DataError:
         """*error* of its query, with the columns that cannot be computed by themselves."""
-        alone = [name for name in derived.names if self._relations.fails(f"({derived.sql})", name)]
+        alone = [name for name in derived.names if self._relations.fails(f"({self._query(derived)})", name)]
         return DataError(
             f"each column of {derived.name!r} of {self._name!r} can be computed over the snapshot",
             value=f"{', '.join(alone or derived.names)}: {error.value}",

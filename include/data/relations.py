@@ -19,6 +19,7 @@ from include.core.records import (
     Scope,
     Snapshot,
 )
+from include.data.confinement import lock, require_confined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,7 @@ class Relations:
         self._connection = connection
         self._contracts = {dataset.dataset: contracts[dataset.dataset] for dataset in scope.datasets}
         self._scope = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
+        self._confined: set[tuple[str, tuple[str, ...]]] = set()
 
     @contextmanager
     def beside(self) -> "Iterator[Relations]":
@@ -126,6 +128,18 @@ class Relations:
     def _columns(self, dataset: str) -> list[Column]:
         return [column for column in self._contracts[dataset].columns if column.name in self._scope[dataset]]
 
+    def confined(self, sql: str, tables: Iterable[str]) -> str:
+        """A project's query *sql*, which reads the views *tables* and nothing else; without this it is not to be run.
+
+        Raises:
+            DeclarationError: it is anything else (:func:`~include.data.confinement.require_confined`).
+        """
+        query = (sql, tuple(tables))
+        if query not in self._confined:
+            require_confined(self._connection, *query)
+            self._confined.add(query)
+        return sql
+
     def run(self, sql: str) -> None:
         """Execute a statement that returns no rows."""
         with _named():
@@ -189,6 +203,8 @@ def relations(
 ) -> Iterator[Relations]:
     """The snapshot's rows, or only those of some *partitions* of it, read once from the files that *opened* allows.
 
+    DuckDB itself can open these files and no others, and nothing can change that: not a statement, not another cursor.
+
     Raises:
         DataError: a partition cannot be read, or a dataset has none.
     """
@@ -203,6 +219,7 @@ def relations(
     for partition in snapshot.partitions if partitions is None else partitions:
         paths[partition.table].append(str(opened.path(partition.content)))
     with duckdb.connect(":memory:", config=settings) as connection:
+        lock(connection, [path for files in paths.values() for path in files])
         connection.execute(f"CREATE SCHEMA {_HELD}; CREATE SCHEMA {_CUT}")
         for scope in snapshot.scope.datasets:
             chosen = ", ".join(quoted(name) for name in scope.names)

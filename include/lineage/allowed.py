@@ -49,10 +49,10 @@ def _source(node: Any) -> str:
 
     if isinstance(node, ops.InMemoryTable):
         return "ibis.memtable"
-    if isinstance(node, ops.UnboundTable):
-        return f"table {node.name!r}"
-    if isinstance(node, ops.DatabaseTable):
-        return "a file or a table of a database"
+    if isinstance(node, ops.PhysicalTable):
+        place = getattr(node, "namespace", None)  # one that stands for another table has none
+        name = ".".join(filter(None, (place and place.catalog, place and place.database, node.name)))
+        return f"table {name!r}" if isinstance(node, ops.UnboundTable) else f"{name!r}, a file or a table of a database"
     return "SQL"
 
 

@@ -9,7 +9,7 @@ from include.lineage.tables import sql_of
 
 if TYPE_CHECKING:
     import ibis
-    from sqlglot.expressions import Expr
+    from sqlglot.expressions import Expr, Table
     from sqlglot.optimizer.scope import Scope as QueryScope
 
 Source = tuple[str, str]  # (dataset, column)
@@ -54,8 +54,9 @@ def columns_read(table: "ibis.Table", contracts: Mapping[str, Contract], *, unus
         for column in scope.columns:
             source = scope.sources.get(column.table)
             if isinstance(source, exp.Table):
-                known_column(contracts, source.name, column.name)
-                read.add((source.name, column.name))
+                dataset = _dataset(source)
+                known_column(contracts, dataset, column.name)
+                read.add((dataset, column.name))
     return frozenset(read)
 
 
@@ -102,7 +103,7 @@ def _columns_behind(
     for column in output.find_all(exp.Column):
         source = scope.sources.get(column.table)
         if isinstance(source, exp.Table):
-            found.add((source.name, column.name))
+            found.add((_dataset(source), column.name))
         elif source is not None:
             found |= _trace(source, column.name, traced)
     nodes = {id(node) for node in output.walk()} if scope.subquery_scopes else set()
@@ -111,6 +112,11 @@ def _columns_behind(
             for inner in _outputs(subquery):
                 found |= _trace(subquery, inner.alias_or_name, traced)
     return frozenset(found)
+
+
+def _dataset(table: "Table") -> str:
+    """The name of the dataset that *table* is; what stands in a schema is none, whatever it is called there."""
+    return ".".join(part.name for part in table.parts)
 
 
 def _outputs(scope: "QueryScope") -> "list[Expr]":

@@ -12,7 +12,8 @@ import pytest
 
 from include.core.errors import DeclarationError
 from include.core.records import ColumnType, Contract
-from include.lineage import call, sql_of, tables
+from include.lineage import call, column_lineage, sql_of, tables
+from include.lineage.reads import columns_read
 from tests.lineage.test_names import column, contract
 
 
@@ -23,8 +24,34 @@ from tests.lineage.test_names import column, contract
         (lambda flights: flights.join(ibis.table({"carrier": "string"}, name="airlines"), "carrier"), "'airlines'"),
         (lambda flights: flights.join(ibis.table({"carrier": "string"}, name="flights"), "carrier"), "'flights'"),
         (lambda flights: flights.join(ibis.table({"dest": "string"}, name="airports"), "dest"), "'airports'"),
+        (
+            lambda flights: flights.join(ibis.table(flights.schema(), name="flights", database="snapshot"), "carrier"),
+            r"table 'snapshot\.flights'",
+        ),
+        (
+            lambda flights: flights.filter(
+                flights.carrier.isin(
+                    ibis.table(flights.schema(), name="flights", catalog="memory", database="cut").carrier
+                )
+            ),
+            r"table 'memory\.cut\.flights'",
+        ),
+        (
+            lambda flights: flights.mutate(
+                most=ibis.table(flights.schema(), name="flights", database="snapshot").distance.max().as_scalar()
+            ),
+            r"table 'snapshot\.flights'",
+        ),
     ],
-    ids=["memtable", "unknown table", "other columns", "a dataset that is no parameter"],
+    ids=[
+        "memtable",
+        "unknown table",
+        "other columns",
+        "a dataset that is no parameter",
+        "a raw table",
+        "a raw table in a filter",
+        "a raw table in a value",
+    ],
 )
 def test_what_is_no_parameter_is_not_read(
     build: Callable[..., Any], named: str, contracts: dict[str, Contract]
@@ -37,9 +64,41 @@ def test_a_file_is_no_parameter(contracts: dict[str, Contract], tmp_path: Path) 
     pq.write_table(pa.table({"carrier": ["UA"]}), tmp_path / "rows.parquet")
     backend = ibis.duckdb.connect()
     read = backend.read_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(DeclarationError, match="no others; found: a file"):
+    with pytest.raises(DeclarationError, match=r"no others; found: 'ibis_read_parquet_\w+', a file or a table"):
         call(lambda flights: flights.join(read, "carrier"), tables(contracts, ["flights"]))
     backend.disconnect()
+
+
+@ibis.udf.scalar.python
+def of_a_file(carrier: str) -> str:
+    return Path("/etc/hostname").read_text() + carrier
+
+
+@ibis.udf.scalar.builtin(name="current_setting")
+def of_the_engine(name: str) -> str: ...  # type: ignore[empty-body]
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (lambda flights: flights.mutate(value=of_a_file(flights.carrier)), "of_a_file"),
+        (lambda flights: flights.mutate(value=of_the_engine("allowed_paths")), "of_the_engine"),
+    ],
+    ids=["python", "builtin"],
+)
+def test_a_function_of_ones_own_is_refused_since_nobody_knows_what_it_reads(
+    build: Callable[..., Any], named: str, contracts: dict[str, Contract]
+) -> None:
+    with pytest.raises(DeclarationError, match=f"the same rows always give the same result; found: .*{named}"):
+        call(build, tables(contracts, ["flights"]))
+
+
+def test_a_table_in_a_schema_is_no_dataset_whatever_it_is_called(contracts: dict[str, Contract]) -> None:
+    flights = tables(contracts, ["flights"])["flights"]
+    raw = ibis.table(flights.schema(), name="flights", database="snapshot")
+    for seen in (columns_read, column_lineage):
+        with pytest.raises(DeclarationError, match=r"found: snapshot\.flights\."):
+            seen(flights.semi_join(raw, "carrier").select("dest", n=raw.distance.max().as_scalar()), contracts)
 
 
 @pytest.mark.parametrize(
