@@ -9,6 +9,7 @@ import typer
 
 from include.cli import access, contract, demo, explain, lease, lineage, night, scaffold, service, status, watch
 from include.core.errors import DeclarationError, TrainyardError
+from include.core.words import visible
 from include.settings import Settings
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def _end(error: TrainyardError) -> NoReturn:
-    sys.stderr.write(f"trainyard: {type(error).__name__}: {error}\n")
+    sys.stderr.write(visible(f"trainyard: {type(error).__name__}: {error}\n"))
     sys.exit(1)
 
 

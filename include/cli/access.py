@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from include.cli.shown import Words
 from include.core.records import RevocationKind
 from include.runtime.authority_client import AuthorityClient, authority
 from include.settings import Settings
@@ -22,7 +22,7 @@ _KINDS = (
     "quarantine: what was made under it is neither promoted nor served until you lift it, too."
 )
 
-console = Console(highlight=False, markup=False)  # reasons and purposes are people's words
+console = Words()
 access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
 
 

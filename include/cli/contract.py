@@ -12,17 +12,17 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from include.cli.shown import Words, bold, line
+from include.contracts.places import PRODUCTION
 from include.core.errors import ContractError, DataError
-from include.data.source import PRODUCTION
+from include.core.words import is_user
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.contracts import Rows
 
-console = Console(highlight=False)
+console = Words()
 contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what stewards promise, and who decides.")
 
 #: What a project calls its rows to predict for, and their key: no dataset may be called so.
@@ -69,7 +69,7 @@ def new(
     _require_named(steward)
     _require_writable(target.parent)
     deployment.prepare(settings)
-    with console.status(f"reading {escape(str(path))}"):
+    with console.status(line("reading ", str(path))):
         rows = rows_of(path, without=without or [])
         filing = Filing(rows=rows, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
         rows = filing.chosen()
@@ -114,8 +114,10 @@ def _require_free(name: str, target: Path) -> None:
 
 
 def _require_named(stewards: Sequence[str]) -> None:
-    if not all(name.strip() for name in stewards):
-        raise ContractError("a steward has a name", value=stewards, remedy="Write it after `--steward`.")
+    for name in stewards:
+        if not is_user(name):
+            remedy = "Write one after each `--steward`: letters, digits and _ @ . + -, no dot first."
+            raise ContractError("a steward is called as they sign in", value=repr(name), remedy=remedy)
 
 
 def _require_writable(folder: Path) -> None:
@@ -214,15 +216,15 @@ def adopt(
     # that it does not know them.
     file = settings.contracts / f"{name}.odcs.yaml"
     if name.isidentifier() and file.exists():
-        for line in not_understood(load(file, settings.classes)):
-            _say(f"{name}: {line}")
-    with authority(settings, steward or settings.user) as client:
+        for told in not_understood(load(file, settings.classes)):
+            _say(f"{name}: {told}")
+    with authority(settings, steward or settings.user, introduce=True) as client:
         digest = client.adopt(name)
-    console.print(f"{name}: contract [bold]{digest[:19]}[/bold] is in effect")
+    console.print(line(f"{name}: contract ", bold(digest[:19]), " is in effect"))
     if passwords_file(settings).exists():
         secrets_of(settings)  # who is new has a password, and may sign in to an Airflow that runs
         _say(f"its stewards sign in to Airflow with the passwords in {passwords_file(settings)}")
 
 
-def _say(line: str) -> None:
-    console.print(line, soft_wrap=True, markup=False)  # paths stay whole, to be copied
+def _say(told: str) -> None:
+    console.print(told, soft_wrap=True)  # paths stay whole, to be copied

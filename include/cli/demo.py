@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from include.cli.ending import unwound_by_signals
 from include.cli.night import show
 from include.cli.service import Port, land
+from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import access_path
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from include.runtime.airflow.process import RunningAirflow
     from include.runtime.watch import Watched
 
-console = Console()
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -143,7 +142,8 @@ class _Chain:
         """
         from include.runtime import demo as demonstration
 
-        console.print(f"{what} [bold]{run_id}[/bold]: {self._airflow.url}/dags/{dag_id}/runs/{run_id}", soft_wrap=True)
+        address = f"{self._airflow.url}/dags/{dag_id}/runs/{run_id}"
+        console.print(line(f"{what} ", bold(run_id), f": {address}"), soft_wrap=True)
         told: dict[str, str] = {}
         asked = False
         with console.status(f"starting the {what}") as spinner:
@@ -151,8 +151,8 @@ class _Chain:
                 seen = demonstration.progress(self._airflow, dag_id, run_id)
                 for task, state in seen.tasks.items():
                     if told.get(task) != state and state in {"success", "failed", "up_for_retry"}:
-                        mark = "[green]✓[/green]" if state == "success" else "[red]✗[/red]"
-                        spinner.console.print(f"  {mark} {task}: {state}")
+                        mark = styled("✓", "green") if state == "success" else styled("✗", "red")
+                        console.print(line("  ", mark, f" {task}: {state}"))
                     told[task] = state
                 running = [task for task, state in seen.tasks.items() if state in {"running", "deferred"}]
                 spinner.update(", ".join(running) or seen.state)
@@ -167,7 +167,7 @@ class _Chain:
                     for refusal in demonstration.refusals(self._settings, run_id):
                         if refusal not in told:
                             told[refusal] = refusal
-                            spinner.console.print(f"  [red]✗[/red] {escape(refusal)}")
+                            console.print(line("  ", styled("✗", "red"), f" {refusal}"))
                 time.sleep(0.5)
 
     def _ask(self, page: str) -> None:
@@ -180,13 +180,13 @@ class _Chain:
             )
             demonstration.approve(settings, console.print)
             return
-        console.print(f"the gate waits for a data steward: [bold]{self._airflow.url}{page}[/bold]", soft_wrap=True)
+        console.print(line("the gate waits for a data steward: ", bold(f"{self._airflow.url}{page}")), soft_wrap=True)
         console.print("or by `./trainyard access approve --as steward` in another terminal;")
-        console.print(f"[bold]a[/bold] and Enter here approves as the demo's steward. {_who(settings)}")
+        console.print(line(bold("a"), f" and Enter here approves as the demo's steward. {_who(settings)}"))
 
         def listen() -> None:
-            for line in sys.stdin:
-                if line.strip().lower() == "a" and demonstration.open_requests(settings):
+            for typed in sys.stdin:
+                if typed.strip().lower() == "a" and demonstration.open_requests(settings):
                     demonstration.approve(settings, console.print)
                     return
 
@@ -196,19 +196,22 @@ class _Chain:
 def _show_verdict(watched: "Watched") -> None:
     """A verdict in a few lines: which days, which figures, why."""
     if watched.judged is None:
-        console.print(f"  {watched.nothing}", soft_wrap=True, markup=False)
+        console.print(f"  {watched.nothing}", soft_wrap=True)
         return
     judged, verdict = watched.judged, watched.judged.verdict
     figures = ", ".join(f"{name.replace('_', ' ')} {value:+.4f}" for name, value in verdict.figures.items())
     console.print(
-        f"  version {judged.model_version} on {judged.days.first} to {judged.days.last}: "
-        f"[bold]{verdict.state.value}[/bold]; {figures}",
+        line(
+            f"  version {judged.model_version} on {judged.days.first} to {judged.days.last}: ",
+            bold(verdict.state.value),
+            f"; {figures}",
+        ),
         soft_wrap=True,
     )
     for reason in verdict.reasons:
-        console.print(f"  · {reason}", soft_wrap=True, markup=False)
+        console.print(f"  · {reason}", soft_wrap=True)
     if watched.answer is not None and not isinstance(watched.answer, RetrainingAsked):
-        console.print(f"  no retraining: {watched.answer.reason}", soft_wrap=True, markup=False)
+        console.print(f"  no retraining: {watched.answer.reason}", soft_wrap=True)
 
 
 def _who(settings: Settings) -> str:

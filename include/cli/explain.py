@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from include.cli.shown import Words, bold, line, styled
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
 from include.runtime.projects import load_project
 from include.settings import Settings
@@ -16,7 +15,7 @@ from include.settings import Settings
 if TYPE_CHECKING:
     from include.lineage.declaration import Declaration
 
-console = Console()
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,17 +36,17 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     declared = load_project(project, settings.projects)
     contracts = load_folder(settings.contracts, settings.classes)
     declaration = steps.declare(declared, contracts)
-    console.print(f"[bold]{declared.name}[/bold] · {escape(declared.owner)}\n{escape(declared.purpose)}\n")
+    console.print(line(bold(declared.name), f" · {declared.owner}\n{declared.purpose}\n"))
     _tell(_predicts(declared, declaration))
     reads = Table("dataset", "days back", "columns read", "treatment", "approved by", title="reads")
     for dataset in declaration.scope.datasets:
         treated = ", ".join(f"{name}: {how}" for name, how in dataset.columns if how.value != "clear") or "all clear"
         reads.add_row(
-            escape(dataset.dataset),
+            dataset.dataset,
             "all rows" if dataset.window_days is None else str(dataset.window_days),
-            escape(", ".join(dataset.names)),
-            escape(treated),
-            escape(", ".join(contracts[dataset.dataset].stewards)),
+            ", ".join(dataset.names),
+            treated,
+            ", ".join(contracts[dataset.dataset].stewards),
         )
     console.print(reads)
     console.print(_builds(declared, declaration))
@@ -56,23 +55,29 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     for read in late_reads(declared, contracts):
         late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
         console.print(
-            f"[yellow]warning[/yellow] feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the "
-            f"very row that it is asked for, which is known only at {late}: a night will end with FeatureLeak. "
-            "Use it of earlier rows, or leave it out.",
+            line(
+                styled("warning", "yellow"),
+                f" feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the very row that it is "
+                f"asked for, which is known only at {late}: a night will end with FeatureLeak. Use it of earlier rows, "
+                "or leave it out.",
+            ),
             soft_wrap=True,
         )
     for each in rounded(declared, contracts):
         named = f"feature {each.group}.{each.feature}" if each.group else "the label"
         console.print(
-            f"[yellow]warning[/yellow] {named} is {each.kind}, an integer; models see float32, which rounds it from "
-            "2**24 on. Use a difference (to `predicted_at`, say), or cast it to float64 where rounding does no harm.",
+            line(
+                styled("warning", "yellow"),
+                f" {named} is {each.kind}, an integer; models see float32, which rounds it from 2**24 on. Use a "
+                "difference (to `predicted_at`, say), or cast it to float64 where rounding does no harm.",
+            ),
             soft_wrap=True,
         )
 
 
 def _tell(lines: Iterable[str]) -> None:
-    for line in lines:
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    for told in lines:
+        console.print(told, soft_wrap=True)
 
 
 def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
@@ -91,7 +96,7 @@ def _builds(project: Project, declaration: "Declaration") -> Table:
     categories = {name for group in declaration.compiled.groups for name in group.categories}
     for group, compiled in zip(project.features, declaration.compiled.groups, strict=True):
         names = [f"{name} (category)" if name in categories else name for name in compiled.names]
-        table.add_row(group.name, str(group.lookback_days), escape(", ".join(names)), escape(_what(group.build)))
+        table.add_row(group.name, str(group.lookback_days), ", ".join(names), _what(group.build))
     return table
 
 
@@ -104,9 +109,9 @@ def _explain_search(project: Project) -> None:
     window, search = project.window, project.search
     table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
     for name, part in search.space.items():
-        table.add_row(name, escape(_in_words(part)))
+        table.add_row(name, _in_words(part))
     for name, value in search.fixed.items():
-        table.add_row(name, escape(f"always {value}"))
+        table.add_row(name, f"always {value}")
     console.print(table)
     train = window.days - window.validation_days - window.holdout_days
     console.print(

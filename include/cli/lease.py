@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from include.cli.night import ProjectName
-from include.core.errors import DeclarationError
+from include.cli.shown import Words
+from include.core.words import reason as as_reason
+from include.core.words import require_sentence
 from include.settings import Settings
 
-console = Console(highlight=False, markup=False)
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,12 +38,10 @@ def lease(
     ledger = Ledger.open(settings.ledger)
     held = leases.held_by(ledger, project, now=now)
     if free:
-        if not reason.strip():
-            raise DeclarationError(
-                "a lease is freed for a reason", value="none", remedy="Write it after `--reason`, for the record."
-            )
+        said, who = as_reason(reason), by or settings.user
+        require_sentence("the name of who frees it", who)
         require_not_running(settings, project)
-        freed = leases.free(ledger, project, by=by or settings.user, reason=reason.strip(), now=now)
+        freed = leases.free(ledger, project, by=who, reason=said, now=now)
         console.print(f"freed: run {freed.run_id} of {project} holds no lease any more", soft_wrap=True)
     elif held is None:
         console.print(f"free: no run of {project} holds its lease", soft_wrap=True)

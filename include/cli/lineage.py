@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from include.cli.shown import Words, bold, line
 from include.core.errors import DeclarationError
 from include.settings import Settings
 
-console = Console(highlight=False)
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,11 +29,11 @@ def lineage(
     settings = Settings.from_environment()
     deployment.require(settings)
     found = graph(settings, project, run=run)
-    console.print(f"run [bold]{found.run}[/bold], from what the data knew at {found.instant}", soft_wrap=True)
+    console.print(line("run ", bold(found.run), f", from what the data knew at {found.instant}"), soft_wrap=True)
     if svg is None:
-        for line in lines_of(found):
-            console.print(f"  {line}", soft_wrap=True, markup=False)
-        console.print("with --svg FILE it is drawn", markup=False)
+        for told in lines_of(found):
+            console.print(f"  {told}", soft_wrap=True)
+        console.print("with --svg FILE it is drawn")
         return
     draft = svg.with_name(f".{svg.name}.draft")
     try:

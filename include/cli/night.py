@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
 from include.cli.ending import unwound_by_signals
+from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError, LedgerUnavailable
 from include.runtime import local
@@ -29,7 +28,7 @@ Instant = Annotated[
     str | None, typer.Option(help="What the data knew: YYYY-MM-DD or YYYY-MM-DDTHH:MM, UTC. Default: now.")
 ]
 
-console = Console()
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +50,7 @@ def run(
     declaration = local.declared_digest(settings, declared).removeprefix("sha256:")
     name = f"manual__{at:%Y-%m-%dT%H:%M}__{declaration[:8]}"
     with unwound_by_signals(), console.status("") as status:
-        console.print(f"night [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
+        console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
         night = local.run_night(
             settings, declared, run_id=name, instant=at, on_step=step_teller(status), on_note=tell_note
         )
@@ -66,14 +65,14 @@ def step_teller(status: Status) -> local.Progress:
         if digest is None:
             status.update(f"{step} …")
         else:
-            console.print(f"  [green]✓[/green] {step:10} [dim]{digest[:19]}[/dim]")
+            console.print(line("  ", styled("✓", "green"), f" {step:10} ", styled(digest[:19], "dim")))
 
     return on_step
 
 
 def tell_note(what: str) -> None:
     """Print what training pods wait for and say."""
-    console.print(f"    [dim]{escape(what)}[/dim]", soft_wrap=True, highlight=False)
+    console.print(styled(f"    {what}", "dim"), soft_wrap=True)
 
 
 def _deliver(settings: Settings) -> None:
@@ -81,20 +80,20 @@ def _deliver(settings: Settings) -> None:
     try:
         events = deliver(settings)
     except LedgerUnavailable as error:
-        console.print(f"lineage: {error}", soft_wrap=True, markup=False)
+        console.print(f"lineage: {error}", soft_wrap=True)
     else:
         console.print(
             f"lineage: {events} events delivered to {without_credentials(settings.lineage)}",
             soft_wrap=True,
-            markup=False,
         )
 
 
 def show(night: "Night") -> None:
     """The summary that ends a night: version, decision, metrics beside the champion's, reasons."""
     evaluation, promotion = night.evaluation, night.promotion
-    state = "[green]champion[/green]" if promotion.verdict.promote else "candidate (the champion stays)"
-    console.print(f"\n{night.run.project} version {promotion.version}: {state}")
+    promoted = promotion.verdict.promote
+    state = styled("champion", "green") if promoted else "candidate (the champion stays)"
+    console.print(line(f"\n{night.run.project} version {promotion.version}: ", state))
     table = Table("holdout", f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)")
     alike = evaluation.compared_metrics if evaluation.champion_metrics else evaluation.metrics
     for metric, value in alike.items():
@@ -103,15 +102,15 @@ def show(night: "Night") -> None:
     console.print(table)
     console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
     for reason in promotion.verdict.reasons:
-        console.print(f"  · {reason}", markup=False)
+        console.print(f"  · {reason}")
     if features := night.features.removal_only:
         told = (
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
         )
-        console.print(told, markup=False, soft_wrap=True)
+        console.print(told, soft_wrap=True)
     if features := night.features.rounded:
         told = f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}"
-        console.print(told, markup=False, soft_wrap=True)
+        console.print(told, soft_wrap=True)
 
 
 def score(
@@ -132,15 +131,15 @@ def score(
     target = output or file.with_name(f"{file.name.removesuffix(ending)}.scored{ending}")
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
     told = f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}"
-    console.print(told, soft_wrap=True, markup=False)
+    console.print(told, soft_wrap=True)
     console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
     if scored.ahead:
         told = (
             f"{scored.ahead:,} rows are of later days: features see no other rows of these, so give all that there are"
         )
-        console.print(told, soft_wrap=True, markup=False)
-    for line in familiarity(scored):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(told, soft_wrap=True)
+    for told in familiarity(scored):
+        console.print(told, soft_wrap=True)
 
 
 def familiarity(scored: "Scored") -> Iterator[str]:

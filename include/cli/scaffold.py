@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from include.cli.shown import Words
 from include.core.errors import DeclarationError
 from include.core.project import Window
 from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
+from include.core.words import require_sentence
 from include.settings import ROOT, Settings
 
-console = Console(highlight=False)
+console = Words()
 TEMPLATES = Path(__file__).parent / "templates"
 
 _LABELS = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
@@ -59,6 +60,8 @@ def new(
         raise DeclarationError(
             "a project's name is a lower-case identifier", value=project, remedy="Use letters, digits and _."
         )
+    require_sentence("a project's purpose", " ".join(purpose.split()))
+    require_sentence("a project's owner", owner.strip())
     contracts = load_folder(settings.contracts, settings.classes)
     if dataset not in contracts:
         raise DeclarationError(
@@ -280,4 +283,4 @@ def _tell(project: str, folder: Path, tests: Path, history: Days | None, feature
 
 
 def _say(line: str) -> None:
-    console.print(line, soft_wrap=True, markup=False)  # paths stay whole, to be copied
+    console.print(line, soft_wrap=True)  # paths stay whole, to be copied

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
+from include.cli.shown import Words
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
 from include.settings import ROOT, Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
 
-console = Console()
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def setup(
     deployment.prepare(settings)
     if flights:
         land(settings)
-    with authority(settings, demonstration.STEWARD):
+    with authority(settings, demonstration.STEWARD, introduce=True):
         pass  # its first start makes the grant-signing key and publishes the public one
     if adopt:
         demonstration.adopt(settings, console.print)
@@ -69,7 +69,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     require_idle(settings)
     if elsewhere := _elsewhere(settings, home):
         told = f"not deleted, since outside of {home}: {'; '.join(elsewhere)}"
-        console.print(f"{told}. A ledger or a vault without its keys is of no use.", soft_wrap=True, markup=False)
+        console.print(f"{told}. A ledger or a vault without its keys is of no use.", soft_wrap=True)
     if not yes:
         typer.confirm(f"Delete {home}, with its ledger and all models?", abort=True)
     sessions.stop(settings)

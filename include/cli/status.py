@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
+from include.cli.shown import Words, line, styled
 from include.core.errors import TrainyardError
 from include.settings import Settings
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from include.governance.register import Register
     from include.steps import Platform
 
-console = Console()
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def status() -> None:
 
     settings = Settings.from_environment()
     airflow = process.attach(settings)
-    console.print(f"home:     {settings.home}", soft_wrap=True, markup=False)
+    console.print(f"home:     {settings.home}", soft_wrap=True)
     console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
     console.print(f"separation of duties: {deployment.separation_of_duties(settings)}", soft_wrap=True)
     platform = open_platform(settings)
@@ -48,6 +48,8 @@ def status() -> None:
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
     from include.contracts import load_folder, not_understood
+    from include.governance.kept import KeptContracts
+    from include.governance.overlaps import Overlaps
 
     table = Table("dataset", "contract", "stewards", title="contracts")
     contracts = load_folder(settings.contracts, settings.classes)
@@ -67,13 +69,16 @@ def _show_contracts(settings: Settings, platform: "Platform") -> None:
             f"contract {name}: its file was edited, and nobody adopted the edit: runs that began before go on as "
             "adopted, and new ones wait. Adopt the file, or restore it.",
             soft_wrap=True,
-            markup=False,
         )
     for name, contract in contracts.items():
-        for line in not_understood(contract):
-            console.print(f"contract {name}: {line}", soft_wrap=True, markup=False)
+        for told in not_understood(contract):
+            console.print(f"contract {name}: {told}", soft_wrap=True)
     for name, fault in contracts.broken.items():
         _show_broken(f"contract {name}", fault)
+    kept = KeptContracts(platform.ledger, platform.access, contracts.read)
+    for one, other in Overlaps(platform.access, kept, settings.production).all(contracts):
+        told = f"contracts {one} and {other}: files of one are files of the other, and who grants one grants them"
+        console.print(told, soft_wrap=True)
 
 
 def _show_access(access: "Access") -> None:
@@ -96,7 +101,7 @@ def _show_access(access: "Access") -> None:
             "another version of their contract was adopted: the project's next night asks again, then "
             "`./trainyard access approve`"
         )
-        console.print(told, soft_wrap=True, markup=False)
+        console.print(told, soft_wrap=True)
 
 
 def _cells(grant: "Grant") -> tuple[str, ...]:
@@ -106,15 +111,13 @@ def _cells(grant: "Grant") -> tuple[str, ...]:
 
 def _show_refusals(register: "Register") -> None:
     """The latest request of each project and dataset, where a steward refused it and nobody asked again."""
-    from rich.text import Text
-
     table = Table("request", "project", "dataset", "by", "reason", title="refused, and not asked for again")
     for project in register.projects():
         for asked in register.latest(project):
             if asked.refusal is not None:
                 request, refusal = asked.request, asked.refusal
                 cells = (request.request_id, project, request.scope.dataset, refusal.steward, refusal.reason)
-                table.add_row(*(Text(cell) for cell in cells))  # a reason is somebody's words, not our markup
+                table.add_row(*cells)
     if table.row_count:
         console.print(table)
 
@@ -141,5 +144,4 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
 
 
 def _show_broken(what: str, fault: TrainyardError) -> None:
-    console.print(f"[red]broken[/red] {what}: ", end="")
-    console.print(str(fault), soft_wrap=True, markup=False)
+    console.print(line(styled("broken", "red"), f" {what}: {fault}"), soft_wrap=True)

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from include.cli.ending import unwound_by_signals
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
+from include.cli.shown import Words, bold, line
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
 from include.runtime.local import declared_digest, open_platform
@@ -17,7 +17,7 @@ from include.settings import Settings
 if TYPE_CHECKING:
     from include.runtime.watch import Watched
 
-console = Console()
+console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def watch(
     with unwound_by_signals(), console.status("") as status:
         on_step = step_teller(status)
         if ask is None:
-            console.print(f"watch [bold]{name}[/bold] of [bold]{project}[/bold] at {at:%Y-%m-%d %H:%M} UTC")
+            console.print(line("watch ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
             watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
             _show(watched)
             ask = watched.answer if isinstance(watched.answer, RetrainingAsked) else None
@@ -54,17 +54,16 @@ def watch(
                 f"Retraining {ask.ask_id}, which {ask.run_id} asked for, is not done: it goes on. "
                 "Name an --instant to watch instead.",
                 soft_wrap=True,
-                markup=False,
             )
         if retrain and ask is not None:
-            console.print(f"retraining [bold]{ask.ask_id}[/bold] at {ask.instant:%Y-%m-%d %H:%M} UTC")
+            console.print(line("retraining ", bold(ask.ask_id), f" at {ask.instant:%Y-%m-%d %H:%M} UTC"))
             _, night = runtime.retrain(settings, declared, ask.ask_id, on_step=on_step, on_note=tell_note)
             show(night)
 
 
 def _show(watched: "Watched") -> None:
     if watched.judged is None:
-        console.print(watched.nothing, soft_wrap=True, markup=False)
+        console.print(watched.nothing, soft_wrap=True)
         return
     judged, verdict = watched.judged, watched.judged.verdict
     table = Table("figure", "value", title=f"version {judged.model_version}: {verdict.state.value}")
@@ -73,13 +72,12 @@ def _show(watched: "Watched") -> None:
     console.print(table)
     console.print(f"covers {judged.days.first} to {judged.days.last}")
     for reason in verdict.reasons:
-        console.print(f"  · {reason}", soft_wrap=True, markup=False)
+        console.print(f"  · {reason}", soft_wrap=True)
     if isinstance(watched.answer, RetrainingAsked):
         console.print(
             f"retraining {watched.answer.ask_id} is asked for: Airflow starts it within a quarter of an hour, "
             "`--retrain` here",
             soft_wrap=True,
-            markup=False,
         )
     elif watched.answer is not None:
-        console.print(f"no retraining: {watched.answer.reason}", soft_wrap=True, markup=False)
+        console.print(f"no retraining: {watched.answer.reason}", soft_wrap=True)

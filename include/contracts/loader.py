@@ -13,6 +13,7 @@ from include.core.canonical import digest_of
 from include.core.errors import ContractError
 from include.core.names import alike
 from include.core.records import CLASSES, RESTRICTED, Column, ColumnType, Contract, KnownAt, Personal, Treatment
+from include.core.words import is_user
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import (
@@ -63,11 +64,16 @@ def load(path: Path, classes: Classes = ()) -> Contract:
         raise ContractError(
             f"{path}: a contract can be read", value=reason, remedy="Check the path, or run `contract new`."
         ) from None
-    return _contract(path, data, classes)
+    contract = _contract(path, data, classes)
+    for name in contract.stewards:
+        if not is_user(name):
+            remedy = "Write the name that they sign in by: letters, digits and _ @ . + -, no dot first."
+            refuse(path, "roles, firstLevelApprovers", "a steward is called as they sign in", repr(name), remedy)
+    return contract
 
 
 def read(dataset: str, text: str, classes: Classes = (), *, folder: Path = Path()) -> Contract:
-    """The contract of *dataset* in *text*, as :func:`load` reads it of a file in *folder*."""
+    """The contract of *dataset* in *text*, as :func:`load` reads a file in *folder*, whatever its stewards' names."""
     return _contract(folder / f"{dataset}{SUFFIX}", text.encode(), classes)
 
 

@@ -12,6 +12,7 @@ from include.core.moments import with_zones
 from include.core.rules import is_number, is_whole, require
 from include.core.schedules import require_schedule
 from include.core.search import Choice, FloatRange, IntRange, Search
+from include.core.words import require_sentence
 
 if TYPE_CHECKING:
     import ibis
@@ -283,7 +284,7 @@ class Operations:
 class Project:
     """A model that a team declares: a folder under ``include/projects`` whose package holds ``PROJECT``.
 
-    ``name`` equals the folder's name. ``purpose`` is what the data may be used for, in a sentence that a steward reads;
+    ``name`` equals the folder's name. ``purpose`` is what the data may be used for, on one line that a steward reads;
     it is bound into every grant. ``owner`` is the team that answers. ``drift`` says when the champion is retrained;
     ``None``: nobody watches it.
     """
@@ -307,6 +308,8 @@ class Project:
             self.name,
             "Use letters, digits and _.",
         )
+        require_sentence("a project's purpose", self.purpose)
+        require_sentence("a project's owner", self.owner)
         names = [group.name for group in self.features]
         require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
         require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")

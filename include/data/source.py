@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.contracts.folders import path_values, refuse_table_format, table_files
+from include.contracts.places import folder_of
 from include.contracts.types import accepts, to_contract
 from include.core.canonical import digest_of, encode, record_digest
 from include.core.errors import ContractError, DataError
@@ -15,9 +16,6 @@ from include.core.records import DAY, Column, ColumnType, Contract, day_start
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-#: What a contract's location may start with, for the folder of all production data.
-PRODUCTION = "${TRAINYARD_PRODUCTION}"
 
 #: The first day of the demo's recording: what a contract with ``replayDays`` repeats starts here.
 REPLAY_FIRST = date(2013, 1, 1)
@@ -53,7 +51,7 @@ class Source:
                 are current.
         """
         self.contract = contract
-        self.folder = _folder(contract, production)
+        self.folder = folder_of(contract, production)
         refuse_table_format(self.folder)
 
     def load(self, day: date | None) -> Files:
@@ -266,19 +264,6 @@ def _fault_of(data: bytes, error: Exception) -> str:
 
 def _combined(digests: list[str]) -> str:
     return digests[0] if len(digests) == 1 else digest_of(encode(digests))
-
-
-def _folder(contract: Contract, production: Path) -> Path:
-    location = contract.location
-    if location.startswith(PRODUCTION):
-        return production / location.removeprefix(PRODUCTION).lstrip("/")
-    if not Path(location).is_absolute():
-        raise ContractError(
-            f"{contract.dataset}: a location is absolute, or starts with {PRODUCTION}",
-            value=location,
-            remedy="Correct `servers[0].path` of the contract.",
-        )
-    return Path(location)
 
 
 def _shifted(table: "pa.Table", shift: timedelta) -> "pa.Table":

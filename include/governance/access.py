@@ -11,11 +11,13 @@ from include.core.events import (
     AccessRefused,
     AccessRequested,
     AccessRevoked,
+    ContractAdopted,
     Event,
     QuarantineLifted,
 )
 from include.core.names import among
 from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
+from include.core.words import require_sentence
 from include.governance.decisions import Adoption, Decisions, place_of, proven_adoption
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
@@ -43,6 +45,11 @@ class Access:
         """The adoption in effect, if the dataset's contract was ever adopted."""
         return next(reversed(self._adoptions(dataset)), None)
 
+    def adoptions(self) -> dict[str, Adoption]:
+        """The adoptions in effect, by dataset."""
+        streams = {entry.stream.partition("/")[2] for entry in self._ledger.read_all(kinds=(ContractAdopted,))}
+        return {name: found for name in sorted(streams) if (found := self.adoption(name)) is not None}
+
     def adopted(self, dataset: str) -> str | None:
         """The digest of the contract that is in effect for *dataset*."""
         adoption = self.adoption(dataset)
@@ -53,7 +60,11 @@ class Access:
 
         An identical request that is still open is returned if *requester* is among those who asked for it. Otherwise
         it is filed again in their name: nobody who asked approves it.
+
+        Raises:
+            DeclarationError: *requester* is blank, or hides something.
         """
+        require_sentence("the name of who asks", requester)
         return tuple(self._request(scope, dataset, requester) for dataset in self.missing(scope, now=now))
 
     def requests(self, project: str | None = None) -> tuple[AccessRequested, ...]:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from include.contracts import read, require_adoptable
 from include.core.canonical import encode
@@ -26,6 +27,7 @@ from include.core.events import (
 )
 from include.core.names import among
 from include.core.records import Contract, DatasetScope, Grant, RevocationKind, Treatment
+from include.core.words import reason as as_reason
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.decisions import (
     ADOPTION_TYPE,
@@ -37,6 +39,7 @@ from include.governance.decisions import (
     unknown,
 )
 from include.governance.kept import KeptContracts, keep
+from include.governance.overlaps import Overlaps
 from include.governance.signing import Signer, Verifier
 from include.ledger import Ledger
 from include.ledger.projection import Projection
@@ -61,11 +64,15 @@ class Authority:
         verifier: Verifier,
         contracts: Callable[[], Mapping[str, Contract]],
         classes: Sequence[tuple[str, str]] = (),
+        production: Path = Path(),
     ) -> None:
-        """*contracts* reads the contract files as they are now, by dataset; *classes*: the deployment's own words."""
+        """*contracts* reads the contract files as they are now, by dataset; *classes*: the deployment's own words;
+        *production*: the folder of all production data.
+        """
         self._ledger, self._signer, self._contracts, self._classes = ledger, signer, contracts, classes
         self._access = Access(ledger, verifier)
         self._kept = KeptContracts(ledger, self._access, lambda dataset, text: read(dataset, text, tuple(classes)))
+        self._overlaps = Overlaps(self._access, self._kept, production)
         self._lock = threading.Lock()
         self._places = Projection[Places]({}, placed, kinds=(AccessRequested, AccessGranted))
 
@@ -98,8 +105,8 @@ class Authority:
         *digest* is that of the version that *user* has read: another one on the disk is refused.
 
         Raises:
-            AuthorityError: *user* is no steward of the version in effect (of the file, for a first adoption), or the
-                file is not what was read.
+            AuthorityError: *user* is no steward of the version in effect (of the file, for a first adoption), or of an
+                adopted dataset in which files of this one lie; or the file is not what was read.
             ContractError: the file cannot be used, or leaves open what :func:`require_adoptable` asks for.
         """
         contract = self.contract(dataset)
@@ -115,6 +122,7 @@ class Authority:
                 keep(self._ledger, contract)  # releases before this one did not
                 return contract.digest
             require_adoptable(contract, self._classes)
+            self._require_steward_of_the_same_files(contract, user)
             keep(self._ledger, contract)
             try:
                 self._ledger.append(stream, [self._adopted(contract, user, version + 1)], expected_version=version)
@@ -131,7 +139,7 @@ class Authority:
                 changed since; the request asks for a column that the contract does not let anyone read that way; or
                 *days* or *reason* cannot be used.
         """
-        reason = _reason(reason)
+        reason = as_reason(reason)
         if not 1 <= days <= LONGEST_GRANT_DAYS:
             remedy = "Choose how many days the grant shall hold."
             raise DecisionUnusable(f"a grant holds for 1 to {LONGEST_GRANT_DAYS} days", value=days, remedy=remedy)
@@ -154,9 +162,9 @@ class Authority:
         """Decline a request for good; the same may be asked again.
 
         Raises:
-            AuthorityError: *user* is no steward of the dataset, it is decided already, or *reason* is empty.
+            AuthorityError: *user* is no steward of the dataset, it is decided already, or *reason* cannot be used.
         """
-        reason = _reason(reason)
+        reason = as_reason(reason)
 
         def decide(decisions: Decisions) -> Event:
             _open_request(request_id, decisions)
@@ -171,10 +179,10 @@ class Authority:
         """End a grant now, and whatever else *effect* ends. Revoking it again in the same way changes nothing.
 
         Raises:
-            AuthorityError: there is no such grant, *user* is no steward of its dataset, *reason* is empty, or it was
-                revoked already in a way that ends more.
+            AuthorityError: there is no such grant, *user* is no steward of its dataset, *reason* cannot be used, or it
+                was revoked already in a way that ends more.
         """
-        reason = _reason(reason)
+        reason = as_reason(reason)
 
         def decide(decisions: Decisions) -> Event | None:
             before = decisions.effects.get(grant_id)
@@ -195,7 +203,7 @@ class Authority:
             AuthorityError: there is no such grant, it is in no quarantine, *user* is no steward of its dataset, or
                 *reason* is empty.
         """
-        reason = _reason(reason)
+        reason = as_reason(reason)
 
         def decide(decisions: Decisions) -> Event:
             if grant_id not in decisions.quarantined:
@@ -259,6 +267,22 @@ class Authority:
             raise DecisionConflict(f"{dataset}: its contract is adopted", value="never adopted", remedy=remedy)
         _require_steward(dataset, adoption.stewards, user)
 
+    def _require_steward_of_the_same_files(self, contract: Contract, user: str) -> None:
+        for name in self._overlaps.of(contract, self._contracts()):
+            adoption = self._access.adoption(name)
+            if adoption is not None and user not in adoption.stewards:
+                raise AuthorityError(
+                    f"{contract.dataset}: files of it are files of {name} too, so that a steward of both adopts it",
+                    value=f"{user}, no steward of {name}",
+                    remedy=f"Let somebody adopt it who is among {', '.join(adoption.stewards)} as well, or correct its "
+                    "location (`servers[0].path`).",
+                )
+
+    def overlapping(self, scope: DatasetScope) -> tuple[str, ...]:
+        """The other adopted datasets in which files of that of *scope* lie, links within its folder not followed."""
+        contract = self.asked_under(scope)
+        return self._overlaps.of(contract, self._contracts(), links=False) if contract else ()
+
     def _require_readable(self, request: AccessRequested) -> None:
         """The request asks for the adopted contract's columns, treated as that contract says."""
         scope = request.scope
@@ -295,12 +319,6 @@ def _require_steward(dataset: str, stewards: tuple[str, ...], user: str) -> None
     if user not in stewards:
         remedy = f"Ask {', '.join(stewards)}."
         raise AuthorityError(f"{dataset}: only a steward of its contract decides", value=user, remedy=remedy)
-
-
-def _reason(reason: str) -> str:
-    if not reason.strip():
-        raise DecisionUnusable("a decision has a reason", value="none", remedy="Say why, in a sentence for the record.")
-    return reason.strip()
 
 
 def _grant(request: AccessRequested, user: str, reason: str, now: datetime, days: int, position: int) -> Grant:

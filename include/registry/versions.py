@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion
+from include.core.words import markdown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +89,7 @@ class Versions:
             _log_model(client, run, opened.bytes(evaluation.model).decode())
             client.set_terminated(run.info.run_id)
         if not client.search_registered_models(f"name = '{project.name}'"):
-            client.create_registered_model(project.name, description=project.purpose)
+            client.create_registered_model(project.name, description=markdown(project.purpose))
         shown = self._versions(client, project.name)
         if promotion.version not in shown:
             source = f"{run.info.artifact_uri}/model"

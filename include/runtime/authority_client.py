@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from include.core.errors import AuthorityError, DeclarationError
-from include.runtime import deployment
+from include.runtime import deployment, stewards
 from include.runtime.authority_service import token_file
 from include.settings import ROOT, Settings
 
@@ -119,28 +119,34 @@ def _given(**options: object) -> dict[str, str]:
 
 
 @contextmanager
-def authority(settings: Settings, user: str) -> Iterator[AuthorityClient]:
+def authority(settings: Settings, user: str, *, introduce: bool = False) -> Iterator[AuthorityClient]:
     """A client of the authority for *user*: in Airflow if that runs, else in a process of its own for the moment.
+
+    With *introduce* they become a user where a contract that nobody ever adopted names them: its first adoption is
+    theirs, and whoever can do this holds the deployment.
 
     Raises:
         DeclarationError: *user* has no token or password in this deployment, or others can enter its home.
         AuthorityError: the authority does not start.
     """
-    from include.runtime.airflow import process
+    from include.runtime.airflow import environment, process
 
     airflow = process.attach(settings)
     if airflow is not None:
+        if introduce:
+            environment.introduce(settings, user)
         with airflow.client(user) as client:
             yield AuthorityClient(f"{airflow.url}/trainyard", client.token(), user)
         return
     deployment.make_home(settings)  # where it is the first that anybody calls, the ledger would make one open to all
     token_file(settings.authority_keys, user)  # refuses a name that could name another file
-    with _own_authority(settings) as url:
+    new = introduce and user in stewards.of_new(settings)
+    with _own_authority(settings, [user] if new else []) as url:
         yield AuthorityClient(url, _token(settings, user), user)
 
 
 @contextmanager
-def _own_authority(settings: Settings) -> Iterator[str]:
+def _own_authority(settings: Settings, introduced: Sequence[str]) -> Iterator[str]:
     command = [sys.executable, "-m", "include.runtime.authority_service", "--attached"]
     for option, value in (
         ("--authority-keys", settings.authority_keys),
@@ -148,8 +154,14 @@ def _own_authority(settings: Settings) -> Iterator[str]:
         ("--contracts", settings.contracts),
     ):
         command += [option, str(value)]
+    command += [f"--user={name}" for name in introduced]
     # By the environment, since everybody on the machine can read a command line, and the address may hold a password.
-    environment = {**os.environ, "TRAINYARD_LEDGER": settings.ledger, "TRAINYARD_CLASSES": settings.classes_text}
+    environment = {
+        **os.environ,
+        "TRAINYARD_LEDGER": settings.ledger,
+        "TRAINYARD_CLASSES": settings.classes_text,
+        "TRAINYARD_PRODUCTION": str(settings.production),
+    }
     with TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         service = subprocess.Popen(  # noqa: S603 -- our own module, our own arguments
@@ -185,7 +197,7 @@ def _token(settings: Settings, user: str) -> str:
         return file.read_text().strip()
     except OSError as error:
         raise DeclarationError(
-            f"{user!r} is a steward that a contract names, and their token can be read here",
+            f"{user!r} is a steward of a contract in effect, and their token can be read here",
             value=f"{file}: {type(error).__name__}",
             remedy="Use `--as` with a steward's name; on a shared machine, run it as the person who holds the token.",
         ) from None

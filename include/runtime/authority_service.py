@@ -3,8 +3,9 @@
     TRAINYARD_LEDGER=URL python -m include.runtime.authority_service --authority-keys FOLDER --keys FOLDER
         --contracts FOLDER --port-file FILE [--port 0] [--attached]
 
-It alone reads the grant-signing key. Users are the stewards that the contract files name at its start; a user's bearer
-token lies in ``<authority-keys>/tokens/<user>`` until it is handed over and deleted, its SHA-256 stays in
+It alone reads the grant-signing key. Users are the stewards of the contracts in effect at its start, and whom
+``--user`` introduces, once: so the steward of a contract that nobody adopted yet becomes one. A user's bearer token
+lies in ``<authority-keys>/tokens/<user>`` until it is handed over and deleted, its SHA-256 stays in
 ``<authority-keys>/users/<user>``. Deleting the latter ends the user's access at the next start.
 """
 
@@ -12,7 +13,6 @@ import argparse
 import hashlib
 import hmac
 import os
-import re
 import signal
 import socket
 import sys
@@ -24,8 +24,10 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from include.core.errors import AuthorityError, DeclarationError, TrainyardError
+from include.core.words import is_user
 
 if TYPE_CHECKING:
+    from include.governance.access import Access
     from include.governance.authority import Authority
     from include.governance.register import Register
     from include.ledger import Ledger
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 TOKENS, USERS = "tokens", "users"
-_USER = re.compile(r"[\w@+-][\w@.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Opened:
 
     authority: "Authority"
     register: "Register"
+    access: "Access"
     ledger: "Ledger"
 
 
@@ -58,6 +60,7 @@ def open_authority(settings: "Settings") -> Opened:
         keys=settings.keys,
         contracts=settings.contracts,
         classes=settings.classes,
+        production=settings.production,
     )
 
 
@@ -67,7 +70,7 @@ def token_file(authority_keys: Path, user: str) -> Path:
     Raises:
         DeclarationError: *user* cannot name a file.
     """
-    if not _USER.fullmatch(user):
+    if not is_user(user):
         remedy = "Use letters, digits and _ @ . + -; not a leading dot."
         raise DeclarationError("a user's name can name a file", value=user, remedy=remedy)
     return authority_keys / TOKENS / user
@@ -97,7 +100,7 @@ class Users:
                 held = secrets.keep(token, secrets.random_key)
                 digest = hashlib.sha256(held).hexdigest().encode()
                 secrets.keep(folder / name, lambda digest=digest: digest)  # type: ignore[misc]
-        files = (file for file in sorted(folder.glob("*")) if _USER.fullmatch(file.name))
+        files = (file for file in sorted(folder.glob("*")) if is_user(file.name))
         return cls({file.name: secrets.read(file).decode("ascii") for file in files})
 
     def who(self, token: str) -> str | None:
@@ -139,7 +142,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(asked: argparse.Namespace) -> None:
     import uvicorn
 
-    from include.contracts import load_folder
     from include.runtime.authority_api import authority_app
     from include.settings import Settings
 
@@ -150,9 +152,10 @@ def _serve(asked: argparse.Namespace) -> None:
         keys=asked.keys,
         contracts=asked.contracts,
         classes=settings.classes,
+        production=settings.production,
     )
-    stewards = {steward for contract in load_folder(asked.contracts).values() for steward in contract.stewards}
-    users = Users.load(asked.authority_keys, sorted(stewards))
+    stewards = {name for adoption in opened.access.adoptions().values() for name in adoption.stewards if is_user(name)}
+    users = Users.load(asked.authority_keys, sorted({*stewards, *asked.user}))
     app = authority_app(opened.authority, opened.register, bearer_user(users))
     with _listening(asked.port) as listener:
         # Uvicorn ends gently on SIGTERM, then raises it again for whoever handled it before: this process, which
@@ -178,9 +181,16 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _open(
-    *, ledger: str, authority_keys: Path, keys: Path, contracts: Path, classes: tuple[tuple[str, str], ...]
+    *,
+    ledger: str,
+    authority_keys: Path,
+    keys: Path,
+    contracts: Path,
+    classes: tuple[tuple[str, str], ...],
+    production: Path,
 ) -> Opened:
     from include.contracts import load_folder
+    from include.governance.access import Access
     from include.governance.authority import Authority
     from include.governance.register import Register
     from include.governance.signing import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, Signer, Verifier, create_key
@@ -192,8 +202,9 @@ def _open(
     verifier = Verifier.load(keys / PUBLIC_KEY_FILE)
     opened = Ledger.open(ledger)
     return Opened(
-        authority=Authority(opened, signer, verifier, lambda: load_folder(contracts, classes), classes),
+        authority=Authority(opened, signer, verifier, lambda: load_folder(contracts, classes), classes, production),
         register=Register(opened, verifier),
+        access=Access(opened, verifier),
         ledger=opened,
     )
 
@@ -232,6 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--authority-keys", required=True, type=Path, help="folder of the private key and the users")
     parser.add_argument("--keys", required=True, type=Path, help="folder that the public key is published in")
     parser.add_argument("--contracts", required=True, type=Path, help="folder of the contract files")
+    parser.add_argument("--user", action="append", default=[], help="a name to make a user, a new contract's steward")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--port-file", required=True, type=Path, help="written once it listens, removed at the end")
     parser.add_argument("--attached", action="store_true", help="end when standard input does: with its starter")

@@ -65,7 +65,7 @@ def adopt(settings: Settings, tell: Tell) -> None:
 
     for dataset in load_folder(settings.contracts, settings.classes).broken:
         tell(f"the data contract of {dataset} cannot be used: `./trainyard status` says why")
-    with authority(settings, STEWARD) as client:
+    with authority(settings, STEWARD, introduce=True) as client:
         for contract in client.contracts():
             dataset, adopted = contract["dataset"], contract["adopted_digest"]
             renewed = renews(adopted, contract["digest"])

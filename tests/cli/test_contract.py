@@ -64,10 +64,11 @@ def test_a_contract_without_stewards_is_not_drafted(shop: Shop, new_contract: Ne
     assert not list(shop.contracts.iterdir())
 
 
-def test_a_steward_without_a_name_is_refused_before_anything_is_read(here: Shop) -> None:
+@pytest.mark.parametrize("name", [" ", "Jane Doe", "mallory:admin", "[/x]"])
+def test_a_steward_without_a_name_to_sign_in_by_is_refused_before_anything_is_read(here: Shop, name: str) -> None:
     (here.folder / "rows.csv").write_text("no,rows")
-    with pytest.raises(ContractError, match="a steward has a name"):
-        contract.new("orders", here.folder / "rows.csv", steward=["maria", " "])
+    with pytest.raises(ContractError, match="a steward is called as they sign in"):
+        contract.new("orders", here.folder / "rows.csv", steward=["maria", name])
 
 
 def test_a_folder_where_no_contract_can_be_written_is_told_before_anything_is_filed(

@@ -115,3 +115,13 @@ def test_explain_warns_of_a_feature_that_reads_an_outcome_of_its_own_row(adopted
     assert done.returncode == 0, done.stderr
     assert "reads orders.returned of the very row" in done.stdout
     assert "known only at ordered_at + 1 day" in done.stdout
+
+
+def test_status_names_datasets_that_were_adopted_for_the_same_files(adopted: Shop) -> None:
+    document = yaml.safe_load((adopted.contracts / "orders.odcs.yaml").read_text())
+    document["schema"][0]["name"] = "copies"
+    (adopted.contracts / "copies.odcs.yaml").write_text(yaml.safe_dump(document))
+    assert "files of one" not in adopted.call("status").stdout
+    done = adopted.call("contract", "adopt", "copies", "--as", "maria")
+    assert done.returncode == 0, done.stderr
+    assert "contracts copies and orders: files of one are files of the other" in adopted.call("status").stdout

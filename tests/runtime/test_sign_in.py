@@ -10,6 +10,8 @@ import pytest
 from include.core.errors import DeclarationError
 from include.runtime.airflow import process, sign_in
 from include.runtime.airflow.environment import passwords_file
+from include.runtime.authority_client import authority
+from include.runtime.authority_service import open_authority
 from include.settings import ROOT, Settings
 from tests.runtime.conftest import free_port, settings_in
 
@@ -35,6 +37,10 @@ def test_a_steward_whom_a_contract_names_later_signs_in_without_a_restart(settin
         with pytest.raises(DeclarationError, match="maria"):
             airflow.client("maria")
         name_steward(settings, "maria")
+        with pytest.raises(DeclarationError, match="maria"):
+            airflow.client("maria")
+        with authority(settings, "maria", introduce=True) as steward:
+            steward.adopt("airports")
         for user in ("maria", "dana"):
             with airflow.client(user) as client:
                 assert client.call("GET", "/trainyard/requests") == []
@@ -52,6 +58,7 @@ def test_a_contract_that_cannot_be_read_keeps_nobody_out_neither_its_stewards_no
         monkeypatch.setenv(name, str(value))
     (settings.contracts / "planes.odcs.yaml").write_text("no: contract")
     name_steward(settings, "maria")
+    open_authority(settings).authority.adopt("airports", user="maria")
     sign_in.renew_users()
     users = os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")
     assert {"dana:user", "pilot:user", "maria:user"} <= set(users)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,8 +22,10 @@ from starlette.routing import Route
 
 from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
 from include.governance.register import Asked, Register
+from include.runtime.airflow.environment import USERS, introduce, users_of
 from include.runtime.authority_api import authority_app
-from include.runtime.authority_service import Users, bearer_user, main, token_file
+from include.runtime.authority_service import Users, bearer_user, main, open_authority, token_file
+from include.settings import Settings
 from tests.governance.conftest import SHIPPED, STEWARD, House, build
 
 ROOT = Path(__file__).parents[2]
@@ -408,13 +411,31 @@ def test_users_that_others_may_read_or_that_name_no_file_are_refused(tmp_path: P
     assert not (tmp_path / "other").exists()
 
 
+def test_a_file_that_nobody_adopted_makes_no_user(tmp_path: Path) -> None:
+    contracts = shutil.copytree(SHIPPED, tmp_path / "contracts", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    home = {"TRAINYARD_HOME": str(tmp_path / "home"), "TRAINYARD_CONTRACTS": str(contracts)}
+    settings = Settings.from_environment(home)
+    opened = open_authority(settings)
+    planes, airports = (contracts / f"{name}.odcs.yaml" for name in ("planes", "airports"))
+    opened.authority.adopt("planes", user=STEWARD)
+    for file, name in ((planes, "mallory"), (airports, "maria")):  # an edit, and a file that was never adopted
+        file.write_text(file.read_text().replace("firstLevelApprovers: steward", f"firstLevelApprovers: {name}"))
+    assert users_of(settings).keys() == USERS.keys()
+    for name in ("mallory", "maria"):
+        introduce(settings, name)
+    assert users_of(settings).keys() - USERS.keys() == {"maria"}, "who adopts a new contract is introduced, nobody else"
+    opened.authority.adopt("airports", user="maria")
+    opened.authority.adopt("planes", user=STEWARD)
+    assert users_of(settings).keys() - USERS.keys() == {"maria", "mallory"}
+
+
 # ── the process ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def command(folder: Path, port: int = 0) -> list[str]:
     return [
         *("--authority-keys", str(folder / "authority"), "--keys", str(folder / "keys")),
-        *("--contracts", str(SHIPPED), "--port", str(port), "--port-file", str(folder / "port")),
+        *("--contracts", str(SHIPPED), "--port", str(port), "--port-file", str(folder / "port"), "--user", STEWARD),
     ]
 
 
@@ -464,7 +485,7 @@ ASKING = """
 import sys, time
 from include.runtime.authority_client import authority
 from include.settings import Settings
-with authority(Settings.from_environment(), sys.argv[1]) as client:
+with authority(Settings.from_environment(), sys.argv[1], introduce=True) as client:
     print(client._http.base_url, flush=True)
     time.sleep(600)
 """

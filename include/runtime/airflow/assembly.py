@@ -11,6 +11,7 @@ from airflow.sdk.definitions.context import Context
 
 from include.core.errors import TrainyardError
 from include.core.project import Project
+from include.core.words import markdown
 from include.runtime.airflow import alerts
 from include.runtime.airflow.approval import DataStewardApprovalSensor
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
@@ -86,7 +87,7 @@ def broken_dag(dag_id: str, name: str, error: TrainyardError) -> DAG:
         schedule=None,
         catchup=False,
         tags={"trainyard", "broken"},
-        doc_md=f"**This project cannot be loaded.**\n\n```\n{error}\n```",
+        doc_md=f"**This project cannot be loaded.**\n\n{markdown(str(error))}",
     ) as dag:
         RaiseOperator(task_id="load", error=error, retries=0)
     return dag

@@ -5,10 +5,11 @@ import os
 import secrets
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.runtime import stewards
 from include.settings import ROOT, Settings
 
 #: The four processes, in the order in which they start; the name is also the `airflow` sub-command.
@@ -37,13 +38,19 @@ class Secrets:
 
 
 def users_of(settings: Settings) -> Mapping[str, str]:
-    """Who may sign in, each with their role: the people of the demo, and every steward that a contract names."""
-    from include.contracts import load_folder
+    """Who may sign in, each with their role: the people of the demo, every steward of a contract in effect, and whom
+    :func:`introduce` let in to adopt a new one. Names that the auth manager could not take for one are left out.
+    """
+    known = _strings(passwords_file(settings)).keys() if passwords_file(settings).exists() else set[str]()
+    found = stewards.of_adopted(settings) | (stewards.of_new(settings) & known)
+    named = {name for name in found if name.isprintable() and not {",", ":"} & set(name)}
+    return USERS | {name: "user" for name in sorted(named - USERS.keys())}
 
-    stewards = {
-        name for contract in load_folder(settings.contracts, settings.classes).values() for name in contract.stewards
-    }
-    return USERS | {name: "user" for name in sorted(stewards - USERS.keys())}
+
+def introduce(settings: Settings, user: str) -> None:
+    """Let *user* sign in to the embedded Airflow, if a contract that nobody ever adopted names them as a steward."""
+    if user in stewards.of_new(settings):
+        _with_passwords(settings, {user})
 
 
 def users_option(settings: Settings) -> str:
@@ -71,15 +78,20 @@ def secrets_of(settings: Settings) -> Secrets:
             "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         },
     )
+    passwords = _with_passwords(settings, users_of(settings).keys())
+    return Secrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
+
+
+def _with_passwords(settings: Settings, users: Collection[str]) -> dict[str, str]:
     passwords = _load_or_create(passwords_file(settings), dict)
-    missing = users_of(settings).keys() - passwords.keys()
+    missing = set(users) - passwords.keys()
     if missing:
         passwords |= {user: secrets.token_urlsafe(12) for user in sorted(missing)}
         draft = passwords_file(settings).with_suffix(f".{os.getpid()}")
         draft.touch(0o600)
         draft.write_text(json.dumps(passwords))
         draft.replace(passwords_file(settings))
-    return Secrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
+    return passwords
 
 
 def environment_of(process: str, settings: Settings, *, port: int, base: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from include.core.errors import DeclarationError
 from include.core.project import Project
+from include.core.words import markdown
 from include.runtime.airflow.assembly import Tasks, dags_of, drift_asset, project_dag
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import StepOperator
@@ -115,10 +116,10 @@ def _documentation(project: Project) -> str:
     since = f" at most, none before {window.since}" if window.since else ""
     groups = "\n".join(f"- `{group.name}`" for group in project.features)
     return f"""
-**{project.purpose}**
+**{markdown(project.purpose)}**
 
-Owner: {project.owner}. Runs at `{project.operations.schedule}` (UTC), when drift asks for it, or by hand for any
-`instant`.
+Owner: {markdown(project.owner)}. Runs at `{project.operations.schedule}` (UTC), when drift asks for it, or by hand for
+any `instant`.
 
 Learns from {window.days} days{since}: the last {window.holdout_days} judge, the {window.validation_days} before them
 choose among {search.trials} trials.

@@ -10,6 +10,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.core.project import Project
+from include.core.words import markdown
 from include.runtime.airflow.assembly import Tasks, dags_of, drift_asset, project_dag
 from include.runtime.airflow.names import run_of, watch_dag_id_of
 from include.runtime.airflow.operators import StepOperator, one_of_ours
@@ -87,7 +88,7 @@ def _documentation(project: Project) -> str:
     head = f"""
 **Watches the champion of {project.name} on the days that came after it.**
 
-Owner: {project.owner}. Runs at `{project.operations.watch_schedule}` (UTC), or by hand for any `instant`.
+Owner: {markdown(project.owner)}. Runs at `{project.operations.watch_schedule}` (UTC), or by hand for any `instant`.
 """
     if policy is None:
         return f"{head}\nThe project declares no drift policy: there is nothing to watch.\n"

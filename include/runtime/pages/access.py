@@ -28,7 +28,6 @@ PAGE_LINES = 50
 SOON_DAYS = 14
 #: What the form proposes.
 USUAL_DAYS = 90
-_REASON_LENGTH = 2_000
 
 #: What a page says after a form was taken, by the word in its address: nobody can make it say anything else.
 _DONE = {
@@ -139,7 +138,13 @@ class _Routes:
         run = self._register.run(project)
         features = self._evidence.features(run) if run else {}
         sheets = [
-            sheet_of(one, contract=self._authority.asked_under(one.request.scope), features=features, user=user)
+            sheet_of(
+                one,
+                contract=self._authority.asked_under(one.request.scope),
+                features=features,
+                overlapping=self._authority.overlapping(one.request.scope),
+                user=user,
+            )
             for one in asked
         ]
         decidable = [sheet for sheet in sheets if sheet.may_deny]
@@ -217,7 +222,7 @@ class _Routes:
         from fastapi.responses import RedirectResponse
 
         Ids = Annotated[list[str], Form(min_length=1, max_length=100)]  # noqa: N806  # a type
-        Reason = Annotated[str, Form(max_length=_REASON_LENGTH)]  # noqa: N806  # a type
+        Reason = Annotated[str, Form()]  # noqa: N806  # a type
 
         @self._section.router.post("/decide")
         def decide(

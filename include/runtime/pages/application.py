@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AuthorityError, TrainyardError
+from include.core.words import visible
 from include.runtime.incoming import sent_from_elsewhere
 from include.runtime.pages.forms import Forms
 from include.runtime.refusals import status_of
@@ -201,11 +202,17 @@ def _templates() -> Any:
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,  # whatever a person or a contract wrote is text
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
     return environment
+
+
+def _shown(value: object) -> object:
+    """What stands in a page of *value*: nothing of a text is hidden, or turns what stands behind it around."""
+    return visible(value) if type(value) is str else value
 
 
 def _moment(moment: datetime) -> str:

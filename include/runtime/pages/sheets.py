@@ -45,7 +45,7 @@ class Sheet:
     ``changes`` says what is new against the last grant, in sentences (``unchanged``: nothing). ``removed`` names the
     columns that are asked for no more, ``tokens`` counts those that are read as tokens. What the reader may do stands
     in ``may_approve`` and ``may_deny``, why they may not approve in ``why_not``. ``adopt`` is the contract's version
-    and digest that has to be adopted first.
+    and digest that has to be adopted first. Files of ``overlapping`` datasets are files of this one.
     """
 
     asked: Asked
@@ -57,13 +57,19 @@ class Sheet:
     window: str
     version: str | None
     adopt: tuple[str, str] | None
+    overlapping: tuple[str, ...]
     may_approve: bool
     may_deny: bool
     why_not: str
 
 
 def sheet_of(
-    asked: Asked, *, contract: Contract | None, features: Mapping[tuple[str, str], tuple[str, ...]], user: str
+    asked: Asked,
+    *,
+    contract: Contract | None,
+    features: Mapping[tuple[str, str], tuple[str, ...]],
+    overlapping: tuple[str, ...] = (),
+    user: str,
 ) -> Sheet:
     """*asked* as *user* reads it; *contract* is the one that it asks under, *features* by dataset and column."""
     scope, last = asked.request.scope, asked.last
@@ -93,6 +99,7 @@ def sheet_of(
         window="all rows (one undivided table)" if scope.window_days is None else f"{scope.window_days} days back",
         version=contract.version if contract is not None and open_file else None,
         adopt=adopt,
+        overlapping=overlapping,
         may_approve=asked.standing is Standing.WAITING and steward and not own,
         may_deny=asked.waits and steward,
         why_not=_why_not(asked, steward=steward, own=own, user=user),

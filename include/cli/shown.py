@@ -1,0 +1,35 @@
+"""How the command line shows what people wrote: as it stands, never as markup, and no control reaches the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from include.core.words import visible
+
+
+class Words(Console):
+    """A console that takes no text for markup, neither in a line nor in a table's cell: our own colours are given by
+    :func:`styled`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """*text* as it stands."""
+        return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+
+def styled(text: object, style: str) -> Text:
+    """*text*, as it stands, in *style*."""
+    return Text(visible(str(text)), style=style)
+
+
+def bold(text: object) -> Text:
+    return styled(text, "bold")
+
+
+def line(*parts: str | Text) -> Text:
+    """One line of *parts*, one after the other."""
+    return Text.assemble(*(visible(part) if isinstance(part, str) else part for part in parts))
