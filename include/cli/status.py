@@ -44,6 +44,7 @@ def status() -> None:
     _show_access(platform.access)
     _show_refusals(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
     _show_projects(settings, platform)
+    _show_altered(platform)
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
@@ -141,6 +142,23 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
     console.print(models)
     for name, fault in broken:
         _show_broken(name, fault)
+
+
+def _show_altered(platform: "Platform") -> None:
+    """What was found altered in the stores and set aside, what it was, and whether it has been made again."""
+    from include.steps.inputs import makers
+
+    for place, artifacts in (("store", platform.store), ("vault", platform.vault)):
+        try:
+            found = artifacts.altered()
+            made = makers(platform.ledger, {each.digest for each in found})
+            for each in found:
+                what = made.get(each.digest, "a step that its own record does not name")
+                now = "made again since" if artifacts.has(each.digest) else "missing until it is made again"
+                told = f" {each.digest} of the {place}, by {what}: set aside as {each.name}, {now}"
+                console.print(line(styled("altered", "red"), told), soft_wrap=True)
+        except TrainyardError as fault:
+            _show_broken(place, fault)
 
 
 def _show_broken(what: str, fault: TrainyardError) -> None:

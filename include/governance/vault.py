@@ -11,7 +11,7 @@ from include.core.events import ArtifactOpened
 from include.core.records import Grant, ResultAddresses, Run, Scope
 from include.governance.access import Access
 from include.ledger import Ledger
-from include.store import Store
+from include.store import SetAside, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,18 @@ class Vault:
     def has(self, digest: str) -> bool:
         """Whether the artifact is there. Reads nothing of it."""
         return self._store.has(digest)
+
+    def verify(self, digest: str) -> None:
+        """Read the artifact through, hand out nothing of it, and set it aside if it was altered.
+
+        Raises:
+            StoreError: it is missing or altered.
+        """
+        self._store.verify(digest)
+
+    def altered(self) -> tuple[SetAside, ...]:
+        """What was ever found altered and set aside."""
+        return self._store.altered()
 
     def open(
         self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False

@@ -11,7 +11,7 @@ from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.definitions import changed
 from include.steps.inputs import require_made, require_validated
-from include.steps.platform import Platform, declaration_of, emit, once, open_artifacts
+from include.steps.platform import Platform, declaration_of, emit, evaluation_of, once, open_artifacts
 from include.steps.reference import refer
 from include.steps.training import outcomes_of
 
@@ -38,7 +38,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)
     champion = versions.champion(platform.ledger, project.name)
-    if champion is not None and platform.load(Evaluation, champion.evaluation).plan == plan:
+    if champion is not None and evaluation_of(platform, project.name, champion.evaluation).plan == plan:
         champion = versions.champion(platform.ledger, project.name, before=champion.model_version)
 
     def compute() -> str:
@@ -82,7 +82,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     from include.registry import bundle, promotion
 
     require_made(platform, project, run, "promote", now=now, evaluation=evaluation)
-    evaluated = platform.load(Evaluation, evaluation)
+    evaluated = evaluation_of(platform, project.name, evaluation)
     built = platform.load(FeatureSet, evaluated.features)
     require_validated(platform, project, run, "promote", built.snapshot, now=now)
 
@@ -137,7 +137,7 @@ def _champion(
     model = versions.champion(platform.ledger, project.name, before=before)
     if model is None:
         return None
-    evaluated = platform.load(Evaluation, model.evaluation)
+    evaluated = evaluation_of(platform, project.name, model.evaluation)
     otherwise: tuple[str, ...] = ()
     if candidate.compared is None:
         otherwise = changed(platform, project, run, platform.load(FeatureSet, evaluated.features))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import ContractError, DeclarationError, LedgerError, NothingToWatch, StoreError
-from include.core.events import LineageEmitted
+from include.core.events import LineageEmitted, ModelEvaluated
 from include.core.project import Project
-from include.core.records import Contract, DatasetScope, Partition, Run, Scope
+from include.core.records import Contract, DatasetScope, Evaluation, Partition, Run, Scope
 from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, told_of
 
@@ -194,6 +194,18 @@ def open_artifacts(
     platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime, serving: bool = False
 ) -> "Opened":
     return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now, serving=serving)
+
+
+def evaluation_of(platform: Platform, project: str, digest: str) -> Evaluation:
+    """The evaluation that *digest* names. The ledger holds it whole: a manifest that was lost is kept again.
+
+    Raises:
+        StoreError: the manifest was altered, or lost and never recorded.
+    """
+    entry = None if platform.store.has(digest) else platform.ledger.find(f"evaluated/{project}/{digest}")
+    if entry is not None and isinstance(entry.event, ModelEvaluated):
+        platform.keep(entry.event.evaluation)
+    return platform.load(Evaluation, digest)
 
 
 def contents(partitions: Sequence[Partition]) -> list[str]:

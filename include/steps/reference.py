@@ -6,10 +6,10 @@ from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
 from include.core.events import ReferenceMade
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Plan, Profile, Run
+from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
 from include.registry import history as versions
-from include.steps.platform import Platform, open_artifacts
+from include.steps.platform import Platform, evaluation_of, open_artifacts
 from include.steps.verdicts import stream_of
 
 
@@ -28,7 +28,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     )
     if model is None:
         raise RegistryError("a reference is that of a registered version", value=evaluation, remedy="Promote it first.")
-    evaluated = platform.load(Evaluation, evaluation)
+    evaluated = evaluation_of(platform, project.name, evaluation)
     built = platform.load(FeatureSet, evaluated.features)
     drawn = platform.load(Plan, evaluated.plan)
     days = built.split.holdout

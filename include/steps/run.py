@@ -13,7 +13,7 @@ from include.core.records import Run
 from include.ledger import lease
 from include.ledger.journal import Journal, begun, record_failure, run_stream
 from include.steps.declaring import declare
-from include.steps.platform import Platform
+from include.steps.platform import Platform, contract_in_effect
 
 #: A run holds its project's lease that long after its last sign of life: each step renews it while it runs.
 LEASE = lease.DURATION
@@ -100,11 +100,12 @@ def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) 
 
 
 def _declare_again(platform: Platform, project: Project, run: Run) -> None:
-    """Make the run's recorded declaration again if it was lost; it is the same as long as the contracts are."""
+    """Make the run's recorded declaration again if it was lost; it is the same as long as the adopted contracts are."""
     recorded = Journal(platform.ledger, run).output("declare", record_digest((run.code_digest, run.declaration_digest)))
     if recorded is not None and not platform.store.has(recorded):
         with _failure_recorded(platform, project, run.run_id, "declare"):
-            platform.keep(declare(project, platform.contracts))
+            contracts = {name: contract_in_effect(platform, name) for name in platform.contracts}
+            platform.keep(declare(project, contracts))
 
 
 def end(platform: Platform, run: Run) -> None:

@@ -10,12 +10,12 @@ from include.core.canonical import decode, encode, record_digest
 from include.core.errors import DeclarationError
 from include.core.events import DriftJudged, ModelRegistered, PolicyDeclared, RetrainingAsked, RetrainingDeclined
 from include.core.project import DriftPolicy, Project
-from include.core.records import DAY, Days, DriftState, Evaluation, Run, last_day
+from include.core.records import DAY, Days, DriftState, Run, last_day
 from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps import retraining
-from include.steps.platform import Platform, contract_in_effect
+from include.steps.platform import Platform, contract_in_effect, evaluation_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
         for each in judged(platform.ledger, project.name)
         if each.model_version == champion.model_version and each.run_id != run_id
     ]
-    seen = max([platform.load(Evaluation, champion.evaluation).holdout.last, *covered])
+    seen = max([evaluation_of(platform, project.name, champion.evaluation).holdout.last, *covered])
     if last <= seen:
         return (
             f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and version "

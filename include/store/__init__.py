@@ -2,9 +2,11 @@
 
 A store is a local folder (``folder``) or an object store, through fsspec (``remote``; ``bucket`` for S3, with
 conditions, checksums and addresses of limited life). The bytes of ``sha256:abcdef…`` lie at
-``<root>/sha256/ab/cdef…``; whatever lies there under that name is complete.
+``<root>/sha256/ab/cdef…``; whatever lies there under that name is complete. What was altered there is set aside, below
+``<root>/altered``.
 """
 
+from include.store.shelf import SetAside
 from include.store.store import Store
 
-__all__ = ["Store"]
+__all__ = ["SetAside", "Store"]

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
@@ -16,7 +16,7 @@ from typing import Any
 from include.core.errors import AddressRefused
 from include.core.records import ResultAddresses
 from include.store.remote import Remote
-from include.store.shelf import Unreachable, altered, place_of
+from include.store.shelf import ALTERED, Unreachable, altered, place_of
 
 #: What is larger goes up, and comes down, in parts of this size; parts of S3 have 5 MiB at least.
 PART_BYTES = 16 << 20
@@ -121,15 +121,25 @@ class Bucket(Remote):
         """Let the result *name* be written again."""
         self._call("delete_object", Key=self._result_key(name))
 
+    def aside(self) -> Iterable[str]:
+        found = self._call("list_objects_v2", Prefix=f"{self._prefix}{ALTERED}/")
+        return [each["Key"].removeprefix(self._prefix) for each in found.get("Contents", ())]
+
+    def _move(self, digest: str, name: str) -> None:
+        source = {"Bucket": self._bucket, "Key": self._key(digest)}
+        self._call("copy_object", Key=f"{self._prefix}{name}", CopySource=source)
+        self._call("delete_object", Key=self._key(digest))
+
     def _create(self, digest: str, write: Callable[[dict[str, str]], object]) -> bool:
-        """Write what is not there; overwrite what is there only if it is something else. Whether it was written."""
+        """Write what is not there, and set aside what is there if it is something else. Whether it was written."""
         for _ in range(_ATTEMPTS):
             try:
                 write({"IfNoneMatch": "*"})
             except FileExistsError:
                 if self.holds(digest):
                     return False
-                write({})
+                self.set_aside(digest)
+                continue
             except OSError as error:
                 if _code(error) != "ConditionalRequestConflict":  # another writer's upload is under way
                     raise

@@ -8,11 +8,11 @@ import stat
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from include.store.shelf import Write, altered, chunks, digest_of_file, place_of
+from include.store.shelf import ALTERED, Write, altered, chunks, digest_of_file, name_aside, place_of
 
 _ABANDONED_SECONDS = 24 * 3600
 
@@ -23,6 +23,7 @@ class Folder:
     What lies aside belongs to a writer that works, or was killed: no other user may enter there, and the next writer
     that is alone clears what is a day old. Whoever works holds a lock, so that no clock that is wrong can take what it
     writes. One that is not *durable*, a cache, forces nothing to disk: what is read is verified.
+    What was altered is overwritten in a cache alone.
     """
 
     unasked_bytes = -1
@@ -108,8 +109,32 @@ class Folder:
         except FileNotFoundError:
             return None
 
+    def set_aside(self, digest: str) -> str | None:
+        place = self.place(digest)
+        if self.size_bytes(digest) is None or self.holds(digest):
+            return None
+        name = name_aside(digest)
+        moved = self._root / name
+        moved.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            place.rename(moved)
+        except FileNotFoundError:  # another process was quicker
+            return None
+        with moved.open("rb") as file:
+            if digest_of_file(file) == digest:  # another writer has just replaced it by the right bytes
+                moved.replace(place)
+                return None
+        self._force_folder(moved.parent)
+        self._force_folder(place.parent)
+        return name
+
+    def aside(self) -> Iterable[str]:
+        return [str(path.relative_to(self._root)) for path in (self._root / ALTERED).glob("*")]
+
     def _shelve(self, aside: Path, digest: str) -> None:
         place = self.place(digest)
+        if self._durable:  # of what a cache holds the store has the original
+            self.set_aside(digest)
         aside.chmod(0o440)  # artifacts may hold personal data: never readable by all
         aside.replace(place)
         self._force_folder(place.parent)

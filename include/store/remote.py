@@ -1,11 +1,11 @@
 """Artifacts in an object store, through fsspec."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.store.shelf import chunks, place_of
+from include.store.shelf import ALTERED, chunks, name_aside, place_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -28,17 +28,14 @@ class Remote:
         self.shown = f"{url.partition('://')[0]}://{self._root.lstrip('/')}"
 
     def holds(self, digest: str) -> bool:
-        if self.size_bytes(digest) is None:
-            return False
-        hashed = hashlib.sha256()
-        for chunk in self.chunks(digest):
-            hashed.update(chunk)
-        return f"sha256:{hashed.hexdigest()}" == digest
+        return self.size_bytes(digest) is not None and self._reads_right(digest)
 
     def write(self, digest: str, data: bytes) -> None:
+        self.set_aside(digest)
         self._files.pipe_file(self._place(digest), data)
 
     def write_file(self, digest: str, path: Path) -> None:
+        self.set_aside(digest)
         self._files.put_file(str(path), self._place(digest))
 
     def read(self, digest: str) -> bytes:
@@ -53,6 +50,31 @@ class Remote:
             return int(self._files.info(self._place(digest))["size"])
         except FileNotFoundError:
             return None
+
+    def set_aside(self, digest: str) -> str | None:
+        if self.size_bytes(digest) is None or self._reads_right(digest):
+            return None
+        name = name_aside(digest)
+        self._move(digest, name)
+        return name
+
+    def aside(self) -> Iterable[str]:
+        try:
+            found = self._files.ls(f"{self._root}/{ALTERED}", detail=False)
+        except FileNotFoundError:
+            return []
+        return [f"{ALTERED}/{path.rpartition('/')[2]}" for path in found]
+
+    def _move(self, digest: str, name: str) -> None:
+        """Copied before it is removed: a kill in between leaves it there to be found again."""
+        self._files.copy(self._place(digest), f"{self._root}/{name}")
+        self._files.rm_file(self._place(digest))
+
+    def _reads_right(self, digest: str) -> bool:
+        hashed = hashlib.sha256()
+        for chunk in self.chunks(digest):
+            hashed.update(chunk)
+        return f"sha256:{hashed.hexdigest()}" == digest
 
     def _place(self, digest: str) -> str:
         return f"{self._root}/{place_of(digest)}"

@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -11,6 +13,18 @@ from include.core.errors import StoreError, StoreUnavailable
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
+#: Where what was found altered lies, below a store's root.
+ALTERED = "altered"
+_MOMENT = "%Y%m%dT%H%M%S%fZ"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class SetAside:
+    """What was found altered at ``found_at`` (UTC) in the place of ``digest``: it lies at ``name``, unread."""
+
+    found_at: datetime
+    digest: str
+    name: str
 
 
 class Shelf(Protocol):
@@ -30,6 +44,15 @@ class Shelf(Protocol):
     def read(self, digest: str) -> bytes: ...
 
     def size_bytes(self, digest: str) -> int | None: ...
+
+    def set_aside(self, digest: str) -> str | None:
+        """Keep what lies there under another name, if it was altered, so that *digest* is missing; that name.
+
+        ``None``: nothing lies there, or the right bytes do.
+        """
+
+    def aside(self) -> Iterable[str]:
+        """The names under which what was altered lies."""
 
 
 class RemoteShelf(Shelf, Protocol):
@@ -83,11 +106,26 @@ def missing(shown: str, digest: str) -> StoreError:
     )
 
 
-def altered(shown: str, digest: str) -> StoreError:
+def altered(shown: str, digest: str, told: str = "") -> StoreError:
+    """*told* is what became of the bytes."""
     return StoreError(
         "an artifact's bytes are those of its digest",
-        value=f"{digest} in {shown} was altered",
-        remedy="Run the step that made it again, and find out who writes there.",
+        value=f"{digest} in {shown} was altered{told}",
+        remedy="Run the step that made it again (the same night, or its cleared task): it makes what is missing. Find "
+        "out who writes there.",
+    )
+
+
+def name_aside(digest: str) -> str:
+    """A new name for what was found altered now in the place of *digest*."""
+    return f"{ALTERED}/{digest.removeprefix('sha256:')}-{datetime.now(UTC).strftime(_MOMENT)}"
+
+
+def found_aside(name: str) -> SetAside:
+    """What the *name* says."""
+    digest, _, moment = name.rpartition("/")[2].partition("-")
+    return SetAside(
+        found_at=datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC), digest=f"sha256:{digest}", name=name
     )
 
 

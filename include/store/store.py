@@ -7,12 +7,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from include.core.errors import DeclarationError, StoreError
+from include.core.errors import DeclarationError, StoreError, StoreUnavailable
 from include.core.records import ResultAddresses
 from include.store.bucket import Bucket
 from include.store.folder import Folder
 from include.store.remote import ATOMIC_PROTOCOLS, Remote
-from include.store.shelf import RemoteShelf, Write, altered, digest_of_file, missing, reachable, require_digest
+from include.store.shelf import (
+    RemoteShelf,
+    SetAside,
+    Write,
+    altered,
+    digest_of_file,
+    found_aside,
+    missing,
+    reachable,
+    require_digest,
+)
 
 #: The longest life of an address that S3 signs.
 LONGEST_LIFETIME = timedelta(days=7)
@@ -20,6 +30,9 @@ LONGEST_LIFETIME = timedelta(days=7)
 
 class Store:
     """Artifacts by digest (``sha256:<64 hex digits>``), shared by threads, processes and machines.
+
+    What is found altered, by whatever call, is set aside: kept under another name, never read again, and missing from
+    then on, so that who made it makes it again.
 
     Every method raises :class:`~include.core.errors.StoreUnavailable` when the store cannot be reached or written.
     """
@@ -36,7 +49,7 @@ class Store:
         self._cache = None if cache is None else Folder(cache, durable=False)
 
     def put(self, data: bytes) -> str:
-        """Keep *data*; its digest. Keeping the same bytes again changes nothing, unless what lay there was altered."""
+        """Keep *data*; its digest. Keeping the same bytes again changes nothing."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         with reachable(self._shelf.shown):
             if len(data) <= self._shelf.unasked_bytes or not self._shelf.holds(digest):
@@ -92,7 +105,7 @@ class Store:
         with self._reading(digest):
             data = self._shelf.read(digest)
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
-            raise altered(self._shelf.shown, digest)
+            raise self._set_aside(digest)
         return data
 
     def path(self, digest: str) -> Path:
@@ -107,7 +120,7 @@ class Store:
                 with path.open("rb") as file:
                     found = digest_of_file(file)
             if found != digest:
-                raise altered(self._shelf.shown, digest)
+                raise self._set_aside(digest)
             return path
         return self._cached(digest, self._shelf)
 
@@ -120,6 +133,22 @@ class Store:
             return 0
         with reachable(f"the cache {self._cache.shown}"):
             return self._cache.forget(unused_since=unused_since)
+
+    def verify(self, digest: str) -> None:
+        """Read the bytes of *digest* through, and hand out none of them.
+
+        Raises:
+            StoreError: they are not there, or not what was kept.
+        """
+        with self._reading(digest):
+            found = self._shelf.holds(digest)
+        if not found:
+            raise self._set_aside(digest)
+
+    def altered(self) -> tuple[SetAside, ...]:
+        """What was ever found altered and set aside, in the order in which it was; of a bucket a thousand at most."""
+        with reachable(self._shelf.shown):
+            return tuple(sorted(found_aside(name) for name in self._shelf.aside()))
 
     def has(self, digest: str) -> bool:
         """Whether bytes lie under *digest*; reading them verifies them."""
@@ -199,6 +228,23 @@ class Store:
             )
         return self._shelf
 
+    def _set_aside(self, digest: str) -> StoreError:
+        """Set aside what was read otherwise than *digest* says; the error that says so."""
+        shown = self._shelf.shown
+        try:
+            with reachable(shown):
+                name = self._shelf.set_aside(digest)
+                there = name is None and self._shelf.size_bytes(digest) is not None
+        except StoreUnavailable as error:
+            return altered(shown, digest, f", and cannot be set aside: {error.value}")
+        if there:
+            return StoreUnavailable(
+                "what is read is what lies there",
+                value=f"{digest} in {shown} was read otherwise than it lies there",
+                remedy="It is read again by itself; if that repeats itself, check the disk or the network.",
+            )
+        return missing(shown, digest) if name is None else altered(shown, digest, f", and is set aside as {name}")
+
     def _require_cache(self, shelf: RemoteShelf) -> Folder:
         if self._cache is None:
             raise StoreError(
@@ -214,7 +260,10 @@ class Store:
             if not cache.holds(digest):
                 if shelf.size_bytes(digest) is None:
                     raise missing(shelf.shown, digest)
-                cache.write_from(digest, shelf.chunks(digest), origin=shelf.shown)
+                try:
+                    cache.write_from(digest, shelf.chunks(digest), origin=shelf.shown)
+                except StoreError:
+                    raise self._set_aside(digest) from None
             return cache.place(digest)
 
     @contextlib.contextmanager

@@ -1,9 +1,17 @@
 """Status and explain tell what is in force, in words."""
 
+from datetime import date
 from pathlib import Path
 
+import pytest
 import yaml
 
+from include.core.errors import StoreError
+from include.core.events import PartitionsMade, StepFinished
+from include.core.records import Partition
+from include.ledger import Ledger
+from include.settings import Settings
+from include.store import Store
 from tests.cli.conftest import Shop
 
 
@@ -125,3 +133,29 @@ def test_status_names_datasets_that_were_adopted_for_the_same_files(adopted: Sho
     done = adopted.call("contract", "adopt", "copies", "--as", "maria")
     assert done.returncode == 0, done.stderr
     assert "contracts copies and orders: files of one are files of the other" in adopted.call("status").stdout
+
+
+def test_status_names_what_was_altered_what_it_was_and_whether_it_was_made_again(adopted: Shop) -> None:
+    assert "altered" not in adopted.call("status").stdout
+    home = adopted.folder / "home"
+    store = Store(home / "vault")
+    ledger = Ledger.open(Settings.from_environment({"TRAINYARD_HOME": str(home)}).ledger)
+    model, day = (store.put(data) for data in (b"a model", b"a day"))
+    finished = StepFinished(project="returns", run_id="night", step="refit", attempt="1", inputs="i", output=model)
+    part = Partition(table="orders", day=date(2024, 5, 2), inputs="i", content=day, rows=1, size_bytes=5, complete=True)
+    ledger.record("run/returns/night", finished)
+    ledger.record("partitions/returns", PartitionsMade(project="returns", run_id="night", partitions=(part,)))
+    for digest in (model, day):
+        path = store.path(digest)
+        path.chmod(0o600)
+        path.write_bytes(b"other")
+        with pytest.raises(StoreError, match="altered"):
+            store.get(digest)
+    store.put(b"a day")
+    told = adopted.call("status").stdout
+    (of_model, of_day) = (line for line in told.splitlines() if line.startswith("altered "))
+    assert model in of_model
+    assert "by the step refit of returns, run night: set aside as altered/" in of_model
+    assert of_model.endswith("missing until it is made again")
+    assert "by orders of 2024-05-02, for returns, run night" in of_day
+    assert of_day.endswith("made again since")

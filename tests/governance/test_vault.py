@@ -97,7 +97,7 @@ def test_without_a_receipt_nothing_is_opened(house: House) -> None:
         vault.open([vault.put(b"one")], run=run_of(scope.project), step="train", scope=scope, now=NOW)
 
 
-def test_an_altered_artifact_is_not_handed_out(house: House) -> None:
+def test_an_altered_artifact_is_not_handed_out_but_set_aside_and_missing(house: House) -> None:
     scope = house.scope()
     house.granted(scope)
     digest = house.vault.put(b"one")
@@ -105,5 +105,12 @@ def test_an_altered_artifact_is_not_handed_out(house: House) -> None:
     file.chmod(0o600)
     file.write_bytes(b"two")
     opened = house.vault.open([digest], run=run_of(scope.project), step="train", scope=scope, now=NOW)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="set aside as altered/"):
+        opened.path(digest)
+    with pytest.raises(StoreError, match="an artifact is in the store"):
         opened.bytes(digest)
+    assert not house.vault.has(digest), "so that it is made again"
+    (aside,) = house.vault.altered()
+    assert (aside.digest, (house.folder / "vault" / aside.name).read_bytes()) == (digest, b"two")
+    assert house.vault.put(b"one") == digest
+    assert opened.bytes(digest) == b"one"

@@ -26,8 +26,9 @@ from include.core.errors import (
 )
 from include.core.events import DataValidated, RunStarted, StepFailed, TrialRecorded
 from include.core.project import FeatureGroup, Project, Severity
-from include.core.records import FeatureSet, Plan, Snapshot
+from include.core.records import FeatureSet, Plan, Snapshot, Validation
 from include.runtime import local
+from include.store import Store
 from tests.night.conftest import MakeYard
 from tests.night.scan import files_with
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard, replaced
@@ -331,6 +332,57 @@ def test_what_the_vault_lost_of_a_search_is_made_again_byte_by_byte(
     assert yard.platform.vault.has(content)
 
 
-def _lose(yard: Yard, content: str) -> None:
+@pytest.mark.parametrize("lost", ["validation", "report", "plan"])
+def test_a_manifest_that_the_store_lost_is_made_again_as_it_was_whatever_was_checked_and_tried_since(
+    make_yard: MakeYard, two_nights: tuple[Path, Night], lost: str
+) -> None:
+    home, night = two_nights
+    yard = make_yard(template=home)
+    validation = yard.platform.load(Validation, night.digests["validate"])
+    digest = {"validation": night.digests["validate"], "report": validation.report, "plan": night.digests["plan"]}[lost]
+    Store(yard.settings.store).path(digest).unlink()
+    assert yard.night(run_id="again").digests == night.digests
+    yard.platform.store.verify(digest)
+
+
+def test_whatever_was_altered_a_night_that_is_run_again_sets_it_aside_and_ends_as_if_it_had_not_been(
+    past: tuple[Yard, Night],
+) -> None:
+    """All manifests and reports, and of the vault what a night opens: one artifact after another is found altered."""
+    yard, night = past
+    taken = yard.platform.load(Snapshot, night.digests["snapshot"])
+    built = yard.platform.load(FeatureSet, night.digests["features"])
+    plan = yard.platform.load(Plan, night.digests["plan"])
+    features = built.of("schedule")[3]
+    (flights,) = (part for part in taken.of("flights") if part.day == features.day)
+    personal = (flights.content, features.content, plan.binned, plan.profile, night.evaluation.model)
+    files = [path for path in (yard.home / "store" / "sha256").rglob("*") if path.is_file()]
+    for file in (*files, *(_place(yard, content) for content in (*personal, night.promotion.bundle))):
+        file.chmod(0o600)
+        file.write_bytes(b"altered")
+    refused: list[StoreError] = []
+    while len(refused) < 20:
+        try:
+            again = yard.night(run_id="again")
+            break
+        except StoreError as error:
+            refused.append(error)
+    assert again.digests == night.digests
+    assert again.promotion == night.promotion
+    assert len(refused) > 6, "one after another"
+    for home, store in (("store", yard.platform.store), ("vault", yard.platform.vault)):
+        aside = store.altered()
+        assert {(yard.home / home / each.name).read_bytes() for each in aside} == {b"altered"}
+        for each in aside:
+            store.verify(each.digest)  # made again
+    assert {each.digest for each in yard.platform.store.altered()} >= {night.digests["features"], night.digests["plan"]}
+    assert {each.digest for each in yard.platform.vault.altered()} >= {plan.binned, night.evaluation.model}
+
+
+def _place(yard: Yard, content: str) -> Path:
     name = content.removeprefix("sha256:")
-    (Path(yard.settings.vault) / "sha256" / name[:2] / name[2:]).unlink()
+    return Path(yard.settings.vault) / "sha256" / name[:2] / name[2:]
+
+
+def _lose(yard: Yard, content: str) -> None:
+    _place(yard, content).unlink()

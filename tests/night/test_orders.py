@@ -16,10 +16,12 @@ import pytest
 
 from include import steps
 from include.core.canonical import digest_of, encode
-from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, TrainingError
+from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, StoreError, TrainingError
 from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
 from include.core.project import Project
 from include.core.records import Order, Plan, Run, Trial
+from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from include.runtime.kubernetes.shards import StepInPods
 from include.store import Store
 from include.training import order as orders
 from include.training.results import LARGEST_BYTES
@@ -260,7 +262,9 @@ def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_r
     assert {stored(yard, trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
 
 
-def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Trained) -> None:
+def test_an_altered_or_missing_input_ends_it_and_is_set_aside_and_made_again_by_the_plan(
+    yard: Yard, elsewhere: Trained
+) -> None:
     run, plan = planned(yard)
     order = ordered(yard, run, plan)
     bucket, _, prefix = yard.settings.vault.removeprefix("s3://").partition("/")
@@ -269,9 +273,15 @@ def test_an_altered_or_missing_input_ends_it(yard: Yard, elsewhere: Trained) -> 
     buckets.client().put_object(**lies, Body=b"other rows")
     status, output = elsewhere.run(order)
     assert (status, "was altered" in output) == (65, True)
-    buckets.client().delete_object(**lies)
+    there = StepInPods(settings=yard.settings, platform=yard.platform, project=ONE, run=run, plan=plan, shard=0)
+    ended = Ending(pod="pod", outcome=Outcome.INPUT_ALTERED, message="an input was altered.", exit_code=65)
+    with pytest.raises(StoreError, match="was altered, and is set aside"):
+        there._collect((ended,))
+    assert [each.digest for each in yard.platform.vault.altered()] == [f"sha256:{name}"]
     status, output = elsewhere.run(order)
     assert (status, "is in the vault" in output) == (65, True)
+    assert steps.plan(yard.platform, ONE, run, yard.platform.load(Plan, plan).features, now=utc_now()) == plan
+    yard.platform.vault.verify(f"sha256:{name}")
 
 
 def test_addresses_that_the_store_refuses_end_it_with_a_status_of_their_own(yard: Yard, elsewhere: Trained) -> None:

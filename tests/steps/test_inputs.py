@@ -66,7 +66,7 @@ def refused(platform: Platform, run: Run = RUN, **names: str) -> AccessDenied:
     name=st.sampled_from(sorted(set(MADE_BY) - {"model"})),
     number=st.integers(0, 2),
 )
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_digest_is_taken_if_and_only_if_this_very_run_made_it_in_that_step(
     platform: Platform, made: list[tuple[Run, str, int]], name: str, number: int
 ) -> None:

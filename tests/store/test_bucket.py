@@ -75,6 +75,20 @@ def test_a_file_that_changes_while_it_goes_up_is_refused_and_not_kept(
     assert uploads(s3_url) == []
 
 
+def test_what_is_large_and_was_altered_is_set_aside_before_it_goes_up_again(s3_url: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(LARGE)
+    store = Store(s3_url)
+    digest = store.put_file(source)
+    buckets.client().put_object(**object_of(s3_url, digest), Body=LARGE[:-1])
+    assert store.put_file(source) == digest
+    assert store.get(digest) == LARGE
+    (aside,) = store.altered()
+    place = {**object_of(s3_url, digest), "Key": f"{s3_url.removeprefix('s3://').partition('/')[2]}/{aside.name}"}
+    assert buckets.client().head_object(**place)["ContentLength"] == len(LARGE) - 1
+    assert uploads(s3_url) == []
+
+
 @pytest.mark.parametrize("data", [b"small", LARGE])
 def test_many_writers_of_the_same_bytes_leave_one_artifact(s3_url: str, data: bytes) -> None:
     with ThreadPoolExecutor(3) as pool:

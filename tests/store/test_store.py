@@ -125,15 +125,117 @@ def alter(store: Store, digest: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("altered", [b"other", b"dat", b"data and more", b""])
-def test_altered_bytes_are_refused_and_healed_by_putting_the_right_ones(store: Store, altered: bytes) -> None:
-    digest = store.put(b"data")
-    alter(store, digest, altered)
-    for read in (store.get, store.path):
-        with pytest.raises(StoreError, match="altered"):
+def test_altered_bytes_are_set_aside_by_who_reads_them_and_missing_until_the_right_ones_are_put(
+    store: Store, altered: bytes
+) -> None:
+    digest = digest_of(b"data")
+    for read in (store.get, store.path, store.verify):
+        store.put(b"data")
+        alter(store, digest, altered)
+        with pytest.raises(StoreError, match="was altered, and is set aside as altered/") as raised:
             read(digest)
-    store.put(b"data")
+        assert not raised.value.retry_heals
+        assert not store.has(digest)
+        for again in (store.get, store.path, store.verify, store.size_bytes):
+            with pytest.raises(StoreError, match="an artifact is in the store"):
+                again(digest)
+    assert store.put(b"data") == digest
+    store.verify(digest)
+    assert store.get(digest) == store.path(digest).read_bytes() == b"data"
+    assert [(each.digest, kept_aside(store, each.name)) for each in store.altered()] == [(digest, altered)] * 3
+
+
+def kept_aside(store: Store, name: str) -> bytes:
+    """What lies in the store under the *name* that is no digest."""
+    shelf = store._shelf
+    if isinstance(shelf, Folder):
+        return (shelf._root / name).read_bytes()
+    return bytes(shelf._files.cat_file(f"{shelf._root}/{name}"))
+
+
+def test_altered_bytes_that_nobody_read_are_set_aside_and_not_overwritten(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    digest = store.put(BIG)
+    for keep in (
+        lambda: store.put(BIG),
+        lambda: store.put_file(source),
+        lambda: store.put_made(lambda path: path.hardlink_to(source)),
+    ):
+        alter(store, digest, b"other")
+        assert keep() == digest
+        assert store.get(digest) == BIG
+        assert [kept_aside(store, each.name) for each in store.altered()][-1] == b"other"
+    assert len(store.altered()) == 3
+
+
+def test_what_is_set_aside_says_when_and_is_not_taken_for_an_artifact(store: Store) -> None:
+    began = datetime.now(UTC)
+    digest = store.put(b"data")
+    assert store.altered() == ()
+    alter(store, digest, b"other")
+    with pytest.raises(StoreError):
+        store.get(digest)
+    (aside,) = store.altered()
+    assert began <= aside.found_at <= datetime.now(UTC)
+    assert not store.has(digest_of(b"other"))
+
+
+def test_the_right_bytes_are_never_set_aside_though_a_read_of_them_was_disturbed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = store.put(b"data")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store._shelf), "read", lambda *_: b"disturbed")
+        with pytest.raises(StoreUnavailable, match="read otherwise than it lies there") as raised:
+            store.get(digest)
+    assert raised.value.retry_heals
     assert store.get(digest) == b"data"
-    assert store.path(digest).read_bytes() == b"data"
+    assert store.altered() == ()
+
+
+def test_right_bytes_that_another_writer_puts_meanwhile_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store")
+    digest = store.put(b"data")
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "holds", lambda *_: False)  # what lay there before was altered
+        assert store._shelf.set_aside(digest) is None
+    assert store.get(digest) == b"data"
+    assert store.altered() == ()
+
+
+def test_what_cannot_be_set_aside_is_refused_all_the_same_and_says_why(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    digest = store.put(b"data")
+    alter(store, digest, b"other")
+    (tmp_path / "store" / "altered").write_text("no folder")
+    for read in (store.get, store.path):
+        with pytest.raises(StoreError, match=r"was altered, and cannot be set aside: .*File exists"):
+            read(digest)
+
+
+def test_a_kill_before_or_after_any_system_call_of_setting_aside_keeps_what_was_altered_once(tmp_path: Path) -> None:
+    for point in itertools.count(1, 2):
+        root = tmp_path / f"store_{point}"
+        digest = Store(root).put(b"data")
+        alter(Store(root), digest, b"other")
+
+        def work(root: Path = root, digest: str = digest, point: int = point) -> None:
+            store = Store(root)
+            die_at(point, around_system_calls)
+            with pytest.raises(StoreError):
+                store.get(digest)
+
+        status = in_child(work)
+        assert [path.read_bytes() for path in files_in(root)] == [b"other"]
+        with pytest.raises(StoreError):  # altered, or missing by now
+            Store(root).get(digest)
+        assert Store(root).put(b"data") == digest
+        assert sorted(path.read_bytes() for path in files_in(root)) == [b"data", b"other"]
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+    assert point > 6
 
 
 def test_a_spoilt_cache_is_filled_again(tmp_path: Path) -> None:

@@ -65,3 +65,12 @@ def test_a_plan_is_asked_about_once_and_only_while_more_trials_are_wanted(ledger
 
     earlier(ledger, "delays", before=INSTANT + timedelta(days=9999), alike=alike)
     assert asked == ["sha256:alike"]
+
+
+def test_what_was_recorded_after_a_plan_was_drawn_is_not_what_it_learnt_from(ledger: Ledger) -> None:
+    _record(ledger, _event(0))
+    (first,) = ledger.read("trials/delays")
+    _record(ledger, _event(1))
+    before = INSTANT + timedelta(days=9)
+    assert earlier(ledger, "delays", before=before, alike=_alike, until=first.position) == [_event(0).trial]
+    assert len(earlier(ledger, "delays", before=before, alike=_alike)) == 2

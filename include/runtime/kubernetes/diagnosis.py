@@ -96,7 +96,7 @@ _STATUSES = {
     65: (
         Outcome.INPUT_ALTERED,
         "an input's bytes are not those of its digest",
-        "Find out who writes to the store, restore the artifact, then clear the task.",
+        "Find out who writes to the store, then clear the task `plan`: it makes it again.",
     ),
     69: (
         Outcome.STORE_UNREACHABLE,

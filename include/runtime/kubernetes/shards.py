@@ -21,14 +21,14 @@ from include.core.errors import (
 )
 from include.core.events import PodEnded
 from include.core.project import Project
-from include.core.records import Run
+from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
 from include.ledger.entry import Fence
 from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.kubernetes import attendance
 from include.runtime.kubernetes.cluster import Cluster
-from include.runtime.kubernetes.diagnosis import Ending
+from include.runtime.kubernetes.diagnosis import Ending, Outcome
 from include.runtime.kubernetes.following import Say
 from include.runtime.kubernetes.request import PodRequest, selector_of
 from include.settings import Settings
@@ -110,6 +110,7 @@ class StepInPods:
 
         Raises:
             PodFailed: something has no result, and the last pod's end says why.
+            StoreError: what was trained on is altered, or is not there.
             AccessDenied: no grant in force covers what the project reads any more.
             ClusterUnavailable: pods and secret could not be removed; the next attempt will.
         """
@@ -125,6 +126,8 @@ class StepInPods:
         try:
             return steps.collect(self.platform, self.project, self.run, self.plan, self.shard, now=now)
         except ShardUnfinished:
+            if endings and endings[-1].outcome is Outcome.INPUT_ALTERED:  # which sets it aside, to be made again
+                self.platform.vault.verify(self.platform.load(Plan, self.plan).binned)
             if endings and endings[-1].exit_code != 0:
                 raise error_of(endings[-1]) from None
             raise
