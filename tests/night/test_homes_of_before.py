@@ -10,6 +10,7 @@ are for.
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,11 @@ import yaml
 from include import steps
 from include.contracts import load
 from include.core.errors import AccessDenied, CodeChanged, ContractError
-from include.core.events import AccessRequested, ModelRegistered, PartitionsMade
+from include.core.events import AccessRequested, ModelRegistered, PartitionsMade, StepFinished, StepReused
 from include.core.project import Project
-from include.core.records import DriftState, Partition, RetrainingOutcome
+from include.core.records import DriftState, Partition, Promotion, RetrainingOutcome
 from include.data.scoring import read_rows
+from include.ledger.journal import begun, run_stream
 from include.runtime.authority_service import open_authority
 from include.runtime.local import open_platform, run_night, utc_now
 from include.runtime.projects import load_project
@@ -115,6 +117,24 @@ def test_its_night_ends_with_the_code_that_it_began_with_and_another_takes_up_wh
     assert done.evaluation.difference is not None, "with the champion of before, on the same rows"
     again = [part for part in partitions(platform)[len(before) :] if part.complete and part.table == "southwest"]
     assert again == [], "days that were complete are not read again"
+
+
+@pytest.mark.parametrize("settings", ["midway-2026-11.tar.xz"], indirect=True)
+def test_what_its_night_recorded_before_says_what_the_rest_of_it_may_take(settings: Settings, project: Project) -> None:
+    """As if its code were that of today: what it recorded is enough for each later step."""
+    opened = open_platform(settings)
+    known = begun(opened.ledger, project.name, "midway")
+    assert known is not None
+    platform = replace(opened, code=lambda _: known.code_digest)
+    run = steps.resume(platform, project, run_id="midway", now=NOW)
+    entries = platform.ledger.read(run_stream(project.name, "midway"))
+    made = {entry.event.step: entry.event.output for entry in entries if isinstance(entry.event, StepFinished)}
+    made |= {entry.event.step: entry.event.output for entry in entries if isinstance(entry.event, StepReused)}
+    for shard in steps.shards(platform, made["plan"]):
+        steps.train(platform, project, run, made["plan"], shard, now=NOW)
+    model = steps.refit(platform, project, run, made["plan"], now=NOW)
+    chosen = steps.evaluate(platform, project, run, made["plan"], model, now=NOW)
+    assert platform.load(Promotion, steps.promote(platform, project, run, chosen, now=NOW)).version == 2
 
 
 def partitions(platform: Platform) -> list[Partition]:
