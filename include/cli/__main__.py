@@ -7,7 +7,20 @@ from typing import NoReturn
 
 import typer
 
-from include.cli import access, contract, demo, explain, lease, lineage, night, scaffold, service, status, watch
+from include.cli import (
+    access,
+    contract,
+    demo,
+    explain,
+    lease,
+    lineage,
+    night,
+    registry,
+    scaffold,
+    service,
+    status,
+    watch,
+)
 from include.core.errors import DeclarationError, TrainyardError
 from include.core.words import visible
 from include.settings import Settings
@@ -18,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build, train and retrain models on production data, with data stewards in the loop and an audit trail.",
 )
-for module in (demo, service, status, night, lease, explain, watch, lineage, scaffold, contract, access):
+for module in (demo, service, status, night, lease, explain, watch, lineage, scaffold, contract, access, registry):
     module.add_to(app)
 
 

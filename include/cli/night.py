@@ -132,6 +132,8 @@ def score(
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
     told = f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}"
     console.print(told, soft_wrap=True)
+    for note in scored.notes:
+        console.print(note, soft_wrap=True)
     console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
     if scored.ahead:
         told = (

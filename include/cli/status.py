@@ -129,8 +129,9 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
 
     models = Table("project", "champion", "versions", title="models")
     broken: list[tuple[str, TrainyardError]] = []
+    said: list[str] = []
     for name in project_names(settings.projects):
-        champion = history.champion(platform.ledger, name)
+        champion = platform.champions.in_force(name)
         versions = len(history.models(platform.ledger, name))
         try:
             load_project(name, settings.projects)
@@ -138,8 +139,11 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         except TrainyardError as error:
             broken.append((name, error))
             shown = f"{name} (broken)"
-        models.add_row(shown, f"version {champion.model_version}" if champion else "none", str(versions))
+        models.add_row(shown, f"version {champion.number}" if champion else "none", str(versions))
+        said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
     console.print(models)
+    for told in said:
+        console.print(told, soft_wrap=True, markup=False)
     for name, fault in broken:
         _show_broken(name, fault)
 

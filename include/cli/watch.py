@@ -41,7 +41,7 @@ def watch(
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
     name = watch_by_hand(at, declared_digest(settings, declared))
-    ask = runtime.unfinished(open_platform(settings).ledger, project) if retrain and instant is None else None
+    ask = runtime.unfinished(open_platform(settings), project) if retrain and instant is None else None
     with unwound_by_signals(), console.status("") as status:
         on_step = step_teller(status)
         if ask is None:

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 Record = TypeVar("Record")
+
+#: Metadata of a field that a record was given later: at its default it is left out of the bytes, so that records of
+#: before keep their digests.
+LATER: Mapping[str, object] = MappingProxyType({"later": True})
 
 
 def digest_of(data: bytes) -> str:
@@ -80,9 +85,14 @@ def _plain(value: object) -> Any:
     return _plain_container(value)
 
 
+def _said(value: object, field: "dataclasses.Field[Any]") -> bool:
+    return not (LATER.keys() <= field.metadata.keys() and getattr(value, field.name) == field.default)
+
+
 def _plain_container(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        said = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if _said(value, field)}
+        return {name: _plain(each) for name, each in said.items()}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

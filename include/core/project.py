@@ -260,12 +260,13 @@ class Compute:
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """When and where it runs. Recorded, but no part of a digest: it changes no result.
+    """When and where it runs. Recorded, but no part of a digest, ``copy_model`` apart: it changes no result.
 
     ``schedule`` is a cron line in UTC, ``watch_schedule`` that of the drift watch. ``threads`` is what one training
     task may use; what is alone in its night, as the refit is, takes the cores that are idle. ``gate_patience_minutes``
     is how long the gate waits for a steward, at most; ``late_after_minutes`` when ops are told that a run is late (the
-    steward's time not counted). ``compute`` is what a training shard takes where it runs in a pod.
+    steward's time not counted). ``compute`` is what a training shard takes where it runs in a pod. ``copy_model``: each
+    registered model is copied into MLflow, where it opens without grant and receipt; stewards are asked for that.
     """
 
     schedule: str = "0 4 * * *"
@@ -274,6 +275,7 @@ class Operations:
     gate_patience_minutes: int = 20 * 60
     late_after_minutes: int = 4 * 60
     compute: Compute = field(default_factory=Compute)
+    copy_model: bool = False
 
     def __post_init__(self) -> None:
         require_schedule("schedule", self.schedule)

@@ -32,6 +32,11 @@ def _stopping(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"effect": "stop-running"}
 
 
+def _as_it_is(fields: dict[str, Any]) -> dict[str, Any]:
+    """A scope of version 1 copies no model, which is what it says without a word."""
+    return fields
+
+
 def _of_a_shard(fields: dict[str, Any]) -> dict[str, Any]:
     """In version 1 only the shards of a search were trained elsewhere."""
     return {name: value for name, value in fields.items() if name != "shard"} | {"step": f"train-{fields['shard']}"}
@@ -39,6 +44,9 @@ def _of_a_shard(fields: dict[str, Any]) -> dict[str, Any]:
 
 #: By kind and the version that it takes.
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("access_requested", 1): _as_it_is,
+    ("data_opened", 1): _as_it_is,
+    ("data_read", 1): _as_it_is,
     ("access_refused", 1): _unsigned,
     ("access_revoked", 1): _unsigned,
     ("access_revoked", 2): _stopping,

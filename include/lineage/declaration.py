@@ -52,7 +52,7 @@ class Declaration:
 
 
 def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
-    """The digest of what is declared: every field but owner, drift and operations.
+    """The digest of what is declared: every field but owner, drift and, ``copy_model`` apart, operations.
 
     Functions count by their names, contracts by their digests.
 
@@ -62,13 +62,15 @@ def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
     functions = [target.population, target.label, *(group.build for group in project.features)]
     read = {name for function in functions for name in parameters(function)}
     read |= {target.dataset, *(expectation.dataset for expectation in project.expectations)}
-    decides = (
+    decides: tuple[object, ...] = (
         (project.name, project.purpose, target.dataset, target.key, target.objective),
         [name_of(function) for function in functions],
         [(group.name, group.lookback_days) for group in project.features],
         (project.window, project.search, project.gates, project.expectations),
         [(name, contracts[name].digest) for name in sorted(read & contracts.keys())],
     )
+    if project.operations.copy_model:
+        decides = (*decides, "copy_model")
     return record_digest(decides)
 
 

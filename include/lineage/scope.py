@@ -64,7 +64,12 @@ def _scope(project: Project, contracts: Mapping[str, Contract], read: set[Source
         project=project.name,
         purpose=project.purpose,
         datasets=tuple(
-            _dataset_scope(contracts[name], {column for dataset, column in read if dataset == name}, window_days)
+            _dataset_scope(
+                contracts[name],
+                {column for dataset, column in read if dataset == name},
+                window_days,
+                copy_model=project.operations.copy_model,
+            )
             for name in sorted(datasets)
         ),
     )
@@ -109,7 +114,7 @@ def _expected_columns(expectation: Expectation, contracts: Mapping[str, Contract
     return named
 
 
-def _dataset_scope(contract: Contract, read: set[str], window_days: int) -> DatasetScope:
+def _dataset_scope(contract: Contract, read: set[str], window_days: int, *, copy_model: bool) -> DatasetScope:
     needed = read | set(contract.key)
     if contract.partition_column is not None:
         needed.add(contract.partition_column)
@@ -125,4 +130,5 @@ def _dataset_scope(contract: Contract, read: set[str], window_days: int) -> Data
         contract_digest=contract.digest,
         columns=tuple(sorted((column.name, column.treatment) for column in contract.columns if column.name in needed)),
         window_days=None if contract.partition_column is None else window_days,
+        copy_model=copy_model,
     )

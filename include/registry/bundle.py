@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from include.governance.signing import Signer, Verifier
+    from include.registry.champions import Version
 
 PAYLOAD_TYPE = "application/vnd.trainyard.model+json"
 
@@ -172,6 +173,21 @@ def load(bundle: bytes, verifier: "Verifier") -> Champion:
         RegistryError: as :func:`verify`.
     """
     return Champion(*_opened(bundle, verifier))
+
+
+def load_version(bundle: bytes, verifier: "Verifier", version: "Version") -> Champion:
+    """The model of *bundle*, verified first, and that it is the one that was decided about as *version*.
+
+    Raises:
+        RegistryError: as :func:`verify`, or it is the model of another evaluation.
+    """
+    champion = load(bundle, verifier)
+    manifest, registered, decision = champion.manifest, version.registered, version.decision
+    if (manifest.project, manifest.evaluation) != (registered.project, registered.evaluation):
+        raise _refused("the model of another evaluation than its version was decided on")
+    if decision is not None and manifest.model != decision.model:
+        raise _refused("another model than its version was decided on")
+    return champion
 
 
 def _opened(bundle: bytes, verifier: "Verifier") -> tuple[Manifest, str]:

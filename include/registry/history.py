@@ -1,10 +1,11 @@
-"""A project's model versions, as the ledger tells them."""
+"""A project's model versions, as training registers them. Which one is champion: :mod:`include.registry.champions`."""
 
 from collections.abc import Sequence
 
 from include.core.events import ModelRegistered
 from include.core.records import Run, Verdict
 from include.ledger import Fence, Ledger
+from include.registry.champions import sign_from_here
 
 
 def models(ledger: Ledger, project: str) -> Sequence[ModelRegistered]:
@@ -13,27 +14,16 @@ def models(ledger: Ledger, project: str) -> Sequence[ModelRegistered]:
     return [event for event in events if isinstance(event, ModelRegistered)]
 
 
-def champion(ledger: Ledger, project: str, *, before: int | None = None) -> ModelRegistered | None:
-    """The version in force: the last that was promoted (below version *before*, if it is given)."""
-    promoted = [
-        model
-        for model in models(ledger, project)
-        if model.verdict.promote and (before is None or model.model_version < before)
-    ]
-    return promoted[-1] if promoted else None
-
-
-def registered(ledger: Ledger, project: str, evaluation: str) -> ModelRegistered | None:
-    """The version of the model that *evaluation* (its digest) is about; ``None``: it has not been decided about."""
-    return next((model for model in models(ledger, project) if model.evaluation == evaluation), None)
-
-
 def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict: Verdict) -> ModelRegistered:
-    """Register the evaluated model as a new version. One that is registered already stays as it was decided then.
+    """Register the evaluated model as a new version, for the authority to decide about; *verdict* is training's own.
+
+    One that is registered already stays as it was.
 
     Raises:
         LedgerConflict: another version was registered at the same moment.
     """
+    sign_from_here(ledger)
+    stream, version = f"model/{run.project}", ledger.version(f"model/{run.project}")
     known = models(ledger, run.project)
     for model in known:
         if model.evaluation == evaluation:
@@ -41,11 +31,11 @@ def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict:
     registered = ModelRegistered(
         project=run.project,
         run_id=run.run_id,
-        model_version=known[-1].model_version + 1 if known else 1,
+        model_version=max((model.model_version for model in known), default=0) + 1,
         evaluation=evaluation,
         bundle=bundle,
         verdict=verdict,
     )
     fence = Fence(project=run.project, token=run.fence)
-    ledger.append(f"model/{run.project}", [registered], expected_version=len(known), fence=fence)
+    ledger.append(stream, [registered], expected_version=version, fence=fence)
     return registered

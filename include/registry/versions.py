@@ -55,12 +55,21 @@ class Versions:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
-    def register(self, *, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
+    def register(
+        self,
+        *,
+        project: Project,
+        promotion: Promotion,
+        evaluation: Evaluation,
+        champion: int | None,
+        opened: Artifacts | None,
+    ) -> None:
         """Show the model as a version of the registered model ``project.name``, once per evaluation.
 
-        The version's tags hold our version number and all digests, its run the parameters and metrics. A promoted
-        version gets the alias ``champion``, unless a later version has it. A call that was killed is completed by the
-        next. *opened* holds ``evaluation.model``.
+        The version's tags hold our version number and all digests, its run the parameters and metrics. Its files are a
+        pointer to the bundle, which opens under a grant; with *opened*, which holds ``evaluation.model``, they are the
+        model itself. The alias ``champion`` goes to *champion*, the version in force. A call that was killed is
+        completed by the next.
 
         Raises:
             RegistryError: MLflow refuses the version.
@@ -70,7 +79,7 @@ class Versions:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            self._register(project, promotion, evaluation, opened)
+            self._register(project, promotion, evaluation, champion, opened)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             # What MLflow answers to a request that it understood does not change by asking again.
             answered = isinstance(error, MlflowException) and error.get_http_status_code() < 500
@@ -80,13 +89,57 @@ class Versions:
                 remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",
             ) from error
 
-    def _register(self, project: Project, promotion: Promotion, evaluation: Evaluation, opened: Artifacts) -> None:
+    def put_back(self, project: str, champion: int) -> str | None:
+        """Give the alias ``champion`` back to version *champion*; what was found, in a sentence. ``None``: all is well.
+
+        Raises:
+            RegistryUnavailable: MLflow cannot be reached, or failed.
+        """
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return self._put_back(project, champion)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise RegistryUnavailable(
+                f"the MLflow registry shows which version of {project} is champion",
+                value=type(error).__name__,
+                remedy="Check its database: TRAINYARD_MLFLOW.",
+            ) from error
+
+    def _put_back(self, project: str, champion: int) -> str | None:
+        client = self._client()
+        if not client.search_registered_models(f"name = '{project}'"):
+            return None
+        shown = self._versions(client, project)
+        alias = client.get_registered_model(project).aliases.get(ALIAS)
+        if champion not in shown or str(alias) == str(shown[champion]):
+            return None
+        client.set_registered_model_alias(project, ALIAS, shown[champion])
+        ours = next((f"version {each}" for each, theirs in shown.items() if str(theirs) == str(alias)), None)
+        found = "was removed" if alias is None else f"pointed to {ours or 'something that no night registered'}"
+        return (
+            f"in MLflow the alias {ALIAS!r} of {project} {found}, moved by hand: put back to version {champion}, "
+            "the champion"
+        )
+
+    def _register(
+        self,
+        project: Project,
+        promotion: Promotion,
+        evaluation: Evaluation,
+        champion: int | None,
+        opened: Artifacts | None,
+    ) -> None:
         client = self._client()
         run = self._run(client, project, promotion, evaluation)
-        tags = _tags(promotion, evaluation)
+        tags = _tags(promotion, evaluation, copied=opened is not None)
         if run.info.status != "FINISHED":
             _log(client, run, evaluation, tags)
-            _log_model(client, run, opened.bytes(evaluation.model).decode())
+            if opened is not None:
+                _log_model(client, run, opened.bytes(evaluation.model).decode())
+            else:
+                _log_pointer(client, run, project, promotion)
             client.set_terminated(run.info.run_id)
         if not client.search_registered_models(f"name = '{project.name}'"):
             client.create_registered_model(project.name, description=markdown(project.purpose))
@@ -95,8 +148,8 @@ class Versions:
             source = f"{run.info.artifact_uri}/model"
             created = client.create_model_version(project.name, source, run.info.run_id, tags=tags)
             shown[promotion.version] = created.version
-        if promotion.verdict.promote and promotion.version >= self._champion(client, project.name):
-            client.set_registered_model_alias(project.name, ALIAS, shown[promotion.version])
+        if champion in shown:
+            client.set_registered_model_alias(project.name, ALIAS, shown[champion])
 
     def _run(self, client: "MlflowClient", project: Project, promotion: Promotion, evaluation: Evaluation) -> Any:
         experiment = client.get_experiment_by_name(project.name)
@@ -116,18 +169,14 @@ class Versions:
         shown = client.search_model_versions(f"name = '{name}'")
         return {int(version.tags[_VERSION]): version.version for version in shown if _VERSION in version.tags}
 
-    def _champion(self, client: "MlflowClient", name: str) -> int:
-        """Our version number of the version that has the alias; 0: none has."""
-        alias = client.get_registered_model(name).aliases.get(ALIAS)
-        return next((ours for ours, theirs in self._versions(client, name).items() if str(theirs) == str(alias)), 0)
 
-
-def _tags(promotion: Promotion, evaluation: Evaluation) -> Mapping[str, str]:
+def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapping[str, str]:
     return {
         _VERSION: str(promotion.version),
         _EVALUATION: promotion.evaluation,
         "trainyard.bundle": promotion.bundle,
         "trainyard.model": evaluation.model,
+        "trainyard.files": "model" if copied else "pointer",
         "trainyard.plan": evaluation.plan,
         "trainyard.features": evaluation.features,
         "trainyard.trial": evaluation.trial_id,
@@ -152,6 +201,22 @@ def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, tags: Mapping
         metrics=[Metric(name, value, run.info.start_time, 0) for name, value in figures.items()],
         params=[Param(name, str(value)) for name, value in evaluation.params.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+
+
+def _log_pointer(client: "MlflowClient", run: Any, project: Project, promotion: Promotion) -> None:
+    client.log_text(
+        run.info.run_id,
+        f"The model is not here: it is made of personal data, and opens under a grant, with a receipt.\n\n"
+        f"project {project.name}, version {promotion.version}, bundle {promotion.bundle}\n\n"
+        "The champion is loaded with\n\n"
+        "    from include.runtime.projects import load_project\n"
+        "    from include.runtime.scoring import load_champion\n"
+        "    from include.settings import Settings\n\n"
+        "    settings = Settings.from_environment()\n"
+        f'    champion = load_champion(settings, load_project("{project.name}", settings.projects))\n\n'
+        "A project that declares `Operations(copy_model=True)`, and whose stewards grant that, has its models here.\n",
+        "model/pointer.md",
     )
 
 

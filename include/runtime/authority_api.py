@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from include.core.errors import TrainyardError
+from include.core.canonical import decode
+from include.core.errors import DecisionUnusable, TrainyardError
+from include.core.project import Gates
 from include.core.records import RevocationKind
 from include.runtime.incoming import Whole, json_route, own_page
 from include.runtime.refusals import status_of
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from include.governance.authority import Authority
     from include.governance.history import Line
     from include.governance.register import Asked, Held, Register
+    from include.registry.authority import PromotionAuthority
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,13 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signing:
+    """Body of ``POST /promotions/{project}/sign``: the gates that the project declares, as canonical JSON text."""
+
+    gates: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """Body of ``POST /contracts/{dataset}/adopt``: the digest of the version that the steward has read."""
 
@@ -59,10 +69,20 @@ class Refusal:
     remedy: str
 
 
-def authority_app(authority: "Authority", register: "Register", current_user: Callable[..., str]) -> "FastAPI":
+def authority_app(
+    authority: "Authority",
+    register: "Register",
+    current_user: Callable[..., str],
+    *,
+    promotions: "PromotionAuthority | None" = None,
+    wake: Callable[[], None] = lambda: None,
+) -> "FastAPI":
     """The application. ``current_user`` is the FastAPI dependency that names who asks, or raises.
 
-    It guards every route but ``/health``. There are no pages of documentation. A refusal is a :class:`Refusal` in JSON:
+    Without *promotions* nobody can have one signed that was recorded before they were.
+
+    It guards every route but ``/health``, which also calls *wake*: training asks it, so that what it registered is
+    decided about without waiting. There are no pages of documentation. A refusal is a :class:`Refusal` in JSON:
     403 not allowed or sent by a page of another site, 404 no such id, 409 conflict, 422 unusable, 503 later.
     """
     from fastapi import APIRouter, Depends, FastAPI
@@ -73,12 +93,15 @@ def authority_app(authority: "Authority", register: "Register", current_user: Ca
     decisions = APIRouter(dependencies=[known, Depends(own_page())], responses=_refusals(), route_class=json_route())
     _add_views(views, authority, register)
     _add_decisions(decisions, authority, current_user)
+    if promotions is not None:
+        _add_promotions(decisions, promotions, current_user)
     app.include_router(views)
     app.include_router(decisions)
     _add_errors(app)
 
     @app.get("/health")
     def health() -> dict[str, str]:
+        wake()
         return {"status": "ok"}
 
     return app
@@ -155,6 +178,27 @@ def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Ca
         return {"dataset": dataset, "digest": authority.adopt(dataset, user=user, digest=body.digest)}
 
 
+def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", current_user: Callable[..., str]) -> None:
+    from fastapi import Depends
+
+    user_dependency = Depends(current_user)
+
+    @router.post("/promotions/{project}/sign")
+    def sign(project: str, body: Signing, user: str = user_dependency) -> dict[str, Any]:
+        try:
+            gates = decode(Gates, body.gates.encode())
+        except ValueError as error:
+            remedy = "Send the canonical JSON of the project's gates."
+            raise DecisionUnusable("gates are those of a project", value=type(error).__name__, remedy=remedy) from None
+        decision = promotions.sign(project, user=user, gates=gates)
+        return {
+            "project": project,
+            "version": decision.version,
+            "promoted": decision.verdict.promote,
+            "reasons": decision.verdict.reasons,
+        }
+
+
 def _add_errors(app: "FastAPI") -> None:
     from fastapi import Request
     from fastapi.exceptions import RequestValidationError
@@ -195,6 +239,7 @@ def _shown_scope(scope: "DatasetScope") -> dict[str, Any]:
         "contract_digest": scope.contract_digest,
         "columns": {name: str(treatment) for name, treatment in scope.columns},
         "window_days": scope.window_days,
+        "copy_model": scope.copy_model,
     }
 
 

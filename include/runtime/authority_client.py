@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 import httpx
 
+from include.core.canonical import encode
 from include.core.errors import AuthorityError, DeclarationError
+from include.core.project import Gates
 from include.runtime import deployment, stewards
 from include.runtime.authority_service import token_file
 from include.settings import ROOT, Settings
@@ -88,6 +90,12 @@ class AuthorityClient:
     def lift(self, grant_id: str, *, reason: str) -> None:
         """End the quarantine of what was made under the grant."""
         self._call("POST", f"/grants/{quote(grant_id, safe='')}/lift", {"reason": reason})
+
+    def sign_promotion(self, project: str, gates: Gates) -> Mapping[str, Any]:
+        """Have the champion of before promotions were signed decided about again: ``version``, ``promoted``, why."""
+        body = {"gates": encode(gates).decode()}
+        found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/sign", body)
+        return found
 
     def _call(
         self,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from include.governance.authority import Authority
     from include.governance.register import Register
     from include.ledger import Ledger
+    from include.registry.authority import PromotionAuthority
     from include.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -39,11 +40,12 @@ TOKENS, USERS = "tokens", "users"
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """An authority, and the register of what it decided, on one ledger."""
+    """An authority, the register of what it decided, and its part in promotions, on one ledger."""
 
     authority: "Authority"
     register: "Register"
     access: "Access"
+    promotions: "PromotionAuthority"
     ledger: "Ledger"
 
 
@@ -143,6 +145,7 @@ def _serve(asked: argparse.Namespace) -> None:
     import uvicorn
 
     from include.runtime.authority_api import authority_app
+    from include.runtime.promoting import Decider
     from include.settings import Settings
 
     settings = Settings.from_environment()
@@ -156,7 +159,10 @@ def _serve(asked: argparse.Namespace) -> None:
     )
     stewards = {name for adoption in opened.access.adoptions().values() for name in adoption.stewards if is_user(name)}
     users = Users.load(asked.authority_keys, sorted({*stewards, *asked.user}))
-    app = authority_app(opened.authority, opened.register, bearer_user(users))
+    decider = Decider(opened.promotions)
+    current_user, promotions = bearer_user(users), opened.promotions
+    app = authority_app(opened.authority, opened.register, current_user, promotions=promotions, wake=decider.wake)
+    decider.start()
     with _listening(asked.port) as listener:
         # Uvicorn ends gently on SIGTERM, then raises it again for whoever handled it before: this process, which
         # still has its port file to remove.
@@ -195,16 +201,20 @@ def _open(
     from include.governance.register import Register
     from include.governance.signing import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, Signer, Verifier, create_key
     from include.ledger import Ledger
+    from include.registry.authority import PromotionAuthority
 
     create_key(authority_keys / PRIVATE_KEY_FILE)
     signer = Signer.load(authority_keys / PRIVATE_KEY_FILE)
     signer.publish(keys / PUBLIC_KEY_FILE)
     verifier = Verifier.load(keys / PUBLIC_KEY_FILE)
     opened = Ledger.open(ledger)
+    promotions = PromotionAuthority(opened, signer)
+    promotions.begin()
     return Opened(
         authority=Authority(opened, signer, verifier, lambda: load_folder(contracts, classes), classes, production),
         register=Register(opened, verifier),
         access=Access(opened, verifier),
+        promotions=promotions,
         ledger=opened,
     )
 

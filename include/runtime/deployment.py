@@ -8,6 +8,8 @@ from include.governance.signing import PUBLIC_KEY_FILE
 from include.settings import Settings
 
 if TYPE_CHECKING:
+    from include.ledger import Ledger
+    from include.registry.champions import Champions
     from include.registry.versions import Versions
     from include.store import Store
 
@@ -54,6 +56,18 @@ def versions_of(settings: Settings) -> "Versions":
     from include.registry.versions import Versions
 
     return Versions(uri=settings.mlflow, artifacts=settings.home / "mlflow")
+
+
+def champions_of(settings: Settings, ledger: "Ledger") -> "Champions":
+    """Which versions are in force, by what the authority's public key verifies.
+
+    Raises:
+        AuthorityError: there is no such key.
+    """
+    from include.governance.signing import Verifier
+    from include.registry.champions import Champions
+
+    return Champions(ledger, Verifier.load(settings.keys / AUTHORITY_PUBLIC_KEY))
 
 
 def vault_of(settings: Settings) -> "Store":

@@ -56,13 +56,14 @@ def open_platform(settings: Settings) -> Platform:
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Vault
-    from include.runtime import deployment
+    from include.registry.champions import Champions
+    from include.runtime import deployment, promoting
     from include.store import Store
 
     deployment.require(settings)
     ledger = Ledger.open(settings.ledger)
-    access = Access(ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY))
-    store = Store(settings.store)
+    authority, store = Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY), Store(settings.store)
+    access = Access(ledger, authority)
     return Platform(
         ledger=ledger,
         store=store,
@@ -73,6 +74,8 @@ def open_platform(settings: Settings) -> Platform:
         production=settings.production,
         signer=Signer.load(settings.keys / deployment.MODEL_KEY),
         verifier=Verifier.load(settings.keys / deployment.MODEL_PUBLIC_KEY),
+        champions=Champions(ledger, authority),
+        await_authority=promoting.beside(settings),
         versions=deployment.versions_of(settings),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project),
         separation_of_duties=deployment.separation_of_duties(settings),

@@ -1,5 +1,6 @@
 """A project's champion at work: score a file with it, or load it, from the command line, a script or a notebook."""
 
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,19 +28,24 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
     A model is made of personal data: it is opened under the project's grants, by a run of its own, with a receipt.
 
     Raises:
-        RegistryError: the project has no champion yet.
+        RegistryError: the project has no champion yet, or it may not be used.
         AccessDenied: no grant in force covers what the project reads.
+
+    Warns of what must be said beside it: that its promotion is not signed, say.
     """
-    from include.registry import bundle, history
+    from include.registry import bundle
 
     platform = open_platform(settings)
-    champion = history.champion(platform.ledger, project.name)
+    champion = platform.champions.in_force(project.name)
     if champion is None:
         raise RegistryError("a champion is loaded", value=f"{project.name} has none", remedy="Run a night first.")
+    digest = champion.usable().registered.bundle
     run = _beside(platform, project, "load", utc_now())
     scope = steps.scope_of(platform, run)
-    opened = platform.vault.open([champion.bundle], run=run, step="load", scope=scope, now=utc_now(), serving=True)
-    return bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    opened = platform.vault.open([digest], run=run, step="load", scope=scope, now=utc_now(), serving=True)
+    for note in champion.notes:
+        warnings.warn(f"{project.name} version {champion.number}: {note}", stacklevel=2)
+    return bundle.load_version(opened.bytes(digest), platform.verifier, champion.version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +53,12 @@ class Scored:
     """How many rows were scored by which ``version``, from features of what the data knew at ``instant``.
 
     ``ahead`` of them lie on UTC days after those that had ended then: of such a day the features see no other rows than
-    the scored ones, so that all rows of it must be given. ``unfamiliar`` says what the version learnt nothing of.
+    the scored ones, so that all rows of it must be given. ``unfamiliar`` says what the version learnt nothing of, and
+    ``notes`` what must be said beside the version.
     """
 
     version: int
+    notes: tuple[str, ...]
     rows: int
     ahead: int
     instant: datetime
@@ -83,6 +91,7 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
     write_rows(scored.table, target)
     return Scored(
         version=scored.version,
+        notes=scored.notes,
         rows=int(scored.table.num_rows),
         ahead=ahead(rows, contract, at),
         instant=at,

@@ -10,10 +10,9 @@ from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger
-from include.registry import history as versions
 from include.runtime.local import Night, Note, Progress, open_platform, run_night, utc_now
 from include.settings import Settings
-from include.steps import retraining, verdicts, watch
+from include.steps import Platform, retraining, verdicts, watch
 
 #: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
 HERE = "here__"
@@ -80,10 +79,10 @@ def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
     return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing)
 
 
-def unfinished(ledger: Ledger, project: str) -> RetrainingAsked | None:
+def unfinished(platform: Platform, project: str) -> RetrainingAsked | None:
     """The last ask, of the champion in force, that :func:`retrain` may answer; ``None``: another night does, or did."""
-    asks, champion = retraining.known(ledger, project).retrainings, versions.champion(ledger, project)
-    if not asks or champion is None or asks[-1].ask.model_version != champion.model_version:
+    asks, champion = retraining.known(platform.ledger, project).retrainings, platform.champions.in_force(project)
+    if not asks or champion is None or asks[-1].ask.model_version != champion.number:
         return None
     last = asks[-1]
     waits = last.started is None and last.in_flight
@@ -111,10 +110,12 @@ def retrain(
         LeaseHeld: another night of the project runs; likewise.
         TrainyardError: whatever rule the night broke.
     """
-    ledger = open_platform(settings).ledger
+    platform = open_platform(settings)
+    ledger = platform.ledger
     run_id = f"{HERE}{ask_id}"
     _require_open(ledger, project.name, ask_id, run_id)
-    ask = retraining.start(ledger, project.name, run_id)
+    champion = platform.champions.in_force(project.name)
+    ask = retraining.start(ledger, project.name, run_id, champion=champion.number if champion else None)
     if ask is None or ask.ask_id != ask_id:
         _require_open(ledger, project.name, ask_id, run_id)
         raise _taken(f"an earlier ask than {ask_id} waits")

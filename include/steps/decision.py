@@ -3,20 +3,21 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from include.core.errors import RegistryError
+from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.events import ModelEvaluated, ModelRegistered
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Verdict
+from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Scope, Verdict
 from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.definitions import changed
 from include.steps.inputs import require_made, require_validated
-from include.steps.platform import Platform, declaration_of, emit, evaluation_of, once, open_artifacts
+from include.steps.platform import Platform, declaration_of, emit, evaluation_of, once, open_artifacts, scope_of
 from include.steps.reference import refer
 from include.steps.training import outcomes_of
 
 if TYPE_CHECKING:
     from include.governance.vault import Opened
+    from include.registry.champions import InForce, Version
     from include.registry.promotion import Champion
     from include.training.evaluation import Rival
 
@@ -37,12 +38,12 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     require_made(platform, project, run, "evaluate", now=now, plan=plan, model=model)
     drawn = platform.load(Plan, plan)
     built = platform.load(FeatureSet, drawn.features)
-    champion = versions.champion(platform.ledger, project.name)
-    if champion is not None and evaluation_of(platform, project.name, champion.evaluation).plan == plan:
-        champion = versions.champion(platform.ledger, project.name, before=champion.model_version)
+    champion = platform.champions.in_force(project.name)
+    if champion is not None and evaluation_of(platform, project.name, champion.registered.evaluation).plan == plan:
+        champion = platform.champions.in_force(project.name, before=champion.number)
 
     def compute() -> str:
-        rows, rival = matrix.contents(built, built.split.holdout), [champion.bundle] if champion else []
+        rows, rival = matrix.contents(built, built.split.holdout), [champion.registered.bundle] if champion else []
         opened = open_artifacts(platform, run, "evaluate", [model, *rows, *rival], now=now)
         evaluated = evaluation.evaluate(
             plan=drawn,
@@ -60,7 +61,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
         return digest
 
     journal = Journal(platform.ledger, run)
-    against = champion.model_version if champion else None
+    against = champion.number if champion else None
     digest = once(platform, project, run, "evaluate", (plan, model, against), compute, now=now)
     took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]
     emit(platform, project, run, "evaluate", took, walk.evaluation(project.name, digest), now=now)
@@ -68,7 +69,9 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
 
 
 def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, now: datetime) -> str:
-    """Register the evaluated model; the gates decide whether it becomes champion. Returns the Promotion's digest.
+    """Register the evaluated model; the authority decides by the gates whether it becomes champion, and signs that.
+
+    Returns the Promotion's digest.
 
     A model is decided about once: gates that would decide otherwise now are refused, and not passed over. That of a
     backfill is registered beside the champion of a later night. What its later days are held against is made with it.
@@ -77,6 +80,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
         AccessDenied: no grant in force covers what the project reads, or this run evaluated no such model.
         ValidationFailed: this run did not validate what the model was made from, or a critical expectation failed.
         RegistryError: it was decided about, and the gates that are declared now decide otherwise.
+        RegistryUnavailable: no authority decides.
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
@@ -87,14 +91,14 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     require_validated(platform, project, run, "promote", built.snapshot, now=now)
 
     def compute() -> str:
-        decided = versions.registered(platform.ledger, project.name, evaluation)
-        before = decided.model_version if decided else None
+        known = platform.champions.known(project.name).of(evaluation)
+        before = known.number if known else None
         verdict = promotion.decide(evaluated, project.gates, _champion(platform, project, run, evaluated, before))
-        if decided is not None and decided.verdict.promote != verdict.promote:
+        if known is not None and (known.decision or known.before) and known.promoted != verdict.promote:
             raise RegistryError(
                 f"a model of {project.name!r} is decided about once",
-                value=f"version {decided.model_version} was {_decision(decided.verdict)}; the gates declared now would "
-                f"have it {_decision(verdict)}",
+                value=f"version {known.number} was {_words(known.promoted)}; the gates declared now would have it "
+                f"{_words(verdict.promote)}",
                 remedy="Put the gates back, or run a night of another --instant: these decide about its model.",
             )
         packed = bundle.pack(
@@ -106,9 +110,15 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
             vault=platform.vault,
             signer=platform.signer,
         )
-        model = versions.register(platform.ledger, run, evaluation=evaluation, bundle=packed, verdict=verdict)
+        registered = versions.register(platform.ledger, run, evaluation=evaluation, bundle=packed, verdict=verdict)
+        version = _decided(platform, registered)
         return platform.keep(
-            Promotion(evaluation=evaluation, version=model.model_version, bundle=model.bundle, verdict=model.verdict)
+            Promotion(
+                evaluation=evaluation,
+                version=version.number,
+                bundle=registered.bundle,
+                verdict=_verdict(version),
+            )
         )
 
     def kept(earlier: str) -> bool:
@@ -116,8 +126,17 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
 
     digest = once(platform, project, run, "promote", (evaluation, project.gates), compute, now=now, kept=kept)
     promoted = platform.load(Promotion, digest)
-    opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
-    platform.versions.register(project=project, promotion=promoted, evaluation=evaluated, opened=opened)
+    opened = None
+    if copies_model(scope_of(platform, run)):
+        opened = open_artifacts(platform, run, "promote", [evaluated.model], now=now)
+    champion = platform.champions.in_force(project.name)
+    platform.versions.register(
+        project=project,
+        promotion=promoted,
+        evaluation=evaluated,
+        opened=opened,
+        champion=champion.number if champion else None,
+    )
     refer(platform, project, run, evaluation, step="promote", now=now)
     took = [*walk.model(project.name, built, evaluated.model), *walk.evaluation(project.name, evaluation)]
     made = walk.champion(project.name, promoted.version, promoted.bundle)
@@ -125,8 +144,41 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     return digest
 
 
-def _decision(verdict: Verdict) -> str:
-    return "promoted" if verdict.promote else "not promoted"
+def _decided(platform: Platform, registered: ModelRegistered) -> "Version":
+    """The version of *registered*, once the authority has decided about it."""
+    from include.registry.authority import require_decidable
+
+    def version() -> "Version":
+        found = platform.champions.known(registered.project).of(registered.evaluation)
+        assert found is not None  # noqa: S101  # it is registered
+        return found
+
+    if not version().before and version().decision is None:
+        require_decidable(platform.ledger, registered)
+        platform.await_authority(lambda: version().decision is not None)
+    found = version()
+    if not found.before and found.decision is None:
+        raise RegistryUnavailable(
+            f"the authority decides about version {found.number} of {registered.project!r}, and signs it",
+            value="no authority has answered",
+            remedy="It runs in Airflow's API server: look at `./trainyard status`; a repetition takes it up.",
+        )
+    return found
+
+
+def _verdict(version: "Version") -> Verdict:
+    """The authority's; in training's words, which know what is declared otherwise now, where both agree."""
+    decision, own = version.decision, version.registered.verdict
+    return own if decision is None or decision.verdict.promote == own.promote else decision.verdict
+
+
+def copies_model(scope: Scope) -> bool:
+    """Whether the model's bytes are put into MLflow: declared, and so part of what every dataset's stewards granted."""
+    return all(dataset.copy_model for dataset in scope.datasets)
+
+
+def _words(promoted: bool) -> str:
+    return "promoted" if promoted else "not promoted"
 
 
 def _champion(
@@ -134,23 +186,23 @@ def _champion(
 ) -> "Champion | None":
     from include.registry.promotion import Champion
 
-    model = versions.champion(platform.ledger, project.name, before=before)
-    if model is None:
+    champion = platform.champions.in_force(project.name, before=before)
+    if champion is None:
         return None
-    evaluated = evaluation_of(platform, project.name, model.evaluation)
+    evaluated = evaluation_of(platform, project.name, champion.registered.evaluation)
     otherwise: tuple[str, ...] = ()
     if candidate.compared is None:
         otherwise = changed(platform, project, run, platform.load(FeatureSet, evaluated.features))
-    return Champion(version=model.model_version, holdout=evaluated.holdout, changed=otherwise)
+    return Champion(version=champion.number, holdout=evaluated.holdout, changed=otherwise)
 
 
-def _rival(platform: Platform, project: Project, run: Run, champion: ModelRegistered, opened: "Opened") -> "Rival":
+def _rival(platform: Platform, project: Project, run: Run, champion: "InForce", opened: "Opened") -> "Rival":
     from include.registry import bundle
     from include.training.evaluation import Rival
 
-    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    model = bundle.load_version(opened.bytes(champion.registered.bundle), platform.verifier, champion.version)
     return Rival(
-        version=champion.model_version,
+        version=champion.number,
         model=model,
         learnt_until=model.manifest.learnt_until,
         changed=changed(platform, project, run, model.manifest),

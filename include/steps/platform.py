@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from include.governance.vault import Opened, Vault
     from include.lineage.declaration import Declaration
     from include.lineage.emission import Dataset, Parents
+    from include.registry.champions import Champions
     from include.registry.versions import Versions
     from include.store import Store
 
@@ -37,8 +38,9 @@ class Platform:
 
     ``contracts`` are the files as they are: what a run begins with. What it reads afterwards says :func:`contracts_of`.
     ``code`` maps a project's name to the digest of all code that a night of it runs. ``separation_of_duties`` says
-    whether the authority's key is out of this process's reach, or NOT SHOWN. ``parents`` is the OpenLineage run within
-    which the steps run (an Airflow task and its DAG run); ``None``: the night itself.
+    whether the authority's key is out of this process's reach, or NOT SHOWN. ``await_authority`` returns once the
+    authority has decided what the given function asks for, or not within its time. ``parents`` is the OpenLineage run
+    within which the steps run (an Airflow task and its DAG run); ``None``: the night itself.
     """
 
     ledger: Ledger
@@ -50,6 +52,8 @@ class Platform:
     production: Path
     signer: "Signer"
     verifier: "Verifier"
+    champions: "Champions"
+    await_authority: Callable[[Callable[[], bool]], None]
     versions: "Versions"
     code: Callable[[str], str]
     separation_of_duties: str

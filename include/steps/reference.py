@@ -8,7 +8,6 @@ from include.core.events import ReferenceMade
 from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
-from include.registry import history as versions
 from include.steps.platform import Platform, evaluation_of, open_artifacts
 from include.steps.verdicts import stream_of
 
@@ -23,12 +22,10 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     known = platform.ledger.find(key)
     if known is not None and isinstance(known.event, ReferenceMade) and platform.vault.has(known.event.reference):
         return known.event.reference
-    model = next(
-        (each for each in versions.models(platform.ledger, project.name) if each.evaluation == evaluation), None
-    )
-    if model is None:
+    version = platform.champions.known(project.name).of(evaluation)
+    if version is None:
         raise RegistryError("a reference is that of a registered version", value=evaluation, remedy="Promote it first.")
-    evaluated = evaluation_of(platform, project.name, evaluation)
+    model, evaluated = version.registered, evaluation_of(platform, project.name, evaluation)
     built = platform.load(FeatureSet, evaluated.features)
     drawn = platform.load(Plan, evaluated.plan)
     days = built.split.holdout
@@ -42,7 +39,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         learnt=decode(Profile, opened.bytes(drawn.profile)),
         holdout=holdout,
         holdout_days=days,
-        score=bundle.load(opened.bytes(model.bundle), platform.verifier).predict(holdout.table),
+        score=bundle.load_version(opened.bytes(model.bundle), platform.verifier, version).predict(holdout.table),
     )
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(

@@ -28,7 +28,6 @@ from include.core.project import DriftPolicy
 from include.core.records import Promotion, RetrainingOutcome, Run
 from include.ledger import Ledger
 from include.ledger.entry import Entry
-from include.registry import history as versions
 
 #: The stretch that a monthly budget counts in.
 MONTH = timedelta(days=30)
@@ -166,11 +165,12 @@ def ask(
     return answer
 
 
-def start(ledger: Ledger, project: str, run_id: str) -> RetrainingAsked | None:
+def start(ledger: Ledger, project: str, run_id: str, *, champion: int | None) -> RetrainingAsked | None:
     """The ask that the night *run_id* answers, now and whenever it asks again; ``None``: nothing is asked for.
 
     The oldest ask that waits goes to the first night that comes for it. If the champion that was judged is replaced by
-    now, it ends as superseded instead: it still counts in cooldown and budget, since another night made a model.
+    now (*champion* is the version in force), it ends as superseded instead: it still counts in cooldown and budget,
+    since another night made a model.
     """
 
     def decide(before: Known) -> Event | None:
@@ -178,8 +178,7 @@ def start(ledger: Ledger, project: str, run_id: str) -> RetrainingAsked | None:
         if before.answered_by(run_id) is not None or not waiting:
             return None
         ask_id, judged = waiting[0].ask.ask_id, waiting[0].ask.model_version
-        champion = versions.champion(ledger, project)
-        if champion is not None and champion.model_version != judged:
+        if champion is not None and champion != judged:
             return RetrainingEnded(project=project, ask_id=ask_id, run_id=run_id, outcome=RetrainingOutcome.SUPERSEDED)
         return RetrainingStarted(project=project, ask_id=ask_id, run_id=run_id)
 

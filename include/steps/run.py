@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
-from include.core.events import RunStarted
+from include.core.events import Event, GatesDeclared, RunStarted
 from include.core.project import Project
 from include.core.records import Run
 from include.ledger import lease
 from include.ledger.journal import Journal, begun, record_failure, run_stream
+from include.registry.authority import gates_key
 from include.steps.declaring import declare
 from include.steps.platform import Platform, contract_in_effect
 
@@ -66,7 +67,11 @@ def begin(
             kept=platform.store.has,
         )
         started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
-        platform.ledger.record(stream, started, key=stream, fence=fence)
+        events: list[tuple[Event, str | None]] = [(started, stream)]
+        if exclusive:
+            gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates)
+            events.append((gates, gates_key(project.name, run_id)))
+        platform.ledger.record_all(stream, events, fence=fence)
     except BaseException:  # a signal too
         with suppress(LedgerError):  # out of reach: the lease expires
             end(platform, run)

@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError, RegistryError
-from include.core.events import ModelRegistered
 from include.core.project import Project
 from include.core.records import Run, Snapshot, Unfamiliar
-from include.registry import history as versions
 from include.steps.data import snapshot
 from include.steps.definitions import changed
 from include.steps.platform import Platform, contents, contracts_of, open_artifacts
@@ -17,14 +15,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.registry.bundle import Champion
+    from include.registry.champions import InForce
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Key and ``prediction`` of scored rows, by which ``version``, and how many of them are ``unfamiliar`` to it."""
+    """Key and ``prediction`` of scored rows, by which ``version``, and how many of them are ``unfamiliar`` to it.
+
+    ``notes`` are said beside it.
+    """
 
     table: "pa.Table"
     version: int
+    notes: tuple[str, ...]
     unfamiliar: tuple[Unfamiliar, ...]
 
 
@@ -40,7 +43,7 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     from include.data import scoring
 
     key = project.target.key
-    champion = versions.champion(platform.ledger, project.name)
+    champion = platform.champions.in_force(project.name)
     if champion is None:
         raise RegistryError("a champion scores", value=f"{project.name} has none", remedy="Run a night first.")
     model = load(platform, project, run, champion, step="score", now=now)
@@ -58,30 +61,32 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     built = scoring.features_of(treated, joined, project=project, contracts=contracts, opened=opened)
     return Predictions(
         table=built.select(list(key)).append_column("prediction", [model.predict(built)]),
-        version=champion.model_version,
+        version=champion.number,
+        notes=champion.notes,
         unfamiliar=model.unfamiliar(built),
     )
 
 
 def load(
-    platform: Platform, project: Project, run: Run, champion: ModelRegistered, *, step: str, now: datetime
+    platform: Platform, project: Project, run: Run, champion: "InForce", *, step: str, now: datetime
 ) -> "Champion":
     """The model of *champion*, which learnt what its project declares now.
 
     Raises:
-        RegistryError: its label or a feature is defined otherwise now.
+        RegistryError: its label or a feature is defined otherwise now, or it may not be used.
         AccessDenied: no grant in force covers what the project reads.
     """
     from include.registry import bundle
 
-    opened = open_artifacts(platform, run, step, [champion.bundle], now=now, serving=True)
-    model = bundle.load(opened.bytes(champion.bundle), platform.verifier)
+    digest = champion.usable().registered.bundle
+    opened = open_artifacts(platform, run, step, [digest], now=now, serving=True)
+    model = bundle.load_version(opened.bytes(digest), platform.verifier, champion.version)
     if otherwise := changed(platform, project, run, model.manifest):
         raise RegistryError(
-            f"version {champion.model_version} of {project.name!r} scores what its project declares as it did when it "
+            f"version {champion.number} of {project.name!r} scores what its project declares as it did when it "
             "was trained",
             value="; ".join(otherwise),
             remedy="Put the definition back, or run a night of another instant with "
-            f"Gates(supersedes={champion.model_version}).",
+            f"Gates(supersedes={champion.number}).",
         )
     return model

@@ -5,30 +5,33 @@ All of it is read from the ledger: no data is opened here.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import DeclarationError
-from include.core.events import DriftJudged, ModelRegistered, PolicyDeclared, RetrainingAsked, RetrainingDeclined
+from include.core.events import DriftJudged, PolicyDeclared, RetrainingAsked, RetrainingDeclined
 from include.core.project import DriftPolicy, Project
 from include.core.records import DAY, Days, DriftState, Run, last_day
 from include.ledger import Ledger
 from include.ledger.journal import Journal
-from include.registry import history as versions
 from include.steps import retraining
 from include.steps.platform import Platform, contract_in_effect, evaluation_of
+
+if TYPE_CHECKING:
+    from include.registry.champions import InForce
 
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
     """What a watch has to judge: a champion, and the matured days that no verdict on it covers yet."""
 
-    champion: ModelRegistered
+    champion: "InForce"
     since: Days
 
 
 def due(platform: Platform, project: Project, *, run_id: str, instant: datetime) -> Due | str:
     """What the watch *run_id* at *instant* has to judge, or in a sentence why there is nothing. Reads no data."""
-    champion = versions.champion(platform.ledger, project.name)
+    champion = platform.champions.in_force(project.name)
     if project.drift is None:
         return f"Nothing to watch: {project.name} declares no drift policy"
     if champion is None:
@@ -38,13 +41,13 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
     covered = [
         each.days.last
         for each in judged(platform.ledger, project.name)
-        if each.model_version == champion.model_version and each.run_id != run_id
+        if each.model_version == champion.number and each.run_id != run_id
     ]
-    seen = max([evaluation_of(platform, project.name, champion.evaluation).holdout.last, *covered])
+    seen = max([evaluation_of(platform, project.name, champion.registered.evaluation).holdout.last, *covered])
     if last <= seen:
         return (
             f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and version "
-            f"{champion.model_version} was evaluated or judged on all days up to {seen}"
+            f"{champion.number} was evaluated or judged on all days up to {seen}"
         )
     return Due(champion=champion, since=Days(first=seen + DAY, last=last))
 
@@ -83,16 +86,21 @@ def declare_policy(platform: Platform, project: Project, run: Run) -> str | None
     return digest
 
 
-def record(ledger: Ledger, policy: DriftPolicy, run: Run, verdict: DriftJudged) -> None:
-    """Record the *verdict* of the watch *run*, and ask for the retraining that it asks for."""
+def record(ledger: Ledger, policy: DriftPolicy, run: Run, verdict: DriftJudged, *, champion: int | None) -> None:
+    """Record the *verdict* of the watch *run*, and ask for the retraining that it asks for. As :func:`ask`."""
     key = f"judged/{verdict.project}/{verdict.run_id}"
     Journal(ledger, run).fact(stream_of(verdict.project), verdict, key=key)
     if verdict.verdict.state is DriftState.RETRAIN:
-        ask(ledger, policy, verdict)
+        ask(ledger, policy, verdict, champion=champion)
 
 
-def ask(ledger: Ledger, policy: DriftPolicy, verdict: DriftJudged) -> RetrainingAsked | RetrainingDeclined:
-    """Ask for the training night that *verdict* asks for, at its instant; the same verdict gets the same answer."""
+def ask(
+    ledger: Ledger, policy: DriftPolicy, verdict: DriftJudged, *, champion: int | None
+) -> RetrainingAsked | RetrainingDeclined:
+    """Ask for the training night that *verdict* asks for, at its instant; the same verdict gets the same answer.
+
+    *champion* is the version in force.
+    """
     wanted = RetrainingAsked(
         project=verdict.project,
         ask_id=_ask_id(verdict),
@@ -100,29 +108,26 @@ def ask(ledger: Ledger, policy: DriftPolicy, verdict: DriftJudged) -> Retraining
         model_version=verdict.model_version,
         instant=verdict.instant,
     )
-    champion = versions.champion(ledger, verdict.project)
     later = None
-    if champion is not None and champion.model_version != verdict.model_version:
-        later = f"version {champion.model_version} is champion by now"
+    if champion is not None and champion != verdict.model_version:
+        later = f"version {champion} is champion by now"
     return retraining.ask(ledger, policy, wanted, needless=later)
 
 
-def ask_late(ledger: Ledger, project: str) -> RetrainingAsked | RetrainingDeclined | None:
+def ask_late(ledger: Ledger, project: str, *, champion: int | None) -> RetrainingAsked | RetrainingDeclined | None:
     """Ask in place of a watch that was killed between its verdict and the ask, under the policy that it judged by.
 
-    Only for the newest verdict on the champion in force that came to RETRAIN. ``None``: it is answered, or none did.
+    Only for the newest verdict on *champion*, the version in force, that came to RETRAIN. ``None``: it is answered, or
+    none did.
     """
-    champion = versions.champion(ledger, project)
     wanting = [
         each
         for each in judged(ledger, project)
-        if each.verdict.state is DriftState.RETRAIN
-        and champion is not None
-        and each.model_version == champion.model_version
+        if each.verdict.state is DriftState.RETRAIN and each.model_version == champion
     ]
     if not wanting or retraining.known(ledger, project).of(_ask_id(wanting[-1])) is not None:
         return None
-    return ask(ledger, _declared(ledger, project, wanting[-1].policy), wanting[-1])
+    return ask(ledger, _declared(ledger, project, wanting[-1].policy), wanting[-1], champion=champion)
 
 
 def _ask_id(verdict: DriftJudged) -> str:

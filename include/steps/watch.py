@@ -84,9 +84,9 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         return platform.keep(
             LiveScores(
                 snapshot=snapshot,
-                model_version=champion.model_version,
-                bundle=champion.bundle,
-                evaluation=champion.evaluation,
+                model_version=champion.number,
+                bundle=champion.registered.bundle,
+                evaluation=champion.registered.evaluation,
                 days=days,
                 since=since,
                 partitions=partitions,
@@ -95,7 +95,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
             )
         )
 
-    inputs = (snapshot, run.declaration_digest, champion.bundle, since.first, days.first, days.last)
+    inputs = (snapshot, run.declaration_digest, champion.registered.bundle, since.first, days.first, days.last)
 
     def kept(earlier: str) -> bool:
         if not platform.store.has(earlier):
@@ -107,11 +107,9 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     scored = platform.load(LiveScores, digest)
     took = [
         *walk.snapshots(taken),
-        *walk.champion(project.name, champion.model_version, champion.bundle),
+        *walk.champion(project.name, champion.number, champion.registered.bundle),
     ]
-    made = walk.scores(
-        project.name, champion.model_version, scored.scores, rows=sum(part.rows for part in _labels(scored))
-    )
+    made = walk.scores(project.name, champion.number, scored.scores, rows=sum(part.rows for part in _labels(scored)))
     emit(platform, project, run, "score", took, made, now=now)
     return digest
 
@@ -214,7 +212,8 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         figures=tuple(each for each in found.figures if each.day in found.since),
         verdict=decided,
     )
-    verdicts.record(platform.ledger, policy, run, event)
+    champion = platform.champions.in_force(project.name)
+    verdicts.record(platform.ledger, policy, run, event, champion=champion.number if champion else None)
     emit(
         platform,
         project,

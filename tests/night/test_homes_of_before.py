@@ -152,7 +152,7 @@ def test_its_watch_asks_for_a_retraining_that_replaces_the_champion(settings: Se
     assert watched.judged.verdict.state is DriftState.RETRAIN
     assert watched.answer is not None
     ledger = open_platform(settings).ledger
-    assert retraining.start(ledger, project.name, "next") is not None
+    assert retraining.start(ledger, project.name, "next", champion=None) is not None
     done = night(settings, project, watched.answer.instant)
     retraining.answered(ledger, done.run, done.promotion)
     assert retraining.known(ledger, project.name).retrainings[-1].outcome is RetrainingOutcome.PROMOTED

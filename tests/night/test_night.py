@@ -17,7 +17,7 @@ from include.core.events import (
 )
 from include.core.project import Objective
 from include.core.records import Plan
-from include.registry import bundle, history
+from include.registry import bundle
 from include.registry.versions import ALIAS
 from include.training import order
 from tests.night.conftest import MakeYard
@@ -33,10 +33,10 @@ def opened_bytes(yard: Yard, night: Night, digest: str) -> bytes:
 
 def test_a_night_ends_with_a_champion_whose_signature_holds(done: tuple[Yard, Night]) -> None:
     yard, night = done
-    champion = history.champion(yard.platform.ledger, FLIGHTS.name)
+    champion = yard.platform.champions.in_force(FLIGHTS.name)
     assert champion is not None
-    assert (champion.model_version, champion.bundle) == (1, night.promotion.bundle)
-    manifest = bundle.verify(opened_bytes(yard, night, champion.bundle), yard.platform.verifier)
+    assert (champion.number, champion.registered.bundle, champion.notes) == (1, night.promotion.bundle, ())
+    manifest = bundle.verify(opened_bytes(yard, night, night.promotion.bundle), yard.platform.verifier)
     assert manifest.model == night.evaluation.model
     assert manifest.evaluation == night.digests["evaluate"]
     assert manifest.snapshot == night.digests["snapshot"]
@@ -72,7 +72,7 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     assert yard.events(*facts) == known
     assert {event.step for event in yard.events(StepReused, run_id="again")} == {"declare", *STEPS}
     assert [(event.files, event.rows) for event in yard.events(DataRead, run_id="again")] == [(0, 0)] * 3
-    assert len(yard.events(ArtifactOpened)) == opened + 1  # the model, for MLflow to show
+    assert len(yard.events(ArtifactOpened)) == opened, "MLflow gets a pointer, and no model is opened for it"
 
     yard.code = "sha256:" + "d" * 64
     changed = yard.night(run_id="changed")
@@ -152,9 +152,9 @@ def test_a_backfill_never_replaces_the_champion_of_a_later_night(past: tuple[Yar
     assert backfill.promotion.version == 2
     assert not backfill.promotion.verdict.promote
     assert "champion version 1 stays: its holdout ends on 2013-05-29" in backfill.promotion.verdict.reasons[-1]
-    champion = history.champion(yard.platform.ledger, FLIGHTS.name)
+    champion = yard.platform.champions.in_force(FLIGHTS.name)
     assert champion is not None
-    assert champion.model_version == 1
+    assert champion.number == 1
     client = MlflowClient(tracking_uri=yard.settings.mlflow, registry_uri=yard.settings.mlflow)
     assert client.get_model_version_by_alias(FLIGHTS.name, ALIAS).tags["trainyard.version"] == "1"
 

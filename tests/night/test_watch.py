@@ -186,7 +186,7 @@ def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(tr
     strict = replace(WATCHED, drift=STRICT)
     watched(trained, strict)
     ledger = trained.platform.ledger
-    asked = retraining.start(ledger, "flight_delay", "answer")
+    asked = retraining.start(ledger, "flight_delay", "answer", champion=None)
     assert asked is not None
     night = trained.night(strict, run_id="answer", instant=asked.instant)
     assert night.evaluation.holdout.last == date(2013, 6, 26)
@@ -319,13 +319,13 @@ def outcomes(yard: Yard) -> list[RetrainingOutcome]:
 
 def test_a_retraining_here_takes_over_no_night_of_another(asking: tuple[Yard, str]) -> None:
     yard, ask_id = asking
-    retraining.start(yard.platform.ledger, "flight_delay", f"retraining__{ask_id}")
+    retraining.start(yard.platform.ledger, "flight_delay", f"retraining__{ask_id}", champion=None)
     with pytest.raises(DeclarationError, match=f"one night answers an ask; found: retraining__{ask_id}"):
         here(yard, ask_id)
     with pytest.raises(DeclarationError, match="no ask unknown"):
         here(yard, "unknown")
     assert outcomes(yard) == []
-    assert unfinished(yard.platform.ledger, "flight_delay") is None
+    assert unfinished(yard.platform, "flight_delay") is None
 
 
 def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str]) -> None:
@@ -348,7 +348,7 @@ def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str
     assert outcomes(yard) == []
     (each,) = retraining.known(ledger, "flight_delay").retrainings
     assert (each.started, each.in_flight) == (f"here__{ask_id}", True)
-    assert unfinished(ledger, "flight_delay") == each.ask
+    assert unfinished(yard.platform, "flight_delay") == each.ask
 
 
 def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard, str]) -> None:
@@ -361,7 +361,7 @@ def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard,
     with pytest.raises(DataError):
         here(yard, ask_id, on_step=broken)
     assert outcomes(yard) == [RetrainingOutcome.FAILED]
-    failed = unfinished(yard.platform.ledger, "flight_delay")
+    failed = unfinished(yard.platform, "flight_delay")
     assert failed is not None
     assert failed.ask_id == ask_id
     ask, night = here(yard, ask_id)
@@ -370,15 +370,15 @@ def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard,
     assert outcomes(yard) == [RetrainingOutcome.FAILED, decided]
     with pytest.raises(DeclarationError, match="an ask is answered once"):
         here(yard, ask_id)
-    assert unfinished(yard.platform.ledger, "flight_delay") is None
+    assert unfinished(yard.platform, "flight_delay") is None
 
 
 def test_what_another_champion_than_the_judged_one_asked_for_is_not_gone_on_with(asking: tuple[Yard, str]) -> None:
     yard, _ = asking
-    assert unfinished(yard.platform.ledger, "flight_delay") is not None
+    assert unfinished(yard.platform, "flight_delay") is not None
     yard.night(replace(STRICTLY_WATCHED, gates=replace(FLIGHTS.gates, margin=100.0)), run_id="later", instant=LATER)
     assert len(yard.events(ModelRegistered)) == 2
-    assert unfinished(yard.platform.ledger, "flight_delay") is None
+    assert unfinished(yard.platform, "flight_delay") is None
 
 
 def test_a_lost_reference_is_made_again_the_same(trained: Yard) -> None:

@@ -16,6 +16,7 @@ from include.governance.authority import Authority
 from include.governance.signing import Signer, create_key
 from include.lineage import scope_of
 from include.projects import flight_delay, temperature_tomorrow
+from include.registry.authority import PromotionAuthority
 from include.runtime import deployment, local
 from include.settings import Settings
 from include.steps import Platform
@@ -84,7 +85,13 @@ class Yard:
 
     @cached_property
     def platform(self) -> Platform:
-        return replace(local.open_platform(self.settings), code=lambda _: self.code)
+        opened = local.open_platform(self.settings)
+        return replace(opened, code=lambda _: self.code, await_authority=lambda _: self.decide())
+
+    def decide(self) -> int:
+        """What the authority does about registered models, in this process: a process of its own takes a second."""
+        signer = Signer.load(self.settings.authority_keys / "authority.key")
+        return PromotionAuthority(self.platform.ledger, signer).decide()
 
     @cached_property
     def authority(self) -> Authority:

@@ -6,9 +6,11 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+from securesystemslib.signer import CryptoSigner
 
 from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target, Window
 from include.core.records import Evaluation, FeatureSet, FeatureSpec, Interval, Promotion, Split, Verdict
+from include.governance.signing import Signer
 from tests.training.flights import KEY, Folder
 
 FEATURES = (
@@ -79,3 +81,9 @@ def promotion(version: int, *, promote: bool = True) -> Promotion:
         bundle=f"sha256:bundle{version}",
         verdict=Verdict(promote=promote, reasons=("for a reason",)),
     )
+
+
+@cache
+def signer() -> Signer:
+    """An authority's key of these tests' own."""
+    return Signer(CryptoSigner.generate_ed25519())

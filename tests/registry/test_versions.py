@@ -1,10 +1,12 @@
 import dataclasses
+import re
 
 import lightgbm
 import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.registry import versions
@@ -36,12 +38,13 @@ def registries(tmp_path_factory):
     return new
 
 
-def _register(registry, vault, version, *, promote=True, champion=None):
+def _register(registry, vault, version, *, promote=True, champion=None, in_force=None, copied=True):
     registry.register(
         project=PROJECT,
         promotion=promotion(version, promote=promote),
         evaluation=evaluation(vault, seed=version, champion=champion),
-        opened=vault,
+        champion=in_force or (version if promote else champion),
+        opened=vault if copied else None,
     )
 
 
@@ -101,11 +104,44 @@ def test_a_candidate_that_is_not_promoted_leaves_the_alias(registries, vault):
     assert _shown(registry) == ([1, 2], 1)
 
 
-def test_an_older_version_never_takes_the_alias_back(registries, vault):
+def test_the_alias_goes_to_the_version_in_force_whichever_is_shown(registries, vault):
     registry = registries()
-    for version in (1, 3, 2, 1):
-        _register(registry, vault, version)
+    for version, in_force in ((1, 1), (3, 3), (2, 3), (1, 3)):
+        _register(registry, vault, version, in_force=in_force)
     assert _shown(registry)[1] == 3
+
+
+def test_a_copy_that_nobody_declared_is_a_pointer_without_the_model(registries, vault):
+    registry = registries()
+    _register(registry, vault, 1, copied=False)
+    version = _client(registry).get_model_version_by_alias(PROJECT.name, "champion")
+    assert version.tags["trainyard.files"] == "pointer"
+    (file,) = [file for file in registry.artifacts.rglob("*") if file.is_file()]
+    assert file.name == "pointer.md"
+    assert {"sha256:bundle1", "load_champion"} <= set(re.findall(r"sha256:\w+|load_champion", file.read_text()))
+    assert _client(registry).get_run(version.run_id).data.metrics["holdout.auc"] == 0.7, "the figures are there"
+    mlflow.set_tracking_uri(registry.uri)
+    mlflow.set_registry_uri(registry.uri)
+    with pytest.raises(MlflowException):
+        mlflow.lightgbm.load_model(f"models:/{PROJECT.name}@champion")
+
+
+@pytest.mark.parametrize("moved", [1, None])
+def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(registries, vault, moved):
+    registry = registries()
+    for version in (1, 2):
+        _register(registry, vault, version, copied=False)
+    assert registry.put_back(PROJECT.name, 2) is None
+    if moved:
+        _client(registry).set_registered_model_alias(PROJECT.name, "champion", moved)
+    else:
+        _client(registry).delete_registered_model_alias(PROJECT.name, "champion")
+    told = registry.put_back(PROJECT.name, 2)
+    assert ("pointed to version 1" if moved else "was removed") in told
+    assert "put back to version 2" in told
+    assert _shown(registry)[1] == 2
+    assert registry.put_back(PROJECT.name, 2) is None
+    assert registry.put_back("never_shown", 1) is None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +185,13 @@ def test_a_lost_registry_is_made_again_from_what_was_recorded(registries, vault)
     ]  # fmt: skip
     for _ in range(2):
         for promoted, evaluated in models:
-            registry.register(project=PROJECT, promotion=promoted, evaluation=evaluated, opened=vault)
+            registry.register(
+                project=PROJECT,
+                promotion=promoted,
+                evaluation=evaluated,
+                champion=min(promoted.version, 2),
+                opened=vault,
+            )
         assert _shown(registry) == ([1, 2, 3], 2)
 
 
@@ -164,5 +206,7 @@ def test_a_registry_that_is_not_there_is_named_and_may_be_asked_again(vault, tmp
 def test_a_version_that_mlflow_refuses_is_not_tried_again(registries, vault):
     odd = dataclasses.replace(PROJECT, name="p" * 5000)
     with pytest.raises(RegistryError) as raised:
-        registries().register(project=odd, promotion=promotion(1), evaluation=evaluation(vault), opened=vault)
+        registries().register(
+            project=odd, promotion=promotion(1), evaluation=evaluation(vault), champion=1, opened=vault
+        )
     assert not raised.value.retry_heals

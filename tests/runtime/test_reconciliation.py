@@ -12,9 +12,11 @@ from include.core.events import DriftJudged, ModelRegistered, PolicyDeclared, Re
 from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Verdict
 from include.ledger import Ledger, lease
+from include.registry.champions import Champions
 from include.runtime.airflow import reconciliation
 from include.runtime.airflow.reconciliation import PATIENCE, Start
 from include.steps import retraining, verdicts
+from tests.registry.models import signer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = DriftPolicy(excess_loss=1.0, calibration_gap=None)
@@ -65,7 +67,7 @@ def test_a_night_that_ended_without_having_taken_the_ask_is_followed_by_another(
 
 
 def test_an_ask_that_a_night_took_up_is_not_lost(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "asset_triggered__1")
+    retraining.start(ledger, "p", "asset_triggered__1", champion=None)
     assert lost(ledger, {}) == []
 
 
@@ -74,13 +76,13 @@ def closed(ledger: Ledger, runs: Mapping[str, str], now: datetime = LATE) -> int
 
 
 def test_a_night_that_runs_or_waits_is_not_over(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     assert closed(ledger, {"night": "running"}) == closed(ledger, {"night": "queued"}) == 0
     assert outcome(ledger) is None
 
 
 def test_a_night_that_failed_without_a_word_ends_its_ask(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     assert closed(ledger, {"night": "failed"}) == 1
     assert outcome(ledger) is RetrainingOutcome.FAILED
     assert closed(ledger, {"night": "failed"}) == 0
@@ -90,7 +92,7 @@ def test_a_night_that_failed_without_a_word_ends_its_ask(ledger: Ledger) -> None
 def test_what_the_night_decided_is_found_in_the_ledger(
     ledger: Ledger, promote: bool, expected: RetrainingOutcome
 ) -> None:
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     model = ModelRegistered(
         project="p",
         run_id="night",
@@ -105,7 +107,7 @@ def test_what_the_night_decided_is_found_in_the_ledger(
 
 
 def test_a_night_that_airflow_does_not_know_is_over_when_nobody_holds_the_lease_any_more(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "by-hand")
+    retraining.start(ledger, "p", "by-hand", champion=None)
     over = NOW + lease.DURATION
     assert closed(ledger, {}, now=over - timedelta(seconds=1)) == 0
     lease.take(ledger, "p", run_id="by-hand", now=NOW, duration=timedelta(hours=2))
@@ -140,6 +142,11 @@ def promoted(ledger: Ledger, version: int) -> None:
     ledger.append("model/p", [model], expected_version=version - 1)
 
 
+def champions(ledger: Ledger) -> Champions:
+    """Of versions of before they were signed."""
+    return Champions(ledger, signer().verifier)
+
+
 def judged(ledger: Ledger, run_id: str, *, version: int = 1, state: DriftState = DriftState.RETRAIN) -> DriftJudged:
     day = NOW.date() - timedelta(days=2)
     event = DriftJudged(
@@ -159,31 +166,33 @@ def judged(ledger: Ledger, run_id: str, *, version: int = 1, state: DriftState =
 
 def test_a_verdict_whose_watch_was_killed_before_it_asked_is_asked_for_once(unasked: Ledger) -> None:
     verdict = judged(unasked, "watch__1")
-    assert [reconciliation.ask_late(unasked, ["p", "other"]) for _ in range(2)] == [1, 0]
+    assert [reconciliation.ask_late(unasked, ["p", "other"], champions(unasked)) for _ in range(2)] == [1, 0]
     (waiting,) = retraining.known(unasked, "p").waiting()
     assert (waiting.ask.run_id, waiting.ask.model_version, waiting.ask.instant) == ("watch__1", 1, NOW)
-    assert verdicts.ask(unasked, POLICY, verdict) == waiting.ask, "the watch that goes on after all gets this answer"
+    assert verdicts.ask(unasked, POLICY, verdict, champion=1) == waiting.ask, (
+        "the watch that goes on after all gets this answer"
+    )
     assert lost(unasked, {}) == [Start(dag_id="train_p", run_id=f"retraining__{waiting.ask.ask_id}")]
 
 
 def test_only_the_newest_verdict_on_the_champion_in_force_is_asked_for_late(unasked: Ledger) -> None:
-    assert reconciliation.ask_late(unasked, ["p"]) == 0
+    assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 0
     judged(unasked, "watch__stable", state=DriftState.STABLE)
-    assert reconciliation.ask_late(unasked, ["p"]) == 0
+    assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 0
     judged(unasked, "watch__old")
     judged(unasked, "watch__new")
-    assert reconciliation.ask_late(unasked, ["p"]) == 1
+    assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 1
     assert retraining.known(unasked, "p").waiting()[0].ask.run_id == "watch__new"
     promoted(unasked, 2)
     judged(unasked, "watch__late")
-    assert reconciliation.ask_late(unasked, ["p"]) == 0, "it judged a champion that is replaced"
+    assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 0, "it judged a champion that is replaced"
 
 
 def test_a_late_ask_keeps_the_pace_that_its_policy_sets(unasked: Ledger) -> None:
     judged(unasked, "watch__1")
-    reconciliation.ask_late(unasked, ["p"])
+    reconciliation.ask_late(unasked, ["p"], champions(unasked))
     judged(unasked, "watch__2")
-    assert reconciliation.ask_late(unasked, ["p"]) == 0
+    assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 0
     (declined,) = retraining.known(unasked, "p").declined
     assert isinstance(declined, RetrainingDeclined)
     assert declined.run_id == "watch__2"

@@ -85,5 +85,5 @@ def test_the_task_retrain_signals_only_an_ask_that_waits(settings: Settings) -> 
     first, second = ask(2), ask(3)
     assert asked_by("p", first) == Asked(ask_id="a2")
     assert "gets none: the retraining a2 is in flight" in str(asked_by("p", second).nothing)
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     assert asked_by("p", first) == Asked(nothing="The night night answers already")

@@ -36,6 +36,7 @@ from include.ledger import Entry, Ledger
 from include.monitoring import page
 from include.monitoring.report import explain
 from include.monitoring.shapes import shapes
+from include.registry.champions import Champions
 from include.runtime.airflow.names import watch_by_hand
 from include.runtime.airflow.reports import add_reports
 from include.runtime.authority_service import bearer_user
@@ -43,6 +44,7 @@ from include.runtime.pages.drift import add_drift
 from include.steps import retraining
 from include.store import Store
 from tests.governance.conftest import STEWARD
+from tests.registry.models import signer
 from tests.runtime_pages.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
 
 POLICY = DriftPolicy(excess_loss=0.03, calibration_gap=0.05)
@@ -147,7 +149,7 @@ def yard(tmp_path: Path) -> Yard:
     made.judge(Days(first=FIRST + 13 * DAY, last=FIRST + 28 * DAY), DriftState.STABLE)
     run_id = made.judge(Days(first=FIRST + 29 * DAY, last=FIRST + 40 * DAY), DriftState.RETRAIN, reason=HOSTILE)
     made.ask(run_id, datetime(2013, 10, 14, 6, tzinfo=UTC))
-    retraining.start(made.ledger, "flights", "asset_triggered__1")
+    retraining.start(made.ledger, "flights", "asset_triggered__1", champion=None)
     retraining.end(made.ledger, "flights", "asset_triggered__1", RetrainingOutcome.PROMOTED)
     made.champion(2)
     made.judge(Days(first=FIRST + 41 * DAY, last=FIRST + 50 * DAY), DriftState.WARNING, version=2)
@@ -156,7 +158,7 @@ def yard(tmp_path: Path) -> Yard:
 
 def application(people: People, yard: Yard) -> FastAPI:
     pages = people.pages()
-    add_drift(pages, yard.ledger, yard.store, lambda: ("flights", "quiet"))
+    add_drift(pages, yard.ledger, yard.store, Champions(yard.ledger, signer().verifier), lambda: ("flights", "quiet"))
     outer = FastAPI()
     outer.mount("/trainyard/pages", pages.app)
     return outer
@@ -177,7 +179,7 @@ def test_an_ask_whose_champion_was_replaced_is_told_as_one_without_a_night(peopl
     run_id = made.judge(Days(first=FIRST, last=FIRST + 28 * DAY), DriftState.RETRAIN)
     made.ask(run_id, datetime(2013, 10, 1, 6, tzinfo=UTC))
     made.champion(2)
-    assert retraining.start(made.ledger, "flights", "asset_triggered__1") is None
+    assert retraining.start(made.ledger, "flights", "asset_triggered__1", champion=2) is None
     text = client(people, made).get(f"{PAGES}/flights").text
     assert "no night ran: the champion had been replaced" in text
     assert "waits for its night" not in text

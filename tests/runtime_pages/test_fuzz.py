@@ -16,6 +16,8 @@ from schemathesis import Case, GenerationMode
 
 from include.core.events import AccessGranted, AccessRefused, AccessRevoked, ContractAdopted
 from include.governance.register import Register
+from include.registry.authority import PromotionAuthority
+from include.registry.champions import Champions
 from include.runtime.airflow.reports import add_reports
 from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import bearer_user
@@ -58,12 +60,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     (asked,) = house.access.request(house.scope("flights"), requester="carol", now=datetime.now(UTC))
     users, store = bearer_user(people.users), Store(str(folder / "store"))
     register = Register(house.ledger, house.verifier)
-    authority = authority_app(house.authority, register, users)
+    promotions = PromotionAuthority(house.ledger, house.signer)
+    authority = authority_app(house.authority, register, users, promotions=promotions)
     add_reports(authority, house.ledger, store, users)
     pages = people.pages()
     evidence = Evidence(ledger=house.ledger, store=store, projects=ROOT / "include" / "projects")
     add_access(pages, house.authority, register, evidence)
-    add_drift(pages, house.ledger, store, lambda: ("flight_delay",))
+    add_drift(pages, house.ledger, store, Champions(house.ledger, house.verifier), lambda: ("flight_delay",))
     calls: dict[str, Any] = {}
     for app in (authority, pages.app):
         schema = schemathesis.openapi.from_dict(app.openapi())

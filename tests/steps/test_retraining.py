@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.core.events import Event, ModelRegistered, RetrainingAsked, RetrainingDeclined, RetrainingStarted
+from include.core.events import Event, RetrainingAsked, RetrainingDeclined, RetrainingStarted
 from include.core.project import DriftPolicy
-from include.core.records import RetrainingOutcome, Verdict
+from include.core.records import RetrainingOutcome
 from include.ledger import Fence, Ledger
 from include.steps import retraining
 
@@ -38,7 +38,7 @@ def asked(ledger: Ledger, ask_id: str, day: int = 0, policy: DriftPolicy = POLIC
 
 
 def run_through(ledger: Ledger, run_id: str, outcome: RetrainingOutcome = RetrainingOutcome.PROMOTED) -> None:
-    assert retraining.start(ledger, "p", run_id) is not None
+    assert retraining.start(ledger, "p", run_id, champion=None) is not None
     retraining.end(ledger, "p", run_id, outcome)
 
 
@@ -55,7 +55,7 @@ def test_while_one_is_in_flight_nothing_else_is_asked_for(ledger: Ledger) -> Non
     declined = retraining.ask(ledger, POLICY, wanted("b", day=60))
     assert isinstance(declined, RetrainingDeclined)
     assert declined.reason == "the retraining a is in flight: it waits for a night"
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     again = retraining.ask(ledger, POLICY, wanted("c", day=61))
     assert isinstance(again, RetrainingDeclined)
     assert again.reason == "the retraining a is in flight: it runs as night"
@@ -93,18 +93,20 @@ def test_an_instant_before_the_last_ask_asks_for_nothing(ledger: Ledger) -> None
 
 def test_one_night_answers_an_ask_and_keeps_it_while_every_other_finds_nothing(ledger: Ledger) -> None:
     asked(ledger, "a")
-    assert [retraining.start(ledger, "p", "first") for _ in range(2)] == [wanted("a")] * 2
-    assert retraining.start(ledger, "p", "second") is None
+    assert [retraining.start(ledger, "p", "first", champion=None) for _ in range(2)] == [wanted("a")] * 2
+    assert retraining.start(ledger, "p", "second", champion=None) is None
     retraining.end(ledger, "p", "second", RetrainingOutcome.PROMOTED)
     assert retraining.known(ledger, "p").retrainings[0].outcome is None, "what answers nothing ends nothing"
     retraining.end(ledger, "p", "first", RetrainingOutcome.KEPT)
-    assert retraining.start(ledger, "p", "first") == wanted("a"), "its later steps still know what it answers"
-    assert retraining.start(ledger, "p", "third") is None
+    assert retraining.start(ledger, "p", "first", champion=None) == wanted("a"), (
+        "its later steps still know what it answers"
+    )
+    assert retraining.start(ledger, "p", "third", champion=None) is None
 
 
 def test_a_night_that_failed_and_was_repaired_ends_well_after_all_and_only_once(ledger: Ledger) -> None:
     asked(ledger, "a")
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     for outcome in (RetrainingOutcome.FAILED, RetrainingOutcome.FAILED, RetrainingOutcome.PROMOTED):
         retraining.end(ledger, "p", "night", outcome)
     retraining.end(ledger, "p", "night", RetrainingOutcome.FAILED)
@@ -112,23 +114,9 @@ def test_a_night_that_failed_and_was_repaired_ends_well_after_all_and_only_once(
     assert len(ledger.read("retraining/p")) == 4
 
 
-def promote(ledger: Ledger, version: int) -> None:
-    model = ModelRegistered(
-        project="p",
-        run_id=f"made-{version}",
-        model_version=version,
-        evaluation=f"sha256:{version}",
-        bundle="sha256:b",
-        verdict=Verdict(promote=True, reasons=()),
-    )
-    ledger.append("model/p", [model], expected_version=version - 1)
-
-
 def test_an_ask_whose_champion_was_replaced_gets_no_night_and_counts_in_the_pace(ledger: Ledger) -> None:
-    promote(ledger, 1)
     asked(ledger, "a")
-    promote(ledger, 2)
-    assert [retraining.start(ledger, "p", run_id) for run_id in ("night", "night", "other")] == [None] * 3
+    assert [retraining.start(ledger, "p", run_id, champion=2) for run_id in ("night", "night", "other")] == [None] * 3
     (known,) = retraining.known(ledger, "p").retrainings
     assert (known.started, known.outcome, known.in_flight) == (None, RetrainingOutcome.SUPERSEDED, False)
     assert len(ledger.read("retraining/p")) == 2, "it ends once"
@@ -138,11 +126,9 @@ def test_an_ask_whose_champion_was_replaced_gets_no_night_and_counts_in_the_pace
 
 
 def test_a_night_keeps_its_ask_when_it_has_replaced_the_champion_itself(ledger: Ledger) -> None:
-    promote(ledger, 1)
     asked(ledger, "a")
-    retraining.start(ledger, "p", "night")
-    promote(ledger, 2)
-    assert retraining.start(ledger, "p", "night") == wanted("a")
+    retraining.start(ledger, "p", "night", champion=1)
+    assert retraining.start(ledger, "p", "night", champion=2) == wanted("a")
 
 
 def test_an_ask_that_no_night_has_started_for_is_lost_after_a_while(ledger: Ledger) -> None:
@@ -150,7 +136,7 @@ def test_an_ask_that_no_night_has_started_for_is_lost_after_a_while(ledger: Ledg
     patience = timedelta(minutes=10)
     assert retraining.lost(ledger, "p", now=NOW + patience - timedelta(seconds=1), patience=patience) == ()
     assert retraining.lost(ledger, "p", now=NOW + patience, patience=patience) == (wanted("a"),)
-    retraining.start(ledger, "p", "night")
+    retraining.start(ledger, "p", "night", champion=None)
     assert retraining.lost(ledger, "p", now=NOW + patience, patience=patience) == ()
 
 
@@ -221,7 +207,7 @@ def test_under_any_interleaving_one_is_in_flight_and_the_budget_is_kept(
         if name == "ask":
             return lambda: retraining.ask(ledger, policy, wanted(f"v{number}", day=detail))
         if name == "start":
-            return lambda: retraining.start(ledger, "p", f"night-{number}")
+            return lambda: retraining.start(ledger, "p", f"night-{number}", champion=None)
         return lambda: retraining.end(ledger, "p", f"night-{number}", list(RetrainingOutcome)[detail])
 
     # Each move is overtaken, between its look and its write, by the one after it.

@@ -36,6 +36,7 @@ class AccessRequested(Event):
     """Stream ``access/<project>/<dataset>``, as all events about access."""
 
     kind: ClassVar[str] = "access_requested"
+    version: ClassVar[int] = 2
     request_id: str
     project: str
     purpose: str
@@ -99,6 +100,7 @@ class DataOpened(Event):
     """
 
     kind: ClassVar[str] = "data_opened"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     grant_id: str
@@ -112,6 +114,7 @@ class DataRead(Event):
     """What was read of production data, after it was. Observation, stream ``receipt/<project>``."""
 
     kind: ClassVar[str] = "data_read"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     grant_id: str

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from include.core.events.event import Event
+from include.core.project import Gates
 from include.core.records import Evaluation, Trial, Verdict
 
 
@@ -91,9 +92,10 @@ class ModelEvaluated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRegistered(Event):
-    """Stream ``model/<project>``: its version is the model's. Key ``registered/<project>/<evaluation>``.
+    """Stream ``model/<project>``: its version is the model's.
 
-    ``promoted``: the version became champion with this event.
+    ``verdict`` is what training makes of the gates. Whether the version becomes champion is the authority's to decide:
+    :class:`PromotionDecided`. Before :class:`PromotionsSigned` this event decided by itself.
     """
 
     kind: ClassVar[str] = "model_registered"
@@ -103,3 +105,35 @@ class ModelRegistered(Event):
     evaluation: str
     bundle: str
     verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatesDeclared(Event):
+    """By which gates the model of a run is decided about. In the run's stream; key ``gates/<project>/<run_id>``."""
+
+    kind: ClassVar[str] = "gates_declared"
+    project: str
+    run_id: str
+    gates: Gates
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionsSigned(Event):
+    """From here on a version is champion only by the authority's signature. Stream ``promotions``; key the same.
+
+    Whoever writes it: the first one counts, and it takes the power to promote from every later unsigned event.
+    """
+
+    kind: ClassVar[str] = "promotions_signed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionDecided(Event):
+    """The authority decided about a registered version, on the recorded figures. Stream ``promotion/<project>``.
+
+    ``envelope`` is a DSSE envelope over :class:`include.registry.champions.Decision`.
+    """
+
+    kind: ClassVar[str] = "promotion_decided"
+    project: str
+    envelope: str

@@ -1,9 +1,10 @@
 """What a project reads, and the permission to read it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from include.core.canonical import LATER
 from include.core.records.contract import Treatment
 
 
@@ -11,13 +12,15 @@ from include.core.records.contract import Treatment
 class DatasetScope:
     """What a project reads of one dataset: columns (sorted by name) with their treatment, and how far back.
 
-    ``window_days`` counts back from the run's instant; ``None``: all rows of an undivided table.
+    ``window_days`` counts back from the run's instant; ``None``: all rows of an undivided table. ``copy_model``: the
+    models that are made of it are copied into MLflow, where they open without a grant.
     """
 
     dataset: str
     contract_digest: str
     columns: tuple[tuple[str, Treatment], ...]
     window_days: int | None
+    copy_model: bool = field(default=False, metadata=LATER)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,7 +71,7 @@ class Grant:
     reason: str
 
     def covers(self, scope: DatasetScope, *, purpose: str, now: datetime) -> bool:
-        """Whether *scope* may be read for *purpose* at *now* (UTC): same contract, no column and no day more."""
+        """Whether *scope* may be read for *purpose* at *now* (UTC): same contract, no column, day or copy more."""
         if scope.window_days is None or self.scope.window_days is None:
             window = scope.window_days == self.scope.window_days
         else:
@@ -79,5 +82,6 @@ class Grant:
             and scope.dataset == self.scope.dataset
             and scope.contract_digest == self.scope.contract_digest
             and set(scope.columns) <= set(self.scope.columns)
+            and scope.copy_model <= self.scope.copy_model
             and self.not_before <= now < self.expires_at
         )

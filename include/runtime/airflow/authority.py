@@ -49,12 +49,17 @@ def _build() -> "ASGIApp":
     from include.runtime.airflow.reports import add_reports
     from include.runtime.authority_api import authority_app
     from include.runtime.authority_service import open_authority
+    from include.runtime.promoting import Decider
     from include.settings import Settings
     from include.store import Store
 
     settings, current_user = Settings.from_environment(), signed_in_user()
     opened, store = open_authority(settings), Store(settings.store)
-    application = authority_app(opened.authority, opened.register, current_user)
+    decider = Decider(opened.promotions)
+    application = authority_app(
+        opened.authority, opened.register, current_user, promotions=opened.promotions, wake=decider.wake
+    )
+    decider.start()
     add_reports(application, opened.ledger, store, current_user)
     application.mount("/pages", _pages(settings, opened, store, current_user))
     threading.Thread(target=_warm, args=(opened.register,), name="register of access", daemon=True).start()
@@ -64,6 +69,7 @@ def _build() -> "ASGIApp":
 
 def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
+    from include.runtime.deployment import champions_of
     from include.runtime.pages import Forms, Pages
     from include.runtime.pages.access import add_access
     from include.runtime.pages.drift import add_drift
@@ -75,7 +81,9 @@ def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user:
     pages = Pages(current_user, forms, standing=opened.register.separation_of_duties)
     evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects)
     add_access(pages, opened.authority, opened.register, evidence)
-    add_drift(pages, opened.ledger, store, lambda: project_names(settings.projects))
+    add_drift(
+        pages, opened.ledger, store, champions_of(settings, opened.ledger), lambda: project_names(settings.projects)
+    )
     return pages.app
 
 

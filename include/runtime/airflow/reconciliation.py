@@ -12,6 +12,7 @@ from include.core.errors import LeaseHeld
 from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger, lease
+from include.registry.champions import Champions
 from include.runtime.airflow.names import RETRAINING, dag_id_of
 from include.steps import retraining, verdicts
 
@@ -61,9 +62,13 @@ def _next_run(dag_id: str, ask_id: str, runs: Runs) -> str | None:
         attempt += 1
 
 
-def ask_late(ledger: Ledger, projects: Sequence[str]) -> int:
+def ask_late(ledger: Ledger, projects: Sequence[str], champions: Champions) -> int:
     """Ask for what verdicts wanted whose watch was killed before it asked; how many got a night."""
-    answers = [verdicts.ask_late(ledger, project) for project in projects]
+    found = {project: champions.in_force(project) for project in projects}
+    answers = [
+        verdicts.ask_late(ledger, project, champion=champion.number if champion else None)
+        for project, champion in found.items()
+    ]
     return sum(isinstance(answer, RetrainingAsked) for answer in answers)
 
 

@@ -136,11 +136,12 @@ def _find_lost_retrainings() -> list[dict[str, str]]:
 
     from include.ledger import Ledger
     from include.runtime.airflow import reconciliation
+    from include.runtime.deployment import champions_of
     from include.runtime.projects import project_names
 
     settings, now = Settings.from_environment(), datetime.now(UTC)
     ledger, projects, runs = Ledger.open(settings.ledger), project_names(settings.projects), get_current_context()["ti"]
     reconciliation.close_ended(ledger, projects, runs, now=now)
-    reconciliation.ask_late(ledger, projects)
+    reconciliation.ask_late(ledger, projects, champions_of(settings, ledger))
     found = reconciliation.lost(ledger, projects, runs, now=now)
     return [{"trigger_dag_id": start.dag_id, "trigger_run_id": start.run_id} for start in found]

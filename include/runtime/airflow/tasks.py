@@ -4,6 +4,7 @@ Only digests go in and come out. The run's identity is Airflow's run id; its ins
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -171,5 +172,20 @@ def _open(project_name: str) -> "tuple[Settings, Platform, Project]":
     from include.settings import Settings
 
     settings = Settings.from_environment()
-    platform = replace(open_platform(settings), parents=parents_of_this_task())
+    platform = replace(open_platform(settings), parents=parents_of_this_task(), await_authority=_await_api_server)
     return settings, platform, load_project(project_name, settings.projects)
+
+
+def _await_api_server(decided: Callable[[], bool]) -> None:
+    """Wait for the authority in Airflow's API server, which is built when it is first asked, and woken by that."""
+    import httpx
+    from airflow.configuration import conf
+
+    from include.runtime import promoting
+
+    def wake() -> None:
+        url = f"{str(conf.get('api', 'base_url', fallback='')).rstrip('/')}/trainyard/health"
+        with suppress(httpx.HTTPError, httpx.InvalidURL):  # it looks by itself, soon
+            httpx.get(url, timeout=30, trust_env=False)
+
+    promoting.until(decided, wake=wake)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from include.ledger import Ledger
+from include.registry.champions import Champions
 from include.runtime.airflow.names import PAGES
 from include.runtime.pages import drift_view
 from include.runtime.pages.drift_watches import Watches
@@ -24,12 +25,14 @@ REPORT_POLICY = (
 )
 
 
-def add_drift(pages: "Pages", ledger: Ledger, store: Store, projects: Callable[[], Sequence[str]]) -> None:
+def add_drift(
+    pages: "Pages", ledger: Ledger, store: Store, champions: Champions, projects: Callable[[], Sequence[str]]
+) -> None:
     """Serve the page under ``/drift``. *projects* are the declared ones."""
     from fastapi import HTTPException, Request
     from fastapi.responses import HTMLResponse
 
-    section, watches = pages.section("Drift", "/drift"), Watches(ledger, store)
+    section, watches = pages.section("Drift", "/drift"), Watches(ledger, store, champions)
 
     def known(project: str) -> str:
         if project not in projects():

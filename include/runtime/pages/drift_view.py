@@ -98,10 +98,14 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A project on the page of all: ``last`` is its last verdict, ``waiting`` whether a retraining is in flight."""
+    """A project on the page of all: ``last`` is its last verdict, ``waiting`` whether a retraining is in flight.
+
+    ``notes`` are said beside the champion.
+    """
 
     project: str
     champion: int | None
+    notes: tuple[str, ...]
     last: DriftJudged | None
     word: str
     style: str
@@ -164,7 +168,8 @@ def _summary(project: str, watched: Watched) -> Summary:
     word, style = WORDS[last.verdict.state] if last else ("not judged yet", "quiet")
     return Summary(
         project=project,
-        champion=champion.model_version if champion else None,
+        champion=champion.number if champion else None,
+        notes=champion.notes if champion else (),
         last=last,
         word=word,
         style=style,

@@ -10,6 +10,7 @@ from include.core.events import (
     Event,
     ModelRegistered,
     PolicyDeclared,
+    PromotionDecided,
     RetrainingAsked,
     RetrainingDeclined,
     RetrainingEnded,
@@ -18,13 +19,15 @@ from include.core.events import (
 from include.core.records import LiveFigures
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
+from include.registry.champions import Champions, InForce
 from include.steps import retraining
 from include.store import Store
 
 _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
-    PolicyDeclared,
     ModelRegistered,
+    PromotionDecided,
+    PolicyDeclared,
     RetrainingAsked,
     RetrainingDeclined,
     RetrainingStarted,
@@ -34,19 +37,23 @@ _KINDS: tuple[type[Event], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained."""
+    """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained.
+
+    ``stale``: something was recorded that may have made another champion, who is to be asked for.
+    """
 
     verdicts: tuple[DriftJudged, ...] = ()
     policy: PolicyDeclared | None = None
-    champion: ModelRegistered | None = None
+    champion: InForce | None = None
+    stale: bool = False
     known: retraining.Known = field(default_factory=retraining.Known)
 
 
 class Watches:
     """The watches of one ledger, for the threads of one process. What it returns is true at the moment of the call."""
 
-    def __init__(self, ledger: Ledger, store: Store) -> None:
-        self._ledger, self._store = ledger, store
+    def __init__(self, ledger: Ledger, store: Store, champions: Champions) -> None:
+        self._ledger, self._store, self._champions = ledger, store, champions
         self._lock = threading.Lock()
         self._projection = Projection[dict[str, Watched]]({}, _folded, kinds=_KINDS)
         self._reports: dict[str, bool] = {}
@@ -54,7 +61,12 @@ class Watches:
     def of(self, project: str) -> Watched:
         """What is recorded of *project* now."""
         with self._lock:
-            return self._projection.catch_up(self._ledger).get(project, Watched())
+            projects = self._projection.catch_up(self._ledger)
+            watched = projects.get(project, Watched())
+            if watched.stale:
+                watched = replace(watched, champion=self._champions.in_force(project), stale=False)
+                projects[project] = watched
+            return watched
 
     def figures(self, judged: DriftJudged) -> LiveFigures:
         """What the verdict was made of."""
@@ -83,8 +95,8 @@ def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
         project = replace(project, verdicts=(*project.verdicts, event))
     elif isinstance(event, PolicyDeclared):
         project = replace(project, policy=event)
-    elif isinstance(event, ModelRegistered):
-        project = replace(project, champion=event) if event.verdict.promote else project
+    elif isinstance(event, ModelRegistered | PromotionDecided):
+        project = replace(project, stale=True)
     else:
         project = replace(project, known=retraining.following(project.known, entry))
     projects[name] = project

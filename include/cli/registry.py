@@ -1,0 +1,40 @@
+"""``registry``: which model versions are champion by the authority's signature."""
+
+import typer
+from rich.console import Console
+
+from include.cli.access import Steward
+from include.cli.night import ProjectName
+from include.runtime.authority_client import authority
+from include.runtime.projects import load_project
+from include.settings import Settings
+
+console = Console(highlight=False, markup=False)
+registry = typer.Typer(no_args_is_help=True, help="Model versions, and who vouches that one is champion.")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(registry, name="registry")
+
+
+@registry.callback()
+def group() -> None:
+    """A group, though it has one command."""
+
+
+@registry.command()
+def sign(project: ProjectName, steward: Steward = None) -> None:
+    """Have the authority decide again, and sign, about a champion that was promoted before promotions were signed.
+
+    It decides on the figures that were recorded then, by the gates of then, which the project must still declare.
+    """
+    settings = Settings.from_environment()
+    gates = load_project(project, settings.projects).gates
+    with authority(settings, steward or settings.user) as client:
+        signed = client.sign_promotion(project, gates)
+    state = (
+        "signed: it stays champion" if signed["promoted"] else "signed: it is NOT promoted, and no champion any more"
+    )
+    console.print(f"{project} version {signed['version']}: {state}", soft_wrap=True)
+    for reason in signed["reasons"]:
+        console.print(f"  · {reason}", soft_wrap=True)

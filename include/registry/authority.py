@@ -1,0 +1,203 @@
+"""The authority's part in promotions: it decides about what is registered, on the recorded figures, and signs."""
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from include.core.canonical import encode, record_digest
+from include.core.errors import DecisionConflict, LedgerConflict, RegistryError
+from include.core.events import (
+    GatesDeclared,
+    ModelEvaluated,
+    ModelRegistered,
+    PromotionDecided,
+    StepFinished,
+    StepReused,
+)
+from include.core.project import Gates
+from include.core.records import Evaluation
+from include.governance.access import ATTEMPTS, crowded
+from include.ledger import Ledger
+from include.ledger.journal import begun, run_stream
+from include.registry import promotion
+from include.registry.champions import PROMOTION_TYPE, Champions, Decision, Known, Version, sign_from_here
+
+if TYPE_CHECKING:
+    from include.governance.signing import Signer
+
+
+class PromotionAuthority:
+    """Decides about registered versions by the same pure function as training, with the key that training lacks.
+
+    It takes nothing from whoever asks: figures, gates and the champion in force are those that the ledger holds.
+    """
+
+    def __init__(self, ledger: Ledger, signer: "Signer") -> None:
+        self._ledger, self._signer = ledger, signer
+        self._champions = Champions(ledger, signer.verifier)
+        self._lock = threading.Lock()
+        self._seen = 0
+
+    def begin(self) -> None:
+        """Record that promotions are signed from here on; harmless when they are."""
+        sign_from_here(self._ledger)
+
+    def decide(self) -> int:
+        """Decide about all versions that were registered since the last call and that can be; how many."""
+        with self._lock:
+            entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered,))
+            projects = sorted({entry.stream.partition("/")[2] for entry in entries})
+            decided = sum(self._decide(project) for project in projects)
+            self._seen = max([self._seen, *(entry.position for entry in entries)])
+            return decided
+
+    def sign(self, project: str, *, user: str, gates: Gates) -> Decision:
+        """Decide again, for *user*, about the champion that was promoted before promotions were signed.
+
+        *gates* are those that the project declares: the one figure of then that the ledger kept only a digest of.
+
+        Raises:
+            DecisionConflict: the champion is signed, there is none, or its night was decided by other gates.
+            RegistryError: the ledger does not hold what it was decided on.
+        """
+        for _ in range(ATTEMPTS):
+            known = self._champions.known(project)
+            version = known.champion()
+            if version is None or version.decision is not None:
+                found = "it has no champion" if version is None else f"version {version.number} is signed"
+                raise DecisionConflict(
+                    f"{project!r} has a champion whose promotion is not signed", value=found, remedy="Nothing is to do."
+                )
+            then = _gates_of_then(self._ledger, version.registered, gates)
+            decision = replace(self._decision(known, version, then), asked_by=user)
+            if self._append(decision, known):
+                return decision
+        raise crowded(f"promotion/{project}")
+
+    def _decide(self, project: str) -> int:
+        for _ in range(ATTEMPTS):
+            known = self._champions.known(project)
+            pending = next((each for each in known.versions if decidable(self._ledger, known, each)), None)
+            if pending is None:
+                return 0
+            gates = declared_gates(self._ledger, pending.registered)
+            if self._append(self._decision(known, pending, gates), known):
+                return 1 + self._decide(project)
+        raise crowded(f"promotion/{project}")
+
+    def _append(self, decision: Decision, known: Known) -> bool:
+        envelope = self._signer.sign(PROMOTION_TYPE, encode(decision))
+        event = PromotionDecided(project=decision.project, envelope=envelope)
+        try:
+            self._ledger.append(f"promotion/{decision.project}", [event], expected_version=known.length)
+        except LedgerConflict:
+            return False
+        return True
+
+    def _decision(self, known: Known, version: Version, gates: Gates) -> Decision:
+        registered = version.registered
+        evaluation = recorded_evaluation(self._ledger, registered.project, registered.evaluation)
+        champion = known.champion(before=version.number)
+        rival = None
+        if champion is not None:
+            before = recorded_evaluation(self._ledger, registered.project, champion.registered.evaluation)
+            rival = promotion.Champion(version=champion.number, holdout=before.holdout)
+        return Decision(
+            project=registered.project,
+            version=version.number,
+            evaluation=registered.evaluation,
+            model=evaluation.model,
+            bundle=registered.bundle,
+            gates=gates,
+            verdict=promotion.decide(evaluation, gates, rival),
+            champion=champion.number if champion else None,
+            position=known.length + 1,
+            asked_by=None,
+        )
+
+
+def decidable(ledger: Ledger, known: Known, version: Version) -> bool:
+    """Whether the authority decides about *version*: nothing is decided of its evaluation, and all that is needed is
+    recorded. A version of before promotions were signed is decided again only where somebody asks.
+    """
+    first = known.of(version.registered.evaluation)
+    if version.before or first is not version or version.decision is not None:
+        return False
+    try:
+        require_decidable(ledger, version.registered)
+    except RegistryError:
+        return False
+    return True
+
+
+def require_decidable(ledger: Ledger, registered: ModelRegistered) -> None:
+    """Check that the ledger holds what the authority decides about a registered version on.
+
+    Raises:
+        RegistryError: it does not; says what is missing.
+    """
+    recorded_evaluation(ledger, registered.project, registered.evaluation)
+    declared_gates(ledger, registered)
+    made = {
+        entry.event.output
+        for entry in ledger.read(run_stream(registered.project, registered.run_id))
+        if isinstance(entry.event, StepFinished | StepReused) and entry.event.step == "evaluate"
+    }
+    if registered.evaluation not in made:
+        raise _missing(registered.project, f"the run {registered.run_id!r} made no evaluation {registered.evaluation}")
+
+
+def declared_gates(ledger: Ledger, registered: ModelRegistered) -> Gates:
+    """The gates that the version's run declared when it began.
+
+    Raises:
+        RegistryError: it recorded none.
+    """
+    entry = ledger.find(gates_key(registered.project, registered.run_id))
+    if entry is None or not isinstance(entry.event, GatesDeclared):
+        raise _missing(registered.project, f"the run {registered.run_id!r} declared no gates")
+    return entry.event.gates
+
+
+def gates_key(project: str, run_id: str) -> str:
+    """Under which key a run declares its gates."""
+    return f"gates/{project}/{run_id}"
+
+
+def recorded_evaluation(ledger: Ledger, project: str, digest: str) -> Evaluation:
+    """The evaluation *digest* of *project*, as the ledger holds it.
+
+    Raises:
+        RegistryError: it does not.
+    """
+    entry = ledger.find(f"evaluated/{project}/{digest}")
+    event = None if entry is None else entry.event
+    if not isinstance(event, ModelEvaluated) or record_digest(event.evaluation) != digest:
+        raise _missing(project, f"no evaluation {digest} is recorded")
+    return event.evaluation
+
+
+def _gates_of_then(ledger: Ledger, registered: ModelRegistered, gates: Gates) -> Gates:
+    """The gates of a night of before, which recorded of them the digest that names its decision.
+
+    Those are *gates* but for ``supersedes``, which a project declares for one night.
+    """
+    run = begun(ledger, registered.project, registered.run_id)
+    rival = recorded_evaluation(ledger, registered.project, registered.evaluation).champion
+    for then in (gates, replace(gates, supersedes=None), replace(gates, supersedes=rival)):
+        inputs = record_digest((run.code_digest if run else None, registered.evaluation, then))
+        if ledger.find(f"step/{registered.project}/promote/{inputs}") is not None:
+            return then
+    raise DecisionConflict(
+        f"version {registered.model_version} of {registered.project!r} is decided again by the gates of its night",
+        value="the project declares others now",
+        remedy="Put the gates of then back until it is signed, or let the next night's model replace it.",
+    )
+
+
+def _missing(project: str, found: str) -> RegistryError:
+    return RegistryError(
+        f"the authority decides about versions of {project!r} on what the ledger holds",
+        value=found,
+        remedy="Run a night of another instant: it records all that its model is decided on.",
+    )
