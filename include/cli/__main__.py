@@ -12,6 +12,7 @@ from include.cli import (
     contract,
     demo,
     explain,
+    impact,
     lease,
     lineage,
     night,
@@ -31,7 +32,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build, train and retrain models on production data, with data stewards in the loop and an audit trail.",
 )
-for module in (demo, service, status, night, lease, explain, watch, lineage, scaffold, contract, access, registry):
+for module in (
+    demo,
+    service,
+    status,
+    night,
+    lease,
+    explain,
+    watch,
+    lineage,
+    scaffold,
+    contract,
+    access,
+    registry,
+    impact,
+):
     module.add_to(app)
 
 

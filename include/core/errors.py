@@ -18,6 +18,7 @@
     │   └── PodLost             it was taken away: evicted, drained, killed                   (heals)
     ├── ClusterUnavailable      the Kubernetes cluster cannot be reached                      (heals)
     ├── RegistryError           a model bundle is missing, altered or not signed by us
+    │   ├── Quarantined         what a model was made under is in quarantine, and no steward has lifted it
     │   ├── NothingToWatch      a watch was overtaken: another champion, or all days are judged
     │   └── RegistryUnavailable the registry's database or server cannot be reached       (heals)
     ├── StepCrashed             a step met an error that is none of ours: a bug
@@ -133,6 +134,10 @@ class ClusterUnavailable(TrainyardError):
 
 class RegistryError(TrainyardError):
     """A model bundle is missing, altered or not signed by us."""
+
+
+class Quarantined(RegistryError):
+    """A model was made under a grant that a steward has put into quarantine: it is neither promoted nor served."""
 
 
 class NothingToWatch(RegistryError):

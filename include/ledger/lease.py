@@ -127,11 +127,12 @@ def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool
 def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
     """The position of the ledger at which *run_id* took the lease that it holds, expired or not; ``None``: it does not.
 
-    Extending a lease is no taking; taking it again after it was given back is.
+    Extending or shortening a lease is no taking; taking it again after it was given back is.
     """
     since = None
     for entry in reversed(ledger.read(stream_of(project))):
-        if not isinstance(entry.event, LeaseTaken) or entry.event.run_id != run_id:
+        event = entry.event
+        if not isinstance(event, LeaseTaken | LeaseShortened) or event.run_id != run_id:
             break
         since = entry.position
     return since

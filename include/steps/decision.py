@@ -11,7 +11,16 @@ from include.ledger.journal import Journal
 from include.registry import history as versions
 from include.steps.definitions import changed
 from include.steps.inputs import require_made, require_validated
-from include.steps.platform import Platform, declaration_of, emit, evaluation_of, once, open_artifacts, scope_of
+from include.steps.platform import (
+    Platform,
+    declaration_of,
+    emit,
+    evaluation_of,
+    marks_of,
+    once,
+    open_artifacts,
+    scope_of,
+)
 from include.steps.reference import refer
 from include.steps.training import outcomes_of
 
@@ -79,12 +88,14 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     Raises:
         AccessDenied: no grant in force covers what the project reads, or this run evaluated no such model.
         ValidationFailed: this run did not validate what the model was made from, or a critical expectation failed.
+        Quarantined: what it was made from was read under a grant in quarantine, which no steward has lifted.
         RegistryError: it was decided about, and the gates that are declared now decide otherwise.
         RegistryUnavailable: no authority decides.
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
 
+    marks_of(platform).require_promotable(project.name, run.run_id)
     require_made(platform, project, run, "promote", now=now, evaluation=evaluation)
     evaluated = evaluation_of(platform, project.name, evaluation)
     built = platform.load(FeatureSet, evaluated.features)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from include.contracts import Contracts
     from include.governance.access import Access
     from include.governance.kept import KeptContracts
+    from include.governance.marks import Marks
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Opened, Vault
@@ -78,6 +79,13 @@ class Platform:
     def keep(self, record: object) -> str:
         """Store a manifest; its digest."""
         return self.store.put(encode(record))
+
+
+def marks_of(platform: Platform) -> "Marks":
+    """Which revoked grants stand behind versions and nights."""
+    from include.governance.marks import Marks
+
+    return Marks(platform.ledger, platform.access)
 
 
 def scope_of(platform: Platform, run: Run) -> Scope:

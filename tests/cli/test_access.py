@@ -78,3 +78,21 @@ def test_what_is_not_there_is_named(shop: Shop, asking: str) -> None:
 def test_the_words_of_before_go_on_working(shop: Shop, asking: str) -> None:
     assert asking in shop.call("approve", "--as", "maria").stdout
     assert shop.call("approve", "--as", "maria").stdout.startswith("nothing waits for maria")
+
+
+def test_impact_names_what_stands_on_a_dataset_and_on_a_grant(shop: Shop, asking: str) -> None:
+    found = json.loads(shop.call("impact", "orders", "--json").stdout)
+    assert (found["projects"], found["versions"], found["grants"]) == (["returns"], [], [])
+    assert "orders.amount" in found["columns"]
+    grant = re.search(r"g-[0-9a-f]{16}", said(shop, "approve", asking, "--reason", "Agreed", "--days", "9"))
+    assert grant
+    told = shop.call("impact", grant[0])
+    assert told.returncode == 0, told.stderr
+    assert "champions in force:  none" in told.stdout
+    assert "projects:            returns" in told.stdout
+    revoked = said(shop, "revoke", grant[0], "--reason", "Poisoned", "--kind", "quarantine")
+    assert f"revoked {grant[0]} (quarantine)" in revoked
+    assert "lifted the quarantine" in said(shop, "lift", grant[0], "--reason", "All is well")
+    unknown = shop.call("impact", "nothing")
+    assert unknown.returncode == 1
+    assert "UnknownId" in unknown.stderr

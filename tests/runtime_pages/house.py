@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 from include.core.events import DataOpened, DataRead
 from include.core.records import Scope
 from include.governance.register import Register
+from include.registry.champions import Champions
+from include.runtime.impact import impacts_over
 from include.runtime.pages import Forms
 from include.runtime.pages.access import add_access
 from include.runtime.pages.evidence import Evidence
@@ -72,7 +74,8 @@ def desk(
     built, people = house(folder), People.of(folder, names)
     pages = people.pages(standing=standing)
     evidence = Evidence(ledger=built.ledger, store=Store(str(folder / "store")), projects=projects)
-    add_access(pages, built.authority, Register(built.ledger, built.verifier), evidence)
+    impacts = impacts_over(built.ledger, evidence, Champions(built.ledger, built.verifier))
+    add_access(pages, built.authority, Register(built.ledger, built.verifier), evidence, impacts)
     app = FastAPI()
     app.mount(MOUNT, pages.app)
     return Desk(house=built, people=people, app=app)

@@ -255,6 +255,7 @@ def test_a_request_under_a_changed_contract_is_adopted_in_the_page_and_then_appr
     client = served.client(STEWARD)
     page = client.get(f"{MOUNT}/access/requests/{request_id}").text
     assert "contract&#39;s file was changed" in page or "contract's file was changed" in page
+    assert "What stands or falls with flights" in page
     assert 'value="approve"' not in page
     digest = served.house.contracts["flights"].digest
     body = served.form(STEWARD) | {"digest": digest}
@@ -428,7 +429,9 @@ def test_hostile_text_runs_nothing_in_a_browser(tmp_path: Path, browser: Browser
 def test_a_grant_is_put_into_quarantine_and_lifted_on_its_page(served: Desk) -> None:
     (grant_id,) = served.granted("airports", project="lifted")
     client, path = served.client(STEWARD), f"{MOUNT}/access/grants/{grant_id}"
-    assert all(f'value="{kind}"' in client.get(path).text for kind in ("stop-new", "stop-running", "quarantine"))
+    page = client.get(path).text
+    assert all(f'value="{kind}"' in page for kind in ("stop-new", "stop-running", "quarantine"))
+    assert "Projects: lifted." in page, "what stands or falls with it is seen before it is revoked"
     body = served.form(STEWARD) | {"reason": "Poisoned"}
     assert client.post(f"{path}/revoke", data=body | {"kind": "forever"}).status_code == 422
     assert client.post(f"{path}/lift", data=body).status_code == 409

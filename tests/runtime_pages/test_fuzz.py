@@ -21,6 +21,7 @@ from include.registry.champions import Champions
 from include.runtime.airflow.reports import add_reports
 from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import bearer_user
+from include.runtime.impact import impacts_over
 from include.runtime.pages import Forms
 from include.runtime.pages.access import add_access
 from include.runtime.pages.drift import add_drift
@@ -65,8 +66,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     add_reports(authority, house.ledger, store, users)
     pages = people.pages()
     evidence = Evidence(ledger=house.ledger, store=store, projects=ROOT / "include" / "projects")
-    add_access(pages, house.authority, register, evidence)
-    add_drift(pages, house.ledger, store, Champions(house.ledger, house.verifier), lambda: ("flight_delay",))
+    champions = Champions(house.ledger, house.verifier)
+    add_access(pages, house.authority, register, evidence, impacts_over(house.ledger, evidence, champions))
+    add_drift(pages, house.ledger, store, champions, lambda: ("flight_delay",))
     calls: dict[str, Any] = {}
     for app in (authority, pages.app):
         schema = schemathesis.openapi.from_dict(app.openapi())

@@ -70,6 +70,7 @@ def _build() -> "ASGIApp":
 def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
     from include.runtime.deployment import champions_of
+    from include.runtime.impact import impacts_over
     from include.runtime.pages import Forms, Pages
     from include.runtime.pages.access import add_access
     from include.runtime.pages.drift import add_drift
@@ -80,10 +81,10 @@ def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user:
     forms = Forms(secrets.read_key(settings.authority_keys / FORMS_KEY), clock=lambda: datetime.now(UTC))
     pages = Pages(current_user, forms, standing=opened.register.separation_of_duties)
     evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects)
-    add_access(pages, opened.authority, opened.register, evidence)
-    add_drift(
-        pages, opened.ledger, store, champions_of(settings, opened.ledger), lambda: project_names(settings.projects)
-    )
+    champions = champions_of(settings, opened.ledger)
+    impacts = impacts_over(opened.ledger, evidence, champions)
+    add_access(pages, opened.authority, opened.register, evidence, impacts)
+    add_drift(pages, opened.ledger, store, champions, lambda: project_names(settings.projects))
     return pages.app
 
 

@@ -13,6 +13,7 @@ from include.core.records import RevocationKind
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
 from include.governance.register import Asked, Held, Register
 from include.runtime.airflow.names import project_of
+from include.runtime.impact import Impacts
 from include.runtime.pages.evidence import Code, Evidence
 from include.runtime.pages.sheets import days_left, sheet_of
 
@@ -69,17 +70,20 @@ class Case:
         return any(user in one.stewards for one in self.asked)
 
 
-def add_access(pages: "Pages", authority: Authority, register: Register, evidence: Evidence) -> None:
+def add_access(pages: "Pages", authority: Authority, register: Register, evidence: Evidence, impacts: Impacts) -> None:
     """Serve the page under ``/access``."""
     section = pages.section("Data access", "/access")
-    _Routes(section, authority, register, evidence).add()
+    _Routes(section, authority, register, evidence, impacts).add()
     pages.include(section)
 
 
 class _Routes:
-    def __init__(self, section: "Section", authority: Authority, register: Register, evidence: Evidence) -> None:
+    def __init__(
+        self, section: "Section", authority: Authority, register: Register, evidence: Evidence, impacts: Impacts
+    ) -> None:
         self._section, self._draw = section, section.draw
         self._authority, self._register, self._evidence = authority, register, evidence
+        self._impacts = impacts
 
     def add(self) -> None:
         self._add_waiting()
@@ -164,6 +168,11 @@ class _Routes:
             ticked=approvable or decidable,
             days=USUAL_DAYS,
             longest_days=LONGEST_GRANT_DAYS,
+            impacts={
+                sheet.asked.request.scope.dataset: self._impacts.of(sheet.asked.request.scope.dataset)
+                for sheet in sheets
+                if sheet.adopt
+            },
         )
 
     def _code(self, project: str) -> Code:
@@ -192,6 +201,7 @@ class _Routes:
                 held=held,
                 ended=ended,
                 kinds=_kinds(held, ended=ended) if steward else (),
+                impact=self._impacts.of(grant_id),
                 may_lift=steward and held.effect is RevocationKind.QUARANTINE,
             )
 
