@@ -11,12 +11,14 @@ from include.core.events import (
     ModelEvaluated,
     ModelRegistered,
     PromotionDecided,
+    QuarantineLifted,
     StepFinished,
     StepReused,
 )
 from include.core.project import Gates
 from include.core.records import Evaluation
-from include.governance.access import ATTEMPTS, crowded
+from include.governance.access import ATTEMPTS, Access, crowded
+from include.governance.marks import Marks
 from include.ledger import Ledger
 from include.ledger.journal import begun, run_stream
 from include.registry import promotion
@@ -35,6 +37,7 @@ class PromotionAuthority:
     def __init__(self, ledger: Ledger, signer: "Signer") -> None:
         self._ledger, self._signer = ledger, signer
         self._champions = Champions(ledger, signer.verifier)
+        self._marks = Marks(ledger, Access(ledger, signer.verifier))
         self._lock = threading.Lock()
         self._seen = 0
 
@@ -43,10 +46,13 @@ class PromotionAuthority:
         sign_from_here(self._ledger)
 
     def decide(self) -> int:
-        """Decide about all versions that were registered since the last call and that can be; how many."""
+        """Decide about all versions that were registered since the last call and that can be; how many.
+
+        One that was made under a grant in quarantine is decided about once that is lifted.
+        """
         with self._lock:
-            entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered,))
-            projects = sorted({entry.stream.partition("/")[2] for entry in entries})
+            entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered, QuarantineLifted))
+            projects = sorted({entry.stream.split("/")[1] for entry in entries})
             decided = sum(self._decide(project) for project in projects)
             self._seen = max([self._seen, *(entry.position for entry in entries)])
             return decided
@@ -58,6 +64,7 @@ class PromotionAuthority:
 
         Raises:
             DecisionConflict: the champion is signed, there is none, or its night was decided by other gates.
+            Quarantined: it was made under a grant in quarantine.
             RegistryError: the ledger does not hold what it was decided on.
         """
         for _ in range(ATTEMPTS):
@@ -68,6 +75,7 @@ class PromotionAuthority:
                 raise DecisionConflict(
                     f"{project!r} has a champion whose promotion is not signed", value=found, remedy="Nothing is to do."
                 )
+            self._marks.require_promotable(project, version.registered.run_id)
             then = _gates_of_then(self._ledger, version.registered, gates)
             decision = replace(self._decision(known, version, then), asked_by=user)
             if self._append(decision, known):
@@ -77,13 +85,19 @@ class PromotionAuthority:
     def _decide(self, project: str) -> int:
         for _ in range(ATTEMPTS):
             known = self._champions.known(project)
-            pending = next((each for each in known.versions if decidable(self._ledger, known, each)), None)
+            pending = next((each for each in known.versions if self._decidable(known, each)), None)
             if pending is None:
                 return 0
             gates = declared_gates(self._ledger, pending.registered)
             if self._append(self._decision(known, pending, gates), known):
                 return 1 + self._decide(project)
         raise crowded(f"promotion/{project}")
+
+    def _decidable(self, known: Known, version: Version) -> bool:
+        registered = version.registered
+        return decidable(self._ledger, known, version) and not any(
+            mark.quarantined for mark in self._marks.on_night(registered.project, registered.run_id)
+        )
 
     def _append(self, decision: Decision, known: Known) -> bool:
         envelope = self._signer.sign(PROMOTION_TYPE, encode(decision))

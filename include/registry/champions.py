@@ -14,6 +14,8 @@ from include.core.errors import AuthorityError, RegistryError
 from include.core.events import ModelRegistered, PromotionDecided, PromotionsSigned
 from include.core.project import Gates
 from include.core.records import Verdict
+from include.governance.access import Access
+from include.governance.marks import Marks
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -99,7 +101,8 @@ class InForce:
             raise RegistryError(
                 f"version {self.number} of {self.registered.project!r} may be used",
                 value=self.refused,
-                remedy="See `./trainyard status`; a night that is promoted replaces it.",
+                remedy="A steward lifts a quarantine (`./trainyard access lift`); a night that is promoted replaces "
+                "the version.",
             )
         return self
 
@@ -127,13 +130,20 @@ class Champions:
 
     def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
         self._ledger, self._verifier = ledger, verifier
+        self._marks = Marks(ledger, Access(ledger, verifier))
 
     def in_force(self, project: str, *, before: int | None = None) -> InForce | None:
         """The version in force (below version *before*, if it is given), with what must be said beside it."""
         version = self.known(project).champion(before=before)
         if version is None:
             return None
-        return InForce(version=version, notes=() if version.decision else (NOT_SIGNED,))
+        marks = self._marks.on_night(project, version.registered.run_id)
+        quarantined = [mark.in_words() for mark in marks if mark.quarantined]
+        return InForce(
+            version=version,
+            notes=(*(() if version.decision else (NOT_SIGNED,)), *(mark.in_words() for mark in marks)),
+            refused=f"in quarantine: {'; '.join(quarantined)}" if quarantined else None,
+        )
 
     def known(self, project: str) -> Known:
         """All that is registered and decided of *project*."""

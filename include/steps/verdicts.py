@@ -36,6 +36,8 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
         return f"Nothing to watch: {project.name} declares no drift policy"
     if champion is None:
         return f"Nothing to watch: {project.name} has no champion yet"
+    if champion.refused is not None:
+        return f"Nothing to watch: version {champion.number} may not be used; {champion.refused}"
     contract = contract_in_effect(platform, project.target.dataset)
     last = last_day(instant) - contract.matures_after_days * DAY
     covered = [
