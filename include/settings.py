@@ -32,6 +32,7 @@ KNOWN = {
     "TRAINYARD_LINEAGE",
     "TRAINYARD_LINEAGE_KEY_FILE",
     "TRAINYARD_ALERTS_FILE",
+    "TRAINYARD_ADDRESSES_FILE",
     "TRAINYARD_USER",
     "TRAINYARD_PLACEMENT",
     "TRAINYARD_NAMESPACE",
@@ -52,12 +53,13 @@ class Settings:
     """Where everything is. All paths are absolute.
 
     ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public key);
-    ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or an
-    ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` names a file with one Apprise
-    address a line. ``user`` is who asks for access from the command line. ``placement`` says where training shards
-    run: pods of ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in)
-    names. ``accelerators`` is how many of them an embedded Airflow gives each pool of training shards (``None``: what
-    the pool has). ``classes`` are the words of classification that this deployment adds, each with the one of ours that
+    ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or
+    an ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` names a file with one
+    Apprise address a line, ``addresses_file`` one (mode 0600) with those of stewards and of who asks. ``user`` is
+    who asks for access from the command line. ``placement`` says where training shards run: pods of
+    ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names.
+    ``accelerators`` is how many of them an embedded Airflow gives each pool of training shards (``None``: what the
+    pool has). ``classes`` are the words of classification that this deployment adds, each with the one of ours that
     it counts as.
     """
 
@@ -75,6 +77,7 @@ class Settings:
     lineage: str
     lineage_key_file: Path | None
     alerts_file: Path | None
+    addresses_file: Path | None
     user: str
     placement: Placement
     namespace: str
@@ -116,6 +119,7 @@ class Settings:
 
         home = _path(env, "TRAINYARD_HOME", ROOT / ".trainyard")
         alerts = env.get("TRAINYARD_ALERTS_FILE")
+        addresses = env.get("TRAINYARD_ADDRESSES_FILE")
         lineage_key = env.get("TRAINYARD_LINEAGE_KEY_FILE")
         return cls(
             home=home,
@@ -132,6 +136,7 @@ class Settings:
             lineage=_lineage(env, home / "lineage.jsonl"),
             lineage_key_file=Path(lineage_key).absolute() if lineage_key else None,
             alerts_file=Path(alerts).absolute() if alerts else None,
+            addresses_file=Path(addresses).absolute() if addresses else None,
             user=env.get("TRAINYARD_USER") or getpass.getuser(),
             placement=_placement(env),
             namespace=env.get("TRAINYARD_NAMESPACE") or "trainyard",

@@ -8,6 +8,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from include.cli.notices import tell_people
 from include.cli.shown import Words
 from include.core.records import RevocationKind
 from include.runtime.authority_client import AuthorityClient, authority
@@ -46,12 +47,13 @@ def list_(steward: Steward = None, project: Project = None, as_json: AsJson = Fa
     if as_json:
         _print_json({"requests": waiting, "grants": grants})
         return
-    table = Table(_whole("request"), "project", "dataset", "columns", "asked by", "decided by", title="waiting")
+    table = Table(
+        _whole("request"), "project", "dataset", "columns", "asked by", "decided by", "before", title="waiting"
+    )
     for one in waiting:
         columns = str(len(one["columns"]))
-        table.add_row(
-            one["request_id"], one["project"], one["dataset"], columns, one["requester"], ", ".join(one["stewards"])
-        )
+        decide, before = ", ".join(one["stewards"]), one.get("decided_before") or "first request"
+        table.add_row(one["request_id"], one["project"], one["dataset"], columns, one["requester"], decide, before)
     console.print(table)
     held = Table(_whole("grant"), "project", "dataset", "until", "by", "last use", title="in force")
     for one in grants:
@@ -125,6 +127,7 @@ def approve(
         for request_id in request or waiting:
             grant_id = client.grant(request_id, reason=reason, days=days)
             console.print(Text("granted", style="green"), f"{request_id} for {days} days: {grant_id}")
+    tell_people(Settings.from_environment(), quietly=True)
 
 
 @access.command()
@@ -135,6 +138,7 @@ def deny(
     with _authority(steward) as client:
         client.refuse(request, reason=reason)
         console.print(f"refused {request}")
+    tell_people(Settings.from_environment(), quietly=True)
 
 
 @access.command()
@@ -158,6 +162,16 @@ def lift(
     with _authority(steward) as client:
         client.lift(grant, reason=reason)
         console.print(f"lifted the quarantine of what was made under {grant}; the grant stays revoked")
+
+
+@access.command()
+def notify() -> None:
+    """Send what stewards and those who asked are to be told now; each message goes out once, however often you call.
+
+    The DAG `stewardship` does it every quarter of an hour; without Airflow, `run` and decisions do, or your own timer.
+    """
+    if not tell_people(Settings.from_environment()):
+        raise typer.Exit(1)
 
 
 def _waiting_for(client: AuthorityClient) -> list[str]:

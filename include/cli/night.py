@@ -10,9 +10,10 @@ from rich.status import Status
 from rich.table import Table
 
 from include.cli.ending import unwound_by_signals
+from include.cli.notices import show_decisions, tell_people
 from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
-from include.core.errors import DeclarationError, LedgerUnavailable
+from include.core.errors import AccessDenied, DeclarationError, LedgerUnavailable
 from include.runtime import local
 from include.runtime.instants import require_past
 from include.runtime.lineage import deliver
@@ -49,13 +50,19 @@ def run(
     at = parse_instant(instant)
     declaration = local.declared_digest(settings, declared).removeprefix("sha256:")
     name = f"manual__{at:%Y-%m-%dT%H:%M}__{declaration[:8]}"
-    with unwound_by_signals(), console.status("") as status:
-        console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
-        night = local.run_night(
-            settings, declared, run_id=name, instant=at, on_step=step_teller(status), on_note=tell_note
-        )
+    show_decisions(settings, project)
+    console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
+    try:
+        with unwound_by_signals(), console.status("") as status:
+            night = local.run_night(
+                settings, declared, run_id=name, instant=at, on_step=step_teller(status), on_note=tell_note
+            )
+    except AccessDenied:
+        tell_people(settings, quietly=True)  # of what was asked for
+        raise
     show(night)
     _deliver(settings)
+    tell_people(settings, quietly=True)
 
 
 def step_teller(status: Status) -> local.Progress:

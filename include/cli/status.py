@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Column, Table
 
+from include.cli.notices import show_messages
 from include.cli.shown import Words, line, styled
 from include.core.errors import TrainyardError
 from include.settings import Settings
@@ -45,6 +46,14 @@ def status() -> None:
     _show_refusals(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
     _show_projects(settings, platform)
     _show_altered(platform)
+    _show_reach(settings, platform.access)
+
+
+def _show_reach(settings: Settings, access: "Access") -> None:
+    from include.contracts import load_folder
+
+    adoptions = [access.adoption(name) for name in load_folder(settings.contracts, settings.classes)]
+    show_messages(settings, tuple(sorted({name for each in adoptions if each for name in each.stewards})))
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
@@ -111,13 +120,15 @@ def _cells(grant: "Grant") -> tuple[str, ...]:
 
 
 def _show_refusals(register: "Register") -> None:
-    """The latest request of each project and dataset, where a steward refused it and nobody asked again."""
+    """The latest request of each project and dataset, where it was refused, or lapsed, and nobody asked again."""
+    from include.governance.register import Standing
+
     table = Table("request", "project", "dataset", "by", "reason", title="refused, and not asked for again")
     for project in register.projects():
         for asked in register.latest(project):
-            if asked.refusal is not None:
-                request, refusal = asked.request, asked.refusal
-                cells = (request.request_id, project, request.scope.dataset, refusal.steward, refusal.reason)
+            if asked.standing in (Standing.REFUSED, Standing.LAPSED) and asked.decided is not None:
+                request, decided = asked.request, asked.decided
+                cells = (request.request_id, project, request.scope.dataset, decided.by or "nobody", decided.reason)
                 table.add_row(*cells)
     if table.row_count:
         console.print(table)

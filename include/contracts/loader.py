@@ -44,6 +44,8 @@ _KNOWN_AT = re.compile(r"(?P<column>.+?)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+
 _DURATION = re.compile(
     r"P(?:(?P<days>\d{1,6})D)?(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,6})S)?)?"
 )
+#: The custom properties of a table, each a number of days.
+_DAYS = ("maturesAfterDays", "replayDays", "remindAfterDays", "lapseAfterDays")
 _HOURS = {"h": 1.0, "d": 24.0}
 
 
@@ -83,7 +85,7 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
     table = _table(path, document)
     counts_as = {**{word: word for word in CLASSES}, **dict(classes)}
     columns = tuple(_columns(path, table, counts_as, unknown))
-    settings = custom(path, "schema[0].", table.customProperties, ("maturesAfterDays", "replayDays"), unknown)
+    settings = custom(path, "schema[0].", table.customProperties, _DAYS, unknown)
     partition = _partition_column(path, table, columns)
     _check_known_at(path, columns)
     if not any(column.key for column in columns):
@@ -97,9 +99,11 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         stewards=_stewards(path, document),
         location=_location(path, document),
         partition_column=partition,
-        matures_after_days=_whole_days(path, settings, "maturesAfterDays", required=partition is not None),
+        matures_after_days=_whole_days(path, settings, "maturesAfterDays", default=None if partition else 0),
         freshness_hours=_freshness_hours(path, document),
-        replay_days=_whole_days(path, settings, "replayDays", required=False),
+        replay_days=_whole_days(path, settings, "replayDays"),
+        remind_after_days=_whole_days(path, settings, "remindAfterDays", default=3, least=1),
+        lapse_after_days=_whole_days(path, settings, "lapseAfterDays", default=14, least=1),
         retention_days=_retention_days(path, document),
         expectations=tuple(expectations(path, table, unknown)),
         not_understood=tuple(unknown),
@@ -310,11 +314,12 @@ def _partition_column(file: Path, table: "SchemaObject", columns: tuple[Column, 
     return column.name
 
 
-def _whole_days(file: Path, settings: Mapping[str, Any], name: str, *, required: bool) -> int:
-    value = settings.get(name, None if required else 0)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST:
+def _whole_days(file: Path, settings: Mapping[str, Any], name: str, *, default: int | None = 0, least: int = 0) -> int:
+    """The number of days that the custom property says; a *default* of ``None``: it has to say one."""
+    value = settings.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST:
         remedy = f"Add the custom property `{name}` with a number of days."
-        refuse(file, f"schema[0].customProperties.{name}", f"whole days, 0 to {LONGEST:,}", value, remedy)
+        refuse(file, f"schema[0].customProperties.{name}", f"whole days, {least} to {LONGEST:,}", value, remedy)
     return value
 
 

@@ -257,6 +257,7 @@ def _shown_request(asked: "Asked") -> dict[str, Any]:
         "grant_id": asked.grant.grant.grant_id if asked.grant else None,
         "refused_by": asked.refusal.steward if asked.refusal else None,
         "refusal": asked.refusal.reason if asked.refusal else None,
+        "decided_before": str(asked.before) if asked.before else None,
         **_shown_scope(request.scope),
     }
 

@@ -3,6 +3,7 @@
 import fcntl
 import multiprocessing
 import os
+import pwd
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -16,7 +17,7 @@ from include import steps
 from include.core.canonical import record_digest
 from include.core.errors import LeaseHeld
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Promotion, Run
+from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start, Trigger
 from include.ledger import Ledger
 from include.runtime.code import code_digest
 from include.runtime.projects import load_project
@@ -91,8 +92,11 @@ def run_night(
     on_step: Progress = lambda step, digest: None,
     on_note: Note = lambda what: None,
     clock: Callable[[], datetime] = utc_now,
+    start: Start | None = None,
 ) -> Night:
     """The whole night of *project* in this process; its training shards in processes or, where so placed, in pods.
+
+    What set it off is *start*; ``None``: whoever is signed in here.
 
     Raises:
         AccessDenied: no grant covers what the project reads; the requests are filed.
@@ -102,8 +106,25 @@ def run_night(
     platform = open_platform(settings)
     with _alone(settings, project.name, run_id):
         return _night(
-            settings, platform, project, run_id=run_id, instant=instant, on_step=on_step, on_note=on_note, clock=clock
+            settings,
+            platform,
+            project,
+            run_id=run_id,
+            instant=instant,
+            on_step=on_step,
+            on_note=on_note,
+            clock=clock,
+            start=start or signed_in_here(),
         )
+
+
+def signed_in_here(trigger: Trigger = Trigger.LOGIN) -> Start:
+    """What sets off a run of this process: the account, as the operating system knows it, whatever a variable says."""
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        account = f"user {os.getuid()}"
+    return Start(trigger=trigger, who=account)
 
 
 def declared_digest(settings: Settings, project: Project) -> str:
@@ -176,10 +197,11 @@ def _night(
     on_step: Progress,
     on_note: Note,
     clock: Callable[[], datetime],
+    start: Start,
 ) -> Night:
     run: Run | None = None
     try:  # around its beginning too: a signal may come between the lease and the next line
-        run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock())
+        run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), start=start)
         with _step("gate", on_step):
             steps.request_access(platform, run, requester=settings.user, now=clock())
             platform.access.require(steps.scope_of(platform, run), now=clock())

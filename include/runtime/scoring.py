@@ -10,7 +10,7 @@ from include import steps
 from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, Scope, Unfamiliar, day_start
-from include.runtime.local import open_platform, utc_now
+from include.runtime.local import open_platform, signed_in_here, utc_now
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def _beside(platform: "Platform", project: Project, purpose: str, instant: datet
     """A run of its own that needs no lease, so that it goes on beside a night."""
     now = utc_now()
     run_id = f"{purpose}__{now:%Y-%m-%dT%H:%M:%S.%f}"
-    return steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=False)
+    return steps.begin(
+        platform, project, run_id=run_id, instant=instant, now=now, exclusive=False, start=signed_in_here()
+    )
 
 
 def _end_of_last_day(platform: "Platform", project: Project, scope: Scope, rows: "pa.Table") -> datetime:

@@ -8,9 +8,9 @@ from include import steps
 from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, NothingToWatch, TrainyardError
 from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
-from include.core.records import RetrainingOutcome
+from include.core.records import RetrainingOutcome, Trigger
 from include.ledger import Ledger
-from include.runtime.local import Night, Note, Progress, open_platform, run_night, utc_now
+from include.runtime.local import Night, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform, retraining, verdicts, watch
 
@@ -47,7 +47,15 @@ def run_watch(
     due = verdicts.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
         return Watched(run_id=run_id, nothing=due)
-    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), exclusive=False)
+    run = steps.begin(
+        platform,
+        project,
+        run_id=run_id,
+        instant=instant,
+        now=clock(),
+        exclusive=False,
+        start=signed_in_here(),
+    )
     on_step("gate", None)
     steps.request_access(platform, run, requester=settings.user, now=clock())
     platform.access.require(steps.scope_of(platform, run), now=clock())
@@ -119,9 +127,17 @@ def retrain(
     if ask is None or ask.ask_id != ask_id:
         _require_open(ledger, project.name, ask_id, run_id)
         raise _taken(f"an earlier ask than {ask_id} waits")
+    drifted = signed_in_here(Trigger.DRIFT)
     try:
         night = run_night(
-            settings, project, run_id=run_id, instant=ask.instant, on_step=on_step, on_note=on_note, clock=clock
+            settings,
+            project,
+            run_id=run_id,
+            instant=ask.instant,
+            on_step=on_step,
+            on_note=on_note,
+            clock=clock,
+            start=drifted,
         )
     except Exception as error:
         if not _only_waits(error):

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
-from include.core.events import Event, GatesDeclared, RunStarted
+from include.core.events import Event, GatesDeclared, RunStarted, RunTriggered
 from include.core.project import Project
-from include.core.records import Run
-from include.ledger import lease
+from include.core.records import Run, Start, Trigger
+from include.ledger import Fence, lease
 from include.ledger.journal import Journal, begun, record_failure, run_stream
 from include.registry.authority import gates_key
 from include.steps.declaring import declare
@@ -19,14 +19,25 @@ from include.steps.platform import Platform, contract_in_effect
 #: A run holds its project's lease that long after its last sign of life: each step renews it while it runs.
 LEASE = lease.DURATION
 
+#: What set a run off of which nobody says.
+UNKNOWN = Start(trigger=Trigger.UNKNOWN)
+
 
 def begin(
-    platform: Platform, project: Project, *, run_id: str, instant: datetime, now: datetime, exclusive: bool = True
+    platform: Platform,
+    project: Project,
+    *,
+    run_id: str,
+    instant: datetime,
+    now: datetime,
+    exclusive: bool = True,
+    start: Start = UNKNOWN,
 ) -> Run:
     """Start the night *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
 
-    Takes the project's lease and derives from the code what the night reads. A run that cannot begin leaves the lease
-    to the next. One that is not *exclusive* takes none: it may read and score beside a night, and register nothing.
+    Takes the project's lease and derives from the code what the night reads. A run that cannot begin leaves the
+    lease to the next. One that is not *exclusive* takes none: it may read and score beside a night, and register
+    nothing. What set it off (*start*) is recorded with it.
 
     Raises:
         LeaseHeld: another night of this project is running.
@@ -67,6 +78,7 @@ def begin(
             kept=platform.store.has,
         )
         started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
+        _record_start(platform, run, start, fence)
         events: list[tuple[Event, str | None]] = [(started, stream)]
         if exclusive:
             gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates)
@@ -111,6 +123,14 @@ def _declare_again(platform: Platform, project: Project, run: Run) -> None:
         with _failure_recorded(platform, project, run.run_id, "declare"):
             contracts = {name: contract_in_effect(platform, name) for name in platform.contracts}
             platform.keep(declare(project, contracts))
+
+
+def _record_start(platform: Platform, run: Run, start: Start, fence: Fence | None) -> None:
+    """Record what set the run off, if nobody did before."""
+    key = f"triggered/{run.project}/{run.run_id}"
+    if platform.ledger.find(key) is None:
+        triggered = RunTriggered(project=run.project, run_id=run.run_id, trigger=start.trigger, who=start.who)
+        platform.ledger.record(f"triggers/{run.project}", triggered, key=key, fence=fence)
 
 
 def end(platform: Platform, run: Run) -> None:

@@ -21,7 +21,7 @@ def test_a_lease_is_shown_freed_once_and_the_record_says_who_did_it_and_why(adop
     assert "held: run dead of returns, until" in adopted.call("lease", "returns").stdout
     nameless = adopted.call("lease", "returns", "--free")
     assert nameless.returncode == 1
-    assert "freed for a reason" in nameless.stderr
+    assert "a decision has a reason" in nameless.stderr
     done = adopted.call("lease", "returns", "--free", "--reason", "its [machine] burnt", "--as", "olly")
     assert done.stdout == "freed: run dead of returns holds no lease any more\n"
     freed = ledger.read(lease.stream_of("returns"))[-1].event

@@ -7,6 +7,7 @@ from tests.dags.conftest import Parse
 ORDER = {
     "tell_late_nights": [],
     "deliver_lineage": [],
+    "tell_stewards": [],
     "close_lost_attempts": [],
     "find_lost_retrainings": [],
     "start_lost_retrainings": ["find_lost_retrainings"],

@@ -84,6 +84,8 @@ class Contract:
 
     ``partition_column`` (a timestamp) places a row in a UTC day; ``None``: the dataset is one undivided table.
     ``matures_after_days``: a day's values are all known that many days after the day has ended.
+    ``remind_after_days``: its stewards are reminded of a request that waits so long, and others are told after as long
+    again; ``lapse_after_days``: it waits no longer than that.
     ``replay_days``: the source repeats its recorded days with that period (0: it does not).
     ``location`` is the folder of the Parquet files, as written in the contract.
     ``not_understood``: the places of the file that decide nothing here, such as keys of other tools.
@@ -105,6 +107,8 @@ class Contract:
     expectations: tuple[Expectation, ...]
     not_understood: tuple[str, ...] = ()
     unknown_classes: tuple[str, ...] = ()
+    remind_after_days: int = 3
+    lapse_after_days: int = 14
     text: str = field(default="", repr=False, compare=False)
 
     def column(self, name: str) -> Column | None:

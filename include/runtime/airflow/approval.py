@@ -19,7 +19,7 @@ from include.runtime.airflow.names import access_path, is_watch, run_of
 from include.runtime.airflow.operators import one_of_ours
 
 if TYPE_CHECKING:
-    from include.core.records import Scope
+    from include.core.records import Scope, Start
     from include.governance.access import Access
     from include.runtime.airflow.tasks import Night
     from include.settings import Settings
@@ -87,7 +87,9 @@ class DataStewardApprovalSensor(BaseSensorOperator):
             self.log.info(due.nothing)
             raise AirflowSkipException(due.nothing)
         try:
-            night = tasks.begin(self.project, due.run_id, due.instant, exclusive=not is_watch(self.dag_id))
+            night = tasks.begin(
+                self.project, due.run_id, due.instant, exclusive=not is_watch(self.dag_id), start=_start(context)
+            )
         except LeaseHeld as held:
             if given_up:
                 self._give_up(context, _held(held, give_up_at))
@@ -133,6 +135,20 @@ def _started_by(context: Context) -> str | None:
     """Who triggered the run; ``None`` where its schedule or drift did."""
     run = context.get("dag_run")
     return getattr(run, "triggering_user_name", None) or None
+
+
+def _start(context: Context) -> "Start":
+    """What set the run off, as Airflow records it: nobody who is signed in is called a schedule."""
+    from include.core.records import Start, Trigger
+    from include.runtime.airflow.due import started_by_drift
+
+    who = _started_by(context)
+    if who is not None:
+        return Start(trigger=Trigger.LOGIN, who=who)
+    if started_by_drift(context):
+        return Start(trigger=Trigger.DRIFT)
+    scheduled = getattr(context.get("dag_run"), "run_type", None) == "scheduled"
+    return Start(trigger=Trigger.SCHEDULE if scheduled else Trigger.UNKNOWN)
 
 
 def _held(error: LeaseHeld, give_up_at: datetime) -> LeaseHeld:

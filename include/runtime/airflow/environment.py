@@ -139,6 +139,7 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "TRAINYARD_LINEAGE": settings.lineage,
         "TRAINYARD_LINEAGE_KEY_FILE": settings.lineage_key_file,
         "TRAINYARD_ALERTS_FILE": settings.alerts_file,
+        "TRAINYARD_ADDRESSES_FILE": settings.addresses_file,
         "TRAINYARD_USER": settings.user,
         "TRAINYARD_PLACEMENT": settings.placement,
         "TRAINYARD_NAMESPACE": settings.namespace,

@@ -18,7 +18,7 @@ def stewardship_dag() -> DAG:
     """One DAG for the whole deployment, every quarter of an hour."""
     with DAG(
         dag_id="stewardship",
-        description="Tells of late runs, delivers lineage events, and closes and removes what runs left",
+        description="Tells of late runs and requests, delivers lineage events, closes and removes what runs left",
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
@@ -32,6 +32,7 @@ def stewardship_dag() -> DAG:
     ) as dag:
         _tell_late_nights()
         _deliver_lineage()
+        _tell_stewards()
         _close_lost_attempts()
         settings = Settings.from_environment()
         if settings.placement is Placement.KUBERNETES:
@@ -68,6 +69,19 @@ def _deliver_lineage() -> None:
     from include.runtime.lineage import deliver
 
     deliver(Settings.from_environment())
+
+
+@task(
+    task_id="tell_stewards",
+    doc_md="Sends to `TRAINYARD_ADDRESSES_FILE`, once each, what stewards and those who asked are to be told, and lets "
+    "requests lapse that nobody decided about.",
+)
+def _tell_stewards() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime import notices
+
+    notices.tell(Settings.from_environment(), now=datetime.now(UTC))
 
 
 @task(

@@ -15,7 +15,7 @@ from include.core.records import Promotion, RetrainingOutcome
 if TYPE_CHECKING:
     from include.core.events import AccessRefused
     from include.core.project import Project
-    from include.core.records import DatasetScope, Run
+    from include.core.records import DatasetScope, Run, Start
     from include.settings import Settings
     from include.steps import Platform
 
@@ -53,7 +53,7 @@ class Night:
         return steps.request_access(self.platform, self.run, requester=requester or self.project.owner, now=now)
 
 
-def begin(project_name: str, run_id: str, instant: datetime, *, exclusive: bool = True) -> Night:
+def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", exclusive: bool = True) -> Night:
     """Begin the run, or go on with it: a run keeps the instant that it began with. An *exclusive* one takes the lease.
 
     Raises:
@@ -67,7 +67,7 @@ def begin(project_name: str, run_id: str, instant: datetime, *, exclusive: bool 
     if exclusive:
         lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
     now = datetime.now(UTC)
-    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive)
+    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive, start=start)
     return Night(settings=settings, platform=platform, project=project, run=run)
 
 
