@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import AuthorityError, DecisionConflict, DeclarationError
-from include.core.events import MessageSent
+from include.core.events import DataOpened, MessageSent
 from include.governance.notices import quoted
 from include.ledger import Ledger
 from include.runtime import notices
@@ -196,6 +196,23 @@ def test_a_renewal_is_told_to_stewards_and_who_asked_once_and_not_where_a_later_
         "steward: p: its grant for flights ends",
         "ada: p: its grant for flights ends",
     ]
+
+
+def test_the_stewards_of_a_dataset_are_told_of_an_unusual_read_once_and_of_one_of_long_ago_not_at_all(
+    house: House, settings: Settings, sink: Sink
+) -> None:
+    opened = DataOpened(
+        project="p", run_id="night", grant_id="g-1", scope=house.dataset("flights"), first=None, last=None
+    )
+    house.ledger.record("receipt/p", opened)
+    now = datetime.now(UTC)
+    for moment in (now, now, now + timedelta(minutes=15)):
+        notices.tell(settings, now=moment)
+    assert sink.titles() == ["steward: p: an unusual read of flights"]
+    assert "it is the first time that the project reads it" in sink.took[0][2]
+    house.ledger.record("receipt/q", replace(opened, project="q"))
+    notices.tell(settings, now=now + 15 * DAY)
+    assert len(sink.took) == 1
 
 
 @pytest.mark.parametrize("died", ["before it was sent", "after it was taken", "after it was recorded"])
