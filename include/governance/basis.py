@@ -5,7 +5,7 @@ project, and with it the grants under which these had read it. Nothing here open
 on a version follows from what is recorded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -58,9 +58,16 @@ class Basis:
     makers: dict[_Place, list[_Maker]] = field(default_factory=dict)
     registered: dict[str, list[ModelRegistered]] = field(default_factory=dict)
 
-    def versions(self, project: str) -> tuple[Version, ...]:
-        """All versions of *project*, oldest first."""
-        return tuple(self._version(model) for model in self.registered.get(project, ()))
+    def versions(
+        self, project: str, where: Callable[[Run | None, frozenset[tuple[str, str]]], bool] = lambda run, columns: True
+    ) -> tuple[Version, ...]:
+        """The versions of *project*, oldest first, that *where* takes by their night and the columns that it read."""
+        found = []
+        for model in self.registered.get(project, ()):
+            night = self.nights.get((model.project, model.run_id), _Night())
+            if where(night.run, _columns(night)):
+                found.append(self._version(model))
+        return tuple(found)
 
     def version(self, project: str, number: int) -> Version | None:
         found = [model for model in self.registered.get(project, ()) if model.model_version == number]
@@ -97,12 +104,15 @@ class Basis:
 
     def _taken(self, project: str, night: _Night, position: int, opening: DataOpened) -> Iterator[str]:
         """The grants under which was read what *night* had when it had looked at what *opening* is about."""
+        known: dict[tuple[str, bool, bool], frozenset[str]] = {}
         for day in _days(opening):
             for maker in reversed(self.makers.get((project, opening.scope.dataset, day), ())):
-                under = self._grants_of_maker(project, maker, night, position, opening)
-                if under:
-                    yield from under
+                key = (maker.run_id, maker.complete, maker.position > position)
+                if key not in known:
+                    known[key] = self._grants_of_maker(project, maker, night, position, opening)
+                if known[key]:
                     break
+        return (grant for under in known.values() for grant in under)
 
     def _grants_of_maker(
         self, project: str, maker: _Maker, night: _Night, position: int, opening: DataOpened

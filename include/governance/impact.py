@@ -156,7 +156,7 @@ class _Asks:
         projects, columns, grants = set[str](), set[tuple[str, str]](), set[str]()
         for project in self._state.projects():
             reads = _within(self._state.reads(project), dataset, column)
-            standing = [v for v in self._state.basis.versions(project) if _within(v.columns, dataset, column)]
+            standing = self._state.basis.versions(project, lambda _, read: bool(_within(read, dataset, column)))
             if reads or standing:
                 projects.add(project)
                 versions += standing
@@ -184,7 +184,7 @@ class _Asks:
         projects, columns, grants = set[str](), set[tuple[str, str]](), set[str]()
         for project in self._state.projects():
             sources = self._sources(self._newest(project), name)
-            standing = [v for v in self._state.basis.versions(project) if self._sources(v.run, name)]
+            standing = self._state.basis.versions(project, lambda run, _: bool(self._sources(run, name)))
             if sources or standing:
                 projects.add(project)
                 versions += standing
