@@ -136,6 +136,7 @@ def _show_refusals(register: "Register") -> None:
 
 def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.registry import history
+    from include.runtime.aliases import put_back
     from include.runtime.projects import load_project, project_names
 
     models = Table("project", "champion", "versions", title="models")
@@ -152,6 +153,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
             shown = f"{name} (broken)"
         models.add_row(shown, f"version {champion.number}" if champion else "none", str(versions))
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
+        said += [moved] if (moved := put_back(platform, name)) else []
     console.print(models)
     for told in said:
         console.print(told, soft_wrap=True, markup=False)

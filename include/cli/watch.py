@@ -62,6 +62,8 @@ def watch(
 
 
 def _show(watched: "Watched") -> None:
+    if watched.alias:
+        console.print(watched.alias, soft_wrap=True)
     if watched.judged is None:
         console.print(watched.nothing, soft_wrap=True)
         return

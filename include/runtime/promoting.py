@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,14 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _decide_once(settings: Settings) -> None:
     """In a process of its own: the key is never in that of training. What fails is told by the missing decision."""
     command = [sys.executable, "-m", "include.runtime.promoting", "--authority-keys", str(settings.authority_keys)]
-    subprocess.run(  # noqa: S603 -- our own module, our own arguments
-        command,
-        cwd=ROOT,
-        env={**os.environ, "TRAINYARD_LEDGER": settings.ledger},
-        stdin=subprocess.DEVNULL,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(  # noqa: S603 -- our own module, our own arguments
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TRAINYARD_LEDGER": settings.ledger},
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
 
 
 if __name__ == "__main__":

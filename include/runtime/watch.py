@@ -1,7 +1,7 @@
 """The watch in this process, and the training night that it asks for, without Airflow."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include import steps
@@ -10,6 +10,7 @@ from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome, Trigger
 from include.ledger import Ledger
+from include.runtime.aliases import put_back
 from include.runtime.local import Night, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform, retraining, verdicts, watch
@@ -20,10 +21,14 @@ HERE = "here__"
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What a watch came to: the verdict and the answer to what it asked for, or why there was ``nothing`` to watch."""
+    """What a watch came to: the verdict and the answer to what it asked for, or why there was ``nothing`` to watch.
+
+    ``alias`` says what was wrong with MLflow's, which is put back.
+    """
 
     run_id: str
     judged: DriftJudged | None = None
+    alias: str | None = None
     answer: RetrainingAsked | RetrainingDeclined | None = None
     nothing: str | None = None
 
@@ -44,9 +49,10 @@ def run_watch(
         TrainyardError: whatever rule the watch broke. Run it again with the same *run_id* to go on.
     """
     platform = open_platform(settings)
+    alias = put_back(platform, project.name)
     due = verdicts.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
-        return Watched(run_id=run_id, nothing=due)
+        return Watched(run_id=run_id, alias=alias, nothing=due)
     run = steps.begin(
         platform,
         project,
@@ -73,8 +79,8 @@ def run_watch(
             digest = step(digest)
             on_step(name, digest)
     except NothingToWatch as overtaken:
-        return Watched(run_id=run_id, nothing=str(overtaken.value))
-    return watched(platform.ledger, project.name, run_id)
+        return Watched(run_id=run_id, alias=alias, nothing=str(overtaken.value))
+    return replace(watched(platform.ledger, project.name, run_id), alias=alias)
 
 
 def watched(ledger: Ledger, project: str, run_id: str) -> Watched:

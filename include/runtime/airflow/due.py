@@ -59,6 +59,8 @@ def _retraining(project: str, due: Due) -> Due:
 
 
 def _watch(project: str, due: Due) -> Due:
+    from include.runtime.airflow import alerts
+    from include.runtime.aliases import put_back
     from include.runtime.local import open_platform
     from include.runtime.projects import load_project
     from include.settings import Settings
@@ -66,5 +68,7 @@ def _watch(project: str, due: Due) -> Due:
 
     settings = Settings.from_environment()
     platform, declared = open_platform(settings), load_project(project, settings.projects)
+    if moved := put_back(platform, project):
+        alerts.send(settings, f"{project}: MLflow's alias is not the champion's", moved)
     found = verdicts.due(platform, declared, run_id=due.run_id, instant=due.instant)
     return replace(due, nothing=found) if isinstance(found, str) else due
