@@ -23,6 +23,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # LightGBM's threads wait without burning a shared machine
 import numpy as np
+from night import copied
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,8 @@ DECLARATION = '''"""A copy of flight_delay that learns from {days} days, for the
 from dataclasses import replace
 
 from include.core.project import Window
-from include.projects.flight_delay import PROJECT as ORIGINAL
+
+from .original import PROJECT as ORIGINAL
 
 PROJECT = replace(ORIGINAL, name="late_flights_study", window=Window(days={days}, validation_days=7, holdout_days=21))
 '''
@@ -92,8 +94,7 @@ def prepare(home: Path, until: date) -> Table:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     days = (until - DAY - MATURES * DAY - FIRST).days + 1
     projects = home / "declared"
-    (projects / NAME).mkdir(parents=True, exist_ok=True)
-    (projects / NAME / "__init__.py").write_text(DECLARATION.format(days=days))
+    copied(projects / NAME, DECLARATION.format(days=days))
     contracts = home / "contracts"
     contracts.mkdir(exist_ok=True)
     for file in (ROOT / "include" / "contracts").glob("*.odcs.yaml"):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientTimeout
-from night import INSTANT, MEANING, ROOT, Bench, allow, bench, night
+from night import INSTANT, MEANING, ROOT, Bench, allow, bench, copied, night
 
 from include.core.project import Compute
 from include.runtime.airflow import process
@@ -38,7 +38,8 @@ DECLARATION = '''"""A copy of flight_delay, for measuring."""
 from dataclasses import replace
 
 from include.core.project import Compute, Window
-from include.projects.flight_delay import PROJECT as ORIGINAL
+
+from .original import PROJECT as ORIGINAL
 
 PROJECT = replace(
     ORIGINAL,
@@ -79,11 +80,7 @@ class Shards:
 
 
 def declare(bench: Bench, name: str) -> str:
-    folder = bench.settings.projects / name
-    folder.mkdir(parents=True)
-    draft = folder / ".draft"
-    draft.write_text(DECLARATION.format(name=name, shards=SHARDS))
-    draft.rename(folder / "__init__.py")
+    copied(bench.settings.projects / name, DECLARATION.format(name=name, shards=SHARDS))
     return name
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from include.core.errors import DeclarationError
 from include.core.project import Project
+from include.runtime.imports import guarded
 
 _REMEDY = "Compare with include/projects/flight_delay, or start from `./trainyard new NAME`."
 
@@ -19,8 +20,9 @@ def load_project(name: str, folder: Path) -> Project:
     """The ``PROJECT`` that the package *folder*/*name* declares. No other project is imported.
 
     Raises:
-        DeclarationError: there is no such folder, its package cannot be imported or declares no ``PROJECT``, or the
-            project is called differently from its folder.
+        DeclarationError: there is no such folder, its package cannot be imported, imports from elsewhere
+            (:mod:`include.runtime.imports`) or declares no ``PROJECT``, or the project is called differently from its
+            folder.
     """
     if name not in project_names(folder):
         raise DeclarationError(
@@ -28,7 +30,8 @@ def load_project(name: str, folder: Path) -> Project:
         )
     module = f"{package_of(folder)}.{name}"
     try:
-        declared = getattr(importlib.import_module(module), "PROJECT", None)
+        with guarded(module, folder / name):
+            declared = getattr(importlib.import_module(module), "PROJECT", None)
     except DeclarationError:
         raise
     except Exception as error:  # a project is a team's own code: whatever it raises, it cannot be used as written

@@ -60,10 +60,16 @@ PROJECT = Project(
 """
 
 
-def declare(folder: Path, name: str, *, operations: str = "", text: str = PROJECT) -> str:
-    """Add the project *name*; returns the id of its DAG."""
+def declare(folder: Path, name: str, *, operations: str = "", text: str = PROJECT, copies: Path | None = None) -> str:
+    """Add the project *name*, with one that it *copies* as its module `original`; returns the id of its DAG."""
     draft = folder / f"_{name}"  # not a project yet: what is half-written is never parsed
     draft.mkdir(parents=True)
+    for file in copies.glob("*.py") if copies else ():
+        (draft / "original").mkdir(exist_ok=True)
+        code = file.read_text().replace(f"from include.projects.{file.parent.name} import", "from . import")
+        (draft / "original" / file.name).write_text(
+            code.replace(f"from include.projects.{file.parent.name}.", "from .")
+        )
     (draft / "__init__.py").write_text(text.format(name=name, operations=operations))
     draft.rename(folder / name)
     return f"train_{name}"

@@ -5,6 +5,7 @@ import pytest
 
 from include.core.errors import DeclarationError
 from include.runtime.projects import load_project, project_names
+from tests.runtime.test_imports import PROJECT
 
 HOUSE = Path(__file__).resolve().parents[2] / "include" / "projects"
 
@@ -31,8 +32,7 @@ def test_the_house_declares_two_projects_each_called_like_its_folder() -> None:
 
 
 def test_only_the_named_project_is_imported(folder: Path) -> None:
-    copy = "from include.projects.flight_delay import PROJECT as P\nfrom dataclasses import replace\n"
-    _declare(folder, "good", copy + "PROJECT = replace(P, name='good')")
+    _declare(folder, "good", PROJECT.replace('"mine"', '"good"'))
     _declare(folder, "broken", "raise RuntimeError('at import')")
     assert project_names(folder) == ("broken", "good")
     assert load_project("good", folder).name == "good"
@@ -47,7 +47,7 @@ def test_only_the_named_project_is_imported(folder: Path) -> None:
         ("raise RuntimeError('at import')", "RuntimeError: at import"),
         ("import no_such_module", "ModuleNotFoundError"),
         ("PROJECT = (", "SyntaxError"),
-        ("from include.projects.flight_delay import PROJECT", "called like its folder"),
+        (PROJECT, "called like its folder"),
     ],
 )
 def test_a_package_that_declares_no_project_of_its_name_is_refused(code: str, named: str, folder: Path) -> None:

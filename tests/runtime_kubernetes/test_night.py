@@ -33,7 +33,7 @@ from include.runtime.airflow.sessions import recall
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.shards import deployment_of
 from include.runtime.projects import load_project
-from include.settings import Placement, Settings
+from include.settings import ROOT, Placement, Settings
 from tests.runtime.conftest import free_port, settings_in
 from tests.runtime.nights import approve, declare, task, until
 from tests.runtime_kubernetes.world import DOCUMENT, Namespace, request_in
@@ -46,7 +46,7 @@ FLIGHT_DELAY = """
 from dataclasses import replace
 
 from include.core.project import Compute, Window
-from include.projects.flight_delay import PROJECT as DECLARED
+from .original import PROJECT as DECLARED
 
 # A window, a search and gates of which a night takes seconds; the features and the label are the project's own.
 PROJECT = replace(
@@ -85,7 +85,7 @@ class Yard:
     def begin(self, name: str, *, search: str = SMALL, compute: str = COMPUTE) -> tuple[str, str]:
         """Declare a project and start its night; it is past its gate."""
         text = FLIGHT_DELAY.replace("{search}", search).replace("{compute}", compute)
-        dag_id = declare(self.settings.projects, name, text=text)
+        dag_id = declare(self.settings.projects, name, text=text, copies=ROOT / "include" / "projects" / "flight_delay")
         until(lambda: self.dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
         run_id = self.dana.trigger(dag_id, instant=INSTANT)
         until(lambda: self._granted(dag_id, run_id, name), seconds=120, what="the night is past its gate")

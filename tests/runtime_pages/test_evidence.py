@@ -45,3 +45,23 @@ def test_code_is_hashed_again_only_when_a_file_was_changed(tmp_path: Path, monke
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # of the same size, and said to be as old
     assert shown.code("delays", run).begun_with is False
     assert hashed == ["delays"] * 2
+
+
+def test_all_that_counts_of_a_project_is_named_and_its_texts_are_shown(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "projects" / "delays", tmp_path / "authority.key"
+    (folder / "deep").mkdir(parents=True)
+    for name, data in {"__init__.py": b"A = 1\n", "deep/rates.csv": b"1,2\n", "model.bin": b"\0\1\2"}.items():
+        (folder / name).write_bytes(data)
+    secret.write_text("KEPT-BY-ANOTHER")
+    (folder / "linked.py").symlink_to(secret)
+    (folder / "same.csv").symlink_to("deep/rates.csv")
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+    shown = Evidence(ledger=ledger, store=Store(str(tmp_path / "store")), projects=tmp_path / "projects")
+    texts = {file.name: file.text for file in shown.code("delays", None).files}
+    assert texts == {
+        "__init__.py": "A = 1\n",
+        "deep/rates.csv": "1,2\n",
+        "linked.py": f"(a link to {secret}, 15 bytes: its content counts, and is not shown)",
+        "model.bin": "(no text, 3 bytes: they count)",
+        "same.csv": "1,2\n",
+    }

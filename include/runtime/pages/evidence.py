@@ -9,7 +9,7 @@ from include.core.errors import StoreError
 from include.core.records import Run
 from include.ledger import Ledger
 from include.ledger.journal import Journal
-from include.runtime.code import CodeStamp, code_digest, code_stamp
+from include.runtime.code import CodeStamp, code_digest, code_stamp, files_of
 from include.runtime.projects import project_names
 from include.settings import ROOT
 from include.store import Store
@@ -56,13 +56,15 @@ class Evidence:
         self._digests: dict[str, tuple[CodeStamp, str]] = {}
 
     def code(self, project: str, run: Run | None) -> Code:
-        """The Python files of *project*, compared with what *run* began with; none where it has no folder here."""
+        """All files of *project*, compared with what *run* began with; none where it has no folder here."""
         if project not in project_names(self._projects):
             return Code(files=(), begun_with=None)
         folder = self._projects / project
-        found = sorted(path for path in folder.rglob("*.py") if path.is_file() and not path.is_symlink())
         return Code(
-            files=tuple(SourceFile(name=path.relative_to(folder).as_posix(), text=_text(path)) for path in found),
+            files=tuple(
+                SourceFile(name=path.relative_to(folder).as_posix(), text=_text(path, folder))
+                for path in files_of(folder)
+            ),
             begun_with=self._digest(project) == run.code_digest if run else None,
         )
 
@@ -93,6 +95,17 @@ class Evidence:
         return {source: tuple(sorted(set(names))) for source, names in found.items()}
 
 
-def _text(path: Path) -> str:
-    text = path.read_bytes()[: LONGEST_FILE_BYTES + 1].decode("utf-8", errors="replace")
-    return text if len(text) <= LONGEST_FILE_BYTES else text[:LONGEST_FILE_BYTES] + "\n… (cut here)"
+def _text(path: Path, folder: Path) -> str:
+    """What a page shows of *path*: its text, unless it has none, or is a link to what lies outside of *folder*.
+
+    Such a file is no part of the project's code, and may be one that only this process should read.
+    """
+    size = path.stat().st_size
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return f"(a link to {path.resolve()}, {size:,} bytes: its content counts, and is not shown)"
+    with path.open("rb") as file:
+        data = file.read(LONGEST_FILE_BYTES + 1)
+    if b"\0" in data:
+        return f"(no text, {size:,} bytes: they count)"
+    text = data.decode("utf-8", errors="replace")
+    return text if len(data) <= LONGEST_FILE_BYTES else text[:LONGEST_FILE_BYTES] + "\n… (cut here)"
