@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from include.cli.shown import Words
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.governance.impact import Impact
 
-console = Console(highlight=False, markup=False)
+console = Words()
 
 _SUBJECT = "DATASET, DATASET.COLUMN, a grant (g-…), a FEATURE, or a model: PROJECT (its champion) or PROJECT@VERSION."
 

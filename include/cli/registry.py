@@ -1,15 +1,15 @@
 """``registry``: which model versions are champion by the authority's signature."""
 
 import typer
-from rich.console import Console
 
 from include.cli.access import Steward
 from include.cli.night import ProjectName
+from include.cli.shown import Words
 from include.runtime.authority_client import authority
 from include.runtime.projects import load_project
 from include.settings import Settings
 
-console = Console(highlight=False, markup=False)
+console = Words()
 registry = typer.Typer(no_args_is_help=True, help="Model versions, and who vouches that one is champion.")
 
 

@@ -156,7 +156,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         said += [moved] if (moved := put_back(platform, name)) else []
     console.print(models)
     for told in said:
-        console.print(told, soft_wrap=True, markup=False)
+        console.print(told, soft_wrap=True)
     for name, fault in broken:
         _show_broken(name, fault)
 

@@ -77,3 +77,8 @@ def test_a_sibling_does_not_overlap_whatever_its_name_begins_with(root: Path, sp
 def test_a_folder_that_is_not_there_overlaps_by_its_name(tmp_path: Path) -> None:
     assert Place.of(tmp_path / "a").overlaps(Place.of(tmp_path / "a" / "b"))
     assert not Place.of(tmp_path / "a").overlaps(Place.of(tmp_path / "b"))
+
+
+def test_a_link_to_a_folder_that_is_not_there_yet_overlaps_with_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "later")
+    assert Place.of(tmp_path / "later").overlaps(Place.of(tmp_path / "link"))

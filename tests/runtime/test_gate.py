@@ -200,7 +200,7 @@ def test_a_gate_whose_run_began_before_its_contracts_new_version_wakes_and_says_
         event(trigger, within=0.5)
     open_authority(Settings.from_environment()).authority.adopt("flights", user="steward")
     fired = event(trigger, within=20)
-    with pytest.raises(ContractError, match="Start another night"):
+    with pytest.raises(ContractError, match="Start another run"):
         gate.execute_complete(CONTEXT, fired)
 
 
