@@ -340,6 +340,17 @@ def test_a_manifest_that_the_store_lost_is_made_again_as_it_was_whatever_was_che
     yard = make_yard(template=home)
     validation = yard.platform.load(Validation, night.digests["validate"])
     digest = {"validation": night.digests["validate"], "report": validation.report, "plan": night.digests["plan"]}[lost]
+    taken = yard.platform.load(Snapshot, night.digests["snapshot"])
+    event = DataValidated(
+        project=FLIGHTS.name,
+        run_id="later",
+        snapshot="another",
+        validation="another",
+        expectations=validation.expectations,
+        covered=tuple(part.content for part in taken.partitions),
+        worst=None,
+    )
+    yard.platform.ledger.record(f"validated/{FLIGHTS.name}", event)
     Store(yard.settings.store).path(digest).unlink()
     assert yard.night(run_id="again").digests == night.digests
     yard.platform.store.verify(digest)
