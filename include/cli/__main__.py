@@ -17,6 +17,7 @@ from include.cli import (
     lineage,
     night,
     registry,
+    retention,
     scaffold,
     service,
     status,
@@ -46,6 +47,7 @@ for module in (
     access,
     registry,
     impact,
+    retention,
 ):
     module.add_to(app)
 

@@ -1,13 +1,17 @@
 """``lineage``: what a run took and made, in words or as a picture."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from include.cli.shown import Words, bold, line
 from include.core.errors import DeclarationError
 from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.lineage.graph import Graph
 
 console = Words()
 
@@ -30,6 +34,8 @@ def lineage(
     deployment.require(settings)
     found = graph(settings, project, run=run)
     console.print(line("run ", bold(found.run), f", from what the data knew at {found.instant}"), soft_wrap=True)
+    for told in gone(settings, found):
+        console.print(told, soft_wrap=True)
     if svg is None:
         for told in lines_of(found):
             console.print(f"  {told}", soft_wrap=True)
@@ -46,3 +52,14 @@ def lineage(
             remedy="Name another file.",
         ) from None
     console.print(f"{len(found.steps)} steps and {len(found.datasets)} data sets drawn to {svg}", soft_wrap=True)
+
+
+def gone(settings: Settings, graph: "Graph") -> Iterator[str]:
+    """Of which versions in *graph* some rows were removed, a line each."""
+    from include.ledger import Ledger
+    from include.steps.retention import not_rebuildable
+
+    drawn = {name for name, _ in graph.datasets}
+    for (project, version), since in not_rebuildable(Ledger.open(settings.ledger)).items():
+        if f"registry/{project}/{version}" in drawn:
+            yield f"version {version} of {project}: NOT REBUILDABLE since {since:%Y-%m-%d}, when its rows were removed"

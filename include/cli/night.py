@@ -11,6 +11,7 @@ from rich.table import Table
 
 from include.cli.ending import unwound_by_signals
 from include.cli.notices import show_decisions, tell_people
+from include.cli.retention import keep_in_order
 from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, LedgerUnavailable
@@ -63,6 +64,7 @@ def run(
     show(night)
     _deliver(settings)
     tell_people(settings, quietly=True)
+    keep_in_order(settings)
 
 
 def step_teller(status: Status) -> local.Progress:

@@ -7,6 +7,7 @@ import typer
 from rich.table import Column, Table
 
 from include.cli.notices import show_messages
+from include.cli.retention import show_retention
 from include.cli.shown import Words, line, styled
 from include.core.errors import TrainyardError
 from include.settings import Settings
@@ -47,6 +48,7 @@ def status() -> None:
     _show_projects(settings, platform)
     _show_altered(platform)
     _show_reach(settings, platform.access)
+    show_retention(platform, now=datetime.now(UTC))
 
 
 def _show_reach(settings: Settings, access: "Access") -> None:
@@ -138,7 +140,9 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.registry import history
     from include.runtime.aliases import put_back
     from include.runtime.projects import load_project, project_names
+    from include.steps.retention import not_rebuildable
 
+    gone = not_rebuildable(platform.ledger)
     models = Table("project", "champion", "versions", title="models")
     broken: list[tuple[str, TrainyardError]] = []
     said: list[str] = []
@@ -156,6 +160,9 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         said += [moved] if (moved := put_back(platform, name)) else []
     console.print(models)
     for told in said:
+        console.print(told, soft_wrap=True)
+    for (name, version), since in gone.items():
+        told = f"version {version} of {name}: NOT REBUILDABLE since {since:%Y-%m-%d}, when its rows were removed"
         console.print(told, soft_wrap=True)
     for name, fault in broken:
         _show_broken(name, fault)

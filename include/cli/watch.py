@@ -7,6 +7,7 @@ from rich.table import Table
 
 from include.cli.ending import unwound_by_signals
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
+from include.cli.retention import keep_in_order
 from include.cli.shown import Words, bold, line
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
@@ -59,6 +60,7 @@ def watch(
             console.print(line("retraining ", bold(ask.ask_id), f" at {ask.instant:%Y-%m-%d %H:%M} UTC"))
             _, night = runtime.retrain(settings, declared, ask.ask_id, on_step=on_step, on_note=tell_note)
             show(night)
+    keep_in_order(settings)
 
 
 def _show(watched: "Watched") -> None:

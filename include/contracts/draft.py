@@ -111,7 +111,7 @@ def _head(dataset: str, location: str, stewards: Sequence[str], partition: str |
     yield "    access: read"
     yield f"    firstLevelApprovers: {_quoted(', '.join(stewards))}  # EDIT: names of the stewards, separated by commas"
     yield "slaProperties:"
-    yield "  - property: retention  # EDIT: how long snapshots of it may be kept"
+    yield "  - property: retention  # EDIT: how long rows of it are kept, and all that is made of them"
     yield "    element: snapshot"
     yield "    value: 400"
     yield "    unit: d"

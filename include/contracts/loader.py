@@ -12,7 +12,17 @@ from include.contracts.expectations import expectations
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
 from include.core.names import alike
-from include.core.records import CLASSES, RESTRICTED, Column, ColumnType, Contract, KnownAt, Personal, Treatment
+from include.core.records import (
+    CLASSES,
+    RESTRICTED,
+    ArtifactKind,
+    Column,
+    ColumnType,
+    Contract,
+    KnownAt,
+    Personal,
+    Treatment,
+)
 from include.core.words import is_user
 
 if TYPE_CHECKING:
@@ -104,7 +114,7 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         replay_days=_whole_days(path, settings, "replayDays"),
         remind_after_days=_whole_days(path, settings, "remindAfterDays", default=3, least=1),
         lapse_after_days=_whole_days(path, settings, "lapseAfterDays", default=14, least=1),
-        retention_days=_retention_days(path, document),
+        retention_days=_retention_days(path, document, unknown),
         expectations=tuple(expectations(path, table, unknown)),
         not_understood=tuple(unknown),
         unknown_classes=tuple(column.name for column in columns if column.classification not in counts_as),
@@ -353,13 +363,16 @@ def _freshness_hours(file: Path, document: "OpenDataContractStandard") -> float 
     return hours
 
 
-def _retention_days(file: Path, document: "OpenDataContractStandard") -> Mapping[str, int]:
-    days: dict[str, int] = {}
+def _retention_days(file: Path, document: "OpenDataContractStandard", not_understood: list[str]) -> Mapping[str, float]:
+    days: dict[str, float] = {}
     for index, entry in enumerate(document.slaProperties or ()):
         if entry.property == "retention":
             kind = _text(file, f"slaProperties[{index}].element", entry.element)
             hours = _number(file, f"slaProperties[{index}].value", entry.value) * _unit(file, index, entry.unit)
-            days[kind] = int(hours // 24)
+            if kind in tuple(ArtifactKind):
+                days[kind] = hours / 24
+            else:
+                not_understood.append(f"slaProperties[{index}].element ({kind})")
     return days
 
 

@@ -39,7 +39,7 @@ class Access:
     """Answers for one ledger, trusting only what the authority's public key verifies. Nothing here can grant."""
 
     def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
-        self._ledger, self._verifier = ledger, verifier
+        self.ledger, self.verifier = ledger, verifier
 
     def adoption(self, dataset: str) -> Adoption | None:
         """The adoption in effect, if the dataset's contract was ever adopted."""
@@ -47,7 +47,7 @@ class Access:
 
     def adoptions(self) -> dict[str, Adoption]:
         """The adoptions in effect, by dataset."""
-        streams = {entry.stream.partition("/")[2] for entry in self._ledger.read_all(kinds=(ContractAdopted,))}
+        streams = {entry.stream.partition("/")[2] for entry in self.ledger.read_all(kinds=(ContractAdopted,))}
         return {name: found for name in sorted(streams) if (found := self.adoption(name)) is not None}
 
     def adopted(self, dataset: str) -> str | None:
@@ -143,7 +143,7 @@ class Access:
 
     def decisions(self, project: str, dataset: str) -> Decisions:
         """What was asked and decided about one dataset of one project."""
-        return self._fold(project, dataset, self._ledger.read(f"access/{project}/{dataset}"))
+        return self._fold(project, dataset, self.ledger.read(f"access/{project}/{dataset}"))
 
     def replaced(self, scope: Scope) -> tuple[str, ...]:
         """The datasets of *scope* of whose contract another version is in effect than the one it was derived from."""
@@ -152,8 +152,8 @@ class Access:
 
     def _adoptions(self, dataset: str) -> list[Adoption]:
         """All of them, oldest first."""
-        entries = self._ledger.read(f"contract/{dataset}")
-        return [found for entry in entries if (found := proven_adoption(dataset, entry, self._verifier))]
+        entries = self.ledger.read(f"contract/{dataset}")
+        return [found for entry in entries if (found := proven_adoption(dataset, entry, self.verifier))]
 
     def _grant_for(
         self, scope: Scope, dataset: DatasetScope, now: datetime, run: Run | None = None, *, serving: bool = False
@@ -176,7 +176,7 @@ class Access:
         return tuple(
             grant
             for grant in decisions.ended_by(RevocationKind.STOP_NEW, now=now)
-            if under_way(self._ledger, run, position=decisions.stopped_at[grant.grant_id])
+            if under_way(self.ledger, run, position=decisions.stopped_at[grant.grant_id])
         )
 
     def _request(self, scope: Scope, dataset: DatasetScope, requester: str) -> str:
@@ -196,7 +196,7 @@ class Access:
                 requester=requester,
             )
             try:
-                self._ledger.append(stream, [asked], expected_version=decisions.version)
+                self.ledger.append(stream, [asked], expected_version=decisions.version)
             except LedgerConflict:
                 continue
             return asked.request_id
@@ -204,7 +204,7 @@ class Access:
 
     def _all(self, project: str | None) -> Iterable[Decisions]:
         streams: dict[tuple[str, str], list[Entry]] = {}
-        for entry in self._ledger.read_all(kinds=_ACCESS_KINDS):
+        for entry in self.ledger.read_all(kinds=_ACCESS_KINDS):
             place = place_of(entry)
             if place is not None and project in (None, place[0]):
                 streams.setdefault(place, []).append(entry)
@@ -214,7 +214,7 @@ class Access:
     def _fold(self, project: str, dataset: str, entries: Sequence[Entry]) -> Decisions:
         decisions = Decisions(project=project, dataset=dataset)
         for entry in entries:
-            decisions.take(entry, self._verifier)
+            decisions.take(entry, self.verifier)
         return decisions
 
     def _lack(self, scope: Scope, dataset: DatasetScope, now: datetime) -> str:

@@ -23,11 +23,14 @@ from include.core.events import (
     AccessRevoked,
     ContractAdopted,
     Event,
+    HoldLifted,
+    HoldPlaced,
     QuarantineLifted,
 )
 from include.core.names import among
 from include.core.records import Contract, DatasetScope, Grant, RevocationKind, Treatment
 from include.core.words import reason as as_reason
+from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.decisions import (
     ADOPTION_TYPE,
@@ -214,6 +217,25 @@ class Authority:
             return self._signed(lifted, decisions)
 
         self._decide(AccessGranted, grant_id, user, decide)
+
+    def hold(self, subject: str, *, user: str, reason: str) -> None:
+        """Keep all of *subject* from removal: a dataset, a project's models, or one version (``<project>/<number>``).
+
+        Holding what is held changes nothing.
+
+        Raises:
+            AuthorityError: there is no such dataset or model, *user* is no steward of the dataset (of a model: of none
+                that its project reads), or *reason* is empty.
+        """
+        holds.place(self._access, self._signer, HoldPlaced, subject, user=user, reason=as_reason(reason))
+
+    def end_hold(self, subject: str, *, user: str, reason: str) -> None:
+        """End a hold: what is due is removed from now on. Raises as :meth:`hold`, and where nothing is held."""
+        holds.place(self._access, self._signer, HoldLifted, subject, user=user, reason=as_reason(reason))
+
+    def holds(self) -> Mapping[str, holds.Hold]:
+        """The holds in force, by subject."""
+        return holds.holds(self._ledger, self._access.verifier)
 
     def _decide(self, kind: _Decidable, name: str, user: str, decide: Callable[[Decisions], Event | None]) -> None:
         """Append what *decide* makes (``None``: nothing) of all that was decided where *name* stands, folded anew."""

@@ -90,6 +90,10 @@ class Vault:
         """What was ever found altered and set aside."""
         return self._store.altered()
 
+    def remove(self, digest: str) -> None:
+        """Remove the artifact, whose tombstone is recorded; nothing happens if it is not there."""
+        self._store.remove(digest)
+
     def open(
         self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False
     ) -> Opened:

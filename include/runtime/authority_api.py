@@ -53,6 +53,14 @@ class Signing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Holding:
+    """Body of ``POST /holds`` and ``POST /holds/lift``."""
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """Body of ``POST /contracts/{dataset}/adopt``: the digest of the version that the steward has read."""
 
@@ -95,6 +103,7 @@ def authority_app(
     _add_decisions(decisions, authority, current_user)
     if promotions is not None:
         _add_promotions(decisions, promotions, current_user)
+    _add_holds(views, decisions, authority, current_user)
     app.include_router(views)
     app.include_router(decisions)
     _add_errors(app)
@@ -197,6 +206,31 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
             "promoted": decision.verdict.promote,
             "reasons": decision.verdict.reasons,
         }
+
+
+def _add_holds(
+    views: "APIRouter", decisions: "APIRouter", authority: "Authority", current_user: Callable[..., str]
+) -> None:
+    from fastapi import Depends
+
+    user_dependency = Depends(current_user)
+
+    @views.get("/holds")
+    def holds() -> list[dict[str, Any]]:
+        return [
+            {"subject": hold.subject, "steward": hold.steward, "reason": hold.reason, "since": hold.since.isoformat()}
+            for _, hold in sorted(authority.holds().items())
+        ]
+
+    @decisions.post("/holds")
+    def hold(body: Holding, user: str = user_dependency) -> dict[str, Any]:
+        authority.hold(body.subject, user=user, reason=body.reason)
+        return {"subject": body.subject, "held_by": user}
+
+    @decisions.post("/holds/lift")
+    def end_hold(body: Holding, user: str = user_dependency) -> dict[str, Any]:
+        authority.end_hold(body.subject, user=user, reason=body.reason)
+        return {"subject": body.subject, "lifted_by": user}
 
 
 def _add_errors(app: "FastAPI") -> None:

@@ -97,6 +97,17 @@ class AuthorityClient:
         found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/sign", body)
         return found
 
+    def holds(self) -> Sequence[Mapping[str, Any]]:
+        """The holds in force, each with ``subject``, ``steward``, ``reason`` and ``since``."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", "/holds")
+        return found
+
+    def hold(self, subject: str, *, reason: str) -> None:
+        self._call("POST", "/holds", {"subject": subject, "reason": reason})
+
+    def end_hold(self, subject: str, *, reason: str) -> None:
+        self._call("POST", "/holds/lift", {"subject": subject, "reason": reason})
+
     def _call(
         self,
         method: str,

@@ -108,7 +108,16 @@ def contracts_of(platform: Platform, run: Run) -> dict[str, Contract]:
 
 def contract_in_effect(platform: Platform, dataset: str) -> Contract:
     """The contract that a steward adopted for *dataset*, or that of its file where nobody did yet."""
-    return _kept(platform).in_effect(dataset, platform.contracts) or platform.contracts[dataset]
+    return adopted_contract(platform, dataset) or platform.contracts[dataset]
+
+
+def adopted_contract(platform: Platform, dataset: str) -> Contract | None:
+    """The contract that is in effect for *dataset*; ``None``: nobody ever adopted one.
+
+    Raises:
+        ContractError: it was adopted by a release that kept none, and its file is another version by now.
+    """
+    return _kept(platform).in_effect(dataset, platform.contracts)
 
 
 def _kept(platform: Platform) -> "KeptContracts":

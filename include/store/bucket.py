@@ -90,6 +90,10 @@ class Bucket(Remote):
         found = self._head(self._key(digest))
         return None if found is None else int(found["ContentLength"])
 
+    def remove(self, digest: str) -> None:
+        """A bucket that keeps versions keeps the removed one until its lifecycle ends it."""
+        self._call("delete_object", Key=self._key(digest))
+
     def read_address(self, digest: str, *, expires_at: datetime) -> str:
         """A presigned address of the artifact *digest*."""
         return self._address("get_object", self._key(digest), expires_at)

@@ -131,6 +131,9 @@ class Folder:
     def aside(self) -> Iterable[str]:
         return [str(path.relative_to(self._root)) for path in (self._root / ALTERED).glob("*")]
 
+    def remove(self, digest: str) -> None:
+        self.place(digest).unlink(missing_ok=True)
+
     def _shelve(self, aside: Path, digest: str) -> None:
         place = self.place(digest)
         if self._durable:  # of what a cache holds the store has the original

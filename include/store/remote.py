@@ -1,5 +1,6 @@
 """Artifacts in an object store, through fsspec."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -75,6 +76,10 @@ class Remote:
         for chunk in self.chunks(digest):
             hashed.update(chunk)
         return f"sha256:{hashed.hexdigest()}" == digest
+
+    def remove(self, digest: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._place(digest))
 
     def _place(self, digest: str) -> str:
         return f"{self._root}/{place_of(digest)}"

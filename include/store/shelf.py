@@ -54,6 +54,9 @@ class Shelf(Protocol):
     def aside(self) -> Iterable[str]:
         """The names under which what was altered lies."""
 
+    def remove(self, digest: str) -> None:
+        """Remove the bytes; nothing happens if they are not there."""
+
 
 class RemoteShelf(Shelf, Protocol):
     """Bytes that lie on another machine."""

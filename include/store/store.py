@@ -124,6 +124,15 @@ class Store:
             return path
         return self._cached(digest, self._shelf)
 
+    def remove(self, digest: str) -> None:
+        """Remove the bytes of *digest*, from the cache too; nothing happens if they are not there."""
+        require_digest(digest)
+        if self._cache is not None:
+            with reachable(f"the cache {self._cache.shown}"):
+                self._cache.remove(digest)
+        with reachable(self._shelf.shown):
+            self._shelf.remove(digest)
+
     def trim_cache(self, *, unused_since: datetime) -> int:
         """Remove from the cache what nobody read or kept since; how many artifacts. A local store has none.
 

@@ -28,6 +28,17 @@ def test_status_tells_a_contract_in_effect_from_one_that_was_edited_since(adopte
     assert "contract orders: its file was edited, and nobody adopted the edit" in " ".join(told.split())
 
 
+def test_status_tells_what_a_steward_holds_in_the_steward_s_words(adopted: Shop) -> None:
+    words = ("hold", "add", "orders", "--as", "maria", "--reason", "a claim [bold]is[/bold] open")
+    done = adopted.call(*words)
+    assert done.returncode == 0, done.stderr
+    assert "held: orders, by maria: a claim [bold]is[/bold] open" in adopted.call("status").stdout
+    assert "[bold]is[/bold]" in adopted.call("hold", "list").stdout
+    assert adopted.call("hold", "lift", "orders", "--as", "maria", "--reason", "settled").returncode == 0
+    assert "held: orders" not in adopted.call("status").stdout
+    assert "retention: 0 artifacts removed" in adopted.call("retention").stdout
+
+
 def test_status_names_the_champion_of_each_project_or_that_there_is_none(adopted: Shop) -> None:
     adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
     assert "none" in row_of("returns", adopted.call("status").stdout)

@@ -9,6 +9,7 @@ ORDER = {
     "deliver_lineage": [],
     "tell_stewards": [],
     "close_lost_attempts": [],
+    "carry_out_retention": [],
     "find_lost_retrainings": [],
     "start_lost_retrainings": ["find_lost_retrainings"],
 }

@@ -83,6 +83,9 @@ def test_the_routes_are_the_known_ones(served: Served) -> None:
         ("POST", "/grants/x-1/revoke"),
         ("POST", "/grants/x-1/lift"),
         ("POST", "/contracts/x-1/adopt"),
+        ("GET", "/holds"),
+        ("POST", "/holds"),
+        ("POST", "/holds/lift"),
     }
 
 
@@ -229,6 +232,18 @@ def test_contracts_show_the_file_beside_the_version_in_effect_and_adopting_bring
     adopted = client.post("/contracts/flights/adopt", json={"digest": shown["digest"]})
     assert adopted.json() == {"dataset": "flights", "digest": shown["digest"]}
     assert served.house.access.adopted("flights") == shown["digest"]
+
+
+def test_a_steward_holds_a_dataset_and_lifts_that_over_http(served: Served) -> None:
+    steward, body = served.client(STEWARD), {"subject": "flights", "reason": "A claim"}
+    assert served.client("ada").post("/holds", json=body).status_code == 403
+    assert steward.post("/holds", json=body | {"subject": "nothing"}).status_code == 404
+    assert steward.post("/holds", json=body).json() == {"subject": "flights", "held_by": STEWARD}
+    (held,) = served.client("ada").get("/holds").json()
+    assert (held["subject"], held["steward"], held["reason"]) == ("flights", STEWARD, "A claim")
+    assert steward.post("/holds/lift", json=body).status_code == 200
+    assert steward.get("/holds").json() == []
+    assert steward.post("/holds/lift", json=body).status_code == 404
 
 
 def test_a_form_of_another_site_adopts_nothing(served: Served) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 import sqlalchemy as sa
@@ -16,11 +16,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 
-from include.core.canonical import encode, record_digest
-from include.core.events import DriftJudged, ModelRegistered, PolicyDeclared, RetrainingAsked
+from include.core.canonical import decode, encode, record_digest
+from include.core.events import ArtifactsRemoved, DriftJudged, ModelRegistered, PolicyDeclared, RetrainingAsked
 from include.core.project import DriftPolicy
 from include.core.records import (
     DAY,
+    ArtifactKind,
     ColumnProfile,
     DayFigures,
     Days,
@@ -183,6 +184,35 @@ def test_an_ask_whose_champion_was_replaced_is_told_as_one_without_a_night(peopl
     text = client(people, made).get(f"{PAGES}/flights").text
     assert "no night ran: the champion had been replaced" in text
     assert "waits for its night" not in text
+
+
+def test_a_version_whose_rows_were_removed_is_shown_as_not_rebuildable_and_a_removed_report_is_not_there(
+    people: People, yard: Yard
+) -> None:
+    signed_in = client(people, yard)
+    for path in ("", "/flights"):
+        assert "NOT REBUILDABLE" not in signed_in.get(f"{PAGES}{path}").text
+    assert signed_in.get(REPORT).status_code == 200
+    found = yard.ledger.find(f"judged/flights/{unquote(REPORT.rpartition('/')[2])}")
+    assert found is not None
+    assert isinstance(found.event, DriftJudged)
+    report = decode(LiveFigures, yard.store.get(found.event.live)).report
+    assert report is not None
+    yard.store.remove(report)
+    removed = ArtifactsRemoved(
+        artifact_kind=ArtifactKind.MODEL,
+        datasets=("flights",),
+        artifacts=(report,),
+        due_since=datetime(2014, 1, 1, tzinfo=UTC),
+        rule="30 days",
+        versions=("flights/2",),
+    )
+    yard.ledger.record("retention", removed)
+    assert signed_in.get(PAGES).text.count("NOT REBUILDABLE") == 1
+    assert signed_in.get(f"{PAGES}/flights").text.count("NOT REBUILDABLE") == 2, (
+        "as champion, and in its verdict's line"
+    )
+    assert signed_in.get(REPORT).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["", "/flights", "/quiet", "/nothing", REPORT.removeprefix(PAGES)])

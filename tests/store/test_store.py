@@ -59,6 +59,20 @@ def test_what_is_put_is_got_back_under_its_digest(store: Store, data: bytes) -> 
     assert store.path(digest).read_bytes() == data
 
 
+def test_what_is_removed_is_nowhere_any_more_and_may_be_kept_again(store: Store, tmp_path: Path) -> None:
+    digest, other = store.put(b"removed"), store.put(b"kept")
+    store.path(digest)
+    for _ in range(2):  # nothing happens where it is not there
+        store.remove(digest)
+        assert not store.has(digest)
+        with pytest.raises(StoreError):
+            store.path(digest)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.read_bytes() == b"removed"]
+    assert store.get(other) == b"kept"
+    assert store.put(b"removed") == digest
+    assert store.get(digest) == b"removed"
+
+
 def test_a_file_is_kept_under_the_digest_of_its_bytes(store: Store, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(BIG)

@@ -46,6 +46,7 @@ from include.core.events.night import (
     StepReused,
     StepStarted,
 )
+from include.core.events.retention import ArtifactsRemoved, HoldLifted, HoldPlaced, RetentionCarriedOut
 from include.core.events.training import (
     GatesDeclared,
     ModelEvaluated,
@@ -65,6 +66,7 @@ __all__ = [
     "AccessRequested",
     "AccessRevoked",
     "ArtifactOpened",
+    "ArtifactsRemoved",
     "ContractAdopted",
     "ContractKept",
     "DataOpened",
@@ -73,6 +75,8 @@ __all__ = [
     "DriftJudged",
     "Event",
     "GatesDeclared",
+    "HoldLifted",
+    "HoldPlaced",
     "LeaseFreed",
     "LeaseReleased",
     "LeaseShortened",
@@ -90,6 +94,7 @@ __all__ = [
     "PromotionsSigned",
     "QuarantineLifted",
     "ReferenceMade",
+    "RetentionCarriedOut",
     "RetrainingAsked",
     "RetrainingDeclined",
     "RetrainingEnded",

@@ -41,6 +41,7 @@ from include.core.records.night import (
     Trigger,
     Validation,
 )
+from include.core.records.retention import ArtifactKind
 from include.core.records.training import (
     Evaluation,
     Interval,
@@ -62,6 +63,7 @@ __all__ = [
     "CLASSES",
     "DAY",
     "RESTRICTED",
+    "ArtifactKind",
     "CheckResult",
     "Column",
     "ColumnProfile",

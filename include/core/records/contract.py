@@ -88,6 +88,7 @@ class Contract:
     again; ``lapse_after_days``: it waits no longer than that.
     ``replay_days``: the source repeats its recorded days with that period (0: it does not).
     ``location`` is the folder of the Parquet files, as written in the contract.
+    ``retention_days``: for how long artifacts of it are kept, by :class:`~include.core.records.ArtifactKind`.
     ``not_understood``: the places of the file that decide nothing here, such as keys of other tools.
     ``unknown_classes``: the columns that are classified with a word that is none, which counts as ``restricted``.
     ``text`` is what the file says, word for word.
@@ -103,7 +104,7 @@ class Contract:
     matures_after_days: int
     freshness_hours: float | None
     replay_days: int
-    retention_days: Mapping[str, int]
+    retention_days: Mapping[str, float]
     expectations: tuple[Expectation, ...]
     not_understood: tuple[str, ...] = ()
     unknown_classes: tuple[str, ...] = ()

@@ -24,7 +24,8 @@ def stewardship_dag() -> DAG:
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
         doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "
-        "attempts, removes training pods that lost runs left, and sees that each retraining that drift asked for is "
+        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, and sees that "
+        "each retraining that drift asked for is "
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
@@ -34,6 +35,7 @@ def stewardship_dag() -> DAG:
         _deliver_lineage()
         _tell_stewards()
         _close_lost_attempts()
+        _carry_out_retention()
         settings = Settings.from_environment()
         if settings.placement is Placement.KUBERNETES:
             _remove_left_pods()
@@ -95,6 +97,22 @@ def _close_lost_attempts() -> None:
     from include.ledger.journal import close_lost
 
     close_lost(Ledger.open(Settings.from_environment().ledger), now=datetime.now(UTC))
+
+
+@task(
+    task_id="carry_out_retention",
+    doc_md="Once a day, removes artifacts whose declared time is over, each after its tombstone in the ledger. What a "
+    "running run may need is removed in a later round.",
+)
+def _carry_out_retention() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.local import open_platform
+    from include.steps import retention
+
+    platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
+    if retention.is_due(platform.ledger, now=now):
+        retention.carry_out(platform, now=now)
 
 
 @task(

@@ -101,6 +101,7 @@ class Summary:
     """A project on the page of all: ``last`` is its last verdict, ``waiting`` whether a retraining is in flight.
 
     ``notes`` are said beside the champion.
+    ``not_rebuildable`` are the versions of whose rows some were removed when their time was over.
     """
 
     project: str
@@ -111,6 +112,7 @@ class Summary:
     style: str
     waiting: bool
     retrainings: int
+    not_rebuildable: frozenset[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +156,12 @@ def view_of(watches: Watches, project: str) -> View:
 
 
 def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes | None:
-    """The report that the watch *run_id* made; ``None``: it made none, or is no watch."""
+    """The report that the watch *run_id* made; ``None``: it made none, it was removed since, or it is no watch."""
     found = ledger.find(f"judged/{project}/{run_id}")
     if found is None or not isinstance(found.event, DriftJudged):
         return None
     report = decode(LiveFigures, store.get(found.event.live)).report
-    return page.load(store, report) if report else None
+    return page.load(store, report) if report and store.has(report) else None
 
 
 def _summary(project: str, watched: Watched) -> Summary:
@@ -175,6 +177,7 @@ def _summary(project: str, watched: Watched) -> Summary:
         style=style,
         waiting=any(each.in_flight for each in known.retrainings),
         retrainings=len(known.retrainings),
+        not_rebuildable=watched.not_rebuildable,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import (
+    ArtifactsRemoved,
     DriftJudged,
     Event,
     ModelRegistered,
@@ -32,6 +33,7 @@ _KINDS: tuple[type[Event], ...] = (
     RetrainingDeclined,
     RetrainingStarted,
     RetrainingEnded,
+    ArtifactsRemoved,
 )
 
 
@@ -40,6 +42,7 @@ class Watched:
     """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained.
 
     ``stale``: something was recorded that may have made another champion, who is to be asked for.
+    ``not_rebuildable``: the versions of whose rows some were removed.
     """
 
     verdicts: tuple[DriftJudged, ...] = ()
@@ -47,6 +50,7 @@ class Watched:
     champion: InForce | None = None
     stale: bool = False
     known: retraining.Known = field(default_factory=retraining.Known)
+    not_rebuildable: frozenset[int] = frozenset()
 
 
 class Watches:
@@ -73,14 +77,15 @@ class Watches:
         return decode(LiveFigures, self._store.get(judged.live))
 
     def has_report(self, judged: DriftJudged) -> bool:
-        """Whether Evidently's report of the verdict's watch was made; not where its figures are lost.
+        """Whether Evidently's report of the verdict's watch is there; not where its figures are lost.
 
         Raises:
             StoreUnavailable: the store cannot be reached.
         """
         if judged.live not in self._reports:
             try:
-                self._reports[judged.live] = self.figures(judged).report is not None
+                report = self.figures(judged).report
+                self._reports[judged.live] = report is not None and self._store.has(report)
             except StoreUnavailable:
                 raise
             except StoreError:
@@ -90,6 +95,12 @@ class Watches:
 
 def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
     event, name = entry.event, entry.stream.partition("/")[2]
+    if isinstance(event, ArtifactsRemoved):
+        for version in event.versions:
+            name, _, number = version.rpartition("/")
+            project = projects.get(name, Watched())
+            projects[name] = replace(project, not_rebuildable=project.not_rebuildable | {int(number)})
+        return projects
     project = projects.get(name, Watched())
     if isinstance(event, DriftJudged):
         project = replace(project, verdicts=(*project.verdicts, event))

@@ -1,0 +1,109 @@
+"""``retention`` and ``hold``: what is removed when its time is over, and what a steward keeps from that."""
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from include.cli.shown import Words
+from include.runtime.authority_client import AuthorityClient, authority
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.steps import Platform
+
+Subject = Annotated[str, typer.Argument(help="A dataset, a project (all its models), or PROJECT/VERSION.")]
+Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")]
+Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
+
+#: So many lines of what goes next are shown.
+SHOWN = 8
+
+console = Words()
+hold = typer.Typer(no_args_is_help=True, help="What is kept from removal, whatever time is declared for it.")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(retention)
+    app.add_typer(hold, name="hold")
+
+
+def retention() -> None:
+    """Remove now what is kept longer than its contracts declare. The DAG `stewardship` and `run` do so once a day."""
+    from include.runtime.local import open_platform
+    from include.steps.retention import carry_out
+
+    carried = carry_out(open_platform(Settings.from_environment()), now=datetime.now(UTC))
+    console.print(in_words(carried.removed, carried.left), soft_wrap=True)
+
+
+def keep_in_order(settings: Settings) -> None:
+    """Carry retention out after a run or a watch, if a day has passed since it last was."""
+    from include.runtime.local import open_platform
+    from include.steps.retention import carry_out, is_due
+
+    platform, now = open_platform(settings), datetime.now(UTC)
+    if is_due(platform.ledger, now=now):
+        carried = carry_out(platform, now=now)
+        if carried.removed:
+            console.print(in_words(carried.removed, carried.left), soft_wrap=True)
+
+
+@hold.command()
+def add(subject: Subject, reason: Reason, steward: Steward = None) -> None:
+    """Keep all of SUBJECT, as a steward of the dataset or of one that the model's project reads."""
+    with _authority(steward) as client:
+        client.hold(subject, reason=reason)
+    console.print(f"held: nothing of {subject} is removed until the hold is lifted", soft_wrap=True)
+
+
+@hold.command(name="list")
+def list_() -> None:
+    """The holds in force."""
+    from include.governance.holds import holds
+    from include.runtime.local import open_platform
+
+    platform = open_platform(Settings.from_environment())
+    table = Table("held", "since (UTC)", "by", "reason")
+    for subject, found in sorted(holds(platform.ledger, platform.access.verifier).items()):
+        table.add_row(subject, f"{found.since:%Y-%m-%d %H:%M}", found.steward, found.reason)
+    console.print(table)
+
+
+@hold.command()
+def lift(subject: Subject, reason: Reason, steward: Steward = None) -> None:
+    """End the hold of SUBJECT: what is due is removed from then on."""
+    with _authority(steward) as client:
+        client.end_hold(subject, reason=reason)
+    console.print(f"lifted: {subject}")
+
+
+def in_words(removed: int, left: int) -> str:
+    """What carrying retention out came to, in a line."""
+    waits = f"; {left:,} wait until nothing of their projects runs" if left else ""
+    return f"retention: {removed:,} artifacts removed whose declared time is over{waits}"
+
+
+def show_retention(platform: "Platform", *, now: datetime) -> None:
+    """What is removed next, what is held, and of which datasets nothing is removed, if there is any of these."""
+    from include.steps.retention import outlook
+
+    seen = outlook(platform, now=now)
+    counted = Counter((max(each.due_since, now).date(), each.kind, ", ".join(each.datasets)) for each in seen.endings)
+    table = Table("from (UTC)", "kind", "made of", "artifacts", title="removed next")
+    for (day, kind, datasets), number in sorted(counted.items())[:SHOWN]:
+        table.add_row(str(day), kind, datasets, f"{number:,}")
+    if table.row_count:
+        console.print(table)
+    for hold in seen.holds:
+        console.print(f"held: {hold.subject}, by {hold.steward}: {hold.reason}", soft_wrap=True)
+    for dataset, why in seen.without.items():
+        console.print(f"retention of {dataset}: none is carried out: {why}", soft_wrap=True)
+
+
+def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:
+    settings = Settings.from_environment()
+    return authority(settings, steward or settings.user)

@@ -1,0 +1,308 @@
+"""Who keeps which artifact: what the ledger says that runs made and took up, with what their manifests name."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from include.core.canonical import decode
+from include.core.errors import StoreError, StoreUnavailable
+from include.core.events import (
+    ArtifactsRemoved,
+    Event,
+    ModelRegistered,
+    PartitionsMade,
+    ReferenceMade,
+    StepFailed,
+    StepFinished,
+    StepReused,
+    StepStarted,
+)
+from include.core.records import (
+    ArtifactKind,
+    Evaluation,
+    LiveFigures,
+    Plan,
+    Promotion,
+    Validation,
+)
+from include.governance.retention import Reference
+from include.ledger import Entry, Ledger, lease
+from include.steps.platform import Platform
+
+#: What says that a run of a project goes on.
+SIGNS: tuple[type[Event], ...] = (StepStarted, StepFinished, StepReused, StepFailed)
+_KINDS = (*SIGNS, PartitionsMade, ModelRegistered, ReferenceMade, ArtifactsRemoved)
+#: An attempt of whose end there is no word goes on no longer than that.
+_LONGEST_ATTEMPT = timedelta(days=1)
+
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Use:
+    """An entry by which something was made or taken up."""
+
+    position: int
+    at: datetime
+    run_id: str
+
+    @classmethod
+    def by(cls, entry: Entry, run_id: str) -> "_Use":
+        return cls(position=entry.position, at=entry.recorded_at, run_id=run_id)
+
+
+@dataclass(kw_only=True)
+class Uses:
+    """The fold of the ledger: of each output of a step the last use, what was recorded of partitions and of models,
+    attempts without an end by project, and the place of each removed artifact's last tombstone.
+    """
+
+    position: int = 0
+    outputs: dict[tuple[str, str, str], _Use] = field(default_factory=dict)
+    snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
+    partitions: dict[tuple[str, str], tuple[_Use, str]] = field(default_factory=dict)
+    models: dict[str, list[tuple[_Use, ModelRegistered]]] = field(default_factory=dict)
+    reference_of: dict[tuple[str, str], str] = field(default_factory=dict)
+    attempts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    removed: dict[str, int] = field(default_factory=dict)
+    tombstones: list[tuple[int, ArtifactsRemoved]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> "Uses":
+        uses = cls()
+        for entry in ledger.read_all(kinds=_KINDS):
+            uses._take(entry)
+        return uses
+
+    def _take(self, entry: Entry) -> None:
+        self.position, event = entry.position, entry.event
+        if isinstance(event, StepStarted):
+            self.attempts[event.attempt] = (event.project, entry.recorded_at)
+        elif isinstance(event, StepFailed):
+            self.attempts.pop(event.attempt, None)
+        elif isinstance(event, StepFinished | StepReused):
+            self.attempts.pop(event.attempt, None)
+            self.outputs[event.project, event.step, event.output] = _Use.by(entry, event.run_id)
+            if event.step == "snapshot":
+                self.snapshots[event.project, event.run_id] = event.output
+        else:
+            self._take_artifacts(entry)
+
+    def _take_artifacts(self, entry: Entry) -> None:
+        event = entry.event
+        if isinstance(event, PartitionsMade):
+            use = _Use.by(entry, event.run_id)
+            self.partitions |= {(event.project, part.content): (use, part.table) for part in event.partitions}
+        elif isinstance(event, ModelRegistered):
+            self.models.setdefault(event.project, []).append((_Use.by(entry, event.run_id), event))
+        elif isinstance(event, ReferenceMade):
+            self.reference_of[event.project, event.evaluation] = event.reference
+        elif isinstance(event, ArtifactsRemoved):
+            self.removed |= dict.fromkeys(event.artifacts, entry.position)
+            self.tombstones.append((entry.position, event))
+
+    def running(self, ledger: Ledger, *, now: datetime) -> frozenset[str]:
+        """The projects that something runs of: a night that holds the lease, or an attempt of the last day."""
+        open_ones = {project for project, at in self.attempts.values() if now < at + _LONGEST_ATTEMPT}
+        known = {project for project, _, _ in self.outputs} | {project for project, _ in self.partitions}
+        return frozenset(open_ones).union(
+            project for project in known - open_ones if lease.held_by(ledger, project, now=now)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Of a partition, all that matters here: a year's manifests name a million."""
+
+    table: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    dataset: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scope:
+    datasets: tuple[_Read, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """Of a :class:`~include.core.records.Snapshot`."""
+
+    scope: _Scope
+    partitions: tuple[_Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Built:
+    """Of a :class:`~include.core.records.FeatureSet`."""
+
+    snapshot: str
+    partitions: tuple[_Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """Of a :class:`~include.core.records.LiveScores`."""
+
+    bundle: str
+    scores: str
+    partitions: tuple[_Part, ...]
+
+
+#: What is said of an artifact: its digest, its kind, of which project, made of which datasets.
+_Said = tuple[str, ArtifactKind, str, tuple[str, ...]]
+
+
+class References:
+    """The references that *uses* come to at *now* (UTC), and what the registered versions were made of."""
+
+    def __init__(self, platform: Platform, uses: Uses, *, now: datetime) -> None:
+        self._platform, self.uses, self._now = platform, uses, now
+        self._manifests: dict[str, object] = {}
+        self._parts: dict[_Part, _Part] = {}
+        self._last_use: dict[_Said, datetime] = {}
+        self._last_position: dict[str, int] = {}
+        self._fold()
+        #: Those of artifacts that were not removed since their last use.
+        self.living = [
+            Reference(artifact=artifact, kind=kind, project=project, datasets=datasets, last_use=at)
+            for (artifact, kind, project, datasets), at in self._last_use.items()
+            if not self.is_gone(artifact)
+        ]
+
+    def is_gone(self, digest: str) -> bool:
+        """Whether the last word about *digest* is its tombstone."""
+        return self.uses.removed.get(digest, 0) > self._last_position.get(digest, 0)
+
+    def of_version(self, model: ModelRegistered) -> frozenset[str]:
+        """All that the version was made of, and what was made of it."""
+        found = {*self._model(model), *(part.content for part in self.rows_of(model))}
+        if evaluated := self._load(Evaluation, model.evaluation):
+            if drawn := self._load(Plan, evaluated.plan):
+                found |= {drawn.binned, drawn.profile}
+            if built := self._load(_Built, evaluated.features):
+                found.update(part.content for part in built.partitions)
+        return frozenset(found)
+
+    def rows_of(self, model: ModelRegistered) -> Sequence[_Part]:
+        """The rows of production data that the version was made of: with the ledger, all that a rebuilding needs."""
+        evaluated = self._load(Evaluation, model.evaluation)
+        built = self._load(_Built, evaluated.features) if evaluated else None
+        taken = self._load(_Taken, built.snapshot) if built else None
+        return taken.partitions if taken else ()
+
+    def _fold(self) -> None:
+        for (project, step, output), use in self.uses.outputs.items():
+            datasets = self._datasets(project, use.run_id)
+            if step == "snapshot" and (taken := self._load(_Taken, output)):
+                for part in taken.partitions:
+                    self._say((part.content, ArtifactKind.SNAPSHOT, project, (part.table,)), use)
+            for kind, digests in self._named(step, output):
+                for digest in digests:
+                    self._say((digest, kind, project, datasets), use)
+        self._fold_partitions()
+        self._fold_champions()
+
+    def _fold_partitions(self) -> None:
+        """When partitions were made. Where no manifest names one, a run was killed before it could."""
+        named: dict[tuple[str, str], list[_Said]] = {}
+        for said in self._last_use:
+            named.setdefault((said[2], said[0]), []).append(said)
+        for (project, content), (use, table) in self.uses.partitions.items():
+            datasets = self._datasets(project, use.run_id)
+            of_rows = (content, ArtifactKind.SNAPSHOT, project, (table,))
+            derived = (content, ArtifactKind.FEATURES, project, datasets)
+            guessed = of_rows if table in datasets or not datasets else derived
+            for said in named.get((project, content), [guessed]):
+                self._say(said, use)
+
+    def _fold_champions(self) -> None:
+        """What each version that was ever champion is and was made of is in use until another takes its place.
+
+        One that only training itself would have promoted is kept as long as a champion that was replaced at once.
+        """
+        for project, models in self.uses.models.items():
+            known = self._platform.champions.known(project).versions
+            promoted = [version.registered for version in known if version.promoted]
+            begins = [use for use, model in models if model in promoted]
+            for use, model in models:
+                if model in promoted:
+                    end = next((each.at for each in begins if each.position > use.position), self._now)
+                    self._keep_champion(model, replace(use, at=end))
+                elif model.verdict.promote:
+                    self._keep_champion(model, use)
+
+    def _keep_champion(self, model: ModelRegistered, use: _Use) -> None:
+        datasets = self._datasets(model.project, use.run_id)
+        for digest in self._model(model):
+            self._say((digest, ArtifactKind.MODEL, model.project, datasets), use)
+        for part in self.rows_of(model):
+            self._say((part.content, ArtifactKind.MODEL, model.project, (part.table,)), use)
+
+    def _model(self, model: ModelRegistered) -> Iterator[str]:
+        yield model.bundle
+        if evaluated := self._load(Evaluation, model.evaluation):
+            yield evaluated.model
+        if reference := self.uses.reference_of.get((model.project, model.evaluation)):
+            yield reference
+
+    def _say(self, said: _Said, use: _Use) -> None:
+        self._last_use[said] = max(use.at, self._last_use.get(said, use.at))
+        self._last_position[said[0]] = max(use.position, self._last_position.get(said[0], 0))
+
+    def _datasets(self, project: str, run_id: str) -> tuple[str, ...]:
+        """What the run reads: all that it makes but rows is taken to be made of all of it."""
+        digest = self.uses.snapshots.get((project, run_id))
+        taken = self._load(_Taken, digest) if digest else None
+        return tuple(sorted(read.dataset for read in taken.scope.datasets)) if taken else ()
+
+    def _load(self, kind: type[_Record], digest: str) -> _Record | None:
+        """The manifest; ``None``: it is lost, or another version wrote it."""
+        if digest not in self._manifests:
+            try:
+                found: object = decode(kind, self._platform.store.get(digest))
+            except StoreUnavailable:
+                raise
+            except (StoreError, ValueError):
+                found = None
+            if isinstance(found, _Taken | _Built | _Scored):
+                shared = tuple(self._parts.setdefault(part, part) for part in found.partitions)
+                found = replace(found, partitions=shared)
+            self._manifests[digest] = found
+        known = self._manifests[digest]
+        return known if isinstance(known, kind) else None
+
+    def _named(self, step: str, output: str) -> Iterator[tuple[ArtifactKind, Sequence[str]]]:
+        """What *output* of *step* names of each kind, rows of production data apart."""
+        load = self._load
+        if step == "refit":
+            yield ArtifactKind.MODEL, [output]
+        elif step == "validate" and (checked := load(Validation, output)):
+            yield ArtifactKind.REPORT, [checked.report]
+        elif step == "features" and (built := load(_Built, output)):
+            yield ArtifactKind.FEATURES, [part.content for part in built.partitions]
+        elif step == "plan" and (drawn := load(Plan, output)):
+            yield ArtifactKind.TRAINING, [drawn.binned]
+            yield ArtifactKind.PROFILE, [drawn.profile]
+        elif step == "promote" and (promoted := load(Promotion, output)):
+            yield ArtifactKind.MODEL, [promoted.bundle]
+        elif step == "score" and (scored := load(_Scored, output)):
+            yield ArtifactKind.FEATURES, [part.content for part in scored.partitions]
+            yield ArtifactKind.SCORES, [scored.scores]
+            yield ArtifactKind.MODEL, [scored.bundle]
+        elif step == "drift" and (live := load(LiveFigures, output)):
+            yield ArtifactKind.PROFILE, [live.profiles]
+            yield ArtifactKind.MODEL, [live.reference]
+            yield ArtifactKind.REPORT, list(self._pages(live))
+
+    def _pages(self, live: LiveFigures) -> Iterator[str]:
+        from include.monitoring.page import Page
+
+        yield from filter(None, (live.report, live.report_figures))
+        page = self._load(Page, live.report) if live.report else None
+        yield from page.pieces if page else ()
