@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from include.core.records import Grant
     from include.governance.access import Access
     from include.governance.register import Register
+    from include.ledger import Ledger
     from include.steps import Platform
 
 console = Words()
@@ -40,6 +41,7 @@ def status() -> None:
     console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
     console.print(f"separation of duties: {deployment.separation_of_duties(settings)}", soft_wrap=True)
     platform = open_platform(settings)
+    _show_ledger(platform.ledger)
     for order in outstanding(platform.ledger, now=datetime.now(UTC)):
         console.print(in_words(order))
     _show_contracts(settings, platform)
@@ -56,6 +58,16 @@ def _show_reach(settings: Settings, access: "Access") -> None:
 
     adoptions = [access.adoption(name) for name in load_folder(settings.contracts, settings.classes)]
     show_messages(settings, tuple(sorted({name for each in adoptions if each for name in each.stewards})))
+
+
+def _show_ledger(ledger: "Ledger") -> None:
+    """Check all of it, row by row; what is wrong comes first, since whatever else is shown is read from it."""
+    with console.status("Checking the ledger"):
+        faults = ledger.check()
+    if not faults:
+        console.print("ledger:   in order, and each event as it was sealed")
+    for fault in faults:
+        console.print(f"altered ledger: {fault}; nothing is granted on it", soft_wrap=True, markup=False)
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:

@@ -44,6 +44,7 @@ from include.governance.decisions import (
 from include.governance.kept import KeptContracts, keep
 from include.governance.overlaps import Overlaps
 from include.governance.signing import Signer, Verifier
+from include.governance.whole import require_whole
 from include.ledger import Ledger
 from include.ledger.projection import Projection
 
@@ -57,7 +58,8 @@ class Authority:
     """Decides on behalf of a steward whom the caller has authenticated.
 
     Only a steward of the adopted contract decides about its dataset. Of two decisions at the same moment the first
-    holds and the second is refused.
+    holds and the second is refused. What allows something is not decided on a ledger that was altered; what takes
+    something away, a refusal or a revocation, is.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class Authority:
 
         Raises:
             AuthorityError: *user* is no steward of the version in effect (of the file, for a first adoption), or of an
-                adopted dataset in which files of this one lie; or the file is not what was read.
+                adopted dataset in which files of this one lie; the file is not what was read; the ledger was altered.
             ContractError: the file cannot be used, or leaves open what :func:`require_adoptable` asks for.
         """
         contract = self.contract(dataset)
@@ -125,6 +127,7 @@ class Authority:
                 keep(self._ledger, contract)  # releases before this one did not
                 return contract.digest
             require_adoptable(contract, self._classes)
+            require_whole(self._ledger)
             self._require_steward_of_the_same_files(contract, user)
             keep(self._ledger, contract)
             try:
@@ -140,7 +143,7 @@ class Authority:
         Raises:
             AuthorityError: *user* is no steward of the dataset or asked for this; it is decided already; the contract
                 changed since; the request asks for a column that the contract does not let anyone read that way; or
-                *days* or *reason* cannot be used.
+                *days* or *reason* cannot be used; or the ledger was altered.
         """
         reason = as_reason(reason)
         if not 1 <= days <= LONGEST_GRANT_DAYS:
@@ -154,6 +157,7 @@ class Authority:
                 remedy = "Let another steward of the dataset decide."
                 raise AuthorityError("nobody approves their own request", value=user, remedy=remedy)
             self._require_readable(request)
+            require_whole(self._ledger)
             made[:] = [_grant(request, user, reason, now, days, decisions.version)]
             envelope = self._signer.sign(GRANT_TYPE, encode(made[0]))
             return AccessGranted(request_id=request_id, grant_id=made[0].grant_id, envelope=envelope)
@@ -203,8 +207,8 @@ class Authority:
         """Let what was made under a quarantined grant be promoted and serve again. The grant stays revoked.
 
         Raises:
-            AuthorityError: there is no such grant, it is in no quarantine, *user* is no steward of its dataset, or
-                *reason* is empty.
+            AuthorityError: there is no such grant, it is in no quarantine, *user* is no steward of its dataset,
+                *reason* is empty, or the ledger was altered.
         """
         reason = as_reason(reason)
 
@@ -213,6 +217,7 @@ class Authority:
                 found = decisions.effects.get(grant_id, "not revoked")
                 remedy = "See what became of it: `./trainyard access show`."
                 raise DecisionConflict(f"grant {grant_id}: a quarantine is lifted", value=found, remedy=remedy)
+            require_whole(self._ledger)
             lifted = QuarantineLifted(grant_id=grant_id, steward=user, reason=reason, envelope="")
             return self._signed(lifted, decisions)
 

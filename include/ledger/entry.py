@@ -68,11 +68,12 @@ class Sealed:
 
 @dataclass(frozen=True, kw_only=True)
 class Logged:
-    """A sealed event with its place in the order."""
+    """A sealed event with its place in the order, and what the log repeats of it there (stream and kind)."""
 
     inbox_id: int
     position: int
     stream_version: int
+    placed_as: tuple[str, str]
     sealed: Sealed
 
 
@@ -104,8 +105,7 @@ def unseal(logged: Logged) -> Entry:
         LedgerError: the bytes are not those that were hashed, the columns say something else, or the kind is unknown.
     """
     sealed = logged.sealed
-    columns = _header(sealed.stream, sealed.kind, sealed.version, sealed.key, sealed.recorded_at)
-    if leaf_hash(sealed.raw) != sealed.leaf_hash or sealed.raw != columns + b"\n" + sealed.body:
+    if not is_as_sealed(sealed, placed_as=logged.placed_as):
         raise LedgerError(
             "a ledger row is what was recorded",
             value=f"position {logged.position} was altered",
@@ -122,6 +122,22 @@ def unseal(logged: Logged) -> Entry:
     )
 
 
+def is_as_sealed(columns: Sealed, *, placed_as: tuple[str, str]) -> bool:
+    """Whether the bytes are those that were hashed, and inbox and log (*placed_as*) say in their columns what they do.
+
+    A row of the inbox will do for *columns*.
+    """
+    header = _header(columns.stream, columns.kind, columns.version, columns.key, columns.recorded_at)
+    return (
+        leaf_hash(columns.raw) == columns.leaf_hash
+        and columns.raw.startswith(header + b"\n")
+        and placed_as == (columns.stream, columns.kind)
+    )
+
+
+_HEADER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # made once: every read entry is compared
+
+
 def _header(stream: str, kind: str, version: int, key: str | None, recorded_at: str) -> bytes:
     fields = {"key": key, "kind": kind, "recorded_at": recorded_at, "stream": stream, "version": version}
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+    return _HEADER.encode(fields).encode()

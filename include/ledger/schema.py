@@ -4,6 +4,8 @@
 may share its database with Airflow, which has a table ``log`` of its own.
 """
 
+import re
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
@@ -49,7 +51,11 @@ cursor = sa.Table(
     sa.Column("size_bytes", _SERIAL, nullable=False),
 )
 
+#: In PostgreSQL's own figures: BEFORE UPDATE OR DELETE OR TRUNCATE, for each statement.
+_STATEMENT_TRIGGER = 2 + 8 + 16 + 32
+
 _REFUSAL = "the ledger is append-only"
+_REFUSING = f" BEGIN RAISE EXCEPTION '{_REFUSAL}'; END "
 
 
 def create(connection: sa.Connection) -> None:
@@ -82,18 +88,36 @@ def _sqlite_triggers() -> list[str]:
 def _taken(table: sa.Table) -> str:
     """That the new row would replace another: REPLACE deletes without firing the DELETE trigger."""
     unique = [key for key in table.constraints if isinstance(key, sa.PrimaryKeyConstraint | sa.UniqueConstraint)]
-    same = [" AND ".join(f"{column.name} = NEW.{column.name}" for column in key.columns) for key in unique]
+    same = sorted(" AND ".join(f"{column.name} = NEW.{column.name}" for column in key.columns) for key in unique)
     return f"EXISTS (SELECT 1 FROM {table.name} WHERE {' OR '.join(same)})"  # noqa: S608  # our own names
 
 
 def _postgresql_triggers() -> list[str]:
-    function = (
-        "CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$"
-    )
+    function = f"CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSING}$$"
     triggers = [
         f"CREATE TRIGGER {table.name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "
         "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
         for table in (inbox, log)
     ]
     return [function, *triggers]
+
+
+def missing_triggers(connection: sa.Connection) -> list[str]:
+    """The triggers that are not there, are switched off, or are others than :func:`create` made, by name."""
+    if connection.dialect.name == "sqlite":
+        made = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        there = {row.name: _parts(row.sql) for row in connection.execute(made)}
+        return [name for each in _sqlite_triggers() if there.get(name := each.split()[2]) != _parts(each)]
+    in_force = sa.text(
+        "SELECT t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+        "WHERE t.tgrelid IN (to_regclass(:inbox), to_regclass(:log)) AND t.tgtype = :type AND t.tgqual IS NULL "
+        "AND cardinality(t.tgattr) = 0 AND t.tgenabled IN ('O', 'A') AND p.prosrc = :source"
+    )
+    values = {"inbox": inbox.name, "log": log.name, "type": _STATEMENT_TRIGGER, "source": _REFUSING}
+    there_now = set(connection.scalars(in_force, values))
+    return [name for table in (inbox, log) if (name := f"{table.name}_append_only") not in there_now]
+
+
+def _parts(trigger: str) -> list[str]:
+    """Earlier releases wrote the alternatives of a condition in any order."""
+    return sorted(re.split(r" OR |WHERE |\)", trigger))

@@ -1,7 +1,7 @@
 """The ledger's SQL, and the sequencer that gives every event its place."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -12,8 +12,15 @@ from include.ledger.schema import inbox, log
 
 _ADVISORY_LOCK = 0x7261_696C  # any constant: all writers of a PostgreSQL ledger take this lock
 _KEYS_A_QUERY = 500
+_ROWS_AT_ONCE = 1_000
 
-_SELECT = sa.select(inbox, log.c.position, log.c.stream_version).join_from(log, inbox, log.c.inbox_id == inbox.c.id)
+_SELECT = sa.select(
+    inbox,
+    log.c.position,
+    log.c.stream_version,
+    log.c.stream.label("placed_stream"),
+    log.c.kind.label("placed_kind"),
+).join_from(log, inbox, log.c.inbox_id == inbox.c.id)
 
 
 def _bigint(expression: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
@@ -38,7 +45,7 @@ class Transaction:
         """Insert into the inbox, unless the key is there."""
         raise NotImplementedError
 
-    def _pending(self) -> sa.ColumnElement[bool]:
+    def pending(self) -> sa.ColumnElement[bool]:
         """Which inbox rows have no place in the log yet, as this transaction sees it."""
         raise NotImplementedError
 
@@ -47,7 +54,7 @@ class Transaction:
 
     def is_behind(self) -> bool:
         """Whether a committed event has no place in the log yet."""
-        return bool(self.connection.scalar(sa.select(sa.exists().where(self._pending()))))
+        return bool(self.connection.scalar(sa.select(sa.exists().where(self.pending()))))
 
     def sequence(self) -> None:
         """Give every event in the inbox that has none its place in the log, in the order of arrival."""
@@ -66,7 +73,7 @@ class Transaction:
             version + row_number.over(partition_by=inbox.c.stream, order_by=inbox.c.id),
             inbox.c.kind,
             self._horizon(),
-        ).where(self._pending())
+        ).where(self.pending())
         columns = [log.c.position, log.c.inbox_id, log.c.stream, log.c.stream_version, log.c.kind, log.c.horizon]
         self.connection.execute(sa.insert(log).from_select(columns, placed))
 
@@ -98,6 +105,12 @@ class Transaction:
         if kinds is not None:
             chosen = chosen.where(log.c.kind.in_(sorted(kinds)))
         return self._logged(chosen)
+
+    def rows(self) -> Iterator[tuple[int, Sealed, tuple[str, str]]]:
+        """Of all events in order: position, the inbox's columns, and the log's (stream, kind); made no objects of."""
+        result = self.connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_SELECT.order_by(log.c.position))
+        for row in result:
+            yield row.position, cast(Sealed, row), (row.placed_stream, row.placed_kind)
 
     def by_ids(self, ids: Collection[int]) -> dict[int, Logged]:
         """The events with these inbox ids."""
@@ -154,6 +167,7 @@ class Transaction:
                 inbox_id=row.id,
                 position=row.position,
                 stream_version=row.stream_version,
+                placed_as=(row.placed_stream, row.placed_kind),
                 sealed=Sealed(
                     stream=row.stream,
                     kind=row.kind,
@@ -178,7 +192,7 @@ class SqliteTransaction(Transaction):
         if self.connection.scalar(sa.select(inbox.c.id).where(inbox.c.key == sealed.key)) is None:
             self.connection.execute(sa.insert(inbox), self._row(sealed))
 
-    def _pending(self) -> sa.ColumnElement[bool]:
+    def pending(self) -> sa.ColumnElement[bool]:
         last = sa.select(log.c.inbox_id).order_by(log.c.position.desc()).limit(1).scalar_subquery()
         return inbox.c.id > sa.func.coalesce(last, 0)
 
@@ -207,7 +221,7 @@ class PostgresTransaction(Transaction):
         own = self.connection.scalar(sa.select(_OWN_TRANSACTION))
         return self._insert([self._row(sealed) | {"transaction_id": own} for sealed in events])
 
-    def _pending(self) -> sa.ColumnElement[bool]:
+    def pending(self) -> sa.ColumnElement[bool]:
         placed = sa.exists().where(log.c.inbox_id == inbox.c.id)
         return sa.and_(inbox.c.transaction_id >= self._floor(), ~placed)
 

@@ -43,6 +43,7 @@ def begin(
         LeaseHeld: another night of this project is running.
         CodeChanged: the run began under other code.
         DeclarationError: the project is refused by :func:`include.steps.declare`, or *instant* has no time zone.
+        LedgerError: a position or a trigger of the ledger is missing.
     """
     from include.lineage.declaration import digest_of
 
@@ -60,6 +61,7 @@ def begin(
                 value=instant.isoformat(),
                 remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
             )
+        platform.ledger.require_order()
         code = platform.code(project.name)
         fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
     run = Run(

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from include.core.errors import StoreError
@@ -37,6 +38,14 @@ def test_status_tells_what_a_steward_holds_in_the_steward_s_words(adopted: Shop)
     assert adopted.call("hold", "lift", "orders", "--as", "maria", "--reason", "settled").returncode == 0
     assert "held: orders" not in adopted.call("status").stdout
     assert "retention: 0 artifacts removed" in adopted.call("retention").stdout
+def test_status_checks_the_ledger_row_by_row_and_tells_first_what_was_altered(adopted: Shop) -> None:
+    assert "ledger: in order, and each event as it was sealed" in " ".join(adopted.call("status").stdout.split())
+    with sa.create_engine(f"sqlite:///{adopted.folder}/home/ledger.db", poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER ledger_inbox_no_update")
+        connection.exec_driver_sql("UPDATE ledger_inbox SET stream = 'run/x' WHERE id = 1")
+    told = " ".join(adopted.call("status").stdout.split())
+    assert "altered ledger: the trigger ledger_inbox_no_update is missing" in told
+    assert "altered ledger: position 1 is not what was recorded; nothing is granted on it" in told
 
 
 def test_status_names_the_champion_of_each_project_or_that_there_is_none(adopted: Shop) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from include import steps
 from include.core.errors import CodeChanged, DeclarationError, LeaseHeld, LedgerError
@@ -80,6 +81,18 @@ def test_an_instant_has_a_time_zone_and_means_the_same_in_each(yard: Yard) -> No
     run = steps.begin(yard.platform, FLIGHTS, run_id="local", instant=local, now=NOW)
     assert run.instant.isoformat() == INSTANT.isoformat()
     assert steps.resume(yard.platform, FLIGHTS, run_id="local", now=NOW) == run
+
+
+def test_no_run_begins_on_a_ledger_with_a_gap(yard: Yard) -> None:
+    steps.begin(yard.platform, TEMPERATURE, run_id="before", instant=INSTANT, now=NOW)
+    yard.platform.ledger.close()
+    with sa.create_engine(yard.settings.ledger, poolclass=sa.NullPool).begin() as connection:
+        (statement,) = connection.execute(sa.text("SELECT sql FROM sqlite_master WHERE name = 'ledger_log_no_delete'"))
+        connection.exec_driver_sql("DROP TRIGGER ledger_log_no_delete")
+        connection.exec_driver_sql("DELETE FROM ledger_log WHERE position = 2")
+        connection.exec_driver_sql(statement.sql)
+    with pytest.raises(LedgerError, match="positions have a gap"):
+        steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
 
 
 def test_a_step_of_a_run_that_never_began_is_refused(yard: Yard) -> None:

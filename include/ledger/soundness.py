@@ -1,0 +1,60 @@
+"""Whether a ledger is as its writers left it: no gap in its order, its triggers in place, each row as it was sealed.
+
+A check of order and rows only: whoever replaces the whole database, hashes and all, is not found by it.
+"""
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from include.ledger import schema
+from include.ledger.entry import is_as_sealed
+from include.ledger.schema import cursor, inbox, log
+
+if TYPE_CHECKING:
+    from include.ledger.transaction import Transaction
+
+#: So many of a kind are named; the others are counted by whoever repairs it.
+_NAMED = 3
+
+
+def order_faults(transaction: "Transaction") -> tuple[str, ...]:
+    """What is wrong with order and triggers. Counts by index and reads no event."""
+    connection = transaction.connection
+    counts = sa.select(
+        sa.select(sa.func.count()).select_from(log).scalar_subquery().label("placed"),
+        sa.select(sa.func.coalesce(sa.func.min(log.c.position), 1)).scalar_subquery().label("first"),
+        sa.select(sa.func.coalesce(sa.func.max(log.c.position), 0)).scalar_subquery().label("last"),
+        sa.select(sa.func.count()).select_from(inbox).scalar_subquery().label("received"),
+        sa.select(sa.func.count()).select_from(inbox).where(transaction.pending()).scalar_subquery().label("pending"),
+        sa.select(sa.func.coalesce(sa.func.max(cursor.c.position), 0)).scalar_subquery().label("delivered"),
+    )
+    found = connection.execute(counts).one()
+    told = [f"the trigger {name} is missing or another one" for name in schema.missing_triggers(connection)]
+    if (found.first, found.last) != (1, found.placed):
+        told.append(f"positions have a gap: {found.placed} events, positions {found.first} to {found.last}")
+    if found.received - found.pending != found.placed:
+        told.append(f"{found.placed} places in the log, and {found.received - found.pending} events that have one")
+    if found.delivered > found.last:
+        told.append(f"position {found.delivered} was delivered, and the last one is {found.last}")
+    told += [f"stream {name!r} has a gap in its versions" for name in _broken_streams(connection)]
+    return tuple(told)
+
+
+def _broken_streams(connection: sa.Connection) -> list[str]:
+    whole = sa.and_(sa.func.min(log.c.stream_version) == 1, sa.func.max(log.c.stream_version) == sa.func.count())
+    grouped = sa.select(log.c.stream).group_by(log.c.stream).having(sa.not_(whole))
+    return list(connection.scalars(grouped.order_by(log.c.stream).limit(_NAMED)))
+
+
+def check(transaction: "Transaction") -> tuple[str, ...]:
+    """Order, triggers, and each row."""
+    told, altered = list(order_faults(transaction)), 0
+    for position, columns, placed_as in transaction.rows():
+        if not is_as_sealed(columns, placed_as=placed_as):
+            altered += 1
+            if altered <= _NAMED:
+                told.append(f"position {position} is not what was recorded")
+    if altered > _NAMED:
+        told.append(f"{altered - _NAMED} more positions are not what was recorded")
+    return tuple(told)
