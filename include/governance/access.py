@@ -111,6 +111,11 @@ class Access:
         """The datasets of *scope* that may not be read *now* (UTC)."""
         return tuple(dataset for dataset in scope.datasets if self._grant_for(scope, dataset, now) is None)
 
+    def in_force(self, scope: Scope, *, now: datetime, run: Run | None = None) -> tuple[Grant, ...]:
+        """What :meth:`require` returns, without the datasets that nothing covers."""
+        found = (self._grant_for(scope, dataset, now, run) for dataset in scope.datasets)
+        return tuple(grant for grant in found if grant is not None)
+
     def require(
         self, scope: Scope, *, now: datetime, run: Run | None = None, serving: bool = False
     ) -> tuple[Grant, ...]:

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from include.core.project import Project
-from include.core.records import Run
+from include.core.records import Grant, Run
+from include.lineage.access_facet import FACET, access_facet
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset
@@ -98,19 +99,24 @@ def event(
     parameters: Mapping[str, object] | None = None,
     tags: Mapping[str, str] | None = None,
     parents: Parents | None = None,
+    grants: Sequence[Grant] | None = None,
 ) -> str:
     """The OpenLineage ``COMPLETE`` event (JSON) of *step*, which took *inputs* and made *outputs* by *at* (UTC).
 
     *parameters* are recorded as execution parameters (hyper-parameters of a trial, say), *tags* as tags of the run
     (where it ran, say), beside the run's own id and the digest of its code. Without *parents*, the night is both.
+    *grants* are those in force (``None``: nobody asked).
     """
+    facets = _run_facets(run, parameters or {}, tags or {}, parents)
+    if grants is not None:
+        facets[FACET] = access_facet(grants, producer=PRODUCER)
     return _event(
         "COMPLETE",
         run,
         project,
         step,
         at,
-        _run_facets(run, parameters or {}, tags or {}, parents),
+        facets,
         [_input(dataset) for dataset in inputs],
         [_output(dataset) for dataset in outputs],
     )

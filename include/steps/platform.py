@@ -258,6 +258,7 @@ def emit(
         parameters=parameters,
         tags=tags,
         parents=platform.parents,
+        grants=platform.access.in_force(scope_of(platform, run), now=now, run=run),
     )
     platform.ledger.receive("lineage", LineageEmitted(event=event))
 

@@ -38,6 +38,8 @@ def test_status_tells_what_a_steward_holds_in_the_steward_s_words(adopted: Shop)
     assert adopted.call("hold", "lift", "orders", "--as", "maria", "--reason", "settled").returncode == 0
     assert "held: orders" not in adopted.call("status").stdout
     assert "retention: 0 artifacts removed" in adopted.call("retention").stdout
+
+
 def test_status_checks_the_ledger_row_by_row_and_tells_first_what_was_altered(adopted: Shop) -> None:
     assert "ledger: in order, and each event as it was sealed" in " ".join(adopted.call("status").stdout.split())
     with sa.create_engine(f"sqlite:///{adopted.folder}/home/ledger.db", poolclass=sa.NullPool).begin() as connection:

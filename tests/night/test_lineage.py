@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
 from include import steps
 from include.core.errors import AccessDenied, NothingToWatch
@@ -21,6 +22,7 @@ from include.lineage import emission
 from include.lineage import walk as walk_of
 from include.lineage.declaration import declare
 from include.runtime.lineage import graph
+from include.settings import ROOT
 from include.steps.platform import failure_told
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, Night, Yard
 
@@ -245,6 +247,20 @@ def test_every_event_is_valid_by_the_specification(
 ) -> None:
     assert len(delivered) >= 7
     assert [sentence for event in delivered for sentence in violations(event)] == []
+
+
+def test_every_completed_step_carries_the_grants_in_force_by_the_published_schema(
+    done: tuple[Yard, Night], delivered: list[dict[str, Any]]
+) -> None:
+    yard, _ = done
+    (schema,) = (
+        json.loads(file.read_text()) for file in (ROOT / "docs" / "lineage").glob("AccessGrantsRunFacet-*.json")
+    )
+    held = {grant.grant_id for grant in yard.platform.access.grants(FLIGHTS.name, now=NOW)}
+    for event in delivered:
+        facet = event["run"]["facets"]["trainyard_accessGrants"]
+        assert list(Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(facet)) == []
+        assert {grant["grantId"] for grant in facet["grants"]} == held
 
 
 def test_a_step_that_fails_is_told_to_have_failed_and_completes_as_the_same_run(
