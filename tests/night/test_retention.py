@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from include import steps
+from include.cli import lineage
 from include.core.errors import StoreUnavailable
 from include.core.events import ArtifactsRemoved, PartitionsMade, ReferenceMade, RetentionCarriedOut
 from include.core.records import ArtifactKind, FeatureSet, Plan, Snapshot
 from include.governance.vault import Vault
+from include.runtime.lineage import graph
 from include.settings import ROOT
 from include.steps import retention
 from include.steps.platform import contents
@@ -119,6 +121,9 @@ def test_a_version_whose_rows_are_removed_is_not_rebuildable_from_then_on_and_a_
     assert night.promotion.bundle in lying(yard), "and a model of both is made of flights too"
     assert set(retention.not_rebuildable(yard.platform.ledger)) == {(FLIGHTS.name, night.promotion.version)}
     assert {version} == {each for event in tombstones(yard) for each in event.versions}
+    told = list(lineage.gone(yard.settings, graph(yard.settings, FLIGHTS.name, run="refused")))
+    assert [line.partition(" since ")[0] for line in told] == ["version 2 of flight_delay: NOT REBUILDABLE"]
+    assert list(lineage.gone(yard.settings, graph(yard.settings, FLIGHTS.name, run="night"))) == []
 
 
 def test_a_kill_between_tombstone_and_removal_is_made_up_for_and_what_was_used_since_stays(
