@@ -71,6 +71,7 @@ def test_a_night_that_gave_its_lease_back_since_is_a_new_one(house: House) -> No
     half = NOW + timedelta(minutes=20)
     lease.take(house.ledger, run.project, run_id=run.run_id, now=half, duration=timedelta(minutes=30))
     assert reads(house, scope, run), "an extended lease is the same"
+    house.vault.open([], run=run, step="train", scope=scope, now=SOON)
     lease.release(house.ledger, run.project, run_id=run.run_id)
     lease.take(house.ledger, run.project, run_id=run.run_id, now=half, duration=timedelta(minutes=30))
     assert not reads(house, scope, run)
