@@ -23,7 +23,7 @@ from include.contracts import load
 from include.core.errors import AccessDenied, CodeChanged, ContractError
 from include.core.events import AccessRequested, ModelRegistered, PartitionsMade, StepFinished, StepReused
 from include.core.project import Project
-from include.core.records import DriftState, Partition, Promotion, RetrainingOutcome
+from include.core.records import DriftState, Evaluation, Partition, RetrainingOutcome
 from include.data.scoring import read_rows
 from include.ledger.journal import begun, run_stream
 from include.runtime.authority_service import open_authority
@@ -121,7 +121,7 @@ def test_its_night_ends_with_the_code_that_it_began_with_and_another_takes_up_wh
 
 @pytest.mark.parametrize("settings", ["midway-2026-11.tar.xz"], indirect=True)
 def test_what_its_night_recorded_before_says_what_the_rest_of_it_may_take(settings: Settings, project: Project) -> None:
-    """As if its code were that of today: what it recorded is enough for each later step."""
+    """As if its code were that of today: what it recorded is enough for each later step, but for the promotion."""
     opened = open_platform(settings)
     known = begun(opened.ledger, project.name, "midway")
     assert known is not None
@@ -133,8 +133,8 @@ def test_what_its_night_recorded_before_says_what_the_rest_of_it_may_take(settin
     for shard in steps.shards(platform, made["plan"]):
         steps.train(platform, project, run, made["plan"], shard, now=NOW)
     model = steps.refit(platform, project, run, made["plan"], now=NOW)
-    chosen = steps.evaluate(platform, project, run, made["plan"], model, now=NOW)
-    assert platform.load(Promotion, steps.promote(platform, project, run, chosen, now=NOW)).version == 2
+    evaluated = platform.load(Evaluation, steps.evaluate(platform, project, run, made["plan"], model, now=NOW))
+    assert evaluated.champion == 1
 
 
 def partitions(platform: Platform) -> list[Partition]:

@@ -20,9 +20,9 @@ from include.core.project import *
 
 KEY = ("carrier", "flight", "origin", "scheduled_departure")
 
-# A test holds a task back with a file of this name, so that it finds it running.
+# A test holds a task back with a file of this name, so that it finds it running; beside the folder, which is all code.
 task = os.environ.get("_AIRFLOW_PARSING_CONTEXT_TASK_ID")
-while task and (Path(__file__).parent / f"hold-{{task}}").exists():
+while task and Path(__file__).parent.with_name(f"hold-{name}-{{task}}").exists():
     time.sleep(0.05)
 
 
@@ -73,6 +73,11 @@ def declare(folder: Path, name: str, *, operations: str = "", text: str = PROJEC
     (draft / "__init__.py").write_text(text.format(name=name, operations=operations))
     draft.rename(folder / name)
     return f"train_{name}"
+
+
+def hold(folder: Path, name: str, task: str) -> Path:
+    """The file that holds the project's task back as long as it is there."""
+    return folder / f"hold-{name}-{task}"
 
 
 def until(holds: Callable[[], Any], *, seconds: float, what: str) -> Any:

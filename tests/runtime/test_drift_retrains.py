@@ -33,7 +33,7 @@ from include.runtime.airflow.process import RunningAirflow
 from include.runtime.airflow.reconciliation import PATIENCE
 from include.steps import retraining
 from tests.runtime.conftest import NIGHT_SECONDS
-from tests.runtime.nights import PROJECT, approve, declare, reaches, task, until
+from tests.runtime.nights import PROJECT, approve, declare, hold, reaches, task, until
 
 pytestmark = pytest.mark.airflow
 
@@ -195,14 +195,14 @@ def test_a_lost_event_is_found_by_the_reconciler_and_a_late_one_finds_nothing_to
 def test_a_watch_that_is_killed_at_each_step_asks_for_one_night_all_the_same(house: House) -> None:
     before, asks = house.runs().keys(), len(house.events(RetrainingAsked))
     steps = ("snapshot", "score", "drift", "verdict", "retrain")
-    holds = [house.airflow.settings.projects / NAME / f"hold-{step}" for step in steps]
-    for hold in holds:
-        hold.touch()
+    holds = [hold(house.airflow.settings.projects, NAME, step) for step in steps]
+    for held in holds:
+        held.touch()
     run_id = house.dana.trigger(WATCH, instant=LATER + timedelta(days=43))
-    for step, hold in zip(steps, holds, strict=True):
+    for step, held in zip(steps, holds, strict=True):
         reaches(house.dana, WATCH, run_id, step, "running")
         until(lambda step=step: _killed(house, run_id, step), seconds=60, what=f"{step} is dead")
-        hold.unlink()
+        held.unlink()
     assert house.dana.wait(WATCH, run_id, timeout_seconds=2 * NIGHT_SECONDS) == "success"
     assert [task(house.dana, WATCH, run_id, step).try_number for step in steps] == [2] * len(steps)
     assert task(house.dana, WATCH, run_id, "retrain").state == "success"

@@ -23,7 +23,7 @@ from include.runtime.airflow.client import AirflowRefused, Client
 from include.runtime.airflow.environment import PARALLELISM, USERS, airflow_home, passwords_file
 from include.runtime.airflow.process import RunningAirflow
 from tests.runtime.conftest import NIGHT_SECONDS, Listener
-from tests.runtime.nights import INSTANT, declare, reaches, task, until
+from tests.runtime.nights import INSTANT, declare, hold, reaches, task, until
 
 pytestmark = pytest.mark.airflow
 
@@ -147,15 +147,15 @@ def test_a_killed_step_is_tried_again_and_the_night_goes_on(
     airflow: RunningAirflow, dana: Client, night: tuple[str, str]
 ) -> None:
     dag_id, _ = night
-    hold = airflow.settings.projects / "punctual" / "hold-plan"
-    hold.touch()
+    held = hold(airflow.settings.projects, "punctual", "plan")
+    held.touch()
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "plan", "running")
     # The task is the child of the executor's worker that supervises it.
     children = until(lambda: _tasks_of(airflow), seconds=60, what="the task has a process")
     for child in children:
         os.kill(child, signal.SIGKILL)
-    hold.unlink()
+    held.unlink()
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
     assert task(dana, dag_id, run_id, "plan").try_number == 2
 

@@ -12,7 +12,7 @@ import pytest
 from include.core.errors import DeclarationError
 from include.runtime.airflow import process, sessions
 from tests.runtime.conftest import free_port, settings_in
-from tests.runtime.nights import INSTANT, approve, declare, reaches, task, until
+from tests.runtime.nights import INSTANT, approve, declare, hold, reaches, task, until
 from tests.runtime.starter import ROOT
 
 
@@ -55,8 +55,8 @@ def test_a_killed_starter_leaves_no_process_and_its_night_goes_on_after_the_next
         assert starter.stdout.readline().strip() == "ready"
         airflow = process.attach(settings)
         assert airflow is not None
-        hold = settings.projects / "survivor" / "hold-features"
-        hold.touch()
+        held = hold(settings.projects, "survivor", "features")
+        held.touch()
         with airflow.client("dana") as dana, airflow.client("steward") as steward:
             until(lambda: dana.has_dag(dag_id), seconds=60, what="the project has a DAG")
             run_id = dana.trigger(dag_id, instant=INSTANT)
@@ -69,7 +69,7 @@ def test_a_killed_starter_leaves_no_process_and_its_night_goes_on_after_the_next
         os.kill(starter.pid, signal.SIGKILL)
         starter.wait()
     until(lambda: not any(_lives(pid) for pid in living), seconds=40, what=f"they end: {living}")
-    hold.unlink()
+    held.unlink()
 
     with process.running(settings, port=port) as again, again.client("dana") as dana:
         assert dana.wait(dag_id, run_id, timeout_seconds=180) == "success"
