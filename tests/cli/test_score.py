@@ -10,7 +10,9 @@ from include.runtime.scoring import Scored
 
 
 def scored(*unfamiliar: Unfamiliar) -> Scored:
-    return Scored(version=3, rows=2_000, ahead=0, instant=datetime(2024, 5, 1, tzinfo=UTC), unfamiliar=unfamiliar)
+    return Scored(
+        version=3, rows=2_000, ahead=0, instant=datetime(2024, 5, 1, tzinfo=UTC), unfamiliar=unfamiliar, notes=()
+    )
 
 
 def unlike(feature: str, **counts: int) -> Unfamiliar:

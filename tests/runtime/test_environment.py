@@ -34,6 +34,7 @@ def test_every_setting_of_the_starter_is_handed_on(settings: Settings, tmp_path:
     full = replace(
         settings,
         alerts_file=file,
+        addresses_file=file,
         lineage=str(file),
         lineage_key_file=file,
         trainer_image="trainer:1",

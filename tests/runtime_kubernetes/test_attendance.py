@@ -77,7 +77,7 @@ def test_a_pod_that_vanishes_between_two_looks_was_lost_on_the_node_where_it_ran
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a drain takes it: deleted, with no word of its container's end."""
-    looked = asyncio.Event()
+    looks = iter(range(2))  # whether it has to be made, and where it runs
 
     async def vanishing(request: web.Request) -> web.StreamResponse:
         name = request.path.rpartition("/")[2]
@@ -86,9 +86,8 @@ def test_a_pod_that_vanishes_between_two_looks_was_lost_on_the_node_where_it_ran
         if request.path.endswith("/log"):
             return web.Response(body=b"")
         if name.endswith("-0"):
-            if looked.is_set():
+            if next(looks, None) is None:
                 return refusal(404, "not found")
-            looked.set()
             return web.json_response(pod_json(name, {"running": {}}, phase="Running"))
         return web.json_response(pod_json(name, {"terminated": {"exitCode": 0}}, phase="Succeeded"))
 
