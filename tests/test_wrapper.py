@@ -343,7 +343,7 @@ def test_tests_install_what_they_need_and_run_all_but_the_long_ones_and_those_on
     assert result.returncode == 0
     *installed, quick, slow = yard.done()
     assert installed == [f"venv {yard.home}/.venv", *FIRST, "install requirements-dev.txt"]
-    assert "-m not (airflow or night or browser or kubernetes)" in quick
+    assert "-m not (airflow or night or browser or kubernetes or long)" in quick
     assert "-m (airflow or night or browser) and not (kubernetes or long)" in slow
     assert "those on Kubernetes (markers long, kubernetes) run in `./trainyard check`" in result.stderr
     assert all("--durations=10" in suite for suite in (quick, slow))

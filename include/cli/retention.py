@@ -100,8 +100,8 @@ def show_retention(platform: "Platform", *, now: datetime) -> None:
         console.print(table)
     for hold in seen.holds:
         console.print(f"held: {hold.subject}, by {hold.steward}: {hold.reason}", soft_wrap=True)
-    for dataset, why in seen.without.items():
-        console.print(f"retention of {dataset}: none is carried out: {why}", soft_wrap=True)
+    for subject, why in seen.without.items():
+        console.print(f"retention of {subject}: none is carried out: {why}", soft_wrap=True)
 
 
 def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:

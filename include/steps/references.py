@@ -167,6 +167,8 @@ class References:
         self._parts: dict[_Part, _Part] = {}
         self._last_use: dict[_Said, datetime] = {}
         self._last_position: dict[str, int] = {}
+        #: The projects of which nobody can say what is still needed: a manifest behind a champion cannot be read.
+        self.unsure: set[str] = set()
         self._fold()
         #: Those of artifacts that were not removed since their last use.
         self.living = [
@@ -191,10 +193,13 @@ class References:
 
     def rows_of(self, model: ModelRegistered) -> Sequence[_Part]:
         """The rows of production data that the version was made of: with the ledger, all that a rebuilding needs."""
+        taken = self._taken(model)
+        return taken.partitions if taken else ()
+
+    def _taken(self, model: ModelRegistered) -> _Taken | None:
         evaluated = self._load(Evaluation, model.evaluation)
         built = self._load(_Built, evaluated.features) if evaluated else None
-        taken = self._load(_Taken, built.snapshot) if built else None
-        return taken.partitions if taken else ()
+        return self._load(_Taken, built.snapshot) if built else None
 
     def _fold(self) -> None:
         for (project, step, output), use in self.uses.outputs.items():
@@ -238,6 +243,8 @@ class References:
                     self._keep_champion(model, use)
 
     def _keep_champion(self, model: ModelRegistered, use: _Use) -> None:
+        if self._taken(model) is None:
+            self.unsure.add(model.project)
         datasets = self._datasets(model.project, use.run_id)
         for digest in self._model(model):
             self._say((digest, ArtifactKind.MODEL, model.project, datasets), use)

@@ -30,7 +30,7 @@ _BATCH = 500
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
     """``endings``: what has an end and is not held, the earliest first. ``holds`` are in force. ``without``: by dataset
-    why nothing is removed by its contract.
+    or project why nothing of it is removed.
     """
 
     endings: tuple[Ending, ...]
@@ -101,7 +101,7 @@ def not_rebuildable(ledger: Ledger) -> Mapping[tuple[str, int], datetime]:
 
 
 def _times(platform: Platform, known: References) -> tuple[Times, dict[str, str]]:
-    """What the contracts in effect declare, by dataset; and of which datasets nothing is removed by it, and why."""
+    """What the contracts in effect declare, by dataset; and of which datasets or projects nothing is removed, and why."""
     times: dict[str, Mapping[str, float]] = {}
     without: dict[str, str] = {}
     for dataset in sorted({dataset for reference in known.living for dataset in reference.datasets}):
@@ -113,11 +113,13 @@ def _times(platform: Platform, known: References) -> tuple[Times, dict[str, str]
         times[dataset] = contract.retention_days if contract else {}
         if not times[dataset]:
             without[dataset] = "its contract declares no retention"
+    without |= {project: "what one of its champions was made of cannot be read" for project in sorted(known.unsure)}
     return times, without
 
 
 def _unheld(platform: Platform, known: References, times: Times) -> list[Ending]:
     held = _held(platform, known)
+    held |= {each.artifact for each in known.living if each.project in known.unsure}
     return [each for digest, each in endings(known.living, times).items() if digest not in held]
 
 

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+@pytest.mark.long
 def test_the_benchmark_of_drift_measures_all_its_parts_on_few_rows(tmp_path: Path) -> None:
     output = tmp_path / "drift.json"
     command = [sys.executable, ROOT / "benchmarks/drift.py", "--rows", "2000", "--columns", "5", "--output", output]

@@ -43,6 +43,7 @@ def said(shop: Shop, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_request_is_listed_shown_denied_asked_again_approved_revoked_and_remembered(shop: Shop, asking: str) -> None:
     assert asking in said(shop, "list")
     shown = said(shop, "show", asking)
@@ -80,6 +81,7 @@ def test_the_words_of_before_go_on_working(shop: Shop, asking: str) -> None:
     assert shop.call("approve", "--as", "maria").stdout.startswith("nothing waits for maria")
 
 
+@pytest.mark.long
 def test_impact_names_what_stands_on_a_dataset_and_on_a_grant(shop: Shop, asking: str) -> None:
     found = json.loads(shop.call("impact", "orders", "--json").stdout)
     assert (found["projects"], found["versions"], found["grants"]) == (["returns"], [], [])

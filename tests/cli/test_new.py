@@ -40,6 +40,7 @@ def check(shop: Shop) -> None:
     python(shop, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_returns.py")
 
 
+@pytest.mark.long
 def test_a_scaffold_s_tests_pass_at_once_and_it_is_formatted(shop: Shop, new_contract: NewContract) -> None:
     new_contract(*STEWARD)
     done = new(shop)
@@ -51,6 +52,7 @@ def test_a_scaffold_s_tests_pass_at_once_and_it_is_formatted(shop: Shop, new_con
     assert "Order replacements before returns arrive." in explained.stdout
 
 
+@pytest.mark.long
 def test_a_yes_no_question_about_a_number_and_a_number_itself_can_be_predicted(
     shop: Shop, new_contract: NewContract
 ) -> None:

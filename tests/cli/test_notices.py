@@ -3,12 +3,15 @@
 import os
 import pwd
 
+import pytest
+
 from include.core.events import RunTriggered
 from include.core.records import Trigger
 from include.ledger import Ledger
 from tests.cli.conftest import Shop
 
 
+@pytest.mark.long
 def test_the_next_run_says_what_was_decided_and_why_once_and_a_repeated_request_shows_it_too(adopted: Shop) -> None:
     adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
     night = ("run", "returns", "--instant", "2024-05-20")

@@ -63,6 +63,7 @@ command.main()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("ending", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_night_that_is_ended_by_a_signal_gives_its_lease_back_at_once(
     adopted: Shop, ending: signal.Signals, status: int

@@ -29,6 +29,7 @@ def test_status_tells_a_contract_in_effect_from_one_that_was_edited_since(adopte
     assert "contract orders: its file was edited, and nobody adopted the edit" in " ".join(told.split())
 
 
+@pytest.mark.long
 def test_status_tells_what_a_steward_holds_in_the_steward_s_words(adopted: Shop) -> None:
     words = ("hold", "add", "orders", "--as", "maria", "--reason", "a claim [bold]is[/bold] open")
     done = adopted.call(*words)
@@ -55,6 +56,7 @@ def test_status_names_the_champion_of_each_project_or_that_there_is_none(adopted
     assert "none" in row_of("returns", adopted.call("status").stdout)
 
 
+@pytest.mark.long
 def test_status_tells_what_was_refused_until_it_is_asked_for_again(adopted: Shop) -> None:
     adopted.call("new", "returns", "--dataset", "orders", "--label", "returned", "--purpose", "p", "--owner", "o")
     asked = adopted.call("run", "returns", "--instant", "2024-05-20")
@@ -147,6 +149,7 @@ def test_explain_warns_of_a_feature_that_reads_an_outcome_of_its_own_row(adopted
     assert "known only at ordered_at + 1 day" in done.stdout
 
 
+@pytest.mark.long
 def test_status_names_datasets_that_were_adopted_for_the_same_files(adopted: Shop) -> None:
     document = yaml.safe_load((adopted.contracts / "orders.odcs.yaml").read_text())
     document["schema"][0]["name"] = "copies"

@@ -73,6 +73,17 @@ def test_a_home_of_before_loses_nothing_within_its_time_and_then_all_but_what_a_
     assert retention.carry_out(yard.platform, now=in_days(402)).removed == 0, "a tombstone is recorded once"
 
 
+def test_nothing_of_a_project_is_removed_while_nobody_can_say_what_its_champion_was_made_of(
+    past: tuple[Yard, Night],
+) -> None:
+    yard, night = past
+    before, name = lying(yard), night.digests["features"].removeprefix("sha256:")
+    (yard.home / "store" / "sha256" / name[:2] / name[2:]).unlink()
+    assert retention.carry_out(yard.platform, now=in_days(5000)).removed == 0
+    assert lying(yard) == before
+    assert FLIGHTS.name in retention.outlook(yard.platform, now=in_days(5000)).without
+
+
 def test_a_champion_in_force_outlasts_every_time_and_a_removed_artifact_may_be_made_again(
     past: tuple[Yard, Night],
 ) -> None:

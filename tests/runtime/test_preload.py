@@ -15,6 +15,7 @@ EVERYWHERE = ["lightgbm", "numpy", "pandas", "pyarrow.parquet"]
 IN_PODS = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_VAULT": "s3://bucket/vault"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("settings", "modules"), [({}, []), (IN_PODS, ["s3fs.core", "kubernetes_asyncio.client"])])
 def test_a_forked_training_with_two_threads_ends_and_its_parent_had_one_thread_and_all_imports(
     tmp_path: Path, settings: dict[str, str], modules: list[str]

@@ -337,6 +337,7 @@ def s3_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(config, "retries", {"mode": "standard", "max_attempts": 1})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("data", [LARGE[:PART_BYTES], LARGE], ids=["one put", "parts"])
 def test_a_server_killed_in_the_middle_of_a_write_leaves_it_whole_or_absent(
     own_s3: ObjectServer, s3_patience: None, data: bytes
