@@ -57,7 +57,7 @@ def test_the_scan_sees_into_every_kind_of_file(done: tuple[Yard, Night]) -> None
     assert any(path.startswith("vault") for path in files_with("\nv1.", yard.home))  # tokens, in Parquet
     assert "ledger.db" in files_with(night.digests["snapshot"], yard.home)
     assert "mlflow.db" in files_with(night.promotion.bundle, yard.home)
-    assert any(path.startswith("mlflow/") for path in files_with("aircraft_age_years", yard.home))
+    assert any(path.startswith("mlflow/") for path in files_with(night.promotion.bundle, yard.home))
     assert files_with(SENTINEL, yard.home) == []
 
 
