@@ -48,7 +48,9 @@ def all_files(folder: Path, endings: Sequence[str]) -> list[Path]:
 
 def path_values(file: Path, folder: Path) -> dict[str, str | None]:
     """What the names of the folders between *folder* and *file* say: a text a column, ``None`` for null."""
-    found = {}
+    found: dict[str, str | None] = {}
+    if file.parent == folder:  # as nearly always
+        return found
     for part in file.relative_to(folder).parts[:-1]:
         if (named := _HIVE.fullmatch(part)) and not STAGED_DAY.fullmatch(part):
             value = unquote(named["value"])

@@ -246,8 +246,12 @@ class _Dataset:
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
         """Read, cut and treat the *day*; its partition is there when it is asked for."""
         files = self.source.load(day)
-        complete_inputs, cut_inputs = (self._inputs(day, files.digest, at, FORMAT) for at in (None, self.run.instant))
-        known = made.get(complete_inputs) or made.get(cut_inputs) or self._of_before(day, files, made)
+        complete_inputs = self._inputs(day, files.digest, None, FORMAT)
+        known = (
+            made.get(complete_inputs)  # as nearly every day's: the rest is not computed then
+            or made.get(self._inputs(day, files.digest, self.run.instant, FORMAT))
+            or self._of_before(day, files, made)
+        )
         if known is not None and self.writer.has(known.content):
             self.reused += 1
             return lambda: known
@@ -260,7 +264,7 @@ class _Dataset:
             partial(parquet_bytes, table),
             table=self.contract.dataset,
             day=day,
-            inputs=complete_inputs if complete else cut_inputs,
+            inputs=complete_inputs if complete else self._inputs(day, files.digest, self.run.instant, FORMAT),
             rows=table.num_rows,
             complete=complete,
         )

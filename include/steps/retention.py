@@ -101,7 +101,7 @@ def not_rebuildable(ledger: Ledger) -> Mapping[tuple[str, int], datetime]:
 
 
 def _times(platform: Platform, known: References) -> tuple[Times, dict[str, str]]:
-    """What the contracts in effect declare, by dataset; and of which datasets or projects nothing is removed, and why."""
+    """What the contracts in effect declare, by dataset; and of which datasets or projects nothing is removed."""
     times: dict[str, Mapping[str, float]] = {}
     without: dict[str, str] = {}
     for dataset in sorted({dataset for reference in known.living for dataset in reference.datasets}):
