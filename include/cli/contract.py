@@ -186,7 +186,7 @@ class Filing:
         filed = self._file(rows)
         try:
             yield
-        except BaseException:
+        except BaseException:  # Ctrl-C too
             shutil.rmtree(self.folder)
             raise
         _say(f"filed {filed}, under {self.folder}")

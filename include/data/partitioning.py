@@ -103,7 +103,7 @@ def _appearing(target: Path) -> Iterator[Path]:
         yield staging
         os.sync()  # one flush for many small files: the rename must not reach the disk before they do
         staging.rename(target)
-    except BaseException:
+    except BaseException:  # Ctrl-C too
         shutil.rmtree(staging, ignore_errors=True)
         raise
 
