@@ -7,16 +7,18 @@ next one, or until the authority decides otherwise about it, and says that it is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode
 from include.core.errors import AuthorityError, RegistryError
 from include.core.events import ModelRegistered, PromotionDecided, PromotionsSigned
 from include.core.project import Gates
-from include.core.records import Verdict
+from include.core.records import Verdict, day_start
 from include.governance.access import Access
 from include.governance.marks import Marks
 from include.ledger import Ledger
+from include.ledger.journal import begun
 
 if TYPE_CHECKING:
     from include.governance.signing import Verifier
@@ -125,6 +127,25 @@ class Known:
         return next((each for each in found if each.decision is not None), found[0] if found else None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tenure:
+    """From the instant ``since`` on, of what the data knew, ``version`` is champion: until the next tenure.
+
+    ``since`` is that of the night which made it, not when it was decided about: a replay judges days as they were
+    lived.
+    """
+
+    version: Version
+    since: datetime
+
+
+def in_force_before(tenures: Sequence[Tenure], day: date) -> Tenure | None:
+    """Whose predictions *day* (UTC) was lived with: of the tenures that began before it or at its very beginning, the
+    last that was decided.
+    """
+    return next((each for each in reversed(tenures) if each.since <= day_start(day)), None)
+
+
 class Champions:
     """Answers for one ledger, trusting only what the authority's public key verifies."""
 
@@ -157,6 +178,15 @@ class Champions:
                 before = signed_from is None or entry.position < signed_from
                 versions.append(Version(registered=event, decision=decided.pop(key, None), before=before))
         return Known(versions=versions, length=length)
+
+    def tenures(self, project: str) -> tuple[Tenure, ...]:
+        """Every champion that *project* had, in the order in which they were decided."""
+        found = []
+        for version in self.known(project).versions:
+            run = begun(self._ledger, project, version.registered.run_id) if version.promoted else None
+            if run is not None:
+                found.append(Tenure(version=version, since=run.instant))
+        return tuple(found)
 
     def _signed_from(self) -> int | None:
         entry = self._ledger.find(SIGNED_FROM)

@@ -23,6 +23,7 @@ from include.core.events.access import (
 from include.core.events.event import Event
 from include.core.events.messages import MessageFailed, MessageSent, MessageTried, RunTriggered
 from include.core.events.monitoring import (
+    DayJudged,
     DriftJudged,
     PolicyDeclared,
     ReferenceMade,
@@ -72,6 +73,7 @@ __all__ = [
     "DataOpened",
     "DataRead",
     "DataValidated",
+    "DayJudged",
     "DriftJudged",
     "Event",
     "GatesDeclared",

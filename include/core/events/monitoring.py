@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from include.core.events.event import Event
-from include.core.records import DayFigures, Days, DriftVerdict, RetrainingOutcome
+from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, RetrainingOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,20 @@ class DriftJudged(Event):
     days: Days
     figures: tuple[DayFigures, ...]
     verdict: DriftVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayJudged(Event):
+    """A matured day was judged, once for ever. Stream ``drift/<project>``. Key ``day/<project>/<day>``.
+
+    ``run_id`` is the watch's, ``instant`` what the data knew then.
+    """
+
+    kind: ClassVar[str] = "day_judged"
+    project: str
+    run_id: str
+    instant: datetime
+    judged: DayOfSeries
 
 
 @dataclass(frozen=True, kw_only=True)

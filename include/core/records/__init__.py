@@ -18,6 +18,7 @@ from include.core.records.days import DAY, Days, Split, day_start, last_day, win
 from include.core.records.monitoring import (
     ColumnProfile,
     DayFigures,
+    DayOfSeries,
     DriftState,
     DriftVerdict,
     FeatureDrift,
@@ -71,6 +72,7 @@ __all__ = [
     "Contract",
     "DatasetScope",
     "DayFigures",
+    "DayOfSeries",
     "Days",
     "DriftState",
     "DriftVerdict",

@@ -59,6 +59,39 @@ class DayFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DayOfSeries:
+    """A matured day of a project's one series, judged once, by the version ``champion`` that was in force before it.
+
+    ``loss`` is the deciding one (log loss, absolute error), ``expected_loss`` what the model itself expected of its
+    predictions (``None`` for a regression), ``constant_loss`` that of the base rate of the days before, which knows no
+    feature. All are means over the day's ``rows`` with a label. A day with fewer than 20 of them, or whose champion
+    could not score it, has 0 rows and no figures: ``unjudged`` says why.
+
+    Beside the champion stand, on the same rows, the ``predecessor`` that it replaced and the ``best`` champion of the
+    180 days before; ``None``: there is no other, or it cannot score the day any more.
+    """
+
+    day: date
+    champion: int
+    rows: int
+    loss: float | None = None
+    expected_loss: float | None = None
+    constant_loss: float | None = None
+    mean_score: float | None = None
+    mean_label: float | None = None
+    predecessor: int | None = None
+    predecessor_loss: float | None = None
+    best: int | None = None
+    best_loss: float | None = None
+    unjudged: str | None = None
+
+    @property
+    def skill(self) -> float | None:
+        """By how much the champion's loss lies below that of the constant; ``None``: there are no figures."""
+        return None if self.loss is None or self.constant_loss is None else self.constant_loss - self.loss
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """What later days are held against, made once for every registered model and kept in the vault.
 
@@ -87,6 +120,7 @@ class DriftState(StrEnum):
     STABLE = "stable"  # the figures lie within the policy
     WARNING = "warning"  # inputs moved: a human looks
     RETRAIN = "retrain"  # loss or calibration moved: a retraining is asked for
+    FAILING = "failing"  # the recipe lost what it knew, and retraining did not bring it back: a human is asked
 
 
 @dataclass(frozen=True, kw_only=True)

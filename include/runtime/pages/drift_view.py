@@ -30,6 +30,7 @@ WORDS: Mapping[DriftState, tuple[str, str]] = {
     DriftState.STABLE: ("stable", "good"),
     DriftState.WARNING: ("a human looks", "care"),
     DriftState.RETRAIN: ("asks for a retraining", "bad"),
+    DriftState.FAILING: ("FAILING: a human is asked", "bad"),
     DriftState.TOO_FEW_TO_KNOW: ("too few days to know", "quiet"),
 }
 _OUTCOMES: Mapping[RetrainingOutcome, str] = {
