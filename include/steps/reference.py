@@ -9,7 +9,7 @@ from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
 from include.steps.platform import Platform, evaluation_of, open_artifacts
-from include.steps.verdicts import stream_of
+from include.steps.series import stream_of
 
 
 def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:

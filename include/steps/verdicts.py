@@ -16,6 +16,7 @@ from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.steps import retraining
 from include.steps.platform import Platform, contract_in_effect, evaluation_of
+from include.steps.series import stream_of
 
 if TYPE_CHECKING:
     from include.registry.champions import InForce
@@ -52,11 +53,6 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
             f"{champion.number} was evaluated or judged on all days up to {seen}"
         )
     return Due(champion=champion, since=Days(first=seen + DAY, last=last))
-
-
-def stream_of(project: str) -> str:
-    """The stream of all that is judged about *project*'s champions, and of what they are judged by."""
-    return f"drift/{project}"
 
 
 def judged(ledger: Ledger, project: str) -> list[DriftJudged]:

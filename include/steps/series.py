@@ -1,0 +1,83 @@
+"""The one series of a project: every matured day, judged once by the champion that was in force before it."""
+
+from collections.abc import Iterable, Sequence
+
+from include.core.errors import LedgerError
+from include.core.events import DayJudged, DriftJudged, Event
+from include.core.records import DayOfSeries, Run
+from include.ledger import Entry, Fence, Ledger
+
+#: Why a day of a verdict of before the series has no figures.
+UNTOLD = "fewer than 20 rows with a label"
+
+
+def stream_of(project: str) -> str:
+    """The stream of all that is judged about *project*'s champions, and of what they are judged by."""
+    return f"drift/{project}"
+
+
+def series_of(ledger: Ledger, project: str, *, without: str | None = None) -> tuple[DayOfSeries, ...]:
+    """The judged days of *project*, in their order; those that the watch *without* recorded are left out.
+
+    The first record of a day counts. Verdicts of before the series judged days too, by the champion that they were on:
+    these have no loss of a constant.
+    """
+    return fold(ledger.read(stream_of(project)), without=without)
+
+
+def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOfSeries, ...]:
+    """As :func:`series_of`, of the entries of the project's stream in their order."""
+    found: dict[object, DayOfSeries] = {}
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, DayJudged) and event.run_id != without:
+            found.setdefault(event.judged.day, event.judged)
+        elif isinstance(event, DriftJudged) and event.run_id != without:
+            for each in _of_before(event):
+                found.setdefault(each.day, each)
+    return tuple(sorted(found.values(), key=lambda each: each.day))
+
+
+def record(ledger: Ledger, run: Run, days: Sequence[DayOfSeries]) -> None:
+    """Record each of *days* as judged by the watch *run*; a day that another recorded first keeps that record.
+
+    Raises:
+        LedgerError: the ledger refuses them for another reason.
+    """
+    left = _unheld(ledger, run.project, days)
+    while left:
+        try:
+            ledger.record_all(stream_of(run.project), [_fact(run, each) for each in left], fence=Fence.of(run))
+            return
+        except LedgerError:  # another watch recorded one of them in between, and so none of these is
+            before, left = left, _unheld(ledger, run.project, left)
+            if left == before:
+                raise
+
+
+def _unheld(ledger: Ledger, project: str, days: Sequence[DayOfSeries]) -> list[DayOfSeries]:
+    held = {each.day for each in series_of(ledger, project)}
+    return [each for each in days if each.day not in held]
+
+
+def _fact(run: Run, judged: DayOfSeries) -> tuple[Event, str]:
+    event = DayJudged(project=run.project, run_id=run.run_id, instant=run.instant, judged=judged)
+    return event, f"day/{run.project}/{judged.day}"
+
+
+def _of_before(event: DriftJudged) -> Iterable[DayOfSeries]:
+    figures = {each.day: each for each in event.figures}
+    for day in event.days:
+        known = figures.get(day)
+        if known is None:
+            yield DayOfSeries(day=day, champion=event.model_version, rows=0, unjudged=UNTOLD)
+        else:
+            yield DayOfSeries(
+                day=day,
+                champion=event.model_version,
+                rows=known.rows,
+                loss=known.loss,
+                expected_loss=known.expected_loss,
+                mean_score=known.mean_score,
+                mean_label=known.mean_label,
+            )
