@@ -66,7 +66,7 @@ def place(access: Access, signer: Signer, kind: _Kind, subject: str, *, user: st
     ledger, stream = access.ledger, stream_of(subject)
     for _ in range(ATTEMPTS):
         version = ledger.version(stream)
-        stewards = _stewards_of(access, subject)
+        stewards = stewards_of(access, subject)
         if user not in stewards:
             remedy = f"Ask {', '.join(stewards)}."
             raise AuthorityError(f"{subject}: only a steward holds it, and lifts that", value=user, remedy=remedy)
@@ -87,7 +87,7 @@ def place(access: Access, signer: Signer, kind: _Kind, subject: str, *, user: st
     raise crowded(stream)
 
 
-def _stewards_of(access: Access, subject: str) -> tuple[str, ...]:
+def stewards_of(access: Access, subject: str) -> tuple[str, ...]:
     """Of a dataset its stewards, of a model those of all datasets that its project ever asked for."""
     project, slash, number = subject.partition("/")
     named = project.isidentifier()

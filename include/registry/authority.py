@@ -23,6 +23,7 @@ from include.ledger import Ledger
 from include.ledger.journal import begun, run_stream
 from include.registry import promotion
 from include.registry.champions import PROMOTION_TYPE, Champions, Decision, Known, Version, sign_from_here
+from include.registry.going_back import RollbackAuthority
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
@@ -38,6 +39,8 @@ class PromotionAuthority:
         self._ledger, self._signer = ledger, signer
         self._champions = Champions(ledger, signer.verifier)
         self._marks = Marks(ledger, Access(ledger, signer.verifier))
+        #: Its part in going back.
+        self.rollbacks = RollbackAuthority(ledger, signer)
         self._lock = threading.Lock()
         self._seen = 0
 

@@ -1,24 +1,26 @@
 """Which version of a project is in force, and what must be said beside it: the one place that answers.
 
-A version is champion by the authority's signed decision about it, and by nothing else. Decisions were not signed before
+A version is champion by the authority's signed decision, and by nothing else. Promotions and rollbacks are decisions
+alike, and the last one says who is champion. Decisions were not signed before
 :class:`~include.core.events.PromotionsSigned` was recorded: a version that was promoted before stays in force until the
-next one, or until the authority decides otherwise about it, and says that it is not signed.
+next decision, or until the authority decides otherwise about it, and says that it is not signed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode
 from include.core.errors import AuthorityError, RegistryError
-from include.core.events import ModelRegistered, PromotionDecided, PromotionsSigned
+from include.core.events import ChampionRolledBack, Event, ModelRegistered, PromotionDecided, PromotionsSigned
 from include.core.project import Gates
 from include.core.records import Verdict, day_start
 from include.governance.access import Access
 from include.governance.marks import Marks
 from include.ledger import Ledger
 from include.ledger.journal import begun
+from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
 if TYPE_CHECKING:
     from include.governance.signing import Verifier
@@ -28,6 +30,9 @@ PROMOTION_TYPE = "application/vnd.trainyard.promotion+json"
 NOT_SIGNED = "promotion: NOT SIGNED"
 #: The key of the first event, and the stream, that says that promotions are signed from there on.
 SIGNED_FROM = "promotions"
+
+#: Decisions by version, evaluation and bundle, each with when it was recorded.
+_Decided = dict[tuple[int, str, str], tuple["Decision", datetime]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,22 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """A decision after which ``version`` is in force; ``None``: nothing is.
+
+    ``rollback``: it is one; ``None``: it is the promotion of ``version``.
+
+    ``position`` is that of the decision in the stream ``promotion/<project>``; 0 before promotions were signed.
+    ``decided_at`` (UTC) is when the ledger recorded it.
+    """
+
+    version: Version | None
+    rollback: Rollback | None
+    position: int
+    decided_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class InForce:
     """The champion, as whoever uses it must see it: ``notes`` are said beside it wherever it is used.
 
@@ -111,39 +132,72 @@ class InForce:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """All versions of a project in the order of their registration, and how long its stream of decisions is."""
+    """All versions of a project in the order of their registration, and how long its stream of decisions is.
+
+    ``changes`` are the decisions that changed who is in force, in their order; ``retired`` the versions that nobody can
+    go back to; ``rollbacks`` all rollbacks that hold, in their order.
+    """
 
     versions: Sequence[Version]
     length: int
+    changes: Sequence[Change] = ()
+    rollbacks: Sequence[Rollback] = ()
+
+    @property
+    def retired(self) -> frozenset[int]:
+        """The versions that nobody can go back to."""
+        return frozenset(each.left for each in self.rollbacks if each.version is None)
 
     def champion(self, *, before: int | None = None) -> Version | None:
-        """The version in force: the last that was promoted (below version *before*, if it is given)."""
-        promoted = [each for each in self.versions if each.promoted and (before is None or each.number < before)]
-        return max(promoted, key=lambda each: each.number, default=None)
+        """The version in force; with *before*, that which was in force when version *before* was decided about."""
+        change = self.change(before=before)
+        return None if change is None else change.version
+
+    def change(self, *, before: int | None = None) -> Change | None:
+        """The decision by which :meth:`champion` is in force, or nothing is; ``None``: there was none yet."""
+        changes = self.changes if before is None else self._changes_before(before)
+        return changes[-1] if changes else None
 
     def of(self, evaluation: str) -> Version | None:
         """The version of the model that *evaluation* is about: the one that is decided about, else the first."""
         found = [each for each in self.versions if each.registered.evaluation == evaluation]
         return next((each for each in found if each.decision is not None), found[0] if found else None)
 
+    def numbered(self, number: int) -> Version | None:
+        """Version *number*: the one that is decided about, else the first of that number."""
+        found = [each for each in self.versions if each.number == number]
+        return next((each for each in found if each.decision is not None), found[0] if found else None)
+
+    def _changes_before(self, number: int) -> Sequence[Change]:
+        version = self.numbered(number)
+        if version is not None and version.before:
+            unsigned = (each for each in self.changes if not each.position)
+            return [each for each in unsigned if each.version is not None and each.version.number < number]
+        if version is None or version.decision is None:
+            return self.changes
+        return [each for each in self.changes if each.position < version.decision.position]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tenure:
-    """From the instant ``since`` on, of what the data knew, ``version`` is champion: until the next tenure.
+    """``version`` is champion from the instant ``since`` on, of what the data knew, until the next tenure or ``until``.
 
-    ``since`` is that of the night which made it, not when it was decided about: a replay judges days as they were
-    lived.
+    ``since`` is the instant of the night which made it, or of the rollback that ``change`` is, not when it was decided:
+    a replay judges days as they were lived. From ``until`` on nothing is in force, if it is given.
     """
 
     version: Version
     since: datetime
+    change: Change
+    until: datetime | None = None
 
 
 def in_force_before(tenures: Sequence[Tenure], day: date) -> Tenure | None:
     """Whose predictions *day* (UTC) was lived with: of the tenures that began before it or at its very beginning, the
-    last that was decided.
+    last that was decided. ``None``: there was none, or it had ended without another.
     """
-    return next((each for each in reversed(tenures) if each.since <= day_start(day)), None)
+    found = next((each for each in reversed(tenures) if each.since <= day_start(day)), None)
+    return None if found is None or (found.until is not None and found.until <= day_start(day)) else found
 
 
 class Champions:
@@ -154,60 +208,111 @@ class Champions:
         self._marks = Marks(ledger, Access(ledger, verifier))
 
     def in_force(self, project: str, *, before: int | None = None) -> InForce | None:
-        """The version in force (below version *before*, if it is given), with what must be said beside it."""
-        version = self.known(project).champion(before=before)
-        if version is None:
+        """The version in force, with what must be said beside it; with *before*, as :meth:`Known.champion`."""
+        change = self.known(project).change(before=before)
+        if change is None or change.version is None:
             return None
+        version, rollback = change.version, change.rollback
         marks = self._marks.on_night(project, version.registered.run_id)
         quarantined = [mark.in_words() for mark in marks if mark.quarantined]
+        notes = (*(() if version.decision else (NOT_SIGNED,)), *((rollback.in_words(),) if rollback else ()))
         return InForce(
             version=version,
-            notes=(*(() if version.decision else (NOT_SIGNED,)), *(mark.in_words() for mark in marks)),
+            notes=(*notes, *(mark.in_words() for mark in marks)),
             refused=f"in quarantine: {'; '.join(quarantined)}" if quarantined else None,
         )
 
     def known(self, project: str) -> Known:
         """All that is registered and decided of *project*."""
         signed_from = self._signed_from()
-        decided, length = self._decisions(project)
-        versions = []
+        decided, rollbacks, length = self._decisions(project)
+        made, versions = [], []
         for entry in self._ledger.read(f"model/{project}"):
             event = entry.event
             if isinstance(event, ModelRegistered) and event.project == project:
                 key = (event.model_version, event.evaluation, event.bundle)
                 before = signed_from is None or entry.position < signed_from
-                versions.append(Version(registered=event, decision=decided.pop(key, None), before=before))
-        return Known(versions=versions, length=length)
+                decision, decided_at = decided.pop(key, (None, entry.recorded_at))
+                version = Version(registered=event, decision=decision, before=before)
+                versions.append(version)
+                position = decision.position if decision is not None and not before else 0
+                if version.promoted:
+                    made.append(Change(version=version, rollback=None, position=position, decided_at=decided_at))
+        changes = _in_order(made, rollbacks)
+        return Known(versions=versions, length=length, changes=changes, rollbacks=[each for each, _ in rollbacks])
 
     def tenures(self, project: str) -> tuple[Tenure, ...]:
         """Every champion that *project* had, in the order in which they were decided."""
-        found = []
-        for version in self.known(project).versions:
-            run = begun(self._ledger, project, version.registered.run_id) if version.promoted else None
-            if run is not None:
-                found.append(Tenure(version=version, since=run.instant))
+        found: list[Tenure] = []
+        for change in self.known(project).changes:
+            since = self._since(project, change)
+            if change.version is None and found and since is not None:
+                found[-1] = replace(found[-1], until=since)
+            elif change.version is not None and since is not None:
+                found.append(Tenure(version=change.version, since=since, change=change))
         return tuple(found)
+
+    def _since(self, project: str, change: Change) -> datetime | None:
+        if change.rollback is not None:
+            return change.rollback.instant
+        run = begun(self._ledger, project, change.version.registered.run_id) if change.version else None
+        return None if run is None else run.instant
 
     def _signed_from(self) -> int | None:
         entry = self._ledger.find(SIGNED_FROM)
         return None if entry is None else entry.position
 
-    def _decisions(self, project: str) -> tuple[dict[tuple[int, str, str], Decision], int]:
-        """The decisions that hold, by version, evaluation and bundle; the first about each counts."""
-        found: dict[tuple[int, str, str], Decision] = {}
+    def _decisions(self, project: str) -> tuple[_Decided, Sequence[tuple[Rollback, datetime]], int]:
+        """The decisions that hold, by version, evaluation and bundle (the first about each counts), the rollbacks, and
+        how many entries the stream has.
+        """
+        found: _Decided = {}
+        rollbacks: list[tuple[Rollback, datetime]] = []
         entries = self._ledger.read(f"promotion/{project}")
         for entry in entries:
-            event = entry.event
-            decision = self._proven(event.envelope) if isinstance(event, PromotionDecided) else None
-            if decision is not None and (decision.project, decision.position) == (project, entry.stream_version):
-                found.setdefault((decision.version, decision.evaluation, decision.bundle), decision)
-        return found, len(entries)
+            said = self._proven(entry.event)
+            if said is None or (said.project, said.position) != (project, entry.stream_version):
+                continue
+            if isinstance(said, Rollback):
+                rollbacks.append((said, entry.recorded_at))
+            else:
+                found.setdefault((said.version, said.evaluation, said.bundle), (said, entry.recorded_at))
+        return found, rollbacks, len(entries)
 
-    def _proven(self, envelope: str) -> Decision | None:
+    def _proven(self, event: Event) -> Decision | Rollback | None:
+        """What the authority signed, if *event* carries that."""
         try:
-            return decode(Decision, self._verifier.verify(envelope, PROMOTION_TYPE))
+            if isinstance(event, PromotionDecided):
+                return decode(Decision, self._verifier.verify(event.envelope, PROMOTION_TYPE))
+            if isinstance(event, ChampionRolledBack):
+                return decode(Rollback, self._verifier.verify(event.envelope, ROLLBACK_TYPE))
         except (AuthorityError, ValueError):
-            return None
+            pass
+        return None
+
+
+def _in_order(promotions: Sequence[Change], rollbacks: Sequence[tuple[Rollback, datetime]]) -> Sequence[Change]:
+    """The decisions that changed who is in force. One that retires a version which is not in force changes nothing.
+
+    A rollback to a version that the authority found not promoted since leaves nothing in force: not what it left.
+    """
+    by_number = {each.version.number: each.version for each in promotions if each.version is not None}
+    back = [
+        Change(
+            version=None if each.version is None else by_number.get(each.version),
+            rollback=each,
+            position=each.position,
+            decided_at=at,
+        )
+        for each, at in rollbacks
+    ]
+    changes: list[Change] = []
+    for change in sorted((*promotions, *back), key=lambda each: each.position):
+        before = changes[-1].version if changes else None
+        retired = change.rollback.left if change.rollback and change.rollback.version is None else None
+        if retired is None or (before is not None and before.number == retired):
+            changes.append(change)
+    return changes
 
 
 def sign_from_here(ledger: Ledger) -> None:

@@ -49,6 +49,7 @@ from include.core.events.night import (
 )
 from include.core.events.retention import ArtifactsRemoved, HoldLifted, HoldPlaced, RetentionCarriedOut
 from include.core.events.training import (
+    ChampionRolledBack,
     GatesDeclared,
     ModelEvaluated,
     ModelRegistered,
@@ -68,6 +69,7 @@ __all__ = [
     "AccessRevoked",
     "ArtifactOpened",
     "ArtifactsRemoved",
+    "ChampionRolledBack",
     "ContractAdopted",
     "ContractKept",
     "DataOpened",

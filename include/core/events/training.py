@@ -137,3 +137,15 @@ class PromotionDecided(Event):
     kind: ClassVar[str] = "promotion_decided"
     project: str
     envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChampionRolledBack(Event):
+    """The authority decided that an earlier champion, or none, is in force. Stream ``promotion/<project>``.
+
+    ``envelope`` is a DSSE envelope over :class:`include.registry.rollback.Rollback`.
+    """
+
+    kind: ClassVar[str] = "champion_rolled_back"
+    project: str
+    envelope: str
