@@ -1,7 +1,7 @@
 """Registered models as MLflow shows them: a view that can be made again from ledger and vault."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,8 @@ from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion
 from include.core.words import markdown
+from include.registry import nights
+from include.registry.nights import Night
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,15 +63,17 @@ class Versions:
         project: Project,
         promotion: Promotion,
         evaluation: Evaluation,
+        night: Callable[[], Night],
         champion: int | None,
         opened: Artifacts | None,
     ) -> None:
         """Show the model as a version of the registered model ``project.name``, once per evaluation.
 
-        The version's tags hold our version number and all digests, its run the parameters and metrics. Its files are a
-        pointer to the bundle, which opens under a grant; with *opened*, which holds ``evaluation.model``, they are the
-        model itself. The alias ``champion`` goes to *champion*, the version in force. A call that was killed is
-        completed by the next.
+        The version's tags hold our version number and all digests, its run the parameters and metrics, the tables that
+        it was made of, and the trials of the *night* as children; the night is asked for only while that is not all
+        there. Its files are a pointer to the bundle, which opens under a grant; with *opened*, which holds
+        ``evaluation.model``, they are the model itself. The alias ``champion`` goes to *champion*, the version in
+        force. A call that was killed is completed by the next.
 
         Raises:
             RegistryError: MLflow refuses the version.
@@ -79,7 +83,7 @@ class Versions:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            self._register(project, promotion, evaluation, champion, opened)
+            self._register(project, promotion, evaluation, night, champion, opened)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             # What MLflow answers to a request that it understood does not change by asking again.
             answered = isinstance(error, MlflowException) and error.get_http_status_code() < 500
@@ -128,14 +132,20 @@ class Versions:
         project: Project,
         promotion: Promotion,
         evaluation: Evaluation,
+        night: Callable[[], Night],
         champion: int | None,
         opened: Artifacts | None,
     ) -> None:
         client = self._client()
-        run = self._run(client, project, promotion, evaluation)
+        experiment = self._experiment(client, project.name)
+        run = self._known(client, experiment, promotion)
         tags = _tags(promotion, evaluation, copied=opened is not None)
-        if run.info.status != "FINISHED":
-            _log(client, run, evaluation, tags)
+        if run is None or run.info.status != "FINISHED":
+            whole = night()
+            run = run or _begin(client, experiment, promotion, whole)
+            nights.add_trials(client, run, whole)
+            nights.log_sources(client, run.info.run_id, whole)
+            _log(client, run, evaluation, whole, {**tags, **nights.tags_of(whole, promotion.verdict.reasons)})
             if opened is not None:
                 _log_model(client, run, opened.bytes(evaluation.model).decode())
             else:
@@ -151,23 +161,30 @@ class Versions:
         if champion in shown:
             client.set_registered_model_alias(project.name, ALIAS, shown[champion])
 
-    def _run(self, client: "MlflowClient", project: Project, promotion: Promotion, evaluation: Evaluation) -> Any:
-        experiment = client.get_experiment_by_name(project.name)
-        if experiment is None:
-            location = (self.artifacts / project.name).absolute().as_uri()
-            experiment_id = client.create_experiment(project.name, artifact_location=location)
-        else:
-            experiment_id = experiment.experiment_id
-        known = client.search_runs([experiment_id], f"tags.`{_EVALUATION}` = '{promotion.evaluation}'")
-        if known:
-            return known[0]
-        tags = {_EVALUATION: promotion.evaluation}
-        return client.create_run(experiment_id, tags=tags, run_name=f"version {promotion.version}")
+    def _experiment(self, client: "MlflowClient", name: str) -> str:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        location = (self.artifacts / name).absolute().as_uri()
+        return str(client.create_experiment(name, artifact_location=location))
+
+    def _known(self, client: "MlflowClient", experiment: str, promotion: Promotion) -> Any:
+        found = client.search_runs([experiment], f"tags.`{_EVALUATION}` = '{promotion.evaluation}'")
+        return found[0] if found else None
 
     def _versions(self, client: "MlflowClient", name: str) -> dict[int, str]:
         """MLflow's version by ours. MLflow counts for itself: after a version that it never saw, the two differ."""
         shown = client.search_model_versions(f"name = '{name}'")
         return {int(version.tags[_VERSION]): version.version for version in shown if _VERSION in version.tags}
+
+
+def _begin(client: "MlflowClient", experiment: str, promotion: Promotion, night: Night) -> Any:
+    return client.create_run(
+        experiment,
+        start_time=int(night.began.timestamp() * 1000),
+        tags={_EVALUATION: promotion.evaluation},
+        run_name=f"version {promotion.version}, night of {night.run.instant:%Y-%m-%d}",
+    )
 
 
 def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapping[str, str]:
@@ -185,20 +202,22 @@ def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapp
     }
 
 
-def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, tags: Mapping[str, str]) -> None:
-    """All figures in one batch, dated as the run: logged again after a kill, they are the same rows."""
+def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: Night, tags: Mapping[str, str]) -> None:
+    """All figures, dated as the run or the night: logged again after a kill, they are the same rows."""
     from mlflow.entities import Metric, Param, RunTag
 
-    figures = {f"holdout.{name}": value for name, value in evaluation.metrics.items()}
+    figures = {"holdout.rows": float(evaluation.rows)}
+    figures |= {f"holdout.{name}": value for name, value in evaluation.metrics.items()}
     figures |= {f"compared.{name}": value for name, value in evaluation.compared_metrics.items()}
     figures |= {f"champion.{name}": value for name, value in evaluation.champion_metrics.items()}
     if evaluation.difference is not None:
         figures |= {
             f"difference.{name}": getattr(evaluation.difference, name) for name in ("estimate", "lower", "upper")
         }
+    dated = [Metric(name, value, run.info.start_time, 0) for name, value in figures.items()]
     client.log_batch(
         run.info.run_id,
-        metrics=[Metric(name, value, run.info.start_time, 0) for name, value in figures.items()],
+        metrics=[*dated, *nights.curve_of(night)],
         params=[Param(name, str(value)) for name, value in evaluation.params.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
     )

@@ -22,6 +22,7 @@ from include.steps.platform import (
     scope_of,
 )
 from include.steps.reference import refer
+from include.steps.showing import night_of
 from include.steps.training import outcomes_of
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
         project=project,
         promotion=promoted,
         evaluation=evaluated,
+        night=lambda: night_of(platform, project.name, evaluation),
         opened=opened,
         champion=champion.number if champion else None,
     )

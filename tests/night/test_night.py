@@ -1,5 +1,6 @@
 """A night ends with a signed champion, the same everywhere; nothing is computed twice, and a backfill never leads."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,29 @@ def test_mlflow_shows_the_champion_under_its_alias_with_all_digests(done: tuple[
     assert shown.tags["trainyard.model"] == night.evaluation.model
     figures = client.get_run(shown.run_id).data.metrics
     assert figures["holdout.log_loss"] == night.evaluation.metrics["log_loss"]
+
+
+def test_mlflow_shows_every_trial_below_its_night_as_the_ledger_recorded_it(done: tuple[Yard, Night]) -> None:
+    yard, night = done
+    client = MlflowClient(tracking_uri=yard.settings.mlflow, registry_uri=yard.settings.mlflow)
+    run = client.get_run(client.get_model_version_by_alias(FLIGHTS.name, ALIAS).run_id)
+    below = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    shown = {child.data.tags["trainyard.trial"]: child for child in client.search_runs([run.info.experiment_id], below)}
+    recorded = [event.trial for event in yard.events(TrialRecorded) if isinstance(event, TrialRecorded)]
+    assert shown.keys() == {trial.trial_id for trial in recorded}
+    for trial in recorded:
+        child = shown[trial.trial_id]
+        curve = client.get_metric_history(child.info.run_id, "validation.log_loss")
+        assert [point.value for point in curve] == list(trial.losses)
+        assert child.data.tags["trainyard.state"] == trial.state
+        assert child.info.start_time < child.info.end_time
+    stopped = [
+        each.data.tags["trainyard.ending"] for each in shown.values() if each.data.tags["trainyard.state"] == "pruned"
+    ]
+    assert stopped
+    assert all(told.startswith("stopped after") for told in stopped)
+    assert {each.dataset.name for each in run.inputs.dataset_inputs} >= {"flights", f"{FLIGHTS.name} features"}
+    assert json.loads(run.data.tags["trainyard.digests"])["snapshot"] == night.digests["snapshot"]
 
 
 def test_a_night_in_another_empty_home_makes_the_same_bytes(done: tuple[Yard, Night], yard: Yard) -> None:

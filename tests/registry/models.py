@@ -1,6 +1,6 @@
 """Small models and their evaluations: what the registry packs and shows."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -9,8 +9,20 @@ import numpy as np
 from securesystemslib.signer import CryptoSigner
 
 from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target, Window
-from include.core.records import Evaluation, FeatureSet, FeatureSpec, Interval, Promotion, Split, Verdict
+from include.core.records import (
+    Evaluation,
+    FeatureSet,
+    FeatureSpec,
+    Interval,
+    Promotion,
+    Run,
+    Split,
+    Trial,
+    TrialState,
+    Verdict,
+)
 from include.governance.signing import Signer
+from include.registry.nights import Night, ShownTrial, Source
 from tests.training.flights import KEY, Folder
 
 FEATURES = (
@@ -80,6 +92,58 @@ def promotion(version: int, *, promote: bool = True) -> Promotion:
         version=version,
         bundle=f"sha256:bundle{version}",
         verdict=Verdict(promote=promote, reasons=("for a reason",)),
+    )
+
+
+BEGAN = datetime(2026, 3, 2, 1, tzinfo=UTC)
+
+
+def night(version: int = 1, *, trials: int = 4) -> Night:
+    """The night of *version*: its last trial failed, its first made the model, the others were stopped."""
+    states = [TrialState.COMPLETE, *[TrialState.PRUNED] * (trials - 2), TrialState.FAILED]
+    losses = {TrialState.COMPLETE: (0.6, 0.5), TrialState.PRUNED: (0.7,), TrialState.FAILED: ()}
+    run = Run(
+        project=PROJECT.name,
+        run_id=f"night-{version}",
+        instant=datetime(2013, 5, version, tzinfo=UTC),
+        code_digest="sha256:code",
+        declaration_digest="sha256:declaration",
+        fence=version,
+    )
+    return Night(
+        run=run,
+        began=BEGAN,
+        objective=Objective.BINARY,
+        split=SPLIT,
+        digests={"snapshot": "sha256:snapshot", "features": "sha256:features"},
+        sources=(
+            Source(name="flights", digest=f"sha256:{'a' * 64}", rows=9000, uses={"snapshot": SPLIT.train}),
+            Source(
+                name="features",
+                digest=f"sha256:{'b' * 64}",
+                rows=8000,
+                uses={"training": SPLIT.train, "evaluation": SPLIT.holdout},
+            ),
+        ),
+        rungs=(50, 200),
+        trials=tuple(
+            ShownTrial(
+                number=place + 1,
+                trial=Trial(
+                    trial_id=f"sha256:trial{version}.{place}",
+                    params={"learning_rate": 0.1 * (place + 1), "num_leaves": 31},
+                    state=state,
+                    losses=losses[state],
+                    rounds=(0, 50, 200)[len(losses[state])],
+                    error="LightGBM refused" if state is TrialState.FAILED else None,
+                ),
+                ending=f"as it was {state.value}",
+                best=place == 0,
+                began=BEGAN,
+                ended=BEGAN + timedelta(seconds=place + 1),
+            )
+            for place, state in enumerate(states)
+        ),
     )
 
 

@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from include.core.errors import RegistryError, RegistryUnavailable
-from include.registry import versions
+from include.registry import nights, versions
 from include.registry.versions import Versions
-from tests.registry.models import PROJECT, evaluation, model_text, promotion
+from tests.registry.models import PROJECT, evaluation, model_text, night, promotion
 from tests.training.flights import Folder
 
 
@@ -24,25 +24,12 @@ def vault(tmp_path_factory):
     return Folder(tmp_path_factory.mktemp("vault"))
 
 
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory):
-    """A database with MLflow's schema, copied for each registry: making the schema takes seconds."""
-    template = tmp_path_factory.mktemp("registry")
-    MlflowClient(tracking_uri=f"sqlite:///{template}/mlflow.db").search_registered_models()
-
-    def new() -> Versions:
-        folder = tmp_path_factory.mktemp("registry")
-        (folder / "mlflow.db").write_bytes((template / "mlflow.db").read_bytes())
-        return Versions(uri=f"sqlite:///{folder}/mlflow.db", artifacts=folder / "models")
-
-    return new
-
-
 def _register(registry, vault, version, *, promote=True, champion=None, in_force=None, copied=True):
     registry.register(
         project=PROJECT,
         promotion=promotion(version, promote=promote),
         evaluation=evaluation(vault, seed=version, champion=champion),
+        night=lambda: night(version),
         champion=in_force or (version if promote else champion),
         opened=vault if copied else None,
     )
@@ -94,7 +81,7 @@ def test_registering_an_evaluation_again_changes_nothing(registries, vault):
         _register(registry, vault, 1)
     assert _shown(registry) == ([1], 1)
     (experiment,) = [e for e in _client(registry).search_experiments() if e.name == PROJECT.name]
-    assert len(_client(registry).search_runs([experiment.experiment_id])) == 1
+    assert len(_client(registry).search_runs([experiment.experiment_id])) == 1 + len(night().trials)
 
 
 def test_a_candidate_that_is_not_promoted_leaves_the_alias(registries, vault):
@@ -147,6 +134,8 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(registries, vault,
 @pytest.mark.parametrize(
     ("owner", "call"),
     [
+        (nights, "add_trials"),
+        (nights, "log_sources"),
         (versions, "_log"),
         (versions, "_log_model"),
         (MlflowClient, "create_run"),
@@ -177,6 +166,8 @@ def test_a_registration_that_is_killed_is_completed_by_the_next(registries, vaul
     assert run.info.status == "FINISHED"
     assert len(_client(registry).get_metric_history(version.run_id, "holdout.auc")) == 1
     assert [entry.path for entry in _client(registry).list_artifacts(version.run_id)] == ["model"]
+    assert len(_client(registry).search_runs([run.info.experiment_id])) == 1 + len(night().trials)
+    assert len(run.inputs.dataset_inputs) == len(night().sources)
 
 
 def test_a_lost_registry_is_made_again_from_what_was_recorded(registries, vault):
@@ -189,6 +180,7 @@ def test_a_lost_registry_is_made_again_from_what_was_recorded(registries, vault)
                 project=PROJECT,
                 promotion=promoted,
                 evaluation=evaluated,
+                night=lambda: night(promoted.version),  # noqa: B023
                 champion=min(promoted.version, 2),
                 opened=vault,
             )
@@ -207,6 +199,6 @@ def test_a_version_that_mlflow_refuses_is_not_tried_again(registries, vault):
     odd = dataclasses.replace(PROJECT, name="p" * 5000)
     with pytest.raises(RegistryError) as raised:
         registries().register(
-            project=odd, promotion=promotion(1), evaluation=evaluation(vault), champion=1, opened=vault
+            project=odd, promotion=promotion(1), evaluation=evaluation(vault), night=night, champion=1, opened=vault
         )
     assert not raised.value.retry_heals

@@ -1,0 +1,107 @@
+"""A night as people look at it beside its model: told from the ledger and the open store alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from include.core.canonical import record_digest
+from include.core.errors import RegistryError
+from include.core.events import ModelEvaluated, StepStarted, TrialRecorded
+from include.core.records import Days, Evaluation, FeatureSet, Partition, Plan, Snapshot
+from include.ledger import Ledger
+from include.ledger.journal import begun, run_stream
+from include.registry.nights import Night, ShownTrial, Source
+from include.steps.platform import Platform
+from include.steps.training import step_of
+
+
+def night_of(platform: Platform, project: str, evaluation: str) -> Night:
+    """The night that made the model of *evaluation*: the same whenever it is asked for, and by whichever run.
+
+    Raises:
+        RegistryError: no night evaluated such a model.
+    """
+    found = platform.ledger.find(f"evaluated/{project}/{evaluation}")
+    event = found.event if found is not None else None
+    run = begun(platform.ledger, project, event.run_id) if isinstance(event, ModelEvaluated) else None
+    start = platform.ledger.find(run_stream(project, run.run_id)) if run is not None else None
+    if not isinstance(event, ModelEvaluated) or run is None or start is None:
+        raise RegistryError("a shown model was evaluated by a night", value=evaluation, remedy="Run the night again.")
+    evaluated = event.evaluation
+    plan, built = platform.load(Plan, evaluated.plan), platform.load(FeatureSet, evaluated.features)
+    snapshot = platform.load(Snapshot, built.snapshot)
+    return Night(
+        run=run,
+        began=start.recorded_at,
+        objective=evaluated.objective,
+        split=built.split,
+        digests={
+            "binned": plan.binned,
+            "code": run.code_digest,
+            "declaration": run.declaration_digest,
+            "evaluation": evaluation,
+            "features": evaluated.features,
+            "label": built.label,
+            "model": evaluated.model,
+            "plan": evaluated.plan,
+            "profile": plan.profile,
+            "snapshot": built.snapshot,
+            "task": plan.task,
+            "trial": evaluated.trial_id,
+        },
+        sources=_sources(project, snapshot, built),
+        rungs=plan.rungs,
+        trials=_trials(platform.ledger, project, plan, evaluated, start.recorded_at),
+    )
+
+
+def _sources(project: str, snapshot: Snapshot, built: FeatureSet) -> tuple[Source, ...]:
+    read: dict[str, list[Partition]] = {}
+    for each in snapshot.partitions:
+        read.setdefault(each.table, []).append(each)
+    split = built.split
+    learnt = {"training": split.train, "validation": split.validation, "evaluation": split.holdout}
+    labels = built.of("label")
+    return (
+        *(_source(name, partitions, {"snapshot": snapshot.days}, partitions) for name, partitions in read.items()),
+        _source(f"{project} features", built.partitions, learnt, labels),
+    )
+
+
+def _source(name: str, partitions: Sequence[Partition], uses: dict[str, Days], counted: Sequence[Partition]) -> Source:
+    digest = record_digest([(each.table, each.content) for each in partitions])
+    return Source(name=name, digest=digest, rows=sum(each.rows for each in counted), uses=uses)
+
+
+def _trials(ledger: Ledger, project: str, plan: Plan, evaluated: Evaluation, since: datetime) -> tuple[ShownTrial, ...]:
+    """In the plan's order. A trial began with its shard's attempt, where that is known: halving trains them in turn."""
+    from include.training.endings import endings
+
+    ids = [trial.trial_id for trial in plan.trials]
+    entries = {trial_id: ledger.find(f"trial/{trial_id}") for trial_id in ids}
+    recorded = {
+        trial_id: (entry.event, entry.recorded_at)
+        for trial_id, entry in entries.items()
+        if entry is not None and isinstance(entry.event, TrialRecorded)
+    }
+    outcomes = {trial_id: event.trial for trial_id, (event, _) in recorded.items()}
+    starts = {run_id: _attempts(ledger, project, run_id) for run_id in {event.run_id for event, _ in recorded.values()}}
+    shown: dict[int, ShownTrial] = {}
+    for number in range(len(plan.shards)):
+        told = endings(plan.shard(number), outcomes)
+        for place in plan.shards[number]:
+            event, ended = recorded[ids[place]]
+            attempts = [at for step, at in starts[event.run_id] if step == step_of(number) and at <= ended]
+            shown[place] = ShownTrial(
+                number=place + 1,
+                trial=event.trial,
+                ending=told[ids[place]],
+                best=ids[place] == evaluated.trial_id,
+                began=max(attempts, default=min(since, ended)),
+                ended=ended,
+            )
+    return tuple(shown[place] for place in sorted(shown))
+
+
+def _attempts(ledger: Ledger, project: str, run_id: str) -> Sequence[tuple[str, datetime]]:
+    entries = ledger.read(run_stream(project, run_id))
+    return [(entry.event.step, entry.recorded_at) for entry in entries if isinstance(entry.event, StepStarted)]
