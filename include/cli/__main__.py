@@ -9,6 +9,7 @@ import typer
 
 from include.cli import (
     access,
+    backtest,
     contract,
     demo,
     explain,
@@ -38,6 +39,7 @@ for module in (
     service,
     status,
     night,
+    backtest,
     lease,
     explain,
     watch,

@@ -205,23 +205,7 @@ def _night(
         with _step("gate", on_step):
             steps.request_access(platform, run, requester=settings.user, now=clock())
             platform.access.require(steps.scope_of(platform, run), now=clock())
-        snapshot = _report("snapshot", on_step, lambda: steps.snapshot(platform, project, run, now=clock()))
-        _report("validate", on_step, lambda: steps.validate(platform, project, run, snapshot, now=clock()))
-        built = _report("features", on_step, lambda: steps.features(platform, project, run, snapshot, now=clock()))
-        drawn = _report("plan", on_step, lambda: steps.plan(platform, project, run, built, now=clock()))
-        with _step("train", on_step):
-            shards = steps.shards(platform, drawn)
-            if settings.placement is Placement.LOCAL:
-                _train(settings, project, run, drawn, shards)
-            else:
-                _in_pods(settings, project, run, drawn, shards, on_note)
-
-        def refit() -> str:
-            if settings.placement is Placement.LOCAL:
-                return steps.refit(platform, project, run, drawn, now=clock())
-            return _in_pods(settings, project, run, drawn, [None], on_note)[0]
-
-        model = _report("refit", on_step, refit)
+        built, drawn, model = learn(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
         chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, model, now=clock()))
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
@@ -233,6 +217,39 @@ def _night(
         evaluation=platform.load(Evaluation, chosen),
         promotion=platform.load(Promotion, decided),
     )
+
+
+def learn(
+    settings: Settings,
+    platform: Platform,
+    project: Project,
+    run: Run,
+    *,
+    on_step: Progress = lambda step, digest: None,
+    on_note: Note = lambda what: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> tuple[str, str, str]:
+    """From production data to a trained model: the digests of the features, the plan and the model of *run*.
+
+    Raises as :func:`run_night`.
+    """
+    snapshot = _report("snapshot", on_step, lambda: steps.snapshot(platform, project, run, now=clock()))
+    _report("validate", on_step, lambda: steps.validate(platform, project, run, snapshot, now=clock()))
+    built = _report("features", on_step, lambda: steps.features(platform, project, run, snapshot, now=clock()))
+    drawn = _report("plan", on_step, lambda: steps.plan(platform, project, run, built, now=clock()))
+    with _step("train", on_step):
+        shards = steps.shards(platform, drawn)
+        if settings.placement is Placement.LOCAL:
+            _train(settings, project, run, drawn, shards)
+        else:
+            _in_pods(settings, project, run, drawn, shards, on_note)
+
+    def refit() -> str:
+        if settings.placement is Placement.LOCAL:
+            return steps.refit(platform, project, run, drawn, now=clock())
+        return _in_pods(settings, project, run, drawn, [None], on_note)[0]
+
+    return built, drawn, _report("refit", on_step, refit)
 
 
 @contextmanager

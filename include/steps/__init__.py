@@ -8,10 +8,12 @@ own. What was computed once is found in the ledger and not computed again, after
 may be killed at any line and run again.
 
 Beside it runs the :mod:`~include.steps.watch`; :mod:`~include.steps.verdicts` keeps what it found, and
-:mod:`~include.steps.retraining` what it asks for.
+:mod:`~include.steps.retraining` what it asks for. A :mod:`~include.steps.backtest` goes as far as ``refit``, at earlier
+instants, and registers nothing.
 """
 
 from include.steps import retraining, verdicts, watch
+from include.steps.backtest import backtest, looks
 from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
 from include.steps.declaring import declare
@@ -31,6 +33,7 @@ from include.steps.training import plan, refit, shards, step_of, train
 __all__ = [
     "LEASE",
     "Platform",
+    "backtest",
     "begin",
     "collect",
     "contracts_of",
@@ -38,6 +41,7 @@ __all__ = [
     "end",
     "evaluate",
     "features",
+    "looks",
     "missing_access",
     "order",
     "plan",

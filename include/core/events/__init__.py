@@ -51,6 +51,7 @@ from include.core.events.retention import ArtifactsRemoved, HoldLifted, HoldPlac
 from include.core.events.training import (
     ChampionRolledBack,
     GatesDeclared,
+    HoldoutBacktested,
     ModelEvaluated,
     ModelRegistered,
     PodEnded,
@@ -81,6 +82,7 @@ __all__ = [
     "GatesDeclared",
     "HoldLifted",
     "HoldPlaced",
+    "HoldoutBacktested",
     "LeaseFreed",
     "LeaseReleased",
     "LeaseShortened",

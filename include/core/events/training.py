@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from include.core.events.event import Event
 from include.core.project import Gates
-from include.core.records import Evaluation, Trial, Verdict
+from include.core.records import Days, Evaluation, Trial, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +88,22 @@ class ModelEvaluated(Event):
     project: str
     run_id: str
     evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldoutBacktested(Event):
+    """A backtest looked at days: a promotion that rests on them later is not the first to.
+
+    Stream ``looks/<project>``. Key ``backtested/<project>/<run_id>``: the same declaration at the same instant looks
+    once. ``backtested`` is the digest of the :class:`~include.core.records.Backtested`.
+    """
+
+    kind: ClassVar[str] = "holdout_backtested"
+    project: str
+    run_id: str
+    instant: datetime
+    days: Days
+    backtested: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ from include.core.records.night import (
 )
 from include.core.records.retention import ArtifactKind
 from include.core.records.training import (
+    Backtested,
     Evaluation,
     Interval,
     Order,
@@ -65,6 +66,7 @@ __all__ = [
     "DAY",
     "RESTRICTED",
     "ArtifactKind",
+    "Backtested",
     "CheckResult",
     "Column",
     "ColumnProfile",

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from include.core.project import Objective
 from include.core.records.days import Days
+from include.core.records.monitoring import DayFigures
 
 Params = Mapping[str, float | int | str | bool]
 
@@ -193,3 +194,19 @@ class Promotion:
     version: int
     bundle: str
     verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backtested:
+    """How the model of a plan did on its holdout, by day, in a backtest: nothing is registered or promoted of it.
+
+    ``model`` is the vault's digest of its text, ``label`` the digest of the label's definition. Days with fewer than
+    20 labelled rows have no figures.
+    """
+
+    plan: str
+    model: str
+    objective: Objective
+    label: str
+    holdout: Days
+    figures: tuple[DayFigures, ...]

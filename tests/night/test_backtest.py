@@ -1,0 +1,125 @@
+"""A backtest trains as nights of earlier instants would have, registers nothing, and says that it looked."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import ibis
+import pytest
+
+from include import steps
+from include.core.errors import AccessDenied, DataError, DeclarationError
+from include.core.events import (
+    DataOpened,
+    HoldoutBacktested,
+    LeaseTaken,
+    ModelEvaluated,
+    ModelRegistered,
+    RunStarted,
+    StepFinished,
+)
+from include.core.project import Project
+from include.core.records import Run
+from include.runtime import backtest, local
+from include.settings import Settings
+from tests.night.conftest import MakeYard
+from tests.night.yard import FLIGHTS, Yard
+
+#: As many rows as do: these tests are about what is recorded.
+OWN = replace(FLIGHTS, search=replace(FLIGHTS.search, trials=2, shards=1, rungs=(3, 5)))
+LEAN = replace(OWN, name="lean", features=OWN.features[:1])
+
+
+@pytest.fixture
+def here(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """A deployment in which both projects are granted, whose shards are trained in this process."""
+
+    def train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> None:
+        for shard in shards:
+            steps.train(yard.platform, project, run, plan, shard, now=local.utc_now())
+
+    monkeypatch.setattr(local, "_train", train)
+    monkeypatch.setattr(backtest, "open_platform", lambda settings: yard.platform)
+    for project in (OWN, LEAN):
+        yard.grant(project, now=local.utc_now())
+    return yard
+
+
+def run(yard: Yard, variant: Project | None = LEAN, count: int = 2) -> backtest.Backtest:
+    days = backtest.prepare(yard.settings, OWN, variant, count=count)
+    return backtest.run_backtest(yard.settings, OWN, variant, days=days)
+
+
+def test_project_and_variant_are_compared_on_the_same_days_and_nothing_is_registered(here: Yard) -> None:
+    found = run(here)
+    for origin in found.origins:
+        assert origin.other is not None
+        assert [each.day for each in origin.own] == [each.day for each in origin.other]
+        assert len(origin.own) == OWN.window.holdout_days
+        assert max(each.day for each in origin.own) < origin.day, "as of the origin"
+    assert found.difference is not None
+    assert len(found.origins) == 2
+    assert not here.events(ModelRegistered, ModelEvaluated, LeaseTaken)
+    assert not here.platform.champions.known(OWN.name).versions
+    for started in here.events(RunStarted):
+        assert isinstance(started, RunStarted)
+        assert started.run.run_id.startswith("backtest__")
+        assert started.run.fence == 0
+    looks = [event for event in here.events(HoldoutBacktested) if isinstance(event, HoldoutBacktested)]
+    assert {(look.project, look.days) for look in looks} == {
+        (project.name, look.days) for project in (OWN, LEAN) for look in looks
+    }
+    assert len(looks) == 4
+    assert found.looks == 2
+
+    computed = len(here.events(StepFinished))
+    assert run(here) == found
+    again = here.events(StepFinished)[computed:]
+    assert {getattr(event, "step", "") for event in again} <= {"snapshot"}, "what is known is not computed again"
+    assert len(here.events(HoldoutBacktested)) == 4, "the same look is one look"
+
+
+def test_without_a_grant_the_requests_of_both_are_filed_and_nothing_is_read(
+    make_yard: MakeYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard = make_yard()
+    yard.adopt()
+    monkeypatch.setattr(backtest, "open_platform", lambda settings: yard.platform)
+    with pytest.raises(AccessDenied):
+        run(yard)
+    assert {request.project for request in yard.platform.access.requests()} == {OWN.name, LEAN.name}
+    assert not yard.events(DataOpened, HoldoutBacktested)
+
+
+def arrives_very_late(flights: ibis.Table) -> ibis.Table:
+    return flights.select(*OWN.target.key, label=(flights.arrival_delay >= 60).cast("int8"))
+
+
+@pytest.mark.parametrize(
+    ("variant", "told"),
+    [
+        (
+            replace(LEAN, target=replace(LEAN.target, label=arrives_very_late)),
+            "label or rows that are defined otherwise",
+        ),
+        (replace(LEAN, target=replace(LEAN.target, key=("carrier", "flight"))), "key"),
+        (replace(LEAN, name=OWN.name), "it is the same project"),
+    ],
+)
+def test_a_variant_that_predicts_something_else_is_refused_by_name(
+    make_yard: MakeYard, variant: Project, told: str
+) -> None:
+    with pytest.raises(DeclarationError, match=f"{variant.name}.*{told}"):
+        backtest.prepare(make_yard().settings, OWN, variant, count=1)
+
+
+def test_too_little_history_says_how_many_origins_fit(make_yard: MakeYard) -> None:
+    settings = make_yard().settings
+    with pytest.raises(DataError, match=r"400 origins wanted, (\d+) fit") as refused:
+        backtest.prepare(settings, OWN, None, count=400)
+    fit = int(str(refused.value).split(" fit")[0].split()[-1])
+    days = backtest.prepare(settings, OWN, None, count=fit)
+    assert len(set(days)) == fit
+    apart = [(later - earlier).days for earlier, later in pairwise(days)]
+    assert min(apart) >= OWN.window.holdout_days
+    with pytest.raises(DataError, match=f"{fit + 1} origins wanted, {fit} fit"):
+        backtest.prepare(settings, OWN, None, count=fit + 1)
