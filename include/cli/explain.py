@@ -138,9 +138,10 @@ def _gates(project: Project) -> str:
     floors = f"a {loss} of {gates.floor_loss:g} at most" + (f" and an AUC of {gates.floor_auc:g}" if binary else "")
     guard = f", with an AUC at most {gates.auc_guard:g} lower" if binary else ""
     more = f"; version {gates.supersedes} may be replaced without a comparison" if gates.supersedes else ""
+    skill = "" if gates.skill is None else f", and beats the constant by more than {gates.skill:g} for sure"
     return (
-        f"gates: a first version reaches {floors}; a later one is at most {gates.margin:g} worse than the champion "
-        f"over {gates.minimum_days} holdout days or more{guard}{more}"
+        f"gates: every version reaches {floors}{skill}; a later one is at most {gates.margin:g} worse than the "
+        f"champion over {gates.minimum_days} holdout days or more{guard}{more}"
     )
 
 

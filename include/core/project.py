@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from include.core.canonical import encode
+from include.core.canonical import LATER, encode
 from include.core.errors import DeclarationError
 from include.core.moments import with_zones
 from include.core.rules import is_number, is_whole, require
@@ -159,8 +159,10 @@ class Gates:
     """What a candidate must reach.
 
     ``margin`` is the largest loss (of the deciding metric, absolute) against the champion that is still accepted: the
-    one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for a first version (``floor_auc`` for
-    binary labels only). ``auc_guard``: the candidate's AUC may lie at most this far below the champion's.
+    one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for every version (``floor_auc`` for
+    binary labels only). ``skill``: by how much a model must cost less than the constant (the mean label of what it
+    learnt, predicted for every row), in the units of the loss; the one-sided 95 % bound must lie above it. ``None``:
+    skill does not decide. ``auc_guard``: the candidate's AUC may lie at most this far below the champion's.
     ``minimum_days``: with fewer holdout days the champion stays. ``supersedes``: the one champion version that may be
     replaced without a comparison, by the floors, because its objective, its label or a feature that it needs is not
     built any more or is defined otherwise.
@@ -172,9 +174,11 @@ class Gates:
     auc_guard: float = 0.01
     minimum_days: int = 20
     supersedes: int | None = None
+    skill: float | None = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
-        limits = (self.margin, self.floor_loss, self.floor_auc, self.auc_guard)
+        limits = [self.margin, self.floor_loss, self.floor_auc, self.auc_guard]
+        limits += [limit for limit in (self.skill,) if limit is not None]
         require(all(map(is_number, limits)), "gates are finite numbers", limits, "Write 1e9 for no limit.")
 
 

@@ -33,7 +33,7 @@ def _stopping(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_it_is(fields: dict[str, Any]) -> dict[str, Any]:
-    """A scope of version 1 copies no model, which is what it says without a word."""
+    """What version 1 did not have, the record says without a word: a field that was given later is at its default."""
     return fields
 
 
@@ -47,6 +47,8 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("access_requested", 1): _as_it_is,
     ("data_opened", 1): _as_it_is,
     ("data_read", 1): _as_it_is,
+    ("gates_declared", 1): _as_it_is,
+    ("model_evaluated", 1): _as_it_is,
     ("access_refused", 1): _unsigned,
     ("access_revoked", 1): _unsigned,
     ("access_revoked", 2): _stopping,

@@ -28,20 +28,26 @@ class Champion:
 def decide(evaluation: Evaluation, gates: Gates, champion: Champion | None = None) -> Verdict:
     """The verdict of all *gates*, each with its reason: one that does not let the model through is enough.
 
-    A first model must reach the floors, and so must one that the project lets supersede a champion which cannot be
-    compared any more. Any other must show, by the one-sided 95 % bound over at least ``gates.minimum_days`` holdout
-    days that the champion has not learnt, that it loses no more than ``gates.margin`` against the champion; for binary
-    labels its AUC on these may lie at most ``gates.auc_guard`` below the champion's. All limits are inclusive.
+    Every model must reach the floors and show, by the one-sided 95 % bound, more skill over the constant than
+    ``gates.skill``. One that replaces a champion must show, by the one-sided 95 % bound over at least
+    ``gates.minimum_days`` holdout days that the champion has not learnt, that it loses no more than ``gates.margin``
+    against the champion; for binary labels its AUC on these may lie at most ``gates.auc_guard`` below the champion's.
+    The project may let it supersede a champion which cannot be compared any more. Limits are inclusive, that of skill
+    is not.
+
+    An evaluation of before skill was recorded is decided as then: by the floors only where nothing was compared.
 
     Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
     backfill): the champion may have learnt the days that they are compared on.
     """
-    if evaluation.champion is None:
-        outcomes = list(_first(evaluation, gates))
-    elif evaluation.compared is None:
-        outcomes = list(_superseding(evaluation, gates, champion.changed if champion else ()))
-    else:
-        outcomes = list(_against_champion(evaluation, gates))
+    outcomes: list[Outcome] = []
+    if evaluation.champion is not None and evaluation.compared is None:
+        outcomes += _superseding(evaluation, gates, champion.changed if champion else ())
+    elif evaluation.champion is not None:
+        outcomes += _against_champion(evaluation, gates)
+    if evaluation.constant_loss is not None or evaluation.compared is None:
+        outcomes += _floors(evaluation, gates)
+    outcomes += _skill(evaluation, gates)
     if champion is not None:
         outcomes += _replaces(evaluation, champion)
     return Verdict(promote=all(passed for passed, _ in outcomes), reasons=tuple(reason for _, reason in outcomes))
@@ -59,13 +65,30 @@ def _replaces(evaluation: Evaluation, champion: Champion) -> Iterator[Outcome]:
         )
 
 
-def _first(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+def _floors(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
     name = _LOSS[evaluation.objective]
     loss = evaluation.metrics[name]
     yield loss <= gates.floor_loss, f"{name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
     if evaluation.objective is Objective.BINARY:
         auc = evaluation.metrics["auc"]
         yield auc >= gates.floor_auc, f"AUC {auc:.4f}, at least {gates.floor_auc:.4f} is asked for"
+
+
+def _skill(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+    if evaluation.constant_loss is None or gates.skill is None:
+        return
+    over = f"skill over the constant, whose {_LOSS[evaluation.objective]} is {evaluation.constant_loss:.4f}"
+    skill = evaluation.skill
+    if skill is None:
+        yield False, f"{over}: one holdout day gives no bound on it; hold out more, or declare Gates(skill=None)"
+    else:
+        yield (
+            skill.lower > gates.skill,
+            (
+                f"{over}: {skill.estimate:+.4f}, with 95 % confidence at least {skill.lower:+.4f}; "
+                f"more than {gates.skill:+.4f} is asked for"
+            ),
+        )
 
 
 def _against_champion(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
@@ -99,4 +122,3 @@ def _superseding(evaluation: Evaluation, gates: Gates, changed: Sequence[str]) -
         yield False, f"{other}; put it back, or declare Gates(supersedes={evaluation.champion}) for another instant"
         return
     yield True, f"{other}; the project declares that it may be superseded, by the floors"
-    yield from _first(evaluation, gates)

@@ -70,6 +70,7 @@ def evaluate(
     The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same rows: those of
     the holdout's days after the last that the champion learnt. A champion of another objective or label, or that needs
     a feature which is not built any more or is defined otherwise, has no metrics and no difference.
+    Beside it stands its skill: by how much it costs less than the constant of *plan* on the whole holdout.
     *threads* changes no result.
 
     Raises:
@@ -81,6 +82,7 @@ def evaluate(
     booster = lightgbm.Booster(model_str=opened.path(model).read_text())
     prediction = booster.predict(holdout.matrix(features.features), num_threads=threads)
     comparison = _compare(champion, features, holdout, prediction, seed=plan.seed)
+    constant_loss, skill = _skill(plan, holdout, prediction)
     return Evaluation(
         plan=plan_digest,
         features=plan.features,
@@ -96,7 +98,18 @@ def evaluate(
         difference=comparison.difference,
         holdout=features.split.holdout,
         rows=len(holdout.label),
+        constant_loss=constant_loss,
+        skill=skill,
     )
+
+
+def _skill(plan: Plan, holdout: Rows, prediction: Numbers) -> tuple[float | None, Interval | None]:
+    """The loss of the plan's constant on the holdout, and by how much the model's lies below it."""
+    if plan.constant is None:
+        return None, None
+    constant = row_losses(plan.objective, holdout.label, np.full(len(holdout.label), plan.constant))
+    gain = constant - row_losses(plan.objective, holdout.label, prediction)
+    return float(constant.mean()), paired_interval(gain, holdout.day, seed=plan.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,7 @@ def plan(
         reduction=search.reduction,
         seed=seed,
         warm=tuple(trial.trial_id for trial in usable),
+        constant=float(rows.label.mean()),
     )
 
 

@@ -92,6 +92,42 @@ def test_a_first_model_is_promoted_exactly_if_it_reaches_the_floors(evaluation, 
     assert decide(evaluation, gates).promote == expected
 
 
+@st.composite
+def skills(draw):
+    lower, estimate, upper = sorted(draw(st.tuples(*[st.floats(-0.2, 0.2)] * 3)))
+    return draw(st.none() | st.just(Interval(estimate=estimate, lower=lower, upper=upper, days=21)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(evaluations(), gates(), skills(), st.none() | st.floats(-0.1, 0.1))
+def test_no_model_is_promoted_below_its_floors_or_without_skill_whatever_it_replaces(evaluation, gates, skill, least):
+    gates = replace(gates, skill=least, supersedes=3)
+    verdict = decide(replace(evaluation, constant_loss=0.6, skill=skill), gates)
+    name = "log_loss" if evaluation.objective is Objective.BINARY else "mae"
+    if evaluation.metrics[name] > gates.floor_loss or evaluation.metrics.get("auc", 1.0) < gates.floor_auc:
+        assert not verdict.promote
+    if least is not None and (skill is None or skill.lower <= least):
+        assert not verdict.promote
+        assert "skill over the constant, whose" in "; ".join(verdict.reasons)
+
+
+def test_a_model_that_beats_its_champion_is_refused_below_the_floors_unless_its_evaluation_is_of_before():
+    better = replace(
+        UNSCORED,
+        compared=SPLIT.holdout,
+        compared_metrics=UNSCORED.metrics,
+        champion_metrics=UNSCORED.metrics,
+        difference=Interval(estimate=-0.1, lower=-0.2, upper=-0.05, days=21),
+    )
+    skilled = Interval(estimate=0.1, lower=0.05, upper=0.2, days=21)
+    now = replace(better, constant_loss=0.6, skill=skilled)
+    gates = Gates(margin=0.0, floor_loss=0.5, floor_auc=0.7)
+    assert decide(now, gates).promote
+    for strict in (replace(gates, floor_loss=0.49), replace(gates, floor_auc=0.71)):
+        assert not decide(now, strict).promote
+        assert decide(better, strict).promote
+
+
 @settings(max_examples=100, deadline=None)
 @given(evaluations(champion=True), gates())
 def test_a_tighter_margin_never_promotes_what_a_wider_one_refuses(evaluation, wide):

@@ -54,7 +54,7 @@ PROJECT = Project(
         shards=2,
         rungs=(5,),
     ),
-    gates=Gates(margin=1.0, floor_loss=5.0, floor_auc=0.0, minimum_days=1),
+    gates=Gates(margin=1.0, floor_loss=5.0, floor_auc=0.0, minimum_days=1, skill=None),
     operations=Operations(schedule="0 4 1 1 *", {operations}),
 )
 """

@@ -10,8 +10,8 @@ from include.core.canonical import encode
 from include.core.errors import DataError
 from include.core.records import DAY
 from include.training.evaluation import Rival, evaluate, paired_interval
-from include.training.matrix import contents, rows_of
-from include.training.metrics import metrics
+from include.training.matrix import contents, learnt, rows_of
+from include.training.metrics import metrics, row_losses
 from tests.training import searches
 
 
@@ -52,6 +52,29 @@ def test_the_model_in_the_vault_gives_the_recorded_metrics_on_the_holdout(search
     assert found == dict(evaluation.metrics)
     assert evaluation.rows == len(rows.label)
     assert evaluation.metrics["auc"] > 0.55
+
+
+@pytest.mark.parametrize("kind", ["features", "delays"])
+def test_skill_is_how_much_less_the_model_costs_than_the_mean_label_of_what_it_learnt(kind, vault, request):
+    made = request.getfixturevalue(kind)
+    found = request.getfixturevalue("searched") if kind == "features" else searches.searched(made, vault, trials=2)
+    evaluation = _evaluate(found, made, vault)
+    learnt_rows, _ = learnt(made, vault)
+    rows = rows_of(made, made.split.holdout, vault, stretch="holdout")
+    constant = np.full(len(rows.label), learnt_rows.label.mean())
+    name = "log_loss" if kind == "features" else "mae"
+    assert evaluation.constant_loss == pytest.approx(row_losses(made.objective, rows.label, constant).mean())
+    assert evaluation.skill.estimate == pytest.approx(evaluation.constant_loss - evaluation.metrics[name])
+    assert evaluation.skill.lower < evaluation.skill.estimate < evaluation.skill.upper
+    assert evaluation.skill.days == len(made.split.holdout)
+
+
+def test_a_plan_of_before_gives_an_evaluation_as_of_before(searched, features, vault):
+    before = dataclasses.replace(searched[0], constant=None)
+    evaluation = _evaluate((before, searched[1]), features, vault)
+    assert (evaluation.constant_loss, evaluation.skill) == (None, None)
+    assert b"constant" not in encode(before) + encode(evaluation)
+    assert b"skill" not in encode(evaluation)
 
 
 def test_the_same_inputs_give_the_same_evaluation_whatever_the_threads(searched, features, vault):

@@ -85,6 +85,7 @@ class ModelEvaluated(Event):
     """Key ``evaluated/<plan>/<champion version or none>``."""
 
     kind: ClassVar[str] = "model_evaluated"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     evaluation: Evaluation
@@ -128,6 +129,7 @@ class GatesDeclared(Event):
     """By which gates the model of a run is decided about. In the run's stream; key ``gates/<project>/<run_id>``."""
 
     kind: ClassVar[str] = "gates_declared"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     gates: Gates

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from include.core.canonical import LATER
 from include.core.project import Objective
 from include.core.records.days import Days
 from include.core.records.monitoring import DayFigures
@@ -65,7 +66,8 @@ class Plan:
     train, then those that choose among trials. ``profile`` is the vault's digest of the :class:`Profile` of them all.
 
     ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
-    earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index.
+    earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index. ``constant`` is the mean label of
+    all rows that the model learns: what knows no feature predicts it. ``None``: not recorded.
     """
 
     features: str
@@ -80,6 +82,7 @@ class Plan:
     reduction: int
     seed: int
     warm: tuple[str, ...]
+    constant: float | None = field(default=None, metadata=LATER)
 
     def shard(self, number: int) -> Shard:
         """The shard ``shards[number]``."""
@@ -144,7 +147,10 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A paired difference candidate minus champion, and its one-sided 95 % bounds, whole days resampled."""
+    """The mean difference of two models' losses on the same rows, and its one-sided 95 % bounds, whole days resampled.
+
+    Of a comparison it is candidate minus champion, of skill constant minus candidate.
+    """
 
     estimate: float
     lower: float
@@ -160,6 +166,9 @@ class Evaluation:
     ``champion`` is the version compared with, ``None`` for a first model. ``compared`` are the holdout's days that it
     has not learnt (none: the first is after the last), ``compared_metrics`` and ``champion_metrics`` the two models' on
     these; ``None``: there is no champion, or what it was made for or from is defined otherwise now.
+
+    ``constant_loss`` is what predicting the mean label of the learnt rows costs on the holdout, ``skill`` by how much
+    the model costs less. Evaluations of before have neither.
     """
 
     plan: str
@@ -176,6 +185,8 @@ class Evaluation:
     difference: Interval | None
     holdout: Days
     rows: int
+    constant_loss: float | None = field(default=None, metadata=LATER)
+    skill: Interval | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
