@@ -19,6 +19,7 @@ from include.cli import (
     night,
     registry,
     retention,
+    rollback,
     scaffold,
     service,
     status,
@@ -48,6 +49,7 @@ for module in (
     contract,
     access,
     registry,
+    rollback,
     impact,
     retention,
 ):

@@ -168,6 +168,8 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
             broken.append((name, error))
             shown = f"{name} (broken)"
         models.add_row(shown, f"version {champion.number}" if champion else "none", str(versions))
+        if champion is None and (change := platform.champions.known(name).change()) and change.rollback:
+            said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
         said += [moved] if (moved := put_back(platform, name)) else []
     console.print(models)

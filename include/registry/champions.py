@@ -196,8 +196,13 @@ def in_force_before(tenures: Sequence[Tenure], day: date) -> Tenure | None:
     """Whose predictions *day* (UTC) was lived with: of the tenures that began before it or at its very beginning, the
     last that was decided. ``None``: there was none, or it had ended without another.
     """
-    found = next((each for each in reversed(tenures) if each.since <= day_start(day)), None)
-    return None if found is None or (found.until is not None and found.until <= day_start(day)) else found
+    return in_force_at(tenures, day_start(day))
+
+
+def in_force_at(tenures: Sequence[Tenure], moment: datetime) -> Tenure | None:
+    """As :func:`in_force_before`, of any *moment*: a tenure holds from its beginning on."""
+    found = next((each for each in reversed(tenures) if each.since <= moment), None)
+    return None if found is None or (found.until is not None and found.until <= moment) else found
 
 
 class Champions:
@@ -251,6 +256,12 @@ class Champions:
             elif change.version is not None and since is not None:
                 found.append(Tenure(version=change.version, since=since, change=change))
         return tuple(found)
+
+    def signed_by(self, project: str, position: int) -> str:
+        """With which key the decision at *position* of the project's stream is signed, as its envelope names it."""
+        event = self._ledger.read(f"promotion/{project}")[position - 1].event
+        signed = isinstance(event, PromotionDecided | ChampionRolledBack) and self._proven(event) is not None
+        return self._verifier.key_id if signed else "nobody"
 
     def _since(self, project: str, change: Change) -> datetime | None:
         if change.rollback is not None:

@@ -27,7 +27,8 @@ class Rollback:
 
     def in_words(self) -> str:
         """What is said beside a champion that is in force by it."""
-        return f"went back from version {self.left} on {self.instant:%Y-%m-%d}, {self.by()}: {self.reason}"
+        did = "went back from" if self.version is not None else "retired"
+        return f"{did} version {self.left} on {self.instant:%Y-%m-%d}, {self.by()}: {self.reason}"
 
     def by(self) -> str:
         """Who asked for it."""

@@ -93,8 +93,9 @@ class Versions:
                 remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",
             ) from error
 
-    def put_back(self, project: str, champion: int) -> str | None:
-        """Give the alias ``champion`` back to version *champion*; what was found, in a sentence. ``None``: all is well.
+    def put_back(self, project: str, champion: int | None) -> str | None:
+        """Give the alias ``champion`` to version *champion*, or to none; what was found, in a sentence. ``None``: all
+        is well.
 
         Raises:
             RegistryUnavailable: MLflow cannot be reached, or failed.
@@ -111,21 +112,22 @@ class Versions:
                 remedy="Check its database: TRAINYARD_MLFLOW.",
             ) from error
 
-    def _put_back(self, project: str, champion: int) -> str | None:
+    def _put_back(self, project: str, champion: int | None) -> str | None:
         client = self._client()
         if not client.search_registered_models(f"name = '{project}'"):
             return None
         shown = self._versions(client, project)
         alias = client.get_registered_model(project).aliases.get(ALIAS)
-        if champion not in shown or str(alias) == str(shown[champion]):
-            return None
-        client.set_registered_model_alias(project, ALIAS, shown[champion])
         ours = next((f"version {each}" for each, theirs in shown.items() if str(theirs) == str(alias)), None)
         found = "was removed" if alias is None else f"pointed to {ours or 'something that no night registered'}"
-        return (
-            f"in MLflow the alias {ALIAS!r} of {project} {found}, moved by hand: put back to version {champion}, "
-            "the champion"
-        )
+        told = f"in MLflow the alias {ALIAS!r} of {project} {found}"
+        if champion is None and alias is not None:
+            client.delete_registered_model_alias(project, ALIAS)
+            return f"{told}: removed, since nothing is in force"
+        if champion is None or champion not in shown or str(alias) == str(shown[champion]):
+            return None
+        client.set_registered_model_alias(project, ALIAS, shown[champion])
+        return f"{told}: put back to version {champion}, the champion"
 
     def _register(
         self,

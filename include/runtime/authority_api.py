@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from include.core.canonical import decode
-from include.core.errors import DecisionUnusable, TrainyardError
+from include.core.errors import DecisionUnusable, DeclarationError, TrainyardError
 from include.core.project import Gates
 from include.core.records import RevocationKind
 from include.runtime.incoming import Whole, json_route, own_page
+from include.runtime.instants import require_past
 from include.runtime.refusals import status_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,19 @@ class Signing:
     """Body of ``POST /promotions/{project}/sign``: the gates that the project declares, as canonical JSON text."""
 
     gates: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoingBack:
+    """Body of ``POST /promotions/{project}/roll-back``: from ``left`` to ``version``, or ``None`` to retire ``left``.
+
+    ``instant`` is an ISO time with its zone: from when on, of what the data knew.
+    """
+
+    version: Annotated[int, Whole()] | None
+    left: Annotated[int, Whole()]
+    reason: str
+    instant: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +220,40 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
             "promoted": decision.verdict.promote,
             "reasons": decision.verdict.reasons,
         }
+
+    @router.post("/promotions/{project}/roll-back")
+    def roll_back(project: str, body: GoingBack, user: str = user_dependency) -> dict[str, Any]:
+        signed = promotions.rollbacks.roll_back(
+            project,
+            version=body.version,
+            left=body.left,
+            user=user,
+            reason=body.reason,
+            instant=_instant(body.instant),
+        )
+        return {
+            "project": project,
+            "version": signed.version,
+            "left": signed.left,
+            "instant": signed.instant.isoformat(),
+            "position": signed.position,
+        }
+
+
+def _instant(text: str) -> datetime:
+    """The moment that *text* names, which has come."""
+    try:
+        moment = datetime.fromisoformat(text)
+        found = moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        remedy = "Write an ISO time with its zone."
+        raise DecisionUnusable("an instant is a time with its zone", value="something else", remedy=remedy)
+    try:
+        return require_past(found, now=datetime.now(UTC))
+    except DeclarationError as error:
+        raise DecisionUnusable(error.rule, value=error.value, remedy="Name an earlier instant.") from None
 
 
 def _add_holds(

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -95,6 +96,14 @@ class AuthorityClient:
         """Have the champion of before promotions were signed decided about again: ``version``, ``promoted``, why."""
         body = {"gates": encode(gates).decode()}
         found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/sign", body)
+        return found
+
+    def roll_back(
+        self, project: str, *, version: int | None, left: int, reason: str, instant: datetime
+    ) -> Mapping[str, Any]:
+        """Go back from version *left* to *version* (``None``: retire *left*): what was signed."""
+        body = {"version": version, "left": left, "reason": reason, "instant": instant.isoformat()}
+        found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/roll-back", body)
         return found
 
     def holds(self) -> Sequence[Mapping[str, Any]]:

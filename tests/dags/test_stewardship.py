@@ -10,6 +10,7 @@ ORDER = {
     "tell_stewards": [],
     "close_lost_attempts": [],
     "carry_out_retention": [],
+    "follow_rollbacks": [],
     "find_lost_retrainings": [],
     "start_lost_retrainings": ["find_lost_retrainings"],
 }

@@ -1,6 +1,6 @@
 """A version is champion by the authority's signature over the recorded figures, and by nothing else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,10 +39,11 @@ class Registry:
 
     ledger: Ledger
     vault: Folder
+    key: Signer = field(default_factory=signer)
 
     def __post_init__(self) -> None:
-        self.champions = Champions(self.ledger, signer().verifier)
-        self.authority = PromotionAuthority(self.ledger, signer())
+        self.champions = Champions(self.ledger, self.key.verifier)
+        self.authority = PromotionAuthority(self.ledger, self.key)
         self.nights = 0
 
     def evaluated(self, *, loss: float = 0.5, champion: int | None = None) -> tuple[str, str]:

@@ -34,7 +34,7 @@ contracts = cache(lambda: load_folder(SHIPPED))
 
 
 def authority(registry: Registry) -> Authority:
-    return Authority(registry.ledger, signer(), signer().verifier, contracts)
+    return Authority(registry.ledger, registry.key, registry.key.verifier, contracts)
 
 
 def scope(registry: Registry) -> Scope:
@@ -47,7 +47,7 @@ def scope(registry: Registry) -> Scope:
 def stewarded(registry: Registry) -> Registry:
     """*registry*, whose project reads a dataset with a steward."""
     authority(registry).adopt("flights", user=STEWARD)
-    Access(registry.ledger, signer().verifier).request(scope(registry), requester="ada", now=NOW)
+    Access(registry.ledger, registry.key.verifier).request(scope(registry), requester="ada", now=NOW)
     return registry
 
 

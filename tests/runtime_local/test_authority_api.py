@@ -27,6 +27,9 @@ from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import Users, bearer_user, main, open_authority, token_file
 from include.settings import Settings
 from tests.governance.conftest import SHIPPED, STEWARD, House, build
+from tests.registry.test_champions import P, Registry
+from tests.registry.test_going_back import LATER, stewarded
+from tests.training.flights import Folder
 
 ROOT = Path(__file__).parents[2]
 BODY = {"reason": "Agreed", "days": 30, "digest": None}
@@ -244,6 +247,37 @@ def test_a_steward_holds_a_dataset_and_lifts_that_over_http(served: Served) -> N
     assert steward.post("/holds/lift", json=body).status_code == 200
     assert steward.get("/holds").json() == []
     assert steward.post("/holds/lift", json=body).status_code == 404
+
+
+def test_who_is_signed_in_and_a_steward_of_what_a_project_reads_rolls_back_over_http(served: Served) -> None:
+    house = served.house
+    registry = stewarded(Registry(house.ledger, Folder(house.folder), key=house.signer))
+    registry.authority.begin()
+    for loss, champion in ((0.5, None), (0.49, 1)):
+        registry.night(loss=loss, champion=champion)
+    users, seen = Users.load(house.folder, []), Register(house.ledger, house.verifier)
+    app = authority_app(house.authority, seen, bearer_user(users), promotions=registry.authority)
+    path, body = f"/promotions/{P}/roll-back", {"version": 1, "left": 2, "reason": "Late", "instant": LATER.isoformat()}
+    assert ("POST", "/promotions/x-1/roll-back") in set(routes(app))
+
+    def answer(user: str | None, **other: object) -> int:
+        headers = {"Authorization": f"Bearer {served.tokens[user]}"} if user else {}
+        return TestClient(app, headers=headers).post(path, json=body | other).status_code
+
+    assert [answer(None), answer("ada"), answer(STEWARD, left=1), answer(STEWARD, version=9)] == [401, 403, 409, 404]
+    for wrong in (
+        {"instant": "2026-03-21"},
+        {"instant": "soon"},
+        {"instant": "2999-01-01T00:00Z"},
+        {"reason": " "},
+        {"version": "1"},
+        {"left": True},
+    ):
+        assert answer(STEWARD, **wrong) == 422, wrong
+    assert registry.in_force() == 2
+    assert answer(STEWARD) == 200
+    assert answer(STEWARD) == 200, "what is signed is not signed again"
+    assert (registry.in_force(), house.ledger.version(f"promotion/{P}")) == (1, 3)
 
 
 def test_a_form_of_another_site_adopts_nothing(served: Served) -> None:

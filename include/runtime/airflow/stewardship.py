@@ -24,8 +24,8 @@ def stewardship_dag() -> DAG:
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
         doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "
-        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, and sees that "
-        "each retraining that drift asked for is "
+        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, has MLflow's "
+        "alias follow rollbacks, and sees that each retraining that drift asked for is "
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
@@ -36,6 +36,7 @@ def stewardship_dag() -> DAG:
         _tell_stewards()
         _close_lost_attempts()
         _carry_out_retention()
+        _follow_rollbacks()
         settings = Settings.from_environment()
         if settings.placement is Placement.KUBERNETES:
             _remove_left_pods()
@@ -113,6 +114,20 @@ def _carry_out_retention() -> None:
     platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
     if retention.is_due(platform.ledger, now=now):
         retention.carry_out(platform, now=now)
+
+
+@task(
+    task_id="follow_rollbacks",
+    doc_md="Has MLflow's alias follow rollbacks and retirements that whoever asked for them did not see to the end.",
+)
+def _follow_rollbacks() -> None:
+    import logging
+
+    from include.runtime.aliases import follow_rollbacks
+    from include.runtime.local import open_platform
+
+    for told in follow_rollbacks(open_platform(Settings.from_environment())):
+        logging.getLogger(__name__).info(told)
 
 
 @task(

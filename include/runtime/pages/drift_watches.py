@@ -7,6 +7,7 @@ from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import (
     ArtifactsRemoved,
+    ChampionRolledBack,
     DriftJudged,
     Event,
     ModelRegistered,
@@ -28,6 +29,7 @@ _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
     ModelRegistered,
     PromotionDecided,
+    ChampionRolledBack,
     PolicyDeclared,
     RetrainingAsked,
     RetrainingDeclined,
@@ -106,7 +108,7 @@ def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
         project = replace(project, verdicts=(*project.verdicts, event))
     elif isinstance(event, PolicyDeclared):
         project = replace(project, policy=event)
-    elif isinstance(event, ModelRegistered | PromotionDecided):
+    elif isinstance(event, ModelRegistered | PromotionDecided | ChampionRolledBack):
         project = replace(project, stale=True)
     else:
         project = replace(project, known=retraining.following(project.known, entry))

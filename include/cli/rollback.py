@@ -1,0 +1,164 @@
+"""``rollback``, ``retire`` and ``served``: an earlier champion in force again, and which one was when."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from include.cli.access import Reason, Steward
+from include.cli.night import Instant, ProjectName, parse_instant
+from include.cli.shown import Words, bold, line
+from include.core.errors import DeclarationError, RegistryError
+from include.core.records import DAY, day_start
+from include.runtime.authority_client import authority
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.registry.champions import Known, Tenure
+    from include.steps import Platform
+
+Back = Annotated[int | None, typer.Argument(help="Version to go back to. Default: the one that the champion replaced.")]
+Retired = Annotated[int | None, typer.Argument(help="Version to retire. Default: the champion.")]
+Day = Annotated[str, typer.Argument(metavar="DATE", help="A day (UTC), as 2013-07-01.")]
+
+#: A night that is decided about so long after its instant replays the past.
+_REPLAYED = timedelta(days=2)
+
+console = Words()
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (rollback, retire, served):
+        app.command()(command)
+
+
+def rollback(
+    project: ProjectName, reason: Reason, version: Back = None, steward: Steward = None, instant: Instant = None
+) -> None:
+    """Have an earlier champion of PROJECT in force again, as a steward of what the project reads.
+
+    It holds from INSTANT on, of what the data knew. Default: now, or the last night's where nights are replayed.
+    """
+    settings, platform = _opened()
+    known = platform.champions.known(project)
+    left = _left(known, project)
+    before = known.champion(before=left)
+    target = version if version is not None else before.number if before else None
+    if target is None:
+        raise RegistryError(
+            f"{project} goes back to the version that its champion replaced",
+            value=f"version {left} replaced none",
+            remedy="Name a version, or retire the champion: `./trainyard retire`.",
+        )
+    _roll_back(settings, platform, project, target, left, reason=reason, steward=steward, instant=instant)
+
+
+def retire(
+    project: ProjectName, reason: Reason, version: Retired = None, steward: Steward = None, instant: Instant = None
+) -> None:
+    """Have a version of PROJECT never in force again; where it is the champion, nothing is until the next promotion."""
+    settings, platform = _opened()
+    left = version if version is not None else _left(platform.champions.known(project), project)
+    _roll_back(settings, platform, project, None, left, reason=reason, steward=steward, instant=instant)
+
+
+def served(project: ProjectName, day: Day) -> None:
+    """Which version of PROJECT served on DATE, since when, by which decision, and who signed it.
+
+    In the time of the data: a night that stands for an earlier instant serves from that on.
+    """
+    from include.registry.champions import in_force_at
+
+    _, platform = _opened()
+    asked, tenures = _day(day), platform.champions.tenures(project)
+    begin, end = day_start(asked), day_start(asked + DAY)
+    moments = {each for tenure in tenures for each in (tenure.since, tenure.until) if each and begin < each < end}
+    for moment in (begin, *sorted(moments)):
+        found = in_force_at(tenures, moment)
+        console.print(line(bold(f"{moment:%Y-%m-%d %H:%M}Z  "), _in_words(project, found)), soft_wrap=True)
+        if found is not None:
+            for told in _decision(platform, project, found):
+                console.print(f"  {told}", soft_wrap=True)
+
+
+def _opened() -> "tuple[Settings, Platform]":
+    from include.runtime.local import open_platform
+
+    settings = Settings.from_environment()
+    return settings, open_platform(settings)
+
+
+def _left(known: "Known", project: str) -> int:
+    from include.registry.going_back import last_in_force
+
+    left = last_in_force(known)
+    if left is None:
+        raise RegistryError("a champion is left", value=f"{project} has none", remedy="Run a night first.")
+    return left
+
+
+def _roll_back(
+    settings: Settings,
+    platform: "Platform",
+    project: str,
+    version: int | None,
+    left: int,
+    *,
+    reason: str,
+    steward: str | None,
+    instant: str | None,
+) -> None:
+    from include.runtime.aliases import put_back
+
+    at = parse_instant(instant) if instant else _instant_of_now(platform, project)
+    with authority(settings, steward or settings.user) as client:
+        signed = client.roll_back(project, version=version, left=left, reason=reason, instant=at)
+    put_back(platform, project)
+    since = f"from {datetime.fromisoformat(signed['instant']):%Y-%m-%d %H:%M}Z on, in the time of the data"
+    champion = platform.champions.in_force(project)
+    if version is None:
+        console.print(f"{project}: version {left} is retired; nobody goes back to it", soft_wrap=True)
+    now = "nothing is in force" if champion is None else f"version {champion.number} is champion"
+    console.print(f"{project}: {now} {since}", soft_wrap=True)
+    console.print("  · `./trainyard served` says what served when; MLflow's alias follows", soft_wrap=True)
+
+
+def _instant_of_now(platform: "Platform", project: str) -> datetime:
+    """Now or, where the nights of *project* replay the past, the last instant that any of its runs stood for."""
+    from include.steps import verdicts
+
+    tenures = platform.champions.tenures(project)
+    if not tenures or tenures[-1].change.decided_at - tenures[-1].since < _REPLAYED:
+        return parse_instant(None)
+    judged = [each.instant for each in verdicts.judged(platform.ledger, project)]
+    return max([*(each.since for each in tenures), *judged])
+
+
+def _day(text: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise DeclarationError("a day is a date", value=text, remedy="Write 2013-07-01.") from None
+    if found > datetime.now(UTC).date():
+        raise DeclarationError("what served is asked of days that have come", value=text, remedy="Name an earlier day.")
+    return found
+
+
+def _in_words(project: str, found: "Tenure | None") -> str:
+    return f"nothing of {project} was in force" if found is None else f"version {found.version.number} of {project}"
+
+
+def _decision(platform: "Platform", project: str, tenure: "Tenure") -> "tuple[str, ...]":
+    from include.registry.champions import NOT_SIGNED
+
+    change, back = tenure.change, tenure.change.rollback
+    how = f"promoted by the night {tenure.version.registered.run_id}" if back is None else back.in_words()
+    since = f"since {tenure.since:%Y-%m-%d %H:%M}Z, in the time of the data: {how}"
+    decided = f"{change.decided_at:%Y-%m-%d %H:%M}Z"
+    if not change.position:
+        return since, f"decided {decided}; {NOT_SIGNED}"
+    signer = platform.champions.signed_by(project, change.position)
+    return (
+        since,
+        f"decided {decided}: entry {change.position} of promotion/{project}, signed by the authority ({signer})",
+    )
