@@ -1,0 +1,276 @@
+"""The year of flights replayed: what each rule of retraining would have cost from July to December 2013.
+
+    python benchmarks/replay.py --home FOLDER [--every 7] [--output benchmarks/replay.json] [--plots docs/images]
+
+Models are made once for each cutoff (``replay_matrix.py``); a rule is a path through their losses. All rules enter July
+with the same model. Ours is the product's own verdict (:func:`include.monitoring.verdict.judge`) at the end of every
+day, under constants that are chosen on the days before July and recorded in the home's ledger before any day after it
+is looked at; a home in which others were recorded is refused. A day counts once. Intervals are of 95 %, whole stretches
+of 7 days resampled. Random schedules retrain as often as ours, on other cutoffs.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import replay_plot  # noqa: E402  # needs the path above
+from drift_study import MATURES  # noqa: E402
+from replay_matrix import LAST, Matrix, evidently_asks, make, matrix  # noqa: E402
+
+from include.core.canonical import encode, record_digest  # noqa: E402
+from include.core.events import PolicyDeclared  # noqa: E402
+from include.core.project import DriftPolicy, Objective  # noqa: E402
+from include.core.records import DAY, DayFigures, DriftState, Profile, Reference  # noqa: E402
+from include.ledger import Ledger  # noqa: E402
+from include.monitoring.verdict import judge  # noqa: E402
+from include.settings import Settings  # noqa: E402
+
+#: The first day that is scored; constants know only days before it.
+JULY = date(2013, 7, 1)
+RANDOM, RESAMPLES, BLOCK = 1_000, 10_000, 7
+WEEKS = (1, 2, 4, 8)
+NAME = "replay_of_flights"
+#: What is chosen among, on the days before July.
+CHOICES = tuple(
+    DriftPolicy(excess_loss=loss, calibration_gap=gap, days=days, minimum_days=20, cooldown_days=cooldown)
+    for loss, gap, (days, cooldown) in itertools.product(
+        (0.03, 0.05, 0.07), (0.04, 0.06, 0.08), ((20, 20), (28, 20), (28, 28), (56, 28))
+    )
+)
+#: Whether a retraining is asked for at the end of a day (the last that had matured), of the model of a cutoff.
+Asks = Callable[[int, int], bool]
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Which cutoffs were champion, and the loss of whoever was, by day."""
+
+    made: tuple[int, ...]
+    loss: NDArray[np.float64]
+
+    @property
+    def retrainings(self) -> int:
+        return len(self.made) - 1
+
+
+class Replay:
+    """The days *first* to *last* (both inclusive), which all rules enter with the last model made before them."""
+
+    def __init__(self, figures: Matrix, first: date, last: date) -> None:
+        self.figures = figures
+        self.first, self.last = first.toordinal(), last.toordinal()
+        cutoffs = [int(each) for each in figures.cutoffs]
+        self.start = max(each for each in cutoffs if each <= self.first)
+        self.later = [each for each in cutoffs if self.first < each <= self.last]
+        self.row = {cutoff: row for row, cutoff in enumerate(cutoffs)}
+
+    def along(self, made: Sequence[int]) -> Walked:
+        """The path of a model made at the start and at each cutoff of *made*."""
+        champions = (self.start, *sorted(made))
+        ends = (*champions[1:], self.last + 1)
+        losses = [
+            self.figures.loss[self.row[cutoff], self._place(max(cutoff, self.first)) : self._place(end)]
+            for cutoff, end in zip(champions, ends, strict=True)
+        ]
+        return Walked(made=champions, loss=np.concatenate(losses))
+
+    def asked(self, asks: Asks, *, cooldown: int) -> Walked:
+        """The path of a rule that looks at the end of each day, and waits *cooldown* days after each retraining."""
+        made: list[int] = []
+        current, free = self.start, self.start + cooldown
+        for day in range(self.first, self.last + 1):
+            if day < max(free, current) or not asks(current, day - (MATURES + 1)):
+                continue
+            following = next((each for each in self.later if each >= day), None)
+            if following is None:
+                break
+            made.append(following)
+            current, free = following, following + cooldown
+        return self.along(made)
+
+    def fixed(self, weeks: int) -> list[Walked]:
+        """A retraining every so many weeks, in every phase that the cutoffs have."""
+        step = 7 * weeks
+        phases = [each for each in self.later if each < self.later[0] + step]
+        return [self.along([each for each in self.later if (each - phase) % step == 0]) for phase in phases]
+
+    def random(self, count: int) -> Iterator[Walked]:
+        drawn = np.random.default_rng(20130701)
+        for _ in range(RANDOM):
+            yield self.along([int(each) for each in drawn.choice(self.later, count, replace=False)])
+
+    def _place(self, day: int) -> int:
+        return day - int(self.figures.days[0])
+
+
+def verdicts(figures: Matrix, policy: DriftPolicy) -> Asks:
+    """The product's verdict on the model's own days after its evaluation."""
+    first = int(figures.days[0])
+    row = {int(cutoff): place for place, cutoff in enumerate(figures.cutoffs)}
+
+    def asks(cutoff: int, last: int) -> bool:
+        seen = cutoff - (MATURES + 1)
+        if last - seen < policy.minimum_days:
+            return False
+        model, live = row[cutoff], range(max(seen + 1, last - policy.days + 1), last + 1)
+        days = [
+            DayFigures(
+                day=date.fromordinal(day),
+                rows=int(figures.rows[day - first]),
+                loss=float(figures.loss[model, day - first]),
+                expected_loss=float(figures.expected[model, day - first]),
+                mean_score=float(figures.score[model, day - first]),
+                mean_label=float(figures.label[day - first]),
+            )
+            for day in live
+        ]
+        empty = Profile(first=date.fromordinal(seen), last=date.fromordinal(seen), rows=0, columns=())
+        reference = Reference(
+            project=NAME, evaluation="", objective=Objective.BINARY, learnt=empty, holdout=empty, holdout_days=()
+        )
+        verdict = judge(policy, reference, days, last=date.fromordinal(last))
+        return verdict.state is DriftState.RETRAIN
+
+    return asks
+
+
+def chosen(figures: Matrix) -> DriftPolicy:
+    """Of :data:`CHOICES` the one that lies furthest below random schedules of as many retrainings, before July.
+
+    A rule that never asks lies at none; of equal ones the first.
+    """
+    replay = Replay(figures, date.fromordinal(int(figures.cutoffs[0])), JULY - DAY)
+
+    def gain(policy: DriftPolicy) -> float:
+        path = replay.asked(verdicts(figures, policy), cooldown=policy.cooldown_days)
+        random = [float(each.loss.mean()) for each in replay.random(path.retrainings)] if path.retrainings else [0.0]
+        return float(np.mean(random) - path.loss.mean()) if path.retrainings else 0.0
+
+    return max(CHOICES, key=gain)
+
+
+def freeze(home: Path, policy: DriftPolicy) -> str:
+    """Record *policy* in the ledger of *home*, before a day that it is scored on is looked at; its digest."""
+    digest = record_digest(policy)
+    ledger = Ledger.open(Settings.from_environment({"TRAINYARD_HOME": str(home)}).ledger)
+    declared = [entry.event for entry in ledger.read(f"drift/{NAME}")]
+    others = {each.digest for each in declared if isinstance(each, PolicyDeclared)} - {digest}
+    if others:
+        raise SystemExit(f"July to December are scored once: {sorted(others)} is recorded in this home, not {digest}")
+    event = PolicyDeclared(project=NAME, digest=digest, policy=encode(policy).decode())
+    ledger.record(f"drift/{NAME}", event, key=f"policy/{NAME}/{digest}")
+    return digest
+
+
+def interval(difference: NDArray[np.float64]) -> dict[str, float]:
+    """The mean of a difference by day and its 95 % interval, whole stretches of 7 days resampled."""
+    blocks = [difference[start : start + BLOCK] for start in range(0, len(difference), BLOCK)]
+    sums, counts = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+    drawn = np.random.default_rng(7).multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), size=RESAMPLES)
+    lower, upper = np.quantile((drawn @ sums) / (drawn @ counts), [0.025, 0.975])
+    return {"mean": float(difference.mean()), "lower": float(lower), "upper": float(upper)}
+
+
+def scored(figures: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, Any]:
+    """Every rule on July to December, beside ours."""
+    replay = Replay(figures, JULY, LAST)
+    ours = replay.asked(verdicts(figures, policy), cooldown=policy.cooldown_days)
+    rules: dict[str, list[Walked]] = {"ours": [ours], "never": [replay.along([])]}
+    rules["Evidently's default"] = [replay.asked(evidently, cooldown=policy.cooldown_days)]
+    rules |= {f"every {weeks} weeks" if weeks > 1 else "every week": replay.fixed(weeks) for weeks in WEEKS}
+    every = int(np.diff(figures.cutoffs).max())
+    if every == 1:
+        rules["nightly"] = [replay.along(replay.later)]
+    rows = [_row(name, paths, ours) for name, paths in rules.items()]
+    random = np.array([each.loss.mean() for each in replay.random(ours.retrainings)])
+    fixed = [row for row in rows if row["rule"].startswith("every ")]
+    own = rows[0]
+    return {
+        "days_between_cutoffs": every,
+        "days": len(ours.loss),
+        "first": str(JULY),
+        "last": str(LAST),
+        "rules": rows,
+        "random": {
+            "schedules": RANDOM,
+            "retrainings": ours.retrainings,
+            **{f"percentile_{level}": float(np.percentile(random, level)) for level in (5, 50, 95)},
+            "share_below_ours": float((random < ours.loss.mean()).mean()),
+        },
+        "below_5th_percentile": bool(ours.loss.mean() < np.percentile(random, 5)),
+        "dominated_by": [row["rule"] for row in fixed if _dominates(row, own)],
+        "weekly": {
+            name: [float(np.mean(block)) for block in _weeks(np.mean([path.loss for path in rules[name]], axis=0))]
+            for name in ("ours", "never", "every 4 weeks")
+        },
+    }
+
+
+def _row(name: str, paths: list[Walked], ours: Walked) -> dict[str, Any]:
+    """A rule, the mean of its phases; their losses one by one beside it."""
+    loss = np.mean([path.loss for path in paths], axis=0)
+    row: dict[str, Any] = {
+        "rule": name,
+        "retrainings": float(np.mean([path.retrainings for path in paths])),
+        "log_loss": float(loss.mean()),
+        "minus_ours": interval(loss - ours.loss),
+        "phases": [float(path.loss.mean()) for path in paths],
+    }
+    if len(paths) == 1:
+        row["made"] = [str(date.fromordinal(day)) for day in paths[0].made]
+    print(
+        f"{name:20} {row['retrainings']:5.1f} retrainings  log loss {row['log_loss']:.4f}  minus ours "
+        f"{row['minus_ours']['mean']:+.4f} ({row['minus_ours']['lower']:+.4f} to {row['minus_ours']['upper']:+.4f})",
+        flush=True,
+    )
+    return row
+
+
+def _dominates(row: dict[str, Any], ours: dict[str, Any]) -> bool:
+    fewer, better = row["retrainings"] <= ours["retrainings"], row["log_loss"] <= ours["log_loss"]
+    return fewer and better and (row["retrainings"], row["log_loss"]) != (ours["retrainings"], ours["log_loss"])
+
+
+def _weeks(loss: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    return [loss[start : start + BLOCK] for start in range(0, len(loss), BLOCK)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--home", type=Path, required=True, help="keeps data, features and losses for the next call")
+    parser.add_argument("--every", type=int, default=7, help="days between cutoffs; nightly retraining needs 1")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--plots", type=Path, help="a folder for replay.svg and replay-weeks.svg")
+    arguments = parser.parse_args()
+    home = arguments.home.absolute()
+    make(home, arguments.every)
+    figures = matrix(home)
+    policy = chosen(figures)
+    digest = freeze(home, policy)
+    print(f"chosen on the days before July, recorded as {digest}: {policy}", flush=True)
+    found = {"policy": json.loads(encode(policy)), "policy_digest": digest}
+    found |= scored(figures, policy, evidently_asks(home))
+    print(f"{RANDOM} random schedules of {found['random']['retrainings']} retrainings: {found['random']}")
+    print(
+        f"below their 5th percentile: {found['below_5th_percentile']}; dominated by {found['dominated_by'] or 'none'}"
+    )
+    if arguments.output:
+        arguments.output.write_text(json.dumps(found, indent=1) + "\n")
+    if arguments.plots:
+        replay_plot.write(found, arguments.plots)
+
+
+if __name__ == "__main__":
+    main()
