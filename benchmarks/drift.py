@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 os.environ["DO_NOT_TRACK"] = "true"
 
 from include.core.project import DriftPolicy, Objective  # noqa: E402  # needs the path above
-from include.core.records import Days, Evaluation  # noqa: E402
+from include.core.records import DayOfSeries, Days, Evaluation  # noqa: E402
 from include.monitoring.figures import day_figures, reference_of  # noqa: E402
 from include.monitoring.profile import profile, profile_like, weekly  # noqa: E402
 from include.monitoring.report import explain  # noqa: E402
@@ -80,7 +80,14 @@ def own(rows: int, columns: int) -> dict[str, float]:
     made = time.perf_counter()
     weeks = weekly(live.table, live.day, LIVE, reference.learnt)
     figures = day_figures(Objective.BINARY, day=live.day, label=live.label, score=scores[1])
-    judged = judge(policy, reference, figures, weeks)
+    days = [
+        DayOfSeries(
+            day=each.day, champion=1, rows=each.rows, loss=each.loss, expected_loss=each.expected_loss,
+            mean_score=each.mean_score, mean_label=each.mean_label,
+        )
+        for each in figures
+    ]  # fmt: skip
+    judged = judge(policy, days, reference, weeks)
     ended = time.perf_counter()
     print(judged.state, *judged.reasons, sep="\n  ", file=sys.stderr)
     return {

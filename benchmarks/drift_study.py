@@ -31,10 +31,11 @@ sys.path.insert(0, str(ROOT))
 
 from include import steps  # noqa: E402  # needs the path above
 from include.core.project import DriftPolicy, Objective  # noqa: E402
-from include.core.records import DAY, DayFigures, Days, DriftState, FeatureSet, Profile, Reference  # noqa: E402
+from include.core.records import DAY, DayFigures, DayOfSeries, Days, DriftState, FeatureSet, Profile, Reference  # noqa: E402
 from include.monitoring.figures import day_figures  # noqa: E402
+from include.monitoring.inputs import drift_of_inputs  # noqa: E402
 from include.monitoring.profile import profile, weekly  # noqa: E402
-from include.monitoring.verdict import drift_of_inputs, judge  # noqa: E402
+from include.monitoring.verdict import judge  # noqa: E402
 from include.projects.flight_delay import PROJECT  # noqa: E402
 from include.runtime import demo, deployment, local  # noqa: E402
 from include.runtime.authority_client import authority  # noqa: E402
@@ -239,6 +240,18 @@ def limits(drawn: NDArray[np.float64], days: int, least: int, rate: float) -> Dr
     return DriftPolicy(excess_loss=float(bounds[0]), calibration_gap=float(bounds[1]), days=days, minimum_days=least)
 
 
+def of_series(figures: DayFigures) -> DayOfSeries:
+    return DayOfSeries(
+        day=figures.day,
+        champion=1,
+        rows=figures.rows,
+        loss=figures.loss,
+        expected_loss=figures.expected_loss,
+        mean_score=figures.mean_score,
+        mean_label=figures.mean_label,
+    )
+
+
 def first_asked(champion: Champion, policy: DriftPolicy, until: date) -> tuple[date, str] | None:
     """The day whose matured figures made the verdict ask for a retraining, by the product's own verdict."""
     empty = Profile(first=champion.made, last=champion.last_seen, rows=0, columns=())
@@ -247,7 +260,7 @@ def first_asked(champion: Champion, policy: DriftPolicy, until: date) -> tuple[d
     )
     live = [each for each in champion.live if each.day <= until]
     for end in range(1, len(live) + 1):
-        verdict = judge(policy, reference, live[:end])
+        verdict = judge(policy, [of_series(each) for each in live[:end]], reference)
         if verdict.state is DriftState.RETRAIN:
             return live[end - 1].day, verdict.reasons[0]
     return None

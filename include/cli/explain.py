@@ -149,7 +149,11 @@ def _drift(policy: DriftPolicy | None) -> str:
     if policy is None:
         return "drift: none declared, so nobody watches the champion"
     limits = {"excess loss": policy.excess_loss, "calibration gap": policy.calibration_gap}
-    asks = " or ".join(f"{name} above {limit:g}" for name, limit in limits.items() if limit is not None)
+    figures = [f"{name} above {limit:g}" for name, limit in limits.items() if limit is not None]
+    if policy.skill is not None:
+        lost = "half of it is" if policy.skill.drop is None else f"{policy.skill.drop:g} are"
+        figures.append(f"its skill where more than {lost} lost")
+    asks = " or ".join(figures)
     spared = f", {', '.join(policy.calendar)} never" if policy.calendar else ""
     return (
         f"drift: a retraining is asked for by {asks} over the last {policy.days} matured days, {policy.minimum_days} "

@@ -33,6 +33,7 @@ __all__ = [
     "Project",
     "Search",
     "Severity",
+    "SkillPolicy",
     "Target",
     "Window",
 ]
@@ -183,15 +184,56 @@ class Gates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftPolicy:
-    """When the champion's figures on matured days ask for a retraining, and when its inputs warn a human.
+class SkillPolicy:
+    """How much of what it knew the recipe may lose, whichever version is champion.
 
-    Judged are the last ``days`` matured days after those that the champion was evaluated on, each day counting once
+    *Skill* is by how much the champion's loss lies below that of the constant, the base rate of the weeks before, in
+    the unit of the loss. The first ``usual_days`` judged days tell what is usual: those of the project or, after a
+    human accepted a new level, those from ``since`` on. ``drop`` of it may be lost; ``None``: half. What is missing is
+    summed up by day, and how much of that chance brings is drawn from the whole weeks of the usual days: in the share
+    ``false_asks`` of stretches of 180 nights, at most, there is more though nothing changed.
+    """
+
+    drop: float | None = None
+    since: date | None = None
+    usual_days: int = 56
+    false_asks: float = 0.05
+
+    def __post_init__(self) -> None:
+        require(
+            self.drop is None or (is_number(self.drop) and self.drop > 0),
+            "`drop` is a finite number above 0, in the unit of the loss",
+            self.drop,
+            "Leave it out for half of the usual skill.",
+        )
+        require(
+            is_whole(self.usual_days) and self.usual_days >= 28,
+            "what is usual is told by 28 days at least",
+            self.usual_days,
+            "Raise `usual_days`.",
+        )
+        require(
+            is_number(self.false_asks) and 0.005 <= self.false_asks <= 0.5,
+            "`false_asks` is a share from 0.005 to 0.5",
+            self.false_asks,
+            "Write 0.05 for one stretch of 180 nights in twenty.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When the figures of matured days ask for a retraining, or for a human, and when inputs warn one.
+
+    Judged are the last ``days`` matured days, each by the champion that was in force before it, and each counting once
     whatever its rows. They are days of the calendar: one without rows or labels is missing of them, and with fewer than
     ``minimum_days`` nothing is decided. A retraining is asked for where the mean
     daily excess loss (the loss minus the loss that the model itself expects; for a regression minus that of its
     evaluation) is above ``excess_loss``, or the mean prediction lies further than ``calibration_gap`` from the mean
     label; both in the units of loss and label, both limits still accepted. ``None``: that figure does not decide.
+    ``skill`` watches what the recipe knows at all; ``None``: nothing does.
+
+    Where champions that have learnt from the days of a change do no better, the recipe fails: a human is asked, and
+    with ``stops_promotion`` no further version is promoted until it is back, or the new level was accepted.
 
     Inputs only warn: a feature has drifted if the newest week's population stability index against the
     ``baseline_weeks`` before is above ``psi`` and above ``psi_factor`` times its own greatest in these, drifted weeks
@@ -200,8 +242,8 @@ class DriftPolicy:
     A retraining is asked for at most every ``cooldown_days``, and at most ``monthly_budget`` times in any 30 days.
     """
 
-    excess_loss: float | None
-    calibration_gap: float | None
+    excess_loss: float | None = None
+    calibration_gap: float | None = None
     days: int = 28
     minimum_days: int = 20
     psi: float = 0.1
@@ -210,14 +252,16 @@ class DriftPolicy:
     calendar: tuple[str, ...] = ()
     cooldown_days: int = 20
     monthly_budget: int = 1
+    skill: SkillPolicy | None = field(default=SkillPolicy(), metadata=LATER)
+    stops_promotion: bool = field(default=True, metadata=LATER)
 
     def __post_init__(self) -> None:
         limits = [limit for limit in (self.excess_loss, self.calibration_gap) if limit is not None]
         require(
-            bool(limits) and all(map(is_number, limits)) and min(limits) > 0,
+            (bool(limits) or self.skill is not None) and all(is_number(limit) and limit > 0 for limit in limits),
             "a figure decides, and its limit is a finite number above 0",
-            f"excess_loss {self.excess_loss}, calibration_gap {self.calibration_gap}",
-            "Give at least one limit.",
+            f"excess_loss {self.excess_loss}, calibration_gap {self.calibration_gap}, skill {self.skill}",
+            "Give at least one limit, or leave `skill` in.",
         )
         require(
             LEAST_DAYS <= self.minimum_days <= self.days,

@@ -16,6 +16,8 @@ from include.core.events import DriftJudged
 from include.core.project import DriftPolicy, Project
 from include.core.records import (
     DAY,
+    DayFigures,
+    DayOfSeries,
     Days,
     DriftVerdict,
     LiveFigures,
@@ -191,10 +193,11 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         profiles = decode(LiveProfiles, opened.bytes(found.profiles))
         judged = judge(
             policy,
+            [_of_series(scored.model_version, each) for each in found.figures],
             reference,
-            found.figures,
             profiles.weeks,
             last=scored.days.last,
+            champion=scored.model_version,
             unfamiliar=scored.unfamiliar or (),
         )
         return platform.keep(judged)
@@ -224,6 +227,18 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         now=now,
     )
     return digest
+
+
+def _of_series(champion: int, figures: DayFigures) -> DayOfSeries:
+    return DayOfSeries(
+        day=figures.day,
+        champion=champion,
+        rows=figures.rows,
+        loss=figures.loss,
+        expected_loss=figures.expected_loss,
+        mean_score=figures.mean_score,
+        mean_label=figures.mean_label,
+    )
 
 
 def _days(policy: DriftPolicy, project: Project, since: Days, last: date) -> Days:

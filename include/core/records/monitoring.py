@@ -1,10 +1,11 @@
 """The watch: how a champion does on days that came after it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from include.core.canonical import LATER
 from include.core.project import Objective
 from include.core.records.days import Days
 from include.core.records.night import Partition
@@ -141,10 +142,14 @@ class FeatureDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class DriftVerdict:
-    """What the policy makes of the figures, and every reason in plain words.
+    """What the policy makes of the series, and every reason in plain words.
 
-    ``days`` are the judged ones, sorted, ``figures`` the judged means by name (``excess_loss``, ``calibration_gap``,
-    ``loss``, ``expected_loss``), ``inputs`` the features from the one that moved furthest on.
+    ``days`` are the judged ones, sorted, ``figures`` the judged means by name: ``excess_loss``, ``calibration_gap``,
+    ``loss``, ``expected_loss``, ``skill``; and of the recipe's watch ``usual_skill``, ``tolerated_skill``, and
+    ``missing_skill`` (summed up since it began to be missed) beside ``missing_skill_limit``, where chance ends.
+    ``inputs`` are the features from the one that moved furthest on. ``began``: since when, by the best guess, what made
+    the state lasts; only in ``RETRAIN`` and ``FAILING``. ``guarantee`` says in a sentence how often this policy asks
+    though nothing changed; ``None``: too few days tell.
     """
 
     state: DriftState
@@ -152,6 +157,8 @@ class DriftVerdict:
     figures: Mapping[str, float]
     days: tuple[date, ...]
     inputs: tuple[FeatureDrift, ...]
+    began: date | None = field(default=None, metadata=LATER)
+    guarantee: str | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

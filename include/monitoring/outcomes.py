@@ -1,0 +1,262 @@
+"""What each figure that decides comes to: whether it is beyond its limit, and whether retraining helped since."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from statistics import fmean
+
+from include.core.project import DriftPolicy
+from include.core.records import DAY, DayOfSeries, DriftState, Reference
+from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, Watched, came_after, first_days, level_of, watch
+
+#: A champion has learnt of a change if it learnt so many days of it.
+LEARNT_DAYS = 7
+
+Judged = Sequence[DayOfSeries]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one figure comes to: the ``state`` that it asks for, a sentence that says why, and since when it lasts."""
+
+    state: DriftState
+    sentence: str
+    began: date | None = None
+    known: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """A mean over days that has a limit: ``beyond`` says of any of them whether it lies there, ``words`` what it is."""
+
+    over: Judged
+    beyond: Callable[[Judged], bool]
+    words: Callable[[Judged], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """All that is judged: the sorted ``series`` up to ``last``, and who is ``champion`` now (:func:`judge`)."""
+
+    policy: DriftPolicy
+    reference: Reference
+    series: Judged
+    last: date
+    champion: int | None
+    blind_days: int
+
+    @cached_property
+    def judged(self) -> Judged:
+        """The last ``policy.days`` days, as far as they have figures."""
+        return [each for each in self.series if each.day > self.last - self.policy.days * DAY and each.loss is not None]
+
+    @cached_property
+    def level(self) -> Level | None:
+        return level_of(self.policy.skill, self.series) if self.policy.skill else None
+
+    @cached_property
+    def watched(self) -> Watched | None:
+        return watch(self.level, self.series) if self.level else None
+
+    @cached_property
+    def _first(self) -> Mapping[int, date]:
+        return first_days(self.series)
+
+    @cached_property
+    def _evaluated(self) -> float | None:
+        """What a model that does not say what it expects is held against: its evaluation."""
+        losses = [each.loss for each in self.reference.holdout_days]
+        return fmean(losses) if losses else None
+
+    def figures(self) -> Mapping[str, float]:
+        """Each day counts once: rows of one day are not independent, and a busy day is no more evidence."""
+        found: dict[str, float] = {}
+        if self.judged:
+            score, label = _mean(self.judged, "mean_score"), _mean(self.judged, "mean_label")
+            found = {"loss": _mean(self.judged, "loss"), "mean_score": score, "mean_label": label}
+            found["calibration_gap"] = score - label
+            if (expected := self._expected(self.judged)) is not None:
+                found |= {"expected_loss": expected, "excess_loss": found["loss"] - expected}
+            if with_skill := _with_skill(self.judged):
+                found["skill"] = fmean(with_skill)
+        if self.watched is not None:
+            level = self.watched.level
+            found |= {"usual_skill": level.usual, "tolerated_skill": level.usual - level.drop}
+            found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.limit}
+        return found
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Of each figure that the policy judges; of all of them, if there are too few days."""
+        if len(self.judged) < self.policy.minimum_days:
+            yield Outcome(
+                state=DriftState.TOO_FEW_TO_KNOW,
+                sentence=f"{len(self.judged)} of the last {self.policy.days} matured days came after the evaluation of "
+                f"the first model and have labels; fewer than {self.policy.minimum_days} decide nothing",
+                known=False,
+            )
+            return
+        for rule in (self._excess(), self._gap(), self._knows(), self._best()):
+            if isinstance(rule, Outcome):
+                yield rule
+            elif rule is not None:
+                yield self._outcome(rule)
+        if self.policy.skill is not None:
+            yield self._skill()
+
+    # ── means over the last days ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _outcome(self, rule: _Rule) -> Outcome:
+        stretch = f"over {len(rule.over)} matured days, {rule.over[0].day} to {rule.over[-1].day}"
+        sentence = f"{stretch}, {rule.words(rule.over)}"
+        if not rule.beyond(rule.over):
+            return Outcome(state=DriftState.STABLE, sentence=sentence)
+        return self._answered(rule.over[0].day, rule.over, rule.beyond, sentence)
+
+    def _excess(self) -> _Rule | Outcome | None:
+        limit = self.policy.excess_loss
+        if limit is None:
+            return None
+        if self._expected(self.judged) is None:
+            return Outcome(
+                state=DriftState.STABLE,
+                known=False,
+                sentence=f"over {len(self.judged)} matured days, the loss is {_mean(self.judged, 'loss'):.4f}, and no "
+                "holdout day of the model's evaluation has enough labelled rows to say what to expect",
+            )
+
+        def excess(days: Judged) -> tuple[float, float]:
+            return _mean(days, "loss"), self._expected(days) or 0.0
+
+        def words(days: Judged) -> str:
+            loss, expected = excess(days)
+            return (
+                f"the loss is {loss:.4f}, {loss - expected:+.4f} against the expected {expected:.4f}; "
+                f"{'above' if loss - expected > limit else 'within'} the accepted {limit:+.4f}"
+            )
+
+        return _Rule(over=self.judged, beyond=lambda days: excess(days)[0] - excess(days)[1] > limit, words=words)
+
+    def _gap(self) -> _Rule | None:
+        limit = self.policy.calibration_gap
+        if limit is None:
+            return None
+
+        def gap(days: Judged) -> float:
+            return _mean(days, "mean_score") - _mean(days, "mean_label")
+
+        def words(days: Judged) -> str:
+            score, label = _mean(days, "mean_score"), _mean(days, "mean_label")
+            return (
+                f"{score:.4f} is predicted on average and {label:.4f} came, a gap of {score - label:+.4f}; "
+                f"{'beyond' if abs(score - label) > limit else 'within'} ±{limit:.4f}"
+            )
+
+        return _Rule(over=self.judged, beyond=lambda days: abs(gap(days)) > limit, words=words)
+
+    def _knows(self) -> _Rule | None:
+        """Whether it knows more than the constant at all."""
+        days = [each for each in self.judged if each.skill is not None]
+        if self.policy.skill is None or len(days) < self.policy.minimum_days:
+            return None
+        return _Rule(
+            over=days,
+            beyond=lambda days: fmean(_with_skill(days)) <= 0,
+            words=lambda days: (
+                f"the loss lies {fmean(_with_skill(days)):.4f} below that of the constant, which knows no feature"
+                if fmean(_with_skill(days)) > 0
+                else f"the loss lies {-fmean(_with_skill(days)):.4f} above that of the constant, which knows no feature"
+            ),
+        )
+
+    def _best(self) -> _Rule | None:
+        """Whether it does worse than the best champion of the last 180 days, by more than may be lost."""
+        days = [each for each in self.judged if each.best_loss is not None]
+        if self.level is None or len(days) < self.policy.minimum_days:
+            return None
+        drop = self.level.drop
+
+        def behind(days: Judged) -> float:
+            pairs = [(each.loss, each.best_loss) for each in days]
+            return fmean(loss - best for loss, best in pairs if loss is not None and best is not None)
+
+        def words(days: Judged) -> str:
+            return (
+                f"the loss is {behind(days):+.4f} against that of version {days[-1].best}, the best of the last 180 "
+                f"days; {'above' if behind(days) > drop else 'within'} the accepted {drop:+.4f}"
+            )
+
+        return _Rule(over=days, beyond=lambda days: behind(days) > drop, words=words)
+
+    # ── the recipe over the whole series ──────────────────────────────────────────────────────────────────────────────
+
+    def _skill(self) -> Outcome:
+        if self.watched is None:
+            return Outcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
+        level, watched = self.watched.level, self.watched
+        usual = f"the {level.usual:.4f} that was usual over {level.days[0]} to {level.days[-1]}"
+        if not watched.alarm or watched.since is None:
+            return Outcome(
+                state=DriftState.STABLE,
+                sentence=f"the recipe may lose {level.drop:.4f} of {usual} (by so much its loss lay below that of the "
+                "constant); no more is missing than chance brings",
+            )
+        began = watched.since
+        days = [each for each in self.series if each.day >= began and each.skill is not None]
+        now = fmean(_with_skill(days))
+        sentence = (
+            f"since {began} the loss lies {now:.4f} below that of the constant, not {usual}: more is missing than "
+            f"chance brings where no more than {level.drop:.4f} is lost"
+        )
+        return self._answered(
+            began, days, lambda days: fmean(level.missing(skill) for skill in _with_skill(days)) > 0, sentence
+        )
+
+    def _no_level(self) -> str:
+        policy = self.policy.skill
+        assert policy is not None  # noqa: S101  # asked only if there is one
+        told = sum(
+            each.skill is not None and (policy.since is None or each.day >= policy.since) for each in self.series
+        )
+        if told < policy.usual_days:
+            return f"what skill is usual is told by {policy.usual_days} days, and {told} are there"
+        return f"over its first {policy.usual_days} days the recipe knew no more than the constant"
+
+    # ── did retraining help? ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _answered(self, began: date, days: Judged, beyond: Callable[[Judged], bool], sentence: str) -> Outcome:
+        """What a figure that is beyond its limit since *began* asks for, by the *days* from then on."""
+        after = [each for each in days if came_after(began, self._first, each.champion)]
+        newest = self.champion is not None and self.champion not in self._first
+        if not after and not newest:
+            return Outcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
+        if len(after) < LEAST_AFTER:
+            waits = (
+                f"{sentence}; a model took over since, and {len(after)} of {LEAST_AFTER} days tell whether it helped"
+            )
+            return Outcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
+        blind = self.blind_days + LEARNT_DAYS
+        knowing = [each for each in after if came_after(began, self._first, each.champion, days=blind)]
+        if len(knowing) >= LEAST_AFTER and beyond(knowing[-MOST_AFTER:]):
+            told = f"{sentence}; so it is over {len(knowing)} days by models that have learnt from days since {began}"
+            return Outcome(state=DriftState.FAILING, sentence=told, began=began)
+        if beyond(after[-MOST_AFTER:]):
+            return Outcome(
+                state=DriftState.RETRAIN, sentence=f"{sentence}; so it is since a model took over", began=began
+            )
+        helped = f"{sentence}; over the {len(after)} days since a model took over it is not"
+        return Outcome(state=DriftState.STABLE, sentence=helped)
+
+    def _expected(self, days: Judged) -> float | None:
+        expected = [self._evaluated if each.expected_loss is None else each.expected_loss for each in days]
+        known = [each for each in expected if each is not None]
+        return fmean(known) if len(known) == len(days) else None
+
+
+def _with_skill(days: Judged) -> list[float]:
+    return [each.skill for each in days if each.skill is not None]
+
+
+def _mean(days: Judged, name: str) -> float:
+    """The mean of a figure that all judged *days* have."""
+    return fmean(getattr(each, name) for each in days)

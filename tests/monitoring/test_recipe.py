@@ -1,0 +1,149 @@
+"""The recipe is watched over the days of all its champions, whoever is champion now."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.project import DriftPolicy, SkillPolicy
+from include.core.records import DAY, DayOfSeries, DriftState
+from include.monitoring.verdict import judge
+from tests.monitoring.test_verdict import REFERENCE
+
+POLICY = DriftPolicy()
+FIRST = date(2026, 1, 1)
+USUAL_DAYS = 56
+ASKS = {DriftState.RETRAIN, DriftState.FAILING}
+
+
+def nobody_else(place: int) -> int:
+    return 1
+
+
+def nightly(place: int) -> int:
+    return place + 1
+
+
+def series(
+    skills: Sequence[float], champion: Callable[[int], int] = nobody_else, *, noise: float = 0.02
+) -> list[DayOfSeries]:
+    """Days of the given skills after 56 days of .2, with some noise that is the same for each place."""
+    chance = np.random.default_rng(7).normal(0, noise, USUAL_DAYS + len(skills))
+    return [
+        DayOfSeries(
+            day=FIRST + place * DAY,
+            champion=champion(place),
+            rows=300,
+            loss=0.65 - skill - float(chance[place]),
+            expected_loss=0.65 - skill,
+            constant_loss=0.65,
+            mean_score=0.4,
+            mean_label=0.4,
+        )
+        for place, skill in enumerate([*[0.2] * USUAL_DAYS, *skills])
+    ]
+
+
+def state(days: Sequence[DayOfSeries], policy: DriftPolicy = POLICY, **fields: int) -> DriftState:
+    return judge(policy, days, REFERENCE, **fields).state
+
+
+some_skills = st.lists(st.floats(-0.3, 0.4), max_size=80)
+some_champions = st.lists(st.integers(1, 6), min_size=140, max_size=140).map(lambda numbers: numbers.__getitem__)
+
+
+def test_a_recipe_that_keeps_its_skill_is_stable_whoever_is_champion():
+    assert state(series([0.2] * 60)) is state(series([0.2] * 60, nightly)) is DriftState.STABLE
+
+
+def test_one_champion_whose_skill_is_gone_asks_for_a_retraining_though_its_loss_is_what_it_expects():
+    verdict = judge(POLICY, series([0.05] * 20), REFERENCE)
+    assert verdict.state is DriftState.RETRAIN
+    assert verdict.began == FIRST + USUAL_DAYS * DAY
+    assert verdict.figures["excess_loss"] == pytest.approx(0, abs=0.02)
+
+
+def test_where_champions_of_after_the_change_do_no_better_the_recipe_fails():
+    days = series([0.05] * 40, nightly)
+    assert judge(POLICY, days, REFERENCE).state is DriftState.FAILING
+    assert state(days, blind_days=24) is DriftState.RETRAIN  # no model has learnt of the change yet
+    assert state(series([0.05] * 60, nightly), blind_days=24) is DriftState.FAILING
+
+
+def test_a_retraining_that_brings_the_skill_back_ends_the_alarm():
+    def retrained(place: int) -> int:
+        return 1 if place < USUAL_DAYS + 20 else 2
+
+    bad, good = [0.05] * 20, [0.2] * 40
+    assert state(series(bad, retrained)) is DriftState.RETRAIN
+    assert state(series(bad, retrained), champion=2) is DriftState.TOO_FEW_TO_KNOW
+    assert state(series(bad + good[:13], retrained)) is DriftState.TOO_FEW_TO_KNOW
+    assert state(series(bad + good[:14], retrained)) is DriftState.STABLE
+    assert state(series(bad + good, retrained)) is DriftState.STABLE
+
+
+def test_a_retraining_that_does_not_is_failing():
+    def retrained(place: int) -> int:
+        return 1 if place < USUAL_DAYS + 20 else 2
+
+    assert state(series([0.05] * 33, retrained)) is DriftState.TOO_FEW_TO_KNOW
+    assert state(series([0.05] * 34, retrained)) is DriftState.FAILING
+
+
+@given(st.floats(-9, 9))
+@settings(max_examples=20)
+def test_no_single_day_however_bad_asks(skill):
+    steady = series([0.2] * 60)
+    freak = replace(steady[-5], loss=0.65 - skill)
+    assert state([*steady[:-5], freak, *steady[-4:]]) not in ASKS
+
+
+@given(some_skills, some_champions)
+@settings(max_examples=40)
+def test_a_recipe_fails_only_if_a_champion_took_over_since_it_began(skills, champion):
+    verdict = judge(POLICY, series(skills, champion), REFERENCE)
+    if verdict.state is DriftState.FAILING:
+        first = {}
+        for each in series(skills, champion):
+            first.setdefault(each.champion, each.day)
+        assert max(first.values()) > verdict.began
+
+
+@given(some_skills, some_champions)
+@settings(max_examples=40)
+def test_one_more_bad_day_never_ends_an_alarm(skills, champion):
+    days = series(skills, champion)
+    worse = series([*skills, -0.3], champion)[-1]
+    if state(days) in ASKS:
+        assert state([*days, replace(worse, champion=days[-1].champion)]) in ASKS
+
+
+@given(some_skills, some_champions, st.randoms())
+@settings(max_examples=30)
+def test_the_order_in_which_days_arrive_does_not_matter(skills, champion, random):
+    days = series(skills, champion)
+    shuffled = list(days)
+    random.shuffle(shuffled)
+    assert judge(POLICY, shuffled, REFERENCE) == judge(POLICY, days, REFERENCE)
+
+
+@given(some_skills, some_champions, st.floats(-0.5, 0.5))
+@settings(max_examples=30)
+def test_a_loss_that_both_model_and_constant_bear_changes_no_state(skills, champion, more):
+    days = series(skills, champion)
+    harder = [
+        replace(each, loss=each.loss + more, expected_loss=each.expected_loss + more, constant_loss=0.65 + more)
+        for each in days
+    ]
+    assert state(harder) is state(days)
+
+
+def test_a_level_that_a_human_accepted_is_the_usual_one_from_then_on():
+    days = series([0.05] * 90, nightly)
+    assert state(days) is DriftState.FAILING
+    accepted = replace(POLICY, skill=SkillPolicy(since=FIRST + (USUAL_DAYS + 20) * DAY))
+    assert state(days, accepted) is DriftState.STABLE
