@@ -5,12 +5,15 @@ to run. Such a process has the arguments, environment, folder and output that it
 the interpreter itself reads when it starts (``PYTHON…``) is that of its parent.
 """
 
+import atexit
+import gc
 import json
 import os
 import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -65,25 +68,46 @@ def main() -> None:
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     _redirect(0, os.devnull, os.O_RDONLY)
     _redirect(1, os.devnull, os.O_WRONLY)
+    gc.collect()
+    gc.freeze()  # no child looks through, and so copies, what all share
     for line in requests:
         child = os.fork()
         if child == 0:
             requests.close()
             answers.close()
-            _become(json.loads(line))
-            return  # ends as a program ends: its own handlers run
+            _end(_become(json.loads(line)))
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+    _end(0)
 
 
-def _become(asked: dict) -> None:
+def _become(asked: dict) -> int:
+    """Runs the program; the exit status that it asked for. What else it raises ends the process as it would any."""
     _redirect(1, asked["output"], os.O_WRONLY | os.O_CREAT)
     _redirect(2, asked["errors"], os.O_WRONLY | os.O_CREAT)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.argv[1:] = asked["words"]
-    runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        return ended.code or 0
+    return 0
+
+
+def _end(status: int) -> None:
+    """End as a program ends: its threads are waited for, its handlers run, its output is written.
+
+    All but the last part, in which the interpreter takes itself apart: of what was imported before, half a second.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls, in this order
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _redirect(handle: int, path: str, flags: int) -> None:
