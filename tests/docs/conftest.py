@@ -36,7 +36,6 @@ class Clone:
             **kept,
             "HOME": str(self.home),
             "PYTHONPATH": str(self.folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "COLUMNS": "120",
         }
