@@ -78,7 +78,7 @@ def listener() -> Iterator[Listener]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it ends before this process goes on with other tests, beside which it would compute
 def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener: Listener) -> Iterator[RunningAirflow]:
     folder = tmp_path_factory.mktemp("airflow")
     alerts = folder / "alerts.txt"
@@ -97,19 +97,19 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener
 NIGHT_SECONDS = 240
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dana(airflow: RunningAirflow) -> Iterator[Client]:
     with airflow.client("dana") as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def steward(airflow: RunningAirflow) -> Iterator[Client]:
     with airflow.client("steward") as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def night(airflow: RunningAirflow, dana: Client, steward: Client) -> tuple[str, str]:
     """The first night of the project `punctual`: it waits at its gate until the steward approves, and succeeds."""
     dag_id = declare(airflow.settings.projects, "punctual")

@@ -2,18 +2,20 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.airflow import process, sign_in
+from include.runtime.airflow import sign_in
 from include.runtime.airflow.environment import passwords_file
+from include.runtime.airflow.process import RunningAirflow
 from include.runtime.authority_client import authority
 from include.runtime.authority_service import open_authority
 from include.settings import ROOT, Settings
-from tests.runtime.conftest import free_port, settings_in
+from tests.runtime.conftest import settings_in
 
 
 @pytest.fixture
@@ -31,19 +33,28 @@ def name_steward(settings: Settings, name: str) -> None:
     file.write_text(text.replace("firstLevelApprovers: steward", f"firstLevelApprovers: {name}"))
 
 
+@pytest.fixture
+def terminals(airflow: RunningAirflow) -> Iterator[str]:
+    """A dataset whose contract is new since Airflow started, and names a steward whom no other names."""
+    text = (airflow.settings.contracts / "airports.odcs.yaml").read_text()
+    assert text.count("firstLevelApprovers: steward") == 1
+    file = airflow.settings.contracts / "terminals.odcs.yaml"
+    file.write_text(text.replace("airports", "terminals").replace("Approvers: steward", "Approvers: maria"))
+    yield "terminals"
+    file.unlink()
+
+
 @pytest.mark.airflow
-def test_a_steward_whom_a_contract_names_later_signs_in_without_a_restart(settings: Settings) -> None:
-    with process.running(settings, port=free_port()) as airflow:
-        with pytest.raises(DeclarationError, match="maria"):
-            airflow.client("maria")
-        name_steward(settings, "maria")
-        with pytest.raises(DeclarationError, match="maria"):
-            airflow.client("maria")
-        with authority(settings, "maria", introduce=True) as steward:
-            steward.adopt("airports")
-        for user in ("maria", "dana"):
-            with airflow.client(user) as client:
-                assert client.call("GET", "/trainyard/requests") == []
+def test_a_steward_whom_a_contract_names_later_signs_in_without_a_restart(
+    airflow: RunningAirflow, terminals: str
+) -> None:
+    with pytest.raises(DeclarationError, match="maria"):
+        airflow.client("maria")
+    with authority(airflow.settings, "maria", introduce=True) as steward:
+        steward.adopt(terminals)
+    for user in ("maria", "dana"):
+        with airflow.client(user) as client:
+            assert terminals in {one["dataset"] for one in client.call("GET", "/trainyard/contracts")}
 
 
 def test_a_contract_that_cannot_be_read_keeps_nobody_out_neither_its_stewards_nor_new_ones_of_others(
