@@ -70,6 +70,18 @@ def test_a_human_is_asked_when_inputs_begin_to_drift_and_again_only_after_they_h
     assert "train_p by hand" in listener.heard[0]["message"]
 
 
+def test_a_human_is_asked_once_about_inputs_and_a_recipe_whichever_version_is_champion_each_night(
+    settings: Settings, listener: Listener
+) -> None:
+    ledger, told = Ledger.open(settings.ledger), []
+    states = [DriftState.WARNING, DriftState.WARNING, DriftState.FAILING, DriftState.FAILING, DriftState.STABLE]
+    for number, state in enumerate([*states, DriftState.FAILING], start=1):
+        tell(settings, ledger, "p", judge(ledger, number, state, version=number))
+        told.append((listener.titles().count(TITLE), listener.titles().count("p: its recipe fails")))
+    assert told == [(1, 0), (1, 0), (1, 1), (1, 1), (1, 1), (1, 2)]
+    assert "SkillPolicy(since=" in listener.heard[-1]["message"]
+
+
 def test_the_task_retrain_signals_only_an_ask_that_waits(settings: Settings) -> None:
     ledger = Ledger.open(settings.ledger)
     stable = judge(ledger, 1, DriftState.STABLE)

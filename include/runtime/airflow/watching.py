@@ -1,4 +1,6 @@
-"""What the tasks of a drift DAG tell beside what their steps do: a human, of inputs that drift; Airflow, of an ask."""
+"""What the tasks of a drift DAG tell beside what their steps do: a human, of inputs that drift or a recipe that fails;
+Airflow, of an ask.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -13,24 +15,38 @@ log = logging.getLogger(__name__)
 
 
 def tell(settings: "Settings", ledger: "Ledger", project: str, run_id: str) -> None:
-    """Log the verdict of the watch *run_id*; where inputs have begun to drift, ask a human to look."""
+    """Log the verdict of the watch *run_id*; ask a human, once, where inputs have begun to drift or the recipe to fail.
+
+    The verdict before decides whether it is the beginning, whichever version was champion then.
+    """
     from include.core.records import DriftState
     from include.runtime.airflow import alerts
     from include.steps import verdicts
 
     judged = verdicts.judged(ledger, project)
-    own = next(each for each in judged if each.run_id == run_id)
-    log.info("%s: %s", own.verdict.state.value, "; ".join(own.verdict.reasons))
-    before = [each for each in judged[: judged.index(own)] if each.model_version == own.model_version]
-    known = bool(before) and before[-1].verdict.state is DriftState.WARNING
-    if own.verdict.state is DriftState.WARNING and not known:
-        alerts.send(settings, f"{project}: its inputs have drifted", _for_a_human(own))
+    place, own = next((place, each) for place, each in enumerate(judged) if each.run_id == run_id)
+    state = own.verdict.state
+    log.info("%s: %s", state.value, "; ".join(own.verdict.reasons))
+    if place and judged[place - 1].verdict.state is state:
+        return
+    if state is DriftState.WARNING:
+        alerts.send(settings, f"{project}: its inputs have drifted", _of_inputs(own))
+    elif state is DriftState.FAILING:
+        alerts.send(settings, f"{project}: its recipe fails", _of_recipe(own))
 
 
-def _for_a_human(judged: "DriftJudged") -> str:
+def _of_inputs(judged: "DriftJudged") -> str:
     return (
         f"{'; '.join(judged.verdict.reasons)}. Loss and calibration do not ask for a retraining: look at the page "
         f"Drift, and start a night of train_{judged.project} by hand if the change is here to stay."
+    )
+
+
+def _of_recipe(judged: "DriftJudged") -> str:
+    return (
+        f"{'; '.join(judged.verdict.reasons)}. Retraining did not bring it back, and none is asked for: look at the "
+        "page Drift, and at what changed in the data. Then mend the recipe (features, label, window), go back to an "
+        "earlier version, or accept the new level with `skill=SkillPolicy(since=…)` in the project's drift policy."
     )
 
 
