@@ -1,12 +1,15 @@
 """How far chance goes: histories of nights drawn from the whole weeks of a stretch in which nothing changed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
+
+from include.core.project import DriftPolicy, SkillPolicy
 
 #: The stretch that a guarantee speaks of, and how many such are drawn.
 NIGHTS, HISTORIES = 180, 2_000
@@ -15,21 +18,71 @@ _WEEK = 7
 Numbers = NDArray[np.float64]
 
 
-@lru_cache(maxsize=512)
-def limit(told: tuple[tuple[date, float], ...], *, drop: float | None, floor: float, share: float) -> float:
-    """Above which number the cumulative sum of missing skill comes in at most *share* of the stretches of 180 nights.
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """A day of a stretch in which nothing changed: its skill, excess loss and calibration gap; ``None``: not known."""
 
-    *told* are the days that tell what is usual, and their skill, sorted. What is usual is itself drawn from them for
-    each history, as it would have been told by other days of the same kind: few or restless days make the limit greater
-    by that. *drop* and *floor* as in :class:`include.monitoring.skill.Level`; the same days, the same limit.
+    day: date
+    skill: float
+    excess: float | None
+    gap: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """What chance brings: ``limit`` of the cumulative sum, and in which share of 180 nights the policy asks falsely."""
+
+    limit: float
+    false_asks: float
+
+
+@lru_cache(maxsize=256)
+def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) -> Chance:
+    """What chance brings in 180 nights whose weeks are like those of the sorted days *usual*, under *policy*.
+
+    The cumulative sum of missing skill is above the limit in the share ``skill.false_asks`` of histories, at most. What
+    is usual is itself drawn for each history, as other days of the same kind would have told it: few or restless days
+    make the limit greater by that. The same days, the same result. About 0.1 s where it is not known yet.
     """
-    weeks = by_week([day for day, _ in told], np.array([[skill] for _, skill in told]))
-    random = np.random.default_rng(_seed(weeks))
-    usual = np.nanmean(drawn(weeks, random, nights=len(weeks) * _WEEK)[:, :, 0], axis=1)
-    lost = np.maximum(usual, 0.0) / 2 if drop is None else np.full(HISTORIES, drop)
-    skill = np.maximum(drawn(weeks, random)[:, :, 0], floor)
-    missing = np.nan_to_num((usual - lost / 2)[:, None] - skill)
-    return float(np.quantile(greatest_sum(missing), 1 - share, method="higher"))
+    weeks = by_week([each.day for each in usual], _rows(usual))
+    random = np.random.default_rng(int.from_bytes(sha256(weeks.tobytes()).digest()[:8]))
+    level = np.nanmean(drawn(weeks, random, nights=len(weeks) * _WEEK)[:, :, 0], axis=1)
+    lost = np.maximum(level, 0.0) / 2 if skill.drop is None else np.full(HISTORIES, skill.drop)
+    histories = drawn(weeks, random, nights=policy.days + NIGHTS)
+    lowest = floor(usual)
+    histories[:, :, 0] = np.maximum(histories[:, :, 0], lowest)
+    missing = (level - lost / 2)[:, None] - histories[:, policy.days :, 0]
+    greatest = greatest_sum(np.nan_to_num(missing))
+    mean = float(np.mean([each.skill for each in usual]))
+    least = 2 * (mean - lowest - (mean / 2 if skill.drop is None else skill.drop) / 2)
+    limit = max(float(np.quantile(greatest, 1 - skill.false_asks, method="higher")), least)
+    asks = (greatest > limit) | asked(histories, policy).any(axis=1)
+    return Chance(limit=limit, false_asks=float(asks.mean()))
+
+
+def floor(usual: Sequence[Usual]) -> float:
+    """A day counts as no worse than the worst of the usual ones or one that knew nothing: one freak is no change."""
+    return min(0.0, *(each.skill for each in usual))
+
+
+def asked(histories: Numbers, policy: DriftPolicy) -> NDArray[np.bool_]:
+    """Shape (histories, nights): where a mean over the last ``policy.days`` is beyond its limit or knows nothing."""
+    means = running(histories, policy.days, policy.minimum_days)
+    asks = means[:, :, 0] <= 0
+    if policy.excess_loss is not None:
+        asks |= means[:, :, 1] > policy.excess_loss
+    if policy.calibration_gap is not None:
+        asks |= np.abs(means[:, :, 2]) > policy.calibration_gap
+    return asks
+
+
+def running(histories: Numbers, days: int, least: int) -> Numbers:
+    """The means of the last *days* at each night from the day *days* on; NaN where fewer than *least* have a figure."""
+    known = np.cumsum(np.pad(~np.isnan(histories), ((0, 0), (1, 0), (0, 0))), axis=1)
+    total = np.cumsum(np.pad(np.nan_to_num(histories), ((0, 0), (1, 0), (0, 0))), axis=1)
+    count = known[:, days + 1 :] - known[:, 1:-days]
+    means: Numbers = np.where(count >= least, (total[:, days + 1 :] - total[:, 1:-days]) / np.maximum(count, 1), np.nan)
+    return means
 
 
 def by_week(days: Sequence[date], figures: Numbers) -> Numbers:
@@ -40,7 +93,7 @@ def by_week(days: Sequence[date], figures: Numbers) -> Numbers:
     return weeks
 
 
-def drawn(weeks: Numbers, random: np.random.Generator, *, nights: int = NIGHTS) -> Numbers:
+def drawn(weeks: Numbers, random: np.random.Generator, *, nights: int) -> Numbers:
     """Shape (``HISTORIES``, *nights*, figures): histories that are made of whole *weeks*, drawn with replacement."""
     picked = random.integers(len(weeks), size=(HISTORIES, -(-nights // _WEEK)))
     return weeks[picked].reshape(HISTORIES, -1, weeks.shape[2])[:, :nights]
@@ -54,5 +107,5 @@ def greatest_sum(added: Numbers) -> Numbers:
     return greatest
 
 
-def _seed(weeks: Numbers) -> int:
-    return int.from_bytes(sha256(weeks.tobytes()).digest()[:8])
+def _rows(usual: Sequence[Usual]) -> Numbers:
+    return np.array([[each.skill, np.nan if each.excess is None else each.excess, each.gap] for each in usual])

@@ -1,5 +1,6 @@
 """What each figure that decides comes to: whether it is beyond its limit, and whether retraining helped since."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -53,7 +54,7 @@ class Case:
 
     @cached_property
     def level(self) -> Level | None:
-        return level_of(self.policy.skill, self.series) if self.policy.skill else None
+        return level_of(self.policy, self.series, self._evaluated)
 
     @cached_property
     def watched(self) -> Watched | None:
@@ -83,7 +84,7 @@ class Case:
         if self.watched is not None:
             level = self.watched.level
             found |= {"usual_skill": level.usual, "tolerated_skill": level.usual - level.drop}
-            found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.limit}
+            found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.chance.limit}
         return found
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -155,19 +156,20 @@ class Case:
         return _Rule(over=self.judged, beyond=lambda days: abs(gap(days)) > limit, words=words)
 
     def _knows(self) -> _Rule | None:
-        """Whether it knows more than the constant at all."""
+        """Whether it knows more than the constant at all; a freak day counts as in the watch of the recipe."""
+
+        def knows(days: Judged) -> float:
+            floor = self.level.floor if self.level else -math.inf
+            return fmean(max(skill, floor) for skill in _with_skill(days))
+
+        def words(days: Judged) -> str:
+            side = "below" if knows(days) > 0 else "above"
+            return f"the loss lies {abs(knows(days)):.4f} {side} that of the constant, which knows no feature"
+
         days = [each for each in self.judged if each.skill is not None]
         if self.policy.skill is None or len(days) < self.policy.minimum_days:
             return None
-        return _Rule(
-            over=days,
-            beyond=lambda days: fmean(_with_skill(days)) <= 0,
-            words=lambda days: (
-                f"the loss lies {fmean(_with_skill(days)):.4f} below that of the constant, which knows no feature"
-                if fmean(_with_skill(days)) > 0
-                else f"the loss lies {-fmean(_with_skill(days)):.4f} above that of the constant, which knows no feature"
-            ),
-        )
+        return _Rule(over=days, beyond=lambda days: knows(days) <= 0, words=words)
 
     def _best(self) -> _Rule | None:
         """Whether it does worse than the best champion of the last 180 days, by more than may be lost."""

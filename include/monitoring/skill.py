@@ -2,17 +2,17 @@
 
 A cumulative sum (Page, Continuous Inspection Schemes, Biometrika 1954): each day adds by how much its skill lies below
 the usual one, less half of what may be lost, and the sum never falls below 0. Its limit is drawn from whole weeks of
-the usual days (:func:`include.monitoring.chance.limit`).
+the usual days (:func:`include.monitoring.chance.chance`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import fmean
 
-from include.core.project import SkillPolicy
+from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DayOfSeries
-from include.monitoring import chance
+from include.monitoring.chance import NIGHTS, Chance, Usual, chance, floor
 
 #: So many days by champions that came after a change tell whether a retraining brought it back; no more than so many
 #: of the last are asked.
@@ -23,18 +23,29 @@ LEAST_AFTER, MOST_AFTER = 14, 28
 class Level:
     """The skill that is usual, by the ``days`` that tell, and how much of it may be lost (``drop``).
 
-    ``floor``: a day counts as no worse than that, so that one freak day is no change.
+    ``floor``: a day counts as no worse than that. ``chance`` is what weeks like these bring though nothing changes.
     """
 
     days: tuple[date, ...]
     usual: float
     drop: float
     floor: float
-    limit: float
+    chance: Chance
 
     def missing(self, skill: float) -> float:
         """What a day of *skill* adds to what is missing."""
         return self.usual - max(skill, self.floor) - self.drop / 2
+
+    @property
+    def guarantee(self) -> str:
+        """How often the policy asks though nothing changed, and for how many projects that holds."""
+        share = self.chance.false_asks
+        often = f"{share:.1%} of them ask" if share else "fewer than 0.1% of them ask"
+        together = f"; {int(1 / share)} watched so ask falsely about once together" if 0 < share < 0.5 else ""
+        return (
+            f"of stretches of {NIGHTS} nights whose weeks are like those from {self.days[0]} to {self.days[-1]}, "
+            f"{often} though nothing changed. That is for one project{together}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +61,24 @@ class Watched:
     alarm: bool
 
 
-def level_of(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> Level | None:
+def level_of(policy: DriftPolicy, series: Sequence[DayOfSeries], evaluated: float | None) -> Level | None:
     """What is usual, by the first days of the sorted *series* that tell of a skill; ``None``: they are too few.
 
-    Without any usual skill there is nothing to lose: ``None`` too.
+    *evaluated* is the loss that models which do not say what they expect are held against. Without any usual skill
+    there is nothing to lose: ``None`` too.
     """
-    told = _told(policy, series)[: policy.usual_days]
-    values = [skill for _, skill in told]
-    if len(values) < policy.usual_days or fmean(values) <= 0:
+    skill = policy.skill
+    told = () if skill is None else tuple(_told(skill, series, evaluated))[: skill.usual_days]
+    usual = fmean(each.skill for each in told) if told else 0.0
+    if skill is None or len(told) < skill.usual_days or usual <= 0:
         return None
-    usual, floor = fmean(values), min(0.0, *values)
-    drop = usual / 2 if policy.drop is None else policy.drop
-    drawn = chance.limit(tuple(told), drop=policy.drop, floor=floor, share=policy.false_asks)
-    least = 2 * (usual - floor - drop / 2)  # two days, however bad, are no change
-    return Level(days=tuple(day for day, _ in told), usual=usual, drop=drop, floor=floor, limit=max(drawn, least))
+    return Level(
+        days=tuple(each.day for each in told),
+        usual=usual,
+        drop=usual / 2 if skill.drop is None else skill.drop,
+        floor=floor(told),
+        chance=chance(told, policy, skill),
+    )
 
 
 def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
@@ -81,7 +96,7 @@ def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
             continue
         since = since or each.day
         passed.append((each.day, each.champion, added))
-        alarm = alarm or missing > level.limit
+        alarm = alarm or missing > level.chance.limit
         if alarm and _brought_back(since, first, passed):
             missing, since, alarm, passed = 0.0, None, False, []
     return Watched(level=level, missing=missing, since=since, alarm=alarm)
@@ -105,9 +120,14 @@ def _brought_back(since: date, first: Mapping[int, date], passed: Sequence[tuple
     return len(after) >= LEAST_AFTER and fmean(after[-MOST_AFTER:]) <= 0
 
 
-def _told(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> list[tuple[date, float]]:
-    return [
-        (each.day, each.skill)
-        for each in series
-        if each.skill is not None and (policy.since is None or each.day >= policy.since)
-    ]
+def _told(policy: SkillPolicy, series: Sequence[DayOfSeries], evaluated: float | None) -> Iterator[Usual]:
+    for each in series:
+        if each.skill is None or each.loss is None or (policy.since is not None and each.day < policy.since):
+            continue
+        expected = evaluated if each.expected_loss is None else each.expected_loss
+        yield Usual(
+            day=each.day,
+            skill=each.skill,
+            excess=None if expected is None else each.loss - expected,
+            gap=(each.mean_score or 0.0) - (each.mean_label or 0.0),
+        )

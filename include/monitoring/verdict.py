@@ -78,6 +78,7 @@ def judge(
         days=tuple(each.day for each in case.judged),
         inputs=drifts,
         began=outcomes[0].began if asks else None,
+        guarantee=case.level.guarantee if case.level else None,
     )
 
 

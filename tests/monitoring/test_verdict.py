@@ -221,10 +221,19 @@ def test_an_input_that_moved_further_than_it_used_to_warns_and_names_the_feature
     assert "visibility" in verdict.reasons[-1]
 
 
-def test_without_eight_weeks_before_nothing_is_said_of_inputs():
-    verdict = judge(POLICY, [], REFERENCE, weeks(*[USUAL] * 7, MOVED))
-    assert verdict.state is DriftState.TOO_FEW_TO_KNOW
-    assert verdict.inputs[0].limit is None
+@pytest.mark.parametrize("before", range(8))
+def test_with_fewer_than_eight_weeks_before_only_a_gross_break_of_inputs_warns(before):
+    broken = judge(POLICY, [], REFERENCE, weeks(*[USUAL] * before, MOVED))
+    assert broken.state is DriftState.WARNING
+    assert [each.feature for each in broken.inputs if each.drifted] == ["visibility"]
+    assert judge(POLICY, [], REFERENCE, weeks(*[USUAL] * before, (1500, 900, 600))).state is DriftState.TOO_FEW_TO_KNOW
+
+
+def test_a_sensor_that_fails_for_all_the_weeks_of_a_short_window_warns_to_the_last():
+    for failed in range(1, 7):
+        assert judge(POLICY, [], REFERENCE, weeks(*[USUAL] * (6 - failed), *[MOVED] * failed)).state is (
+            DriftState.WARNING
+        )
 
 
 def test_a_drifted_week_is_no_part_of_what_is_usual():
