@@ -105,6 +105,12 @@ class Champion:
 
         return unfamiliar(self._text, self.features, self._table(rows))
 
+    def importance(self) -> dict[str, float]:
+        """Of each feature that the model uses, its share of the gain of all splits; they add up to 1."""
+        from include.registry.familiar import importance
+
+        return importance(self._text, [feature.name for feature in self.features])
+
     def _table(self, rows: Union["pa.Table", "pd.DataFrame"]) -> "pa.Table":
         import pyarrow as pa
 

@@ -59,6 +59,21 @@ def _splits(model_text: str) -> Iterator[tuple[int, int]]:
             yield from ((int(feature), int(kind)) for feature, kind in zip(features, kinds, strict=True))
 
 
+def importance(model_text: str, features: Sequence[str]) -> dict[str, float]:
+    """Of each of *features* (the model's, in its order) that a split uses, its share of the gain of all splits."""
+    gains: dict[str, float] = {}
+    places: list[str] = []
+    for line in model_text.splitlines():
+        if line.startswith("split_feature="):
+            places = line.removeprefix("split_feature=").split()
+        elif line.startswith("split_gain="):
+            for place, gain in zip(places, line.removeprefix("split_gain=").split(), strict=True):
+                name = features[int(place)]
+                gains[name] = gains.get(name, 0.0) + float(gain)
+    whole = sum(gains.values())
+    return {name: gain / whole for name, gain in gains.items()} if whole > 0 else {}
+
+
 def unfamiliar(model_text: str, features: Sequence[FeatureSpec], table: "pa.Table") -> tuple[Unfamiliar, ...]:
     """Of each of *features* that the model uses, how many rows of *table* are unlike all that it learnt from.
 

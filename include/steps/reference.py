@@ -4,7 +4,7 @@ from datetime import datetime
 
 from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
-from include.core.events import ReferenceMade
+from include.core.events import ImportanceRecorded, ReferenceMade
 from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
@@ -32,6 +32,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     wanted = [*matrix.contents(built, days), drawn.profile, model.bundle]
     opened = open_artifacts(platform, run, step, wanted, now=now)
     holdout = matrix.rows_of(built, days, opened, stretch="holdout")
+    champion = bundle.load_version(opened.bytes(model.bundle), platform.verifier, version)
     made = reference_of(
         project=project.name,
         evaluation=evaluated,
@@ -39,8 +40,17 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         learnt=decode(Profile, opened.bytes(drawn.profile)),
         holdout=holdout,
         holdout_days=days,
-        score=bundle.load_version(opened.bytes(model.bundle), platform.verifier, version).predict(holdout.table),
+        score=champion.predict(holdout.table),
     )
+    importance = ImportanceRecorded(
+        project=project.name,
+        run_id=run.run_id,
+        model_version=model.model_version,
+        evaluation=evaluation,
+        importance=champion.importance(),
+    )
+    journal = Journal(platform.ledger, run)
+    journal.fact(stream_of(project.name), importance, key=f"importance/{project.name}/{evaluation}")
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(
         project=project.name,
@@ -49,5 +59,5 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         evaluation=evaluation,
         reference=digest,
     )
-    Journal(platform.ledger, run).fact(stream_of(project.name), event, key=key)
+    journal.fact(stream_of(project.name), event, key=key)
     return digest

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from include.core.records import FeatureSpec, Unfamiliar
 from include.data.encoding import encode_features
-from include.registry.familiar import learnt, unfamiliar
+from include.registry.familiar import importance, learnt, unfamiliar
 
 FEATURES = (
     FeatureSpec(name="x", group="g", definition="sha256:g", categories=None),
@@ -75,3 +75,18 @@ def test_a_feature_that_no_split_uses_is_not_told_of() -> None:
     assert unfamiliar(booster.model_to_string(), FEATURES, table([(None, "east")])) == (
         Unfamiliar(feature="shop", nulls=0, categories=1, outside=0, missing_learnt=False),
     )
+
+
+@pytest.mark.parametrize("nulls", [False, True])
+def test_the_share_of_a_feature_is_that_of_the_gain_of_lightgbms_own_account(nulls: bool) -> None:
+    booster = model(nulls=nulls, rare=False)
+    gain = dict(zip(["x", "shop"], booster.feature_importance("gain"), strict=True))
+    shares = importance(booster.model_to_string(), ["x", "shop"])
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares == {name: pytest.approx(each / sum(gain.values()), rel=1e-4) for name, each in gain.items()}
+
+
+def test_a_model_without_a_split_uses_no_feature() -> None:
+    rows = lightgbm.Dataset(np.zeros((9, 2)), np.zeros(9), feature_name=["x", "shop"])
+    empty = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, rows, 1)
+    assert importance(empty.model_to_string(), ["x", "shop"]) == {}

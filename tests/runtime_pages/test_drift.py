@@ -47,10 +47,10 @@ from include.store import Store
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
 from tests.runtime_pages.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
+from tests.runtime_pages.watched import HOSTILE
 
 POLICY = DriftPolicy(excess_loss=0.03, calibration_gap=0.05)
 FIRST = date(2013, 9, 1)
-HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def profiles(tilt: int) -> tuple[Profile, ...]:
@@ -237,7 +237,8 @@ def test_a_project_shows_calendar_figures_features_verdicts_and_what_came_of_the
         "October 2013",
         "retraining promoted",
         "retrained in asset_triggered__1: its model is champion",
-        "index 0.41, usual to 0.20",
+        "moved: distance 0.41, where up to 0.20 is usual for it, 2.0 times that",
+        "distance 0.01; too few weeks before to say what is usual",
         "+0.0412",
         "-0.0610",
         record_digest(POLICY),
@@ -381,7 +382,7 @@ def test_the_page_fits_and_is_complete_in_a_real_browser(
     assert "a retraining was asked for" in str(asked.get_attribute("title"))
     drawn = page.locator("svg.chart").first.bounding_box()
     assert drawn is not None
-    assert drawn["height"] > 100
+    assert drawn["height"] > 90
     assert page.locator(".features li").count() == 3
     assert page.locator(".features li.drifted").count() == 1
     assert fits(page)

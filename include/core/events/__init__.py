@@ -25,6 +25,7 @@ from include.core.events.messages import MessageFailed, MessageSent, MessageTrie
 from include.core.events.monitoring import (
     DayJudged,
     DriftJudged,
+    ImportanceRecorded,
     PolicyDeclared,
     ReferenceMade,
     RetrainingAsked,
@@ -83,6 +84,7 @@ __all__ = [
     "HoldLifted",
     "HoldPlaced",
     "HoldoutBacktested",
+    "ImportanceRecorded",
     "LeaseFreed",
     "LeaseReleased",
     "LeaseShortened",

@@ -1,5 +1,6 @@
 """What the watch judged, and the training nights that it asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -21,6 +22,21 @@ class ReferenceMade(Event):
     model_version: int
     evaluation: str
     reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportanceRecorded(Event):
+    """How much a model uses its features. Stream ``drift/<project>``. Key ``importance/<project>/<evaluation>``.
+
+    ``importance`` are shares of the gain of all its splits, which add up to 1; one that no split uses has none.
+    """
+
+    kind: ClassVar[str] = "importance_recorded"
+    project: str
+    run_id: str
+    model_version: int
+    evaluation: str
+    importance: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)

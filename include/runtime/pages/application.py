@@ -129,7 +129,8 @@ class Pages:
     def _add_static(self) -> None:
         from fastapi.responses import FileResponse
 
-        kinds = {"pages.css": "text/css", "theme.js": "text/javascript", "icon.svg": "image/svg+xml"}
+        script = "text/javascript"
+        kinds = {"pages.css": "text/css", "theme.js": script, "search.js": script, "icon.svg": "image/svg+xml"}
 
         @self.app.get("/static/{name}")
         def static(name: str) -> FileResponse:

@@ -29,9 +29,10 @@ def add_drift(
     pages: "Pages", ledger: Ledger, store: Store, champions: Champions, projects: Callable[[], Sequence[str]]
 ) -> None:
     """Serve the page under ``/drift``. *projects* are the declared ones."""
-    from fastapi import HTTPException, Request
+    from fastapi import HTTPException, Query, Request
     from fastapi.responses import HTMLResponse
 
+    feature = Query("", max_length=200)
     section, watches = pages.section("Drift", "/drift"), Watches(ledger, store, champions)
 
     def known(project: str) -> str:
@@ -45,10 +46,11 @@ def add_drift(
         return section.draw(request, "drift/overview", user, summaries=summaries)
 
     @section.router.get("/{project}")
-    def shown(request: Request, project: str, user: str = section.user) -> HTMLResponse:
-        view = drift_view.view_of(watches, known(project))
+    def project_page(request: Request, project: str, user: str = section.user, feature: str = feature) -> HTMLResponse:
+        view = drift_view.view_of(watches, known(project), wanted=feature)
         airflow = str(request.scope.get("root_path", "")).removesuffix(PAGES)
-        return section.draw(request, "drift/project", user, view=view, words=drift_view.WORDS, airflow=airflow)
+        shown = {"words": drift_view.WORDS, "opened": drift_view.OPEN, "airflow": airflow}
+        return section.draw(request, "drift/project", user, view=view, **shown)
 
     @section.router.get("/{project}/report/{run_id:path}")
     def report(project: str, run_id: str) -> HTMLResponse:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from include.core.records import DAY, DayFigures
+from include.core.records import DAY, DayOfSeries
 
 #: The drawing's size and what its scales take at the left, right, top and bottom, in its own units.
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 18, 26
 #: A line is the mean of so many days up to and with its own: single days are noise.
 SMOOTH_DAYS = 7
+#: So wide is the text beside a vertical line.
+_TEXT_WIDTH = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,24 +33,41 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A vertical line at a day: a retraining."""
+class Event:
+    """What happened on a day: a retraining, say. ``style`` is its class in the style sheet."""
 
-    at: float
+    day: date
     text: str
     style: str
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mark:
+    """An event as a vertical line. ``room``: its text fits beside it, where no other one stands."""
+
+    at: float
+    text: str
+    style: str
+    room: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Lines over days. ``told`` says in a sentence what it shows, for who does not see it."""
+    """Lines over days. ``told`` says in a sentence what it shows, for who does not see it, ``note`` what it means.
+
+    ``changes`` is the path of a small stroke for each day on which another champion came into force; ``zero`` is where
+    a line stands for nothing gained, if it is drawn.
+    """
 
     title: str
+    note: str
     told: str
     lines: tuple[Line, ...]
     days: tuple[Tick, ...]
     values: tuple[Tick, ...]
     marks: tuple[Mark, ...]
+    changes: str
+    zero: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +76,32 @@ class Series:
 
     name: str
     style: str
-    of: Callable[[DayFigures], float | None]
+    of: Callable[[DayOfSeries], float | None]
 
 
 def chart(
-    title: str, series: Sequence[Series], figures: Sequence[DayFigures], marks: Mapping[date, tuple[str, str]]
+    title: str,
+    series: Sequence[Series],
+    figures: Sequence[DayOfSeries],
+    *,
+    note: str,
+    events: Sequence[Event] = (),
+    changes: Sequence[date] = (),
+    zero: bool = False,
 ) -> Chart | None:
-    """The *series* over all *figures* (one a day, sorted), and *marks* (text and style); ``None``: nothing to draw."""
+    """The *series* over all *figures* (one a day, sorted); ``None``: nothing to draw.
+
+    Whatever happened before the first day is left out; *zero* keeps the line of 0 in sight.
+    """
     smoothed = {one.name: _smoothed(figures, one.of) for one in series}
     values = [value for line in smoothed.values() for value in line.values()]
     if not values:
         return None
     days = [day for line in smoothed.values() for day in line]
-    first, last = min(days), max(*days, *marks) if marks else max(days)
-    low, high = min(values), max(values)
+    first = min(days)
+    told = sorted((each for each in events if each.day >= first), key=lambda each: each.day)
+    last = max([*days, *(each.day for each in told)])
+    low, high = min([*values, 0.0] if zero else values), max([*values, 0.0] if zero else values)
     pad = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
     low, high = low - pad, high + pad
 
@@ -82,6 +113,7 @@ def chart(
 
     return Chart(
         title=title,
+        note=note,
         told=_told(series, smoothed),
         lines=tuple(
             Line(
@@ -96,13 +128,22 @@ def chart(
         ),
         days=tuple(Tick(at=x(day), text=f"{day:%-d %b}") for day in _some_days(first, last)),
         values=tuple(Tick(at=y(value), text=f"{value:.2f}") for value in _some_values(low, high)),
-        marks=tuple(
-            Mark(at=x(day), text=text, style=style) for day, (text, style) in sorted(marks.items()) if day >= first
-        ),
+        marks=_marks([(x(each.day), each) for each in told]),
+        changes="".join(f"M{x(day)} {HEIGHT - BOTTOM}v6" for day in sorted(set(changes)) if first <= day <= last),
+        zero=y(0.0) if zero else None,
     )
 
 
-def _smoothed(figures: Sequence[DayFigures], of: Callable[[DayFigures], float | None]) -> dict[date, float]:
+def _marks(placed: Sequence[tuple[float, Event]]) -> tuple[Mark, ...]:
+    marks, free = list[Mark](), 0.0
+    for at, event in placed:
+        room = at >= free
+        free = at + _TEXT_WIDTH if room else free
+        marks.append(Mark(at=at, text=event.text, style=event.style, room=room))
+    return tuple(marks)
+
+
+def _smoothed(figures: Sequence[DayOfSeries], of: Callable[[DayOfSeries], float | None]) -> dict[date, float]:
     found = {each.day: value for each in figures if (value := of(each)) is not None}
     line = {}
     for day in found:

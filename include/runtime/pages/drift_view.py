@@ -7,20 +7,12 @@ from datetime import date, timedelta
 from include.core.canonical import decode
 from include.core.events import DriftJudged
 from include.core.project import DriftPolicy
-from include.core.records import (
-    DAY,
-    DayFigures,
-    DriftState,
-    FeatureDrift,
-    LiveFigures,
-    RetrainingOutcome,
-    Shape,
-)
+from include.core.records import DAY, DriftState, LiveFigures, RetrainingOutcome
 from include.ledger import Ledger
 from include.monitoring import page
-from include.monitoring.figures import LABEL, SCORE
 from include.runtime.airflow.names import watch_path
-from include.runtime.pages.drift_charts import Chart, Series, chart
+from include.runtime.pages.drift_features import Features, features_of
+from include.runtime.pages.drift_recipe import Recipe, means, newest, recipe_of
 from include.runtime.pages.drift_watches import Watched, Watches
 from include.steps import retraining
 from include.store import Store
@@ -39,8 +31,8 @@ _OUTCOMES: Mapping[RetrainingOutcome, str] = {
     RetrainingOutcome.FAILED: "the night failed",
 }
 _WEEK = 7
-#: So many verdicts, the last ones, stand in the list; the calendar shows all.
-LISTED = 60
+#: So many verdicts, the last ones, stand in the list, the newest of them open to view; the calendar shows all.
+LISTED, OPEN = 60, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +51,6 @@ class Month:
 
     title: str
     weeks: tuple[tuple[Cell | None, ...], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """One bin of a small histogram, in its drawing's units: heights grow upwards from the bottom."""
-
-    x: float
-    width: float
-    then: float
-    now: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Feature:
-    """A column then and now. ``drift`` is ``None`` where it is not judged as an input; ``unjudged`` says why."""
-
-    shape: Shape
-    unjudged: str
-    drift: FeatureDrift | None
-    bars: tuple[Bar, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +73,7 @@ class Line:
 class Summary:
     """A project on the page of all: ``last`` is its last verdict, ``waiting`` whether a retraining is in flight.
 
+    ``skill`` is the series' mean of its last four weeks; ``None``: no day of these has one.
     ``notes`` are said beside the champion.
     ``not_rebuildable`` are the versions of whose rows some were removed when their time was over.
     """
@@ -111,6 +84,7 @@ class Summary:
     last: DriftJudged | None
     word: str
     style: str
+    skill: float | None
     waiting: bool
     retrainings: int
     not_rebuildable: frozenset[int]
@@ -124,15 +98,9 @@ class View:
     policy: DriftPolicy | None
     policy_digest: str
     months: tuple[Month, ...]
-    charts: tuple[Chart, ...]
-    features: tuple[Feature, ...]
+    recipe: Recipe
+    features: Features
     lines: tuple[Line, ...]
-
-
-#: The drawing of a small histogram.
-BARS_WIDTH, BARS_HEIGHT = 132, 46
-#: The part of a bin's width that stays free at each of its sides.
-_GAP = 0.08
 
 
 def summary_of(watches: Watches, project: str) -> Summary:
@@ -140,8 +108,11 @@ def summary_of(watches: Watches, project: str) -> Summary:
     return _summary(project, watches.of(project))
 
 
-def view_of(watches: Watches, project: str) -> View:
-    """What *project*'s page shows. Reads no artifact that holds personal data."""
+def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
+    """What *project*'s page shows, of its features those whose names hold *wanted*.
+
+    Reads no artifact that holds personal data.
+    """
     watched = watches.of(project)
     verdicts, known, declared = watched.verdicts, watched.known, watched.policy
     live = watches.figures(verdicts[-1]) if verdicts else None
@@ -150,8 +121,8 @@ def view_of(watches: Watches, project: str) -> View:
         policy=decode(DriftPolicy, declared.policy.encode()) if declared else None,
         policy_digest=declared.digest if declared else "",
         months=_months(verdicts, known),
-        charts=_charts(verdicts, known),
-        features=_features(live, verdicts[-1].verdict.inputs) if live else (),
+        recipe=recipe_of(watched),
+        features=features_of(live, watched, wanted=wanted),
         lines=tuple(_line(each, known, report=watches.has_report(each)) for each in reversed(verdicts[-LISTED:])),
     )
 
@@ -176,6 +147,7 @@ def _summary(project: str, watched: Watched) -> Summary:
         last=last,
         word=word,
         style=style,
+        skill=means(newest(watched))["skill"],
         waiting=any(each.in_flight for each in known.retrainings),
         retrainings=len(known.retrainings),
         not_rebuildable=watched.not_rebuildable,
@@ -215,61 +187,6 @@ def _month(first: date, covered: Mapping[date, Cell]) -> Month:
     days += [None] * (-len(days) % _WEEK)
     weeks = tuple(tuple(days[start : start + _WEEK]) for start in range(0, len(days), _WEEK))
     return Month(title=f"{first:%B %Y}", weeks=weeks)
-
-
-# ── figures over time ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _charts(verdicts: Sequence[DriftJudged], known: retraining.Known) -> tuple[Chart, ...]:
-    by_day: dict[date, DayFigures] = {each.day: each for event in verdicts for each in event.figures}
-    figures = [by_day[day] for day in sorted(by_day)]
-    marks = {
-        each.ask.instant.date(): (f"retraining {each.outcome.value if each.outcome else 'in flight'}", "retraining")
-        for each in known.retrainings
-    }
-    loss = (
-        Series(name="loss", style="a", of=lambda each: each.loss),
-        Series(name="expected by the model", style="b", of=lambda each: each.expected_loss),
-    )
-    calibration = (
-        Series(name="predicted", style="a", of=lambda each: each.mean_score),
-        Series(name="came", style="b", of=lambda each: each.mean_label),
-    )
-    drawn = (chart("Loss", loss, figures, marks), chart("Calibration", calibration, figures, marks))
-    return tuple(each for each in drawn if each is not None)
-
-
-# ── then and now ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _features(live: LiveFigures, inputs: Sequence[FeatureDrift]) -> tuple[Feature, ...]:
-    """Score and label, then the features, the one that moved furthest first, at last those of the calendar."""
-    drifts = {each.feature: each for each in inputs}
-    order = {SCORE: -2, LABEL: -1, **{each.feature: place for place, each in enumerate(inputs)}}
-    shapes = sorted(live.shapes, key=lambda shape: (order.get(shape.column, len(inputs)), shape.column))
-    return tuple(
-        Feature(
-            shape=shape,
-            unjudged="outcome" if shape.column in (SCORE, LABEL) else "not judged: it moves with the calendar",
-            drift=drifts.get(shape.column),
-            bars=_bars(shape),
-        )
-        for shape in shapes
-    )
-
-
-def _bars(shape: Shape) -> tuple[Bar, ...]:
-    top = max(*shape.then, *shape.now)
-    step = BARS_WIDTH / len(shape.then)
-    return tuple(
-        Bar(
-            x=round(place * step + step * _GAP, 2),
-            width=round(step * (1 - 2 * _GAP), 2),
-            then=round(then / top * BARS_HEIGHT, 1),
-            now=round(now / top * BARS_HEIGHT, 1),
-        )
-        for place, (then, now) in enumerate(zip(shape.then, shape.now, strict=True))
-    )
 
 
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,15 +1,19 @@
 """What the page "Drift" knows of each project, kept and folded on by what is new: nothing is read twice."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import (
     ArtifactsRemoved,
     ChampionRolledBack,
+    DayJudged,
     DriftJudged,
     Event,
+    ImportanceRecorded,
     ModelRegistered,
     PolicyDeclared,
     PromotionDecided,
@@ -18,15 +22,17 @@ from include.core.events import (
     RetrainingEnded,
     RetrainingStarted,
 )
-from include.core.records import LiveFigures
+from include.core.records import DayOfSeries, LiveFigures
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
-from include.registry.champions import Champions, InForce
-from include.steps import retraining
+from include.registry.champions import Champions, InForce, Tenure
+from include.steps import retraining, series
 from include.store import Store
 
 _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
+    DayJudged,
+    ImportanceRecorded,
     ModelRegistered,
     PromotionDecided,
     ChampionRolledBack,
@@ -43,11 +49,16 @@ _KINDS: tuple[type[Event], ...] = (
 class Watched:
     """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained.
 
+    ``days`` is the series of judged days, ``tenures`` are those of all champions, in the order of their decisions.
     ``stale``: something was recorded that may have made another champion, who is to be asked for.
-    ``not_rebuildable``: the versions of whose rows some were removed.
+    ``not_rebuildable``: the versions of whose rows some were removed. ``importance`` says of a version what share of it
+    each feature has.
     """
 
     verdicts: tuple[DriftJudged, ...] = ()
+    days: Mapping[date, DayOfSeries] = field(default_factory=dict)
+    tenures: tuple[Tenure, ...] = ()
+    importance: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     policy: PolicyDeclared | None = None
     champion: InForce | None = None
     stale: bool = False
@@ -70,7 +81,8 @@ class Watches:
             projects = self._projection.catch_up(self._ledger)
             watched = projects.get(project, Watched())
             if watched.stale:
-                watched = replace(watched, champion=self._champions.in_force(project), stale=False)
+                champion, tenures = self._champions.in_force(project), self._champions.tenures(project)
+                watched = replace(watched, champion=champion, tenures=tenures, stale=False)
                 projects[project] = watched
             return watched
 
@@ -104,8 +116,13 @@ def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
             projects[name] = replace(project, not_rebuildable=project.not_rebuildable | {int(number)})
         return projects
     project = projects.get(name, Watched())
-    if isinstance(event, DriftJudged):
-        project = replace(project, verdicts=(*project.verdicts, event))
+    if isinstance(event, DriftJudged | DayJudged):
+        judged = {each.day: each for each in series.fold([entry])}
+        project = replace(project, days={**judged, **project.days})
+        if isinstance(event, DriftJudged):
+            project = replace(project, verdicts=(*project.verdicts, event))
+    elif isinstance(event, ImportanceRecorded):
+        project = replace(project, importance={**project.importance, event.model_version: event.importance})
     elif isinstance(event, PolicyDeclared):
         project = replace(project, policy=event)
     elif isinstance(event, ModelRegistered | PromotionDecided | ChampionRolledBack):
