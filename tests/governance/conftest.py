@@ -1,8 +1,12 @@
 """A ledger, an authority and two contracts, all real, in a temporary folder."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -75,26 +79,37 @@ def run_of(project: str) -> Run:
 
 
 def build(folder: Path, *, adopt: bool = True) -> House:
-    (folder / "contracts").mkdir()
-    for file in SHIPPED.glob("*.odcs.yaml"):
-        (folder / "contracts" / file.name).write_bytes(file.read_bytes())
-    create_key(folder / "authority.key")
+    """A house in *folder*. Those whose contracts are adopted are copies of one, and share its key."""
+    if adopt:
+        shutil.copytree(_adopted(), folder, dirs_exist_ok=True)
+    else:
+        (folder / "contracts").mkdir()
+        for file in SHIPPED.glob("*.odcs.yaml"):
+            (folder / "contracts" / file.name).write_bytes(file.read_bytes())
+        create_key(folder / "authority.key")
     signer = Signer.load(folder / "authority.key")
     ledger = Ledger.open(f"sqlite:///{folder / 'ledger.db'}")
     access = Access(ledger, signer.verifier)
-    authority = Authority(ledger, signer, signer.verifier, lambda: load_folder(folder / "contracts"))
-    if adopt:
-        for dataset in authority.contracts():
-            authority.adopt(dataset, user=STEWARD)
     return House(
         folder=folder,
         ledger=ledger,
         signer=signer,
         verifier=signer.verifier,
         access=access,
-        authority=authority,
+        authority=Authority(ledger, signer, signer.verifier, lambda: load_folder(folder / "contracts")),
         vault=Vault(Store(str(folder / "vault")), access, ledger, lists=Store(str(folder / "store"))),
     )
+
+
+@cache
+def _adopted() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="trainyard-house-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = build(folder, adopt=False)
+    for dataset in made.authority.contracts():
+        made.authority.adopt(dataset, user=STEWARD)
+    made.ledger.close()
+    return folder
 
 
 @pytest.fixture
