@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEAST_DAYS",
+    "LEAST_LOOK_DAYS",
     "Choice",
     "Compute",
     "DriftPolicy",
@@ -28,6 +29,7 @@ __all__ = [
     "FloatRange",
     "Gates",
     "IntRange",
+    "Look",
     "Objective",
     "Operations",
     "Project",
@@ -38,6 +40,8 @@ __all__ = [
     "Window",
 ]
 
+#: No look rests on fewer days, for the same reason.
+LEAST_LOOK_DAYS = 7
 #: No verdict rests on fewer matured days: days of one week are too alike to tell chance from drift.
 LEAST_DAYS = 20
 
@@ -184,6 +188,27 @@ class Gates:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """After ``days`` days that a new champion and the one before it both scored, these are compared.
+
+    The project goes back where the new one loses more, shown with the one-sided error probability ``error``.
+    """
+
+    days: int
+    error: float
+
+    def __post_init__(self) -> None:
+        require(
+            is_whole(self.days) and self.days >= LEAST_LOOK_DAYS,
+            "a look rests on 7 days at least",
+            self.days,
+            "Raise it.",
+        )
+        good = is_number(self.error) and 0 < self.error < 1
+        require(good, "a look's error lies between 0 and 1", self.error, "Give a probability, as 0.01.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SkillPolicy:
     """How much of what it knew the recipe may lose, whichever version is champion.
 
@@ -240,6 +265,9 @@ class DriftPolicy:
     left out. ``calendar`` names features that move with the season by themselves: they are not judged.
 
     A retraining is asked for at most every ``cooldown_days``, and at most ``monthly_budget`` times in any 30 days.
+
+    After each promotion the ``looks`` decide whether the project goes back to the champion before; their errors add up
+    to 0.05 at most. A night's own are declared when it begins, before any of its days. ``()``: only people go back.
     """
 
     excess_loss: float | None = None
@@ -254,8 +282,17 @@ class DriftPolicy:
     monthly_budget: int = 1
     skill: SkillPolicy | None = field(default=SkillPolicy(), metadata=LATER)
     stops_promotion: bool = field(default=True, metadata=LATER)
+    looks: tuple[Look, ...] = field(default=(Look(days=14, error=0.01), Look(days=28, error=0.04)), metadata=LATER)
 
     def __post_init__(self) -> None:
+        days = [look.days for look in self.looks]
+        spent = round(sum(look.error for look in self.looks), 9)
+        require(
+            days == sorted(set(days)) and spent <= 0.05,
+            "looks come at rising days, and their errors add up to 0.05 at most",
+            f"days {days}, errors of {spent}",
+            "Leave one out, or lower the errors.",
+        )
         limits = [limit for limit in (self.excess_loss, self.calibration_gap) if limit is not None]
         require(
             (bool(limits) or self.skill is not None) and all(is_number(limit) and limit > 0 for limit in limits),

@@ -8,6 +8,7 @@ from include.core.canonical import encode, record_digest
 from include.core.errors import DecisionConflict, LedgerConflict, RegistryError
 from include.core.events import (
     GatesDeclared,
+    LookTaken,
     ModelEvaluated,
     ModelRegistered,
     PromotionDecided,
@@ -49,14 +50,16 @@ class PromotionAuthority:
         sign_from_here(self._ledger)
 
     def decide(self) -> int:
-        """Decide about all versions that were registered since the last call and that can be; how many.
+        """Decide about all versions that were registered, and all looks that were taken, since the last call; how many.
 
         One that was made under a grant in quarantine is decided about once that is lifted.
         """
         with self._lock:
-            entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered, QuarantineLifted))
+            entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered, QuarantineLifted, LookTaken))
             projects = sorted({entry.stream.split("/")[1] for entry in entries})
             decided = sum(self._decide(project) for project in projects)
+            looked = {entry.event.project for entry in entries if isinstance(entry.event, LookTaken)}
+            decided += sum(self.rollbacks.decide_looks(project) for project in sorted(looked))
             self._seen = max([self._seen, *(entry.position for entry in entries)])
             return decided
 

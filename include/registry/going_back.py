@@ -1,11 +1,13 @@
 """The authority's part in rollbacks: an earlier champion, or none, is in force again by its signature alone."""
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import encode
-from include.core.errors import AuthorityError, DecisionConflict, LedgerConflict, UnknownId
-from include.core.events import ArtifactsRemoved, ChampionRolledBack
+from include.core.errors import AuthorityError, DecisionConflict, LedgerConflict, RegistryError, UnknownId
+from include.core.events import ArtifactsRemoved, ChampionRolledBack, LookTaken
+from include.core.records import LookOutcome
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded
@@ -13,10 +15,14 @@ from include.governance.marks import Marks, require_free
 from include.governance.whole import require_whole
 from include.ledger import Ledger
 from include.registry.champions import Champions, Known, Version
+from include.registry.looks import look_at, look_key
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
+
+
+log = logging.getLogger(__name__)
 
 
 class RollbackAuthority:
@@ -70,6 +76,45 @@ class RollbackAuthority:
             )
             if self._append(rollback, known):
                 return rollback
+        raise crowded(f"promotion/{project}")
+
+    def decide_looks(self, project: str) -> int:
+        """Go back where a recorded look came to that, and comes to it again on the recorded days; how many did.
+
+        A look at a version that is not in force any more is over, and one whose predecessor may not come back is a
+        human's to see.
+        """
+        done = 0
+        for entry in self._ledger.read(f"drift/{project}"):
+            event = entry.event
+            if isinstance(event, LookTaken) and event.project == project and event.outcome is LookOutcome.BACK:
+                done += self._decide_look(event)
+        return done
+
+    def _decide_look(self, taken: LookTaken) -> bool:
+        project = taken.project
+        for _ in range(ATTEMPTS):
+            known = self._champions.known(project)
+            looked = look_at(self._ledger, known, project, taken)
+            if looked is None or looked.outcome is not LookOutcome.BACK or looked.instant is None:
+                return False
+            try:
+                self._require_way_back(known, project, looked.predecessor, looked.version)
+            except (AuthorityError, RegistryError) as error:
+                log.warning("%s: a look asks to go back, and nobody can: %s", project, error)
+                return False
+            rollback = Rollback(
+                project=project,
+                version=looked.predecessor,
+                left=looked.version,
+                reason=looked.in_words(),
+                asked_by=None,
+                look=look_key(project, looked.version, looked.look),
+                instant=looked.instant,
+                position=known.length + 1,
+            )
+            if self._append(rollback, known):
+                return True
         raise crowded(f"promotion/{project}")
 
     def _append(self, rollback: Rollback, known: Known) -> bool:

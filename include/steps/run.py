@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
-from include.core.events import Event, GatesDeclared, RunStarted, RunTriggered
+from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered
 from include.core.project import Project
 from include.core.records import Run, Start, Trigger
 from include.ledger import Fence, lease
 from include.ledger.journal import Journal, begun, record_failure, run_stream
 from include.registry.authority import gates_key
+from include.registry.looks import looks_key
 from include.steps.declaring import declare
 from include.steps.platform import Platform, contract_in_effect
 
@@ -85,6 +86,9 @@ def begin(
         if exclusive:
             gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates)
             events.append((gates, gates_key(project.name, run_id)))
+            if project.drift is not None and project.drift.looks:
+                declared_looks = LooksDeclared(project=project.name, run_id=run_id, looks=project.drift.looks)
+                events.append((declared_looks, looks_key(project.name, run_id)))
         platform.ledger.record_all(stream, events, fence=fence)
     except BaseException:  # a signal too
         with suppress(LedgerError):  # out of reach: the lease expires

@@ -30,7 +30,7 @@ from include.core.records import (
     Unfamiliar,
     window_days,
 )
-from include.steps import verdicts
+from include.steps import going_back, verdicts
 from include.steps.inputs import require_made
 from include.steps.platform import Platform, contents, contracts_of, declaration_of, emit, once, open_artifacts
 from include.steps.reference import refer
@@ -215,6 +215,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         figures=tuple(each for each in found.figures if each.day in found.since),
         verdict=decided,
     )
+    going_back.take_and_follow(platform, run)
     champion = platform.champions.in_force(project.name)
     verdicts.record(platform.ledger, policy, run, event, champion=champion.number if champion else None)
     emit(

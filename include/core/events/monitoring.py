@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from include.core.events.event import Event
-from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, RetrainingOutcome
+from include.core.project import Look
+from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, LookOutcome, RetrainingOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,41 @@ class DayJudged(Event):
     run_id: str
     instant: datetime
     judged: DayOfSeries
+
+
+@dataclass(frozen=True, kw_only=True)
+class LooksDeclared(Event):
+    """When the model of a run, if it is promoted, is held against the champion before it, and by which errors.
+
+    In the run's stream; key ``looks/<project>/<run_id>``: recorded before any day that it could score.
+    """
+
+    kind: ClassVar[str] = "looks_declared"
+    project: str
+    run_id: str
+    looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookTaken(Event):
+    """A declared look at ``model_version`` was due, once for ever. Stream ``drift/<project>``.
+
+    Key ``look/<project>/<version>/<days of the look>``. ``estimate`` is the mean daily loss of the version minus that
+    of the ``predecessor`` over the ``days`` that both scored, ``lower`` its bound: above 0 the version is shown to be
+    worse; ``None``: it was replaced before. The authority goes by the recorded days, not by this event.
+    """
+
+    kind: ClassVar[str] = "look_taken"
+    project: str
+    run_id: str
+    instant: datetime
+    model_version: int
+    predecessor: int
+    look: Look
+    days: int
+    estimate: float | None
+    lower: float | None
+    outcome: LookOutcome
 
 
 @dataclass(frozen=True, kw_only=True)

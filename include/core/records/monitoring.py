@@ -244,6 +244,14 @@ class LiveFigures:
     figures: tuple[DayFigures, ...]
 
 
+class LookOutcome(StrEnum):
+    """What a look at a new champion beside the one before it came to."""
+
+    STAYS = "stays"  # it is not shown to be worse
+    BACK = "back"  # it is: the authority is asked to go back
+    SUPERSEDED = "superseded"  # it was replaced before: nothing was compared
+
+
 class RetrainingOutcome(StrEnum):
     """What became of a training night that drift asked for."""
 
