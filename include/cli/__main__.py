@@ -10,6 +10,7 @@ import typer
 from include.cli import (
     access,
     backtest,
+    calibrate,
     contract,
     demo,
     explain,
@@ -44,6 +45,7 @@ for module in (
     lease,
     explain,
     watch,
+    calibrate,
     lineage,
     scaffold,
     contract,

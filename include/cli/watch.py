@@ -77,6 +77,8 @@ def _show(watched: "Watched") -> None:
     console.print(f"covers {judged.days.first} to {judged.days.last}")
     for reason in verdict.reasons:
         console.print(f"  · {reason}", soft_wrap=True)
+    if verdict.guarantee:
+        console.print(f"  · {verdict.guarantee}", soft_wrap=True)
     if isinstance(watched.answer, RetrainingAsked):
         console.print(
             f"retraining {watched.answer.ask_id} is asked for: Airflow starts it within a quarter of an hour, "

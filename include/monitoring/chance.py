@@ -45,7 +45,7 @@ def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) ->
     make the limit greater by that. The same days, the same result. About 0.1 s where it is not known yet.
     """
     weeks = by_week([each.day for each in usual], _rows(usual))
-    random = np.random.default_rng(int.from_bytes(sha256(weeks.tobytes()).digest()[:8]))
+    random = np.random.default_rng(_seed(weeks))
     level = np.nanmean(drawn(weeks, random, nights=len(weeks) * _WEEK)[:, :, 0], axis=1)
     lost = np.maximum(level, 0.0) / 2 if skill.drop is None else np.full(HISTORIES, skill.drop)
     histories = drawn(weeks, random, nights=policy.days + NIGHTS)
@@ -60,6 +60,12 @@ def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) ->
     return Chance(limit=limit, false_asks=float(asks.mean()))
 
 
+def drawn_from(usual: Sequence[Usual], policy: DriftPolicy) -> Numbers:
+    """Shape (histories, ``policy.days`` + 180, 3): skill, excess loss and calibration gap of nights like *usual*."""
+    weeks = by_week([each.day for each in usual], _rows(usual))
+    return drawn(weeks, np.random.default_rng(_seed(weeks)), nights=policy.days + NIGHTS)
+
+
 def floor(usual: Sequence[Usual]) -> float:
     """A day counts as no worse than the worst of the usual ones or one that knew nothing: one freak is no change."""
     return min(0.0, *(each.skill for each in usual))
@@ -68,7 +74,7 @@ def floor(usual: Sequence[Usual]) -> float:
 def asked(histories: Numbers, policy: DriftPolicy) -> NDArray[np.bool_]:
     """Shape (histories, nights): where a mean over the last ``policy.days`` is beyond its limit or knows nothing."""
     means = running(histories, policy.days, policy.minimum_days)
-    asks = means[:, :, 0] <= 0
+    asks = (means[:, :, 0] <= 0) & (policy.skill is not None)
     if policy.excess_loss is not None:
         asks |= means[:, :, 1] > policy.excess_loss
     if policy.calibration_gap is not None:
@@ -105,6 +111,10 @@ def greatest_sum(added: Numbers) -> Numbers:
     lowest = np.minimum(np.minimum.accumulate(total, axis=1), 0.0)
     greatest: Numbers = np.maximum((total - lowest).max(axis=1), 0.0)
     return greatest
+
+
+def _seed(weeks: Numbers) -> int:
+    return int.from_bytes(sha256(weeks.tobytes()).digest()[:8])
 
 
 def _rows(usual: Sequence[Usual]) -> Numbers:

@@ -1,0 +1,94 @@
+"""Limits proposed from a project's own days: as narrow as a share of false asks allows."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from statistics import fmean
+
+import numpy as np
+
+from include.core.errors import DataError
+from include.core.project import DriftPolicy, SkillPolicy
+from include.core.records import DayOfSeries
+from include.monitoring.chance import Usual, chance, drawn_from, running
+
+#: With fewer judged days there are too few whole weeks to draw from.
+LEAST_DAYS = 28
+_LEVELS = 101
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A policy with limits from the judged ``days`` (how many, the first, the last), and how often it asks falsely.
+
+    ``false_asks`` is the share of stretches of 180 nights, of weeks like those, in which it asks.
+    """
+
+    policy: DriftPolicy
+    days: int
+    first: date
+    last: date
+    false_asks: float
+
+
+def proposed(policy: DriftPolicy, series: Sequence[DayOfSeries], *, share: float) -> Proposal:
+    """*policy* with the narrowest limits that together ask in *share* of 180 nights whose weeks are like the *series*'.
+
+    The limits of excess loss and calibration gap alone ask equally often. Half of the usual skill may be lost; a recipe
+    without any is not watched by it. Limits are rounded up to two digits.
+
+    Raises:
+        DataError: fewer than 28 days tell of a skill.
+    """
+    usual = _usual([each for each in series if each.loss is not None and each.skill is not None])
+    if len(usual) < LEAST_DAYS:
+        raise DataError(
+            f"limits are proposed from {LEAST_DAYS} judged days at least",
+            value=f"{len(usual)} days",
+            remedy="Watch the project until more days have matured; the policy that `new` writes needs no limits.",
+        )
+    means = np.abs(running(drawn_from(usual, policy), policy.days, policy.minimum_days)[:, :, 1:])
+    greatest = np.nan_to_num(np.nanmax(np.where(np.isnan(means), 0.0, means), axis=1))
+    bounds = np.zeros(2)
+    for level in np.linspace(1 - share, 1, _LEVELS):
+        bounds = np.quantile(greatest, level, axis=0, method="higher")
+        if (greatest > bounds).any(axis=1).mean() <= share:
+            break
+    skill = fmean(each.skill for each in usual)
+    watched = replace(policy.skill or SkillPolicy(), drop=_up(skill / 2) if skill > 0 else None, false_asks=share)
+    made = replace(
+        policy,
+        excess_loss=_up(float(bounds[0])),
+        calibration_gap=_up(float(bounds[1])),
+        skill=watched if skill > 0 else None,
+    )
+    return Proposal(
+        policy=made,
+        days=len(usual),
+        first=usual[0].day,
+        last=usual[-1].day,
+        false_asks=chance(usual, made, watched).false_asks,
+    )
+
+
+def _usual(days: Sequence[DayOfSeries]) -> tuple[Usual, ...]:
+    """The days; those of models that do not say what they expect are held against the mean of all."""
+    mean = fmean(each.loss or 0.0 for each in days) if days else 0.0
+    return tuple(
+        Usual(
+            day=each.day,
+            skill=each.skill or 0.0,
+            excess=(each.loss or 0.0) - (mean if each.expected_loss is None else each.expected_loss),
+            gap=(each.mean_score or 0.0) - (each.mean_label or 0.0),
+        )
+        for each in days
+    )
+
+
+def _up(limit: float) -> float:
+    """Rounded up to two digits; above 0."""
+    if limit <= 0:
+        return 1e-6
+    unit = 10.0 ** (math.floor(math.log10(limit)) - 1)
+    return float(f"{math.ceil(round(limit / unit, 9)) * unit:.12g}")
