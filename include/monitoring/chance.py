@@ -49,12 +49,13 @@ def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) ->
     level = np.nanmean(drawn(weeks, random, nights=len(weeks) * _WEEK)[:, :, 0], axis=1)
     lost = np.maximum(level, 0.0) / 2 if skill.drop is None else np.full(HISTORIES, skill.drop)
     histories = drawn(weeks, random, nights=policy.days + NIGHTS)
-    lowest = floor(usual)
-    histories[:, :, 0] = np.maximum(histories[:, :, 0], lowest)
-    missing = (level - lost / 2)[:, None] - histories[:, policy.days :, 0]
-    greatest = greatest_sum(np.nan_to_num(missing))
     mean = float(np.mean([each.skill for each in usual]))
-    least = 2 * (mean - lowest - (mean / 2 if skill.drop is None else skill.drop) / 2)
+    drop = mean / 2 if skill.drop is None else skill.drop
+    lowest = floor(usual, mean - drop)
+    missing = (level - lost / 2)[:, None] - np.maximum(histories[:, policy.days :, 0], lowest)
+    greatest = greatest_sum(np.nan_to_num(missing))
+    least = 2 * (mean - lowest - drop / 2)  # two days, however bad, are no change
+    histories[:, :, 0] = np.maximum(histories[:, :, 0], -mean)
     limit = max(float(np.quantile(greatest, 1 - skill.false_asks, method="higher")), least)
     asks = (greatest > limit) | asked(histories, policy).any(axis=1)
     return Chance(limit=limit, false_asks=float(asks.mean()))
@@ -66,9 +67,9 @@ def drawn_from(usual: Sequence[Usual], policy: DriftPolicy) -> Numbers:
     return drawn(weeks, np.random.default_rng(_seed(weeks)), nights=policy.days + NIGHTS)
 
 
-def floor(usual: Sequence[Usual]) -> float:
-    """A day counts as no worse than the worst of the usual ones or one that knew nothing: one freak is no change."""
-    return min(0.0, *(each.skill for each in usual))
+def floor(usual: Sequence[Usual], tolerated: float) -> float:
+    """A day counts as no worse than the worst of the usual ones, or than one of the *tolerated* skill."""
+    return min(tolerated, *(each.skill for each in usual))
 
 
 def asked(histories: Numbers, policy: DriftPolicy) -> NDArray[np.bool_]:

@@ -156,10 +156,10 @@ class Case:
         return _Rule(over=self.judged, beyond=lambda days: abs(gap(days)) > limit, words=words)
 
     def _knows(self) -> _Rule | None:
-        """Whether it knows more than the constant at all; a freak day counts as in the watch of the recipe."""
+        """Whether it knows more than the constant at all; a day costs at most as much as a usual one gains."""
 
         def knows(days: Judged) -> float:
-            floor = self.level.floor if self.level else -math.inf
+            floor = -self.level.usual if self.level else -math.inf
             return fmean(max(skill, floor) for skill in _with_skill(days))
 
         def words(days: Judged) -> str:

@@ -23,7 +23,8 @@ LEAST_AFTER, MOST_AFTER = 14, 28
 class Level:
     """The skill that is usual, by the ``days`` that tell, and how much of it may be lost (``drop``).
 
-    ``floor``: a day counts as no worse than that. ``chance`` is what weeks like these bring though nothing changes.
+    ``floor``: a day counts as no worse than that, so that one freak day is no change. ``chance`` is what weeks like
+    these bring though nothing changes.
     """
 
     days: tuple[date, ...]
@@ -72,11 +73,12 @@ def level_of(policy: DriftPolicy, series: Sequence[DayOfSeries], evaluated: floa
     usual = fmean(each.skill for each in told) if told else 0.0
     if skill is None or len(told) < skill.usual_days or usual <= 0:
         return None
+    drop = usual / 2 if skill.drop is None else skill.drop
     return Level(
         days=tuple(each.day for each in told),
         usual=usual,
-        drop=usual / 2 if skill.drop is None else skill.drop,
-        floor=floor(told),
+        drop=drop,
+        floor=floor(told, usual - drop),
         chance=chance(told, policy, skill),
     )
 
