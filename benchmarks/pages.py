@@ -1,12 +1,15 @@
-"""How soon the pages show something, with 10,000 requests in the past.
+"""How soon the pages show something, with 10,000 requests in the past, and a recipe of 400 versions and days.
 
-    python benchmarks/pages.py [--requests 10000] [--rounds 5] [--output benchmarks/pages.json]
+    python benchmarks/pages.py [--requests 10000] [--nights 400] [--rounds 5] [--output benchmarks/pages.json]
 
 Every other request was granted, every tenth grant revoked, the rest denied; each is signed by a real authority, in a
 ledger on SQLite. The pages are served on loopback and drawn in Chromium: the first content is what the browser reports
 as its first contentful paint, from the start of the navigation; the page "nothing" holds one sentence, and shows what
 the browser and the machine take by themselves. `answer` is the whole HTML, fetched without a browser. `fold` is what a
 newly started API server does once, in the background, before anybody looks, in seconds of the processor.
+
+`drift` is the page of a project whose champion is replaced every night, each promotion signed; `drift, new process` is
+its first answer after a start, `drift, promoted` the first one after another promotion.
 """
 
 import argparse
@@ -18,15 +21,18 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from fastapi import FastAPI  # noqa: E402
+from fastapi.testclient import TestClient  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402  # needs the path above
 
 from include.core.canonical import encode  # noqa: E402
 from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, Event  # noqa: E402
-from include.core.records import DatasetScope, Grant  # noqa: E402
+from include.core.records import DAY, DatasetScope, Grant  # noqa: E402
 from include.governance.decisions import (  # noqa: E402
     GRANT_TYPE,
     REFUSAL_TYPE,
@@ -35,9 +41,15 @@ from include.governance.decisions import (  # noqa: E402
     Revocation,
 )
 from include.governance.register import Register  # noqa: E402
+from include.ledger import Ledger  # noqa: E402
+from include.registry.champions import Champions  # noqa: E402
+from include.runtime.pages.drift import add_drift  # noqa: E402
+from include.store import Store  # noqa: E402
 from tests.governance.conftest import STEWARD, House  # noqa: E402
-from tests.runtime_pages.conftest import DESK, FLAGS, Reader, chromium_path, serving  # noqa: E402
+from tests.registry.models import signer  # noqa: E402
+from tests.runtime_pages.conftest import DESK, FLAGS, People, Reader, chromium_path, serving  # noqa: E402
 from tests.runtime_pages.house import MOUNT, Desk, desk  # noqa: E402
+from tests.runtime_pages.watched import FIRST, PROJECT, nightly  # noqa: E402
 
 DATASETS = ("flights", "weather", "planes", "airports")
 PROJECTS = 25
@@ -50,9 +62,13 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "pages.json")
+    parser.add_argument("--nights", type=int, default=400)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(desk(Path(folder)), requests=asked.requests, rounds=asked.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        drift = measure_drift(Path(folder), nights=asked.nights, rounds=asked.rounds)
+    figures = {name: figures[name] | drift.get(name, {}) for name in figures} | {"recipe": {"nights": asked.nights}}
     asked.output.write_text(json.dumps(figures, indent=2) + "\n")
     slowest = max(figures["first_content_ms"].values())
     print(f"slowest first content: {slowest:.0f} ms (at most {LIMIT_MS}); written to {asked.output}")
@@ -93,6 +109,39 @@ def measure(made: Desk, *, requests: int, rounds: int) -> dict[str, dict[str, fl
         "fold_cpu_seconds": {"new process": round(fold, 2)},
         "answer_ms": {name: round(value, 1) for name, value in answers.items()} | {"decision": round(decision, 1)},
         "first_content_ms": {name: round(value, 1) for name, value in contents.items()},
+    }
+
+
+def measure_drift(folder: Path, *, nights: int, rounds: int) -> dict[str, Any]:
+    """The page "Drift" of a project with so many *nights*, each of which was judged, and made a champion."""
+    ledger, store, people = Ledger.open(f"sqlite:///{folder / 'l.db'}"), Store(str(folder / "s")), People.of(folder)
+    story = nightly(ledger, store, nights=nights)
+    path = f"/drift/{PROJECT}"
+
+    def served() -> FastAPI:
+        pages, app = people.pages(), FastAPI()
+        add_drift(pages, ledger, store, Champions(ledger, signer().verifier), lambda: (PROJECT,))
+        app.mount(MOUNT, pages.app)
+        return app
+
+    def answer_ms(app: FastAPI) -> float:
+        client = TestClient(app, headers={"Authorization": f"Bearer {people.token(STEWARD)}"})
+        return 1000 * timed(lambda: client.get(MOUNT + path))
+
+    app = served()
+    answers = {"drift, new process": answer_ms(app), "drift": statistics.median(answer_ms(app) for _ in range(rounds))}
+    story.night(FIRST + nights * DAY)
+    answers["drift, promoted"] = answer_ms(app)
+    with serving(app) as url, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        content = first_content_ms(Reader(browser=browser, url=url, token=people.token), path, rounds)
+        browser.close()
+    for name, value in answers.items():
+        print(f"{name:18} answer {value:6.1f} ms")
+    print(f"{'drift':18} first content {content:6.1f} ms")
+    return {
+        "answer_ms": {name: round(value, 1) for name, value in answers.items()},
+        "first_content_ms": {"drift": round(content, 1)},
     }
 
 

@@ -155,7 +155,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.steps.retention import not_rebuildable
 
     gone = not_rebuildable(platform.ledger)
-    models = Table("project", "champion", "versions", title="models")
+    models = Table("project", "champion", "versions", "recipe", "skill", title="models")
     broken: list[tuple[str, TrainyardError]] = []
     said: list[str] = []
     for name in project_names(settings.projects):
@@ -180,6 +180,20 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         console.print(told, soft_wrap=True)
     for name, fault in broken:
         _show_broken(name, fault)
+
+
+def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
+    """What the last verdict says of the project's recipe, and the mean skill of its newest judged days."""
+    from include.core.events import DriftJudged
+    from include.runtime.pages.drift_recipe import mean_skill
+    from include.runtime.pages.drift_view import WORDS
+    from include.steps import series
+
+    entries = ledger.read(series.stream_of(project))
+    verdicts = [entry.event.verdict for entry in entries if isinstance(entry.event, DriftJudged)]
+    skill = mean_skill(series.fold(entries))
+    word = WORDS[verdicts[-1].state][0] if verdicts else "not judged yet"
+    return word, "" if skill is None else f"{skill:+.4f}"
 
 
 def _show_altered(platform: "Platform") -> None:

@@ -69,7 +69,8 @@ def test_skill_stands_beside_loss_and_says_what_it_means(told: Told) -> None:
         "Skill", "Loss", "Calibration"
     ]  # fmt: skip
     assert '<b class="bad">-0.0' in text
-    assert "knows no more than the base rate alone" in text
+    assert "knows no more than the base rate alone; +0.1000 is usual, down to +0.0500 is tolerated" in text
+    assert "In 1 of 20 stretches of 180 nights, at most, this asks though nothing changed." in text
     assert "the base rate alone: 0.6" in text
     assert "each once, by 2 champions" in text
 
@@ -77,6 +78,7 @@ def test_skill_stands_beside_loss_and_says_what_it_means(told: Told) -> None:
 def test_promotions_retrainings_and_rollbacks_are_marked_on_the_series_across_champions(told: Told) -> None:
     text = told.text()
     assert text.count("retraining promoted</title>") == text.count("back to version 1</title>") == 3
+    assert text.count("the change began</title>") == 3
     strokes = re.findall(r'<path class="changes" d="([^"]*)"', text)
     assert [each.count("M") for each in strokes] == [3, 3, 3], "two promotions and the way back"
     skill, _, _ = re.findall(r'<polyline class="line a" points="([^"]*)"', text)

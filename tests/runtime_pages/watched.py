@@ -40,6 +40,7 @@ PROJECT = "flights"
 POLICY = DriftPolicy(excess_loss=0.03, calibration_gap=0.05)
 GATES = Gates(margin=0.01, floor_loss=0.6)
 FIRST = date(2013, 1, 1)
+CHANGED = FIRST + 30 * DAY
 HOSTILE = "<img src=x onerror=alert(1)>"
 #: Of each feature: its share of the model, its distance, and what is usual for it.
 FEATURES = {
@@ -121,7 +122,13 @@ class Story:
         self._champion = version
 
     def days(
-        self, days: Days, *, skill: float, state: DriftState = DriftState.STABLE, reason: str = "as before"
+        self,
+        days: Days,
+        *,
+        skill: float,
+        state: DriftState = DriftState.STABLE,
+        reason: str = "as before",
+        began: date | None = None,
     ) -> str:
         """A watch that judges *days* of the mean *skill*; its run id."""
         run_id = f"watch__scheduled__{days.last}T06:00:00+00:00"
@@ -159,9 +166,17 @@ class Story:
             verdict=DriftVerdict(
                 state=state,
                 reasons=(reason,),
-                figures={"excess_loss": 0.0041, "calibration_gap": -0.006},
+                figures={
+                    "excess_loss": 0.0041,
+                    "calibration_gap": -0.006,
+                    "skill": skill,
+                    "usual_skill": 0.1,
+                    "tolerated_skill": 0.05,
+                },
                 days=tuple(days),
                 inputs=tuple(FeatureDrift(feature=name, psi=psi, limit=limit) for name, (_, psi, limit) in moved),
+                began=began,
+                guarantee="In 1 of 20 stretches of 180 nights, at most, this asks though nothing changed.",
             ),
         )
         events.append((judged, f"judged/{PROJECT}/{run_id}"))
@@ -208,7 +223,9 @@ def failing(ledger: Ledger, store: Store) -> Story:
     story.night(FIRST + 40 * DAY)
     story.days(Days(first=FIRST + 40 * DAY, last=FIRST + 49 * DAY), skill=-0.01)
     story.back(1, FIRST + 50 * DAY)
-    story.days(Days(first=FIRST + 50 * DAY, last=FIRST + 79 * DAY), skill=-0.02, state=DriftState.FAILING)
+    story.days(
+        Days(first=FIRST + 50 * DAY, last=FIRST + 79 * DAY), skill=-0.02, state=DriftState.FAILING, began=CHANGED
+    )
     return story
 
 
@@ -222,10 +239,11 @@ def fading(ledger: Ledger, store: Store) -> None:
         state, reason = DriftState.STABLE, "skill lies within what the first eight weeks show"
         if week in (24, 29):
             state, reason = DriftState.RETRAIN, "skill fell from +0.120, and nothing was trained since"
+        began = FIRST + 18 * 7 * DAY if state is DriftState.RETRAIN or week > 31 else None
         if week > 31:
             state = DriftState.FAILING
             reason = "skill fell from +0.120 to +0.010; 28 days of champions made since are no better"
-        run_id = story.days(Days(first=day, last=day + 6 * DAY), skill=skill, state=state, reason=reason)
+        run_id = story.days(Days(first=day, last=day + 6 * DAY), skill=skill, state=state, reason=reason, began=began)
         if week == 24:
             story.retrained(run_id, day + 6 * DAY, RetrainingOutcome.PROMOTED)
         if week == 29:
@@ -235,10 +253,11 @@ def fading(ledger: Ledger, store: Store) -> None:
         day += 7 * DAY
 
 
-def nightly(ledger: Ledger, store: Store, *, nights: int) -> None:
+def nightly(ledger: Ledger, store: Store, *, nights: int) -> Story:
     """A champion each night, and a judged day, *nights* times."""
     story = Story(ledger, store)
     for number in range(nights):
         day = FIRST + number * DAY
         story.night(day)
         story.days(Days(first=day, last=day), skill=0.1)
+    return story

@@ -1,6 +1,6 @@
 """The recipe across its champions: the series of judged days drawn, its newest figures, and who was champion when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -55,9 +55,14 @@ def recipe_of(watched: Watched) -> Recipe:
     )
 
 
-def newest(watched: Watched) -> Sequence[DayOfSeries]:
-    """The last judged days with figures, oldest first."""
-    return _judged(watched)[-NEWEST_DAYS:]
+def newest(days: Iterable[DayOfSeries]) -> Sequence[DayOfSeries]:
+    """The last of *days* (sorted) that have figures."""
+    return [day for day in days if day.loss is not None][-NEWEST_DAYS:]
+
+
+def mean_skill(days: Iterable[DayOfSeries]) -> float | None:
+    """That of the newest of *days* (sorted); ``None``: none of them has one."""
+    return means(newest(days))["skill"]
 
 
 def means(days: Sequence[DayOfSeries]) -> Mapping[str, float | None]:
@@ -72,7 +77,8 @@ def _judged(watched: Watched) -> list[DayOfSeries]:
 
 
 def _figures(watched: Watched) -> tuple[Figure, ...]:
-    days, last = _judged(watched), newest(watched)
+    days = _judged(watched)
+    last = newest(days)
     if not last:
         return ()
     mean, stretch = means(last), f"mean of the {len(last)} days to {last[-1].day}"
@@ -80,6 +86,7 @@ def _figures(watched: Watched) -> tuple[Figure, ...]:
     told = []
     if skill is not None:
         meaning = "knows more than the base rate alone" if skill > 0 else "knows no more than the base rate alone"
+        meaning += _usual(watched)
         told.append(Figure(name="Skill", value=f"{skill:+.4f}", meaning=meaning, style="" if skill > 0 else "bad"))
     beside = "" if constant is None else f"the base rate alone: {constant:.4f}; "
     told.append(Figure(name="Loss", value=f"{mean['loss']:.4f}", meaning=f"{beside}{stretch}"))
@@ -89,6 +96,13 @@ def _figures(watched: Watched) -> tuple[Figure, ...]:
     by = len({day.champion for day in days})
     meaning = f"each once, by {by} champion{'' if by == 1 else 's'}"
     return (*told, Figure(name="Judged days", value=str(len(days)), meaning=meaning))
+
+
+def _usual(watched: Watched) -> str:
+    figures = watched.verdicts[-1].verdict.figures if watched.verdicts else {}
+    if "usual_skill" not in figures or "tolerated_skill" not in figures:
+        return ""
+    return f"; {figures['usual_skill']:+.4f} is usual, down to {figures['tolerated_skill']:+.4f} is tolerated"
 
 
 def _charts(watched: Watched) -> tuple[Chart, ...]:
@@ -145,7 +159,9 @@ def _events(watched: Watched) -> list[Event]:
         for each in watched.tenures
         if each.change.rollback is not None
     ]
-    return [*asked, *back]
+    last = watched.verdicts[-1].verdict if watched.verdicts else None
+    began = [Event(day=last.began, text="the change began", style="began")] if last and last.began else []
+    return [*asked, *back, *began]
 
 
 def _champions(watched: Watched) -> tuple[Champion, ...]:

@@ -12,7 +12,7 @@ from include.ledger import Ledger
 from include.monitoring import page
 from include.runtime.airflow.names import watch_path
 from include.runtime.pages.drift_features import Features, features_of
-from include.runtime.pages.drift_recipe import Recipe, means, newest, recipe_of
+from include.runtime.pages.drift_recipe import Recipe, mean_skill, recipe_of
 from include.runtime.pages.drift_watches import Watched, Watches
 from include.steps import retraining
 from include.store import Store
@@ -147,7 +147,7 @@ def _summary(project: str, watched: Watched) -> Summary:
         last=last,
         word=word,
         style=style,
-        skill=means(newest(watched))["skill"],
+        skill=mean_skill(day for _, day in sorted(watched.days.items())),
         waiting=any(each.in_flight for each in known.retrainings),
         retrainings=len(known.retrainings),
         not_rebuildable=watched.not_rebuildable,
