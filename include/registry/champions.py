@@ -211,6 +211,9 @@ class Champions:
     def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
         self._ledger, self._verifier = ledger, verifier
         self._marks = Marks(ledger, Access(ledger, verifier))
+        # An envelope proves the same for ever, and a run keeps its instant: hundreds of each are asked for again.
+        self._proved: dict[tuple[str, str], Decision | Rollback | None] = {}
+        self._instants: dict[tuple[str, str], datetime] = {}
 
     def in_force(self, project: str, *, before: int | None = None) -> InForce | None:
         """The version in force, with what must be said beside it; with *before*, as :meth:`Known.champion`."""
@@ -266,8 +269,12 @@ class Champions:
     def _since(self, project: str, change: Change) -> datetime | None:
         if change.rollback is not None:
             return change.rollback.instant
-        run = begun(self._ledger, project, change.version.registered.run_id) if change.version else None
-        return None if run is None else run.instant
+        if change.version is None:
+            return None
+        key = (project, change.version.registered.run_id)
+        if key not in self._instants and (run := begun(self._ledger, *key)) is not None:
+            self._instants[key] = run.instant
+        return self._instants.get(key)
 
     def _signed_from(self) -> int | None:
         entry = self._ledger.find(SIGNED_FROM)
@@ -292,14 +299,20 @@ class Champions:
 
     def _proven(self, event: Event) -> Decision | Rollback | None:
         """What the authority signed, if *event* carries that."""
+        if not isinstance(event, PromotionDecided | ChampionRolledBack):
+            return None
+        key = (event.kind, event.envelope)
+        if key not in self._proved:
+            self._proved[key] = self._verified(event)
+        return self._proved[key]
+
+    def _verified(self, event: PromotionDecided | ChampionRolledBack) -> Decision | Rollback | None:
         try:
             if isinstance(event, PromotionDecided):
                 return decode(Decision, self._verifier.verify(event.envelope, PROMOTION_TYPE))
-            if isinstance(event, ChampionRolledBack):
-                return decode(Rollback, self._verifier.verify(event.envelope, ROLLBACK_TYPE))
+            return decode(Rollback, self._verifier.verify(event.envelope, ROLLBACK_TYPE))
         except (AuthorityError, ValueError):
-            pass
-        return None
+            return None
 
 
 def _in_order(promotions: Sequence[Change], rollbacks: Sequence[tuple[Rollback, datetime]]) -> Sequence[Change]:
