@@ -9,7 +9,8 @@ the browser and the machine take by themselves. `answer` is the whole HTML, fetc
 newly started API server does once, in the background, before anybody looks, in seconds of the processor.
 
 `drift` is the page of a project whose champion is replaced every night, each promotion signed; `drift, new process` is
-its first answer after a start, `drift, promoted` the first one after another promotion.
+its first answer after a start if nothing was folded in the background before, `drift, promoted` the first one after
+another promotion.
 """
 
 import argparse

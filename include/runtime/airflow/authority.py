@@ -11,7 +11,6 @@ from include.core.errors import TrainyardError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from include.governance.register import Register
     from include.runtime.authority_service import Opened
     from include.settings import Settings
     from include.store import Store
@@ -62,7 +61,6 @@ def _build() -> "ASGIApp":
     decider.start()
     add_reports(application, opened.ledger, store, current_user)
     application.mount("/pages", _pages(settings, opened, store, current_user))
-    threading.Thread(target=_warm, args=(opened.register,), name="register of access", daemon=True).start()
     mounted: ASGIApp = application
     return mounted
 
@@ -84,11 +82,13 @@ def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user:
     champions = champions_of(settings, opened.ledger)
     impacts = impacts_over(opened.ledger, evidence, champions)
     add_access(pages, opened.authority, opened.register, evidence, impacts)
-    add_drift(pages, opened.ledger, store, champions, lambda: project_names(settings.projects))
+    fold = add_drift(pages, opened.ledger, store, champions, lambda: project_names(settings.projects))
+    threading.Thread(target=_warm, args=(opened.register.catch_up, fold), name="what pages show", daemon=True).start()
     return pages.app
 
 
-def _warm(register: "Register") -> None:
+def _warm(*folds: Callable[[], object]) -> None:
     """Fold the past before anybody looks. What fails here fails again, and is told, where somebody does."""
-    with suppress(TrainyardError):
-        register.catch_up()
+    for fold in folds:
+        with suppress(TrainyardError):
+            fold()

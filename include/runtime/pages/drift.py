@@ -27,8 +27,11 @@ REPORT_POLICY = (
 
 def add_drift(
     pages: "Pages", ledger: Ledger, store: Store, champions: Champions, projects: Callable[[], Sequence[str]]
-) -> None:
-    """Serve the page under ``/drift``. *projects* are the declared ones."""
+) -> Callable[[], None]:
+    """Serve the page under ``/drift``. *projects* are the declared ones.
+
+    Returns what folds the past of them all, which the first look would wait for.
+    """
     from fastapi import HTTPException, Query, Request
     from fastapi.responses import HTMLResponse
 
@@ -59,4 +62,9 @@ def add_drift(
             raise HTTPException(404)
         return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
+    def fold() -> None:
+        for name in projects():
+            watches.of(name)
+
     pages.include(section)
+    return fold
