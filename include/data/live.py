@@ -36,6 +36,12 @@ class LiveRows:
     label: "NDArray[np.float64]"
     day: "NDArray[np.int32]"
 
+    def of_days(self, days: Collection[date]) -> "NDArray[np.bool_]":
+        """Which rows are of *days*."""
+        import numpy as np
+
+        return np.isin(self.day, [day.toordinal() for day in days])
+
 
 def live(
     *,

@@ -44,8 +44,13 @@ class Marks:
 
     def on_night(self, project: str, run_id: str) -> tuple[Mark, ...]:
         """The marks on what the night *run_id* of *project* has made so far, by grant."""
+        return self.on_nights(project, (run_id,))[run_id]
+
+    def on_nights(self, project: str, run_ids: Iterable[str]) -> dict[str, tuple[Mark, ...]]:
+        """:meth:`on_night` of each, for the price of one."""
         revoked = self._revoked(project)
-        return _among(revoked, self._basis(project).grants_of(project, run_id) if revoked else ())
+        basis = self._basis(project) if revoked else None
+        return {each: _among(revoked, basis.grants_of(project, each) if basis else ()) for each in run_ids}
 
     def require_promotable(self, project: str, run_id: str) -> None:
         """Refuse a night made under a grant in quarantine.

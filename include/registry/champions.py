@@ -17,7 +17,7 @@ from include.core.events import ChampionRolledBack, Event, ModelRegistered, Prom
 from include.core.project import Gates
 from include.core.records import Verdict, day_start
 from include.governance.access import Access
-from include.governance.marks import Marks
+from include.governance.marks import Mark, Marks
 from include.ledger import Ledger
 from include.ledger.journal import begun
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
@@ -220,15 +220,12 @@ class Champions:
         change = self.known(project).change(before=before)
         if change is None or change.version is None:
             return None
-        version, rollback = change.version, change.rollback
-        marks = self._marks.on_night(project, version.registered.run_id)
-        quarantined = [mark.in_words() for mark in marks if mark.quarantined]
-        notes = (*(() if version.decision else (NOT_SIGNED,)), *((rollback.in_words(),) if rollback else ()))
-        return InForce(
-            version=version,
-            notes=(*notes, *(mark.in_words() for mark in marks)),
-            refused=f"in quarantine: {'; '.join(quarantined)}" if quarantined else None,
-        )
+        return self.seen(project, [change.version], rollback=change.rollback)[0]
+
+    def seen(self, project: str, versions: Sequence[Version], *, rollback: Rollback | None = None) -> list[InForce]:
+        """What must be said beside each of *versions*, in force now or not; *rollback*: by which they are."""
+        marks = self._marks.on_nights(project, [each.registered.run_id for each in versions])
+        return [_beside(each, marks[each.registered.run_id], rollback) for each in versions]
 
     def known(self, project: str) -> Known:
         """All that is registered and decided of *project*."""
@@ -337,6 +334,16 @@ def _in_order(promotions: Sequence[Change], rollbacks: Sequence[tuple[Rollback, 
         if retired is None or (before is not None and before.number == retired):
             changes.append(change)
     return changes
+
+
+def _beside(version: Version, marks: Sequence[Mark], rollback: Rollback | None) -> InForce:
+    quarantined = [mark.in_words() for mark in marks if mark.quarantined]
+    notes = (*(() if version.decision else (NOT_SIGNED,)), *((rollback.in_words(),) if rollback else ()))
+    return InForce(
+        version=version,
+        notes=(*notes, *(mark.in_words() for mark in marks)),
+        refused=f"in quarantine: {'; '.join(quarantined)}" if quarantined else None,
+    )
 
 
 def sign_from_here(ledger: Ledger) -> None:

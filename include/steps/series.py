@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from include.core.errors import LedgerError
 from include.core.events import DayJudged, DriftJudged, Event
-from include.core.records import DayOfSeries, Run
+from include.core.records import DayFigures, DayOfSeries, Run
 from include.ledger import Entry, Fence, Ledger
 
 #: Why a day of a verdict of before the series has no figures.
@@ -36,6 +36,22 @@ def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOf
             for each in _of_before(event):
                 found.setdefault(each.day, each)
     return tuple(sorted(found.values(), key=lambda each: each.day))
+
+
+def figures_of(days: Iterable[DayOfSeries]) -> tuple[DayFigures, ...]:
+    """The figures of each day's champion, on the days that have some."""
+    return tuple(
+        DayFigures(
+            day=each.day,
+            rows=each.rows,
+            loss=each.loss,
+            expected_loss=each.expected_loss,
+            mean_score=each.mean_score,
+            mean_label=each.mean_label,
+        )
+        for each in days
+        if each.loss is not None and each.mean_score is not None and each.mean_label is not None
+    )
 
 
 def record(ledger: Ledger, run: Run, days: Sequence[DayOfSeries]) -> None:

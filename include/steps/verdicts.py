@@ -1,8 +1,9 @@
-"""What is due to be judged of a champion, what was judged, and the retrainings that verdicts ask for.
+"""What is due to be judged of a project's champions, what was judged, and the retrainings that verdicts ask for.
 
 All of it is read from the ledger: no data is opened here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ from include.core.records import DAY, Days, DriftState, Run, last_day
 from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.steps import retraining
+from include.steps.judges import Judges, judges_of, skill_of
 from include.steps.platform import Platform, contract_in_effect, evaluation_of
-from include.steps.series import stream_of
+from include.steps.series import series_of, stream_of
 
 if TYPE_CHECKING:
     from include.registry.champions import InForce
@@ -24,35 +26,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """What a watch has to judge: a champion, and the matured days that no verdict on it covers yet."""
+    """What a watch has to judge: the matured days that the series does not hold yet, in their order.
+
+    ``champion`` is the one whose inputs are looked at: that in force or, where it may not be used, the last that judges
+    one of ``days`` and may. ``versions`` are all that were ever champion, by number, from the first to the last.
+    """
 
     champion: "InForce"
-    since: Days
+    days: tuple[Judges, ...]
+    versions: Mapping[int, "InForce"]
 
 
 def due(platform: Platform, project: Project, *, run_id: str, instant: datetime) -> Due | str:
-    """What the watch *run_id* at *instant* has to judge, or in a sentence why there is nothing. Reads no data."""
-    champion = platform.champions.in_force(project.name)
+    """What the watch *run_id* at *instant* has to judge, or in a sentence why there is nothing. Reads no data.
+
+    What the watch itself recorded is due until it ends.
+    """
     if project.drift is None:
         return f"Nothing to watch: {project.name} declares no drift policy"
-    if champion is None:
+    tenures = platform.champions.tenures(project.name)
+    if not tenures:
         return f"Nothing to watch: {project.name} has no champion yet"
-    if champion.refused is not None:
-        return f"Nothing to watch: version {champion.number} may not be used; {champion.refused}"
     contract = contract_in_effect(platform, project.target.dataset)
     last = last_day(instant) - contract.matures_after_days * DAY
-    covered = [
-        each.days.last
-        for each in judged(platform.ledger, project.name)
-        if each.model_version == champion.number and each.run_id != run_id
-    ]
-    seen = max([evaluation_of(platform, project.name, champion.registered.evaluation).holdout.last, *covered])
-    if last <= seen:
+    series = series_of(platform.ledger, project.name, without=run_id)
+    first = evaluation_of(platform, project.name, tenures[0].version.registered.evaluation).holdout.last + DAY
+    held = {each.day for each in series}
+    days = [day for day in Days(first=first, last=last) if day not in held]
+    seen = platform.champions.seen(project.name, [tenure.version for tenure in tenures])
+    versions = {each.number: each for each in seen}
+    refused = {each.number: each.refused for each in seen if each.refused is not None}
+    judges = judges_of(tenures, days, skill=skill_of(series), refused=refused)
+    if not judges:
         return (
-            f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and version "
-            f"{champion.number} was evaluated or judged on all days up to {seen}"
+            f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and champions of "
+            f"{project.name} were evaluated or judged on all days up to {max([first - DAY, *held])}"
         )
-    return Due(champion=champion, since=Days(first=seen + DAY, last=last))
+    now = platform.champions.known(project.name).champion()
+    wanted = [*([now.number] if now else []), *(each.champion for each in reversed(judges))]
+    champion = next((versions[each] for each in wanted if each in versions and each not in refused), None)
+    if champion is None:
+        return f"Nothing to watch: version {wanted[0]} may not be used; {refused[wanted[0]]}; {len(judges)} days wait"
+    return Due(champion=champion, days=judges, versions=versions)
 
 
 def judged(ledger: Ledger, project: str) -> list[DriftJudged]:
@@ -85,11 +100,16 @@ def declare_policy(platform: Platform, project: Project, run: Run) -> str | None
 
 
 def record(ledger: Ledger, policy: DriftPolicy, run: Run, verdict: DriftJudged, *, champion: int | None) -> None:
-    """Record the *verdict* of the watch *run*, and ask for the retraining that it asks for. As :func:`ask`."""
+    """Record the *verdict* of the watch *run*, unless it has one, and ask for the retraining that its verdict asks for.
+
+    As :func:`ask`.
+    """
     key = f"judged/{verdict.project}/{verdict.run_id}"
     Journal(ledger, run).fact(stream_of(verdict.project), verdict, key=key)
-    if verdict.verdict.state is DriftState.RETRAIN:
-        ask(ledger, policy, verdict, champion=champion)
+    entry = ledger.find(key)
+    recorded = entry.event if entry is not None and isinstance(entry.event, DriftJudged) else verdict
+    if recorded.verdict.state is DriftState.RETRAIN:
+        ask(ledger, policy, recorded, champion=champion)
 
 
 def ask(

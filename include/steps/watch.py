@@ -1,12 +1,14 @@
-"""The watch: the champion on rows that came after it, and what its declared policy makes of them.
+"""The watch: each champion on the days that it was in force before, and what the declared policy makes of the series.
 
     due → [gate] → snapshot → score → drift → verdict
 
-It runs beside a night and holds no lease: it registers nothing. One watch covers every day that has matured since the
-last verdict on the champion: what is due, and what becomes of a verdict, tells :mod:`include.steps.verdicts`.
+It runs beside a night and holds no lease: it registers nothing. One watch covers every day that has matured and that
+the series does not hold: what is due, and what becomes of a verdict, tells :mod:`include.steps.verdicts`. Inputs are
+held against those of the champion in force.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,7 @@ from include.core.events import DriftJudged
 from include.core.project import DriftPolicy, Project
 from include.core.records import (
     DAY,
-    DayFigures,
-    DayOfSeries,
+    Contract,
     Days,
     DriftVerdict,
     LiveFigures,
@@ -30,11 +31,19 @@ from include.core.records import (
     Unfamiliar,
     window_days,
 )
-from include.steps import going_back, verdicts
+from include.steps import going_back, series, verdicts
 from include.steps.inputs import require_made
-from include.steps.platform import Platform, contents, contracts_of, declaration_of, emit, once, open_artifacts
+from include.steps.judging import Bench, due_of, predictions
+from include.steps.platform import (
+    Platform,
+    contents,
+    contracts_of,
+    declaration_of,
+    emit,
+    once,
+    open_artifacts,
+)
 from include.steps.reference import refer
-from include.steps.serving import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,12 +57,14 @@ _WEEK = 7
 
 
 def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now: datetime) -> str:
-    """Score the champion's live rows, by the night's own features. Returns the digest of the :class:`LiveScores`.
+    """Score the due days by whoever judges them, and the live rows by the champion in force, by the night's features.
+
+    Returns the digest of the :class:`LiveScores`.
 
     Raises:
         AccessDenied: no grant in force covers what the project reads, or this run took no such snapshot.
-        NothingToWatch: there is nothing any more, since a night or another watch was quicker.
-        RegistryError: the champion learnt what is defined otherwise now.
+        NothingToWatch: there is nothing any more, since another watch was quicker.
+        RegistryError: the champion in force learnt what is defined otherwise now.
     """
     from include.data.live import live
     from include.lineage import walk
@@ -63,13 +74,17 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     if isinstance(found, str):
         raise NothingToWatch("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")
     champion, taken = found.champion, platform.load(Snapshot, snapshot)
-    days = _days(verdicts.policy_of(project), project, found.since, taken.last_matured)
-    since = Days(first=max(found.since.first, days.first), last=days.last)
+    found = replace(found, days=tuple(each for each in found.days if each.day <= taken.last_matured))
+    contract = contracts_of(platform, run)[project.target.dataset]
+    days = _days(verdicts.policy_of(project), project, contract, found.days[0].day, taken.last_matured)
+    since = Days(first=found.days[0].day, last=days.last)
     verdicts.declare_policy(platform, project, run)
 
     def compute() -> str:
-        model = load(platform, project, run, champion, step="score", now=now)
-        features = [each.name for each in model.features]
+        bench = Bench(platform, project, run, found, now=now)
+        model = bench.model(champion.number)
+        due = bench.days(first=days.first)
+        features = bench.features(due)
         partitions = live(
             run=run,
             snapshot=taken,
@@ -94,16 +109,27 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
                 partitions=partitions,
                 scores=platform.vault.put(model.predict(rows.table).astype("<f8").tobytes()),
                 unfamiliar=_unfamiliar(model, rows, days),
+                due=due,
+                others=bench.scores(due, rows),
             )
         )
 
-    inputs = (snapshot, run.declaration_digest, champion.registered.bundle, since.first, days.first, days.last)
+    inputs = (
+        snapshot,
+        run.declaration_digest,
+        champion.registered.bundle,
+        since.first,
+        days.first,
+        days.last,
+        record_digest(found.days),
+    )
 
     def kept(earlier: str) -> bool:
         if not platform.store.has(earlier):
             return False
         known = platform.load(LiveScores, earlier)
-        return all(platform.vault.has(content) for content in (known.scores, *contents(known.partitions)))
+        scores = (known.scores, *(each.scores for each in known.others))
+        return all(platform.vault.has(content) for content in (*scores, *contents(known.partitions)))
 
     digest = once(platform, project, run, "score", inputs, compute, now=now, kept=kept)
     scored = platform.load(LiveScores, digest)
@@ -117,7 +143,9 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
 
 
 def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: datetime) -> str:
-    """Count the scored rows into figures by day and profiles by week. Returns the digest of the LiveFigures.
+    """Count the scored rows into figures by day, which are recorded, and profiles by week.
+
+    Returns the digest of the :class:`LiveFigures`.
 
     Raises:
         AccessDenied: no grant in force covers what the project reads, or this run scored no such rows.
@@ -127,6 +155,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
     from include.lineage import walk
     from include.monitoring import page
     from include.monitoring.figures import day_figures
+    from include.monitoring.series import judged_days
     from include.monitoring.shapes import shapes
 
     require_made(platform, project, run, "drift", now=now, scored=scored)
@@ -134,7 +163,8 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
     reference = refer(platform, project, run, live.evaluation, step="drift", now=now)
 
     def compute() -> str:
-        opened = open_artifacts(platform, run, "drift", [live.scores, reference], now=now)
+        others = [each.scores for each in live.others]
+        opened = open_artifacts(platform, run, "drift", [live.scores, reference, *others], now=now)
         held = decode(Reference, opened.bytes(reference))
         features = [column.name for column in held.learnt.columns]
         rows = _rows(platform, run, "drift", live.partitions, features, now=now)
@@ -142,6 +172,15 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
         profiles = _profiles(verdicts.policy_of(project), held, live.days, rows, scores)
         explained = _explained(held, profiles)
         figures = day_figures(held.objective, day=rows.day, label=rows.label, score=scores)
+        judged = judged_days(
+            held.objective,
+            due_of(live),
+            day=rows.day,
+            label=rows.label,
+            predictions=predictions(live, rows, opened),
+            matures_after_days=contracts_of(platform, run)[project.target.dataset].matures_after_days,
+            before=held.holdout_days,
+        )
         return platform.keep(
             LiveFigures(
                 scored=scored,
@@ -152,6 +191,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
                 shapes=shapes((held.learnt, held.holdout), (profiles.inputs, profiles.outcomes)),
                 since=live.since,
                 figures=tuple(each for each in figures if each.day > held.last_seen),
+                judged=judged,
             )
         )
 
@@ -163,6 +203,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
         return platform.vault.has(known.profiles) and all(platform.store.has(each) for each in reports if each)
 
     digest = once(platform, project, run, "drift", (scored, reference), compute, now=now, kept=kept)
+    series.record(platform.ledger, run, platform.load(LiveFigures, digest).judged)
     took = [
         *walk.scores(project.name, live.model_version, live.scores),
         *walk.reference(project.name, live.model_version, reference),
@@ -172,7 +213,7 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
 
 
 def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: datetime) -> str:
-    """Judge the figures under the declared policy, record it, and ask for the retraining that it asks for.
+    """Judge the series under the declared policy, record it, and ask for the retraining that it asks for.
 
     Returns the digest of the :class:`DriftVerdict`.
 
@@ -186,6 +227,8 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     policy = verdicts.policy_of(project)
     found = platform.load(LiveFigures, live)
     scored = platform.load(LiveScores, found.scored)
+    contract = contracts_of(platform, run)[project.target.dataset]
+    days = tuple(each for each in series.series_of(platform.ledger, project.name) if each.day <= scored.days.last)
 
     def compute() -> str:
         opened = open_artifacts(platform, run, "verdict", [found.reference, found.profiles], now=now)
@@ -193,16 +236,19 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         profiles = decode(LiveProfiles, opened.bytes(found.profiles))
         judged = judge(
             policy,
-            [_of_series(scored.model_version, each) for each in found.figures],
+            days,
             reference,
             profiles.weeks,
             last=scored.days.last,
             champion=scored.model_version,
+            blind_days=project.window.holdout_days + contract.matures_after_days + 1,
             unfamiliar=scored.unfamiliar or (),
         )
         return platform.keep(judged)
 
-    digest = once(platform, project, run, "verdict", (live, record_digest(policy)), compute, now=now)
+    digest = once(
+        platform, project, run, "verdict", (live, record_digest(policy), record_digest(days)), compute, now=now
+    )
     decided = platform.load(DriftVerdict, digest)
     event = DriftJudged(
         project=project.name,
@@ -212,7 +258,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         policy=record_digest(policy),
         live=live,
         days=found.since,
-        figures=tuple(each for each in found.figures if each.day in found.since),
+        figures=series.figures_of(each for each in days if each.day in found.since),
         verdict=decided,
     )
     going_back.take_and_follow(platform, run)
@@ -230,26 +276,17 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     return digest
 
 
-def _of_series(champion: int, figures: DayFigures) -> DayOfSeries:
-    return DayOfSeries(
-        day=figures.day,
-        champion=champion,
-        rows=figures.rows,
-        loss=figures.loss,
-        expected_loss=figures.expected_loss,
-        mean_score=figures.mean_score,
-        mean_label=figures.mean_label,
-    )
-
-
-def _days(policy: DriftPolicy, project: Project, since: Days, last: date) -> Days:
-    """What is scored: the days to cover, those that are judged with them, and the weeks that tell what is usual.
+def _days(policy: DriftPolicy, project: Project, contract: Contract, due: date, last: date) -> Days:
+    """What is scored: the days from the first that is *due* on, the weeks that tell what is usual, and what the
+    constant of the first due day is taken from.
 
     Each week of the baseline is held against as many before it. No further back than a night's window reaches: the
     snapshot holds no more.
     """
+    from include.monitoring.series import CONSTANT_DAYS
+
     back = max(policy.days, (2 * policy.baseline_weeks + 1) * _WEEK)
-    first = min(since.first, last - (back - 1) * DAY)
+    first = min(due - (CONSTANT_DAYS + contract.matures_after_days) * DAY, last - (back - 1) * DAY)
     return Days(first=max(first, window_days(project.window, last).first), last=last)
 
 

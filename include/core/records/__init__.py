@@ -21,6 +21,7 @@ from include.core.records.monitoring import (
     DayOfSeries,
     DriftState,
     DriftVerdict,
+    DueDay,
     FeatureDrift,
     LiveFigures,
     LiveProfiles,
@@ -31,6 +32,7 @@ from include.core.records.monitoring import (
     RetrainingOutcome,
     Shape,
     Unfamiliar,
+    VersionScores,
 )
 from include.core.records.night import (
     CheckResult,
@@ -79,6 +81,7 @@ __all__ = [
     "Days",
     "DriftState",
     "DriftVerdict",
+    "DueDay",
     "Evaluation",
     "FeatureDrift",
     "FeatureSet",
@@ -117,6 +120,7 @@ __all__ = [
     "Unfamiliar",
     "Validation",
     "Verdict",
+    "VersionScores",
     "Winner",
     "day_start",
     "last_day",

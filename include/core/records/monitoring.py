@@ -179,12 +179,38 @@ class Unfamiliar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiveScores:
-    """The champion's predictions for rows that came after it.
+class DueDay:
+    """A matured day that is judged: by the version ``champion``, beside its ``predecessor`` and the ``best`` before.
 
-    ``days`` are those that are scored, ``since`` those among them that no verdict has covered yet. ``partitions`` are
-    the features and labels of ``days``; ``scores`` is the vault's digest of one number a row of the labels' partitions.
-    ``unfamiliar`` counts the rows of the last seven of ``days``, each count at least 20 or 0; ``None``: not recorded.
+    ``unjudged`` says why it has no figures; ``None``: the champion scores it. The two others are those that can.
+    """
+
+    day: date
+    champion: int
+    predecessor: int | None = None
+    best: int | None = None
+    unjudged: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionScores:
+    """What ``version`` predicts for the rows of ``days`` (sorted): ``scores`` is the vault's digest, a number a row."""
+
+    version: int
+    bundle: str
+    days: tuple[date, ...]
+    scores: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveScores:
+    """The predictions of the champion in force, and of those that were, for rows that came after them.
+
+    ``days`` are those that are scored, ``since`` those among them from the first that is judged on. ``partitions`` are
+    the features and labels of ``days``; ``scores`` is the vault's digest of one number a row of the labels' partitions,
+    by the champion in force. ``unfamiliar`` counts the rows of the last seven of ``days``, each count at least 20 or 0;
+    ``None``: not recorded. ``due`` are the days to be judged, in their order, ``others`` the predictions of all other
+    versions that they need; none in records of before: the champion in force judged the days ``since``.
     """
 
     snapshot: str
@@ -196,6 +222,8 @@ class LiveScores:
     partitions: tuple[Partition, ...]
     scores: str
     unfamiliar: tuple[Unfamiliar, ...] | None = None
+    due: tuple[DueDay, ...] = ()
+    others: tuple[VersionScores, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,12 +254,13 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveFigures:
-    """What a verdict is made of: the champion's ``figures`` by day, and its inputs by week.
+    """What a verdict is made of: the days that are ``judged``, the champion's ``figures`` by day, its inputs by week.
 
     ``scored`` is the digest of the :class:`LiveScores`. In the vault lie ``reference`` (a :class:`Reference`) and
     ``profiles`` (a :class:`LiveProfiles`); ``shapes`` is what of them may be shown to whoever watches. ``report`` is
     the digest of the page that explains what moved (:mod:`include.monitoring.page`), ``report_figures`` that of the
-    same as JSON; ``None``: too few rows to compare.
+    same as JSON; ``None``: too few rows to compare. ``figures`` are those of the champion in force on all days that
+    came after it, whoever judges them; ``judged`` is empty in records of before.
     """
 
     scored: str
@@ -242,6 +271,7 @@ class LiveFigures:
     shapes: tuple[Shape, ...]
     since: Days
     figures: tuple[DayFigures, ...]
+    judged: tuple[DayOfSeries, ...] = ()
 
 
 class LookOutcome(StrEnum):
