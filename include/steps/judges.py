@@ -36,7 +36,8 @@ def judges_of(
 ) -> tuple[Judges, ...]:
     """Who judges each of *days*: whoever was in force before it, or, before anybody was, the first champion.
 
-    Nobody judges a day that began while no version was in force, since the last had been retired. *skill* ranks the versions; one that it does not hold is never the best. *refused* are those that may not be used.
+    Nobody judges a day that began while no version was in force, since the last had been retired. *skill* ranks the
+    versions; one that it does not hold is never the best. *refused* are those that may not be used.
     """
     places = {id(tenure): place for place, tenure in enumerate(tenures)}
     began = min((tenure.since for tenure in tenures), default=None)

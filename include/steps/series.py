@@ -38,6 +38,13 @@ def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOf
     return tuple(sorted(found.values(), key=lambda each: each.day))
 
 
+def did_it_help(ledger: Ledger, project: str) -> str:
+    """One line of what may be said about *project*'s retrainings: whether they helped."""
+    from include.monitoring.helped import helped
+
+    return helped(series_of(ledger, project)).in_words()
+
+
 def figures_of(days: Iterable[DayOfSeries]) -> tuple[DayFigures, ...]:
     """The figures of each day's champion, on the days that have some."""
     return tuple(

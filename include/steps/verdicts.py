@@ -66,7 +66,8 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
     wanted = [*([now.number] if now else []), *(each.champion for each in reversed(judges))]
     champion = next((versions[each] for each in wanted if each in versions and each not in refused), None)
     if champion is None:
-        return f"Nothing to watch: version {wanted[0]} may not be used; {refused[wanted[0]]}; {len(judges)} days wait"
+        barred = next(each for each in wanted if each in refused)
+        return f"Nothing to watch: version {barred} may not be used; {refused[barred]}; {len(judges)} days wait"
     return Due(champion=champion, days=judges, versions=versions)
 
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from include.core.records import (
     DAY,
     Days,
@@ -18,15 +15,13 @@ from include.core.records import (
     Plan,
     Winner,
 )
+from include.data.resampling import paired_interval
 from include.training.artifacts import Artifacts
 from include.training.matrix import Rows, rows_of
 from include.training.metrics import Numbers, metrics, row_losses, scorable
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_RESAMPLES = 10_000
-_ONE_SIDED = 0.05
 
 
 class Model(Protocol):
@@ -139,24 +134,3 @@ def _compare(
         champion=metrics(features.objective, label, rival),
         difference=paired_interval(gain, day, seed=seed),
     )
-
-
-def paired_interval(difference: Numbers, day: NDArray[np.int32], *, seed: int) -> Interval | None:
-    """The mean of *difference* (one a row) and its one-sided 95 % bounds, whole days resampled; ``None``: one day only.
-
-    Rows of a day are not independent, so days are drawn with replacement, 10,000 times. With few days the percentiles
-    of a bootstrap are too narrow; they are moved outwards as Hesterberg (What Teachers Should Know About the Bootstrap,
-    2015, section 4.1) derives from Student's t.
-    """
-    from scipy.stats import norm, t
-
-    _, position = np.unique(day, return_inverse=True)
-    sums, counts = np.bincount(position, weights=difference), np.bincount(position)
-    days = len(counts)
-    if days < 2:
-        return None
-    drawn = np.random.default_rng(seed).multinomial(days, np.full(days, 1 / days), size=_RESAMPLES)
-    means = (drawn @ sums) / (drawn @ counts)
-    level = norm.cdf(np.sqrt(days / (days - 1)) * t.ppf(_ONE_SIDED, days - 1))
-    lower, upper = np.quantile(means, [level, 1 - level])
-    return Interval(estimate=float(sums.sum() / counts.sum()), lower=float(lower), upper=float(upper), days=days)
