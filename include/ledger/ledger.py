@@ -1,6 +1,6 @@
 """The rules of the ledger: expected versions, facts, fences. The SQL is in ``database``."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -133,9 +133,13 @@ class Ledger:
 
     def find(self, key: str) -> Entry | None:
         """The fact that was recorded under *key*."""
+        return self.find_all({key}).get(key)
+
+    def find_all(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """The facts that were recorded under *keys*, by key, in one query."""
         with self._database.reading() as transaction:
-            logged = transaction.by_keys({key}).get(key)
-        return None if logged is None else unseal(logged)
+            logged = transaction.by_keys(set(keys))
+        return {key: unseal(one) for key, one in logged.items()}
 
     def version(self, stream: str) -> int:
         """How many events *stream* has; 0 for one that does not exist."""

@@ -19,7 +19,7 @@ from include.core.records import Verdict, day_start
 from include.governance.access import Access
 from include.governance.marks import Mark, Marks
 from include.ledger import Ledger
-from include.ledger.journal import begun
+from include.ledger.journal import all_begun
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
 if TYPE_CHECKING:
@@ -248,8 +248,10 @@ class Champions:
 
     def tenures(self, project: str) -> tuple[Tenure, ...]:
         """Every champion that *project* had, in the order in which they were decided."""
+        changes = self.known(project).changes
+        self._learn_instants(project, changes)
         found: list[Tenure] = []
-        for change in self.known(project).changes:
+        for change in changes:
             since = self._since(project, change)
             if change.version is None and found and since is not None:
                 found[-1] = replace(found[-1], until=since)
@@ -266,12 +268,14 @@ class Champions:
     def _since(self, project: str, change: Change) -> datetime | None:
         if change.rollback is not None:
             return change.rollback.instant
-        if change.version is None:
-            return None
-        key = (project, change.version.registered.run_id)
-        if key not in self._instants and (run := begun(self._ledger, *key)) is not None:
-            self._instants[key] = run.instant
-        return self._instants.get(key)
+        return self._instants.get((project, change.version.registered.run_id)) if change.version else None
+
+    def _learn_instants(self, project: str, changes: Sequence[Change]) -> None:
+        """Look up, in one query, when the nights of *changes* were that are not known yet."""
+        nights = {each.version.registered.run_id for each in changes if each.version and not each.rollback}
+        unknown = {each for each in nights if (project, each) not in self._instants}
+        for run_id, run in all_begun(self._ledger, project, unknown).items():
+            self._instants[project, run_id] = run.instant
 
     def _signed_from(self) -> int | None:
         entry = self._ledger.find(SIGNED_FROM)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from include.core.records import DAY, DayOfSeries, day_start
+from include.core.records import DAY, DayOfSeries, Interval, day_start
 from include.registry.champions import Tenure, in_force_before
 
 #: The best champion is that of so many days before a day.
@@ -72,15 +72,17 @@ def judges_of(
     return tuple(found)
 
 
-def skill_of(series: Iterable[DayOfSeries]) -> Mapping[int, float]:
-    """By how much each version's loss lay below that of the constant, on the days that it scored.
+def skill_of(series: Iterable[DayOfSeries], evaluated: Mapping[int, Interval]) -> Mapping[int, float]:
+    """By how much each version's loss lay below that of the constant, on the days that it scored and in its evaluation.
 
-    A version that scored few days is taken to have less than these show.
+    *evaluated* is its skill there, if it is known. A version that scored few days is taken to have less than these
+    show.
     """
-    found: dict[int, list[float]] = {}
+    sums = {version: (skill.estimate * skill.days, skill.days) for version, skill in evaluated.items()}
     for day in series:
         losses = {day.champion: day.loss, day.predecessor: day.predecessor_loss, day.best: day.best_loss}
         for version, loss in losses.items():
             if version is not None and loss is not None and day.constant_loss is not None:
-                found.setdefault(version, []).append(day.constant_loss - loss)
-    return {version: sum(each) / (len(each) + _LUCK_DAYS) for version, each in found.items()}
+                total, days = sums.get(version, (0.0, 0))
+                sums[version] = (total + day.constant_loss - loss, days + 1)
+    return {version: total / (days + _LUCK_DAYS) for version, (total, days) in sums.items()}

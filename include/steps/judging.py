@@ -95,14 +95,12 @@ class Bench:
         """Why *version* cannot score; ``None``: it can."""
         if version not in self._unusable:
             try:
-                model = self.model(version)
+                self.model(version)
+                self._unusable[version] = None
             except RegistryError as error:
                 if version == self._due.champion.number:
                     raise
                 self._unusable[version] = str(error.value)
-            else:
-                self._unusable[version] = None
-                self._features[version] = tuple(each.name for each in model.features)
         return self._unusable[version]
 
     def _load(self, version: int) -> "Champion":
@@ -113,7 +111,9 @@ class Bench:
                 value=f"the model of version {version} is not kept any more",
                 remedy="Keep models for longer.",
             )
-        return load(self._platform, self._project, self._run, champion, step="score", now=self._now)
+        model = load(self._platform, self._project, self._run, champion, step="score", now=self._now)
+        self._features[version] = tuple(each.name for each in model.features)
+        return model
 
 
 def predictions(live: LiveScores, rows: "LiveRows", opened: "Opened") -> Mapping[int, "Prediction"]:

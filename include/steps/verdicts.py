@@ -3,16 +3,16 @@
 All of it is read from the ledger: no data is opened here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError
+from include.core.errors import DeclarationError, StoreError, StoreUnavailable
 from include.core.events import DriftJudged, PolicyDeclared, RetrainingAsked, RetrainingDeclined
 from include.core.project import DriftPolicy, Project
-from include.core.records import DAY, Days, DriftState, Run, last_day
+from include.core.records import DAY, Days, DriftState, Interval, Run, last_day
 from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.steps import retraining
@@ -56,7 +56,8 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
     seen = platform.champions.seen(project.name, [tenure.version for tenure in tenures])
     versions = {each.number: each for each in seen}
     refused = {each.number: each.refused for each in seen if each.refused is not None}
-    judges = judges_of(tenures, days, skill=skill_of(series), refused=refused)
+    skill = skill_of(series, _skill_when_evaluated(platform, project.name, seen)) if days else {}
+    judges = judges_of(tenures, days, skill=skill, refused=refused)
     if not judges:
         return (
             f"Nothing to watch: {last} is the last day that had matured at {instant:%Y-%m-%d %H:%M}Z, and champions of "
@@ -69,6 +70,21 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
         barred = next(each for each in wanted if each in refused)
         return f"Nothing to watch: version {barred} may not be used; {refused[barred]}; {len(judges)} days wait"
     return Due(champion=champion, days=judges, versions=versions)
+
+
+def _skill_when_evaluated(platform: Platform, project: str, versions: Iterable["InForce"]) -> dict[int, Interval]:
+    """The skill of each version on its holdout, where its evaluation is kept and tells it."""
+    found = {}
+    for each in versions:
+        try:
+            skill = evaluation_of(platform, project, each.registered.evaluation).skill
+        except StoreUnavailable:
+            raise
+        except StoreError:
+            continue
+        if skill is not None:
+            found[each.number] = skill
+    return found
 
 
 def judged(ledger: Ledger, project: str) -> list[DriftJudged]:

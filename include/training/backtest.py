@@ -8,7 +8,7 @@ import numpy as np
 
 from include.core.errors import DataError
 from include.core.records import DAY, Backtested, DayFigures, Interval
-from include.training.evaluation import paired_interval
+from include.data.resampling import paired_interval
 
 #: Days of one week are too alike to be resampled one by one, as soon as there are weeks enough to resample.
 BLOCK_DAYS = 7

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from include.core.records import (
     DAY,
     Days,

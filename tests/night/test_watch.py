@@ -14,7 +14,7 @@ import pytest
 
 from include import steps
 from include.core.canonical import digest_of, encode
-from include.core.errors import AccessDenied, DataError, DeclarationError, LeaseHeld, NothingToWatch, StoreUnavailable
+from include.core.errors import AccessDenied, DataError, DeclarationError, LeaseHeld, StoreUnavailable
 from include.core.events import (
     ArtifactOpened,
     DataOpened,
@@ -35,6 +35,7 @@ from include.ledger import lease
 from include.runtime.local import Night, Progress
 from include.runtime.watch import retrain, run_watch, unfinished
 from include.steps import retraining, verdicts, watch
+from include.steps.series import series_of
 from include.store import Store
 from tests.night import killed
 from tests.night.conftest import MakeYard
@@ -241,13 +242,32 @@ def test_a_verdict_on_a_champion_that_was_replaced_meanwhile_asks_for_nothing(tr
     assert declined.reason == "version 2 is champion by now"
 
 
-def test_a_watch_that_a_night_overtakes_has_nothing_to_judge_any_more(trained: Yard) -> None:
-    run = begun(trained, STRICTLY_WATCHED, run_id="watch")
-    digest = steps.snapshot(trained.platform, STRICTLY_WATCHED, run, now=NOW)
-    trained.night(STRICTLY_WATCHED, run_id="quicker", instant=LATER)
-    with pytest.raises(NothingToWatch, match="version 2"):
-        watch.score(trained.platform, STRICTLY_WATCHED, run, digest, now=NOW)
-    assert verdicts_of(trained) == []
+def test_a_watch_that_a_night_overtakes_judges_the_days_by_the_champion_that_was_in_force_before_them(
+    trained: Yard,
+) -> None:
+    run = begun(trained, WATCHED, run_id="watch")
+    digest = steps.snapshot(trained.platform, WATCHED, run, now=NOW)
+    quicker = replace(WATCHED, gates=replace(FLIGHTS.gates, margin=100.0))
+    night = trained.night(quicker, run_id="quicker", instant=LATER)
+    assert night.promotion.verdict.promote
+    for step in (watch.score, watch.drift, watch.verdict):
+        digest = step(trained.platform, WATCHED, run, digest, now=NOW)
+    (judged,) = verdicts_of(trained)
+    assert (judged.model_version, judged.days.last) == (2, date(2013, 6, 26))
+    found = series_of(trained.platform.ledger, "flight_delay")
+    assert [each.day for each in found] == list(judged.days)
+    assert {each.champion for each in found} == {1}
+    later = watched(trained, quicker, run_id="later", instant=LATER + timedelta(days=7))
+    found = series_of(trained.platform.ledger, "flight_delay")[len(found) :]
+    assert [each.day for each in found] == list(later.days)
+    champions = [(each.champion, each.predecessor, each.best) for each in found]
+    assert champions == [(1, None, None)] * 3 + [(2, 1, 1)] * 4, "the night of the 29th is champion from the 30th on"
+    for each in found:
+        assert each.loss is not None
+        assert each.constant_loss is not None
+        assert 0.2 < each.constant_loss < 1.0
+        assert each.predecessor_loss == each.best_loss
+    assert found[-1].predecessor_loss not in (None, found[-1].loss)
 
 
 def test_a_watch_builds_only_groups_that_the_champion_learnt(trained: Yard) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from include.core.canonical import encode
 from include.core.errors import DataError
 from include.core.records import DAY
-from include.training.evaluation import Rival, evaluate, paired_interval
+from include.data.resampling import paired_interval
+from include.training.evaluation import Rival, evaluate
 from include.training.matrix import contents, learnt, rows_of
 from include.training.metrics import metrics, row_losses
 from tests.training import searches
