@@ -57,8 +57,11 @@ def demo(
             chain.train()
             chain.watch()
         chain.retrain()
+        console.print()
+        for told in demonstration.recipe(settings):
+            console.print(told, soft_wrap=True)
         delivered = deliver(settings)
-        console.print(f"\nlineage: {delivered} events delivered to {without_credentials(settings.lineage)}")
+        console.print(f"lineage: {delivered} events delivered to {without_credentials(settings.lineage)}")
         console.print(f"         ./trainyard lineage {demonstration.PROJECT} --svg lineage.svg draws it")
         console.print(f"models:  .venv/bin/mlflow ui --backend-store-uri {without_credentials(settings.mlflow)}")
         if attended:

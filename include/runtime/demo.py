@@ -22,7 +22,7 @@ from include.runtime.local import Night, open_platform
 from include.runtime.projects import load_project
 from include.runtime.watch import Watched, watched
 from include.settings import Settings
-from include.steps import retraining, verdicts
+from include.steps import retraining, series, verdicts
 
 PROJECT = "flight_delay"
 TRAINING, WATCH = dag_id_of(PROJECT), watch_dag_id_of(PROJECT)
@@ -207,6 +207,12 @@ def looks(settings: Settings) -> Iterator[datetime]:
 def verdict(settings: Settings, run_id: str) -> Watched:
     """What the watch *run_id* (Airflow's id) came to, from the ledger."""
     return watched(open_platform(settings).ledger, PROJECT, run_of(WATCH, run_id))
+
+
+def recipe(settings: Settings) -> tuple[str, ...]:
+    """What the judged days say of the recipe, and of its retrainings, in a line each."""
+    ledger = open_platform(settings).ledger
+    return series.skill_in_words(ledger, PROJECT), series.did_it_help(ledger, PROJECT)
 
 
 def in_flight(settings: Settings) -> retraining.Retraining | None:

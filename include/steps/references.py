@@ -146,12 +146,21 @@ class _Built:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _ScoredBeside:
+    """Of a :class:`~include.core.records.VersionScores`."""
+
+    bundle: str
+    scores: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Scored:
     """Of a :class:`~include.core.records.LiveScores`."""
 
     bundle: str
     scores: str
     partitions: tuple[_Part, ...]
+    others: tuple[_ScoredBeside, ...] = ()
 
 
 #: What is said of an artifact: its digest, its kind, of which project, made of which datasets.
@@ -300,8 +309,8 @@ class References:
             yield ArtifactKind.MODEL, [promoted.bundle]
         elif step == "score" and (scored := load(_Scored, output)):
             yield ArtifactKind.FEATURES, [part.content for part in scored.partitions]
-            yield ArtifactKind.SCORES, [scored.scores]
-            yield ArtifactKind.MODEL, [scored.bundle]
+            yield ArtifactKind.SCORES, [scored.scores, *(each.scores for each in scored.others)]
+            yield ArtifactKind.MODEL, [scored.bundle, *(each.bundle for each in scored.others)]
         elif step == "drift" and (live := load(LiveFigures, output)):
             yield ArtifactKind.PROFILE, [live.profiles]
             yield ArtifactKind.MODEL, [live.reference]

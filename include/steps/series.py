@@ -1,12 +1,15 @@
 """The one series of a project: every matured day, judged once by the champion that was in force before it."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from include.core.errors import LedgerError
 from include.core.events import DayJudged, DriftJudged, Event
 from include.core.records import DayFigures, DayOfSeries, Run
 from include.ledger import Entry, Fence, Ledger
 
+#: So many days are the last ones.
+_LATELY_DAYS = 28
 #: Why a day of a verdict of before the series has no figures.
 UNTOLD = "fewer than 20 rows with a label"
 
@@ -43,6 +46,18 @@ def did_it_help(ledger: Ledger, project: str) -> str:
     from include.monitoring.helped import helped
 
     return helped(series_of(ledger, project)).in_words()
+
+
+def skill_in_words(ledger: Ledger, project: str) -> str:
+    """One line of what the recipe of *project* knows: by how much its champions' losses lie below the constant's."""
+    skill = [each.skill for each in series_of(ledger, project) if each.skill is not None]
+    if not skill:
+        return "recipe skill: no day was judged beside the constant yet"
+    lately = skill[-_LATELY_DAYS:]
+    return (
+        f"recipe skill (the constant's loss less the champions'): {fmean(skill):+.4f} over {len(skill)} judged days, "
+        f"{fmean(lately):+.4f} over the last {len(lately)}"
+    )
 
 
 def figures_of(days: Iterable[DayOfSeries]) -> tuple[DayFigures, ...]:

@@ -136,6 +136,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     took = [
         *walk.snapshots(taken),
         *walk.champion(project.name, champion.number, champion.registered.bundle),
+        *(model for each in scored.others for model in walk.champion(project.name, each.version, each.bundle)),
     ]
     made = walk.scores(project.name, champion.number, scored.scores, rows=sum(part.rows for part in _labels(scored)))
     emit(platform, project, run, "score", took, made, now=now)

@@ -104,3 +104,11 @@ def test_the_first_event_of_a_day_counts_between_old_verdicts_and_the_series(led
     series.record(ledger, run(), [judged(0)])
     verdict_of_before(ledger, "own", Days(first=FIRST, last=FIRST), champion=4, known=[0])
     assert series.series_of(ledger, "p") == (judged(0),)
+
+
+def test_what_the_recipe_knows_is_told_over_all_days_and_the_last_four_weeks(ledger: Ledger) -> None:
+    assert series.skill_in_words(ledger, "p") == "recipe skill: no day was judged beside the constant yet"
+    series.record(ledger, run(), [judged(offset, loss=0.4 if offset < 28 else 0.7) for offset in range(56)])
+    told = series.skill_in_words(ledger, "p")
+    assert told.endswith("+0.0500 over 56 judged days, -0.1000 over the last 28")
+    assert series.did_it_help(ledger, "p").endswith("no retraining has a day yet that both champions scored")
