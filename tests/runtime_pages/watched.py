@@ -40,6 +40,7 @@ PROJECT = "flights"
 POLICY = DriftPolicy(excess_loss=0.03, calibration_gap=0.05)
 GATES = Gates(margin=0.01, floor_loss=0.6)
 FIRST = date(2013, 1, 1)
+SHARES = (0.06, 0.07, 0.09, 0.1, 0.1, 0.11, 0.13, 0.12, 0.1, 0.08, 0.04)
 CHANGED = FIRST + 30 * DAY
 HOSTILE = "<img src=x onerror=alert(1)>"
 #: Of each feature: its share of the model, its distance, and what is usual for it.
@@ -140,8 +141,8 @@ class Story:
             for day in days
         ]
         shapes = tuple(
-            Shape(column=name, numeric=True, then=(0.1,) * 9 + (0.08, 0.02), now=(0.12, 0.05) * 5 + (0.15,))
-            for name in ("score", "label", *FEATURES, "weekday")
+            Shape(column=name, numeric=True, then=(0.1,) * 9 + (0.08, 0.02), now=SHARES[place:] + SHARES[:place])
+            for place, name in enumerate(("score", "label", *FEATURES, "weekday"))
         )
         live = LiveFigures(
             scored="sha256:s",
