@@ -187,9 +187,13 @@ class Ledger:
             )
 
     def _read(self, query: "Callable[[Transaction], list[Logged]]") -> list[Entry]:
-        self._catch_up()
         with self._database.reading() as transaction:
-            logged = query(transaction)
+            behind = transaction.is_behind()
+            logged = [] if behind else query(transaction)
+        if behind:
+            with self._database.writing() as transaction:
+                transaction.sequence()
+                logged = query(transaction)
         return [unseal(one) for one in logged]
 
     def _catch_up(self) -> None:

@@ -1,5 +1,6 @@
 """The ledger's SQL, and the sequencer that gives every event its place."""
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
@@ -9,10 +10,12 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from include.ledger import schema
 from include.ledger.entry import Logged, Sealed
 from include.ledger.schema import inbox, log
+from include.ledger.statement import Statement
 
 _ADVISORY_LOCK = 0x7261_696C  # any constant: all writers of a PostgreSQL ledger take this lock
 _KEYS_A_QUERY = 500
 _ROWS_AT_ONCE = 1_000
+_NEWEST_AT_ONCE = 4
 
 _SELECT = sa.select(
     inbox,
@@ -29,6 +32,54 @@ def _bigint(expression: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
 
 _OWN_TRANSACTION = _bigint(sa.func.pg_current_xact_id())
 _OLDEST_RUNNING = _bigint(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()))
+
+
+def _integer(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+_IN_STREAM = _SELECT.where(log.c.stream == sa.bindparam("stream_"))
+_OF_STREAM = Statement(_IN_STREAM.where(log.c.stream_version > _integer("after_")).order_by(log.c.stream_version))
+_NEWEST = Statement(
+    _IN_STREAM.where(log.c.stream_version < _integer("below_"))
+    .order_by(log.c.stream_version.desc())
+    .limit(_NEWEST_AT_ONCE)
+)
+_BY_KEY = Statement(_SELECT.where(inbox.c.key == sa.bindparam("key_")))
+_BY_IDS = Statement(_SELECT.where(inbox.c.id.between(_integer("first_"), _integer("last_"))))
+_VERSION = Statement(
+    sa.select(sa.func.coalesce(sa.func.max(log.c.stream_version), 0)).where(log.c.stream == sa.bindparam("stream_"))
+)
+_ID_OF_KEY = Statement(sa.select(inbox.c.id).where(inbox.c.key == sa.bindparam("key_")))
+_COLUMNS = ("stream", "kind", "version", "key", "recorded_at", "raw", "leaf_hash")
+_INSERT = Statement(sa.insert(inbox).returning(inbox.c.id), columns=_COLUMNS)
+
+
+def _behind(pending: sa.ColumnElement[bool]) -> Statement:
+    """Whether an event is *pending*."""
+    return Statement(sa.select(sa.exists().where(pending)))
+
+
+def _sequence(pending: sa.ColumnElement[bool], horizon: sa.ColumnElement[int]) -> Statement:
+    """Give all that is *pending* its place, in the order of arrival."""
+    last = sa.select(sa.func.coalesce(sa.func.max(log.c.position), 0)).scalar_subquery()
+    earlier = log.alias()
+    version = (
+        sa.select(sa.func.coalesce(sa.func.max(earlier.c.stream_version), 0))
+        .where(earlier.c.stream == inbox.c.stream)
+        .scalar_subquery()
+    )
+    row_number = sa.func.row_number()
+    placed = sa.select(
+        last + row_number.over(order_by=inbox.c.id),
+        inbox.c.id,
+        inbox.c.stream,
+        version + row_number.over(partition_by=inbox.c.stream, order_by=inbox.c.id),
+        inbox.c.kind,
+        horizon,
+    ).where(pending)
+    columns = [log.c.position, log.c.inbox_id, log.c.stream, log.c.stream_version, log.c.kind, log.c.horizon]
+    return Statement(sa.insert(log).from_select(columns, placed))
 
 
 class Transaction:
@@ -49,33 +100,13 @@ class Transaction:
         """Which inbox rows have no place in the log yet, as this transaction sees it."""
         raise NotImplementedError
 
-    def _horizon(self) -> sa.ColumnElement[int]:
-        raise NotImplementedError
-
     def is_behind(self) -> bool:
         """Whether a committed event has no place in the log yet."""
-        return bool(self.connection.scalar(sa.select(sa.exists().where(self.pending()))))
+        raise NotImplementedError
 
     def sequence(self) -> None:
         """Give every event in the inbox that has none its place in the log, in the order of arrival."""
-        last = sa.select(sa.func.coalesce(sa.func.max(log.c.position), 0)).scalar_subquery()
-        earlier = log.alias()
-        version = (
-            sa.select(sa.func.coalesce(sa.func.max(earlier.c.stream_version), 0))
-            .where(earlier.c.stream == inbox.c.stream)
-            .scalar_subquery()
-        )
-        row_number = sa.func.row_number()
-        placed = sa.select(
-            last + row_number.over(order_by=inbox.c.id),
-            inbox.c.id,
-            inbox.c.stream,
-            version + row_number.over(partition_by=inbox.c.stream, order_by=inbox.c.id),
-            inbox.c.kind,
-            self._horizon(),
-        ).where(self.pending())
-        columns = [log.c.position, log.c.inbox_id, log.c.stream, log.c.stream_version, log.c.kind, log.c.horizon]
-        self.connection.execute(sa.insert(log).from_select(columns, placed))
+        raise NotImplementedError
 
     def insert(self, events: Sequence[Sealed]) -> list[int]:
         """Insert into the inbox; the rows' ids, in the order of *events*."""
@@ -83,28 +114,26 @@ class Transaction:
 
     def version(self, stream: str) -> int:
         """How many events of *stream* have a place."""
-        newest = sa.select(sa.func.coalesce(sa.func.max(log.c.stream_version), 0)).where(log.c.stream == stream)
-        return int(self.connection.scalar(newest) or 0)
+        return int(_VERSION.run(self.connection, stream_=stream).scalar() or 0)
 
     def of_stream(self, stream: str, *, after: int) -> list[Logged]:
         """The events of *stream* whose version is above *after*, in order."""
-        chosen = _SELECT.where(log.c.stream == stream, log.c.stream_version > after)
-        return self._logged(chosen.order_by(log.c.stream_version))
+        return _logged(_OF_STREAM.run(self.connection, stream_=stream, after_=after))
 
     def newest_first(self, stream: str) -> Iterator[Logged]:
         """The events of *stream*, the newest first, fetched as they are asked for."""
-        below = self.version(stream)
-        while below > 0:
-            chosen = _SELECT.where(log.c.stream == stream, log.c.stream_version == below)
-            yield from self._logged(chosen)
-            below -= 1
+        below = sys.maxsize
+        while below > 1:
+            found = _logged(_NEWEST.run(self.connection, stream_=stream, below_=below))
+            yield from found
+            below = found[-1].stream_version if found else 0
 
     def all(self, *, after: int, kinds: Collection[str] | None, limit: int | None) -> list[Logged]:
         """All events whose position is above *after*, in order; of *kinds* only, if given, and at most *limit*."""
         chosen = _SELECT.where(log.c.position > after).order_by(log.c.position).limit(limit)
         if kinds is not None:
             chosen = chosen.where(log.c.kind.in_(sorted(kinds)))
-        return self._logged(chosen)
+        return _logged(self.connection.execute(chosen))
 
     def rows(self) -> Iterator[tuple[int, Sealed, tuple[str, str]]]:
         """Of all events in order: position, the inbox's columns, and the log's (stream, kind); made no objects of."""
@@ -117,16 +146,20 @@ class Transaction:
         if not ids:
             return {}
         wanted = set(ids)
-        chosen = _SELECT.where(inbox.c.id.between(min(wanted), max(wanted)))
-        return {logged.inbox_id: logged for logged in self._logged(chosen) if logged.inbox_id in wanted}
+        found = _logged(_BY_IDS.run(self.connection, first_=min(wanted), last_=max(wanted)))
+        return {logged.inbox_id: logged for logged in found if logged.inbox_id in wanted}
 
     def by_keys(self, keys: Collection[str]) -> dict[str, Logged]:
         """The events recorded under these idempotency keys."""
         found: dict[str, Logged] = {}
         ordered = sorted(keys)
         for start in range(0, len(ordered), _KEYS_A_QUERY):
-            chosen = _SELECT.where(inbox.c.key.in_(ordered[start : start + _KEYS_A_QUERY]))
-            found |= {logged.sealed.key: logged for logged in self._logged(chosen) if logged.sealed.key is not None}
+            some = ordered[start : start + _KEYS_A_QUERY]
+            if len(some) == 1:  # as nearly always
+                rows = _BY_KEY.run(self.connection, key_=some[0])
+            else:
+                rows = self.connection.execute(_SELECT.where(inbox.c.key.in_(some)))
+            found |= {logged.sealed.key: logged for logged in _logged(rows) if logged.sealed.key is not None}
         return found
 
     def cursor(self, name: str) -> tuple[int, int]:
@@ -161,25 +194,33 @@ class Transaction:
             "leaf_hash": sealed.leaf_hash,
         }
 
-    def _logged(self, statement: sa.Select[Any]) -> list[Logged]:
-        return [
-            Logged(
-                inbox_id=row.id,
-                position=row.position,
-                stream_version=row.stream_version,
-                placed_as=(row.placed_stream, row.placed_kind),
-                sealed=Sealed(
-                    stream=row.stream,
-                    kind=row.kind,
-                    version=row.version,
-                    key=row.key,
-                    recorded_at=row.recorded_at,
-                    raw=bytes(row.raw),
-                    leaf_hash=row.leaf_hash,
-                ),
-            )
-            for row in self.connection.execute(statement)
-        ]
+
+def _logged(rows: "sa.CursorResult[Any]") -> list[Logged]:
+    return [
+        Logged(
+            inbox_id=row.id,
+            position=row.position,
+            stream_version=row.stream_version,
+            placed_as=(row.placed_stream, row.placed_kind),
+            sealed=Sealed(
+                stream=row.stream,
+                kind=row.kind,
+                version=row.version,
+                key=row.key,
+                recorded_at=row.recorded_at,
+                raw=bytes(row.raw),
+                leaf_hash=row.leaf_hash,
+            ),
+        )
+        for row in rows
+    ]
+
+
+_ABOVE_THE_LAST = inbox.c.id > sa.func.coalesce(
+    sa.select(log.c.inbox_id).order_by(log.c.position.desc()).limit(1).scalar_subquery(), 0
+)
+_BEHIND = _behind(_ABOVE_THE_LAST)
+_SEQUENCE = _sequence(_ABOVE_THE_LAST, sa.cast(sa.null(), sa.BigInteger))
 
 
 class SqliteTransaction(Transaction):
@@ -189,15 +230,33 @@ class SqliteTransaction(Transaction):
         """BEGIN IMMEDIATE has taken the only writers' lock."""
 
     def receive(self, sealed: Sealed) -> None:
-        if self.connection.scalar(sa.select(inbox.c.id).where(inbox.c.key == sealed.key)) is None:
-            self.connection.execute(sa.insert(inbox), self._row(sealed))
+        if _ID_OF_KEY.run(self.connection, key_=sealed.key).scalar() is None:
+            self.insert([sealed])
 
     def pending(self) -> sa.ColumnElement[bool]:
-        last = sa.select(log.c.inbox_id).order_by(log.c.position.desc()).limit(1).scalar_subquery()
-        return inbox.c.id > sa.func.coalesce(last, 0)
+        return _ABOVE_THE_LAST
 
-    def _horizon(self) -> sa.ColumnElement[int]:
-        return sa.cast(sa.null(), sa.BigInteger)
+    def is_behind(self) -> bool:
+        return bool(_BEHIND.run(self.connection).scalar())
+
+    def sequence(self) -> None:
+        _SEQUENCE.run(self.connection)
+
+    def insert(self, events: Sequence[Sealed]) -> list[int]:
+        if len(events) == 1:
+            return [int(_INSERT.run(self.connection, **self._row(events[0])).scalar_one())]
+        return super().insert(events)
+
+
+def _without_a_place(floor: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    return sa.and_(inbox.c.transaction_id >= floor, ~sa.exists().where(log.c.inbox_id == inbox.c.id))
+
+
+_HORIZON = Statement(
+    sa.select(sa.select(log.c.horizon).order_by(log.c.position.desc()).limit(1).scalar_subquery(), _OLDEST_RUNNING)
+)
+_BEHIND_IN_POSTGRES = _behind(_without_a_place(_integer("floor_")))
+_SEQUENCE_IN_POSTGRES = _sequence(_without_a_place(_integer("floor_")), _OLDEST_RUNNING)
 
 
 class PostgresTransaction(Transaction):
@@ -222,14 +281,16 @@ class PostgresTransaction(Transaction):
         return self._insert([self._row(sealed) | {"transaction_id": own} for sealed in events])
 
     def pending(self) -> sa.ColumnElement[bool]:
-        placed = sa.exists().where(log.c.inbox_id == inbox.c.id)
-        return sa.and_(inbox.c.transaction_id >= self._floor(), ~placed)
+        return _without_a_place(sa.literal(self._floor(), sa.BigInteger))
 
-    def _horizon(self) -> sa.ColumnElement[int]:
-        return _OLDEST_RUNNING
+    def is_behind(self) -> bool:
+        return bool(_BEHIND_IN_POSTGRES.run(self.connection, floor_=self._floor()).scalar())
+
+    def sequence(self) -> None:
+        _SEQUENCE_IN_POSTGRES.run(self.connection, floor_=self._floor())
 
     def _floor(self) -> int:
-        last = sa.select(log.c.horizon).order_by(log.c.position.desc()).limit(1).scalar_subquery()
-        floor, oldest_running = self.connection.execute(sa.select(last, _OLDEST_RUNNING)).one()
+        found: Any = _HORIZON.run(self.connection).one()
+        floor, oldest_running = found
         # A ledger restored into another cluster meets transaction ids that start again lower: look through all of it.
         return 0 if floor is None or floor > oldest_running else int(floor)

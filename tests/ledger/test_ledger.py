@@ -411,3 +411,18 @@ def test_opening_a_ledger_that_is_there_writes_nothing(ledger_url: str, ledger: 
         sa.event.remove(sa.Engine, "before_cursor_execute", hear)
     assert said
     assert not [each for each in said if each.split()[0].upper() in ("CREATE", "INSERT", "UPDATE", "DELETE", "ALTER")]
+
+
+def test_a_stream_is_read_in_one_transaction_where_every_event_has_its_place(ledger: Ledger) -> None:
+    ledger.record("run/a", lineage("x"))
+    begun: list[object] = []
+    sa.event.listen(ledger._database._engine(), "begin", begun.append)
+    assert said(ledger.read("run/a")) == ["x"]
+    assert len(begun) == 1
+
+
+def test_a_statement_is_built_and_rendered_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.record("run/a", lineage("x"), key="x")
+    monkeypatch.setattr("include.ledger.statement.Statement.render", None)
+    ledger.record("run/a", lineage("y"), key="y")
+    assert said(ledger.read("run/a")) == ["x", "y"]
