@@ -133,8 +133,9 @@ def _walk(folder: Path, endings: tuple[str, ...], above: frozenset[str], *, plai
     """The files of *folder*, whose path names *above* already; *plain*: also of folders that are no ``name=value``."""
     with os.scandir(folder) as entries:
         held = list(entries)
-    if log := next((entry.name for entry in held if entry.name in _LOGS and entry.is_dir()), None):
-        raise _format_error(folder, _LOGS[log])
+    logs = [entry.name for entry in held if entry.name in _LOGS and entry.is_dir()]
+    if logs:
+        raise _format_error(folder, _LOGS[logs[0]])
     for entry in held:
         if entry.name.startswith((".", "_")):
             continue

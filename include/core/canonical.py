@@ -19,6 +19,9 @@ Record = TypeVar("Record")
 #: Metadata of a field that a record was given later: at its default it is left out of the bytes, so that records of
 #: before keep their digests.
 LATER: Mapping[str, object] = MappingProxyType({"later": True})
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_NEVER = object()
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 
 def digest_of(data: bytes) -> str:
@@ -32,9 +35,7 @@ def encode(record: object) -> bytes:
     Raises:
         TypeError: the record holds something that has no canonical form (a set, a NaN, a naive time, a callable).
     """
-    return json.dumps(
-        _plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _ENCODER.encode(_plain(record)).encode()
 
 
 def record_digest(record: object) -> str:
@@ -68,7 +69,7 @@ def _adapter(kind: Any) -> "TypeAdapter[Any]":
 
 
 def _plain(value: object) -> Any:
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
+    if type(value) in _AS_THEY_ARE or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
         return value.value
@@ -85,14 +86,19 @@ def _plain(value: object) -> Any:
     return _plain_container(value)
 
 
-def _said(value: object, field: "dataclasses.Field[Any]") -> bool:
-    return not (LATER.keys() <= field.metadata.keys() and getattr(value, field.name) == field.default)
+@cache
+def _fields(kind: type) -> tuple[tuple[str, object], ...]:
+    """The fields of a dataclass, each with the value at which it is left out of the bytes."""
+    return tuple(
+        (field.name, field.default if LATER.keys() <= field.metadata.keys() else _NEVER)
+        for field in dataclasses.fields(kind)
+    )
 
 
 def _plain_container(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        said = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if _said(value, field)}
-        return {name: _plain(each) for name, each in said.items()}
+        said = ((name, getattr(value, name), left_out) for name, left_out in _fields(type(value)))
+        return {name: _plain(each) for name, each, left_out in said if left_out is _NEVER or each != left_out}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

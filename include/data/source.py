@@ -60,13 +60,13 @@ class Source:
         Raises:
             DataError: there is no file, or it cannot be read.
         """
-        data = []
-        for file in self._files(day):
+        data, folder = [], self._day_folder(day)
+        for file in self._files(day, folder):
             try:
                 data.append((file, file.read_bytes()))
             except OSError as error:
                 raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
-        said = [path_values(file, self._day_folder(day)) for file, _ in data]
+        said = [path_values(file, folder) for file, _ in data]
         digests = [digest_of(each) for _, each in data] + ([record_digest(said)] if any(said) else [])
         return Files(day=day, digest=_combined(digests), data=tuple(data))
 
@@ -112,19 +112,19 @@ class Source:
         from include.contracts.files import open_parquet
 
         found = set()
-        for file in self._files(day):
+        folder = self._day_folder(day)
+        for file in self._files(day, folder):
             try:
                 names = open_parquet(file).schema_arrow.names
             except (pa.ArrowException, OSError) as error:
                 raise self._unreadable(file, day, type(error).__name__) from None
-            said = path_values(file, self._day_folder(day))
+            said = path_values(file, folder)
             names = [*names, *(name for name in said if name not in names)]
             ours = {theirs: name for name, theirs in self.contract.names_in(names).items()}
             found.add(tuple(ours.get(name, name) for name in names))
         return frozenset(found)
 
-    def _files(self, day: date | None) -> list[Path]:
-        folder = self._day_folder(day)
+    def _files(self, day: date | None, folder: Path) -> list[Path]:
         try:
             files = table_files(folder, (".parquet",))
         except (FileNotFoundError, NotADirectoryError):

@@ -130,9 +130,14 @@ def _installed(spec: ModuleSpec) -> bool:
 
 @cache
 def _is_installed(place: str) -> bool:
+    path = Path(place).resolve()
+    return any(path.is_relative_to(root) for root in _installed_packages())
+
+
+@cache  # where Python and its packages lie is asked once: it takes longer than to check a project
+def _installed_packages() -> frozenset[Path]:
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    roots = {Path(path).resolve() for path in {*paths, *site.getsitepackages(), site.getusersitepackages()}}
-    return any(Path(place).resolve().is_relative_to(root) for root in roots)
+    return frozenset(Path(path).resolve() for path in {*paths, *site.getsitepackages(), site.getusersitepackages()})
 
 
 class _OfProject(SourceFileLoader):

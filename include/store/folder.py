@@ -105,7 +105,7 @@ class Folder:
 
     def size_bytes(self, digest: str) -> int | None:
         try:
-            return self.place(digest).stat().st_size
+            return os.stat(f"{self.shown}/{place_of(digest)}").st_size  # noqa: PTH116  # asked for each day of a night
         except FileNotFoundError:
             return None
 
