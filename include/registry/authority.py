@@ -25,6 +25,7 @@ from include.ledger.journal import begun, run_stream
 from include.registry import promotion
 from include.registry.champions import PROMOTION_TYPE, Champions, Decision, Known, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
+from include.registry.remembered import remembering
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
@@ -129,7 +130,14 @@ class PromotionAuthority:
             model=evaluation.model,
             bundle=registered.bundle,
             gates=gates,
-            verdict=promotion.decide(evaluation, gates, rival),
+            verdict=remembering(
+                promotion.decide(evaluation, gates, rival),
+                self._ledger,
+                known,
+                begun(self._ledger, registered.project, registered.run_id),
+                evaluation,
+                before=version.number,
+            ),
             champion=champion.number if champion else None,
             position=known.length + 1,
             asked_by=None,

@@ -27,8 +27,11 @@ class Rollback:
 
     def in_words(self) -> str:
         """What is said beside a champion that is in force by it."""
-        did = "went back from" if self.version is not None else "retired"
-        return f"{did} version {self.left} on {self.instant:%Y-%m-%d}, {self.by()}: {self.reason}"
+        return f"{self.did()} version {self.left} on {self.instant:%Y-%m-%d}, {self.by()}: {self.reason}"
+
+    def did(self) -> str:
+        """What the project did about the version that it left."""
+        return "went back from" if self.version is not None else "retired"
 
     def by(self) -> str:
         """Who asked for it."""

@@ -95,6 +95,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
+    from include.registry.remembered import remembering
 
     marks_of(platform).require_promotable(project.name, run.run_id)
     require_made(platform, project, run, "promote", now=now, evaluation=evaluation)
@@ -103,9 +104,17 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     require_validated(platform, project, run, "promote", built.snapshot, now=now)
 
     def compute() -> str:
-        known = platform.champions.known(project.name).of(evaluation)
+        versions_known = platform.champions.known(project.name)
+        known = versions_known.of(evaluation)
         before = known.number if known else None
-        verdict = promotion.decide(evaluated, project.gates, _champion(platform, project, run, evaluated, before))
+        verdict = remembering(
+            promotion.decide(evaluated, project.gates, _champion(platform, project, run, evaluated, before)),
+            platform.ledger,
+            versions_known,
+            run,
+            evaluated,
+            before=before,
+        )
         if known is not None and (known.decision or known.before) and known.promoted != verdict.promote:
             raise RegistryError(
                 f"a model of {project.name!r} is decided about once",

@@ -40,6 +40,8 @@ class Registry:
     ledger: Ledger
     vault: Folder
     key: Signer = field(default_factory=signer)
+    instant: datetime = NOW
+    code: str = "c"
 
     def __post_init__(self) -> None:
         self.champions = Champions(self.ledger, self.key.verifier)
@@ -57,7 +59,9 @@ class Registry:
 
     def recorded(self, run_id: str, made: Evaluation) -> str:
         digest, stream = record_digest(made), f"run/{P}/{run_id}"
-        run = Run(project=P, run_id=run_id, instant=NOW, code_digest="c", declaration_digest="d", fence=1)
+        run = Run(
+            project=P, run_id=run_id, instant=self.instant, code_digest=self.code, declaration_digest="d", fence=1
+        )
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
         gates = GatesDeclared(project=P, run_id=run_id, gates=GATES)
         self.ledger.record(stream, gates, key=gates_key(P, run_id))

@@ -120,6 +120,7 @@ def test_a_rollback_puts_an_earlier_champion_into_force_and_the_next_promotion_t
     ]
     registry.authority.decide()
     assert registry.in_force() == 2, "its old promotion makes no champion of version 4 again"
+    registry.instant, registry.code = LATER, "another recipe"
     registry.night(loss=0.47, champion=2)
     assert registry.in_force() == 5
     assert registry.champions.known(P).champion(before=5).number == 2  # type: ignore[union-attr]
@@ -195,6 +196,7 @@ def test_what_the_authority_did_not_sign_for_its_place_and_project_goes_nowhere(
     append(registry, decided.envelope)
     assert registry.in_force() == 4
     signed = back(registry, 2, 4)
+    registry.instant, registry.code = LATER, "another recipe"
     registry.night(loss=0.47, champion=2)
     (envelope,) = (
         entry.event.envelope
@@ -240,6 +242,7 @@ def test_whatever_is_appended_the_last_signed_decision_says_who_is_champion(
     ways: list[int] = []
     for move in moves:
         if move in ("night", "worse"):
+            registry.instant, registry.code = LATER, f"recipe {registry.nights}"
             event = registry.night(loss=0.49 if move == "night" else 0.9, champion=now)
             if move == "night":
                 ways, now = [*ways, now] if now else ways, event.model_version

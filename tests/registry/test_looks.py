@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,8 @@ class Watched(Registry):
         self.days = 0
 
     def champion(self, number: int | None) -> int:
-        """The version of a night that is promoted over *number*."""
+        """The version of a night, of another recipe each time, that is promoted over *number*."""
+        self.instant, self.code = self.now, f"recipe {self.nights}"
         event = self.night(loss=0.49 if number else 0.5, champion=number)
         declared = LooksDeclared(project=P, run_id=event.run_id, looks=LOOKS)
         self.ledger.record(f"run/{P}/{event.run_id}", declared, key=looks_key(P, event.run_id))
@@ -49,18 +50,18 @@ class Watched(Registry):
             judged = DayOfSeries(
                 day=day, champion=version, rows=90, loss=loss, predecessor=predecessor, predecessor_loss=0.5
             )
-            event = DayJudged(project=P, run_id=f"watch-{self.days}", instant=self.instant, judged=judged)
+            event = DayJudged(project=P, run_id=f"watch-{self.days}", instant=self.now, judged=judged)
             self.ledger.record(f"drift/{P}", event, key=f"day/{P}/{day}")
 
     @property
-    def instant(self):  # type: ignore[no-untyped-def]
+    def now(self) -> datetime:
         return NOW + timedelta(days=self.days + 2)
 
     def watch(self) -> None:
         run = Run(
             project=P,
             run_id=f"watch-{self.days}",
-            instant=self.instant,
+            instant=self.now,
             code_digest="c",
             declaration_digest="d",
             fence=0,
@@ -98,7 +99,7 @@ def test_a_new_champion_that_loses_more_than_the_one_before_goes_back_at_its_fir
         authority.decide()
     assert (registry.in_force(), registry.rollbacks()) == (1, 1)
     (rollback,) = registry.champions.known(P).rollbacks
-    assert (rollback.look, rollback.asked_by, rollback.instant) == (look_key(P, 2, LOOKS[0]), None, registry.instant)
+    assert (rollback.look, rollback.asked_by, rollback.instant) == (look_key(P, 2, LOOKS[0]), None, registry.now)
     assert "over 14 days version 2 loses +0.02" in rollback.reason
     registry.watch()
     assert [each.outcome for each in registry.taken()] == [LookOutcome.BACK, LookOutcome.SUPERSEDED]
@@ -141,7 +142,7 @@ def test_the_authority_goes_back_by_the_recorded_days_and_declared_looks_whateve
     forged = LookTaken(
         project=P,
         run_id="mine",
-        instant=registry.instant,
+        instant=registry.now,
         model_version=2,
         predecessor=1,
         look=LOOKS[0],

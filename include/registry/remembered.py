@@ -1,0 +1,77 @@
+"""What a project went back from is remembered: the next night does not promote the same recipe with the same fault."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from include.core.records import Days, Evaluation, Run, Verdict, day_start
+from include.ledger import Ledger
+from include.ledger.journal import begun
+from include.registry.champions import Change, Known
+from include.registry.promotion import Outcome
+from include.registry.rollback import Rollback
+
+
+def remembering(
+    verdict: Verdict, ledger: Ledger, known: Known, run: Run | None, evaluation: Evaluation, *, before: int | None
+) -> Verdict:
+    """*verdict* on the model that *run* made, or where a rollback stands, with what that asks for beside.
+
+    A rollback stands until the next promotion. Until then no night of an earlier instant is promoted, and one of the
+    recipe (declaration and code) that was left only where it is evaluated on days after the rollback alone and, with
+    95 % confidence, loses less on these than the version that is in force. *before* is its own number, if it has one.
+    """
+    outcomes = tuple(_outcomes(ledger, known, run, evaluation, before)) if run is not None else ()
+    return replace(
+        verdict,
+        promote=verdict.promote and all(passed for passed, _ in outcomes),
+        reasons=(*verdict.reasons, *(reason for _, reason in outcomes)),
+    )
+
+
+def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, before: int | None) -> Iterator[Outcome]:
+    change, standing = known.change(before=before), _standing(known, before)
+    if change is None or not standing:
+        return
+    last = standing[-1]
+    if run.instant < last.instant:
+        yield False, f"its night stands for an instant before {last.instant:%Y-%m-%d %H:%M}Z: a rollback of then stands"
+    left = next((each for each in reversed(standing) if _recipe(ledger, known, each) == _of(run)), None)
+    if left is not None:
+        yield _beats(change, left, evaluation)
+
+
+def _standing(known: Known, before: int | None) -> list[Rollback]:
+    """The rollbacks since the last promotion, oldest first."""
+    end = known.change(before=before)
+    found: list[Rollback] = []
+    for each in known.changes[: list(known.changes).index(end) + 1] if end is not None else ():
+        found = [*found, each.rollback] if each.rollback is not None else []
+    return found
+
+
+def _beats(change: Change, left: Rollback, evaluation: Evaluation) -> Outcome:
+    days: Days | None = evaluation.holdout if change.version is None else evaluation.compared
+    later = days is not None and day_start(days.first) >= left.instant
+    name = f"the recipe of version {left.left}, which the project {left.did()} on {left.instant:%Y-%m-%d}"
+    if not later:
+        return False, f"{name}, is evaluated again on holdout days after that only; these begin on {_first(days)}"
+    if change.version is None:
+        return True, f"{name}, is evaluated on days after that"
+    upper = evaluation.difference.upper if evaluation.difference else None
+    shown = "no bound" if upper is None else f"at most {upper:+.4f}"
+    beaten = upper is not None and upper < 0
+    return beaten, f"{name}, must lose less than version {change.version.number} on days after that: {shown}"
+
+
+def _first(days: Days | None) -> str:
+    return "no day" if days is None else str(days.first)
+
+
+def _recipe(ledger: Ledger, known: Known, rollback: Rollback) -> tuple[str, str] | None:
+    version = known.numbered(rollback.left)
+    run = begun(ledger, rollback.project, version.registered.run_id) if version else None
+    return None if run is None else _of(run)
+
+
+def _of(run: Run) -> tuple[str, str]:
+    return run.declaration_digest, run.code_digest
