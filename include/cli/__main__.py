@@ -18,6 +18,7 @@ from include.cli import (
     lease,
     lineage,
     night,
+    override,
     registry,
     retention,
     rollback,
@@ -52,6 +53,7 @@ for module in (
     access,
     registry,
     rollback,
+    override,
     impact,
     retention,
 ):

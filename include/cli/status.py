@@ -150,6 +150,8 @@ def _show_refusals(register: "Register") -> None:
 
 def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.registry import history
+    from include.registry.overrides import Overrides
+    from include.registry.standing import in_words
     from include.runtime.aliases import put_back
     from include.runtime.projects import load_project, project_names
     from include.steps.retention import not_rebuildable
@@ -172,6 +174,8 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
             said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
         said += [moved] if (moved := put_back(platform, name)) else []
+        overrides = Overrides(platform.ledger, platform.verifier)
+        said += in_words(platform.ledger, overrides, name, now=datetime.now(UTC))
     console.print(models)
     for told in said:
         console.print(told, soft_wrap=True)

@@ -166,11 +166,16 @@ class Gates:
     ``margin`` is the largest loss (of the deciding metric, absolute) against the champion that is still accepted: the
     one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for every version (``floor_auc`` for
     binary labels only). ``skill``: by how much a model must cost less than the constant (the mean label of what it
-    learnt, predicted for every row), in the units of the loss; the one-sided 95 % bound must lie above it. ``None``:
-    skill does not decide. ``auc_guard``: the candidate's AUC may lie at most this far below the champion's.
-    ``minimum_days``: with fewer holdout days the champion stays. ``supersedes``: the one champion version that may be
-    replaced without a comparison, by the floors, because its objective, its label or a feature that it needs is not
-    built any more or is defined otherwise.
+    learnt, predicted for every row), in the units of the loss; the one-sided 95 % bound must lie above it (with fewer
+    than 20 holdout days the estimate). ``None``: skill does not decide. ``given_away``: the largest loss that all
+    promotions since the best champion, which is kept frozen for that, may have given away together (``None``: twice the
+    margin). ``calibration``: how far the mean prediction may lie from the mean label on the holdout, in the label's
+    unit (``None``: that does not decide). ``slices`` names category features: for none of their values may a model be
+    shown to lose more than the margin against the champion (from 20 holdout days on; before, they are reported).
+    ``auc_guard``: the candidate's AUC may lie at most this far below the champion's. ``minimum_days``: with fewer
+    holdout days the champion stays. ``supersedes``: the one champion version that may be replaced without a comparison,
+    by the floors, because its objective, its label or a feature that it needs is not built any more or is defined
+    otherwise.
     """
 
     margin: float
@@ -180,11 +185,21 @@ class Gates:
     minimum_days: int = 20
     supersedes: int | None = None
     skill: float | None = field(default=0.0, metadata=LATER)
+    given_away: float | None = field(default=None, metadata=LATER)
+    calibration: float | None = field(default=None, metadata=LATER)
+    slices: tuple[str, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         limits = [self.margin, self.floor_loss, self.floor_auc, self.auc_guard]
-        limits += [limit for limit in (self.skill,) if limit is not None]
+        limits += [limit for limit in (self.skill, self.given_away, self.calibration) if limit is not None]
         require(all(map(is_number, limits)), "gates are finite numbers", limits, "Write 1e9 for no limit.")
+        listed = not isinstance(self.slices, str)
+        require(listed, "`slices` lists names of category features", self.slices, "Write (name,) for one.")
+
+    @property
+    def given_away_limit(self) -> float:
+        """What all promotions since the best champion may give away together; nothing, if each must be better."""
+        return max(0.0, 2 * self.margin) if self.given_away is None else self.given_away
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,11 @@ def stewards_of(access: Access, subject: str) -> tuple[str, ...]:
     if not numbers or (slash and number not in numbers):
         remedy = "Name a dataset with an adopted contract, a project that has models, or PROJECT/VERSION."
         raise UnknownId("what is held is there", value=subject, remedy=remedy)
+    return stewards_of_project(access, project)
+
+
+def stewards_of_project(access: Access, project: str) -> tuple[str, ...]:
+    """The stewards of all datasets that *project* ever asked for, sorted."""
     places = filter(None, (place_of(entry) for entry in access.ledger.read_all(kinds=(AccessRequested,))))
     adoptions = [access.adoption(dataset) for dataset in {place[1] for place in places if place[0] == project}]
     return tuple(sorted({steward for adoption in adoptions if adoption for steward in adoption.stewards}))

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import encode, record_digest
@@ -17,7 +18,7 @@ from include.core.events import (
     StepReused,
 )
 from include.core.project import Gates
-from include.core.records import Evaluation
+from include.core.records import Evaluation, Gate, Override
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.marks import Marks
 from include.ledger import Ledger
@@ -25,7 +26,9 @@ from include.ledger.journal import begun, run_stream
 from include.registry import promotion
 from include.registry.champions import PROMOTION_TYPE, Champions, Decision, Known, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
+from include.registry.overrides import Overrides, override
 from include.registry.remembered import remembering
+from include.registry.standing import standing
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
@@ -40,7 +43,8 @@ class PromotionAuthority:
     def __init__(self, ledger: Ledger, signer: "Signer") -> None:
         self._ledger, self._signer = ledger, signer
         self._champions = Champions(ledger, signer.verifier)
-        self._marks = Marks(ledger, Access(ledger, signer.verifier))
+        self._access = Access(ledger, signer.verifier)
+        self._marks, self._overrides = Marks(ledger, self._access), Overrides(ledger, signer.verifier)
         #: Its part in going back.
         self.rollbacks = RollbackAuthority(ledger, signer)
         self._lock = threading.Lock()
@@ -84,10 +88,19 @@ class PromotionAuthority:
                 )
             self._marks.require_promotable(project, version.registered.run_id)
             then = _gates_of_then(self._ledger, version.registered, gates)
-            decision = replace(self._decision(known, version, then), asked_by=user)
+            decision = replace(self._decision(known, version, then, again=True), asked_by=user)
             if self._append(decision, known):
                 return decision
         raise crowded(f"promotion/{project}")
+
+    def override(self, project: str, gate: Gate, *, until: date, user: str, reason: str) -> Override:
+        """Let models of *project* through *gate* to the end of the day *until* (UTC).
+
+        Raises:
+            AuthorityError: *user* is no steward of its data, *until* lies too far or has passed, or *reason* is empty.
+        """
+        now = datetime.now(UTC)
+        return override(self._access, self._signer, project, gate, until=until, user=user, reason=reason, now=now)
 
     def _decide(self, project: str) -> int:
         for _ in range(ATTEMPTS):
@@ -115,14 +128,25 @@ class PromotionAuthority:
             return False
         return True
 
-    def _decision(self, known: Known, version: Version, gates: Gates) -> Decision:
+    def _decision(self, known: Known, version: Version, gates: Gates, *, again: bool = False) -> Decision:
         registered = version.registered
         evaluation = recorded_evaluation(self._ledger, registered.project, registered.evaluation)
         champion = known.champion(before=version.number)
-        rival = None
+        rival = before = None
         if champion is not None:
             before = recorded_evaluation(self._ledger, registered.project, champion.registered.evaluation)
-            rival = promotion.Champion(version=champion.number, holdout=before.holdout)
+            rival = promotion.Champion(version=champion.number, holdout=before.holdout, recipe=before.recipe)
+        stands = None
+        if not again:  # of one that is decided again nobody knows how its project stood then
+            stands = standing(
+                self._ledger,
+                self._overrides,
+                registered.project,
+                evaluation,
+                champion=champion,
+                champion_evaluation=before,
+                now=datetime.now(UTC),
+            )
         return Decision(
             project=registered.project,
             version=version.number,
@@ -131,7 +155,7 @@ class PromotionAuthority:
             bundle=registered.bundle,
             gates=gates,
             verdict=remembering(
-                promotion.decide(evaluation, gates, rival),
+                promotion.decide(evaluation, gates, rival, stands),
                 self._ledger,
                 known,
                 begun(self._ledger, registered.project, registered.run_id),
@@ -141,6 +165,7 @@ class PromotionAuthority:
             champion=champion.number if champion else None,
             position=known.length + 1,
             asked_by=None,
+            standing=stands,
         )
 
 

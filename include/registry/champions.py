@@ -20,6 +20,7 @@ from include.governance.access import Access
 from include.governance.marks import Mark, Marks
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
+from include.registry.promotion import Standing
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Decision:
 
     ``evaluation``, ``model`` and ``bundle`` are digests; ``champion`` is the version that was in force before.
     ``position`` is the event's place in the stream ``promotion/<project>``, so that an envelope is worth nothing
-    elsewhere. ``asked_by``: the person who had an unsigned promotion of before decided again.
+    elsewhere. ``asked_by``: the person who had an unsigned promotion of before decided again. ``standing`` is how the
+    project stood then; ``None``: decided before that was recorded, by the figures alone.
     """
 
     project: str
@@ -54,6 +56,7 @@ class Decision:
     champion: int | None
     position: int
     asked_by: str | None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,10 @@ from include.core.records import Days, Evaluation, Run, Verdict, day_start
 from include.ledger import Ledger
 from include.ledger.journal import begun
 from include.registry.champions import Change, Known
-from include.registry.promotion import Outcome
 from include.registry.rollback import Rollback
+
+#: Whether it lets the model through, and the sentence that says why.
+_Outcome = tuple[bool, str]
 
 
 def remembering(
@@ -28,7 +30,7 @@ def remembering(
     )
 
 
-def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, before: int | None) -> Iterator[Outcome]:
+def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, before: int | None) -> Iterator[_Outcome]:
     change, standing = known.change(before=before), _standing(known, before)
     if change is None or not standing:
         return
@@ -49,7 +51,7 @@ def _standing(known: Known, before: int | None) -> list[Rollback]:
     return found
 
 
-def _beats(change: Change, left: Rollback, evaluation: Evaluation) -> Outcome:
+def _beats(change: Change, left: Rollback, evaluation: Evaluation) -> _Outcome:
     days: Days | None = evaluation.holdout if change.version is None else evaluation.compared
     later = days is not None and day_start(days.first) >= left.instant
     name = f"the recipe of version {left.left}, which the project {left.did()} on {left.instant:%Y-%m-%d}"

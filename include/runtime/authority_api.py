@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from include.core.canonical import decode
 from include.core.errors import DecisionUnusable, DeclarationError, TrainyardError
 from include.core.project import Gates
-from include.core.records import RevocationKind
+from include.core.records import Gate, RevocationKind
 from include.runtime.incoming import Whole, json_route, own_page
 from include.runtime.instants import require_past
 from include.runtime.refusals import status_of
@@ -64,6 +64,15 @@ class GoingBack:
     left: Annotated[int, Whole()]
     reason: str
     instant: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overriding:
+    """Body of ``POST /promotions/{project}/override``: a gate by name, and the last day (``YYYY-MM-DD``, UTC)."""
+
+    gate: str
+    until: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +230,12 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
             "reasons": decision.verdict.reasons,
         }
 
+    @router.post("/promotions/{project}/override")
+    def override(project: str, body: Overriding, user: str = user_dependency) -> dict[str, Any]:
+        gate, until = _gate(body.gate), _day(body.until)
+        made = promotions.override(project, gate, until=until, user=user, reason=body.reason)
+        return {"project": project, "gate": made.gate, "until": made.until.isoformat(), "by": made.by}
+
     @router.post("/promotions/{project}/roll-back")
     def roll_back(project: str, body: GoingBack, user: str = user_dependency) -> dict[str, Any]:
         signed = promotions.rollbacks.roll_back(
@@ -238,6 +253,19 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
             "instant": signed.instant.isoformat(),
             "position": signed.position,
         }
+
+
+def _gate(text: str) -> Gate:
+    if text not in set(Gate):
+        raise DecisionUnusable("a gate that is overridden is one", value=text, remedy=f"Name one of {', '.join(Gate)}.")
+    return Gate(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DecisionUnusable("a day is a date", value=text, remedy="Write YYYY-MM-DD.") from None
 
 
 def _instant(text: str) -> datetime:

@@ -106,6 +106,12 @@ class AuthorityClient:
         found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/roll-back", body)
         return found
 
+    def override(self, project: str, gate: str, *, until: str, reason: str) -> Mapping[str, Any]:
+        """Let models of *project* through *gate* to the end of the day *until* (``YYYY-MM-DD``, UTC)."""
+        body = {"gate": gate, "until": until, "reason": reason}
+        found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/override", body)
+        return found
+
     def holds(self) -> Sequence[Mapping[str, Any]]:
         """The holds in force, each with ``subject``, ``steward``, ``reason`` and ``since``."""
         found: Sequence[Mapping[str, Any]] = self._call("GET", "/holds")

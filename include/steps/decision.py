@@ -1,6 +1,6 @@
 """From recorded trials to a champion: the evaluation and the decision."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import RegistryError, RegistryUnavailable
@@ -9,7 +9,7 @@ from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Run, Scope, Verdict
 from include.ledger.journal import Journal
 from include.registry import history as versions
-from include.steps.definitions import changed
+from include.steps.definitions import changed, recipe_of
 from include.steps.inputs import require_made, require_validated
 from include.steps.platform import (
     Platform,
@@ -28,7 +28,7 @@ from include.steps.training import outcomes_of
 if TYPE_CHECKING:
     from include.governance.vault import Opened
     from include.registry.champions import InForce, Version
-    from include.registry.promotion import Champion
+    from include.registry.promotion import Champion, Standing
     from include.training.evaluation import Rival
 
 
@@ -51,10 +51,14 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     champion = platform.champions.in_force(project.name)
     if champion is not None and evaluation_of(platform, project.name, champion.registered.evaluation).plan == plan:
         champion = platform.champions.in_force(project.name, before=champion.number)
+    recipe = recipe_of(project, built)
+    before, frozen = _compared_with(platform, project, champion, recipe=recipe, plan=plan)
 
     def compute() -> str:
-        rows, rival = matrix.contents(built, built.split.holdout), [champion.registered.bundle] if champion else []
-        opened = open_artifacts(platform, run, "evaluate", [model, *rows, *rival], now=now)
+        rows, rivals = matrix.contents(built, built.split.holdout), [champion.version] if champion else []
+        rivals += [frozen] if frozen else []
+        bundles = [each.registered.bundle for each in rivals]
+        opened = open_artifacts(platform, run, "evaluate", [model, *rows, *bundles], now=now)
         evaluated = evaluation.evaluate(
             plan=drawn,
             plan_digest=plan,
@@ -62,7 +66,10 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
             best=winner(drawn, built, outcomes_of(platform, drawn).values()),
             model=model,
             opened=opened,
-            champion=_rival(platform, project, run, champion, opened) if champion else None,
+            champion=_rival(platform, project, run, champion.version, opened, after=before) if champion else None,
+            frozen=_rival(platform, project, run, frozen, opened) if frozen else None,
+            recipe=recipe,
+            sliced=project.gates.slices,
             threads=project.operations.threads,
         )
         digest = platform.keep(evaluated)
@@ -72,7 +79,10 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
 
     journal = Journal(platform.ledger, run)
     against = champion.number if champion else None
-    digest = once(platform, project, run, "evaluate", (plan, model, against), compute, now=now)
+    more = (before, frozen.number if frozen else None)
+    sliced = project.gates.slices
+    inputs = (plan, model, against, *(more if any(more) else ()), *((sliced,) if sliced else ()))
+    digest = once(platform, project, run, "evaluate", inputs, compute, now=now)
     took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]
     emit(platform, project, run, "evaluate", took, walk.evaluation(project.name, digest), now=now)
     return digest
@@ -107,8 +117,10 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
         versions_known = platform.champions.known(project.name)
         known = versions_known.of(evaluation)
         before = known.number if known else None
+        champion = _champion(platform, project, run, evaluated, before)
+        stands = _standing(platform, project, evaluated, known, now=now)
         verdict = remembering(
-            promotion.decide(evaluated, project.gates, _champion(platform, project, run, evaluated, before)),
+            promotion.decide(evaluated, project.gates, champion, stands),
             platform.ledger,
             versions_known,
             run,
@@ -215,17 +227,61 @@ def _champion(
     otherwise: tuple[str, ...] = ()
     if candidate.compared is None:
         otherwise = changed(platform, project, run, platform.load(FeatureSet, evaluated.features))
-    return Champion(version=champion.number, holdout=evaluated.holdout, changed=otherwise)
+    return Champion(version=champion.number, holdout=evaluated.holdout, recipe=evaluated.recipe, changed=otherwise)
 
 
-def _rival(platform: Platform, project: Project, run: Run, champion: "InForce", opened: "Opened") -> "Rival":
+def _standing(
+    platform: Platform, project: Project, candidate: Evaluation, known: "Version | None", *, now: datetime
+) -> "Standing | None":
+    """How the project stands now; for a model that was decided about, how it stood then."""
+    from include.registry.overrides import Overrides
+    from include.registry.standing import standing
+
+    if known is not None and (known.decision is not None or known.before):
+        return known.decision.standing if known.decision is not None else None
+    champion = platform.champions.in_force(project.name)
+    return standing(
+        platform.ledger,
+        Overrides(platform.ledger, platform.verifier),
+        project.name,
+        candidate,
+        champion=champion.version if champion else None,
+        champion_evaluation=evaluation_of(platform, project.name, champion.registered.evaluation) if champion else None,
+        now=now,
+    )
+
+
+def _compared_with(
+    platform: Platform, project: Project, champion: "InForce | None", *, recipe: str, plan: str
+) -> "tuple[date | None, Version | None]":
+    """After which day a model of *recipe* is compared with *champion*, and the frozen version beside that.
+
+    ``None``: of its own recipe, on all days; it is the frozen one itself, or that one's bundle was removed.
+    """
+    from include.registry.standing import Looks, frozen
+
+    if champion is None:
+        return None, None
+    evaluated = evaluation_of(platform, project.name, champion.registered.evaluation)
+    number, _ = frozen(champion.version, evaluated)
+    version = platform.champions.known(project.name).numbered(number) if number != champion.number else None
+    if version is not None and not platform.vault.has(version.registered.bundle):
+        version = None
+    if evaluated.recipe in (None, recipe):
+        return None, version
+    return Looks(platform.ledger, project.name).recipe_day(recipe, plan=plan), version
+
+
+def _rival(
+    platform: Platform, project: Project, run: Run, version: "Version", opened: "Opened", *, after: date | None = None
+) -> "Rival":
     from include.registry import bundle
     from include.training.evaluation import Rival
 
-    model = bundle.load_version(opened.bytes(champion.registered.bundle), platform.verifier, champion.version)
+    model = bundle.load_version(opened.bytes(version.registered.bundle), platform.verifier, version)
     return Rival(
-        version=champion.number,
+        version=version.number,
         model=model,
-        learnt_until=model.manifest.learnt_until,
+        learnt_until=max(filter(None, (model.manifest.learnt_until, after))),
         changed=changed(platform, project, run, model.manifest),
     )

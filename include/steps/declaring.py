@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from include.core.errors import DeclarationError
 from include.core.project import Project
 from include.core.records import ColumnType, Contract
 
@@ -25,6 +26,7 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
 
     declared = declaration.declare(project, contracts)
     features = sum(len(group.names) for group in declared.compiled.groups)
+    _require_slices(project, {name for group in declared.compiled.groups for name in group.categories})
     check_search(project.search, project.target.objective, features=features)
     for expectation in project.expectations:
         require_known(expectation)
@@ -32,3 +34,13 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
         if any(kinds.get(name) in (ColumnType.DATE, ColumnType.TIMESTAMP) for name in columns_of(expectation)):
             require_moments(expectation)
     return declared
+
+
+def _require_slices(project: Project, categories: "set[str]") -> None:
+    unknown = [name for name in project.gates.slices if name not in categories]
+    if unknown:
+        raise DeclarationError(
+            "a slice is by a category feature that the project builds",
+            value=", ".join(unknown),
+            remedy=f"Name some of {', '.join(sorted(categories)) or 'none: it builds no category'}.",
+        )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import FeatureSet, Run
 from include.registry.definitions import Learnt, changes
@@ -23,6 +24,17 @@ def changed(platform: Platform, project: Project, run: Run, learnt: Learnt) -> t
         before = declared(project, contracts_of(platform, run), declaration.scope, as_written=True)
         found = _changes(project, [declaration.compiled, before], learnt)
     return found
+
+
+def recipe_of(project: Project, built: FeatureSet) -> str:
+    """The digest of what *project* declares that decides its models, days and code apart.
+
+    Two models of one recipe differ by the days that they learnt. How they are judged (gates, how many days are held
+    out) is no part of it.
+    """
+    features = sorted((feature.name, feature.definition) for feature in built.features)
+    window = (project.window.days, project.window.validation_days, project.window.since)
+    return record_digest((built.objective, built.label, features, window, project.search))
 
 
 def as_tables(project: Project, built: FeatureSet, compiled: "Declared") -> FeatureSet:

@@ -21,6 +21,7 @@ from include.data.resampling import paired_interval
 from include.training.artifacts import Artifacts
 from include.training.matrix import Rows, rows_of
 from include.training.metrics import Numbers, metrics, row_losses, scorable
+from include.training.slices import slices
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +59,9 @@ def evaluate(
     model: str,
     opened: Artifacts,
     champion: Rival | None = None,
+    frozen: Rival | None = None,
+    recipe: str | None = None,
+    sliced: Sequence[str] = (),
     threads: int = 1,
 ) -> Evaluation:
     """Score the model of *best*, the winner of *plan*, on the holdout.
@@ -67,7 +71,9 @@ def evaluate(
     The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same rows: those of
     the holdout's days after the last that the champion learnt. A champion of another objective or label, or that needs
     a feature which is not built any more or is defined otherwise, has no metrics and no difference.
-    Beside it stands its skill: by how much it costs less than the constant of *plan* on the whole holdout.
+    So is *frozen*, the champion that is kept for comparison, if it is another. *recipe* is recorded as it is.
+    Beside it stands its skill: by how much it costs less than the constant of *plan* on the whole holdout, and both for
+    each category of the features *sliced*.
     *threads* changes no result.
 
     Raises:
@@ -79,7 +85,11 @@ def evaluate(
     booster = lightgbm.Booster(model_str=opened.path(model).read_text())
     prediction = booster.predict(holdout.matrix(features.features), num_threads=threads)
     comparison = _compare(champion, features, holdout, prediction, seed=plan.seed)
-    constant_loss, skill = _skill(plan, holdout, prediction)
+    reference = _compare(frozen, features, holdout, prediction, seed=plan.seed).difference
+    loss = row_losses(plan.objective, holdout.label, prediction)
+    constant = _constant_losses(plan, holdout)
+    gain = None if constant is None else constant - loss
+    by_slice = slices(holdout, sliced, loss, skill=gain, difference=comparison.rows, seed=plan.seed) if sliced else ()
     return Evaluation(
         plan=plan_digest,
         features=plan.features,
@@ -95,26 +105,32 @@ def evaluate(
         difference=comparison.difference,
         holdout=features.split.holdout,
         rows=len(holdout.label),
-        constant_loss=constant_loss,
-        skill=skill,
+        constant_loss=None if constant is None else float(constant.mean()),
+        skill=None if gain is None else paired_interval(gain, holdout.day, seed=plan.seed),
+        recipe=recipe,
+        reference=frozen.version if frozen is not None and reference is not None else None,
+        reference_difference=reference,
+        calibration_gap=float((prediction - holdout.label).mean()),
+        slices=by_slice,
     )
 
 
-def _skill(plan: Plan, holdout: Rows, prediction: Numbers) -> tuple[float | None, Interval | None]:
-    """The loss of the plan's constant on the holdout, and by how much the model's lies below it."""
+def _constant_losses(plan: Plan, holdout: Rows) -> Numbers | None:
+    """What predicting the plan's constant costs, row by row; ``None``: the plan is of before it was recorded."""
     if plan.constant is None:
-        return None, None
-    constant = row_losses(plan.objective, holdout.label, np.full(len(holdout.label), plan.constant))
-    gain = constant - row_losses(plan.objective, holdout.label, prediction)
-    return float(constant.mean()), paired_interval(gain, holdout.day, seed=plan.seed)
+        return None
+    return row_losses(plan.objective, holdout.label, np.full(len(holdout.label), plan.constant))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Comparison:
+    """``rows`` is the difference of each of the holdout's rows, NaN where the champion has learnt its day."""
+
     days: Days | None = None
     candidate: Mapping[str, float] = field(default_factory=dict)
     champion: Mapping[str, float] = field(default_factory=dict)
     difference: Interval | None = None
+    rows: Numbers | None = None
 
 
 def _compare(
@@ -130,8 +146,11 @@ def _compare(
         return _Comparison(days=days)
     rival = champion.model.predict(holdout.table.filter(unseen))
     gain = row_losses(features.objective, label, own) - row_losses(features.objective, label, rival)
+    rows = np.full(len(unseen), np.nan)
+    rows[unseen] = gain
     return _Comparison(
         days=days,
+        rows=rows,
         candidate=metrics(features.objective, label, own),
         champion=metrics(features.objective, label, rival),
         difference=paired_interval(gain, day, seed=seed),

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,10 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
         typed("served", P, "2999-01-01")
     with pytest.raises(RegistryError, match="a champion is left"):
         typed("retire", "nobody", "--reason", "It is late", "--as", STEWARD)
+    until = datetime.now(UTC).date()
+    placed = typed("override", P, "--gate", "skill", "--until", f"{until}", "--reason", "Holidays", "--as", STEWARD)
+    assert f"models of {P} pass the gate skill until {until}, by {STEWARD}" in placed
+    assert f"{P}: the gate skill is overridden until {until}, by {STEWARD}: Holidays" in typed("status")
     # Whoever asked was killed before the alias followed.
     opened.promotions.rollbacks.roll_back(P, version=None, left=2, user=STEWARD, reason="Late", instant=LATER)
     platform = open_platform(settings)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.project import Gates, Objective
-from include.core.records import DAY, Days, Evaluation, Interval
+from include.core.records import DAY, Days, Evaluation, Interval, Slice
 from include.registry.promotion import Champion, decide
 from tests.registry.models import SPLIT
 
@@ -106,9 +106,44 @@ def test_no_model_is_promoted_below_its_floors_or_without_skill_whatever_it_repl
     name = "log_loss" if evaluation.objective is Objective.BINARY else "mae"
     if evaluation.metrics[name] > gates.floor_loss or evaluation.metrics.get("auc", 1.0) < gates.floor_auc:
         assert not verdict.promote
-    if least is not None and (skill is None or skill.lower <= least):
+    shown = 0.6 - evaluation.metrics[name] if skill is None else skill.lower
+    if least is not None and shown <= least:
         assert not verdict.promote
         assert "skill over the constant, whose" in "; ".join(verdict.reasons)
+
+
+def test_skill_is_decided_by_its_estimate_where_too_few_days_give_a_bound():
+    few = replace(
+        UNSCORED, champion=None, constant_loss=0.51, skill=Interval(estimate=0.01, lower=-1, upper=1, days=19)
+    )
+    gates = Gates(margin=0.0, floor_loss=0.6)
+    assert decide(few, gates).promote
+    assert "fewer than 20 holdout days" in "; ".join(decide(few, gates).reasons)
+    assert not decide(replace(few, constant_loss=0.5), gates).promote
+    assert not decide(replace(few, skill=replace(few.skill, days=20)), gates).promote
+
+
+def test_a_model_whose_mean_prediction_lies_too_far_from_the_mean_label_is_refused():
+    made = replace(UNSCORED, champion=None, calibration_gap=-0.05)
+    gates = Gates(margin=0.0, floor_loss=0.6, calibration=0.05)
+    assert decide(made, gates).promote
+    for gap in (-0.051, 0.051):
+        assert not decide(replace(made, calibration_gap=gap), gates).promote
+        assert decide(replace(made, calibration_gap=gap), replace(gates, calibration=None)).promote
+
+
+def test_a_slice_on_which_a_model_loses_for_sure_stops_it_and_is_only_told_of_below_20_days():
+    def verdict(lower, days=21):
+        differs = Interval(estimate=0.03, lower=lower, upper=0.1, days=days)
+        skill = Interval(estimate=0.02, lower=-0.01, upper=0.05, days=days)
+        part = Slice(feature="dest", category="BOS", rows=300, days=days, loss=0.5, skill=skill, difference=differs)
+        return decide(replace(UNSCORED, slices=(part,)), Gates(margin=0.02, floor_loss=0.6, supersedes=3))
+
+    assert verdict(0.02).promote
+    assert not verdict(0.021).promote
+    assert "where dest is BOS (300 rows) the model loses +0.0300" in "; ".join(verdict(0.021).reasons)
+    assert verdict(0.021, days=19).promote
+    assert "the least skill over the constant is +0.0200" in verdict(0.021, days=19).reasons[-1]
 
 
 def test_a_model_that_beats_its_champion_is_refused_below_the_floors_unless_its_evaluation_is_of_before():

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
 from include.governance.register import Asked, Register
+from include.registry.overrides import Overrides
 from include.runtime.airflow.environment import USERS, introduce, users_of
 from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import Users, bearer_user, main, open_authority, token_file
@@ -278,6 +279,28 @@ def test_who_is_signed_in_and_a_steward_of_what_a_project_reads_rolls_back_over_
     assert answer(STEWARD) == 200
     assert answer(STEWARD) == 200, "what is signed is not signed again"
     assert (registry.in_force(), house.ledger.version(f"promotion/{P}")) == (1, 3)
+
+
+def test_a_steward_of_what_a_project_reads_overrides_a_gate_over_http(served: Served) -> None:
+    house = served.house
+    registry = stewarded(Registry(house.ledger, Folder(house.folder), key=house.signer))
+    users, seen = Users.load(house.folder, []), Register(house.ledger, house.verifier)
+    app = authority_app(house.authority, seen, bearer_user(users), promotions=registry.authority)
+    today = datetime.now(UTC).date().isoformat()
+    body = {"gate": "skill", "until": today, "reason": "Holidays"}
+
+    def answer(user: str | None, **other: object) -> int:
+        headers = {"Authorization": f"Bearer {served.tokens[user]}"} if user else {}
+        return TestClient(app, headers=headers).post(f"/promotions/{P}/override", json=body | other).status_code
+
+    assert [answer(None), answer("ada")] == [401, 403]
+    for wrong in ({"gate": "luck"}, {"until": "soon"}, {"until": "2999-01-01"}, {"reason": " "}):
+        assert answer(STEWARD, **wrong) == 422, wrong
+    overrides = Overrides(house.ledger, house.verifier)
+    assert overrides.in_force(P, now=datetime.now(UTC)) == ()
+    assert answer(STEWARD) == 200
+    (placed,) = overrides.in_force(P, now=datetime.now(UTC))
+    assert (placed.gate, placed.by, placed.reason) == ("skill", STEWARD, "Holidays")
 
 
 def test_a_form_of_another_site_adopts_nothing(served: Served) -> None:

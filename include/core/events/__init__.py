@@ -53,6 +53,7 @@ from include.core.events.night import (
 from include.core.events.retention import ArtifactsRemoved, HoldLifted, HoldPlaced, RetentionCarriedOut
 from include.core.events.training import (
     ChampionRolledBack,
+    GateOverridden,
     GatesDeclared,
     HoldoutBacktested,
     ModelEvaluated,
@@ -82,6 +83,7 @@ __all__ = [
     "DayJudged",
     "DriftJudged",
     "Event",
+    "GateOverridden",
     "GatesDeclared",
     "HoldLifted",
     "HoldPlaced",

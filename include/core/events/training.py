@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from include.core.events.event import Event
 from include.core.project import Gates
-from include.core.records import Days, Evaluation, Trial, Verdict
+from include.core.records import Days, Evaluation, Override, Trial, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,4 +166,16 @@ class ChampionRolledBack(Event):
 
     kind: ClassVar[str] = "champion_rolled_back"
     project: str
+    envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateOverridden(Event):
+    """A person lets models through a gate for a time. Stream ``override/<project>``: the last about a gate counts.
+
+    ``envelope`` is a DSSE envelope (JSON) over all of it and its place.
+    """
+
+    kind: ClassVar[str] = "gate_overridden"
+    override: Override
     envelope: str

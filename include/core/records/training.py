@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from include.core.canonical import LATER
@@ -159,6 +159,23 @@ class Interval:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slice:
+    """A model on the rows of the holdout whose category feature has one value; at least 20, on ``days`` days.
+
+    ``skill`` is by how much it costs less than the constant there, ``difference`` by how much more than the champion,
+    with bounds that hold for all slices of the evaluation at once, with 95 % confidence; ``None``: nothing says.
+    """
+
+    feature: str
+    category: str
+    rows: int
+    days: int
+    loss: float
+    skill: Interval | None = None
+    difference: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The refitted best trial on the untouched holdout, beside the champion on the same rows.
 
@@ -169,6 +186,11 @@ class Evaluation:
 
     ``constant_loss`` is what predicting the mean label of the learnt rows costs on the holdout, ``skill`` by how much
     the model costs less. Evaluations of before have neither.
+
+    ``recipe`` is the digest of what a project declares that decides its models: two of one recipe differ by their days.
+    ``reference`` is the frozen champion, other than ``champion``, that was scored on the same rows too, and
+    ``reference_difference`` how the model differs from it. ``calibration_gap`` is the mean prediction minus the mean
+    label, ``slices`` are those of the features that the gates name.
     """
 
     plan: str
@@ -187,6 +209,37 @@ class Evaluation:
     rows: int
     constant_loss: float | None = field(default=None, metadata=LATER)
     skill: Interval | None = field(default=None, metadata=LATER)
+    recipe: str | None = field(default=None, metadata=LATER)
+    reference: int | None = field(default=None, metadata=LATER)
+    reference_difference: Interval | None = field(default=None, metadata=LATER)
+    calibration_gap: float | None = field(default=None, metadata=LATER)
+    slices: tuple[Slice, ...] = field(default=(), metadata=LATER)
+
+
+class Gate(StrEnum):
+    """What a model must pass to become champion, each of which a person may override for a time."""
+
+    FLOORS = "floors"
+    SKILL = "skill"
+    MINIMUM_DAYS = "minimum_days"
+    MARGIN = "margin"
+    AUC_GUARD = "auc_guard"
+    GIVEN_AWAY = "given_away"
+    RECIPE = "recipe"
+    CALIBRATION = "calibration"
+    SLICES = "slices"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """A person lets models of a project through one gate until the end of the day ``until`` (UTC), for a reason."""
+
+    project: str
+    gate: Gate
+    until: date
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,109 @@
+"""How a project stands when a model of it is decided about, folded from the ledger alone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from itertools import takewhile
+
+from include.core.events import DriftJudged, HoldoutBacktested, ModelEvaluated
+from include.core.records import Days, DriftState, Evaluation, Gate
+from include.ledger import Ledger
+from include.registry.champions import Version
+from include.registry.overrides import Overrides
+from include.registry.promotion import Standing
+
+
+def standing(
+    ledger: Ledger,
+    overrides: Overrides,
+    project: str,
+    evaluation: Evaluation,
+    *,
+    champion: Version | None,
+    champion_evaluation: Evaluation | None,
+    now: datetime,
+) -> Standing:
+    """How *project* stands at *now* for the model of *evaluation*, beside the *champion* in force."""
+    reference, given_away = None, 0.0
+    if champion is not None and champion_evaluation is not None:
+        reference, given_away = frozen(champion, champion_evaluation)
+    seen = Looks(ledger, project)
+    return Standing(
+        reference=reference,
+        given_away=given_away,
+        looks=seen.at(evaluation),
+        recipe_day=seen.recipe_day(evaluation.recipe, plan=evaluation.plan),
+        failing=failing(ledger, project),
+        overrides=tuple(overrides.in_force(project, now=now)),
+    )
+
+
+def frozen(champion: Version, evaluation: Evaluation) -> tuple[int, float]:
+    """The version that stands as reference while *champion* is in force, and what was given away since it together.
+
+    The reference is the champion that cost least. It begins anew with a champion that cost no more, that superseded
+    what could not be compared, that a person let give away more, or that was decided before this was recorded.
+    """
+    decided = champion.decision.standing if champion.decision is not None else None
+    total = None if decided is None else decided.given_away_with(evaluation)
+    if decided is None or decided.reference is None or total is None or total <= 0:
+        return champion.number, 0.0
+    if any(each.gate is Gate.GIVEN_AWAY for each in decided.overrides):
+        return champion.number, 0.0
+    return decided.reference, total
+
+
+def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetime) -> Iterator[str]:
+    """What bears on promotions of *project* at *now*, a sentence each: a failing recipe, overrides, looks."""
+    if (day := failing(ledger, project)) is not None:
+        yield f"{project}: FAILING by the verdict of {day}: nothing is promoted unless a person overrides that"
+    for each in overrides.in_force(project, now=now):
+        yield f"{project}: the gate {each.gate} is overridden until {each.until}, by {each.by}: {each.reason}"
+    seen = Looks(ledger, project)
+    if (last := seen.last) is not None and (looks := seen.at(last)):
+        yield (
+            f"{project}: {looks} earlier evaluations and backtests saw days of the last holdout, "
+            f"{last.holdout.first} to {last.holdout.last}"
+        )
+
+
+def failing(ledger: Ledger, project: str) -> date | None:
+    """The day of the last verdict on *project*, if that says that retraining does not help."""
+    entries = ledger.read(f"drift/{project}")
+    last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, DriftJudged)), None)
+    return last.instant.date() if last is not None and last.verdict.state is DriftState.FAILING else None
+
+
+class Looks:
+    """The evaluations and backtests of a project, in the order of their recording: each looked at days."""
+
+    def __init__(self, ledger: Ledger, project: str) -> None:
+        events = [entry.event for entry in ledger.read(f"evaluations/{project}")]
+        self._evaluations = [event.evaluation for event in events if isinstance(event, ModelEvaluated)]
+        backtests = (entry.event for entry in ledger.read(f"looks/{project}"))
+        self._backtested: Sequence[Days] = [each.days for each in backtests if isinstance(each, HoldoutBacktested)]
+
+    @property
+    def last(self) -> Evaluation | None:
+        """The evaluation that was recorded last."""
+        return self._evaluations[-1] if self._evaluations else None
+
+    def at(self, evaluation: Evaluation) -> int:
+        """How many others saw days of the holdout of *evaluation*; of evaluations, those of plans before its own."""
+        holdouts = [each.holdout for each in self._before(evaluation.plan)]
+        return sum(_meet(each, evaluation.holdout) for each in (*holdouts, *self._backtested))
+
+    def recipe_day(self, recipe: str | None, *, plan: str) -> date | None:
+        """The last holdout day that another recipe than *recipe* was first evaluated on, before the model of *plan*."""
+        first: dict[str, date] = {}
+        for each in self._before(plan):
+            if each.recipe is not None:
+                first.setdefault(each.recipe, each.holdout.last)
+        return max((day for name, day in first.items() if name != recipe), default=None)
+
+    def _before(self, plan: str) -> Iterable[Evaluation]:
+        """What was recorded before the first evaluation of *plan*: a repetition finds the same."""
+        return takewhile(lambda each: each.plan != plan, self._evaluations)
+
+
+def _meet(one: Days, other: Days) -> bool:
+    return one.first <= other.last and other.first <= one.last

@@ -1,0 +1,310 @@
+"""How a project stands decides too: what was given away, what fails, what a person overrides, who looked before."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.canonical import record_digest
+from include.core.errors import AuthorityError, DecisionUnusable
+from include.core.events import (
+    DriftJudged,
+    GateOverridden,
+    HoldoutBacktested,
+)
+from include.core.project import Gates, Objective
+from include.core.records import (
+    DAY,
+    Days,
+    DriftState,
+    DriftVerdict,
+    Evaluation,
+    Gate,
+    Interval,
+    Override,
+    Verdict,
+)
+from include.governance.access import Access
+from include.ledger import Ledger
+from include.registry.champions import Decision, Version
+from include.registry.overrides import Overrides, override
+from include.registry.promotion import Champion, Standing, decide
+from include.registry.standing import Looks, frozen, in_words
+from tests.governance.conftest import STEWARD
+from tests.registry.models import PROJECT, SPLIT, evaluation, signer
+from tests.registry.test_champions import Registry
+from tests.registry.test_going_back import stewarded
+from tests.training.flights import Folder
+
+P = PROJECT.name
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SKILL = Interval(estimate=0.1, lower=0.05, upper=0.2, days=21)
+GATES = Gates(margin=0.01, floor_loss=1.0, auc_guard=1.0)
+
+
+def _difference(estimate: float, noise: float = 0.0) -> Interval:
+    return Interval(estimate=estimate, lower=estimate - noise, upper=estimate + noise, days=21)
+
+
+def _model(loss: float, **changes: object) -> Evaluation:
+    made = Evaluation(
+        plan="", features="", objective=Objective.REGRESSION, trial_id="", params={}, model="",
+        metrics={"mae": loss}, champion=None, compared=None, compared_metrics={}, champion_metrics={}, difference=None,
+        holdout=SPLIT.holdout, rows=10, constant_loss=1.0, skill=SKILL,
+    )  # fmt: skip
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def _against(loss: float, champion: int, difference: float, **changes: object) -> Evaluation:
+    return _model(loss, champion=champion, compared=SPLIT.holdout, difference=_difference(difference), **changes)
+
+
+class Chain:
+    """Candidates of known losses, decided one after the other: what the authority does, without a ledger."""
+
+    def __init__(self, *, scored: bool) -> None:
+        self.scored = scored
+        self.losses: dict[int, float] = {}
+        self.champion: tuple[Version, Evaluation] | None = None
+
+    def candidate(self, number: int, loss: float) -> None:
+        made, rival, stands = _model(loss), None, Standing()
+        if self.champion is not None:
+            version, evaluated = self.champion
+            reference, given_away = frozen(version, evaluated)
+            stands = Standing(reference=reference, given_away=given_away)
+            rival = Champion(version=version.number, holdout=SPLIT.holdout, recipe="r")
+            made = _against(loss, version.number, loss - self.losses[version.number], recipe="r")
+            if self.scored and reference != version.number:
+                against = _difference(loss - self.losses[reference])
+                made = replace(made, reference=reference, reference_difference=against)
+        verdict = decide(made, GATES, rival, stands)
+        if verdict.promote:
+            self.losses[number] = loss
+            self.champion = (_decided(number, verdict, stands), made)
+
+
+def _decided(number: int, verdict: Verdict, stands: Standing | None) -> Version:
+    from include.core.events import ModelRegistered
+
+    registered = ModelRegistered(project=P, run_id="r", model_version=number, evaluation="", bundle="", verdict=verdict)
+    decision = Decision(
+        project=P, version=number, evaluation="", model="", bundle="", gates=GATES, verdict=verdict,
+        champion=None, position=number, asked_by=None, standing=stands,
+    )  # fmt: skip
+    return Version(registered=registered, decision=decision, before=False)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.floats(-0.01, 0.01), max_size=30), st.booleans())
+def test_no_chain_of_promotions_gives_away_more_than_the_limit_since_the_best_of_them(
+    steps: list[float], scored: bool
+) -> None:
+    chain, loss = Chain(scored=scored), 0.5
+    chain.candidate(1, loss)
+    for number, step in enumerate(steps, start=2):
+        loss += step
+        chain.candidate(number, loss)
+        assert chain.champion is not None
+        assert chain.losses[chain.champion[0].number] <= min(chain.losses.values()) + GATES.given_away_limit + 1e-9
+
+
+def test_a_chain_of_models_that_are_each_a_little_worse_ends_at_the_limit() -> None:
+    chain = Chain(scored=True)
+    for number in range(1, 9):
+        chain.candidate(number, 0.5 + 0.009 * number)
+    assert list(chain.losses) == [1, 2, 3]
+
+
+def test_the_frozen_reference_decides_by_the_comparison_on_the_same_rows_where_there_is_one() -> None:
+    stands = Standing(reference=1, given_away=0.02)
+    champion = Champion(version=3, holdout=SPLIT.holdout)
+    summed = _against(0.5, 3, 0.001)
+    assert not decide(summed, GATES, champion, stands).promote
+    assert "by the sum of all estimates since" in "; ".join(decide(summed, GATES, champion, stands).reasons)
+    measured = replace(summed, reference=1, reference_difference=_difference(0.015, 0.03))
+    assert decide(measured, GATES, champion, stands).promote
+    assert "+0.0150 beside the best champion, version 1" in "; ".join(decide(measured, GATES, champion, stands).reasons)
+    other = replace(measured, reference=2)
+    assert not decide(other, GATES, champion, stands).promote
+
+
+def test_a_margin_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_that_it_can_show() -> None:
+    alike = replace(_against(0.5, 3, 0.0), difference=_difference(0.0, 0.0324))
+    verdict = decide(alike, GATES)
+    assert not verdict.promote
+    assert "the noise of this holdout is 0.0324, which is the smallest margin that it can show" in verdict.reasons[1]
+    assert decide(alike, replace(GATES, margin=0.0324)).promote
+
+
+def test_a_refit_of_the_champion_s_recipe_is_refused_only_where_it_is_worse_for_sure() -> None:
+    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    unclear = replace(_against(0.5, 3, 0.01, recipe="r"), difference=_difference(0.01, 0.03))
+    assert decide(unclear, GATES, champion).promote
+    assert not decide(replace(unclear, recipe="other"), GATES, champion).promote
+    worse = replace(unclear, difference=_difference(0.05, 0.03))
+    assert not decide(worse, GATES, champion).promote
+    assert not decide(unclear, replace(GATES, minimum_days=22), champion).promote
+    assert not decide(unclear, replace(GATES, floor_loss=0.4), champion).promote
+
+
+def test_another_recipe_is_compared_on_days_after_those_on_which_the_last_was_first_looked_at() -> None:
+    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    seen = Standing(recipe_day=SPLIT.holdout.first)
+    other = _against(0.5, 3, 0.0, recipe="other")
+    assert not decide(other, GATES, champion, seen).promote
+    cut = replace(other, compared=replace(SPLIT.holdout, first=SPLIT.holdout.first + DAY))
+    assert decide(cut, GATES, champion, seen).promote
+    assert decide(replace(other, recipe="r"), GATES, champion, seen).promote
+    assert decide(other, GATES, replace(champion, recipe=None), seen).promote, "nobody knows its recipe"
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(Gate), st.booleans())
+def test_nothing_is_promoted_while_the_recipe_fails_unless_a_person_overrides_that(gate: Gate, first: bool) -> None:
+    made = _model(0.5) if first else _against(0.5, 3, -0.1)
+    let = Override(project=P, gate=gate, until=date(2026, 3, 2), by="anna", reason="a known fault of June")
+    verdict = decide(made, GATES, None, Standing(failing=date(2026, 3, 1), overrides=(let,)))
+    assert verdict.promote == (gate is Gate.FAILING)
+    assert "FAILING by the verdict of 2026-03-01" in "; ".join(verdict.reasons)
+    told = "let through all the same by anna until 2026-03-02: a known fault of June"
+    assert (told in "; ".join(verdict.reasons)) == (gate is Gate.FAILING)
+
+
+def test_an_override_lets_through_its_gate_alone_and_never_what_was_not_compared() -> None:
+    def by(*gates: Gate) -> Standing:
+        day = date(2026, 3, 2)
+        return Standing(overrides=tuple(Override(project=P, gate=g, until=day, by="a", reason="r") for g in gates))
+
+    low = _model(2.0, skill=None)
+    assert not decide(low, GATES, None, by(Gate.FLOORS)).promote
+    assert not decide(low, GATES, None, by(Gate.SKILL)).promote
+    assert decide(low, GATES, None, by(Gate.FLOORS, Gate.SKILL)).promote
+    uncompared = _model(0.5, champion=3)
+    assert not decide(uncompared, GATES, None, by(*Gate)).promote
+    backfill = Champion(version=3, holdout=Days(first=SPLIT.holdout.first, last=SPLIT.holdout.last + DAY))
+    assert not decide(_against(0.5, 3, -0.1), GATES, backfill, by(*Gate)).promote
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    made = Registry(Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), Folder(tmp_path))
+    made.authority.begin()
+    yield made
+    made.ledger.close()
+
+
+def _judged(registry: Registry, state: DriftState, run_id: str) -> None:
+    verdict = DriftVerdict(state=state, reasons=("r",), figures={}, days=(), inputs=())
+    event = DriftJudged(
+        project=P, run_id=run_id, instant=NOW, model_version=1, policy="p", live="l", days=SPLIT.holdout, figures=(),
+        verdict=verdict,
+    )  # fmt: skip
+    registry.ledger.record(f"drift/{P}", event, key=f"judged/{P}/{run_id}")
+
+
+def _register(registry: Registry, made: Evaluation) -> int:
+    """*made* as the model of the next night, decided about by the authority: its version."""
+    registry.nights += 1
+    made = replace(made, trial_id=f"sha256:{registry.nights}", plan=f"sha256:plan{registry.nights}")
+    run_id = registry.recorded(f"night-{registry.nights}", made)
+    event = registry.register(run_id, record_digest(made), promote=True)
+    registry.authority.decide()
+    return event.model_version
+
+
+def test_the_authority_promotes_nothing_while_the_last_verdict_is_failing_and_a_steward_s_override_lasts_its_days(
+    registry: Registry,
+) -> None:
+    made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
+    _judged(registry, DriftState.FAILING, "w1")
+    _register(registry, made)
+    assert registry.in_force() is None
+    _judged(registry, DriftState.STABLE, "w2")
+    _register(registry, made)
+    assert registry.in_force() == 2
+    _judged(registry, DriftState.FAILING, "w3")
+    better = replace(made, champion=2, compared=made.holdout, difference=_difference(-0.1))
+    _register(registry, better)
+    assert registry.in_force() == 2
+
+    stewarded(registry)
+    today = datetime.now(UTC).date()
+    registry.authority.override(P, Gate.FAILING, until=today, user=STEWARD, reason="The fault is known")
+    _register(registry, better)
+    assert registry.in_force() == 4
+    decision = registry.champions.known(P).versions[3].decision
+    assert decision is not None
+    assert decision.standing is not None
+    assert decision.standing.failing == NOW.date()
+    assert decision.verdict == decide(
+        replace(better, trial_id="sha256:4", plan="sha256:plan4"),
+        decision.gates,
+        Champion(version=2, holdout=made.holdout, recipe="r"),
+        decision.standing,
+    ), "whoever has the decision can decide again"
+
+
+def test_an_override_is_a_steward_s_for_at_most_90_days_and_the_last_about_a_gate_counts(registry: Registry) -> None:
+    access, overrides = Access(registry.ledger, signer().verifier), Overrides(registry.ledger, signer().verifier)
+
+    def place(until: date, user: str = STEWARD, reason: str = "Holidays") -> Override:
+        return override(access, signer(), P, Gate.SKILL, until=until, user=user, reason=reason, now=NOW)
+
+    with pytest.raises(AuthorityError, match="only a steward of its data"):
+        place(NOW.date())
+    stewarded(registry)
+    with pytest.raises(AuthorityError, match="only a steward of its data"):
+        place(NOW.date(), user="dana")
+    for far in (NOW.date() - DAY, NOW.date() + timedelta(days=91)):
+        with pytest.raises(DecisionUnusable, match="within 90 days"):
+            place(far)
+    placed = place(NOW.date() + DAY)
+    assert overrides.in_force(P, now=NOW) == (placed,)
+    assert overrides.in_force(P, now=NOW + DAY) == (placed,)
+    assert overrides.in_force(P, now=NOW + 2 * DAY) == ()
+    shorter = place(NOW.date(), reason="Back at work")
+    assert overrides.in_force(P, now=NOW) == (shorter,)
+    assert overrides.in_force(P, now=NOW + DAY) == ()
+
+
+def test_an_override_that_the_authority_did_not_sign_for_its_place_lets_nothing_through(registry: Registry) -> None:
+    from include.core.events import Event
+
+    stewarded(registry)
+    access, overrides = Access(registry.ledger, signer().verifier), Overrides(registry.ledger, signer().verifier)
+    override(access, signer(), P, Gate.SKILL, until=NOW.date(), user=STEWARD, reason="r", now=NOW)
+    signed = registry.ledger.read(f"override/{P}")[0].event
+    assert isinstance(signed, GateOverridden)
+    forged: list[Event] = [
+        signed,
+        replace(signed, override=replace(signed.override, gate=Gate.FLOORS)),
+        replace(signed, override=replace(signed.override, until=NOW.date() + DAY)),
+    ]
+    registry.ledger.append(f"override/{P}", forged, expected_version=1)
+    assert overrides.in_force(P, now=NOW) == (signed.override,)
+    assert overrides.in_force(P, now=NOW + DAY) == ()
+
+
+def test_looks_at_the_same_holdout_are_counted_and_told(registry: Registry) -> None:
+    made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
+    _register(registry, made)
+    later = Days(first=made.holdout.last + DAY, last=made.holdout.last + 21 * DAY)
+    backtested = HoldoutBacktested(project=P, run_id="b", instant=NOW, days=later, backtested="sha256:b")
+    registry.ledger.record(f"looks/{P}", backtested, key=f"backtested/{P}/b")
+    _register(registry, replace(made, rows=1001))
+    _register(registry, replace(made, holdout=later, recipe="other"))
+    decisions = [version.decision for version in registry.champions.known(P).versions]
+    assert [each.standing.looks for each in decisions if each and each.standing] == [0, 1, 1]
+    assert "1 earlier evaluations and backtests of the project saw days of this holdout" in "; ".join(
+        decisions[1].verdict.reasons if decisions[1] else ()
+    )
+    seen, told = Looks(registry.ledger, P), Overrides(registry.ledger, signer().verifier)
+    assert seen.recipe_day("third", plan="sha256:plan9") == later.last
+    assert seen.recipe_day("other", plan="sha256:plan9") == made.holdout.last
+    assert seen.recipe_day("other", plan="sha256:plan1") is None
+    assert [line for line in in_words(registry.ledger, told, P, now=NOW) if "saw days of the last holdout" in line]
