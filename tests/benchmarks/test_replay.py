@@ -1,5 +1,6 @@
 """The replay of the year on losses that are made up: what it measures says nothing here."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -22,28 +23,31 @@ def replay():
 
 @pytest.fixture(scope="module")
 def figures(replay):
-    """A model a week, whose loss grows by .001 a day of its age; from September on labels that no model expects."""
+    return made_up(date(2013, 9, 1))
+
+
+def made_up(changed: date):
+    """A model a week, whose loss grows by .001 a day of its age; from *changed* on by .2 if it was made before."""
     from replay_matrix import LAST, START, Matrix
 
     cutoffs = np.arange(START.toordinal(), LAST.toordinal(), 7)
     days = np.arange(cutoffs[0] - 23, LAST.toordinal() + 1)
     age = days[None, :] - cutoffs[:, None]
-    loss = np.where(age >= -23, 0.5 + 0.001 * age, np.nan)
-    late = (days >= date(2013, 9, 1).toordinal())[None, :] & (cutoffs < date(2013, 9, 1).toordinal())[:, None]
-    expected = np.where(late, loss - 0.2, loss)
+    expected = np.where(age >= -23, 0.5 + 0.001 * age, np.nan)
+    late = (days >= changed.toordinal())[None, :] & (cutoffs < changed.toordinal())[:, None]
     return Matrix(
         cutoffs=cutoffs,
         days=days,
-        loss=loss,
+        loss=np.where(late, expected + 0.2, expected),
         expected=expected,
-        score=np.full_like(loss, 0.3),
+        score=np.full_like(expected, 0.3),
         label=np.full(len(days), 0.3),
         rows=np.full(len(days), 900),
     )
 
 
-def test_a_path_costs_what_whoever_is_champion_costs(replay, figures):
-    walk = replay.Replay(figures, replay.JULY, replay.LAST)
+def test_a_path_costs_what_whoever_is_champion_costs(replay):
+    walk = replay.Replay(made_up(date(2014, 1, 1)), replay.JULY, replay.LAST)
     never, weekly = walk.along([]), walk.along(walk.later)
     assert len(never.loss) == len(weekly.loss) == (replay.LAST - replay.JULY).days + 1
     assert (never.retrainings, weekly.retrainings) == (0, len(walk.later))
@@ -62,16 +66,16 @@ def test_our_rule_asks_once_its_days_show_it_and_no_earlier(replay, figures):
     assert date(2013, 9, 1) < asked[0] < date(2013, 10, 1)
 
 
-def test_constants_are_chosen_without_a_day_of_july_or_later(replay, figures, monkeypatch):
-    from dataclasses import replace
-
+def test_constants_are_chosen_without_a_day_of_july_or_later(replay, monkeypatch):
+    figures = made_up(date(2013, 4, 25))
     july = replay.JULY.toordinal() - int(figures.days[0])
+    names = ("loss", "expected", "score", "label")
     blind = replace(figures, **{
-        name: np.where(np.arange(len(figures.days)) < july, getattr(figures, name), np.nan)
-        for name in ("loss", "expected", "score", "label")
+        name: np.where(np.arange(len(figures.days)) < july, getattr(figures, name), np.nan) for name in names
     })  # fmt: skip
-    monkeypatch.setattr(replay, "CHOICES", replay.CHOICES[:3])
-    assert replay.chosen(blind) == replay.chosen(figures)
+    deaf, asks = (replay.DriftPolicy(excess_loss=limit, calibration_gap=0.5, minimum_days=20) for limit in (0.5, 0.05))
+    monkeypatch.setattr(replay, "CHOICES", (deaf, asks))
+    assert replay.chosen(figures) == replay.chosen(blind) == asks
 
 
 def test_other_constants_are_refused_where_some_were_frozen(replay, tmp_path):
