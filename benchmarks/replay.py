@@ -3,10 +3,10 @@
     python benchmarks/replay.py --home FOLDER [--every 7] [--output benchmarks/replay.json] [--plots docs/images]
 
 Models are made once for each cutoff (``replay_matrix.py``); a rule is a path through their losses. All rules enter July
-with the same model. Ours is the product's own verdict (:func:`include.monitoring.verdict.judge`) at the end of every
-day, under constants that are chosen on the days before July and recorded in the home's ledger before any day after it
-is looked at; a home in which others were recorded is refused. A day counts once. Intervals are of 95 %, whole stretches
-of 7 days resampled. Random schedules retrain as often as ours, on other cutoffs.
+with the same model. Ours is the product's own verdict (:func:`include.monitoring.verdict.judge`) on the series of the
+days until then, at the end of every day. Its constants are chosen on the days before July, and recorded in the home's
+ledger before any later day is looked at; a home in which others were recorded is refused. A day counts once. Intervals
+are of 95 %, whole stretches of 7 days resampled. Random schedules retrain as often as ours, at other cutoffs.
 """
 
 import argparse
@@ -26,13 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import replay_plot  # noqa: E402  # needs the path above
-from drift_study import MATURES  # noqa: E402
+from drift_study import HOLDOUT, MATURES  # noqa: E402
 from replay_matrix import LAST, Matrix, evidently_asks, make, matrix  # noqa: E402
 
 from include.core.canonical import encode, record_digest  # noqa: E402
 from include.core.events import PolicyDeclared  # noqa: E402
 from include.core.project import DriftPolicy, Objective  # noqa: E402
-from include.core.records import DAY, DayFigures, DriftState, Profile, Reference  # noqa: E402
+from include.core.records import DAY, DayOfSeries, DriftState, Profile, Reference  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
 from include.monitoring.verdict import judge  # noqa: E402
 from include.settings import Settings  # noqa: E402
@@ -49,8 +49,8 @@ CHOICES = tuple(
         (0.03, 0.05, 0.07), (0.04, 0.06, 0.08), ((20, 20), (28, 20), (28, 28), (56, 28))
     )
 )
-#: Whether a retraining is asked for at the end of a day (the last that had matured), of the model of a cutoff.
-Asks = Callable[[int, int], bool]
+#: Whether a retraining is asked for at the end of a day (the last that had matured), by the champions until then.
+Asks = Callable[[Sequence[int], int], bool]
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,18 @@ class Walked:
 
 
 class Replay:
-    """The days *first* to *last* (both inclusive), which all rules enter with the last model made before them."""
+    """The days *first* to *last* (both inclusive), which all rules enter with the last model made before them.
 
-    def __init__(self, figures: Matrix, first: date, last: date) -> None:
+    *lived* are the champions before that one: whoever judges a series knows their days.
+    """
+
+    def __init__(self, figures: Matrix, first: date, last: date, lived: Sequence[int] = ()) -> None:
         self.figures = figures
         self.first, self.last = first.toordinal(), last.toordinal()
         cutoffs = [int(each) for each in figures.cutoffs]
         self.start = max(each for each in cutoffs if each <= self.first)
         self.later = [each for each in cutoffs if self.first < each <= self.last]
+        self.lived = [each for each in lived if each < self.start]
         self.row = {cutoff: row for row, cutoff in enumerate(cutoffs)}
 
     def along(self, made: Sequence[int]) -> Walked:
@@ -88,17 +92,17 @@ class Replay:
 
     def asked(self, asks: Asks, *, cooldown: int) -> Walked:
         """The path of a rule that looks at the end of each day, and waits *cooldown* days after each retraining."""
-        made: list[int] = []
-        current, free = self.start, self.start + cooldown
+        made = [*self.lived, self.start]
+        free = self.start + cooldown
         for day in range(self.first, self.last + 1):
-            if day < max(free, current) or not asks(current, day - (MATURES + 1)):
+            if day < free or not asks(made, day - (MATURES + 1)):
                 continue
             following = next((each for each in self.later if each >= day), None)
             if following is None:
                 break
             made.append(following)
-            current, free = following, following + cooldown
-        return self.along(made)
+            free = following + cooldown
+        return self.along(made[len(self.lived) + 1 :])
 
     def fixed(self, weeks: int) -> list[Walked]:
         """A retraining every so many weeks, in every phase that the cutoffs have."""
@@ -116,34 +120,87 @@ class Replay:
 
 
 def verdicts(figures: Matrix, policy: DriftPolicy) -> Asks:
-    """The product's verdict on the model's own days after its evaluation."""
-    first = int(figures.days[0])
-    row = {int(cutoff): place for place, cutoff in enumerate(figures.cutoffs)}
+    """The product's verdict on the series of the project's days, whoever was champion."""
+    days = _Days(figures)
 
-    def asks(cutoff: int, last: int) -> bool:
-        seen = cutoff - (MATURES + 1)
-        if last - seen < policy.minimum_days:
+    def asks(champions: Sequence[int], last: int) -> bool:
+        if last < days.first:
             return False
-        model, live = row[cutoff], range(max(seen + 1, last - policy.days + 1), last + 1)
-        days = [
-            DayFigures(
-                day=date.fromordinal(day),
-                rows=int(figures.rows[day - first]),
-                loss=float(figures.loss[model, day - first]),
-                expected_loss=float(figures.expected[model, day - first]),
-                mean_score=float(figures.score[model, day - first]),
-                mean_label=float(figures.label[day - first]),
-            )
-            for day in live
-        ]
-        empty = Profile(first=date.fromordinal(seen), last=date.fromordinal(seen), rows=0, columns=())
+        seen = date.fromordinal(champions[-1] - (MATURES + 1))
+        empty = Profile(first=seen, last=seen, rows=0, columns=())
         reference = Reference(
             project=NAME, evaluation="", objective=Objective.BINARY, learnt=empty, holdout=empty, holdout_days=()
         )
-        verdict = judge(policy, reference, days, last=date.fromordinal(last))
+        verdict = judge(
+            policy,
+            days.series(champions, last),
+            reference,
+            last=date.fromordinal(last),
+            champion=len(champions),
+            blind_days=HOLDOUT + MATURES,
+        )
         return verdict.state is DriftState.RETRAIN
 
     return asks
+
+
+class _Days:
+    """Days as the watch would have judged them: versions are numbered from 1 in the order of *champions*."""
+
+    def __init__(self, figures: Matrix) -> None:
+        self.figures = figures
+        self.first = int(figures.cutoffs[0])
+        self._offset = int(figures.days[0])
+        self._row = {int(cutoff): place for place, cutoff in enumerate(figures.cutoffs)}
+        self._constant = _constant_losses(figures)
+
+    def series(self, champions: Sequence[int], last: int) -> list[DayOfSeries]:
+        found: list[DayOfSeries] = []
+        version = 0
+        for day in range(self.first, last + 1):
+            while version < len(champions) and champions[version] <= day:
+                version += 1
+            found.append(self._judged(champions, version, day, found))
+        return found
+
+    def _judged(self, champions: Sequence[int], version: int, day: int, before: Sequence[DayOfSeries]) -> DayOfSeries:
+        place, row = day - self._offset, self._row[champions[version - 1]]
+        best = self._best(version, day, before)
+        beside = {
+            "best": best,
+            "best_loss": float(self.figures.loss[self._row[champions[best - 1]], place]) if best else None,
+            "predecessor": version - 1 or None,
+        }
+        return DayOfSeries(
+            day=date.fromordinal(day),
+            champion=version,
+            rows=int(self.figures.rows[place]),
+            loss=float(self.figures.loss[row, place]),
+            expected_loss=float(self.figures.expected[row, place]),
+            constant_loss=float(self._constant[place]),
+            mean_score=float(self.figures.score[row, place]),
+            mean_label=float(self.figures.label[place]),
+            **beside,
+        )
+
+    def _best(self, version: int, day: int, before: Sequence[DayOfSeries]) -> int | None:
+        """The earlier champion of the last 180 days with the highest mean skill while it was champion."""
+        skills: dict[int, list[float]] = {}
+        for each in before if version > 1 else ():
+            if each.champion != version and each.day.toordinal() >= day - 180 and each.skill is not None:
+                skills.setdefault(each.champion, []).append(each.skill)
+        return max(skills, key=lambda each: float(np.mean(skills[each])), default=None)
+
+
+def _constant_losses(figures: Matrix) -> NDArray[np.float64]:
+    """By day, the loss of the mean label of the last 28 days that had matured when it began."""
+    found = np.full(len(figures.days), np.nan)
+    for place in range(MATURES + 1, len(figures.days)):
+        window = slice(max(place - MATURES - 28, 0), place - MATURES)
+        share = (figures.label[window] * figures.rows[window]).sum() / figures.rows[window].sum()
+        label = figures.label[place]
+        found[place] = -(label * np.log(share) + (1 - label) * np.log(1 - share))
+    return found
 
 
 def chosen(figures: Matrix) -> DriftPolicy:
@@ -185,7 +242,9 @@ def interval(difference: NDArray[np.float64]) -> dict[str, float]:
 
 def scored(figures: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, Any]:
     """Every rule on July to December, beside ours."""
-    replay = Replay(figures, JULY, LAST)
+    before = Replay(figures, date.fromordinal(int(figures.cutoffs[0])), JULY - DAY)
+    lived = before.asked(verdicts(figures, policy), cooldown=policy.cooldown_days).made
+    replay = Replay(figures, JULY, LAST, lived)
     ours = replay.asked(verdicts(figures, policy), cooldown=policy.cooldown_days)
     rules: dict[str, list[Walked]] = {"ours": [ours], "never": [replay.along([])]}
     rules["Evidently's default"] = [replay.asked(evidently, cooldown=policy.cooldown_days)]
@@ -236,6 +295,20 @@ def _row(name: str, paths: list[Walked], ours: Walked) -> dict[str, Any]:
         flush=True,
     )
     return row
+
+
+def table(found: dict[str, Any]) -> str:
+    """The rules, cheapest first, as the documentation shows them."""
+    lines = ["| rule | retrainings | log loss | more than ours (95 %) |", "|---|---|---|---|"]
+    for rule in sorted(found["rules"], key=lambda rule: rule["log_loss"]):
+        more = rule["minus_ours"]
+        beside = "" if rule["rule"] == "ours" else f"{more['mean']:+.4f} ({more['lower']:+.4f} to {more['upper']:+.4f})"
+        name = f"**{rule['rule']}**" if rule["rule"] == "ours" else rule["rule"]
+        lines.append(f"| {name} | {rule['retrainings']:.4g} | {rule['log_loss']:.4f} | {beside} |")
+    random = found["random"]
+    bounds = f"{random['percentile_5']:.4f} to {random['percentile_95']:.4f}"
+    lines.append(f"| {random['schedules']:,} random schedules | {random['retrainings']} | {bounds} (5 to 95 %) | |")
+    return "\n".join(lines) + "\n"
 
 
 def _dominates(row: dict[str, Any], ours: dict[str, Any]) -> bool:

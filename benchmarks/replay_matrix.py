@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -106,7 +106,7 @@ def make(home: Path, every: int) -> None:
         print(f"{number} of {len(wanted)}: a model made on {made}, scored on {len(figures)} days", flush=True)
 
 
-def evidently_asks(home: Path) -> Callable[[int, int], bool]:
+def evidently_asks(home: Path) -> Callable[[Sequence[int], int], bool]:
     """Evidently's default (``DataDriftPreset``: half of the columns drifted), once a week: the model's rows, up to
     20,000 of them spread evenly, against those of the last 7 days. What it said is kept in ``FOLDER/evidently.json``.
     """
@@ -114,7 +114,8 @@ def evidently_asks(home: Path) -> Callable[[int, int], bool]:
     known: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
     table: list[Table] = []
 
-    def asks(cutoff: int, last: int) -> bool:
+    def asks(champions: Sequence[int], last: int) -> bool:
+        cutoff = champions[-1]
         if (last - cutoff) % 7 or last <= cutoff:
             return False
         name = f"{date.fromordinal(cutoff)} {date.fromordinal(last)}"

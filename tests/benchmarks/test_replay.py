@@ -1,5 +1,6 @@
 """The replay of the year on losses that are made up: what it measures says nothing here."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_path_costs_what_whoever_is_champion_costs(replay):
 
 def test_our_rule_asks_once_its_days_show_it_and_no_earlier(replay, figures):
     found = replay.Replay(figures, replay.JULY, replay.LAST)
-    policy = replay.DriftPolicy(excess_loss=0.05, calibration_gap=0.05, days=28, minimum_days=20)
+    policy = replay.DriftPolicy(excess_loss=0.05, calibration_gap=0.05, skill=None)
     path = found.asked(replay.verdicts(figures, policy), cooldown=20)
     asked = [date.fromordinal(day) for day in path.made[1:]]
     assert len(asked) == 1, "a model made after labels changed expects them"
@@ -73,7 +74,7 @@ def test_constants_are_chosen_without_a_day_of_july_or_later(replay, monkeypatch
     blind = replace(figures, **{
         name: np.where(np.arange(len(figures.days)) < july, getattr(figures, name), np.nan) for name in names
     })  # fmt: skip
-    deaf, asks = (replay.DriftPolicy(excess_loss=limit, calibration_gap=0.5, minimum_days=20) for limit in (0.5, 0.05))
+    deaf, asks = (replay.DriftPolicy(excess_loss=limit, skill=None) for limit in (0.5, 0.05))
     monkeypatch.setattr(replay, "CHOICES", (deaf, asks))
     assert replay.chosen(figures) == replay.chosen(blind) == asks
 
@@ -86,7 +87,7 @@ def test_other_constants_are_refused_where_some_were_frozen(replay, tmp_path):
 
 
 def test_every_rule_is_scored_beside_ours_and_drawn(replay, figures, tmp_path):
-    policy = replay.DriftPolicy(excess_loss=0.05, calibration_gap=0.05, days=28, minimum_days=20)
+    policy = replay.DriftPolicy(excess_loss=0.05, calibration_gap=0.05, skill=None)
     found = replay.scored(figures, policy, lambda cutoff, last: False)
     rules = {rule["rule"]: rule for rule in found["rules"]}
     assert set(rules) == {
@@ -99,3 +100,13 @@ def test_every_rule_is_scored_beside_ours_and_drawn(replay, figures, tmp_path):
     replay.replay_plot.write(found, tmp_path)
     assert "every 8 weeks" in (tmp_path / "replay.svg").read_text()
     assert "polyline" in (tmp_path / "replay-weeks.svg").read_text()
+
+
+def test_the_documentation_says_what_was_measured(replay):
+    found = json.loads((ROOT / "benchmarks" / "replay.json").read_text())
+    page = (ROOT / "docs" / "data-scientist.md").read_text()
+    assert replay.table(found) in page
+    assert found["policy_digest"] in page
+    for plot in ("replay.svg", "replay-weeks.svg"):
+        assert f"images/{plot}" in page
+        assert (ROOT / "docs" / "images" / plot).exists()

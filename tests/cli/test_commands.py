@@ -23,6 +23,7 @@ def ready(shop: Shop, new_contract: NewContract) -> Shop:
     [
         (("explain", "nothing"), "a project is a folder"),
         (("run", "nothing"), "a project is a folder"),
+        (("backtest", "nothing"), "a project is a folder"),
         (("score", "nothing", "rows.csv"), "a project is a folder"),
         (("approve", "--as", "mallory"), "'mallory' is a steward"),
         (("contract", "adopt", "orders", "--as", "../maria"), "a user's name can name a file"),

@@ -7,6 +7,7 @@ import ibis
 import pytest
 
 from include import steps
+from include.cli import backtest as shown
 from include.core.errors import AccessDenied, DataError, DeclarationError
 from include.core.events import (
     DataOpened,
@@ -49,7 +50,9 @@ def run(yard: Yard, variant: Project | None = LEAN, count: int = 2) -> backtest.
     return backtest.run_backtest(yard.settings, OWN, variant, days=days)
 
 
-def test_project_and_variant_are_compared_on_the_same_days_and_nothing_is_registered(here: Yard) -> None:
+def test_project_and_variant_are_compared_on_the_same_days_and_nothing_is_registered(
+    here: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = run(here)
     for origin in found.origins:
         assert origin.other is not None
@@ -70,6 +73,10 @@ def test_project_and_variant_are_compared_on_the_same_days_and_nothing_is_regist
     }
     assert len(looks) == 4
     assert found.looks == 2
+    shown.show(OWN, LEAN, found)
+    told = capsys.readouterr().out
+    for said in (OWN.name, LEAN.name, "difference", str(found.origins[0].day), "90 % interval", "2 backtested nights"):
+        assert said in told
 
     computed = len(here.events(StepFinished))
     assert run(here) == found
