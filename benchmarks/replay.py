@@ -257,7 +257,11 @@ def scored(figures: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, A
     fixed = [row for row in rows if row["rule"].startswith("every ")]
     own = rows[0]
     return {
-        "days_between_cutoffs": every,
+        "cutoffs": {
+            "first": str(_day(figures.cutoffs[0])),
+            "last": str(_day(figures.cutoffs[-1])),
+            "days_apart": every,
+        },
         "days": len(ours.loss),
         "first": str(JULY),
         "last": str(LAST),
@@ -314,6 +318,10 @@ def table(found: dict[str, Any]) -> str:
 def _dominates(row: dict[str, Any], ours: dict[str, Any]) -> bool:
     fewer, better = row["retrainings"] <= ours["retrainings"], row["log_loss"] <= ours["log_loss"]
     return fewer and better and (row["retrainings"], row["log_loss"]) != (ours["retrainings"], ours["log_loss"])
+
+
+def _day(ordinal: int) -> date:
+    return date.fromordinal(int(ordinal))
 
 
 def _weeks(loss: NDArray[np.float64]) -> list[NDArray[np.float64]]:
