@@ -24,7 +24,7 @@ def load_project(name: str, folder: Path) -> Project:
             (:mod:`include.runtime.imports`) or declares no ``PROJECT``, or the project is called differently from its
             folder.
     """
-    if name not in project_names(folder):
+    if not _is_declared(name, folder):
         raise DeclarationError(
             "a project is a folder with an __init__.py", value=f"{folder / name}", remedy=f"{_REMEDY}"
         )
@@ -47,6 +47,12 @@ def load_project(name: str, folder: Path) -> Project:
             "a project is called like its folder", value=f"{declared.name!r} in {folder / name}", remedy="Rename one."
         )
     return declared
+
+
+def _is_declared(name: str, folder: Path) -> bool:
+    """Whether *name* is one of :func:`project_names`, without a look at the others: all of them are loaded in turn."""
+    single = Path(name).name == name and name[:1] not in ("", "_", ".")
+    return single and (folder / name / "__init__.py").exists()
 
 
 def package_of(folder: Path) -> str:

@@ -56,7 +56,9 @@ def test_a_package_that_declares_no_project_of_its_name_is_refused(code: str, na
         load_project("broken", folder)
 
 
-@pytest.mark.parametrize("name", ["missing", "../projects", "flight-delay", ""])
+@pytest.mark.parametrize(
+    "name", ["missing", "../projects", "flight-delay", "", ".", "..", "flight_delay/", "./flight_delay", "__pycache__"]
+)
 def test_a_project_that_is_not_there_is_refused_by_name(name: str) -> None:
     with pytest.raises(DeclarationError, match=r"a folder with an __init__\.py"):
         load_project(name, HOUSE)
