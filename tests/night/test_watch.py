@@ -88,14 +88,44 @@ def trained(first_night: Path, tmp_path: Path, production: Path) -> Yard:
     return Yard.built(tmp_path / "home", production, first_night)
 
 
-def test_a_watch_judges_every_day_that_matured_since_the_holdout_and_the_next_only_those_after(trained: Yard) -> None:
-    first = watched(trained)
+def after_a_watch(home: Path, production: Path, first_night: Path, project: Project) -> Path:
+    """The *home* of such a deployment with a whole watch of *project*, which nobody has open; to be copied."""
+    yard = Yard.built(home, production, first_night)
+    watched(yard, project)
+    yard.platform.ledger.close()
+    return home
+
+
+@pytest.fixture(scope="module")
+def calm_home(tmp_path_factory: pytest.TempPathFactory, production: Path, first_night: Path) -> Path:
+    return after_a_watch(tmp_path_factory.mktemp("calm") / "home", production, first_night, WATCHED)
+
+
+@pytest.fixture(scope="module")
+def alarmed_home(tmp_path_factory: pytest.TempPathFactory, production: Path, first_night: Path) -> Path:
+    return after_a_watch(tmp_path_factory.mktemp("alarmed") / "home", production, first_night, STRICTLY_WATCHED)
+
+
+@pytest.fixture
+def calm(calm_home: Path, tmp_path: Path, production: Path) -> Yard:
+    """A deployment of a test's own whose watch found nothing to ask for."""
+    return Yard.built(tmp_path / "calm", production, calm_home)
+
+
+@pytest.fixture
+def alarmed(alarmed_home: Path, tmp_path: Path, production: Path) -> Yard:
+    """A deployment of a test's own whose watch asked for a night."""
+    return Yard.built(tmp_path / "alarmed", production, alarmed_home)
+
+
+def test_a_watch_judges_every_day_that_matured_since_the_holdout_and_the_next_only_those_after(calm: Yard) -> None:
+    (first,) = verdicts_of(calm)
     # The night of 1 June knew the days up to 29 May; on 29 June those up to 26 June had matured.
     assert (first.days.first, first.days.last) == (date(2013, 5, 30), date(2013, 6, 26))
     assert [each.day for each in first.figures] == list(first.days)
     assert first.verdict.state is DriftState.STABLE
     assert (len(first.verdict.days), first.verdict.days[-1]) == (20, date(2013, 6, 26))
-    second = watched(trained, run_id="next", instant=LATER + timedelta(days=2))
+    second = watched(calm, run_id="next", instant=LATER + timedelta(days=2))
     assert (second.days.first, second.days.last) == (date(2013, 6, 27), date(2013, 6, 28))
     assert [each.day for each in second.figures] == [date(2013, 6, 27), date(2013, 6, 28)]
     assert second.verdict.days[-1] == date(2013, 6, 28), "and judges them with the days before"
@@ -107,39 +137,37 @@ def test_with_fewer_than_twenty_days_nothing_is_decided(trained: Yard) -> None:
     assert trained.events(RetrainingAsked, RetrainingDeclined) == []
 
 
-def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(make_yard: MakeYard, trained: Yard) -> None:
+def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(
+    make_yard: MakeYard, trained: Yard, calm: Yard
+) -> None:
     def due(yard: Yard, project: Project = WATCHED, instant: datetime = LATER, run_id: str = "watch") -> object:
         return verdicts.due(yard.platform, project, run_id=run_id, instant=instant)
 
     assert due(make_yard()) == "Nothing to watch: flight_delay has no champion yet"
     assert due(trained, replace(WATCHED, drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
     assert "2013-05-29 is the last day that had matured" in str(due(trained, instant=INSTANT))
-    watched(trained)
-    assert "judged on all days up to 2013-06-26" in str(due(trained, run_id="another"))
-    assert isinstance(due(trained), verdicts.Due), "the watch itself may go on"
-    assert "evaluated or judged" in str(due(trained, instant=LATER - timedelta(days=7), run_id="backfill"))
+    assert "judged on all days up to 2013-06-26" in str(due(calm, run_id="another"))
+    assert isinstance(due(calm), verdicts.Due), "the watch itself may go on"
+    assert "evaluated or judged" in str(due(calm, instant=LATER - timedelta(days=7), run_id="backfill"))
 
 
-def test_the_reference_is_made_at_promotion_and_the_policy_recorded_before_the_first_verdict(trained: Yard) -> None:
-    made = trained.events(ReferenceMade)
+def test_the_reference_is_made_at_promotion_and_the_policy_recorded_before_the_first_verdict(calm: Yard) -> None:
+    made = calm.events(ReferenceMade)
     assert [(event.model_version, event.run_id) for event in made if isinstance(event, ReferenceMade)] == [(1, "night")]
-    watched(trained)
-    assert len(trained.events(ReferenceMade)) == 1
-    declared, judged = trained.events(PolicyDeclared, DriftJudged)
+    declared, judged = calm.events(PolicyDeclared, DriftJudged)
     assert isinstance(declared, PolicyDeclared)
     assert isinstance(judged, DriftJudged)
     assert declared.policy.encode() == encode(LENIENT)
     assert judged.policy == declared.digest == digest_of(encode(LENIENT))
-    watched(trained, replace(WATCHED, drift=STRICT), run_id="stricter", instant=LATER + timedelta(days=1))
-    assert len(trained.events(PolicyDeclared)) == 2, "a changed policy is another"
+    watched(calm, replace(WATCHED, drift=STRICT), run_id="stricter", instant=LATER + timedelta(days=1))
+    assert len(calm.events(PolicyDeclared)) == 2, "a changed policy is another"
 
 
-def test_a_watch_reads_under_the_grants_of_the_night_and_leaves_receipts(trained: Yard) -> None:
+def test_a_watch_reads_under_the_grants_of_the_night_and_leaves_receipts(trained: Yard, calm: Yard) -> None:
     before = len(trained.events(DataOpened, ArtifactOpened, run_id="watch"))
-    watched(trained)
-    opened = [event for event in trained.events(ArtifactOpened, run_id="watch") if isinstance(event, ArtifactOpened)]
+    opened = [event for event in calm.events(ArtifactOpened, run_id="watch") if isinstance(event, ArtifactOpened)]
     assert before == 0
-    assert len(trained.events(DataOpened, run_id="watch")) == 3
+    assert len(calm.events(DataOpened, run_id="watch")) == 3
     assert {event.step for event in opened} == {"score", "drift", "verdict"}
 
 
@@ -171,37 +199,34 @@ def test_a_watch_goes_on_beside_a_night_and_leaves_it_its_lease(trained: Yard) -
     assert lease.renew(ledger, fence, now=NOW, duration=timedelta(hours=1))
 
 
-def test_a_verdict_asks_for_one_night_and_the_same_watch_again_changes_nothing(trained: Yard) -> None:
-    strict = replace(WATCHED, drift=STRICT)
-    judged = watched(trained, strict)
+def test_a_verdict_asks_for_one_night_and_the_same_watch_again_changes_nothing(alarmed: Yard) -> None:
+    (judged,) = verdicts_of(alarmed)
     assert judged.verdict.state is DriftState.RETRAIN
-    again = watched(trained, strict)
+    again = watched(alarmed, STRICTLY_WATCHED)
     assert again == judged
-    assert len(verdicts_of(trained)) == 1
-    (asked,) = trained.events(RetrainingAsked, RetrainingDeclined)
+    assert len(verdicts_of(alarmed)) == 1
+    (asked,) = alarmed.events(RetrainingAsked, RetrainingDeclined)
     assert isinstance(asked, RetrainingAsked)
     assert (asked.run_id, asked.model_version, asked.instant) == ("watch", 1, LATER)
 
 
-def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(trained: Yard) -> None:
-    strict = replace(WATCHED, drift=STRICT)
-    watched(trained, strict)
-    ledger = trained.platform.ledger
+def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(alarmed: Yard) -> None:
+    ledger = alarmed.platform.ledger
     asked = retraining.start(ledger, "flight_delay", "answer", champion=None)
     assert asked is not None
-    night = trained.night(strict, run_id="answer", instant=asked.instant)
+    night = alarmed.night(STRICTLY_WATCHED, run_id="answer", instant=asked.instant)
     assert night.evaluation.holdout.last == date(2013, 6, 26)
     verdict = '"name":"verdict/flight_delay"'
-    lineage = [event.event for event in trained.events(LineageEmitted) if isinstance(event, LineageEmitted)]
+    lineage = [event.event for event in alarmed.events(LineageEmitted) if isinstance(event, LineageEmitted)]
     named = [json.loads(event) for event in lineage if verdict in event.replace(": ", ":")]
     assert [event["job"]["name"] for event in named] == ["flight_delay.verdict", "flight_delay.snapshot"]
     assert [one["name"] for one in named[1]["inputs"] if "verdict" in one["name"]] == ["verdict/flight_delay"]
     retraining.answered(ledger, night.run, night.promotion)
     assert not retraining.known(ledger, "flight_delay").waiting()
-    much_later = watched(trained, strict, run_id="new", instant=LATER + timedelta(days=30))
+    much_later = watched(alarmed, STRICTLY_WATCHED, run_id="new", instant=LATER + timedelta(days=30))
     assert (much_later.model_version, much_later.days.first) == (2, date(2013, 6, 27))
     assert much_later.verdict.state is DriftState.RETRAIN
-    assert [type(event).__name__ for event in trained.events(RetrainingAsked, RetrainingDeclined)] == [
+    assert [type(event).__name__ for event in alarmed.events(RetrainingAsked, RetrainingDeclined)] == [
         "RetrainingAsked"
     ] * 2, "30 days after the last, the budget and the cooldown allow another"
 
@@ -321,12 +346,11 @@ def test_the_command_line_watches_as_airflow_does(trained: Yard) -> None:
 
 
 @pytest.fixture
-def asking(trained: Yard) -> tuple[Yard, str]:
+def asking(alarmed: Yard) -> tuple[Yard, str]:
     """A deployment in which a verdict has asked for a night, and the ask's id."""
-    watched(trained, STRICTLY_WATCHED)
-    (asked,) = trained.events(RetrainingAsked)
+    (asked,) = alarmed.events(RetrainingAsked)
     assert isinstance(asked, RetrainingAsked)
-    return trained, asked.ask_id
+    return alarmed, asked.ask_id
 
 
 def here(yard: Yard, ask_id: str, *, on_step: Progress = lambda step, digest: None) -> tuple[RetrainingAsked, Night]:
@@ -409,10 +433,10 @@ def test_a_lost_reference_is_made_again_the_same(trained: Yard) -> None:
     assert live.reference == made.reference
 
 
-def test_figures_on_the_days_after_agree_with_the_report_of_a_night_that_holds_them_out(trained: Yard) -> None:
+def test_figures_on_the_days_after_agree_with_the_report_of_a_night_that_holds_them_out(calm: Yard) -> None:
     """The watch and the evaluation of the champion by a later night see the same days alike."""
-    judged = watched(trained)
-    night = trained.night(WATCHED, run_id="later", instant=LATER)
+    (judged,) = verdicts_of(calm)
+    night = calm.night(WATCHED, run_id="later", instant=LATER)
     evaluation: Evaluation = night.evaluation
     days = [each for each in judged.figures if each.day in evaluation.holdout]
     rows = sum(each.rows for each in days)
@@ -420,12 +444,12 @@ def test_figures_on_the_days_after_agree_with_the_report_of_a_night_that_holds_t
     assert evaluation.champion_metrics["log_loss"] == pytest.approx(sum(each.loss * each.rows for each in days) / rows)
 
 
-def test_what_a_watch_lost_is_made_again_the_same(trained: Yard) -> None:
-    judged = watched(trained)
-    found = trained.platform.load(LiveFigures, judged.live)
-    scored = trained.platform.load(LiveScores, found.scored)
+def test_what_a_watch_lost_is_made_again_the_same(calm: Yard) -> None:
+    (judged,) = verdicts_of(calm)
+    found = calm.platform.load(LiveFigures, judged.live)
+    scored = calm.platform.load(LiveScores, found.scored)
     lost = (scored.scores, scored.partitions[0].content, found.profiles)
     for content in lost:
-        Store(trained.settings.vault).path(content).unlink()
-    assert watched(trained) == judged
-    assert all(trained.platform.vault.has(content) for content in lost)
+        Store(calm.settings.vault).path(content).unlink()
+    assert watched(calm) == judged
+    assert all(calm.platform.vault.has(content) for content in lost)
