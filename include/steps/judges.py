@@ -58,7 +58,7 @@ def judges_of(
             continue
         champion = versions[at]
         before = next((each for each in reversed(versions[:at]) if each != champion), None)
-        lately = {place(day - back * DAY) for back in range(BEST_OF_DAYS)}
+        lately = {place(day - back * DAY) for back in range(1, BEST_OF_DAYS + 1)}
         rivals = {versions[each] for each in lately if each is not None} - {champion}
         found.append(
             Judges(
