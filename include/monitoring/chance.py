@@ -54,7 +54,7 @@ def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) ->
     lowest = floor(usual, mean - drop)
     missing = (level - lost / 2)[:, None] - np.maximum(histories[:, policy.days :, 0], lowest)
     greatest = greatest_sum(np.nan_to_num(missing))
-    least = 2 * (mean - lowest - drop / 2)  # two days, however bad, are no change
+    least = 1.5 * (mean - lowest - drop / 2)  # one day, however bad, is no change
     histories[:, :, 0] = np.maximum(histories[:, :, 0], -mean)
     limit = max(float(np.quantile(greatest, 1 - skill.false_asks, method="higher")), least)
     asks = (greatest > limit) | asked(histories, policy).any(axis=1)

@@ -87,20 +87,21 @@ def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
     """Fold the days of the sorted *series* after those of *level*."""
     first = first_days(series)
     missing, since, alarm = 0.0, None, False
-    passed: list[tuple[date, int, float]] = []  # since it began: day, champion, what it added
+    after: list[float] = []  # since it began: what the days of champions that took over since added
     for each in series:
         if each.skill is None or each.day <= level.days[-1]:
             continue
         added = level.missing(each.skill)
         missing = max(0.0, missing + added)
         if not missing:
-            since, alarm, passed = None, False, []
+            since, alarm, after = None, False, []
             continue
         since = since or each.day
-        passed.append((each.day, each.champion, added))
+        if came_after(since, first, each.champion):
+            after.append(added)
         alarm = alarm or missing > level.chance.limit
-        if alarm and _brought_back(since, first, passed):
-            missing, since, alarm, passed = 0.0, None, False, []
+        if alarm and len(after) >= LEAST_AFTER and fmean(after[-MOST_AFTER:]) <= 0:  # a retraining brought it back
+            missing, since, alarm, after = 0.0, None, False, []
     return Watched(level=level, missing=missing, since=since, alarm=alarm)
 
 
@@ -115,11 +116,6 @@ def first_days(series: Sequence[DayOfSeries]) -> Mapping[int, date]:
 def came_after(began: date, first: Mapping[int, date], champion: int, *, days: int = 0) -> bool:
     """Whether *champion* took over more than so many *days* after the day on which something *began*."""
     return first[champion] > began + timedelta(days=days)
-
-
-def _brought_back(since: date, first: Mapping[int, date], passed: Sequence[tuple[date, int, float]]) -> bool:
-    after = [added for _, champion, added in passed if came_after(since, first, champion)]
-    return len(after) >= LEAST_AFTER and fmean(after[-MOST_AFTER:]) <= 0
 
 
 def _told(policy: SkillPolicy, series: Sequence[DayOfSeries], evaluated: float | None) -> Iterator[Usual]:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from include.core.errors import DataError
 from include.core.project import DriftPolicy, SkillPolicy
@@ -29,11 +27,10 @@ def test_limits_are_proposed_that_ask_in_the_share_of_180_nights_that_is_said():
     assert judge(found.policy, DAYS, REFERENCE).state is DriftState.STABLE
 
 
-@given(st.floats(0.01, 0.2), st.floats(0.2, 0.5))
-@settings(max_examples=8)
-def test_who_accepts_more_false_asks_gets_narrower_limits(few, many):
-    wide, narrow = (proposed(DriftPolicy(), DAYS, share=share).policy for share in (few, many))
-    assert (narrow.excess_loss, narrow.calibration_gap) <= (wide.excess_loss, wide.calibration_gap)
+def test_who_accepts_more_false_asks_gets_narrower_limits():
+    wide, narrow = (proposed(DriftPolicy(), DAYS, share=share).policy for share in (0.02, 0.4))
+    assert narrow.excess_loss < wide.excess_loss
+    assert narrow.calibration_gap < wide.calibration_gap
 
 
 def test_what_is_declared_beside_the_limits_is_kept():

@@ -103,7 +103,7 @@ def test_no_single_day_however_bad_asks(skill):
 
 
 @given(some_skills, some_champions)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_recipe_fails_only_if_a_champion_took_over_since_it_began(skills, champion):
     verdict = judge(POLICY, series(skills, champion), REFERENCE)
     if verdict.state is DriftState.FAILING:
@@ -114,7 +114,7 @@ def test_a_recipe_fails_only_if_a_champion_took_over_since_it_began(skills, cham
 
 
 @given(some_skills, some_champions)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_one_more_bad_day_never_ends_an_alarm(skills, champion):
     days = series(skills, champion)
     worse = series([*skills, -0.3], champion)[-1]
@@ -132,7 +132,7 @@ def test_the_order_in_which_days_arrive_does_not_matter(skills, champion, random
 
 
 @given(some_skills, some_champions, st.floats(-0.5, 0.5))
-@settings(max_examples=30)
+@settings(max_examples=6)
 def test_a_loss_that_both_model_and_constant_bear_changes_no_state(skills, champion, more):
     days = series(skills, champion)
     harder = [
