@@ -172,6 +172,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         models.add_row(shown, f"version {champion.number}" if champion else "none", str(versions))
         if champion is None and (change := platform.champions.known(name).change()) and change.rollback:
             said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
+        said += _helped(platform.ledger, name)
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
         said += [moved] if (moved := put_back(platform, name)) else []
         overrides = Overrides(platform.ledger, platform.verifier)
@@ -198,6 +199,15 @@ def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
     skill = mean_skill(series.fold(entries))
     word = WORDS[verdicts[-1].state][0] if verdicts else "not judged yet"
     return word, "" if skill is None else f"{skill:+.4f}"
+
+
+def _helped(ledger: "Ledger", project: str) -> list[str]:
+    """Whether retraining helped, where a retraining has a day that tells."""
+    from include.monitoring.helped import helped
+    from include.steps.series import series_of
+
+    found = helped(series_of(ledger, project))
+    return [f"{project}: {found.in_words()}"] if found.retrainings else []
 
 
 def _show_altered(platform: "Platform") -> None:

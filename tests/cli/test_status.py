@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from include.cli.status import _recipe
+from include.cli.status import _helped, _recipe
 from include.ledger import Ledger
 from include.store import Store
 from tests.runtime_pages.watched import PROJECT, failing
@@ -15,3 +15,6 @@ def test_the_state_of_a_recipe_stands_in_a_word_with_the_skill_of_its_series(tmp
     word, skill = _recipe(ledger, PROJECT)
     assert word == "FAILING: a human is asked"
     assert -0.03 < float(skill) < -0.01
+    assert _helped(ledger, PROJECT) == [
+        f"{PROJECT}: did retraining help: pooled over 1 retrainings: nothing is said below eight"
+    ]

@@ -10,6 +10,7 @@ from include.core.errors import RegistryError
 from include.core.events import (
     ArtifactOpened,
     DataRead,
+    ImportanceRecorded,
     ModelRegistered,
     PartitionsMade,
     StepFinished,
@@ -17,7 +18,7 @@ from include.core.events import (
     TrialRecorded,
 )
 from include.core.project import Objective
-from include.core.records import Plan
+from include.core.records import FeatureSet, Plan
 from include.registry import bundle
 from include.registry.versions import ALIAS
 from include.training import order
@@ -52,6 +53,16 @@ def test_mlflow_shows_the_champion_under_its_alias_with_all_digests(done: tuple[
     assert shown.tags["trainyard.model"] == night.evaluation.model
     figures = client.get_run(shown.run_id).data.metrics
     assert figures["holdout.log_loss"] == night.evaluation.metrics["log_loss"]
+
+
+def test_a_registered_model_has_the_shares_of_its_features_recorded_once(done: tuple[Yard, Night]) -> None:
+    yard, night = done
+    (told,) = yard.events(ImportanceRecorded)
+    assert isinstance(told, ImportanceRecorded)
+    assert (told.model_version, told.evaluation) == (1, night.digests["evaluate"])
+    built = yard.platform.load(FeatureSet, night.digests["features"])
+    assert set(told.importance) <= {feature.name for feature in built.features}
+    assert sum(told.importance.values()) == pytest.approx(1)
 
 
 def test_mlflow_shows_every_trial_below_its_night_as_the_ledger_recorded_it(done: tuple[Yard, Night]) -> None:

@@ -85,8 +85,18 @@ def test_promotions_retrainings_and_rollbacks_are_marked_on_the_series_across_ch
     assert skill.count(",") == 80, "one line over the days of all champions"
 
 
+def test_whether_retraining_helped_is_said_in_words_and_nothing_below_eight(told: Told, tmp_path: Path) -> None:
+    assert "<p>pooled over 1 retrainings: nothing is said below eight.</p>" in told.text()
+    ledger, store = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), Store(str(tmp_path / "store"))
+    nightly(ledger, store, nights=10)
+    signed_in = {"Authorization": f"Bearer {told.people.token('ada')}"}
+    text = TestClient(application(told.people, ledger, store), headers=signed_in).get(PAGE).text
+    assert "pooled over 9 retrainings and 9 days, the new champion&#39;s loss is" in text
+
+
 def test_each_stay_in_force_has_its_own_days(told: Told) -> None:
-    rows = re.findall(r'<th scope="row">version (\d+)</th>.*?Judged days" class="number">(.*?)</td>', told.text(), re.S)
+    (stays,) = re.findall(r'<h2 id="champions">(.*?)</table>', told.text(), re.S)
+    rows = re.findall(r'<th scope="row">version (\d+)</th>.*?Judged days" class="number">(.*?)</td>', stays, re.S)
     assert rows == [("1", "30"), ("2", "10"), ("1", "40")]
     assert "went back from version 2 on 2013-02-20, asked by ada" in told.text()
 
@@ -129,12 +139,12 @@ def test_a_rollback_is_shown_at_the_next_look(tmp_path: Path) -> None:
 
 
 def test_a_page_of_many_champions_asks_the_ledger_no_more_often_than_one_of_few(tmp_path: Path) -> None:
-    def asked(nights: int) -> int:
+    def asked(nights: int) -> tuple[int, int]:
         folder = tmp_path / str(nights)
         folder.mkdir()
         people, said = People.of(folder), list[object]()
         ledger, store = Ledger.open(f"sqlite:///{folder / 'ledger.db'}"), Store(str(folder / "store"))
-        nightly(ledger, store, nights=nights)
+        story = nightly(ledger, store, nights=nights)
         signed_in = TestClient(
             application(people, ledger, store), headers={"Authorization": f"Bearer {people.token('ada')}"}
         )
@@ -146,11 +156,17 @@ def test_a_page_of_many_champions_asks_the_ledger_no_more_often_than_one_of_few(
         sa.event.listen(sa.Engine, "before_cursor_execute", hear)
         try:
             assert signed_in.get(PAGE).status_code == 200
+            calm = len(said)
+            story.night(FIRST + nights * DAY)
+            said.clear()
+            assert signed_in.get(PAGE).status_code == 200
         finally:
             sa.event.remove(sa.Engine, "before_cursor_execute", hear)
-        return len(said)
+        return calm, len(said)
 
-    assert asked(2) == asked(12) > 0
+    few, many = asked(2), asked(12)
+    assert few == many, "neither at once, nor after another promotion"
+    assert few[0] > 0
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,7 @@ class Story:
     def __init__(self, ledger: Ledger, store: Store) -> None:
         self._ledger, self._store = ledger, store
         self._versions = self._decisions = self._champion = 0
+        self._before: int | None = None
         sign_from_here(ledger)
         policy = PolicyDeclared(project=PROJECT, digest=record_digest(POLICY), policy=encode(POLICY).decode())
         ledger.record(f"drift/{PROJECT}", policy, key="policy")
@@ -100,7 +101,7 @@ class Story:
             asked_by=None,
         )
         self._decide(PromotionDecided(project=PROJECT, envelope=signer().sign(PROMOTION_TYPE, encode(told))))
-        self._champion = version
+        self._before, self._champion = self._champion or None, version
         shares = {name: share for name, (share, _, _) in FEATURES.items() if share}
         importance = ImportanceRecorded(
             project=PROJECT, run_id=run_id, model_version=version, evaluation=evaluation, importance=shares
@@ -120,7 +121,7 @@ class Story:
             position=self._decisions + 1,
         )
         self._decide(ChampionRolledBack(project=PROJECT, envelope=signer().sign(ROLLBACK_TYPE, encode(told))))
-        self._champion = version
+        self._before, self._champion = self._champion, version
 
     def days(
         self,
@@ -205,6 +206,8 @@ class Story:
             constant_loss=constant,
             mean_score=0.22 + wave / 4,
             mean_label=0.21 + wave,
+            predecessor=self._before,
+            predecessor_loss=None if self._before is None else constant - skill + 0.004 + wave / 3,
         )
 
     def _decide(self, event: Event) -> None:

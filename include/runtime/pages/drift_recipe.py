@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from include.core.records import DayOfSeries
 from include.runtime.pages.drift_charts import Chart, Event, Series, chart
 from include.runtime.pages.drift_watches import Watched
+
+if TYPE_CHECKING:
+    from include.monitoring.helped import Helped, Retraining
 
 #: The newest figures are means of so many judged days.
 NEWEST_DAYS = 28
@@ -38,20 +42,24 @@ class Champion:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """``tenures`` counts all that ``champions`` shows the last of."""
+    """``tenures`` counts all that ``champions`` shows the last of, ``helped`` all of whose last ``retrainings`` are."""
 
     figures: tuple[Figure, ...]
     charts: tuple[Chart, ...]
     champions: tuple[Champion, ...]
     tenures: int
+    helped: "Helped"
+    retrainings: "tuple[Retraining, ...]"
 
 
-def recipe_of(watched: Watched) -> Recipe:
+def recipe_of(watched: Watched, helped: "Helped") -> Recipe:
     return Recipe(
         figures=_figures(watched),
         charts=_charts(watched),
         champions=_champions(watched),
         tenures=len(watched.tenures),
+        helped=helped,
+        retrainings=tuple(reversed(helped.retrainings[-LISTED:])),
     )
 
 

@@ -121,7 +121,7 @@ def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
         policy=decode(DriftPolicy, declared.policy.encode()) if declared else None,
         policy_digest=declared.digest if declared else "",
         months=_months(verdicts, known),
-        recipe=recipe_of(watched),
+        recipe=recipe_of(watched, watches.helped(project, watched)),
         features=features_of(live, watched, wanted=wanted),
         lines=tuple(_line(each, known, report=watches.has_report(each)) for each in reversed(verdicts[-LISTED:])),
     )

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
@@ -28,6 +29,9 @@ from include.ledger.projection import Projection
 from include.registry.champions import Champions, InForce, Tenure
 from include.steps import retraining, series
 from include.store import Store
+
+if TYPE_CHECKING:
+    from include.monitoring.helped import Helped
 
 _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
@@ -74,6 +78,7 @@ class Watches:
         self._lock = threading.Lock()
         self._projection = Projection[dict[str, Watched]]({}, _folded, kinds=_KINDS)
         self._reports: dict[str, bool] = {}
+        self._helped: dict[str, tuple[int, Helped]] = {}
 
     def of(self, project: str) -> Watched:
         """What is recorded of *project* now."""
@@ -85,6 +90,16 @@ class Watches:
                 watched = replace(watched, champion=champion, tenures=tenures, stale=False)
                 projects[project] = watched
             return watched
+
+    def helped(self, project: str, watched: Watched) -> "Helped":
+        """What the series says of *project*'s retrainings: worked out again when a day has come to it."""
+        from include.monitoring.helped import helped
+
+        known = self._helped.get(project)
+        if known is None or known[0] != len(watched.days):
+            known = len(watched.days), helped(day for _, day in sorted(watched.days.items()))
+            self._helped[project] = known
+        return known[1]
 
     def figures(self, judged: DriftJudged) -> LiveFigures:
         """What the verdict was made of."""
