@@ -211,7 +211,7 @@ def _show_verdict(watched: "Watched") -> None:
         ),
         soft_wrap=True,
     )
-    for reason in verdict.reasons:
+    for reason in (*verdict.reasons, *watched.unjudged):
         console.print(f"  · {reason}", soft_wrap=True)
     if watched.answer is not None and not isinstance(watched.answer, RetrainingAsked):
         console.print(f"  no retraining: {watched.answer.reason}", soft_wrap=True)

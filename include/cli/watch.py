@@ -1,4 +1,4 @@
-"""``watch``: the champion on days that came after it, and the retraining that they ask for."""
+"""``watch``: champions on the days that came after them, and the retraining that these ask for."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +32,7 @@ def watch(
         bool, typer.Option("--retrain", help="Run the training night that is asked for, here and now.")
     ] = False,
 ) -> None:
-    """Judge the champion of PROJECT on the days that matured since the last verdict, in this process.
+    """Judge PROJECT on the days that matured and were not judged yet, each by the champion before it, in this process.
 
     With --retrain and without an instant, a retraining that was asked for and is not done goes on instead.
     """
@@ -75,6 +75,8 @@ def _show(watched: "Watched") -> None:
         table.add_row(name, f"{value:.4f}")
     console.print(table)
     console.print(f"covers {judged.days.first} to {judged.days.last}")
+    for told in watched.unjudged:
+        console.print(told, soft_wrap=True)
     for reason in verdict.reasons:
         console.print(f"  · {reason}", soft_wrap=True)
     if verdict.guarantee:

@@ -13,7 +13,7 @@ from include.ledger import Ledger
 from include.runtime.aliases import put_back
 from include.runtime.local import Night, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
-from include.steps import Platform, retraining, verdicts, watch
+from include.steps import Platform, retraining, series, verdicts, watch
 
 #: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
 HERE = "here__"
@@ -23,7 +23,7 @@ HERE = "here__"
 class Watched:
     """What a watch came to: the verdict and the answer to what it asked for, or why there was ``nothing`` to watch.
 
-    ``alias`` says what was wrong with MLflow's, which is put back.
+    ``alias`` says what was wrong with MLflow's, which is put back, ``unjudged`` which days have no figures, and why.
     """
 
     run_id: str
@@ -31,6 +31,7 @@ class Watched:
     alias: str | None = None
     answer: RetrainingAsked | RetrainingDeclined | None = None
     nothing: str | None = None
+    unjudged: tuple[str, ...] = ()
 
 
 def run_watch(
@@ -42,7 +43,7 @@ def run_watch(
     on_step: Progress = lambda step, digest: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Watched:
-    """Judge *project*'s champion on the days that matured by *instant*, beside whatever night runs.
+    """Judge *project* on the days that matured by *instant*, beside whatever night runs.
 
     Raises:
         AccessDenied: no grant covers what the project reads; the requests are filed.
@@ -90,7 +91,8 @@ def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
     answers: list[RetrainingAsked | RetrainingDeclined] = [each.ask for each in known.retrainings]
     answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)
     nothing = "Nothing was judged" if judged is None else None
-    return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing)
+    unjudged = series.unjudged_in_words(ledger, project, run_id)
+    return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing, unjudged=unjudged)
 
 
 def unfinished(platform: Platform, project: str) -> RetrainingAsked | None:

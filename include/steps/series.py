@@ -1,6 +1,7 @@
 """The one series of a project: every matured day, judged once by the champion that was in force before it."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from statistics import fmean
 
 from include.core.errors import LedgerError
@@ -58,6 +59,16 @@ def skill_in_words(ledger: Ledger, project: str) -> str:
         f"recipe skill (the constant's loss less the champions'): {fmean(skill):+.4f} over {len(skill)} judged days, "
         f"{fmean(lately):+.4f} over the last {len(lately)}"
     )
+
+
+def unjudged_in_words(ledger: Ledger, project: str, run_id: str) -> tuple[str, ...]:
+    """Which days the watch *run_id* recorded as not judged, a line for each reason."""
+    days: dict[str, list[date]] = {}
+    for entry in ledger.read(stream_of(project)):
+        event = entry.event
+        if isinstance(event, DayJudged) and event.run_id == run_id and event.judged.unjudged is not None:
+            days.setdefault(f"version {event.judged.champion}: {event.judged.unjudged}", []).append(event.judged.day)
+    return tuple(f"not judged: {len(each)} days, {min(each)} to {max(each)}; {why}" for why, each in days.items())
 
 
 def figures_of(days: Iterable[DayOfSeries]) -> tuple[DayFigures, ...]:

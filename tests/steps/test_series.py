@@ -112,3 +112,11 @@ def test_what_the_recipe_knows_is_told_over_all_days_and_the_last_four_weeks(led
     told = series.skill_in_words(ledger, "p")
     assert told.endswith("+0.0500 over 56 judged days, -0.1000 over the last 28")
     assert series.did_it_help(ledger, "p").endswith("no retraining has a day yet that both champions scored")
+
+
+def test_days_that_a_watch_could_not_judge_are_told_with_the_reason(ledger: Ledger) -> None:
+    barred = [DayOfSeries(day=FIRST + offset * DAY, champion=2, rows=0, unjudged="in quarantine") for offset in (1, 2)]
+    series.record(ledger, run(), [judged(0), *barred])
+    told = ("not judged: 2 days, 2013-06-02 to 2013-06-03; version 2: in quarantine",)
+    assert series.unjudged_in_words(ledger, "p", "watch") == told
+    assert series.unjudged_in_words(ledger, "p", "another") == ()
