@@ -24,3 +24,9 @@ def test_all_tests_that_share_a_running_system_are_of_one_group(system: str) -> 
 
 def test_any_other_file_is_a_group_of_its_own() -> None:
     assert group_of("tests/night/test_night.py::test_one[a/b]") == "tests/night/test_night.py"
+
+
+def test_what_needs_all_cores_lies_in_files_that_the_check_looks_for_by_this_text() -> None:
+    marked = [path for path in TESTS.rglob("*.py") if re.search(r"mark\.alone\b", path.read_text())]
+    assert marked
+    assert all(path.name.startswith("test_") and "pytest.mark.alone" in path.read_text() for path in marked)
