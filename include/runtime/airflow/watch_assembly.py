@@ -17,11 +17,12 @@ from include.runtime.airflow.operators import StepOperator, one_of_ours
 
 _TASK_DOCS = {
     "gate": "Begins the watch, beside whatever night runs, and waits until data stewards have granted what it reads. "
-    "Skipped where there is nothing to watch: no champion yet, or no day has matured since the last verdict.",
+    "Skipped where there is nothing to watch: no champion yet, or each day that has matured was judged.",
     "snapshot": "Reads the rows that were known at the run's instant, only granted columns and only new days.",
-    "score": "Builds the features of the days that matured since the last verdict, and scores them with the champion.",
-    "drift": "Counts the champion's loss and calibration by day and its inputs by week. The report tells what moved.",
-    "verdict": "Judges the figures under the project's declared policy, records the verdict, and asks for a retraining "
+    "score": "Builds the features of the days that are to be judged, and scores each with the champion that was in "
+    "force before it.",
+    "drift": "Counts loss and calibration by day, and records them; counts inputs by week. The report tells what moved.",
+    "verdict": "Judges the series of all days under the project's declared policy, records the verdict, and asks for a retraining "
     "if that is what it comes to: at most one in flight, after a cooldown, within a budget.",
     "retrain": "Tells the training DAG that the ledger holds an ask. Skipped where there is none.",
 }
