@@ -21,9 +21,9 @@ _TASK_DOCS = {
     "snapshot": "Reads the rows that were known at the run's instant, only granted columns and only new days.",
     "score": "Builds the features of the days that are to be judged, and scores each with the champion that was in "
     "force before it.",
-    "drift": "Counts loss and calibration by day, and records them; counts inputs by week. The report tells what moved.",
-    "verdict": "Judges the series of all days under the project's declared policy, records the verdict, and asks for a retraining "
-    "if that is what it comes to: at most one in flight, after a cooldown, within a budget.",
+    "drift": "Counts loss and calibration by day, and records them; counts inputs by week. Its report tells of these.",
+    "verdict": "Judges the series of all days under the project's declared policy, records the verdict, and asks for a "
+    "retraining if that is what it comes to: at most one in flight, after a cooldown, within a budget.",
     "retrain": "Tells the training DAG that the ledger holds an ask. Skipped where there is none.",
 }
 
