@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import takewhile
 
-from include.core.events import DriftJudged, HoldoutBacktested, ModelEvaluated
+from include.core.canonical import decode
+from include.core.events import DriftJudged, HoldoutBacktested, ModelEvaluated, PolicyDeclared
+from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, Evaluation, Gate
 from include.ledger import Ledger
 from include.registry.champions import Version
@@ -67,10 +69,15 @@ def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetim
 
 
 def failing(ledger: Ledger, project: str) -> date | None:
-    """The day of the last verdict on *project*, if that says that retraining does not help."""
-    entries = ledger.read(f"drift/{project}")
-    last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, DriftJudged)), None)
-    return last.instant.date() if last is not None and last.verdict.state is DriftState.FAILING else None
+    """The day of the last verdict on *project*, if it says that retraining does not help and its policy stops."""
+    events = [entry.event for entry in ledger.read(f"drift/{project}")]
+    last = next((event for event in reversed(events) if isinstance(event, DriftJudged)), None)
+    if last is None or last.verdict.state is not DriftState.FAILING:
+        return None
+    declared = (event for event in events if isinstance(event, PolicyDeclared) and event.digest == last.policy)
+    if (policy := next(declared, None)) and not decode(DriftPolicy, policy.policy.encode()).stops_promotion:
+        return None
+    return last.instant.date()
 
 
 class Looks:

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.core.canonical import record_digest
+from include.core.canonical import encode, record_digest
 from include.core.errors import AuthorityError, DecisionUnusable
 from include.core.events import (
     DriftJudged,
     GateOverridden,
     HoldoutBacktested,
+    PolicyDeclared,
 )
-from include.core.project import Gates, Objective
+from include.core.project import DriftPolicy, Gates, Objective
 from include.core.records import (
     DAY,
     Days,
@@ -33,7 +34,7 @@ from include.ledger import Ledger
 from include.registry.champions import Decision, Version
 from include.registry.overrides import Overrides, override
 from include.registry.promotion import Champion, Standing, decide
-from include.registry.standing import Looks, frozen, in_words
+from include.registry.standing import Looks, failing, frozen, in_words
 from tests.governance.conftest import STEWARD
 from tests.registry.models import PROJECT, SPLIT, evaluation, signer
 from tests.registry.test_champions import Registry
@@ -215,6 +216,24 @@ def _register(registry: Registry, made: Evaluation) -> int:
     event = registry.register(run_id, record_digest(made), promote=True)
     registry.authority.decide()
     return event.model_version
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_failing_recipe_stops_promotion_only_where_the_policy_of_that_verdict_says_so(
+    tmp_path: Path, stops: bool
+) -> None:
+    ledger, policy = Ledger.open(f"sqlite:///{tmp_path}/ledger.db"), DriftPolicy(stops_promotion=stops)
+    other = DriftPolicy(stops_promotion=not stops)
+    for each in (other, policy):
+        event = PolicyDeclared(project=P, digest=record_digest(each), policy=encode(each).decode())
+        ledger.record(f"drift/{P}", event, key=event.digest)
+    judged = DriftJudged(
+        project=P, run_id="w", instant=NOW, model_version=1, policy=record_digest(policy), live="l",
+        days=SPLIT.holdout, figures=(),
+        verdict=DriftVerdict(state=DriftState.FAILING, reasons=(), figures={}, days=(), inputs=()),
+    )  # fmt: skip
+    ledger.record(f"drift/{P}", judged, key="judged")
+    assert failing(ledger, P) == (NOW.date() if stops else None)
 
 
 def test_the_authority_promotes_nothing_while_the_last_verdict_is_failing_and_a_steward_s_override_lasts_its_days(
