@@ -47,6 +47,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("access_requested", 1): _as_it_is,
     ("data_opened", 1): _as_it_is,
     ("data_read", 1): _as_it_is,
+    ("drift_judged", 1): _as_it_is,
     ("gates_declared", 1): _as_it_is,
     ("model_evaluated", 1): _as_it_is,
     ("access_refused", 1): _unsigned,

@@ -62,6 +62,7 @@ class DriftJudged(Event):
     """
 
     kind: ClassVar[str] = "drift_judged"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     instant: datetime
