@@ -5,6 +5,7 @@ the usual one, less half of what may be lost, and the sum never falls below 0. I
 the usual days (:func:`include.monitoring.chance.chance`).
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -39,13 +40,16 @@ class Level:
 
     @property
     def guarantee(self) -> str:
-        """How often the policy asks though nothing changed, and for how many projects that holds."""
+        """How often the policy asks though nothing changed, for how many projects that holds, and what it costs."""
         share = self.chance.false_asks
         often = f"{share:.1%} of them ask" if share else "fewer than 0.1% of them ask"
         together = f"; {int(1 / share)} watched so ask falsely about once together" if 0 < share < 0.5 else ""
+        lost = self.missing(0.0)
+        shown = f"about {math.ceil(self.chance.limit / lost)}" if lost > 0 else "no number of"
         return (
             f"of stretches of {NIGHTS} nights whose weeks are like those from {self.days[0]} to {self.days[-1]}, "
-            f"{often} though nothing changed. That is for one project{together}"
+            f"{often} though nothing changed. That is for one project{together}. Were all skill lost, {shown} days "
+            "would show it"
         )
 
 

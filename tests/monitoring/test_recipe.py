@@ -60,6 +60,16 @@ def test_a_recipe_that_keeps_its_skill_is_stable_whoever_is_champion():
     assert state(series([0.2] * 60)) is state(series([0.2] * 60, nightly)) is DriftState.STABLE
 
 
+def test_a_verdict_says_how_often_it_asks_falsely_and_how_many_days_would_show_that_all_is_lost():
+    said = judge(POLICY, series([0.2]), REFERENCE).guarantee
+    assert said is not None
+    assert "180 nights whose weeks are like those from 2026-01-01 to 2026-02-25" in said
+    days = int(said.partition("about ")[2].partition(" days would show")[0])
+    assert state(series([0.0] * (days + 1))) in ASKS
+    assert judge(POLICY, series([]), REFERENCE).guarantee is not None
+    assert judge(POLICY, series([])[1:], REFERENCE).guarantee is None  # 55 days tell too little
+
+
 def test_one_champion_whose_skill_is_gone_asks_for_a_retraining_though_its_loss_is_what_it_expects():
     verdict = judge(POLICY, series([0.05] * 20), REFERENCE)
     assert verdict.state is DriftState.RETRAIN
