@@ -116,6 +116,7 @@ class History(RuleBasedStateMachine):
         self.promotions: list[tuple[int, datetime]] = []
         self.under_way: list[Watch] = []
         self.first: dict[date, tuple[DayOfSeries, int]] = {}
+        self.recorded_by: dict[date, str] = {}
         self.runs = 0
         self.nights = 0
         self.night(offset=0, promoted=promoted)
@@ -161,6 +162,7 @@ class History(RuleBasedStateMachine):
         for each in judged:
             if each.day not in before:
                 self.first[each.day] = (each, watch.expected[each.day])
+                self.recorded_by[each.day] = watch.run.run_id
         if not again:
             self.under_way.remove(watch)
 
@@ -208,8 +210,11 @@ class History(RuleBasedStateMachine):
 
     def _look(self, run: Run) -> None:
         due = verdicts.due(self.yard.platform, self.project, run_id=run.run_id, instant=run.instant)
+        own = {day for day, run_id in self.recorded_by.items() if run_id == run.run_id}
         if isinstance(due, str):
+            assert not own, "what a watch recorded itself is due until it ends"
             return
+        assert own <= {each.day for each in due.days}
         days = tuple(DueDay(day=each.day, champion=each.champion, predecessor=each.predecessor) for each in due.days)
         expected = {each.day: self._in_force_before(each.day) for each in due.days}
         self.under_way.append(Watch(run=run, days=days, expected=expected))
@@ -254,13 +259,31 @@ def scored(watch: Watch) -> tuple[DayOfSeries, ...]:
     )
 
 
-def test_every_matured_day_is_judged_once_by_the_champion_that_was_in_force_before_it(yard: Yard) -> None:
+@pytest.fixture
+def histories(yard: Yard) -> type[History]:
     class OfThisYard(History):
         pass
 
     OfThisYard.yard = yard
+    return OfThisYard
+
+
+def test_every_matured_day_is_judged_once_by_the_champion_that_was_in_force_before_it(
+    histories: type[History],
+) -> None:
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run_state_machine_as_test(
-        OfThisYard,
+        histories,
         settings=settings(max_examples=8, stateful_step_count=10, deadline=None, suppress_health_check=checks),
     )
+
+
+def test_what_a_watch_recorded_itself_is_due_until_it_ends(histories: type[History]) -> None:
+    history = histories()
+    history.first_night(promoted=True)
+    history.watch_begins(offset=20)
+    history.watch_records(which=0, lost=True, again=True)
+    history.watch_resumes(which=0)
+    assert len(history.under_way) == 1
+    history.watch_begins(offset=20)
+    assert len(history.under_way) == 1, "and is not for another"
