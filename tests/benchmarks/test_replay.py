@@ -1,5 +1,6 @@
 """The replay of the year on losses that are made up: what it measures says nothing here."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -99,3 +100,13 @@ def test_every_rule_is_scored_beside_ours_and_drawn(replay, figures, tmp_path):
     replay.replay_plot.write(found, tmp_path)
     assert "every 8 weeks" in (tmp_path / "replay.svg").read_text()
     assert "polyline" in (tmp_path / "replay-weeks.svg").read_text()
+
+
+def test_the_documentation_says_what_was_measured(replay):
+    found = json.loads((ROOT / "benchmarks" / "replay.json").read_text())
+    page = (ROOT / "docs" / "data-scientist.md").read_text()
+    assert replay.table(found) in page
+    assert found["policy_digest"] in page
+    for plot in ("replay.svg", "replay-weeks.svg"):
+        assert f"images/{plot}" in page
+        assert (ROOT / "docs" / "images" / plot).exists()
