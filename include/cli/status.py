@@ -150,7 +150,6 @@ def _show_refusals(register: "Register") -> None:
 
 def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.registry import history
-    from include.registry.overrides import Overrides
     from include.registry.standing import in_words
     from include.runtime.aliases import put_back
     from include.runtime.projects import load_project, project_names
@@ -169,14 +168,14 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         except TrainyardError as error:
             broken.append((name, error))
             shown = f"{name} (broken)"
-        models.add_row(shown, f"version {champion.number}" if champion else "none", str(versions))
+        in_force = f"version {champion.number}" if champion else "none"
+        models.add_row(shown, in_force, str(versions), *_recipe(platform.ledger, name))
         if champion is None and (change := platform.champions.known(name).change()) and change.rollback:
             said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
         said += _helped(platform.ledger, name)
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
         said += [moved] if (moved := put_back(platform, name)) else []
-        overrides = Overrides(platform.ledger, platform.verifier)
-        said += in_words(platform.ledger, overrides, name, now=datetime.now(UTC))
+        said += in_words(platform.ledger, platform.champions.overrides, name, now=datetime.now(UTC))
     console.print(models)
     for told in said:
         console.print(told, soft_wrap=True)

@@ -20,6 +20,7 @@ from include.governance.access import Access
 from include.governance.marks import Mark, Marks
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
+from include.registry.overrides import Overrides
 from include.registry.promotion import Standing
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
@@ -209,11 +210,15 @@ def in_force_at(tenures: Sequence[Tenure], moment: datetime) -> Tenure | None:
 
 
 class Champions:
-    """Answers for one ledger, trusting only what the authority's public key verifies."""
+    """Answers for one ledger, trusting only what the authority's public key verifies.
+
+    ``overrides`` answers for the gates, by the same key.
+    """
 
     def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
         self._ledger, self._verifier = ledger, verifier
         self._marks = Marks(ledger, Access(ledger, verifier))
+        self.overrides = Overrides(ledger, verifier)
         # An envelope proves the same for ever, and a run keeps its instant: hundreds of each are asked for again.
         self._proved: dict[tuple[str, str], Decision | Rollback | None] = {}
         self._instants: dict[tuple[str, str], datetime] = {}

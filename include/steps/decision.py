@@ -234,7 +234,6 @@ def _standing(
     platform: Platform, project: Project, candidate: Evaluation, known: "Version | None", *, now: datetime
 ) -> "Standing | None":
     """How the project stands now; for a model that was decided about, how it stood then."""
-    from include.registry.overrides import Overrides
     from include.registry.standing import standing
 
     if known is not None and (known.decision is not None or known.before):
@@ -242,7 +241,7 @@ def _standing(
     champion = platform.champions.in_force(project.name)
     return standing(
         platform.ledger,
-        Overrides(platform.ledger, platform.verifier),
+        platform.champions.overrides,
         project.name,
         candidate,
         champion=champion.version if champion else None,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,15 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
+from securesystemslib.signer import CryptoSigner
 
-from include.core.records import DAY, Days
+from include.core.canonical import encode
+from include.core.events import GateOverridden
+from include.core.records import DAY, Days, Gate, Override
+from include.governance.signing import Signer
 from include.ledger import Ledger
 from include.registry.champions import Champions
+from include.registry.overrides import OVERRIDE_TYPE, _Claim
 from include.runtime.pages.drift import add_drift
 from include.store import Store
 from tests.governance.conftest import STEWARD
@@ -92,6 +98,22 @@ def test_whether_retraining_helped_is_said_in_words_and_nothing_below_eight(told
     signed_in = {"Authorization": f"Bearer {told.people.token('ada')}"}
     text = TestClient(application(told.people, ledger, store), headers=signed_in).get(PAGE).text
     assert "pooled over 9 retrainings and 9 days, the new champion&#39;s loss is" in text
+
+
+def test_an_override_that_is_in_force_is_told_with_who_placed_it_until_when_and_why(tmp_path: Path) -> None:
+    made, until = Told(tmp_path), datetime.now(UTC).date()
+    for day, reason in ((until - DAY, "long over"), (until, HOSTILE)):
+        placed = Override(project="flights", gate=Gate.SKILL, until=day, by=STEWARD, reason=reason)
+        position = made.ledger.version("override/flights") + 1
+        for key in (signer(), Signer(CryptoSigner.generate_ed25519())):
+            envelope = key.sign(OVERRIDE_TYPE, encode(_Claim(override=placed, position=position)))
+            if key is signer() or day == until:
+                made.ledger.record("override/flights", GateOverridden(override=placed, envelope=envelope))
+        if day < until:
+            assert "lets every model through" not in made.text()
+    text = made.text()
+    assert text.count("lets every model through") == 1
+    assert f"until {until}: overridden by {STEWARD}. &lt;img" in text
 
 
 def test_each_stay_in_force_has_its_own_days(told: Told) -> None:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from include.core.canonical import decode
 from include.core.events import DriftJudged
 from include.core.project import DriftPolicy
-from include.core.records import DAY, DriftState, LiveFigures, RetrainingOutcome
+from include.core.records import DAY, DriftState, LiveFigures, Override, RetrainingOutcome
 from include.ledger import Ledger
 from include.monitoring import page
 from include.runtime.airflow.names import watch_path
@@ -99,6 +99,7 @@ class View:
     policy_digest: str
     months: tuple[Month, ...]
     recipe: Recipe
+    overrides: tuple[Override, ...]
     features: Features
     lines: tuple[Line, ...]
 
@@ -122,6 +123,7 @@ def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
         policy_digest=declared.digest if declared else "",
         months=_months(verdicts, known),
         recipe=recipe_of(watched, watches.helped(project, watched)),
+        overrides=watches.overrides(project),
         features=features_of(live, watched, wanted=wanted),
         lines=tuple(_line(each, known, report=watches.has_report(each)) for each in reversed(verdicts[-LISTED:])),
     )

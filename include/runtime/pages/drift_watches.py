@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode
@@ -23,7 +23,7 @@ from include.core.events import (
     RetrainingEnded,
     RetrainingStarted,
 )
-from include.core.records import DayOfSeries, LiveFigures
+from include.core.records import DayOfSeries, LiveFigures, Override
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
 from include.registry.champions import Champions, InForce, Tenure
@@ -100,6 +100,10 @@ class Watches:
             known = len(watched.days), helped(day for _, day in sorted(watched.days.items()))
             self._helped[project] = known
         return known[1]
+
+    def overrides(self, project: str) -> tuple[Override, ...]:
+        """Which gates of *project* a person lets models through now."""
+        return self._champions.overrides.in_force(project, now=datetime.now(UTC))
 
     def figures(self, judged: DriftJudged) -> LiveFigures:
         """What the verdict was made of."""
