@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.core.events import Event, RetrainingAsked, RetrainingDeclined, RetrainingStarted
+from include.core.events import DriftJudged, Event, RetrainingAsked, RetrainingDeclined, RetrainingStarted
 from include.core.project import DriftPolicy
-from include.core.records import RetrainingOutcome
+from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Run
 from include.ledger import Fence, Ledger
-from include.steps import retraining
+from include.steps import retraining, verdicts
 
 POLICY = DriftPolicy(excess_loss=0.1, calibration_gap=0.1, cooldown_days=20, monthly_budget=1)
 DAY_0 = datetime(2013, 9, 1, 6, tzinfo=UTC)
@@ -48,6 +48,21 @@ def test_a_verdict_is_answered_once_however_often_it_asks(ledger: Ledger) -> Non
     assert len(ledger.read("retraining/p")) == 1
     run_through(ledger, "night")
     assert retraining.ask(ledger, POLICY, wanted("a")) == wanted("a"), "what was answered stays answered"
+
+
+@pytest.mark.parametrize("state", list(DriftState))
+def test_a_verdict_of_retrain_asks_for_a_night_and_no_other_does_not_that_of_a_failing_recipe(
+    ledger: Ledger, state: DriftState
+) -> None:
+    run = Run(project="p", run_id="w", instant=DAY_0, code_digest="", declaration_digest="", fence=0)
+    event = DriftJudged(
+        project="p", run_id="w", instant=DAY_0, model_version=1, policy="p", live="l", figures=(),
+        days=Days(first=DAY_0.date(), last=DAY_0.date()),
+        verdict=DriftVerdict(state=state, reasons=(), figures={}, days=(), inputs=()),
+    )  # fmt: skip
+    verdicts.record(ledger, POLICY, run, event, champion=1)
+    known = retraining.known(ledger, "p")
+    assert (bool(known.retrainings), known.declined) == (state is DriftState.RETRAIN, ())
 
 
 def test_while_one_is_in_flight_nothing_else_is_asked_for(ledger: Ledger) -> None:
