@@ -1,8 +1,8 @@
 """Who keeps which artifact: what the ledger says that runs made and took up, with what their manifests name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from include.core.canonical import decode
@@ -28,11 +28,16 @@ from include.core.records import (
 )
 from include.governance.retention import Reference
 from include.ledger import Entry, Ledger, lease
+from include.registry.champions import Known
+from include.registry.going_back import last_in_force
+from include.steps.judges import BEST_OF_DAYS
 from include.steps.platform import Platform
 
 #: What says that a run of a project goes on.
 SIGNS: tuple[type[Event], ...] = (StepStarted, StepFinished, StepReused, StepFailed)
 _KINDS = (*SIGNS, PartitionsMade, ModelRegistered, ReferenceMade, ArtifactsRemoved)
+#: Later than any moment.
+FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 #: An attempt of whose end there is no word goes on no longer than that.
 _LONGEST_ATTEMPT = timedelta(days=1)
 
@@ -163,6 +168,19 @@ class _Scored:
     others: tuple[_ScoredBeside, ...] = ()
 
 
+def in_use(known: Known) -> Mapping[int, datetime]:
+    """Until when each version that was ever champion was: until the decision that put another into its place, for good
+    that in force and the one which the project goes back to from there.
+    """
+    found: dict[int, datetime] = {}
+    for change, following in zip(known.changes, [*known.changes[1:], None], strict=True):
+        if change.version is not None:
+            found[change.version.number] = following.decided_at if following else FOR_GOOD
+    last = last_in_force(known)
+    before = known.champion(before=last) if last is not None else None
+    return found | ({before.number: FOR_GOOD} if before else {})
+
+
 #: What is said of an artifact: its digest, its kind, of which project, made of which datasets.
 _Said = tuple[str, ArtifactKind, str, tuple[str, ...]]
 
@@ -236,27 +254,30 @@ class References:
                 self._say(said, use)
 
     def _fold_champions(self) -> None:
-        """What each version that was ever champion is and was made of is in use until another takes its place.
+        """What each version that was ever champion is and was made of is in use as long as :func:`in_use` says.
 
         One that only training itself would have promoted is kept as long as a champion that was replaced at once.
         """
         for project, models in self.uses.models.items():
-            known = self._platform.champions.known(project).versions
-            promoted = [version.registered for version in known if version.promoted]
-            begins = [use for use, model in models if model in promoted]
+            known = self._platform.champions.known(project)
+            promoted, ends = [version.registered for version in known.versions if version.promoted], in_use(known)
             for use, model in models:
                 if model in promoted:
-                    end = next((each.at for each in begins if each.position > use.position), self._now)
-                    self._keep_champion(model, replace(use, at=end))
+                    end = min(ends.get(model.model_version, use.at), self._now)
+                    held = min(end + timedelta(days=BEST_OF_DAYS), self._now)
+                    self._keep_champion(model, replace(use, at=end), held=replace(use, at=held))
                 elif model.verdict.promote:
-                    self._keep_champion(model, use)
+                    self._keep_champion(model, use, held=use)
 
-    def _keep_champion(self, model: ModelRegistered, use: _Use) -> None:
+    def _keep_champion(self, model: ModelRegistered, use: _Use, *, held: _Use) -> None:
+        """The rows that it was made of are in use by *use*, the model itself, which later ones are held against, by
+        *held*.
+        """
         if self._taken(model) is None:
             self.unsure.add(model.project)
         datasets = self._datasets(model.project, use.run_id)
         for digest in self._model(model):
-            self._say((digest, ArtifactKind.MODEL, model.project, datasets), use)
+            self._say((digest, ArtifactKind.MODEL, model.project, datasets), held)
         for part in self.rows_of(model):
             self._say((part.content, ArtifactKind.MODEL, model.project, (part.table,)), use)
 
