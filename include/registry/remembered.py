@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from include.core.events import ModelEvaluated
 from include.core.records import Days, Evaluation, Run, Verdict, day_start
 from include.ledger import Ledger
 from include.ledger.journal import begun
@@ -37,7 +38,7 @@ def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, be
     last = standing[-1]
     if run.instant < last.instant:
         yield False, f"its night stands for an instant before {last.instant:%Y-%m-%d %H:%M}Z: a rollback of then stands"
-    left = next((each for each in reversed(standing) if _recipe(ledger, known, each) == _of(run)), None)
+    left = next((each for each in reversed(standing) if _same_recipe(ledger, known, each, run, evaluation)), None)
     if left is not None:
         yield _beats(change, left, evaluation)
 
@@ -69,11 +70,15 @@ def _first(days: Days | None) -> str:
     return "no day" if days is None else str(days.first)
 
 
-def _recipe(ledger: Ledger, known: Known, rollback: Rollback) -> tuple[str, str] | None:
+def _same_recipe(ledger: Ledger, known: Known, rollback: Rollback, run: Run, evaluation: Evaluation) -> bool:
+    """Whether the model of *run* is of the recipe that was left: as evaluations name it or, of before, by the runs."""
     version = known.numbered(rollback.left)
-    run = begun(ledger, rollback.project, version.registered.run_id) if version else None
-    return None if run is None else _of(run)
-
-
-def _of(run: Run) -> tuple[str, str]:
-    return run.declaration_digest, run.code_digest
+    if version is None:
+        return False
+    registered = version.registered
+    entry = ledger.find(f"evaluated/{rollback.project}/{registered.evaluation}")
+    recipe = entry.event.evaluation.recipe if entry is not None and isinstance(entry.event, ModelEvaluated) else None
+    if recipe is not None and evaluation.recipe is not None:
+        return recipe == evaluation.recipe
+    left = begun(ledger, rollback.project, registered.run_id)
+    return left is not None and (left.declaration_digest, left.code_digest) == (run.declaration_digest, run.code_digest)

@@ -42,6 +42,7 @@ class Registry:
     key: Signer = field(default_factory=signer)
     instant: datetime = NOW
     code: str = "c"
+    recipe: str | None = None
 
     def __post_init__(self) -> None:
         self.champions = Champions(self.ledger, self.key.verifier)

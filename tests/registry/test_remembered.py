@@ -38,6 +38,7 @@ def night(
     made = replace(evaluation(registry.vault, champion=champion), holdout=days, trial_id=f"sha256:{registry.nights}")
     if made.difference is not None:
         made = replace(made, compared=days, difference=replace(made.difference, upper=upper))
+    made = replace(made, recipe=registry.recipe)
     run_id = registry.recorded(f"night-{registry.nights}", made)
     event = registry.register(run_id, record_digest(made), promote=True)
     registry.authority.decide()
@@ -53,6 +54,16 @@ def test_the_same_recipe_comes_back_only_where_it_beats_the_restored_champion_on
 
 def test_another_recipe_is_decided_about_by_the_gates_alone(registry: Registry) -> None:
     assert night(registry, ACROSS, upper=0.001, code="another")
+
+
+def test_a_recipe_is_what_evaluations_say_it_is_where_they_do(registry: Registry) -> None:
+    back(registry, None, 1)
+    registry.recipe = "sha256:r"
+    assert night(registry, AFTER, upper=0.0, champion=None)
+    back(registry, None, 3, instant=registry.instant)
+    assert not night(registry, ACROSS, upper=0.0, champion=None, code="another")
+    registry.recipe = "sha256:s"
+    assert night(registry, ACROSS, upper=0.0, champion=None)
 
 
 def test_a_night_of_before_the_rollback_is_not_promoted_over_it(registry: Registry) -> None:
