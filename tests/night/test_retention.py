@@ -13,6 +13,7 @@ from include import steps
 from include.cli import lineage
 from include.core.errors import StoreUnavailable
 from include.core.events import ArtifactsRemoved, PartitionsMade, ReferenceMade, RetentionCarriedOut
+from include.core.project import Gates
 from include.core.records import ArtifactKind, FeatureSet, Plan, Snapshot
 from include.governance.vault import Vault
 from include.runtime.lineage import graph
@@ -294,7 +295,8 @@ def test_over_a_year_of_nights_the_bytes_in_use_are_those_of_the_declared_days_a
     make_yard: MakeYard, tmp_path: Path
 ) -> None:
     yard = make_yard(contracts=with_times(tmp_path / "contracts", **TIMES))
-    project = replace(TEMPERATURE, search=replace(TEMPERATURE.search, trials=2, rungs=(2,)))
+    gates = Gates(margin=1e9, floor_loss=1e9, minimum_days=1, skill=None)  # each night makes a champion
+    project = replace(TEMPERATURE, search=replace(TEMPERATURE.search, trials=2, rungs=(2,)), gates=gates)
     clock = [NOW]
     yard.platform.ledger._clock = lambda: clock[0]  # type: ignore[method-assign]
     used: list[tuple[datetime, dict[ArtifactKind, dict[str, int]]]] = []
