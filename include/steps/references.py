@@ -173,7 +173,7 @@ def in_use(known: Known) -> Mapping[int, datetime]:
     that in force and the one which the project goes back to from there.
     """
     found: dict[int, datetime] = {}
-    for change, following in zip(known.changes, [*known.changes[1:], None], strict=True):
+    for change, following in zip(known.changes, [*known.changes[1:], None], strict=False):
         if change.version is not None:
             found[change.version.number] = following.decided_at if following else FOR_GOOD
     last = last_in_force(known)

@@ -260,6 +260,8 @@ def _out_of_reach(*_: object) -> bytes:
 
 SPACING = timedelta(days=18)
 NIGHTS = 20
+#: So long a champion that was replaced is what later ones are held against.
+HELD = timedelta(days=180)
 TIMES = {"snapshot": 40, "features": 20, "model": 100}
 KIND_DAYS = {kind: TIMES.get(kind.value, TIMES["snapshot"]) for kind in ArtifactKind}
 
@@ -327,7 +329,9 @@ def _within(days: int) -> int:
 def _allowed(
     used: list[tuple[datetime, dict[ArtifactKind, dict[str, int]]]], now: datetime
 ) -> tuple[dict[str, int], int]:
-    """What may lie there at *now*, and the bound: for each kind, its declared days × the bytes that a day uses."""
+    """What may lie there at *now*, and the bound: for each kind, its declared days × the bytes that a day uses, and
+    models for :data:`HELD` more.
+    """
     expected: dict[str, int] = {}
     bound = 0
     for kind, days in KIND_DAYS.items():
@@ -339,4 +343,14 @@ def _allowed(
             expected |= sizes
         a_night = max((sum(sizes.get(kind, {}).values()) for _, sizes in used), default=0)
         bound += (_within(days) + (kind is ArtifactKind.MODEL)) * a_night
+    rows = [sizes.get(ArtifactKind.SNAPSHOT, {}) for _, sizes in used]
+    models = [
+        {digest: size for digest, size in sizes[ArtifactKind.MODEL].items() if digest not in read}
+        for (_, sizes), read in zip(used, rows, strict=True)
+    ]
+    declared = KIND_DAYS[ArtifactKind.MODEL]
+    for model, end in zip(models, [at + HELD for at, _ in used[1:]] + [now], strict=True):
+        if now < min(end, now) + timedelta(days=declared):
+            expected |= model
+    bound += (_within(HELD.days + declared) + 1) * max(sum(model.values()) for model in models)
     return expected, bound
