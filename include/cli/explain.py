@@ -135,7 +135,9 @@ def _gates(project: Project) -> str:
     gates: Gates = project.gates
     binary = project.target.objective is Objective.BINARY
     loss = "log loss" if binary else "mean absolute error"
-    floors = f"a {loss} of {gates.floor_loss:g} at most" + (f" and an AUC of {gates.floor_auc:g}" if binary else "")
+    most = [] if gates.floor_loss is None else [f"of {gates.floor_loss:g} at most"]
+    most += [] if gates.floor_share is None else [f"{gates.floor_share:.1%} below the constant's"]
+    floors = f"a {loss} {' and '.join(most)}" + (f" and an AUC of {gates.floor_auc:g}" if binary else "")
     guard = f", with an AUC at most {gates.auc_guard:g} lower" if binary else ""
     more = f"; version {gates.supersedes} may be replaced without a comparison" if gates.supersedes else ""
     skill = "" if gates.skill is None else f", and beats the constant by more than {gates.skill:g} for sure"

@@ -22,6 +22,7 @@ from include.runtime.projects import load_project
 from include.settings import Settings
 
 if TYPE_CHECKING:
+    from include.core.records import Evaluation, Interval
     from include.runtime.local import Night
     from include.runtime.scoring import Scored
 
@@ -110,8 +111,9 @@ def show(night: "Night") -> None:
         table.add_row(metric, f"{value:.4f}", "–" if before is None else f"{before:.4f}")
     console.print(table)
     console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
+    _show_slices(evaluation)
     for reason in promotion.verdict.reasons:
-        console.print(f"  · {reason}")
+        console.print(f"  · {reason}", soft_wrap=True)
     if features := night.features.removal_only:
         told = (
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
@@ -120,6 +122,19 @@ def show(night: "Night") -> None:
     if features := night.features.rounded:
         told = f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}"
         console.print(told, soft_wrap=True)
+
+
+def _show_slices(evaluation: "Evaluation") -> None:
+    """How the model does on each slice: its skill over the constant and its difference to the champion before."""
+    for each in evaluation.slices:
+        told = f"  {each.feature} {each.category}: {each.rows:,} rows, loss {each.loss:.4f}"
+        told += f", skill over the constant {_bounds(each.skill)}" if each.skill else ""
+        told += f", beside the champion before {_bounds(each.difference)}" if each.difference else ""
+        console.print(told, soft_wrap=True)
+
+
+def _bounds(interval: "Interval") -> str:
+    return f"{interval.estimate:+.4f} ({interval.lower:+.4f} to {interval.upper:+.4f})"
 
 
 def score(

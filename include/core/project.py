@@ -164,10 +164,11 @@ class Gates:
     """What a candidate must reach.
 
     ``margin`` is the largest loss (of the deciding metric, absolute) against the champion that is still accepted: the
-    one-sided 95 % bound must exclude more. ``floor_loss`` and ``floor_auc`` hold for every version (``floor_auc`` for
-    binary labels only). ``skill``: by how much a model must cost less than the constant (the mean label of what it
-    learnt, predicted for every row), in the units of the loss; the one-sided 95 % bound must lie above it (with fewer
-    than 20 holdout days the estimate). ``None``: skill does not decide. ``given_away``: the largest loss that all
+    one-sided 95 % bound must exclude more. ``floor_loss``, ``floor_share`` and ``floor_auc`` hold for every version
+    (``floor_auc`` for binary labels only): the loss is at most ``floor_loss``, and lies below that of the constant by
+    at least ``floor_share`` of it. ``skill``: by how much a model must cost less than the constant (the mean label of
+    what it learnt, predicted for every row), in the units of the loss; the one-sided 95 % bound must lie above it (with
+    fewer than 20 holdout days the estimate). ``None``: skill does not decide. ``given_away``: the largest loss that all
     promotions since the best champion, which is kept frozen for that, may have given away together (``None``: twice the
     margin). ``calibration``: how far the mean prediction may lie from the mean label on the holdout, in the label's
     unit (``None``: that does not decide). ``slices`` names category features: for none of their values may a model be
@@ -179,7 +180,7 @@ class Gates:
     """
 
     margin: float
-    floor_loss: float
+    floor_loss: float | None = None
     floor_auc: float = 0.5
     auc_guard: float = 0.01
     minimum_days: int = 20
@@ -188,11 +189,20 @@ class Gates:
     given_away: float | None = field(default=None, metadata=LATER)
     calibration: float | None = field(default=None, metadata=LATER)
     slices: tuple[str, ...] = field(default=(), metadata=LATER)
+    floor_share: float | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
-        limits = [self.margin, self.floor_loss, self.floor_auc, self.auc_guard]
-        limits += [limit for limit in (self.skill, self.given_away, self.calibration) if limit is not None]
+        given = (self.floor_loss, self.floor_share, self.skill, self.given_away, self.calibration)
+        limits = [self.margin, self.floor_auc, self.auc_guard, *(limit for limit in given if limit is not None)]
         require(all(map(is_number, limits)), "gates are finite numbers", limits, "Write 1e9 for no limit.")
+        require(
+            self.floor_loss is not None or self.floor_share is not None,
+            "a floor says which loss is too much",
+            "floor_loss and floor_share are None",
+            "Give `floor_loss`, or `floor_share`, a share of what the constant costs.",
+        )
+        share = self.floor_share
+        require(share is None or 0 <= share < 1, "a share lies between 0 and 1", share, "Write 0.02 for 2 %.")
         listed = not isinstance(self.slices, str)
         require(listed, "`slices` lists names of category features", self.slices, "Write (name,) for one.")
 

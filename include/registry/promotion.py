@@ -132,12 +132,25 @@ def _replaces(evaluation: Evaluation, champion: Champion) -> Iterator[_Outcome]:
 def _floors(evaluation: Evaluation, gates: Gates) -> Iterator[_Outcome]:
     name = _LOSS[evaluation.objective]
     loss = evaluation.metrics[name]
-    reason = f"{name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
-    yield _Outcome(gate=Gate.FLOORS, passed=loss <= gates.floor_loss, reason=reason)
+    if gates.floor_loss is not None:
+        reason = f"{name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
+        yield _Outcome(gate=Gate.FLOORS, passed=loss <= gates.floor_loss, reason=reason)
+    if gates.floor_share is not None:
+        yield _share(evaluation, gates.floor_share)
     if evaluation.objective is Objective.BINARY:
         auc = evaluation.metrics["auc"]
         reason = f"AUC {auc:.4f}, at least {gates.floor_auc:.4f} is asked for"
         yield _Outcome(gate=Gate.FLOORS, passed=auc >= gates.floor_auc, reason=reason)
+
+
+def _share(evaluation: Evaluation, share: float) -> _Outcome:
+    name, constant = _LOSS[evaluation.objective], evaluation.constant_loss
+    if constant is None:
+        reason = f"the {name} of the constant is not recorded: run a night of another instant"
+        return _Outcome(gate=Gate.FLOORS, passed=False, reason=reason)
+    loss, limit = evaluation.metrics[name], constant * (1 - share)
+    reason = f"{name} {loss:.4f}, at most {limit:.4f} is asked for: {share:.1%} less than the constant's {constant:.4f}"
+    return _Outcome(gate=Gate.FLOORS, passed=loss <= limit, reason=reason)
 
 
 def _skill(evaluation: Evaluation, gates: Gates) -> Iterator[_Outcome]:

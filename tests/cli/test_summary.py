@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from include.cli.night import show
-from include.core.records import Run
+from include.core.records import Interval, Run, Slice
 from include.runtime.local import Night
 from tests.registry.models import FEATURE_SET, evaluation, promotion
 from tests.training.flights import Folder
 
 
-def _said(folder: Path, capsys: pytest.CaptureFixture[str], **features: tuple[str, ...]) -> str:
+def _said(
+    folder: Path, capsys: pytest.CaptureFixture[str], *, slices: tuple[Slice, ...] = (), **features: tuple[str, ...]
+) -> str:
     run = Run(
         project="flight_delay",
         run_id="night",
@@ -23,7 +25,14 @@ def _said(folder: Path, capsys: pytest.CaptureFixture[str], **features: tuple[st
         fence=1,
     )
     built = replace(FEATURE_SET, **features)
-    show(Night(run=run, features=built, evaluation=evaluation(Folder(folder)), promotion=promotion(1)))
+    show(
+        Night(
+            run=run,
+            features=built,
+            evaluation=replace(evaluation(Folder(folder)), slices=slices),
+            promotion=promotion(1),
+        )
+    )
     return capsys.readouterr().out
 
 
@@ -39,3 +48,15 @@ def test_a_night_names_the_features_whose_past_was_checked_by_removal_only(
 def test_a_night_names_what_was_rounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "float32" not in _said(tmp_path, capsys)
     assert "integers from 2**24 on were rounded: hour" in _said(tmp_path, capsys, rounded=("hour",))
+
+
+def test_a_night_shows_skill_by_slice_and_nothing_where_none_are_declared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "slice" not in _said(tmp_path, capsys)
+    skill = Interval(estimate=0.04, lower=0.01, upper=0.07, days=21)
+    part = Slice(feature="airport", category="JFK", rows=2345, days=21, loss=0.5, skill=skill)
+    shown = _said(tmp_path, capsys, slices=(part,))
+    assert "airport JFK" in shown
+    assert "2,345" in shown
+    assert "+0.0400 (+0.0100 to +0.0700)" in shown

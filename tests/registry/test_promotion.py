@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core.errors import DeclarationError
 from include.core.project import Gates, Objective
 from include.core.records import DAY, Days, Evaluation, Interval, Slice
 from include.registry.promotion import Champion, decide
@@ -110,6 +112,17 @@ def test_no_model_is_promoted_below_its_floors_or_without_skill_whatever_it_repl
     if least is not None and shown <= least:
         assert not verdict.promote
         assert "skill over the constant, whose" in "; ".join(verdict.reasons)
+
+
+def test_a_floor_may_be_a_share_of_what_the_constant_costs():
+    made = replace(
+        UNSCORED, champion=None, constant_loss=0.625, skill=Interval(estimate=0.1, lower=0.1, upper=0.2, days=21)
+    )
+    assert decide(made, Gates(margin=0.0, floor_share=0.2)).promote
+    assert not decide(made, Gates(margin=0.0, floor_share=0.21)).promote
+    assert not decide(replace(made, constant_loss=None), Gates(margin=0.0, floor_share=0.0)).promote
+    with pytest.raises(DeclarationError, match="which loss is too much"):
+        Gates(margin=0.0)
 
 
 def test_skill_is_decided_by_its_estimate_where_too_few_days_give_a_bound():
