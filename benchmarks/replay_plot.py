@@ -29,7 +29,7 @@ class Sheet:
             place = self.down(value)
             self._parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{place:.1f}" y2="{place:.1f}" '
                                'stroke="#9ca3af" stroke-width="0.5"/>')  # fmt: skip
-            self.text(LEFT - 8, place + 4, f"{value:.3f}", anchor="end")
+            self.text(LEFT - 8, place + 4, f"{value:.4f}", anchor="end")
 
     def across(self, value: float) -> float:
         low, high, _ = self._x
@@ -78,6 +78,8 @@ def _against_retrainings(found: dict[str, Any]) -> str:
         (min(losses) - room, max(losses) + room, "log loss"),
     )
     sheet.bar(random["retrainings"], random["percentile_5"], random["percentile_95"], "#9333ea")
+    below = sheet.down(random["percentile_5"]) + 16
+    sheet.text(sheet.across(random["retrainings"]), below, "random schedules, 5 to 95 %", anchor="middle")
     for count in sorted({0, *(round(rule["retrainings"]) for rule in rules)}):
         sheet.text(sheet.across(count), HEIGHT - 30, str(count), anchor="middle")
     for rule in rules:
@@ -92,7 +94,7 @@ def _by_week(found: dict[str, Any]) -> str:
     sheet = Sheet("Log loss by week from 1 July 2013", (0, weeks - 1, "week"), (min(values), max(values), "log loss"))
     for place, (name, each) in enumerate(series.items()):
         sheet.line(each, COLOURS[name])
-        sheet.text(LEFT + 10 + 150 * place, TOP + 12, f"■ {name}")
+        sheet.text(LEFT + 10 + 150 * place, TOP + 12, f'<tspan style="fill:{COLOURS[name]}">■</tspan> {name}')
     for week in range(0, weeks, 4):
         sheet.text(sheet.across(week), HEIGHT - 30, str(week + 1), anchor="middle")
     return sheet.svg()
