@@ -96,6 +96,15 @@ def test_a_retraining_that_brings_the_skill_back_ends_the_alarm():
     assert state(series(bad + good, retrained)) is DriftState.STABLE
 
 
+def test_what_is_lost_after_a_retraining_had_helped_began_after_it():
+    def retrained(place: int) -> int:
+        return 1 if place < USUAL_DAYS + 20 else 2
+
+    again = judge(POLICY, series([0.05] * 20 + [0.2] * 16 + [0.05] * 20, retrained), REFERENCE)
+    assert again.state is DriftState.RETRAIN
+    assert again.began == FIRST + (USUAL_DAYS + 36) * DAY
+
+
 def test_a_retraining_that_does_not_is_failing():
     def retrained(place: int) -> int:
         return 1 if place < USUAL_DAYS + 20 else 2
