@@ -141,6 +141,11 @@ def _gates(project: Project) -> str:
     guard = f", with an AUC at most {gates.auc_guard:g} lower" if binary else ""
     more = f"; version {gates.supersedes} may be replaced without a comparison" if gates.supersedes else ""
     skill = "" if gates.skill is None else f", and beats the constant by more than {gates.skill:g} for sure"
+    more += f"; all promotions since the best champion give away {gates.given_away_limit:g} together at most"
+    if gates.calibration is not None:
+        more += f"; mean prediction and mean label differ by {gates.calibration:g} at most"
+    if gates.slices:
+        more += f"; no slice by {', '.join(gates.slices)} is worse than the champion by more than the margin for sure"
     return (
         f"gates: every version reaches {floors}{skill}; a later one is at most {gates.margin:g} worse than the "
         f"champion over {gates.minimum_days} holdout days or more{guard}{more}"
