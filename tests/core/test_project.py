@@ -4,8 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.core.canonical import decode, encode
 from include.core.errors import DeclarationError
-from include.core.project import Choice, DriftPolicy, FeatureGroup, FloatRange, IntRange, Operations, Search, Window
+from include.core.project import (
+    Choice,
+    DriftPolicy,
+    FeatureGroup,
+    FloatRange,
+    IntRange,
+    Operations,
+    Search,
+    SkillPolicy,
+    Window,
+)
 
 SPACE = {"learning_rate": FloatRange(low=0.01, high=0.1)}
 
@@ -80,3 +91,25 @@ def test_a_limit_of_drift_is_a_finite_number() -> None:
 def test_one_name_of_the_calendar_is_listed_too() -> None:
     with pytest.raises(DeclarationError, match="calendar"):
         DriftPolicy(excess_loss=0.1, calibration_gap=None, calendar="weekday")  # type: ignore[arg-type]
+
+
+def test_a_drift_policy_of_before_skill_keeps_its_bytes_and_is_read_with_its_skill_watched() -> None:
+    before = (
+        b'{"baseline_weeks":8,"calendar":[],"calibration_gap":null,"cooldown_days":20,"days":28,"excess_loss":0.1,'
+        b'"minimum_days":20,"monthly_budget":1,"psi":0.1,"psi_factor":1.5}'
+    )
+    assert encode(DriftPolicy(excess_loss=0.1, calibration_gap=None)) == before
+    assert decode(DriftPolicy, before).skill == SkillPolicy()
+    changed = DriftPolicy(excess_loss=0.1, skill=SkillPolicy(drop=0.05), stops_promotion=False)
+    assert decode(DriftPolicy, encode(changed)) == changed
+
+
+@pytest.mark.parametrize("change", [{"drop": 0.0}, {"usual_days": 27}, {"false_asks": 0.0}, {"false_asks": 0.6}])
+def test_a_skill_policy_that_cannot_be_kept_is_refused(change: dict[str, float]) -> None:
+    with pytest.raises(DeclarationError):
+        SkillPolicy(**change)  # type: ignore[arg-type]
+
+
+def test_a_policy_by_which_nothing_decides_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="a figure decides"):
+        DriftPolicy(skill=None)
