@@ -18,9 +18,10 @@ from include.runtime.authority_service import open_authority
 from include.runtime.local import open_platform
 from include.settings import Settings
 from tests.governance.conftest import STEWARD
+from tests.registry.conftest import registries  # noqa: F401
 from tests.registry.test_champions import P, Registry
 from tests.registry.test_going_back import LATER, stewarded
-from tests.registry.test_versions import _register, _shown, registries, vault  # noqa: F401
+from tests.registry.test_versions import _register, _shown, vault  # noqa: F401
 from tests.training.flights import Folder
 
 
