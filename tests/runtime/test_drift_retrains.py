@@ -13,8 +13,11 @@ import httpx
 import psutil
 import pytest
 
+from include.core.errors import RegistryError
 from include.core.events import (
+    ChampionRolledBack,
     DataOpened,
+    DayJudged,
     DriftJudged,
     Event,
     RetrainingAsked,
@@ -25,12 +28,16 @@ from include.core.events import (
     StepStarted,
 )
 from include.core.project import DriftPolicy
-from include.core.records import RetrainingOutcome
+from include.core.records import DAY, DayOfSeries, RetrainingOutcome
 from include.ledger import Ledger
+from include.runtime import deployment
 from include.runtime.airflow import sessions
 from include.runtime.airflow.client import Client
 from include.runtime.airflow.process import RunningAirflow
 from include.runtime.airflow.reconciliation import PATIENCE
+from include.runtime.authority_client import AuthorityClient
+from include.runtime.projects import load_project
+from include.runtime.scoring import load_champion
 from include.steps import retraining
 from tests.runtime.conftest import NIGHT_SECONDS
 from tests.runtime.nights import PROJECT, approve, declare, hold, reaches, task, until
@@ -212,6 +219,60 @@ def test_a_watch_that_is_killed_at_each_step_asks_for_one_night_all_the_same(hou
     judged = [event for event in house.events(stream=f"drift/{NAME}") if isinstance(event, DriftJudged)]
     assert len([event for event in judged if event.run_id == f"watch__{run_id}"]) == 1
     assert house.events(RetrainingDeclined) == []
+
+
+def test_a_look_and_then_a_steward_go_back_once_each_and_alias_champion_and_page_follow(
+    house: House, steward: Client
+) -> None:
+    settings = house.airflow.settings
+    champions = deployment.champions_of(settings, house.ledger)
+    tenure, known = champions.tenures(NAME)[-1], champions.known(NAME)
+    left, before = tenure.version.number, known.champion(before=tenure.version.number)
+    assert before is not None
+    for number in range(14):  # as watches that nobody saw would have left them
+        day = tenure.since.date() + (number + 1) * DAY
+        judged = DayOfSeries(
+            day=day,
+            champion=left,
+            rows=90,
+            loss=0.9 + number / 1000,
+            expected_loss=0.6,
+            constant_loss=0.7,
+            mean_score=0.3,
+            mean_label=0.4,
+            predecessor=before.number,
+            predecessor_loss=0.5,
+        )
+        told = DayJudged(project=NAME, run_id="watch__before", instant=tenure.since, judged=judged)
+        house.ledger.record(f"drift/{NAME}", told, key=f"day/{NAME}/{day}")
+    house.watch(tenure.since + timedelta(days=20))
+    _steward(house)
+    assert len(house.events(ChampionRolledBack, stream=f"promotion/{NAME}")) == 1
+    found = champions.in_force(NAME)
+    assert found is not None
+    assert (found.number, _alias(house)) == (before.number, before.number)
+    page = f"{house.airflow.url}/trainyard/pages/drift/{NAME}"
+    answer = httpx.get(page, headers={"Authorization": f"Bearer {house.dana.token()}"}, trust_env=False)
+    assert f"went back from version {left}" in answer.text
+
+    authority = AuthorityClient(f"{house.airflow.url}/trainyard", steward.token(), "steward")
+    for _ in range(2):
+        authority.roll_back(NAME, version=None, left=before.number, reason="It is late", instant=datetime.now(UTC))
+    assert len(house.events(ChampionRolledBack, stream=f"promotion/{NAME}")) == 2
+    for _ in range(2):
+        _steward(house)
+    assert (champions.in_force(NAME), _alias(house)) == (None, None)
+    with pytest.raises(RegistryError, match="has none"):
+        load_champion(settings, load_project(NAME, settings.projects))
+
+
+def _alias(house: House) -> int | None:
+    """Which of our versions MLflow's alias points to."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=house.airflow.settings.mlflow, registry_uri=house.airflow.settings.mlflow)
+    alias = client.get_registered_model(NAME).aliases.get("champion")
+    return None if alias is None else int(client.get_model_version(NAME, str(alias)).tags["trainyard.version"])
 
 
 def _steward(house: House) -> None:
