@@ -30,6 +30,7 @@ def slices(
 ) -> tuple[Slice, ...]:
     """The mean *loss* of each category of *features* with at least 20 rows, by feature and then category.
 
+    Where the other rows of a feature would be fewer than 20, its smallest category stays among them.
     *skill* and *difference* are one number a row, NaN where a row has none. Their intervals hold for all slices at
     once, with 95 % confidence: whole days are resampled, and the largest deviation of any slice in units of its own
     standard error decides how wide they all are (max-t: Westfall and Young, Resampling-Based Multiple Testing, 1993).
@@ -57,11 +58,12 @@ def _groups(holdout: Rows, name: str) -> Iterator[tuple[str, str, NDArray[np.boo
     import pyarrow.compute as pc
 
     column = holdout.table.column(name).cast(pa.string())
-    counted = column.drop_null().value_counts().to_pylist()
-    for each in sorted(counted, key=lambda pair: pair["values"]):
-        if each["counts"] >= LEAST_ROWS:
-            within = pc.fill_null(pc.equal(column, each["values"]), False).to_numpy()
-            yield name, each["values"], within
+    counted = [(each["counts"], each["values"]) for each in column.drop_null().value_counts().to_pylist()]
+    told = sorted(pair for pair in counted if pair[0] >= LEAST_ROWS)
+    if 0 < len(column) - sum(count for count, _ in told) < LEAST_ROWS:
+        told = told[1:]  # what all rows cost, less what these do, would tell of the few others
+    for value in sorted(value for _, value in told):
+        yield name, value, pc.fill_null(pc.equal(column, value), False).to_numpy()
 
 
 def _intervals(
@@ -79,7 +81,7 @@ def _intervals(
     sums = np.array([np.bincount(position[each], weights=figure[each], minlength=days) for each in rows]).T
     counts = np.array([np.bincount(position[each], minlength=days) for each in rows]).T
     seen = (counts > 0).sum(axis=0)
-    usable = np.flatnonzero(seen >= 2)
+    usable = np.flatnonzero((seen >= 2) & (counts.sum(axis=0) >= LEAST_ROWS))
     found: list[Interval | None] = [None] * len(masks)
     if not len(usable):
         return found
@@ -88,6 +90,7 @@ def _intervals(
     drawn = np.random.default_rng(seed).multinomial(days, np.full(days, 1 / days), size=_RESAMPLES)
     with np.errstate(invalid="ignore", divide="ignore"):
         away = (drawn @ sums) / (drawn @ counts) - estimate
+        away = away[~np.isnan(away).all(axis=1)]  # a draw may hold no day of any slice
         error = np.maximum(np.nanstd(away, axis=0), np.finfo(float).tiny)
         widest = float(np.quantile(np.nanmax(np.abs(away) / error, axis=1), 1 - _TWO_SIDED))
     # As for one interval: few days make the percentiles of a bootstrap too narrow.

@@ -24,9 +24,10 @@ def test_every_category_of_20_rows_is_told_of_once_and_no_smaller_group(rows: li
     loss = np.arange(len(rows), dtype=float)
     found = slices(_rows(names, days), ("origin",), loss, skill=-loss, difference=None, seed=1)
     counted = {name: names.count(name) for name in {*names} - {None}}
-    assert {each.category: each.rows for each in found} == {
-        name: count for name, count in counted.items() if count >= LEAST_ROWS
-    }
+    told = sorted((count, name) for name, count in counted.items() if count >= LEAST_ROWS)
+    if 0 < len(rows) - sum(count for count, _ in told) < LEAST_ROWS:
+        told = told[1:]
+    assert {each.category: each.rows for each in found} == {name: count for count, name in told}
     for each in found:
         assert each.loss == pytest.approx(
             np.mean([value for name, value in zip(names, loss, strict=True) if name == each.category])
@@ -57,6 +58,28 @@ def test_rows_that_were_not_compared_are_no_part_of_the_difference() -> None:
     assert only.days == 3
     assert only.difference is not None
     assert (only.difference.estimate, only.difference.days) == (2.0, 2)
+
+
+def test_what_is_told_of_slices_does_not_tell_of_a_smaller_group_by_the_difference() -> None:
+    names, days = ["JFK"] * 60 + ["LGA"] * 25 + ["EWR"] * 3, [1, 2] * 44
+    found = slices(_rows(names, days), ("origin",), np.arange(88.0), skill=None, difference=None, seed=1)
+    assert [(each.category, each.rows) for each in found] == [("JFK", 60)]
+
+
+def test_a_difference_on_fewer_than_20_rows_is_not_told() -> None:
+    difference = np.array([np.nan] * 57 + [0.1, 0.2, 0.3])
+    found = slices(
+        _rows(["JFK"] * 60, [*range(60)]), ("origin",), np.zeros(60), skill=None, difference=difference, seed=1
+    )
+    assert [each.difference for each in found] == [None]
+
+
+def test_a_category_that_is_rare_among_the_days_has_bounds_too() -> None:
+    names, days = ["JFK"] * 30 + [None] * 170, [1, 2] * 15 + [*range(1, 18)] * 10
+    found = slices(_rows(names, days), ("origin",), np.zeros(200), skill=np.arange(200.0), difference=None, seed=1)
+    assert [each.skill is not None and np.isfinite([each.skill.lower, each.skill.upper]).all() for each in found] == [
+        True
+    ]
 
 
 def test_slices_are_a_list_of_names() -> None:
