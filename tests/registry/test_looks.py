@@ -106,7 +106,7 @@ def test_a_new_champion_that_loses_more_than_the_one_before_goes_back_at_its_fir
 
 
 def test_a_new_champion_that_is_not_shown_to_be_worse_stays_at_both_looks(registry: Watched) -> None:
-    registry.judge(2, 1, 28, worse=0.0)
+    registry.judge(2, 1, 28, worse=0.0005)
     registry.watch()
     registry.authority.decide()
     assert [each.outcome for each in registry.taken()] == [LookOutcome.STAYS, LookOutcome.STAYS]
