@@ -6,7 +6,7 @@ from statistics import fmean
 
 from include.core.errors import LedgerError
 from include.core.events import DayJudged, DriftJudged, Event
-from include.core.records import DayFigures, DayOfSeries, Run
+from include.core.records import DayFigures, DayOfSeries, Days, Run
 from include.ledger import Entry, Fence, Ledger
 
 #: So many days are the last ones.
@@ -37,7 +37,7 @@ def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOf
         if isinstance(event, DayJudged) and event.run_id != without:
             found.setdefault(event.judged.day, event.judged)
         elif isinstance(event, DriftJudged) and event.run_id != without:
-            for each in _of_before(event):
+            for each in of_before(event.model_version, event.days, event.figures):
                 found.setdefault(each.day, each)
     return tuple(sorted(found.values(), key=lambda each: each.day))
 
@@ -114,16 +114,17 @@ def _fact(run: Run, judged: DayOfSeries) -> tuple[Event, str]:
     return event, f"day/{run.project}/{judged.day}"
 
 
-def _of_before(event: DriftJudged) -> Iterable[DayOfSeries]:
-    figures = {each.day: each for each in event.figures}
-    for day in event.days:
-        known = figures.get(day)
+def of_before(champion: int, days: Days, figures: Iterable[DayFigures]) -> Iterable[DayOfSeries]:
+    """What a watch of before the series judged: *days* by *champion*, who has *figures* on some."""
+    counted = {each.day: each for each in figures}
+    for day in days:
+        known = counted.get(day)
         if known is None:
-            yield DayOfSeries(day=day, champion=event.model_version, rows=0, unjudged=UNTOLD)
+            yield DayOfSeries(day=day, champion=champion, rows=0, unjudged=UNTOLD)
         else:
             yield DayOfSeries(
                 day=day,
-                champion=event.model_version,
+                champion=champion,
                 rows=known.rows,
                 loss=known.loss,
                 expected_loss=known.expected_loss,

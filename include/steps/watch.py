@@ -229,6 +229,9 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     found = platform.load(LiveFigures, live)
     scored = platform.load(LiveScores, found.scored)
     contract = contracts_of(platform, run)[project.target.dataset]
+    if not found.judged:  # counted by a release of before the series, of which this verdict is the first word
+        before = tuple(series.of_before(scored.model_version, found.since, found.figures))
+        series.record(platform.ledger, run, before)
     days = tuple(each for each in series.series_of(platform.ledger, project.name) if each.day <= scored.days.last)
 
     def compute() -> str:

@@ -295,6 +295,23 @@ def test_a_watch_that_a_night_overtakes_judges_the_days_by_the_champion_that_was
     assert found[-1].predecessor_loss not in (None, found[-1].loss)
 
 
+def test_a_watch_that_an_earlier_release_left_before_its_verdict_judges_the_days_that_it_counted(
+    trained: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(trained, WATCHED, run_id="watch")
+    scored = watch.score(
+        trained.platform, WATCHED, run, steps.snapshot(trained.platform, WATCHED, run, now=NOW), now=NOW
+    )
+    with monkeypatch.context() as earlier:
+        earlier.setattr("include.monitoring.series.judged_days", lambda *given, **named: ())
+        counted = watch.drift(trained.platform, WATCHED, run, scored, now=NOW)
+    watch.verdict(trained.platform, WATCHED, run, counted, now=NOW)
+    (judged,) = verdicts_of(trained)
+    assert [each.day for each in judged.figures] == list(judged.days)
+    assert len(judged.verdict.days) == LENIENT.days
+    assert all(each.loss is not None for each in series_of(trained.platform.ledger, "flight_delay"))
+
+
 def test_a_watch_builds_only_groups_that_the_champion_learnt(trained: Yard) -> None:
     schedule = WATCHED.features[0]
 
