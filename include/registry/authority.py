@@ -21,7 +21,7 @@ from include.core.project import Gates
 from include.core.records import Evaluation, Gate, Override
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.marks import Marks
-from include.ledger import Ledger
+from include.ledger import Entry, Ledger
 from include.ledger.journal import begun, run_stream
 from include.registry import promotion
 from include.registry.champions import PROMOTION_TYPE, Champions, Decision, Known, Version, sign_from_here
@@ -49,6 +49,7 @@ class PromotionAuthority:
         self.rollbacks = RollbackAuthority(ledger, signer)
         self._lock = threading.Lock()
         self._seen = 0
+        self._failed: set[str] = set()
 
     def begin(self) -> None:
         """Record that promotions are signed from here on; harmless when they are."""
@@ -57,15 +58,24 @@ class PromotionAuthority:
     def decide(self) -> int:
         """Decide about all versions that were registered, and all looks that were taken, since the last call; how many.
 
-        One that was made under a grant in quarantine is decided about once that is lifted.
+        One that was made under a grant in quarantine is decided about once that is lifted. A project that cannot be
+        decided about holds up no other, and the next call tries it again; what failed first is raised at the end.
         """
         with self._lock:
             entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered, QuarantineLifted, LookTaken))
-            projects = sorted({entry.stream.split("/")[1] for entry in entries})
-            decided = sum(self._decide(project) for project in projects)
-            looked = {entry.event.project for entry in entries if isinstance(entry.event, LookTaken)}
-            decided += sum(self.rollbacks.decide_looks(project) for project in sorted(looked))
+            again, errors, decided = self._failed, [], 0
+            looked = again | {_project(entry) for entry in entries if isinstance(entry.event, LookTaken)}
+            self._failed = set()
+            for project in sorted(again | {_project(entry) for entry in entries}):
+                try:
+                    decided += self._decide(project)
+                    decided += self.rollbacks.decide_looks(project) if project in looked else 0
+                except Exception as error:
+                    self._failed.add(project)
+                    errors.append(error)
             self._seen = max([self._seen, *(entry.position for entry in entries)])
+            if errors:
+                raise errors[0]
             return decided
 
     def sign(self, project: str, *, user: str, gates: Gates) -> Decision:
@@ -131,7 +141,8 @@ class PromotionAuthority:
     def _decision(self, known: Known, version: Version, gates: Gates, *, again: bool = False) -> Decision:
         registered = version.registered
         evaluation = recorded_evaluation(self._ledger, registered.project, registered.evaluation)
-        champion = known.champion(before=version.number)
+        earlier = version.number if again else None
+        champion = known.champion(before=earlier)
         rival = before = None
         if champion is not None:
             before = recorded_evaluation(self._ledger, registered.project, champion.registered.evaluation)
@@ -160,7 +171,7 @@ class PromotionAuthority:
                 known,
                 begun(self._ledger, registered.project, registered.run_id),
                 evaluation,
-                before=version.number,
+                before=earlier,
             ),
             champion=champion.number if champion else None,
             position=known.length + 1,
@@ -169,12 +180,19 @@ class PromotionAuthority:
         )
 
 
+def _project(entry: Entry) -> str:
+    """Of which project *entry* is, as its stream says."""
+    return entry.stream.partition("/")[2].partition("/")[0]
+
+
 def decidable(ledger: Ledger, known: Known, version: Version) -> bool:
-    """Whether the authority decides about *version*: nothing is decided of its evaluation, and all that is needed is
-    recorded. A version of before promotions were signed is decided again only where somebody asks.
+    """Whether the authority decides about *version*: nothing is decided of its evaluation or its number, and all that
+    is needed is recorded. A version of before promotions were signed is decided again only where somebody asks.
     """
     first = known.of(version.registered.evaluation)
     if version.before or first is not version or version.decision is not None:
+        return False
+    if known.numbered(version.number) is not version:
         return False
     try:
         require_decidable(ledger, version.registered)

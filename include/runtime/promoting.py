@@ -75,6 +75,8 @@ class Decider:
                 self._promotions.decide()
             except TrainyardError as error:  # told, and tried again: what waits stays in the ledger
                 log.warning("promotions: %s", error)
+            except Exception:  # nobody would start another thread: no project would be decided about any more
+                log.exception("promotions: what is registered cannot be decided about")
             self._woken.wait(_LOOK_SECONDS)
 
 

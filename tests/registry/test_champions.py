@@ -88,6 +88,22 @@ class Registry:
         self.authority.decide()
         return event
 
+    def undecidable(self, project: str) -> None:
+        """A night of *project* whose recorded figures lack what is decided by."""
+        made, stream = replace(evaluation(self.vault), metrics={}), f"run/{project}/night"
+        digest = record_digest(made)
+        told = ModelEvaluated(project=project, run_id="night", evaluation=made)
+        self.ledger.record(f"evaluations/{project}", told, key=f"evaluated/{project}/{digest}")
+        gates = GatesDeclared(project=project, run_id="night", gates=GATES)
+        self.ledger.record(stream, gates, key=gates_key(project, "night"))
+        ended = StepFinished(project=project, run_id="night", step="evaluate", attempt="a", inputs="", output=digest)
+        self.ledger.record(stream, ended)
+        verdict = Verdict(promote=True, reasons=())
+        event = ModelRegistered(
+            project=project, run_id="night", model_version=1, evaluation=digest, bundle="sha256:b", verdict=verdict
+        )
+        self.ledger.append(f"model/{project}", [event], expected_version=0)
+
     def in_force(self) -> int | None:
         found = self.champions.in_force(P)
         return None if found is None else found.number
@@ -152,6 +168,25 @@ def test_an_appended_promotion_of_a_refused_candidate_makes_no_champion(registry
     registry.register(refused.run_id, refused.evaluation, promote=True, bundle="sha256:other")
     registry.authority.decide()
     assert registry.in_force() == 1
+
+
+def test_a_version_that_takes_the_number_of_another_is_not_decided_about(registry: Registry) -> None:
+    for champion in (None, 1, 2):
+        registry.night(loss=0.49, champion=champion)
+    run_id, digest = registry.evaluated(loss=0.49, champion=1)
+    late = replace(registry.champions.known(P).versions[1].registered, run_id=run_id, evaluation=digest)
+    registry.ledger.append(f"model/{P}", [late], expected_version=3)
+    assert registry.authority.decide() == 0, "it was compared with the champion before version 2 alone"
+    assert registry.in_force() == 3
+
+
+def test_a_project_that_cannot_be_decided_about_holds_up_no_other_and_is_tried_again(registry: Registry) -> None:
+    registry.undecidable(P.replace("f", "a", 1))
+    registry.register(*registry.evaluated(), promote=True)
+    for _ in range(2):
+        with pytest.raises(KeyError, match="log_loss"):
+            registry.authority.decide()
+        assert registry.in_force() == 1
 
 
 def test_what_another_key_signed_or_what_is_signed_for_another_place_makes_no_champion(registry: Registry) -> None:

@@ -37,6 +37,7 @@ def test_the_key_decides_in_a_process_of_its_own_or_elsewhere(tmp_path: Path, mo
     monkeypatch.setattr(promoting, "PATIENCE_SECONDS", 60)
     promoting.beside(settings)(decided)
     assert decided()
+    registry.undecidable("another")
     woken = promoting.Decider(PromotionAuthority(ledger, signer))
     woken.start()
     run_id, better = registry.evaluated(loss=0.49, champion=1)
