@@ -13,6 +13,9 @@ from include.registry.champions import Version
 from include.registry.overrides import Overrides
 from include.registry.promotion import Standing
 
+#: In so many entries the last verdict is looked for first.
+_NEAR_THE_END = 50
+
 
 def standing(
     ledger: Ledger,
@@ -49,7 +52,8 @@ def frozen(champion: Version, evaluation: Evaluation) -> tuple[int, float]:
     total = None if decided is None else decided.given_away_with(evaluation)
     if decided is None or decided.reference is None or total is None or total <= 0:
         return champion.number, 0.0
-    if any(each.gate is Gate.GIVEN_AWAY for each in decided.overrides):
+    let = any(each.gate is Gate.GIVEN_AWAY for each in decided.overrides)
+    if let and champion.decision is not None and total > champion.decision.gates.given_away_limit:
         return champion.number, 0.0
     return decided.reference, total
 
@@ -70,14 +74,25 @@ def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetim
 
 def failing(ledger: Ledger, project: str) -> date | None:
     """The day of the last verdict on *project*, if it says that retraining does not help and its policy stops."""
-    events = [entry.event for entry in ledger.read(f"drift/{project}")]
-    last = next((event for event in reversed(events) if isinstance(event, DriftJudged)), None)
+    last = _last_verdict(ledger, project)
     if last is None or last.verdict.state is not DriftState.FAILING:
         return None
-    declared = (event for event in events if isinstance(event, PolicyDeclared) and event.digest == last.policy)
-    if (policy := next(declared, None)) and not decode(DriftPolicy, policy.policy.encode()).stops_promotion:
+    declared = ledger.find(f"policy/{project}/{last.policy}")
+    policy = declared.event.policy if declared and isinstance(declared.event, PolicyDeclared) else None
+    if policy is not None and not decode(DriftPolicy, policy.encode()).stops_promotion:
         return None
     return last.instant.date()
+
+
+def _last_verdict(ledger: Ledger, project: str) -> DriftJudged | None:
+    """The verdict that was recorded last; the stream holds years, and it stands near the end."""
+    stream = f"drift/{project}"
+    near = max(0, ledger.version(stream) - _NEAR_THE_END)
+    for after in dict.fromkeys((near, 0)):
+        events = (entry.event for entry in reversed(ledger.read(stream, after=after)))
+        if (found := next((event for event in events if isinstance(event, DriftJudged)), None)) is not None:
+            return found
+    return None
 
 
 class Looks:

@@ -134,6 +134,14 @@ def test_the_frozen_reference_decides_by_the_comparison_on_the_same_rows_where_t
     assert not decide(other, GATES, champion, stands).promote
 
 
+def test_the_reference_begins_anew_only_with_a_champion_that_a_person_let_give_away_more() -> None:
+    let = Override(project=P, gate=Gate.GIVEN_AWAY, until=date(2026, 3, 2), by="a", reason="r")
+    stands, verdict = Standing(reference=1, given_away=0.015, overrides=(let,)), Verdict(promote=True, reasons=())
+    within, above = (_against(0.5, 2, difference) for difference in (0.001, 0.01))
+    assert frozen(_decided(3, verdict, stands), within) == (1, pytest.approx(0.016))
+    assert frozen(_decided(3, verdict, stands), above) == (3, 0.0)
+
+
 def test_a_margin_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_that_it_can_show() -> None:
     alike = replace(_against(0.5, 3, 0.0), difference=_difference(0.0, 0.0324))
     verdict = decide(alike, GATES)
@@ -226,7 +234,7 @@ def test_a_failing_recipe_stops_promotion_only_where_the_policy_of_that_verdict_
     other = DriftPolicy(stops_promotion=not stops)
     for each in (other, policy):
         event = PolicyDeclared(project=P, digest=record_digest(each), policy=encode(each).decode())
-        ledger.record(f"drift/{P}", event, key=event.digest)
+        ledger.record(f"drift/{P}", event, key=f"policy/{P}/{event.digest}")
     judged = DriftJudged(
         project=P, run_id="w", instant=NOW, model_version=1, policy=record_digest(policy), live="l",
         days=SPLIT.holdout, figures=(),
@@ -234,6 +242,9 @@ def test_a_failing_recipe_stops_promotion_only_where_the_policy_of_that_verdict_
     )  # fmt: skip
     ledger.record(f"drift/{P}", judged, key="judged")
     assert failing(ledger, P) == (NOW.date() if stops else None)
+    many = [replace(event, digest=f"sha256:{number}") for number in range(60)]
+    ledger.record_all(f"drift/{P}", [(each, f"policy/{P}/{each.digest}") for each in many])
+    assert failing(ledger, P) == (NOW.date() if stops else None), "whatever follows the verdict"
 
 
 def test_the_authority_promotes_nothing_while_the_last_verdict_is_failing_and_a_steward_s_override_lasts_its_days(
