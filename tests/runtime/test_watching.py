@@ -80,6 +80,7 @@ def test_a_human_is_asked_once_about_inputs_and_a_recipe_whichever_version_is_ch
         told.append((listener.titles().count(TITLE), listener.titles().count("p: its recipe fails")))
     assert told == [(1, 0), (1, 0), (1, 1), (1, 1), (1, 1), (1, 2)]
     assert "SkillPolicy(since=" in listener.heard[-1]["message"]
+    assert "./trainyard override p --gate failing" in listener.heard[-1]["message"]
 
 
 def test_the_task_retrain_signals_only_an_ask_that_waits(settings: Settings) -> None:

@@ -186,6 +186,15 @@ def test_an_ask_whose_champion_was_replaced_is_told_as_one_without_a_night(peopl
     assert "waits for its night" not in text
 
 
+def test_a_policy_without_limits_of_means_is_told_in_one_sentence_too(people: People, yard: Yard) -> None:
+    alone = DriftPolicy()
+    declared = PolicyDeclared(project="flights", digest=record_digest(alone), policy=encode(alone).decode())
+    yard.ledger.record("drift/flights", declared, key="another")
+    text = " ".join(client(people, yard).get(f"{PAGES}/flights").text.split())
+    assert "A retraining is asked for where the recipe's skill stays more than half below" in text
+    assert "judged days; at most one every" in text
+
+
 def test_a_version_whose_rows_were_removed_is_shown_as_not_rebuildable_and_a_removed_report_is_not_there(
     people: People, yard: Yard
 ) -> None:
