@@ -93,11 +93,15 @@ def running(histories: Numbers, days: int, least: int) -> Numbers:
 
 
 def by_week(days: Sequence[date], figures: Numbers) -> Numbers:
-    """Shape (weeks, 7, figures): the *figures*, a row a day, in weeks from the first day on; NaN for no day."""
+    """Shape (weeks, 7, figures): the *figures*, a row a day, in weeks from the first day on; NaN for no day.
+
+    A week without a day is none: a stretch that nobody judged is not usual.
+    """
     place = np.array([(day - days[0]).days for day in days])
     weeks = np.full((int(place[-1]) // _WEEK + 1, _WEEK, figures.shape[1]), np.nan)
     weeks[place // _WEEK, place % _WEEK] = figures
-    return weeks
+    held: Numbers = weeks[np.unique(place // _WEEK)]
+    return held
 
 
 def drawn(weeks: Numbers, random: np.random.Generator, *, nights: int) -> Numbers:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DAY, DayOfSeries, DriftState
+from include.monitoring.chance import Usual, chance
 from include.monitoring.verdict import judge
 from tests.monitoring.test_verdict import REFERENCE
 
@@ -166,3 +167,12 @@ def test_a_level_that_a_human_accepted_is_the_usual_one_from_then_on():
     assert state(days) is DriftState.FAILING
     accepted = replace(POLICY, skill=SkillPolicy(since=FIRST + (USUAL_DAYS + 20) * DAY))
     assert state(days, accepted) is DriftState.STABLE
+
+
+def test_a_stretch_that_nobody_judged_is_not_usual():
+    skills = np.random.default_rng(7).normal(0.2, 0.4, USUAL_DAYS)
+    days = tuple(
+        Usual(day=FIRST + place * DAY, skill=float(skill), excess=0.0, gap=0.0) for place, skill in enumerate(skills)
+    )
+    apart = tuple(replace(each, day=each.day + 70 * DAY) if place >= 28 else each for place, each in enumerate(days))
+    assert chance(apart, POLICY, SkillPolicy()) == chance(days, POLICY, SkillPolicy())
