@@ -113,14 +113,16 @@ def _roll_back(
     at = parse_instant(instant) if instant else _instant_of_now(platform, project)
     with authority(settings, steward or settings.user) as client:
         signed = client.roll_back(project, version=version, left=left, reason=reason, instant=at)
-    put_back(platform, project)
+    moved = put_back(platform, project)
     since = f"from {datetime.fromisoformat(signed['instant']):%Y-%m-%d %H:%M}Z on, in the time of the data"
     champion = platform.champions.in_force(project)
     if version is None:
         console.print(f"{project}: version {left} is retired; nobody goes back to it", soft_wrap=True)
     now = "nothing is in force" if champion is None else f"version {champion.number} is champion"
     console.print(f"{project}: {now} {since}", soft_wrap=True)
-    console.print("  · `./trainyard served` says what served when; MLflow's alias follows", soft_wrap=True)
+    for told in (moved, "`./trainyard served` says what served when"):
+        if told is not None:
+            console.print(f"  · {told}", soft_wrap=True)
 
 
 def _instant_of_now(platform: "Platform", project: str) -> datetime:

@@ -54,6 +54,7 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     assert (registry.in_force(), _shown(shown)[1]) == (3, 3)
     told = typed("rollback", P, "--reason", "It is late", "--as", STEWARD)
     assert "version 2 is champion from 2026-03-01 00:00Z on" in told, "the nights stand for that instant"
+    assert "in MLflow the alias 'champion' of flight_delay pointed to version 3: put back to version 2" in told
     assert (registry.in_force(), _shown(shown)[1]) == (2, 2)
     note = f"flight_delay version 2: went back from version 3 on 2026-03-01, asked by {STEWARD}: It is late"
     assert note in typed("status")
