@@ -32,11 +32,13 @@ def series_of(ledger: Ledger, project: str, *, without: str | None = None) -> tu
 def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOfSeries, ...]:
     """As :func:`series_of`, of the entries of the project's stream in their order."""
     found: dict[object, DayOfSeries] = {}
+    said = {without}  # the verdict of a watch that recorded its days tells of no other
     for entry in entries:
         event = entry.event
         if isinstance(event, DayJudged) and event.run_id != without:
+            said.add(event.run_id)
             found.setdefault(event.judged.day, event.judged)
-        elif isinstance(event, DriftJudged) and event.run_id != without:
+        elif isinstance(event, DriftJudged) and event.run_id not in said:
             for each in of_before(event.model_version, event.days, event.figures):
                 found.setdefault(each.day, each)
     return tuple(sorted(found.values(), key=lambda each: each.day))

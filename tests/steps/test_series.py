@@ -106,6 +106,12 @@ def test_the_first_event_of_a_day_counts_between_old_verdicts_and_the_series(led
     assert series.series_of(ledger, "p") == (judged(0),)
 
 
+def test_a_day_that_nobody_judged_is_none_of_the_series_though_the_verdict_lies_over_it(ledger: Ledger) -> None:
+    series.record(ledger, run("watch"), [judged(0), judged(2)])
+    verdict_of_before(ledger, "watch", Days(first=FIRST, last=FIRST + 2 * DAY), champion=4, known=[0, 2])
+    assert series.series_of(ledger, "p") == (judged(0), judged(2))
+
+
 def test_what_the_recipe_knows_is_told_over_all_days_and_the_last_four_weeks(ledger: Ledger) -> None:
     assert series.skill_in_words(ledger, "p") == "recipe skill: no day was judged beside the constant yet"
     series.record(ledger, run(), [judged(offset, loss=0.4 if offset < 28 else 0.7) for offset in range(56)])
