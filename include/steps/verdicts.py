@@ -64,12 +64,14 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
             f"{project.name} were evaluated or judged on all days up to {max([first - DAY, *held])}"
         )
     now = platform.champions.known(project.name).champion()
-    wanted = [*([now.number] if now else []), *(each.champion for each in reversed(judges))]
+    waits = now.number if now and now.number in refused else None  # a quarantine may be lifted: it judges its days then
+    found = tuple(each for each in judges if each.champion != waits)
+    wanted = [*([now.number] if now else []), *(each.champion for each in reversed(found))]
     champion = next((versions[each] for each in wanted if each in versions and each not in refused), None)
     if champion is None:
         barred = next(each for each in wanted if each in refused)
         return f"Nothing to watch: version {barred} may not be used; {refused[barred]}; {len(judges)} days wait"
-    return Due(champion=champion, days=judges, versions=versions)
+    return Due(champion=champion, days=found, versions=versions)
 
 
 def _skill_when_evaluated(platform: Platform, project: str, versions: Iterable["InForce"]) -> dict[int, Interval]:

@@ -5,7 +5,7 @@ functions on a real ledger, and only the rows are made up.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,8 +30,10 @@ from include.ledger import Ledger
 from include.ledger.journal import run_stream
 from include.monitoring.series import Prediction, judged_days
 from include.projects import flight_delay
-from include.registry.champions import Champions
+from include.registry.champions import Champions, InForce, Version
+from include.registry.rollback import Rollback
 from include.steps import Platform, series, verdicts
+from include.steps.judges import Judges
 from include.store import Store
 from tests.governance.conftest import SHIPPED
 from tests.registry.models import signer
@@ -287,3 +289,29 @@ def test_what_a_watch_recorded_itself_is_due_until_it_ends(histories: type[Histo
     assert len(history.under_way) == 1
     history.watch_begins(offset=20)
     assert len(history.under_way) == 1, "and is not for another"
+
+
+def test_days_of_the_champion_in_force_wait_while_it_is_in_quarantine_and_no_longer(
+    histories: type[History], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = histories()
+    history.first_night(promoted=True)
+    history.night(offset=10, promoted=True)
+    champions, run = history.yard.platform.champions, history._run("watch-barred", FIRST + timedelta(days=20))
+
+    def due() -> tuple[Judges, ...]:
+        found = verdicts.due(history.yard.platform, history.project, run_id=run.run_id, instant=run.instant)
+        assert isinstance(found, verdicts.Due)
+        return found.days
+
+    whole, seen = due(), champions.seen
+    assert {each.champion for each in whole} == {1, 2}
+
+    def barred(project: str, versions: Sequence[Version], *, rollback: Rollback | None = None) -> list[InForce]:
+        found = seen(project, versions, rollback=rollback)
+        return [replace(each, refused="in quarantine") if each.number == 2 else each for each in found]
+
+    monkeypatch.setattr(champions, "seen", barred)
+    assert due() == tuple(each for each in whole if each.champion == 1)
+    history.night(offset=15, promoted=True)
+    assert {each.champion: each.refused for each in due()} == {1: None, 2: "in quarantine", 3: None}
