@@ -11,6 +11,7 @@ from include.core.project import Objective
 from include.core.records import DAY, DayFigures, DayOfSeries, Days, DueDay
 from include.data.losses import Numbers, row_losses
 from include.monitoring.figures import day_figures
+from include.monitoring.profile import LEAST_GROUP
 
 #: The constant that knows no feature is the mean label of so many days.
 CONSTANT_DAYS = 28
@@ -39,8 +40,8 @@ def judged_days(
     """The figures of each of *due*, in their order.
 
     *day* (ordinals) and *label* hold one number a row, *predictions* those of each version that *due* names, for some
-    of the rows. The constant of a day is the mean label of the rows of the last 28 days that had matured when it began;
-    of days without rows, *before* tells.
+    of the rows. The constant of a day is the mean label of the rows of the last 28 days that had matured when it began,
+    as far as these have 20 rows or more; of the others, *before* tells.
     """
     figures = {
         version: {
@@ -93,7 +94,9 @@ class _Constants:
         days, position, rows = np.unique(self._day, return_inverse=True, return_counts=True)
         sums = np.bincount(position, weights=self._label, minlength=len(days))
         self._counted = {each.day.toordinal(): (each.rows, each.rows * each.mean_label) for each in before}
-        self._counted |= dict(zip(days.tolist(), zip(rows.tolist(), sums.tolist(), strict=True), strict=True))
+        told = rows >= LEAST_GROUP  # from the loss of the constant, which is in the open, one learns the constant
+        counted = zip(rows[told].tolist(), sums[told].tolist(), strict=True)
+        self._counted |= dict(zip(days[told].tolist(), counted, strict=True))
 
     def loss(self, objective: Objective, day: date) -> float | None:
         last = day - (self._matures_after_days + 1) * DAY

@@ -82,6 +82,20 @@ def test_the_constant_is_of_four_weeks_and_of_days_without_rows_the_evaluation_t
     assert (untold.constant_loss, untold.skill) == (None, None)
 
 
+def test_the_constant_tells_of_no_day_with_fewer_than_20_rows() -> None:
+    rows = Rows([10, 40, 10])
+    few = (rows.day == FIRST.toordinal() + 1) & (np.arange(len(rows.day)) % ROWS >= 19)
+    (found,) = judged_days(
+        Objective.BINARY,
+        [due(2, 1)],
+        day=rows.day,
+        label=np.where(few, np.nan, rows.label),
+        predictions={1: rows.constant(0.5)},
+        matures_after_days=0,
+    )
+    assert found.constant_loss == pytest.approx(entropy(0.25, 0.25))
+
+
 def test_of_a_number_the_constant_costs_its_absolute_error() -> None:
     rows = Rows([0, 40])
     (found,) = judged_days(
