@@ -1,7 +1,7 @@
 """The authority's part in rollbacks: an earlier champion, or none, is in force again by its signature alone."""
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include.core.canonical import encode
@@ -81,8 +81,8 @@ class RollbackAuthority:
     def decide_looks(self, project: str) -> int:
         """Go back where a recorded look came to that, and comes to it again on the recorded days; how many did.
 
-        A look at a version that is not in force any more is over, and one whose predecessor may not come back is a
-        human's to see.
+        A look at a version that is not in force any more is over, one whose predecessor may not come back is a human's
+        to see, and none goes back from an instant that has not come: promotions would wait for it.
         """
         done = 0
         for entry in self._ledger.read(f"drift/{project}"):
@@ -97,6 +97,9 @@ class RollbackAuthority:
             known = self._champions.known(project)
             looked = look_at(self._ledger, known, project, taken)
             if looked is None or looked.outcome is not LookOutcome.BACK or looked.instant is None:
+                return False
+            if looked.instant > datetime.now(UTC):
+                log.warning("%s: a look asks to go back from %s on, which has not come", project, looked.instant)
                 return False
             try:
                 self._require_way_back(known, project, looked.predecessor, looked.version)

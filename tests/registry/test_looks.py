@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -103,6 +103,20 @@ def test_a_new_champion_that_loses_more_than_the_one_before_goes_back_at_its_fir
     assert "over 14 days version 2 loses +0.02" in rollback.reason
     registry.watch()
     assert [each.outcome for each in registry.taken()] == [LookOutcome.BACK, LookOutcome.SUPERSEDED]
+
+
+def test_no_look_goes_back_from_an_instant_that_has_not_come(registry: Watched) -> None:
+    registry.judge(2, 1, 13, worse=0.02)
+    day = NOW.date() + 14 * DAY
+    judged = DayOfSeries(day=day, champion=2, rows=90, loss=0.52, predecessor=1, predecessor_loss=0.5)
+    to_come = datetime.now(UTC) + timedelta(days=400)
+    event = DayJudged(project=P, run_id="watch-14", instant=to_come, judged=judged)
+    registry.ledger.record(f"drift/{P}", event, key=f"day/{P}/{day}")
+    registry.days = 14
+    registry.watch()
+    registry.authority.decide()
+    assert [each.outcome for each in registry.taken()] == [LookOutcome.BACK]
+    assert (registry.in_force(), registry.rollbacks()) == (2, 0)
 
 
 def test_a_new_champion_that_is_not_shown_to_be_worse_stays_at_both_looks(registry: Watched) -> None:
