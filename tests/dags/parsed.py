@@ -32,6 +32,7 @@ def _described(dag) -> dict:
     return {
         "tags": sorted(dag.tags),
         "documented": bool(dag.doc_md),
+        "documentation": dag.doc_md,
         "start_date": dag.start_date and dag.start_date.isoformat(),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,

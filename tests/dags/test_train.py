@@ -1,6 +1,9 @@
 """The DAG file: what it builds, and what it costs."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from tests.dags.conftest import PROJECT, Parse, declare
 from tests.forked import ROOT
@@ -76,6 +79,18 @@ def test_a_task_parses_only_its_own_project(parse: Parse, tmp_path: Path) -> Non
     assert set(parsed["dags"]) == {"train_late_trains"}
     assert "declared.late_trains" in parsed["modules"] or any(m.endswith("late_trains") for m in parsed["modules"])
     assert not any(module.endswith(".other") or module == "other" for module in parsed["modules"])
+
+
+@pytest.mark.parametrize("kind", ["train", "watch"])
+def test_what_a_project_declares_in_words_is_documented_as_it_was_written_and_not_as_markdown(
+    parse: Parse, tmp_path: Path, kind: str
+) -> None:
+    words = PROJECT.replace("Shows what a folder", "[Shows](x) <b>what</b>").replace("team-{name}", "team <i>a</i>")
+    declare(tmp_path, "hostile", words)
+    shown = parse(f"{kind}_hostile", tmp_path, file=f"{kind}.py")["dags"][f"{kind}_hostile"]["documentation"]
+    assert r"Owner: team \<i\>a\<\/i\>." in shown
+    assert (r"**\[Shows\]\(x\) \<b\>what\<\/b\> " in shown) is (kind == "train")
+    assert not re.search(r"(?<!\\)<|\[Shows\]\(", shown)
 
 
 def test_a_dag_file_imports_nothing_heavy(parse: Parse) -> None:

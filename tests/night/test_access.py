@@ -128,10 +128,12 @@ def test_an_edit_that_nobody_adopted_decides_nothing_of_a_run_that_has_begun(
     file.write_text(yaml.safe_dump(document))
     edited = reopened(yard)
     assert edited.platform.contracts["flights"].expectations == ()
-    digests["validate"] = edited.step("validate", FLIGHTS, run, digests)
-    file.write_text("half: [")
-    digests["features"] = reopened(yard).step("features", FLIGHTS, run, digests)
+    for name in ("validate", "features"):
+        digests[name] = edited.step(name, FLIGHTS, run, digests)
     assert digests == {name: undisturbed.digests[name] for name in digests}
+    file.write_text("half: [")
+    broken = reopened(yard)
+    assert {name: broken.step(name, FLIGHTS, run, digests) for name in digests} == digests
 
 
 def test_a_run_that_began_under_another_contract_reads_nothing_under_the_new_one(

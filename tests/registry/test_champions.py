@@ -136,16 +136,19 @@ def registry(tmp_path: Path) -> Registry:
     return made
 
 
-@pytest.fixture
-def before(tmp_path: Path) -> Registry:
-    """As homes were before promotions were signed: version 1 is champion by training's word."""
-    made = Registry(Ledger.open(f"sqlite:///{tmp_path / 'before.db'}"), Folder(tmp_path))
-    run_id, digest = made.evaluated()
-    made.register(run_id, digest, promote=True)
+def unsigned(registry: Registry) -> Registry:
+    """*registry* as homes were before promotions were signed: version 1 is champion by training's word."""
+    run_id, digest = registry.evaluated()
+    registry.register(run_id, digest, promote=True)
     inputs = record_digest(("c", digest, GATES))
     ended = StepFinished(project=P, run_id=run_id, step="promote", attempt="p", inputs=inputs, output="sha256:p")
-    made.ledger.record(f"run/{P}/{run_id}", ended, key=f"step/{P}/promote/{inputs}")
-    return made
+    registry.ledger.record(f"run/{P}/{run_id}", ended, key=f"step/{P}/promote/{inputs}")
+    return registry
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Registry:
+    return unsigned(Registry(Ledger.open(f"sqlite:///{tmp_path / 'before.db'}"), Folder(tmp_path)))
 
 
 def test_the_authority_decides_by_the_recorded_figures_whatever_training_says(registry: Registry) -> None:

@@ -113,6 +113,20 @@ def test_a_copy_that_nobody_declared_is_a_pointer_without_the_model(registries, 
         mlflow.lightgbm.load_model(f"models:/{PROJECT.name}@champion")
 
 
+def test_a_purpose_is_described_in_mlflow_as_it_was_written_and_not_as_markdown(registries, vault):
+    registry = registries()
+    registry.register(
+        project=dataclasses.replace(PROJECT, purpose="[free](https://elsewhere.example) <b>now</b>"),
+        promotion=promotion(1),
+        evaluation=evaluation(vault, seed=1),
+        night=lambda: night(1),
+        champion=1,
+        opened=None,
+    )
+    shown = _client(registry).get_registered_model(PROJECT.name).description
+    assert shown == r"\[free\]\(https\:\/\/elsewhere\.example\) \<b\>now\<\/b\>"
+
+
 @pytest.mark.parametrize("moved", [1, None])
 def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(registries, vault, moved):
     registry = registries()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.routing import Route
 
+from include.core.canonical import encode
 from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
 from include.governance.register import Asked, Register
 from include.registry.overrides import Overrides
@@ -28,7 +29,7 @@ from include.runtime.authority_api import authority_app
 from include.runtime.authority_service import Users, bearer_user, main, open_authority, token_file
 from include.settings import Settings
 from tests.governance.conftest import SHIPPED, STEWARD, House, build
-from tests.registry.test_champions import P, Registry
+from tests.registry.test_champions import GATES, P, Registry, unsigned
 from tests.registry.test_going_back import LATER, stewarded
 from tests.training.flights import Folder
 
@@ -279,6 +280,27 @@ def test_who_is_signed_in_and_a_steward_of_what_a_project_reads_rolls_back_over_
     assert answer(STEWARD) == 200
     assert answer(STEWARD) == 200, "what is signed is not signed again"
     assert (registry.in_force(), house.ledger.version(f"promotion/{P}")) == (1, 3)
+
+
+def test_who_is_signed_in_has_a_promotion_of_before_decided_by_the_gates_of_its_night_over_http(served: Served) -> None:
+    house = served.house
+    registry = unsigned(Registry(house.ledger, Folder(house.folder), key=house.signer))
+    registry.authority.begin()
+    users, seen = Users.load(house.folder, []), Register(house.ledger, house.verifier)
+    app = authority_app(house.authority, seen, bearer_user(users), promotions=registry.authority)
+
+    def answer(user: str | None, gates: str = encode(GATES).decode()) -> int:
+        headers = {"Authorization": f"Bearer {served.tokens[user]}"} if user else {}
+        return TestClient(app, headers=headers).post(f"/promotions/{P}/sign", json={"gates": gates}).status_code
+
+    others = encode(replace(GATES, floor_loss=9.0)).decode()
+    assert [answer(None), answer("ada", others), answer("ada", "{}")] == [401, 409, 422]
+    assert house.ledger.version(f"promotion/{P}") == 0
+    assert answer("ada") == 200
+    (version,) = registry.champions.known(P).versions
+    assert version.decision is not None
+    assert version.decision.asked_by == "ada"
+    assert answer("ada") == 409, "what is signed is not signed again"
 
 
 def test_a_steward_of_what_a_project_reads_overrides_a_gate_over_http(served: Served) -> None:

@@ -182,9 +182,7 @@ def test_what_people_wrote_stands_on_one_line_in_quotation_marks_and_without_wha
     assert len(quoted("x" * 5_000)) < 600
 
 
-def test_a_renewal_is_told_to_stewards_and_who_asked_once_and_not_where_a_later_grant_holds(
-    house: House, settings: Settings, sink: Sink
-) -> None:
+def test_a_renewal_is_told_to_stewards_and_who_asked_once(house: House, settings: Settings, sink: Sink) -> None:
     now = datetime.now(UTC)
     house.authority.grant(asked(house), user=STEWARD, reason="Agreed", days=60, now=now)
     ledgers = sink.took
@@ -196,6 +194,20 @@ def test_a_renewal_is_told_to_stewards_and_who_asked_once_and_not_where_a_later_
         "steward: p: its grant for flights ends",
         "ada: p: its grant for flights ends",
     ]
+
+
+def test_no_renewal_is_told_of_a_grant_beside_which_a_later_one_holds(
+    house: House, settings: Settings, sink: Sink
+) -> None:
+    now = datetime.now(UTC)
+    house.authority.grant(asked(house), user=STEWARD, reason="Agreed", days=60, now=now)
+    wider = house.scope(project="p", window_days=31)
+    (request_id,) = house.access.request(wider, requester="ada lovelace", now=now)
+    house.authority.grant(request_id, user=STEWARD, reason="Agreed", days=90, now=now)
+    notices.tell(settings, now=now + 47 * DAY)
+    assert sink.titles() == []
+    notices.tell(settings, now=now + 77 * DAY)
+    assert len(sink.titles()) == 2, "the later one ends"
 
 
 def test_the_stewards_of_a_dataset_are_told_of_an_unusual_read_once_and_of_one_of_long_ago_not_at_all(
