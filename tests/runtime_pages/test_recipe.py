@@ -23,15 +23,18 @@ from include.runtime.pages.drift import add_drift
 from include.store import Store
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
+from tests.registry.test_champions import P, Registry
+from tests.registry.test_going_back import quarantined, stewarded
 from tests.runtime_pages.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
 from tests.runtime_pages.watched import FEATURES, FIRST, HOSTILE, Story, failing, nightly
+from tests.training.flights import Folder
 
 PAGE = "/trainyard/pages/drift/flights"
 
 
-def application(people: People, ledger: Ledger, store: Store) -> FastAPI:
+def application(people: People, ledger: Ledger, store: Store, project: str = "flights") -> FastAPI:
     pages = people.pages()
-    add_drift(pages, ledger, store, Champions(ledger, signer().verifier), lambda: ("flights",))
+    add_drift(pages, ledger, store, Champions(ledger, signer().verifier), lambda: (project,))
     outer = FastAPI()
     outer.mount("/trainyard/pages", pages.app)
     return outer
@@ -158,6 +161,17 @@ def test_a_rollback_is_shown_at_the_next_look(tmp_path: Path) -> None:
     assert "version 3 is champion" in made.text()
     made.story.back(2, FIRST + 81 * DAY)
     assert "version 2 is champion" in made.text()
+
+
+def test_a_champion_in_quarantine_is_told_with_who_put_it_there_and_why(tmp_path: Path) -> None:
+    registry = stewarded(Registry(Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), Folder(tmp_path)))
+    registry.authority.begin()
+    quarantined(registry, registry.night().run_id)
+    people = People.of(tmp_path)
+    app = application(people, registry.ledger, Store(str(tmp_path / "store")), P)
+    client = TestClient(app, headers={"Authorization": f"Bearer {people.token('ada')}"})
+    for page in ("/trainyard/pages/drift", f"/trainyard/pages/drift/{P}"):
+        assert f"for flights was revoked by {STEWARD} (quarantine): A leak" in client.get(page).text
 
 
 def test_a_page_of_many_champions_asks_the_ledger_no_more_often_than_one_of_few(tmp_path: Path) -> None:
