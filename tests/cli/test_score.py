@@ -1,11 +1,14 @@
 """What `score` says of the rows beside those that the version learnt from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from include.cli.night import familiarity
+from include.cli.night import familiarity, score
 from include.core.records import Unfamiliar
+from include.runtime import scoring
 from include.runtime.scoring import Scored
 
 
@@ -33,3 +36,13 @@ def test_each_kind_of_row_that_is_unlike_is_told_by_its_feature_and_its_number(k
     assert line.startswith("dest: ")
     assert told in line
     assert "1,500 of 2,000 rows" in line
+
+
+def test_what_must_be_said_beside_a_version_is_said_with_its_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = replace(scored(), notes=("grant g-1 for flights was revoked by steward (stop-new): [rows]",))
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
+    monkeypatch.setattr(scoring, "score_file", lambda *given, **named: said)
+    score("flight_delay", tmp_path / "rows.csv")
+    assert f"\n{said.notes[0]}\n" in capsys.readouterr().out
