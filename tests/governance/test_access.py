@@ -264,6 +264,16 @@ def test_only_what_no_grant_covers_is_asked_for(house: House) -> None:
     assert (request.request_id, request.scope.dataset) == (request_id, "flights")
 
 
+def test_a_grant_covers_a_copy_of_the_model_in_mlflow_only_if_it_says_so(house: House) -> None:
+    scope = house.scope("planes")
+    copied = replace(scope, datasets=tuple(replace(each, copy_model=True) for each in scope.datasets))
+    house.granted(scope)
+    assert house.access.missing(scope, now=NOW) == ()
+    assert house.access.missing(copied, now=NOW) == copied.datasets
+    house.granted(copied)
+    assert house.access.missing(copied, now=NOW) == ()
+
+
 def test_a_refusal_is_shown_until_it_is_asked_again(house: House) -> None:
     scope = house.scope()
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
