@@ -163,15 +163,23 @@ def test_a_rollback_is_shown_at_the_next_look(tmp_path: Path) -> None:
     assert "version 2 is champion" in made.text()
 
 
-def test_a_champion_in_quarantine_is_told_with_who_put_it_there_and_why(tmp_path: Path) -> None:
+def test_a_page_that_was_drawn_before_tells_of_a_quarantine_with_who_and_why_and_of_its_lift(tmp_path: Path) -> None:
     registry = stewarded(Registry(Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), Folder(tmp_path)))
     registry.authority.begin()
-    quarantined(registry, registry.night().run_id)
+    night = registry.night()
     people = People.of(tmp_path)
     app = application(people, registry.ledger, Store(str(tmp_path / "store")), P)
     client = TestClient(app, headers={"Authorization": f"Bearer {people.token('ada')}"})
-    for page in ("/trainyard/pages/drift", f"/trainyard/pages/drift/{P}"):
-        assert f"for flights was revoked by {STEWARD} (quarantine): A leak" in client.get(page).text
+
+    def told() -> list[bool]:
+        pages = ("/trainyard/pages/drift", f"/trainyard/pages/drift/{P}")
+        return [f"revoked by {STEWARD} (quarantine): A leak" in client.get(page).text for page in pages]
+
+    assert told() == [False, False]
+    lift = quarantined(registry, night.run_id)
+    assert told() == [True, True]
+    lift()
+    assert told() == [False, False]
 
 
 def test_a_page_of_many_champions_asks_the_ledger_no_more_often_than_one_of_few(tmp_path: Path) -> None:

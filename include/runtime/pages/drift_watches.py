@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import (
+    AccessRevoked,
     ArtifactsRemoved,
     ChampionRolledBack,
     DayJudged,
@@ -18,6 +19,7 @@ from include.core.events import (
     ModelRegistered,
     PolicyDeclared,
     PromotionDecided,
+    QuarantineLifted,
     RetrainingAsked,
     RetrainingDeclined,
     RetrainingEnded,
@@ -46,6 +48,8 @@ _KINDS: tuple[type[Event], ...] = (
     RetrainingStarted,
     RetrainingEnded,
     ArtifactsRemoved,
+    AccessRevoked,
+    QuarantineLifted,
 )
 
 
@@ -54,7 +58,7 @@ class Watched:
     """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained.
 
     ``days`` is the series of judged days, ``tenures`` are those of all champions, in the order of their decisions.
-    ``stale``: something was recorded that may have made another champion, who is to be asked for.
+    ``stale``: something was recorded that may have made another champion, or changed what is said beside it.
     ``not_rebuildable``: the versions of whose rows some were removed. ``importance`` says of a version what share of it
     each feature has.
     """
@@ -133,6 +137,10 @@ def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
             name, _, number = version.rpartition("/")
             project = projects.get(name, Watched())
             projects[name] = replace(project, not_rebuildable=project.not_rebuildable | {int(number)})
+        return projects
+    if isinstance(event, AccessRevoked | QuarantineLifted):
+        name = name.partition("/")[0]  # the stream is that of a project and a dataset
+        projects[name] = replace(projects.get(name, Watched()), stale=True)
         return projects
     project = projects.get(name, Watched())
     if isinstance(event, DriftJudged | DayJudged):
