@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.project import Objective
 from include.core.records import Days, Run, Split, Trial, TrialState
+from include.core.words import markdown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,7 +73,7 @@ def tags_of(night: Night, reasons: Sequence[str]) -> Mapping[str, str]:
         "",
         *(f"- {name}: {days.first} to {days.last}" for name, days in stretches.items()),
         "",
-        *(f"- {reason}" for reason in reasons),
+        *(f"- {markdown(reason)}" for reason in reasons),
     ]
     return {
         _NOTE: "\n".join(lines),

@@ -83,6 +83,11 @@ def test_a_night_says_its_window_its_instant_its_code_its_tables_and_all_digests
     assert [tag.value for tag in inputs["features"].tags] == ["training, evaluation"]
 
 
+def test_a_reason_that_somebody_wrote_stands_in_the_note_as_it_was_written_and_not_as_markdown() -> None:
+    note = nights.tags_of(night(), ["let through by ada: [look](x) <b>here</b>\n# now"])["mlflow.note.content"]
+    assert note.endswith(r"- let through by ada\: \[look\]\(x\) \<b\>here\<\/b\> \# now")
+
+
 def test_trials_that_were_shown_before_a_kill_are_not_shown_again(registry: Versions, tmp_path: object) -> None:
     client, run = show(registry, Folder(tmp_path))  # type: ignore[arg-type]
     client.delete_tag(run.info.run_id, "trainyard.trials")
