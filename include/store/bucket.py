@@ -144,6 +144,14 @@ class Bucket(Remote):
                     return False
                 self.set_aside(digest)
                 continue
+            except Unreachable:
+                # A server that refuses may break off a long body instead of reading it before it says so.
+                if self._head(self._key(digest)) is None:
+                    raise
+                if self.holds(digest):
+                    return False
+                self.set_aside(digest)
+                continue
             except OSError as error:
                 if _code(error) != "ConditionalRequestConflict":  # another writer's upload is under way
                     raise
