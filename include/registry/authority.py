@@ -70,7 +70,7 @@ class PromotionAuthority:
                 try:
                     decided += self._decide(project)
                     decided += self.rollbacks.decide_looks(project) if project in looked else 0
-                except Exception as error:
+                except Exception as error:  # whatever it is, raised below: the others are decided about first
                     self._failed.add(project)
                     errors.append(error)
             self._seen = max([self._seen, *(entry.position for entry in entries)])
