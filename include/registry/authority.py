@@ -156,6 +156,7 @@ class PromotionAuthority:
                 evaluation,
                 champion=champion,
                 champion_evaluation=before,
+                retired=known.retired,
                 now=datetime.now(UTC),
             )
         return Decision(

@@ -25,12 +25,16 @@ def standing(
     *,
     champion: Version | None,
     champion_evaluation: Evaluation | None,
+    retired: frozenset[int],
     now: datetime,
 ) -> Standing:
-    """How *project* stands at *now* for the model of *evaluation*, beside the *champion* in force."""
+    """How *project* stands at *now* for the model of *evaluation*, beside the *champion* in force.
+
+    *retired* are the versions that nobody goes back to.
+    """
     reference, given_away = None, 0.0
     if champion is not None and champion_evaluation is not None:
-        reference, given_away = frozen(champion, champion_evaluation)
+        reference, given_away = frozen(champion, champion_evaluation, retired=retired)
     seen = Looks(ledger, project)
     return Standing(
         reference=reference,
@@ -42,15 +46,18 @@ def standing(
     )
 
 
-def frozen(champion: Version, evaluation: Evaluation) -> tuple[int, float]:
+def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]) -> tuple[int, float]:
     """The version that stands as reference while *champion* is in force, and what was given away since it together.
 
     The reference is the champion that cost least. It begins anew with a champion that cost no more, that superseded
-    what could not be compared, that a person let give away more, or that was decided before this was recorded.
+    what could not be compared, that a person let give away more, or that was decided before this was recorded; and with
+    the champion in force where the reference is one of the *retired*: what people took out of use is no measure.
     """
     decided = champion.decision.standing if champion.decision is not None else None
     total = None if decided is None else decided.given_away_with(evaluation)
     if decided is None or decided.reference is None or total is None or total <= 0:
+        return champion.number, 0.0
+    if decided.reference in retired:
         return champion.number, 0.0
     let = any(each.gate is Gate.GIVEN_AWAY for each in decided.overrides)
     if let and champion.decision is not None and total > champion.decision.gates.given_away_limit:

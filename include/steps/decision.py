@@ -246,6 +246,7 @@ def _standing(
         candidate,
         champion=champion.version if champion else None,
         champion_evaluation=evaluation_of(platform, project.name, champion.registered.evaluation) if champion else None,
+        retired=platform.champions.known(project.name).retired,
         now=now,
     )
 
@@ -262,8 +263,9 @@ def _compared_with(
     if champion is None:
         return None, None
     evaluated = evaluation_of(platform, project.name, champion.registered.evaluation)
-    number, _ = frozen(champion.version, evaluated)
-    version = platform.champions.known(project.name).numbered(number) if number != champion.number else None
+    known = platform.champions.known(project.name)
+    number, _ = frozen(champion.version, evaluated, retired=known.retired)
+    version = known.numbered(number) if number != champion.number else None
     if version is not None and not platform.vault.has(version.registered.bundle):
         version = None
     if evaluated.recipe in (None, recipe):

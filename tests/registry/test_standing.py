@@ -76,7 +76,7 @@ class Chain:
         made, rival, stands = _model(loss), None, Standing()
         if self.champion is not None:
             version, evaluated = self.champion
-            reference, given_away = frozen(version, evaluated)
+            reference, given_away = frozen(version, evaluated, retired=frozenset())
             stands = Standing(reference=reference, given_away=given_away)
             rival = Champion(version=version.number, holdout=SPLIT.holdout, recipe="r")
             made = _against(loss, version.number, loss - self.losses[version.number], recipe="r")
@@ -138,8 +138,16 @@ def test_the_reference_begins_anew_only_with_a_champion_that_a_person_let_give_a
     let = Override(project=P, gate=Gate.GIVEN_AWAY, until=date(2026, 3, 2), by="a", reason="r")
     stands, verdict = Standing(reference=1, given_away=0.015, overrides=(let,)), Verdict(promote=True, reasons=())
     within, above = (_against(0.5, 2, difference) for difference in (0.001, 0.01))
-    assert frozen(_decided(3, verdict, stands), within) == (1, pytest.approx(0.016))
-    assert frozen(_decided(3, verdict, stands), above) == (3, 0.0)
+    nobody: frozenset[int] = frozenset()
+    assert frozen(_decided(3, verdict, stands), within, retired=nobody) == (1, pytest.approx(0.016))
+    assert frozen(_decided(3, verdict, stands), above, retired=nobody) == (3, 0.0)
+
+
+def test_what_was_given_away_is_not_measured_against_a_version_that_people_retired() -> None:
+    verdict, evaluated = Verdict(promote=True, reasons=()), _against(0.5, 2, 0.001)
+    champion = _decided(3, verdict, Standing(reference=1, given_away=0.015))
+    assert frozen(champion, evaluated, retired=frozenset({2})) == (1, pytest.approx(0.016))
+    assert frozen(champion, evaluated, retired=frozenset({1, 2})) == (3, 0.0)
 
 
 def test_a_margin_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_that_it_can_show() -> None:
@@ -277,6 +285,19 @@ def test_the_authority_promotes_nothing_while_the_last_verdict_is_failing_and_a_
         Champion(version=2, holdout=made.holdout, recipe="r"),
         decision.standing,
     ), "whoever has the decision can decide again"
+
+
+def test_the_authority_measures_nothing_against_a_version_that_a_steward_retired(registry: Registry) -> None:
+    stewarded(registry)
+    made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
+    _register(registry, made)
+    for champion in (1, 2):
+        _register(registry, replace(made, champion=champion, compared=made.holdout, difference=_difference(0.004)))
+    rollbacks = registry.authority.rollbacks
+    rollbacks.roll_back(P, version=None, left=1, user=STEWARD, reason="Wrong labels", instant=NOW)
+    _register(registry, replace(made, champion=3, compared=made.holdout, difference=_difference(0.004), rows=1001))
+    references = [each.decision.standing.reference for each in registry.champions.known(P).versions]  # type: ignore[union-attr]
+    assert references == [None, 1, 1, 3]
 
 
 def test_an_override_is_a_steward_s_for_at_most_90_days_and_the_last_about_a_gate_counts(registry: Registry) -> None:
