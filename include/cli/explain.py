@@ -117,7 +117,8 @@ def _explain_search(project: Project) -> None:
     console.print(
         f"trains on {train} days{_since(window)}, chooses on the next {window.validation_days}, reports on the last "
         f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
-        f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule}"
+        f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule} "
+        f"({project.operations.timezone})"
     )
 
 

@@ -10,7 +10,7 @@ from include.core.canonical import LATER, encode
 from include.core.errors import DeclarationError
 from include.core.moments import with_zones
 from include.core.rules import is_number, is_whole, require
-from include.core.schedules import require_schedule
+from include.core.schedules import require_schedule, require_timezone
 from include.core.search import Choice, FloatRange, IntRange, Search
 from include.core.words import require_sentence
 
@@ -372,15 +372,18 @@ class Compute:
 class Operations:
     """When and where it runs. Recorded, but no part of a digest, ``copy_model`` apart: it changes no result.
 
-    ``schedule`` is a cron line in UTC, ``watch_schedule`` that of the drift watch. ``threads`` is what one training
-    task may use; what is alone in its night, as the refit is, takes the cores that are idle. ``gate_patience_minutes``
-    is how long the gate waits for a steward, at most; ``late_after_minutes`` when ops are told that a run is late (the
-    steward's time not counted). ``compute`` is what a training shard takes where it runs in a pod. ``copy_model``: each
-    registered model is copied into MLflow, where it opens without grant and receipt; stewards are asked for that.
+    ``schedule`` is a cron line, ``watch_schedule`` that of the drift watch, both in ``timezone``, an IANA name: on the
+    two nights of a year on which its clocks change they run when Airflow's own timetable says. ``threads`` is what one
+    training task may use; what is alone in its night, as the refit is, takes the cores that are idle.
+    ``gate_patience_minutes`` is how long the gate waits for a steward, at most; ``late_after_minutes`` when ops are
+    told that a run is late (the steward's time not counted). ``compute`` is what a training shard takes where it runs
+    in a pod. ``copy_model``: each registered model is copied into MLflow, where it opens without grant and receipt;
+    stewards are asked for that.
     """
 
     schedule: str = "0 4 * * *"
     watch_schedule: str = "0 6 * * *"
+    timezone: str = "UTC"
     threads: int = 1
     gate_patience_minutes: int = 20 * 60
     late_after_minutes: int = 4 * 60
@@ -390,6 +393,7 @@ class Operations:
     def __post_init__(self) -> None:
         require_schedule("schedule", self.schedule)
         require_schedule("watch_schedule", self.watch_schedule)
+        require_timezone(self.timezone)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ def test_a_scaffold_s_tests_pass_at_once_and_it_is_formatted(shop: Shop, new_con
     explained = shop.call("explain", "returns")
     assert explained.returncode == 0, explained.stderr
     assert "Order replacements before returns arrive." in explained.stdout
+    assert "(UTC)" in explained.stdout, "the zone of its schedule"
 
 
 @pytest.mark.long

@@ -83,6 +83,19 @@ def test_a_schedule_that_fires_by_seconds_or_never_or_by_chance_is_refused(line:
             Operations(**{name: line})
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+3"])
+def test_a_schedules_zone_is_one_of_iana(zone: str) -> None:
+    assert Operations(timezone=zone).timezone == zone
+
+
+@pytest.mark.parametrize(
+    "zone", ["", "europe/berlin", "Europe", "Berlin", "localtime", "right/UTC", "../UTC", "UTC+1", 3]
+)
+def test_a_zone_that_nobody_knows_or_that_depends_on_the_machine_is_refused(zone: str) -> None:
+    with pytest.raises(DeclarationError, match="`timezone` is the name of a zone"):
+        Operations(timezone=zone)
+
+
 def test_a_limit_of_drift_is_a_finite_number() -> None:
     with pytest.raises(DeclarationError):
         DriftPolicy(excess_loss=float("inf"), calibration_gap=None)

@@ -26,7 +26,7 @@ PROJECT = Project(
     features=(FeatureGroup(name="schedule", build=rows),),
     search=Search(space={{"num_leaves": IntRange(low=7, high=63)}}, shards=3),
     gates=Gates(margin=1.0, floor_loss=99.0),
-    operations=Operations(schedule="15 3 * * *"),
+    operations=Operations(schedule="15 3 * * *", timezone="Europe/Berlin"),
 )
 """
 

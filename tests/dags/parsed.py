@@ -39,6 +39,8 @@ def _described(dag) -> dict:
         "assets": [asset.uri for asset in getattr(condition, "objects", [])],
         "cron": getattr(getattr(dag.timetable, "timetable", None), "expression", None),
         "schedule": getattr(dag.timetable, "expression", None),
+        "zone": str(getattr(getattr(dag.timetable, "timetable", dag.timetable), "timezone", None)),
+        "gate_zone": getattr(next((task for task in dag.tasks if task.task_id == "gate"), None), "timezone", None),
         "deadlines": len(dag.deadline or []) if isinstance(dag.deadline, list) else int(dag.deadline is not None),
         "tasks": {task.task_id: _task(task) for task in dag.tasks},
     }

@@ -19,6 +19,7 @@ ORDER = {
     "evaluate": ["plan", "train"],
     "promote": ["evaluate"],
 }
+OPERATIONS = 'operations=Operations(schedule="15 3 * * *", timezone="Europe/Berlin")'
 HEAVY = {"pandas", "numpy", "pyarrow", "duckdb", "ibis", "sqlglot", "lightgbm", "optuna", "mlflow", "scipy"}
 
 
@@ -51,6 +52,7 @@ def test_a_night_is_started_by_the_clock_or_by_drift_one_at_a_time_and_never_for
     declare(tmp_path / "declared", "late_trains")
     dag = parse(projects=tmp_path / "declared")["dags"]["train_late_trains"]
     assert dag["cron"] == "15 3 * * *"
+    assert (dag["zone"], dag["gate_zone"]) == ("Europe/Berlin", "Europe/Berlin")
     assert dag["assets"] == ["trainyard://drift/late_trains"]
     assert (dag["max_active_runs"], dag["catchup"], dag["start_date"]) == (1, False, None)
     assert dag["tags"] == ["team-late_trains", "training", "trainyard"]
@@ -117,7 +119,7 @@ def test_training_placed_in_pods_takes_as_many_slots_as_accelerators_and_refits_
     parse: Parse, tmp_path: Path
 ) -> None:
     compute = 'operations=Operations(schedule="15 3 * * *", compute=Compute(pool="a100", accelerators=2))'
-    declare(tmp_path, "in_pods", PROJECT.replace('operations=Operations(schedule="15 3 * * *")', compute))
+    declare(tmp_path, "in_pods", PROJECT.replace(OPERATIONS, compute))
     tasks = parse("train_in_pods", tmp_path, **PODS)["dags"]["train_in_pods"]["tasks"]
     for name, mapped in (("train", True), ("refit", False)):
         task = tasks[name]
@@ -131,7 +133,7 @@ def test_a_project_that_asks_for_more_slots_than_its_pool_is_said_to_have_is_a_b
     parse: Parse, tmp_path: Path
 ) -> None:
     compute = 'operations=Operations(compute=Compute(pool="a100", accelerators=2))'
-    declare(tmp_path, "greedy", PROJECT.replace('operations=Operations(schedule="15 3 * * *")', compute))
+    declare(tmp_path, "greedy", PROJECT.replace(OPERATIONS, compute))
     dag = parse("train_greedy", tmp_path, **PODS, TRAINYARD_ACCELERATORS="1")["dags"]["train_greedy"]
     assert "broken" in dag["tags"]
     assert set(dag["tasks"]) == {"load"}

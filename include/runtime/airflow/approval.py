@@ -17,6 +17,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from include.core.errors import AccessDenied, ContractError, LeaseHeld, TrainyardError
 from include.runtime.airflow.names import access_path, is_watch, run_of
 from include.runtime.airflow.operators import one_of_ours
+from include.runtime.airflow.timetable import next_start
 
 if TYPE_CHECKING:
     from include.core.records import Scope, Start
@@ -35,7 +36,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
 
     Where grants in force cover everything it passes at once. While another night of the project holds the lease it
     waits for that too. It gives up after ``patience``, and in any case before the next night of ``schedule`` (a cron
-    line in UTC) would start.
+    line in ``timezone``) would start.
 
     Of a drift DAG it begins the watch, which needs no lease. What has nothing to do is skipped here, before anything is
     read: a night that drift should have asked for and did not, a watch without a champion or without a new day.
@@ -44,16 +45,24 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     ui_color = "#fef7e0"
 
     def __init__(
-        self, *, project: str, patience: timedelta, schedule: str, poll_interval: float = 2.0, **kwargs: Any
+        self,
+        *,
+        project: str,
+        patience: timedelta,
+        schedule: str,
+        timezone: str = "UTC",
+        poll_interval: float = 2.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poll_interval, timeout=patience, **kwargs)
         self.project = project
         self.patience = patience
         self.schedule = schedule
+        self.timezone = timezone
 
     def execute(self, context: Context) -> None:
         now = datetime.now(UTC)
-        self._pass(context, min(now + self.patience, _next_start(self.schedule, now) - _MARGIN))
+        self._pass(context, min(now + self.patience, next_start(self.schedule, self.timezone, now) - _MARGIN))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> None:
         """Pass if the night may go on now. Otherwise wait on or, when it is time, tell steward and ops.
@@ -273,10 +282,3 @@ class DataStewardApprovalTrigger(BaseTrigger):
         except ContractError:
             return False
         return True
-
-
-def _next_start(schedule: str, now: datetime) -> datetime:
-    from croniter import croniter  # type: ignore[import-untyped]  # it publishes no types
-
-    found: datetime = croniter(schedule, now).get_next(datetime)
-    return found

@@ -65,6 +65,7 @@ class Tasks:
             project=self.project.name,
             patience=timedelta(minutes=self.project.operations.gate_patience_minutes),
             schedule=schedule,
+            timezone=self.project.operations.timezone,
             pool="gates",
             doc_md=self.docs["gate"],
         )

@@ -53,7 +53,8 @@ def training_dags(only: str | None) -> Iterator[DAG]:
 
 def training_dag(project: Project) -> DAG:
     """The project's night: scheduled by its cron line, by a drift event, or by hand for any instant."""
-    nightly = CronTriggerTimetable(project.operations.schedule, timezone="UTC", run_immediately=_CATCH_LAST_START)
+    operations = project.operations
+    nightly = CronTriggerTimetable(operations.schedule, timezone=operations.timezone, run_immediately=_CATCH_LAST_START)
     with project_dag(
         project,
         dag_id=dag_id_of(project.name),
@@ -118,8 +119,8 @@ def _documentation(project: Project) -> str:
     return f"""
 **{markdown(project.purpose)}**
 
-Owner: {markdown(project.owner)}. Runs at `{project.operations.schedule}` (UTC), when drift asks for it, or by hand for
-any `instant`.
+Owner: {markdown(project.owner)}. Runs at `{project.operations.schedule}` ({project.operations.timezone}), when drift
+asks for it, or by hand for any `instant`.
 
 Learns from {window.days} days{since}: the last {window.holdout_days} judge, the {window.validation_days} before them
 choose among {search.trials} trials.

@@ -40,7 +40,7 @@ def watch_dag(project: Project) -> DAG:
         dag_id=watch_dag_id_of(project.name),
         tag="drift",
         description=f"Watches the champion of {project.name} on the days that came after it",
-        schedule=CronTriggerTimetable(project.operations.watch_schedule, timezone="UTC"),
+        schedule=CronTriggerTimetable(project.operations.watch_schedule, timezone=project.operations.timezone),
         instant="Watch as of this UTC time; empty: now.",
         doc_md=_documentation(project),
     ) as dag:
@@ -89,7 +89,8 @@ def _documentation(project: Project) -> str:
     head = f"""
 **Watches the champion of {project.name} on the days that came after it.**
 
-Owner: {markdown(project.owner)}. Runs at `{project.operations.watch_schedule}` (UTC), or by hand for any `instant`.
+Owner: {markdown(project.owner)}. Runs at `{project.operations.watch_schedule}` ({project.operations.timezone}), or by
+hand for any `instant`.
 """
     if policy is None:
         return f"{head}\nThe project declares no drift policy: there is nothing to watch.\n"
