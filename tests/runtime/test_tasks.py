@@ -27,7 +27,7 @@ from include.core.errors import (
 from include.core.events import LineageEmitted
 from include.ledger import Ledger
 from include.runtime.airflow import alerts, tasks
-from include.runtime.airflow.approval import DataStewardApprovalTrigger, _next_start
+from include.runtime.airflow.approval import DataStewardApprovalTrigger
 from include.runtime.airflow.operators import StepOperator, only_what_heals
 from include.runtime.airflow.tasks import instant_of
 from include.runtime.airflow.transport import LedgerConfig, LedgerTransport
@@ -137,10 +137,6 @@ def test_a_watch_that_was_overtaken_is_skipped_and_alerts_nobody(monkeypatch: py
     monkeypatch.setattr(tasks, "_open", open_project)
     with pytest.raises(AirflowSkipException, match="all days are judged"):
         StepOperator(task_id="score", project="p", step="score").execute({"run_id": "watch"})
-
-
-def test_the_gate_looks_for_the_next_night_after_now() -> None:
-    assert _next_start("0 4 * * *", datetime(2026, 1, 1, 4, tzinfo=UTC)) == datetime(2026, 1, 2, 4, tzinfo=UTC)
 
 
 def test_a_trigger_is_made_again_from_what_airflow_keeps_of_it() -> None:

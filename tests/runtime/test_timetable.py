@@ -54,3 +54,7 @@ def test_a_schedule_keeps_its_hour_in_its_zone_the_year_round() -> None:
     for day in (datetime(2026, 1, 10, tzinfo=UTC), datetime(2026, 7, 10, tzinfo=UTC)):
         assert next_start("0 4 * * *", "Europe/Berlin", day).astimezone(ZoneInfo("Europe/Berlin")).hour == 4
         assert next_start("0 4 * * *", "UTC", day).hour == 4
+
+
+def test_a_night_that_starts_now_is_not_the_next_one() -> None:
+    assert next_start("0 4 * * *", "UTC", datetime(2026, 1, 1, 4, tzinfo=UTC)) == datetime(2026, 1, 2, 4, tzinfo=UTC)
