@@ -8,13 +8,13 @@ import typer
 from include.cli.access import Reason, Steward
 from include.cli.night import Instant, ProjectName, parse_instant
 from include.cli.shown import Words, bold, line
-from include.core.errors import DeclarationError, RegistryError
+from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
 from include.runtime.authority_client import authority
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.registry.champions import Known, Tenure
+    from include.registry.champions import Tenure
     from include.steps import Platform
 
 Back = Annotated[int | None, typer.Argument(help="Version to go back to. Default: the one that the champion replaced.")]
@@ -37,20 +37,19 @@ def rollback(
 ) -> None:
     """Have an earlier champion of PROJECT in force again, as a steward of what the project reads.
 
-    It holds from INSTANT on, of what the data knew. Default: now, or the last night's where nights are replayed.
+    It holds from INSTANT on, of what the data knew. Default: now, or the last night's where nights are replayed. The
+    same once more changes nothing: without VERSION nobody goes back twice from one promotion.
     """
+    from include.registry.going_back import way_back
+
     settings, platform = _opened()
-    known = platform.champions.known(project)
-    left = _left(known, project)
-    before = known.champion(before=left)
-    target = version if version is not None else before.number if before else None
-    if target is None:
-        raise RegistryError(
-            f"{project} goes back to the version that its champion replaced",
-            value=f"version {left} replaced none",
-            remedy="Name a version, or retire the champion: `./trainyard retire`.",
+    way = way_back(platform.champions.known(project), project, version)
+    _roll_back(settings, platform, project, way.version, way.left, reason=reason, steward=steward, instant=instant)
+    if way.again:
+        console.print(
+            f"  · it went back from version {way.left} before, and stays so; name a version to go back further",
+            soft_wrap=True,
         )
-    _roll_back(settings, platform, project, target, left, reason=reason, steward=steward, instant=instant)
 
 
 def retire(
@@ -58,7 +57,7 @@ def retire(
 ) -> None:
     """Have a version of PROJECT never in force again; where it is the champion, nothing is until the next promotion."""
     settings, platform = _opened()
-    left = version if version is not None else _left(platform.champions.known(project), project)
+    left = version if version is not None else _champion(platform, project)
     _roll_back(settings, platform, project, None, left, reason=reason, steward=steward, instant=instant)
 
 
@@ -69,8 +68,9 @@ def served(project: ProjectName, day: Day) -> None:
     """
     from include.registry.champions import in_force_at
 
-    _, platform = _opened()
+    settings, platform = _opened()
     asked, tenures = _day(day), platform.champions.tenures(project)
+    _require_known(settings, platform, project)
     begin, end = day_start(asked), day_start(asked + DAY)
     moments = {each for tenure in tenures for each in (tenure.since, tenure.until) if each and begin < each < end}
     for moment in (begin, *sorted(moments)):
@@ -88,13 +88,20 @@ def _opened() -> "tuple[Settings, Platform]":
     return settings, open_platform(settings)
 
 
-def _left(known: "Known", project: str) -> int:
-    from include.registry.going_back import last_in_force
+def _champion(platform: "Platform", project: str) -> int:
+    from include.registry.going_back import require_left
 
-    left = last_in_force(known)
-    if left is None:
-        raise RegistryError("a champion is left", value=f"{project} has none", remedy="Run a night first.")
-    return left
+    return require_left(platform.champions.known(project), project)
+
+
+def _require_known(settings: Settings, platform: "Platform", project: str) -> None:
+    """That there is such a project: declared here, or removed since but with versions."""
+    from include.runtime.projects import project_names
+
+    names = project_names(settings.projects)
+    if project not in names and not platform.champions.known(project).versions:
+        remedy = f"Projects: {', '.join(names) or 'none is declared'}."
+        raise UnknownId("there is a project of that name", value=project, remedy=remedy)
 
 
 def _roll_back(
@@ -120,7 +127,7 @@ def _roll_back(
         console.print(f"{project}: version {left} is retired; nobody goes back to it", soft_wrap=True)
     now = "nothing is in force" if champion is None else f"version {champion.number} is champion"
     console.print(f"{project}: {now} {since}", soft_wrap=True)
-    for told in (moved, "`./trainyard served` says what served when"):
+    for told in (moved.told if moved else None, "`./trainyard served` says what served when"):
         if told is not None:
             console.print(f"  · {told}", soft_wrap=True)
 

@@ -174,7 +174,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
             said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
         said += _helped(platform.ledger, name)
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
-        said += [moved] if (moved := put_back(platform, name)) else []
+        said += [moved.told] if (moved := put_back(platform, name)) else []
         said += in_words(platform.ledger, platform.champions.overrides, name, now=datetime.now(UTC))
     console.print(models)
     for told in said:

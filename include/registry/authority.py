@@ -1,18 +1,19 @@
 """The authority's part in promotions: it decides about what is registered, on the recorded figures, and signs."""
 
 import threading
+import time
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from include.core.canonical import encode, record_digest
-from include.core.errors import DecisionConflict, LedgerConflict, RegistryError
+from include.core.canonical import record_digest
+from include.core.errors import DecisionConflict, RegistryError
 from include.core.events import (
     GatesDeclared,
     LookTaken,
     ModelEvaluated,
     ModelRegistered,
-    PromotionDecided,
     QuarantineLifted,
     StepFinished,
     StepReused,
@@ -23,8 +24,8 @@ from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.marks import Marks
 from include.ledger import Entry, Ledger
 from include.ledger.journal import begun, run_stream
-from include.registry import promotion
-from include.registry.champions import PROMOTION_TYPE, Champions, Decision, Known, Version, sign_from_here
+from include.registry import promotion, signed
+from include.registry.champions import Champions, Decision, Known, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, override
 from include.registry.remembered import remembering
@@ -32,6 +33,9 @@ from include.registry.standing import standing
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
+
+#: After how long a look that nobody could follow is tried again.
+RETRY_SECONDS = 900.0
 
 
 class PromotionAuthority:
@@ -48,7 +52,7 @@ class PromotionAuthority:
         #: Its part in going back.
         self.rollbacks = RollbackAuthority(ledger, signer)
         self._lock = threading.Lock()
-        self._seen = 0
+        self._seen, self._tried = 0, time.monotonic()
         self._failed: set[str] = set()
 
     def begin(self) -> None:
@@ -61,22 +65,35 @@ class PromotionAuthority:
         One that was made under a grant in quarantine is decided about once that is lifted. A project that cannot be
         decided about holds up no other, and the next call tries it again; what failed first is raised at the end.
         """
+        projects, looked = self._since()
+        errors, decided = list[Exception](), 0
+        for project in projects:
+            try:
+                decided += self._decide(project)
+                decided += self.rollbacks.decide_looks(project) if project in looked else 0
+            except Exception as error:  # whatever it is, raised below: the others are decided about first
+                with self._lock:
+                    self._failed.add(project)
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return decided
+
+    def _since(self) -> tuple[Sequence[str], Set[str]]:
+        """The projects that something was recorded of since the last call, and those of them that have looks to decide.
+
+        A look that could not be followed is decided again where a quarantine of its project is lifted, and after a
+        while whatever happens.
+        """
         with self._lock:
             entries = self._ledger.read_all(after=self._seen, kinds=(ModelRegistered, QuarantineLifted, LookTaken))
-            again, errors, decided = self._failed, [], 0
-            looked = again | {_project(entry) for entry in entries if isinstance(entry.event, LookTaken)}
-            self._failed = set()
-            for project in sorted(again | {_project(entry) for entry in entries}):
-                try:
-                    decided += self._decide(project)
-                    decided += self.rollbacks.decide_looks(project) if project in looked else 0
-                except Exception as error:  # whatever it is, raised below: the others are decided about first
-                    self._failed.add(project)
-                    errors.append(error)
             self._seen = max([self._seen, *(entry.position for entry in entries)])
-            if errors:
-                raise errors[0]
-            return decided
+            looked = {_project(each) for each in entries if not isinstance(each.event, ModelRegistered)} | self._failed
+            if time.monotonic() - self._tried >= RETRY_SECONDS:
+                looked |= self.rollbacks.waiting
+                self._tried = time.monotonic()
+            self._failed = set()
+            return sorted(looked | {_project(entry) for entry in entries}), looked
 
     def sign(self, project: str, *, user: str, gates: Gates) -> Decision:
         """Decide again, for *user*, about the champion that was promoted before promotions were signed.
@@ -99,7 +116,7 @@ class PromotionAuthority:
             self._marks.require_promotable(project, version.registered.run_id)
             then = _gates_of_then(self._ledger, version.registered, gates)
             decision = replace(self._decision(known, version, then, again=True), asked_by=user)
-            if self._append(decision, known):
+            if signed.append(self._ledger, self._signer, decision):
                 return decision
         raise crowded(f"promotion/{project}")
 
@@ -113,30 +130,29 @@ class PromotionAuthority:
         return override(self._access, self._signer, project, gate, until=until, user=user, reason=reason, now=now)
 
     def _decide(self, project: str) -> int:
-        for _ in range(ATTEMPTS):
+        """Decide about all that waits of *project*, in its order; how many were."""
+        decided = conflicts = 0
+        while conflicts < ATTEMPTS:
             known = self._champions.known(project)
-            pending = next((each for each in known.versions if self._decidable(known, each)), None)
+            pending = self._pending(known)
             if pending is None:
-                return 0
+                return decided
             gates = declared_gates(self._ledger, pending.registered)
-            if self._append(self._decision(known, pending, gates), known):
-                return 1 + self._decide(project)
+            if signed.append(self._ledger, self._signer, self._decision(known, pending, gates)):
+                decided += 1
+            else:
+                conflicts += 1
         raise crowded(f"promotion/{project}")
+
+    def _pending(self, known: Known) -> Version | None:
+        """The next version to decide about."""
+        return next((each for each in known.versions if self._decidable(known, each)), None)
 
     def _decidable(self, known: Known, version: Version) -> bool:
         registered = version.registered
         return decidable(self._ledger, known, version) and not any(
             mark.quarantined for mark in self._marks.on_night(registered.project, registered.run_id)
         )
-
-    def _append(self, decision: Decision, known: Known) -> bool:
-        envelope = self._signer.sign(PROMOTION_TYPE, encode(decision))
-        event = PromotionDecided(project=decision.project, envelope=envelope)
-        try:
-            self._ledger.append(f"promotion/{decision.project}", [event], expected_version=known.length)
-        except LedgerConflict:
-            return False
-        return True
 
     def _decision(self, known: Known, version: Version, gates: Gates, *, again: bool = False) -> Decision:
         registered = version.registered

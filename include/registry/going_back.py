@@ -1,12 +1,12 @@
 """The authority's part in rollbacks: an earlier champion, or none, is in force again by its signature alone."""
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from include.core.canonical import encode
-from include.core.errors import AuthorityError, DecisionConflict, LedgerConflict, RegistryError, UnknownId
-from include.core.events import ArtifactsRemoved, ChampionRolledBack, LookTaken
+from include.core.errors import AuthorityError, DecisionConflict, RegistryError, UnknownId
+from include.core.events import ArtifactsRemoved, LookTaken
 from include.core.records import LookOutcome
 from include.core.words import reason as as_reason
 from include.governance import holds
@@ -14,9 +14,10 @@ from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.marks import Marks, require_free
 from include.governance.whole import require_whole
 from include.ledger import Ledger
+from include.registry import signed
 from include.registry.champions import Champions, Known, Version
-from include.registry.looks import look_at, look_key
-from include.registry.rollback import ROLLBACK_TYPE, Rollback
+from include.registry.looks import Looked, look_at, look_key
+from include.registry.rollback import Rollback
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
@@ -37,6 +38,8 @@ class RollbackAuthority:
         self._access = Access(ledger, signer.verifier)
         self._champions = Champions(ledger, signer.verifier)
         self._marks = Marks(ledger, self._access)
+        #: The projects that a look asks to go back, and cannot yet.
+        self.waiting: set[str] = set()
 
     def roll_back(
         self, project: str, *, version: int | None, left: int, user: str, reason: str, instant: datetime
@@ -74,22 +77,24 @@ class RollbackAuthority:
                 instant=instant,
                 position=known.length + 1,
             )
-            if self._append(rollback, known):
+            if signed.append(self._ledger, self._signer, rollback):
                 return rollback
         raise crowded(f"promotion/{project}")
 
     def decide_looks(self, project: str) -> int:
         """Go back where a recorded look came to that, and comes to it again on the recorded days; how many did.
 
-        A look at a version that is not in force any more is over, one whose predecessor may not come back is a human's
-        to see, and none goes back from an instant that has not come: promotions would wait for it.
+        A look at a version that is not in force any more is over. One whose predecessor may not come back, or that asks
+        for an instant which has not come (promotions would wait for it), makes the project one of :attr:`waiting`.
         """
-        done = 0
-        for entry in self._ledger.read(f"drift/{project}"):
-            event = entry.event
-            if isinstance(event, LookTaken) and event.project == project and event.outcome is LookOutcome.BACK:
-                done += self._decide_look(event)
-        return done
+        events = (entry.event for entry in self._ledger.read(f"drift/{project}"))
+        asking = [
+            event
+            for event in events
+            if isinstance(event, LookTaken) and event.project == project and event.outcome is LookOutcome.BACK
+        ]
+        self.waiting.discard(project)
+        return sum(self._decide_look(each) for each in asking)
 
     def _decide_look(self, taken: LookTaken) -> bool:
         project = taken.project
@@ -98,13 +103,9 @@ class RollbackAuthority:
             looked = look_at(self._ledger, known, project, taken)
             if looked is None or looked.outcome is not LookOutcome.BACK or looked.instant is None:
                 return False
-            if looked.instant > datetime.now(UTC):
-                log.warning("%s: a look asks to go back from %s on, which has not come", project, looked.instant)
-                return False
-            try:
-                self._require_way_back(known, project, looked.predecessor, looked.version)
-            except (AuthorityError, RegistryError) as error:
-                log.warning("%s: a look asks to go back, and nobody can: %s", project, error)
+            if (reason := self._reason_to_wait(known, project, looked)) is not None:
+                self.waiting.add(project)
+                log.warning("%s: a look asks to go back, and has to wait: %s", project, reason)
                 return False
             rollback = Rollback(
                 project=project,
@@ -116,18 +117,18 @@ class RollbackAuthority:
                 instant=looked.instant,
                 position=known.length + 1,
             )
-            if self._append(rollback, known):
+            if signed.append(self._ledger, self._signer, rollback):
                 return True
         raise crowded(f"promotion/{project}")
 
-    def _append(self, rollback: Rollback, known: Known) -> bool:
-        envelope = self._signer.sign(ROLLBACK_TYPE, encode(rollback))
-        event = ChampionRolledBack(project=rollback.project, envelope=envelope)
+    def _reason_to_wait(self, known: Known, project: str, looked: Looked) -> str | None:
+        if looked.instant is None or looked.instant > datetime.now(UTC):
+            return f"{looked.instant} has not come"
         try:
-            self._ledger.append(f"promotion/{rollback.project}", [event], expected_version=known.length)
-        except LedgerConflict:
-            return False
-        return True
+            self._require_way_back(known, project, looked.predecessor, looked.version)
+        except (AuthorityError, RegistryError) as error:
+            return str(error)
+        return None
 
     def _require_steward(self, project: str, left: int, user: str) -> None:
         stewards = holds.stewards_of(self._access, f"{project}/{left}")
@@ -169,6 +170,50 @@ class RollbackAuthority:
 
 
 _OTHER = "Name another version, run a night of another instant, or retire the one in force."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """From which version somebody goes back, and to which; ``again``: that is what the project did last."""
+
+    left: int
+    version: int
+    again: bool
+
+
+def way_back(known: Known, project: str, version: int | None) -> Way:
+    """What it means to go back now, to *version* or, with ``None``, to the one that the champion replaced.
+
+    Whoever asks again after it was done asks for the same: a project goes back further only to a version by name.
+
+    Raises:
+        RegistryError: there was never a champion, or it replaced none.
+    """
+    left, change = require_left(known, project), known.change()
+    done = change.rollback if change else None
+    if done is not None and done.version is not None and version in (None, done.version):
+        return Way(left=done.left, version=done.version, again=True)
+    before = known.champion(before=left)
+    target = version if version is not None else before.number if before else None
+    if target is None:
+        raise RegistryError(
+            f"{project} goes back to the version that its champion replaced",
+            value=f"version {left} replaced none",
+            remedy="Name a version, or retire the champion: `./trainyard retire`.",
+        )
+    return Way(left=left, version=target, again=False)
+
+
+def require_left(known: Known, project: str) -> int:
+    """As :func:`last_in_force`.
+
+    Raises:
+        RegistryError: there was never a champion.
+    """
+    left = last_in_force(known)
+    if left is None:
+        raise RegistryError("a champion is left", value=f"{project} has none", remedy="Run a night first.")
+    return left
 
 
 def last_in_force(known: Known) -> int | None:

@@ -28,6 +28,17 @@ class Artifacts(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moved:
+    """The alias was not the champion's, and is again: ``told`` says so in a sentence.
+
+    ``pointed_to`` is the version that it was at; ``None``: at none of ours.
+    """
+
+    pointed_to: int | None
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Versions:
     """A tracking server and registry of MLflow.
 
@@ -93,9 +104,8 @@ class Versions:
                 remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",
             ) from error
 
-    def put_back(self, project: str, champion: int | None) -> str | None:
-        """Give the alias ``champion`` to version *champion*, or to none; what was found, in a sentence. ``None``: all
-        is well.
+    def put_back(self, project: str, champion: int | None) -> "Moved | None":
+        """Give the alias ``champion`` to version *champion*, or to none; what was found. ``None``: all is well.
 
         Raises:
             RegistryUnavailable: MLflow cannot be reached, or failed.
@@ -112,22 +122,22 @@ class Versions:
                 remedy="Check its database: TRAINYARD_MLFLOW.",
             ) from error
 
-    def _put_back(self, project: str, champion: int | None) -> str | None:
+    def _put_back(self, project: str, champion: int | None) -> "Moved | None":
         client = self._client()
         if not client.search_registered_models(f"name = '{project}'"):
             return None
         shown = self._versions(client, project)
         alias = client.get_registered_model(project).aliases.get(ALIAS)
-        ours = next((f"version {each}" for each, theirs in shown.items() if str(theirs) == str(alias)), None)
-        found = "was removed" if alias is None else f"pointed to {ours or 'something that no night registered'}"
-        told = f"in MLflow the alias {ALIAS!r} of {project} {found}"
+        ours = next((each for each, theirs in shown.items() if str(theirs) == str(alias)), None)
+        found = f"pointed to {f'version {ours}' if ours else 'something that no night registered'}"
+        told = f"in MLflow the alias {ALIAS!r} of {project} {'was removed' if alias is None else found}"
         if champion is None and alias is not None:
             client.delete_registered_model_alias(project, ALIAS)
-            return f"{told}: removed, since nothing is in force"
+            return Moved(pointed_to=ours, told=f"{told}: removed, since nothing is in force")
         if champion is None or champion not in shown or str(alias) == str(shown[champion]):
             return None
         client.set_registered_model_alias(project, ALIAS, shown[champion])
-        return f"{told}: put back to version {champion}, the champion"
+        return Moved(pointed_to=ours, told=f"{told}: put back to version {champion}, the champion")
 
     def _register(
         self,

@@ -1,6 +1,7 @@
 """MLflow's alias ``champion``, which anybody may move by hand: it follows the champion, and decides nothing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from include.core.errors import RegistryError
 from include.core.events import ChampionRolledBack
@@ -10,18 +11,34 @@ from include.steps import Platform
 _FOLLOWING = "aliases after rollbacks"
 
 
-def put_back(platform: Platform, project: str) -> str | None:
-    """Where MLflow's alias of *project* is not the champion's, put it back; what was found, in a sentence.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was wrong with an alias, in a sentence. ``late``: nobody moved it, it had not followed a rollback yet."""
 
-    ``None``: all is well. That MLflow cannot be reached is told, and stops nobody: nothing goes by it.
+    told: str
+    late: bool
+
+
+def put_back(platform: Platform, project: str) -> Found | None:
+    """Where MLflow's alias of *project* is not the champion's, put it back; what was found. ``None``: all is well.
+
+    That MLflow cannot be reached is told, and stops nobody: nothing goes by it.
     """
-    change = platform.champions.known(project).change()
+    known = platform.champions.known(project)
+    change = known.change()
     if change is None:
         return None
     try:
-        return platform.versions.put_back(project, change.version.number if change.version else None)
+        moved = platform.versions.put_back(project, change.version.number if change.version else None)
     except RegistryError as error:
-        return str(error)
+        return Found(told=str(error), late=False)
+    if moved is None:
+        return None
+    left = moved.pointed_to
+    if left not in {each.left for each in known.rollbacks} or not _is_new(platform, project):
+        return Found(told=moved.told, late=False)
+    now = f"version {change.version.number}, the champion" if change.version else "none, since nothing is in force"
+    return Found(told=f"in MLflow the alias 'champion' of {project} follows from version {left} to {now}", late=True)
 
 
 def follow_rollbacks(platform: Platform) -> Sequence[str]:
@@ -41,4 +58,11 @@ def follow_rollbacks(platform: Platform) -> Sequence[str]:
             found.append(platform.versions.put_back(project, change.version.number if change.version else None))
     if entries:
         platform.ledger.mark_delivered(_FOLLOWING, position=entries[-1].position)
-    return [told for told in found if told]
+    return [moved.told for moved in found if moved]
+
+
+def _is_new(platform: Platform, project: str) -> bool:
+    """Whether *project* went back since :func:`follow_rollbacks` looked last."""
+    after, _ = platform.ledger.delivered(_FOLLOWING)
+    entries = platform.ledger.read_all(after=after, kinds=(ChampionRolledBack,))
+    return any(isinstance(entry.event, ChampionRolledBack) and entry.event.project == project for entry in entries)

@@ -50,7 +50,8 @@ def run_watch(
         TrainyardError: whatever rule the watch broke. Run it again with the same *run_id* to go on.
     """
     platform = open_platform(settings)
-    alias = put_back(platform, project.name)
+    found = put_back(platform, project.name)
+    alias = found.told if found else None
     due = verdicts.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
         return Watched(run_id=run_id, alias=alias, nothing=due)

@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 def take_and_follow(platform: Platform, run: Run) -> None:
     """Take the looks that are due, and see to it that the project goes back where one of the watch *run* asks for it.
 
-    Where no authority answers now, it goes back as soon as one does.
+    Where no authority answers now, it goes back as soon as one does. A watch that was killed does the rest again.
     """
     take(platform.ledger, platform.champions, run)
-    for asked in asking(platform.ledger, platform.champions, run.project):
+    for asked in _asked(platform.ledger, run.project):
         if asked.run_id == run.run_id:
             _go_back(platform, asked)
 
@@ -55,15 +55,14 @@ def take(ledger: Ledger, champions: Champions, run: Run) -> None:
 def asking(ledger: Ledger, champions: Champions, project: str) -> tuple[LookTaken, ...]:
     """The looks that ask to go back from the version in force."""
     champion = champions.in_force(project)
+    number = champion.number if champion else None
+    return tuple(event for event in _asked(ledger, project) if event.model_version == number)
+
+
+def _asked(ledger: Ledger, project: str) -> tuple[LookTaken, ...]:
+    """The looks that ever asked to go back."""
     events = (entry.event for entry in ledger.read(stream_of(project)))
-    return tuple(
-        event
-        for event in events
-        if isinstance(event, LookTaken)
-        and event.outcome is LookOutcome.BACK
-        and champion is not None
-        and champion.number == event.model_version
-    )
+    return tuple(each for each in events if isinstance(each, LookTaken) and each.outcome is LookOutcome.BACK)
 
 
 def _go_back(platform: Platform, asked: LookTaken) -> None:
@@ -73,7 +72,8 @@ def _go_back(platform: Platform, asked: LookTaken) -> None:
         champion = platform.champions.in_force(project)
         return champion is None or champion.number != left
 
-    platform.await_authority(gone)
+    if not gone():
+        platform.await_authority(gone)
     if not gone():
         log.warning("%s: the authority has not gone back from version %s; it does once it runs", project, left)
         return

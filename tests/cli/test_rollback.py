@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from include.cli.__main__ import app
-from include.core.errors import DeclarationError, RegistryError
+from include.core.errors import DeclarationError, RegistryError, UnknownId
 from include.governance.signing import Signer
 from include.registry.versions import Versions
 from include.runtime import deployment
-from include.runtime.aliases import follow_rollbacks
+from include.runtime.aliases import follow_rollbacks, put_back
 from include.runtime.authority_service import open_authority
 from include.runtime.local import open_platform
 from include.settings import Settings
@@ -21,7 +21,7 @@ from tests.governance.conftest import STEWARD
 from tests.registry.conftest import registries  # noqa: F401
 from tests.registry.test_champions import P, Registry
 from tests.registry.test_going_back import LATER, stewarded
-from tests.registry.test_versions import _register, _shown, vault  # noqa: F401
+from tests.registry.test_versions import _client, _register, _shown, vault  # noqa: F401
 from tests.training.flights import Folder
 
 
@@ -54,8 +54,13 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     assert (registry.in_force(), _shown(shown)[1]) == (3, 3)
     told = typed("rollback", P, "--reason", "It is late", "--as", STEWARD)
     assert "version 2 is champion from 2026-03-01 00:00Z on" in told, "the nights stand for that instant"
-    assert "in MLflow the alias 'champion' of flight_delay pointed to version 3: put back to version 2" in told
+    assert "in MLflow the alias 'champion' of flight_delay follows from version 3 to version 2, the champion" in told
     assert (registry.in_force(), _shown(shown)[1]) == (2, 2)
+    for words in (("rollback", P), ("rollback", P, "2")):
+        again = typed(*words, "--reason", "It is late", "--as", STEWARD)
+        assert "version 2 is champion from 2026-03-01 00:00Z on" in again
+        assert "it went back from version 3 before, and stays so" in again
+    assert (registry.in_force(), registry.ledger.version(f"promotion/{P}")) == (2, 4), "asked thrice, decided once"
     note = f"flight_delay version 2: went back from version 3 on 2026-03-01, asked by {STEWARD}: It is late"
     assert note in typed("status")
     told = typed("served", P, "2026-03-02")
@@ -64,6 +69,8 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     assert "nothing of flight_delay was in force" in typed("served", P, "2026-02-28")
     with pytest.raises(DeclarationError, match="days that have come"):
         typed("served", P, "2999-01-01")
+    with pytest.raises(UnknownId, match="there is a project of that name; found: nobody"):
+        typed("served", "nobody", "2026-03-02")
     with pytest.raises(RegistryError, match="a champion is left"):
         typed("retire", "nobody", "--reason", "It is late", "--as", STEWARD)
     until = datetime.now(UTC).date()
@@ -71,11 +78,22 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     assert f"models of {P} pass the gate skill until {until}, by {STEWARD}" in placed
     assert f"{P}: the gate skill is overridden until {until}, by {STEWARD}: Holidays" in typed("status")
     # Whoever asked was killed before the alias followed.
-    opened.promotions.rollbacks.roll_back(P, version=None, left=2, user=STEWARD, reason="Late", instant=LATER)
     platform = open_platform(settings)
+    assert follow_rollbacks(platform) == []
+    opened.promotions.rollbacks.roll_back(P, version=1, left=2, user=STEWARD, reason="Late", instant=LATER)
+    late = put_back(platform, P)
+    assert late is not None
+    assert (late.late, _shown(shown)[1]) == (True, 1), "nobody moved it: the watch does not say so"
+    assert "follows from version 2 to version 1" in late.told
+    opened.promotions.rollbacks.roll_back(P, version=None, left=1, user=STEWARD, reason="Late", instant=LATER)
     assert follow_rollbacks(platform) == [
-        "in MLflow the alias 'champion' of flight_delay pointed to version 2: removed, since nothing is in force"
+        "in MLflow the alias 'champion' of flight_delay pointed to version 1: removed, since nothing is in force"
     ]
     assert _shown(shown)[1] is None
     assert follow_rollbacks(platform) == []
+    _client(shown).set_registered_model_alias(P, "champion", 1)
+    moved = put_back(platform, P)
+    assert moved is not None
+    assert not moved.late, "it had followed: somebody moved it"
+    assert "pointed to version 1: removed" in moved.told
     opened.ledger.close()

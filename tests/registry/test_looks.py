@@ -14,6 +14,7 @@ from include.core.events import ChampionRolledBack, DayJudged, LooksDeclared, Lo
 from include.core.project import DriftPolicy, Look
 from include.core.records import DAY, DayOfSeries, LookOutcome, Run
 from include.ledger import Ledger
+from include.registry import authority
 from include.registry.authority import PromotionAuthority
 from include.registry.looks import look_key, looks_key, lower_bound
 from include.steps import going_back
@@ -95,8 +96,8 @@ def test_a_new_champion_that_loses_more_than_the_one_before_goes_back_at_its_fir
     (taken,) = registry.taken()
     assert (taken.outcome, taken.days, taken.look) == (LookOutcome.BACK, 14, LOOKS[0])
     assert registry.in_force() == 2, "the watch has no key"
-    for authority in (registry.authority, registry.authority, PromotionAuthority(registry.ledger, signer())):
-        authority.decide()
+    for deciding in (registry.authority, registry.authority, PromotionAuthority(registry.ledger, signer())):
+        deciding.decide()
     assert (registry.in_force(), registry.rollbacks()) == (1, 1)
     (rollback,) = registry.champions.known(P).rollbacks
     assert (rollback.look, rollback.asked_by, rollback.instant) == (look_key(P, 2, LOOKS[0]), None, registry.now)
@@ -185,6 +186,25 @@ def test_a_look_brings_back_no_version_in_quarantine_nor_what_somebody_went_back
     assert registry.in_force() == 2, "a steward went back to it knowingly"
 
 
+def test_a_look_that_had_to_wait_goes_back_once_the_quarantine_is_lifted_or_a_while_has_passed(
+    registry: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stewarded(registry)
+    lift = quarantined(registry, "night-1")
+    registry.judge(2, 1, 14, worse=0.02)
+    registry.watch()
+    for seconds, tries in ((900.0, 1), (0.0, 2)):
+        monkeypatch.setattr(authority, "RETRY_SECONDS", seconds)
+        registry.authority.decide()
+        assert caplog.text.count("has to wait") == tries
+        assert (registry.in_force(), registry.authority.rollbacks.waiting) == (2, {P})
+    monkeypatch.setattr(authority, "RETRY_SECONDS", 900.0)
+    registry.authority.decide()
+    lift()
+    registry.authority.decide()
+    assert (registry.in_force(), registry.rollbacks(), registry.authority.rollbacks.waiting) == (1, 1, set())
+
+
 def test_the_bound_holds_as_often_as_its_error_says() -> None:
     import numpy as np
 
@@ -227,8 +247,8 @@ def test_whatever_is_lost_or_doubled_a_look_is_taken_once_and_goes_back_once(
             registry.authority.decide()
         elif move == "twice":  # another API server, which has seen nothing yet, beside the first
             registry.watch()
-            for authority in (PromotionAuthority(registry.ledger, signer()), registry.authority):
-                authority.decide()
+            for deciding in (PromotionAuthority(registry.ledger, signer()), registry.authority):
+                deciding.decide()
         elif move == "crash":  # the watch died after its look; nobody told the authority
             registry.watch()
             registry.authority = PromotionAuthority(registry.ledger, signer())

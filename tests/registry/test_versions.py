@@ -137,7 +137,9 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(registries, vault,
         _client(registry).set_registered_model_alias(PROJECT.name, "champion", moved)
     else:
         _client(registry).delete_registered_model_alias(PROJECT.name, "champion")
-    told = registry.put_back(PROJECT.name, 2)
+    found = registry.put_back(PROJECT.name, 2)
+    assert found.pointed_to == moved
+    told = found.told
     assert ("pointed to version 1" if moved else "was removed") in told
     assert "put back to version 2" in told
     assert _shown(registry)[1] == 2

@@ -1,5 +1,6 @@
 """What a run of a project's DAGs is for: its instant, or why it has nothing to do. Asked before anything is read."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,6 +8,8 @@ from typing import Any
 
 from include.runtime.airflow.names import RETRAINING, is_watch, run_of
 from include.runtime.airflow.tasks import instant_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,10 @@ def _watch(project: str, due: Due) -> Due:
 
     settings = Settings.from_environment()
     platform, declared = open_platform(settings), load_project(project, settings.projects)
-    if moved := put_back(platform, project):
-        alerts.send(settings, f"{project}: MLflow's alias is not the champion's", moved)
+    found_alias = put_back(platform, project)
+    if found_alias is not None and found_alias.late:
+        log.info(found_alias.told)
+    elif found_alias is not None:
+        alerts.send(settings, f"{project}: MLflow's alias is not the champion's", found_alias.told)
     found = verdicts.due(platform, declared, run_id=due.run_id, instant=due.instant)
     return replace(due, nothing=found) if isinstance(found, str) else due

@@ -24,8 +24,8 @@ def stewardship_dag() -> DAG:
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
         doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "
-        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, has MLflow's "
-        "alias follow rollbacks, and sees that each retraining that drift asked for is "
+        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, tells ops of "
+        "rollbacks and has MLflow's alias follow them, and sees that each retraining that drift asked for is "
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
@@ -118,15 +118,21 @@ def _carry_out_retention() -> None:
 
 @task(
     task_id="follow_rollbacks",
-    doc_md="Has MLflow's alias follow rollbacks and retirements that whoever asked for them did not see to the end.",
+    doc_md="Tells ops once of each rollback and retirement, and has MLflow's alias follow where whoever asked for them "
+    "did not see to it.",
 )
 def _follow_rollbacks() -> None:
     import logging
+    from datetime import UTC, datetime
 
+    from include.runtime.airflow.rollbacks import tell_rollbacks
     from include.runtime.aliases import follow_rollbacks
     from include.runtime.local import open_platform
 
-    for told in follow_rollbacks(open_platform(Settings.from_environment())):
+    settings = Settings.from_environment()
+    platform = open_platform(settings)
+    tell_rollbacks(settings, platform.ledger, platform.champions, now=datetime.now(UTC))
+    for told in follow_rollbacks(platform):
         logging.getLogger(__name__).info(told)
 
 
