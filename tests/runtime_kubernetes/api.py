@@ -34,8 +34,9 @@ class Api:
         return await self.answer(request)
 
 
-def refusal(status: int, message: str) -> web.Response:
-    return web.json_response({"kind": "Status", "message": message, "code": status}, status=status)
+def refusal(status: int, message: str, reason: str = "") -> web.Response:
+    told = {"kind": "Status", "reason": reason, "message": message, "code": status}
+    return web.json_response(told, status=status)
 
 
 def kubeconfig(folder: Path, url: str) -> Path:

@@ -3,6 +3,7 @@
 - :mod:`~include.runtime.kubernetes.request`: a step's pod and its secret, as Kubernetes is asked for them;
 - :mod:`~include.runtime.kubernetes.capacity`: whether a node or a quota could ever hold it;
 - :mod:`~include.runtime.kubernetes.diagnosis`: what a pod's state means, in one line with its remedy;
+- :mod:`~include.runtime.kubernetes.refusal`: what an API server means by a call that it refuses;
 - :mod:`~include.runtime.kubernetes.cluster`: the calls, each of which outlasts an API server that is away for a while;
 - :mod:`~include.runtime.kubernetes.readiness`: whether cluster and bucket would take a shard, asked before a night;
 - :mod:`~include.runtime.kubernetes.attendance`: one step from its request to its end, pods that are lost replaced;

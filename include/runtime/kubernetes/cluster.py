@@ -1,7 +1,7 @@
 """Calls to a cluster, each of which outlasts an API server that is away for a while."""
 
 import asyncio
-import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from include.core.canonical import decode
 from include.core.errors import ClusterUnavailable, PodFailed
 from include.runtime.kubernetes.capacity import Node, Quota
+from include.runtime.kubernetes.refusal import Meaning, Refusal
 from include.runtime.kubernetes.request import (
     CONTAINER,
     GRACE_SECONDS,
@@ -21,7 +22,7 @@ from include.runtime.kubernetes.request import (
 )
 
 if TYPE_CHECKING:
-    from kubernetes_asyncio.client import ApiException, V1Pod
+    from kubernetes_asyncio.client import V1Pod
 
 Answer = TypeVar("Answer")
 Renew = Callable[[], Awaitable[None]]
@@ -31,11 +32,8 @@ PATIENCE_SECONDS = 120.0
 #: An API server that has just started knows no roles yet: 403 and 401 are believed only after that long.
 _ROLES_SECONDS = 15.0
 _CALL_SECONDS = 15.0
-_PAUSE_SECONDS = 1.0
-_AWAY = frozenset({408, 429, 500, 502, 503, 504})
-_REFUSED = frozenset({401, 403})
-#: What the API server's own text says of a 403 that is no question of rights.
-_QUOTA, _RULE = "exceeded quota", ("violates PodSecurity", "usage per", "is forbidden: pods with", "admission webhook")
+#: After so long a call is tried again, and later after a share of the time that it has been tried for.
+_PAUSE_SECONDS, _PAUSED_SHARE, _LONGEST_PAUSE_SECONDS = 1.0, 0.1, 10.0
 
 
 class NoRoom(Exception):  # an answer, and never one that leaves this room
@@ -224,7 +222,11 @@ class Cluster:
     async def _call(
         self, call: Callable[[], Awaitable[Answer]], *, missing: bool = False, made: bool = False
     ) -> Answer | Any:
-        """What *call* answers, asked again while the server is away. *missing*, *made*: 404, 409 are ``None``."""
+        """What *call* answers, asked again while the server is away.
+
+        *missing*: ``None`` for what is not there. *made*: ``None`` for what is there already, and a rule of the cluster
+        that refuses what would be made is an error of its own.
+        """
         import aiohttp
         from kubernetes_asyncio.client import ApiException
 
@@ -234,18 +236,35 @@ class Cluster:
             try:
                 return await asyncio.wait_for(call(), timeout=_CALL_SECONDS)
             except ApiException as error:
-                if (missing and error.status == 404) or (made and error.status == 409):
+                if missing and error.status == 404:
                     return None
-                waited, why = loop.time() - started, _refusal(error)
-                if error.status not in _AWAY and (error.status not in _REFUSED or waited > _ROLES_SECONDS):
-                    raise _unable(self.namespace, why) from None
+                refusal = Refusal.of(error.status, error.body, str(error.reason))
+                waited, why = loop.time() - started, str(refusal)
+                if made and refusal.meaning is Meaning.THERE:
+                    return None
+                self._require_asking_again(refusal, waited, made=made)
                 if error.status == 401:
                     await self._identify()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 waited, why = loop.time() - started, type(error).__name__
             if waited >= self._patience:
                 raise _unable(self.namespace, why) from None
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(min(_pause(waited), self._patience - waited))
+
+    def _require_asking_again(self, refusal: Refusal, waited_seconds: float, *, made: bool) -> None:
+        """Raise what a refusal means for good, after *waited_seconds*; nothing, if the same call may do better."""
+        meaning = refusal.meaning
+        if meaning is Meaning.FULL:
+            raise NoRoom(refusal.said)
+        if meaning is Meaning.RULE and made:
+            raise PodFailed(
+                "the cluster's rules allow a training pod",
+                value=refusal.said,
+                remedy="Change the project's Compute, or the namespace's rules (docs/ops.md), then clear the task.",
+            )
+        believed = meaning is Meaning.NO_RIGHT and waited_seconds > _ROLES_SECONDS
+        if believed or meaning in (Meaning.RULE, Meaning.OTHER, Meaning.THERE):
+            raise _unable(self.namespace, str(refusal)) from None
 
     async def _identify(self) -> None:
         """Load the configuration again; where that fails, the API server's next answer says so."""
@@ -269,26 +288,10 @@ class Cluster:
         return await self._call(asked)
 
 
-def _refusal(error: "ApiException") -> str:
-    """What the API server says of a call that it refused.
-
-    Raises:
-        NoRoom: a quota is used up.
-        PodFailed: what was asked for breaks a rule of the cluster, and always will.
-    """
-    try:
-        said = str(json.loads(error.body or "{}").get("message") or error.reason)
-    except ValueError:
-        said = str(error.reason)
-    if _QUOTA in said:
-        raise NoRoom(said)
-    if error.status == 422 or (error.status == 403 and any(words in said for words in _RULE)):
-        raise PodFailed(
-            "the cluster's rules allow a training pod",
-            value=said,
-            remedy="Change the project's Compute, or the namespace's rules, then clear the task.",
-        )
-    return f"{error.status} {said}"
+def _pause(waited_seconds: float) -> float:
+    """How long until a call is tried again: longer each time, and differently for each of many that collided."""
+    pause = min(max(_PAUSE_SECONDS, waited_seconds * _PAUSED_SHARE), _LONGEST_PAUSE_SECONDS)
+    return pause * random.uniform(0.7, 1.3)  # noqa: S311  # nobody gains by guessing it
 
 
 def _unable(namespace: str, why: str) -> ClusterUnavailable:
