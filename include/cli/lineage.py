@@ -21,17 +21,47 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lineage(
-    project: Annotated[str, typer.Argument(help="A project that has run.")],
+    project: Annotated[str | None, typer.Argument(help="A project that has run.")] = None,
     run: Annotated[str | None, typer.Option(help="The run's id. Default: the last run.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw it to this file, which any browser shows.")] = None,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="Instead: show the events that the endpoint refused for good.")
+    ] = False,
+    send_again: Annotated[bool, typer.Option("--send-again", help="Instead: send these once more.")] = False,
 ) -> None:
     """Show what a run of PROJECT was made of, from production data to the registered model and its verdicts."""
-    from include.lineage.drawing import lines_of, svg_of
     from include.runtime import deployment
-    from include.runtime.lineage import graph
 
     settings = Settings.from_environment()
     deployment.require(settings)
+    if set_aside or send_again:
+        _show_set_aside(settings, again=send_again)
+    elif project is not None:
+        _show_run(settings, project, run, svg)
+    else:
+        raise DeclarationError(
+            "lineage is that of a project's run",
+            value="no PROJECT",
+            remedy="Name one, or ask for what an endpoint refused: `./trainyard lineage --set-aside`.",
+        )
+
+
+def _show_set_aside(settings: Settings, *, again: bool) -> None:
+    from include.runtime import lineage as events
+
+    if again:
+        console.print(f"{events.send_again(settings)} events that were set aside were taken now")
+    left = events.set_aside(settings)
+    for each in left:
+        console.print(f"set aside: {each.in_words()}", soft_wrap=True)
+    if not left:
+        console.print("no lineage event is set aside")
+
+
+def _show_run(settings: Settings, project: str, run: str | None, svg: Path | None) -> None:
+    from include.lineage.drawing import lines_of, svg_of
+    from include.runtime.lineage import graph
+
     found = graph(settings, project, run=run)
     console.print(line("run ", bold(found.run), f", from what the data knew at {found.instant}"), soft_wrap=True)
     for told in gone(settings, found):

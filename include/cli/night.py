@@ -14,10 +14,10 @@ from include.cli.notices import show_decisions, tell_people
 from include.cli.retention import keep_in_order
 from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
-from include.core.errors import AccessDenied, DeclarationError, LedgerUnavailable
+from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.runtime import local
 from include.runtime.instants import require_past
-from include.runtime.lineage import deliver
+from include.runtime.lineage import deliver, set_aside
 from include.runtime.projects import load_project
 from include.settings import Settings
 
@@ -89,13 +89,15 @@ def _deliver(settings: Settings) -> None:
     """Hand on the night's lineage. That it cannot be delivered now takes nothing from the night."""
     try:
         events = deliver(settings)
-    except LedgerUnavailable as error:
+    except TrainyardError as error:
         console.print(f"lineage: {error}", soft_wrap=True)
     else:
         console.print(
             f"lineage: {events} events delivered to {without_credentials(settings.lineage)}",
             soft_wrap=True,
         )
+    for each in set_aside(settings):
+        console.print(f"lineage: set aside: {each.in_words()}", soft_wrap=True)
 
 
 def show(night: "Night") -> None:

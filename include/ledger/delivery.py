@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -10,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from include.core.addresses import without_credentials
 from include.core.errors import LedgerError, LedgerUnavailable
 from include.core.events import LineageEmitted
+from include.ledger import refused
 
 if TYPE_CHECKING:
     from include.ledger.ledger import Ledger
@@ -19,25 +22,37 @@ _TIMEOUT_SECONDS = 10
 
 #: Answers below 500 that say "later", not "no".
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+#: An event that is refused for good is tried again after each of these, and then set aside.
+_PAUSES_SECONDS = (1.0, 4.0)
+#: After so many refused in a row a delivery ends: what refuses all there is may be wrongly set up, and be mended soon.
+_REFUSED_IN_A_ROW = 3
+
+#: Takes an event (UTF-8 JSON); the status with which it was refused for good, or ``None``: it was taken.
+Send = Callable[[bytes], int | None]
 
 
-def deliver(ledger: "Ledger", send: Callable[[bytes], None], *, name: str) -> int:
+def deliver(ledger: "Ledger", send: Send, *, name: str) -> int:
     """Call *send* with each event (UTF-8 JSON) that *name* has not had yet; how many were sent.
 
     In order, and at least once: an event is marked when *send* has returned, so whoever dies in between sends it again.
     What *send* raises ends the delivery; the next one starts with that event. Of two at once, the one behind stops at
-    its next event: nobody gets old events after new ones.
+    its next event: nobody gets old events after new ones. What is refused for good is set aside, and later ones go on.
     """
     last, _ = ledger.delivered(name)
-    sent = 0
+    passed_over = {each.position for each in refused.all_set_aside(ledger, name)}
+    sent = in_a_row = 0
     for batch in _batches(ledger, last):
         for position, event in batch:
-            if ledger.delivered(name)[0] > last:
+            if ledger.delivered(name)[0] > last or in_a_row == _REFUSED_IN_A_ROW:
                 return sent
-            send(event)
+            status = None if position in passed_over else send(event)
+            if status is not None:
+                tries = 1 + len(_PAUSES_SECONDS)
+                refused.set_aside(ledger, name, position=position, status=status, tries=tries)
             ledger.mark_delivered(name, position=position)
             last = position
-            sent += 1
+            in_a_row = 0 if status is None else in_a_row + 1
+            sent += status is None and position not in passed_over
     return sent
 
 
@@ -48,15 +63,47 @@ def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = Non
 
     Raises:
         LedgerUnavailable: the endpoint cannot be reached or is busy.
-        LedgerError: it refused an event, or *url* is none.
+        LedgerError: it refuses us, whatever the event, or *url* is none.
     """
+    with _posting(url, api_key) as post:
+
+        def patiently(event: bytes) -> int | None:
+            status = post(event)
+            for pause in _PAUSES_SECONDS:
+                if status is None:
+                    break
+                time.sleep(pause)
+                status = post(event)
+            return status
+
+        return deliver(ledger, patiently, name=endpoint_name(url))
+
+
+def send_again(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
+    """POST to *url* what it refused before; how many it took now. The others stay set aside. Raises as above."""
+    taken = 0
+    with _posting(url, api_key) as post:
+        for each in refused.all_set_aside(ledger, endpoint_name(url)):
+            if not each.sent_again and post(refused.text_of(ledger, each)) is None:
+                refused.sent_again(ledger, each)
+                taken += 1
+    return taken
+
+
+def endpoint_name(url: str) -> str:
+    """Under which name deliveries to *url* are remembered: without user and password."""
+    return f"endpoint {without_credentials(url)}"
+
+
+@contextmanager
+def _posting(url: str, api_key: str | None) -> "Iterator[Send]":
     import httpx  # deferred: a file needs none
 
     shown = without_credentials(url)
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     with httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS) as client:
 
-        def post(event: bytes) -> None:
+        def post(event: bytes) -> int | None:
             try:
                 status = client.post(url, content=event).status_code
             except httpx.TransportError as error:
@@ -69,14 +116,17 @@ def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = Non
                 ) from None
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
                 raise _unreachable(shown, f"status {status}")
+            if status in refused.FOR_GOOD:
+                return status
             if status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise LedgerError(
                     "an OpenLineage endpoint takes every event",
                     value=f"{shown} answered {status}",
                     remedy="Check TRAINYARD_LINEAGE, and the API key in the file of TRAINYARD_LINEAGE_KEY_FILE.",
                 )
+            return None
 
-        return deliver(ledger, post, name=f"endpoint {shown}")
+        yield post
 
 
 def deliver_to_file(ledger: "Ledger", path: Path) -> int:

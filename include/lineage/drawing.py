@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
-from include.lineage.emission import DatasetType
+from include.lineage.datasets import DatasetType
 from include.lineage.graph import DatasetNode, Graph, Key, StepNode, with_shards_joined
 from include.lineage.layout import Edge, Node, Placed, place
 

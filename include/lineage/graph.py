@@ -8,7 +8,8 @@ from typing import Any
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
-from include.lineage.emission import PRODUCER, DatasetType, step_uuid
+from include.lineage.datasets import PRODUCER, DatasetType
+from include.lineage.emission import step_uuid
 
 #: (name, version): a data set in another version is another one.
 Key = tuple[str, str]

@@ -14,8 +14,8 @@ from include.core.canonical import record_digest
 from include.core.project import Severity
 from include.core.records import FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
 from include.lineage.compiled import LABEL
+from include.lineage.datasets import Assertion, Dataset, DatasetType, Source
 from include.lineage.declaration import Declaration
-from include.lineage.emission import Assertion, Dataset, DatasetType, Source
 
 #: What a model's one output column is called.
 PREDICTION = "prediction"

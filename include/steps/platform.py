@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import Opened, Vault
+    from include.lineage.datasets import Dataset
     from include.lineage.declaration import Declaration
-    from include.lineage.emission import Dataset, Parents
+    from include.lineage.emission import Parents
     from include.registry.champions import Champions
     from include.registry.versions import Versions
     from include.store import Store

@@ -187,9 +187,9 @@ def test_an_endpoint_gets_each_event_and_a_busy_one_is_tried_again(ledger: Ledge
         deliver_to_endpoint(ledger, endpoint, api_key="key")
     assert deliver_to_endpoint(ledger, endpoint) == 1
     assert Endpoint.posted == [("Bearer key", b"1"), ("Bearer key", b"2"), (None, b"2")]
-    Endpoint.answers = [422]
+    Endpoint.answers = [403]
     emit(ledger, "3")
-    with pytest.raises(LedgerError, match="answered 422") as raised:
+    with pytest.raises(LedgerError, match="answered 403") as raised:
         deliver_to_endpoint(ledger, endpoint)
     assert not raised.value.retry_heals
 

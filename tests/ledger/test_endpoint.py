@@ -14,7 +14,7 @@ import pytest
 
 from include.core.errors import LedgerError, LedgerUnavailable
 from include.core.events import LeaseReleased, LineageEmitted
-from include.ledger import Ledger, delivery
+from include.ledger import Ledger, delivery, refused
 from include.ledger.delivery import deliver_to_endpoint
 from tests.ledger.processes import start, wait
 
@@ -197,6 +197,79 @@ def test_an_event_that_an_endpoint_refuses_stops_the_delivery_there_and_says_who
     assert not raised.value.retry_heals
     assert deliver_to_endpoint(ledger, endpoint.url) == len(EVENTS) - 1
     assert endpoint.received == EVENTS
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three tries follow each other without a pause."""
+    monkeypatch.setattr(delivery, "_PAUSES_SECONDS", (0.0, 0.0))
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_an_event_that_is_refused_for_good_is_set_aside_after_three_tries_by_its_position_and_later_ones_go_on(
+    ledger: Ledger, endpoint: Endpoint, status: int
+) -> None:
+    emit(ledger, EVENTS)
+    endpoint.come()
+    endpoint.moods.extend([201, status, 201, *[status] * 3])  # one that is taken at its second try, and one that is not
+    assert deliver_to_endpoint(ledger, endpoint.url) == len(EVENTS) - 1
+    assert endpoint.received == [*EVENTS[:2], *EVENTS[3:]]
+    (found,) = refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))
+    assert refused.text_of(ledger, found) == EVENTS[2]
+    assert found.in_words().endswith(f"refused the lineage event at position {found.position} with status {status}")
+    assert deliver_to_endpoint(ledger, endpoint.url) == 0
+    assert not refused.all_set_aside(ledger, "endpoint another")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_set_aside_is_sent_again_when_asked_and_once(ledger: Ledger, endpoint: Endpoint) -> None:
+    emit(ledger, EVENTS[:3])
+    endpoint.come()
+    endpoint.moods.extend([400] * 3 + [422] * 3)
+    assert deliver_to_endpoint(ledger, endpoint.url) == 1
+    endpoint.moods.extend([400, 201])
+    assert delivery.send_again(ledger, endpoint.url) == 1
+    assert endpoint.received == [EVENTS[2], EVENTS[1]]
+    assert [each.sent_again for each in refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))] == [
+        False,
+        True,
+    ]
+    assert delivery.send_again(ledger, endpoint.url) == 1
+    assert delivery.send_again(ledger, endpoint.url) == 0
+    assert endpoint.received == [EVENTS[2], EVENTS[1], EVENTS[0]]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_endpoint_that_refuses_everything_is_asked_about_three_events_a_delivery(
+    ledger: Ledger, endpoint: Endpoint
+) -> None:
+    emit(ledger, EVENTS)
+    endpoint.come()
+    endpoint.moods.extend([422] * 9)
+    assert deliver_to_endpoint(ledger, endpoint.url) == 0
+    assert not endpoint.moods
+    assert deliver_to_endpoint(ledger, endpoint.url) == len(EVENTS) - 3
+    assert endpoint.received == EVENTS[3:]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_event_that_was_set_aside_before_a_kill_is_not_tried_again(
+    ledger_url: str, ledger: Ledger, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit(ledger, EVENTS[:2])
+    ledger.read_all()
+    endpoint.come()
+    endpoint.moods.extend([400] * 3)
+
+    def work() -> None:
+        monkeypatch.setattr(Ledger, "mark_delivered", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        deliver_to_endpoint(Ledger.open(ledger_url), endpoint.url)
+
+    assert wait(start(work)) == -signal.SIGKILL
+    assert deliver_to_endpoint(ledger, endpoint.url) == 1
+    assert endpoint.received == EVENTS[1:2]
+    assert len(refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))) == 1
 
 
 def test_an_address_that_is_none_is_refused_and_its_password_is_not_shown(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from include.core.errors import DeclarationError
 from include.core.events import LineageEmitted
-from include.lineage import emission, walk
+from include.lineage import datasets, emission, walk
 from include.lineage.drawing import lines_of, svg_of
 from include.lineage.graph import Graph, graph_of
 from include.runtime.lineage import graph
@@ -111,7 +111,7 @@ def test_a_watch_is_drawn_with_the_night_of_its_model_and_a_retraining_with_the_
     retraining = replace(night.run, run_id="retraining")
     champion = walk.champion(NAME, night.promotion.version, night.promotion.bundle)
     verdict = walk.verdict(NAME, "sha256:v")
-    made = emission.Dataset(name=f"registry/{NAME}/9", version="sha256:9")
+    made = datasets.Dataset(name=f"registry/{NAME}/9", version="sha256:9")
     later = [
         emission.event(run=watch, project=FLIGHTS, step="verdict", at=NOW, inputs=champion, outputs=verdict),
         emission.event(run=retraining, project=FLIGHTS, step="promote", at=NOW, inputs=verdict, outputs=[made]),
@@ -132,7 +132,7 @@ def test_many_shards_are_drawn_as_one_step(done: tuple[Yard, Night]) -> None:
         for shard, trials in enumerate(shards)
     ]
     every = [dataset for trials in shards for dataset in trials]
-    model = emission.Dataset(name=f"model/{NAME}", version="sha256:m")
+    model = datasets.Dataset(name=f"model/{NAME}", version="sha256:m")
     events.append(emission.event(run=run, project=FLIGHTS, step="evaluate", at=NOW, inputs=every, outputs=[model]))
     found = graph_of(events, project=NAME)
     assert len(found.steps) == 31

@@ -17,7 +17,7 @@ from include.core.errors import DeclarationError
 from include.core.events import LineageEmitted, RunStarted
 from include.ledger import Ledger
 from include.ledger.lease import holder, stream_of
-from include.lineage.emission import PRODUCER
+from include.lineage.datasets import PRODUCER
 from include.runtime.airflow import process, sessions
 from include.runtime.airflow.client import AirflowRefused, Client
 from include.runtime.airflow.environment import PARALLELISM, USERS, airflow_home, passwords_file

@@ -146,3 +146,26 @@ class LineageEmitted(Event):
 
     kind: ClassVar[str] = "lineage_emitted"
     event: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageSetAside(Event):
+    """An endpoint refused the lineage event at ``position`` after so many ``tries``, the last time with ``status``.
+
+    It is passed over. Stream ``lineage set aside``; key ``lineage-set-aside/<endpoint>/<position>``.
+    """
+
+    kind: ClassVar[str] = "lineage_set_aside"
+    endpoint: str
+    position: int
+    status: int
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageSentAgain(Event):
+    """The endpoint took it after all. The same stream; key ``lineage-sent-again/<endpoint>/<position>``."""
+
+    kind: ClassVar[str] = "lineage_sent_again"
+    endpoint: str
+    position: int

@@ -66,12 +66,19 @@ def _tell_late_nights() -> None:
 
 @task(
     task_id="deliver_lineage",
-    doc_md="Hands events that are new to the file or the endpoint, in order. One that is down gets all of them later.",
+    doc_md="Hands events that are new to the file or the endpoint, in order. One that is down gets all of them later. "
+    "What it refuses for good is set aside, and told to ops once.",
 )
 def _deliver_lineage() -> None:
-    from include.runtime.lineage import deliver
+    from functools import partial
 
-    deliver(Settings.from_environment())
+    from include.runtime.lineage import deliver, tell_set_aside
+
+    settings = Settings.from_environment()
+    try:
+        deliver(settings)
+    finally:
+        tell_set_aside(settings, partial(alerts.send, settings))
 
 
 @task(

@@ -1,0 +1,78 @@
+"""Lineage events that an endpoint refuses for good: set aside, so that later ones go on, and never forgotten."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from include.core.events import LineageEmitted, LineageSentAgain, LineageSetAside
+
+if TYPE_CHECKING:
+    from include.ledger.ledger import Ledger
+
+#: Answers that are about the one event: it is malformed, too large, or says what the endpoint does not take.
+FOR_GOOD = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_STREAM = "lineage set aside"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """A lineage event that *endpoint* refused: its place in the ledger, the last answer, and where that was recorded.
+
+    ``sent_again``: it was taken later.
+    """
+
+    endpoint: str
+    position: int
+    status: int
+    recorded_at: int
+    sent_again: bool = False
+
+    def in_words(self) -> str:
+        """One sentence for people."""
+        return f"{self.endpoint} refused the lineage event at position {self.position} with status {self.status}"
+
+
+def set_aside(ledger: "Ledger", endpoint: str, *, position: int, status: int, tries: int) -> None:
+    """Record that the event at *position* is passed over, after so many *tries*; once, whoever finds it."""
+    key = f"lineage-set-aside/{endpoint}/{position}"
+    if ledger.find(key) is None:
+        event = LineageSetAside(endpoint=endpoint, position=position, status=status, tries=tries)
+        ledger.record(_STREAM, event, key=key)
+
+
+def sent_again(ledger: "Ledger", each: SetAside) -> None:
+    """Record that the endpoint took it after all; once."""
+    event = LineageSentAgain(endpoint=each.endpoint, position=each.position)
+    ledger.record(_STREAM, event, key=f"lineage-sent-again/{each.endpoint}/{each.position}")
+
+
+def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAside, ...]:
+    """All events that *endpoint* ever refused for good, in the order in which they were set aside."""
+    entries = [entry for entry in ledger.read(_STREAM)]
+    again = {
+        entry.event.position
+        for entry in entries
+        if isinstance(entry.event, LineageSentAgain) and entry.event.endpoint == endpoint
+    }
+    return tuple(
+        SetAside(
+            endpoint=endpoint,
+            position=event.position,
+            status=event.status,
+            recorded_at=entry.position,
+            sent_again=event.position in again,
+        )
+        for entry in entries
+        if isinstance(event := entry.event, LineageSetAside) and event.endpoint == endpoint
+    )
+
+
+def text_of(ledger: "Ledger", each: SetAside) -> bytes:
+    """The event itself (UTF-8 JSON)."""
+    (entry,) = ledger.read_all(after=each.position - 1, kinds=[LineageEmitted], limit=1)
+    assert isinstance(entry.event, LineageEmitted)  # noqa: S101  # only such events are delivered, and none is removed
+    return entry.event.event.encode()
