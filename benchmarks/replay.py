@@ -1,12 +1,13 @@
 """The year of flights replayed: what each rule of retraining would have cost from July to December 2013.
 
-    python benchmarks/replay.py --home FOLDER [--every 7] [--output benchmarks/replay.json] [--plots docs/images]
+    python benchmarks/replay.py --home FOLDER [--nightly] [--output benchmarks/replay.json] [--plots docs/images]
 
 Models are made once for each cutoff (``replay_matrix.py``); a rule is a path through their losses. All rules enter July
-with the same model. Ours is the product's own verdict (:func:`include.monitoring.verdict.judge`) on the series of the
-days until then, at the end of every day. Its constants are chosen on the days before July, and recorded in the home's
-ledger before any later day is looked at; a home in which others were recorded is refused. A day counts once. Intervals
-are of 95 %, whole stretches of 7 days resampled. Random schedules retrain as often as ours, at other cutoffs.
+with the same model, and retrain on the cutoffs of the weeks; nightly retraining alone has those of the days between.
+Ours is the product's own verdict (:func:`include.monitoring.verdict.judge`) on the series of the days until then, at
+the end of every day. Its constants are chosen on the days before July, and recorded in the home's ledger before any
+later day is looked at; a home in which others were recorded is refused. A day counts once. Intervals are of 95 %, whole
+stretches of 7 days resampled. Random schedules retrain as often as ours, at other cutoffs.
 """
 
 import argparse
@@ -27,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import replay_plot  # noqa: E402  # needs the path above
 from drift_study import HOLDOUT, MATURES  # noqa: E402
-from replay_matrix import LAST, Matrix, evidently_asks, make, matrix  # noqa: E402
+from replay_matrix import JULY, LAST, Matrix, evidently_asks, make, matrix, weekly  # noqa: E402
 
 from include.core.canonical import encode, record_digest  # noqa: E402
 from include.core.events import PolicyDeclared  # noqa: E402
@@ -37,8 +38,6 @@ from include.ledger import Ledger  # noqa: E402
 from include.monitoring.verdict import judge  # noqa: E402
 from include.settings import Settings  # noqa: E402
 
-#: The first day that is scored; constants know only days before it.
-JULY = date(2013, 7, 1)
 RANDOM, RESAMPLES, BLOCK = 1_000, 10_000, 7
 WEEKS = (1, 2, 4, 8)
 NAME = "replay_of_flights"
@@ -240,8 +239,9 @@ def interval(difference: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": float(difference.mean()), "lower": float(lower), "upper": float(upper)}
 
 
-def scored(figures: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, Any]:
+def scored(nights: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, Any]:
     """Every rule on July to December, beside ours."""
+    figures = weekly(nights)
     before = Replay(figures, date.fromordinal(int(figures.cutoffs[0])), JULY - DAY)
     lived = before.asked(verdicts(figures, policy), cooldown=policy.cooldown_days).made
     replay = Replay(figures, JULY, LAST, lived)
@@ -249,9 +249,9 @@ def scored(figures: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, A
     rules: dict[str, list[Walked]] = {"ours": [ours], "never": [replay.along([])]}
     rules["Evidently's default"] = [replay.asked(evidently, cooldown=policy.cooldown_days)]
     rules |= {f"every {weeks} weeks" if weeks > 1 else "every week": replay.fixed(weeks) for weeks in WEEKS}
-    every = int(np.diff(figures.cutoffs).max())
-    if every == 1:
-        rules["nightly"] = [replay.along(replay.later)]
+    nightly = Replay(nights, JULY, LAST)
+    if nightly.later == list(range(JULY.toordinal() + 1, LAST.toordinal() + 1)):
+        rules["nightly"] = [nightly.along(nightly.later)]
     rows = [_row(name, paths, ours) for name, paths in rules.items()]
     random = np.array([each.loss.mean() for each in replay.random(ours.retrainings)])
     fixed = [row for row in rows if row["rule"].startswith("every ")]
@@ -260,7 +260,7 @@ def scored(figures: Matrix, policy: DriftPolicy, evidently: Asks) -> dict[str, A
         "cutoffs": {
             "first": str(_day(figures.cutoffs[0])),
             "last": str(_day(figures.cutoffs[-1])),
-            "days_apart": every,
+            "days_apart": int(np.diff(figures.cutoffs).max()),
         },
         "days": len(ours.loss),
         "first": str(JULY),
@@ -331,14 +331,14 @@ def _weeks(loss: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--home", type=Path, required=True, help="keeps data, features and losses for the next call")
-    parser.add_argument("--every", type=int, default=7, help="days between cutoffs; nightly retraining needs 1")
+    parser.add_argument("--nightly", action="store_true", help="nightly retraining too: four times as many models")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--plots", type=Path, help="a folder for replay.svg and replay-weeks.svg")
     arguments = parser.parse_args()
     home = arguments.home.absolute()
-    make(home, arguments.every)
+    make(home, nightly=arguments.nightly)
     figures = matrix(home)
-    policy = chosen(figures)
+    policy = chosen(weekly(figures))
     digest = freeze(home, policy)
     print(f"chosen on the days before July, recorded as {digest}: {policy}", flush=True)
     found = {"policy": json.loads(encode(policy)), "policy_digest": digest}

@@ -1,10 +1,11 @@
 """What the replay of the year rests on: a model for each cutoff, and its figures on every day that came after.
 
-    python benchmarks/replay_matrix.py --home FOLDER [--every DAYS]
+    python benchmarks/replay_matrix.py --home FOLDER [--nightly]
 
 ``FOLDER/losses/<cutoff>.npz`` holds one cutoff: a model made on that day learns all days since the recording began
-that a night of it would, its holdout left out, and is scored on all later ones. Cutoffs that are there are not made
-again; :func:`matrix` reads them all. Features are those of a night, built once by its steps (``drift_study.prepare``).
+that a night of it would, its holdout left out, and is scored on all later ones. There is one a week, and if nightly
+retraining is wanted one a day from July on. Cutoffs that are there are not made again; :func:`matrix` reads them all.
+Features are those of a night, built once by its steps (``drift_study.prepare``).
 """
 
 import argparse
@@ -12,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from include.monitoring.figures import day_figures  # noqa: E402
 #: The recording ends with this day: its last labels are known three days before.
 UNTIL = date(2013, 12, 31)
 LAST = UNTIL - (MATURES + 1) * DAY
+#: The first day that is scored; constants know only days before it.
+JULY = date(2013, 7, 1)
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,27 @@ def matrix(home: Path) -> Matrix:
     return Matrix(cutoffs=cutoffs, days=days, label=label, rows=rows, **found)
 
 
-def cutoffs(every: int) -> Iterator[date]:
-    """From the first on, one a week before any between them: a matrix that is cut short is one of whole weeks."""
-    span = [START + step * DAY for step in range(0, (LAST - START).days + 1, every)]
-    yield from sorted(span, key=lambda day: ((day - START).days % 7 != 0, day < date(2013, 7, 1), day))
+def weekly(figures: Matrix) -> Matrix:
+    """Those cutoffs of *figures* that lie whole weeks after the first."""
+    kept = (figures.cutoffs - figures.cutoffs[0]) % 7 == 0
+    by_cutoff = {name: getattr(figures, name)[kept] for name in ("cutoffs", "loss", "expected", "score")}
+    return replace(figures, **by_cutoff)
 
 
-def make(home: Path, every: int) -> None:
+def cutoffs(*, nightly: bool) -> Iterator[date]:
+    """One a week; if *nightly*, then the days between them from July on: one that is cut short has whole weeks."""
+    span = [START + step * DAY for step in range((LAST - START).days + 1)]
+    nights = [day for day in span if day > JULY] if nightly else []
+    yield from dict.fromkeys([*span[::7], *nights])
+
+
+def make(home: Path, *, nightly: bool) -> None:
     """Train and score what is not there yet."""
     import lightgbm
 
-    (home / "losses").mkdir(parents=True, exist_ok=True)
-    wanted = [day for day in cutoffs(every) if not (home / "losses" / f"{day}.npz").exists()]
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / "losses").mkdir(exist_ok=True)
+    wanted = [day for day in cutoffs(nightly=nightly) if not (home / "losses" / f"{day}.npz").exists()]
     if not wanted:
         return
     table = prepare(home, UNTIL)
@@ -152,9 +164,9 @@ def _drifted_share(table: Table, learnt: NDArray[np.bool_], week: NDArray[np.boo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--home", type=Path, required=True, help="keeps data, features and losses for the next call")
-    parser.add_argument("--every", type=int, default=1, help="days between cutoffs")
+    parser.add_argument("--nightly", action="store_true", help="also a model a day from July on: four times as many")
     arguments = parser.parse_args()
-    make(arguments.home.absolute(), arguments.every)
+    make(arguments.home.absolute(), nightly=arguments.nightly)
 
 
 if __name__ == "__main__":

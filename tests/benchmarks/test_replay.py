@@ -27,11 +27,11 @@ def figures(replay):
     return made_up(date(2013, 9, 1))
 
 
-def made_up(changed: date):
+def made_up(changed: date, *, nightly: bool = False):
     """A model a week, whose loss grows by .001 a day of its age; from *changed* on by .2 if it was made before."""
-    from replay_matrix import LAST, START, Matrix
+    from replay_matrix import LAST, Matrix, cutoffs
 
-    cutoffs = np.arange(START.toordinal(), LAST.toordinal(), 7)
+    cutoffs = np.array(sorted(day.toordinal() for day in cutoffs(nightly=nightly)))
     days = np.arange(cutoffs[0] - 23, LAST.toordinal() + 1)
     age = days[None, :] - cutoffs[:, None]
     expected = np.where(age >= -23, 0.5 + 0.001 * age, np.nan)
@@ -100,6 +100,19 @@ def test_every_rule_is_scored_beside_ours_and_drawn(replay, figures, tmp_path):
     replay.replay_plot.write(found, tmp_path)
     assert "every 8 weeks" in (tmp_path / "replay.svg").read_text()
     assert "polyline" in (tmp_path / "replay-weeks.svg").read_text()
+
+
+def test_nightly_retraining_has_a_model_a_day_and_every_other_rule_those_of_the_weeks(replay, figures):
+    policy = replay.DriftPolicy(excess_loss=0.05, calibration_gap=0.05, skill=None)
+
+    def rules(matrix):
+        return {rule["rule"]: rule for rule in replay.scored(matrix, policy, lambda cutoff, last: False)["rules"]}
+
+    weeks, nights = rules(figures), rules(made_up(date(2013, 9, 1), nightly=True))
+    nightly = nights.pop("nightly")
+    assert nights == weeks
+    assert nightly["retrainings"] == (replay.LAST - replay.JULY).days
+    assert nightly["log_loss"] < weeks["every week"]["log_loss"]
 
 
 def test_the_documentation_says_what_was_measured(replay):
