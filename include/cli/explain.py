@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from include.cli.shown import Words, bold, line, styled
+from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
 from include.runtime.projects import load_project
 from include.settings import Settings
@@ -51,7 +52,7 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     console.print(reads)
     console.print(_builds(declared, declaration))
     _explain_search(declared)
-    _tell([_gates(declared), _drift(declared.drift)])
+    _tell([_gates(declared), *_showable(settings, declared), _drift(declared.drift)])
     for read in late_reads(declared, contracts):
         late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
         console.print(
@@ -142,7 +143,10 @@ def _gates(project: Project) -> str:
     guard = f", with an AUC at most {gates.auc_guard:g} lower" if binary else ""
     more = f"; version {gates.supersedes} may be replaced without a comparison" if gates.supersedes else ""
     skill = "" if gates.skill is None else f", and beats the constant by more than {gates.skill:g} for sure"
-    more += f"; all promotions since the best champion give away {gates.given_away_limit:g} together at most"
+    more += (
+        f"; all promotions since the frozen champion give away {gates.given_away_limit:g} together at most, with "
+        f"{1 - gates.given_away_error:.3g} confidence"
+    )
     if gates.calibration is not None:
         more += f"; mean prediction and mean label differ by {gates.calibration:g} at most"
     if gates.slices:
@@ -151,6 +155,20 @@ def _gates(project: Project) -> str:
         f"gates: every version reaches {floors}{skill}; a later one is at most {gates.margin:g} worse than the "
         f"champion over {gates.minimum_days} holdout days or more{guard}{more}"
     )
+
+
+def _showable(settings: Settings, project: Project) -> Iterable[str]:
+    """What the last evaluation says of the gates; nothing in a home that was not set up yet."""
+    from include.ledger import Ledger
+    from include.registry.standing import showable
+    from include.runtime import deployment
+
+    if not (settings.keys / deployment.AUTHORITY_PUBLIC_KEY).exists():
+        return ()
+    try:
+        return tuple(showable(Ledger.open(settings.ledger), project.name, project.gates))
+    except LedgerUnavailable as error:
+        return (f"what the last evaluation could show is not known: {error}",)
 
 
 def _drift(policy: DriftPolicy | None) -> str:

@@ -1,6 +1,6 @@
 """What declared values are held against."""
 
-from math import isfinite
+from math import ceil, floor, isfinite, log10
 
 from include.core.errors import DeclarationError
 
@@ -20,3 +20,9 @@ def is_number(value: object) -> bool:
 
 def is_scalar(value: object) -> bool:
     return is_number(value) or isinstance(value, str | bool)
+
+
+def rounded_up(limit: float, *, digits: int = 3) -> float:
+    """*limit*, which is above 0, to so many digits and no lower: whoever writes it down has declared enough."""
+    unit = 10.0 ** (floor(log10(limit)) - digits + 1)
+    return float(f"{ceil(round(limit / unit, 9)) * unit:.12g}")

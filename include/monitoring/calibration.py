@@ -1,6 +1,5 @@
 """Limits proposed from a project's own days: as narrow as a share of false asks allows."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -11,6 +10,7 @@ import numpy as np
 from include.core.errors import DataError
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DayOfSeries
+from include.core.rules import rounded_up
 from include.monitoring.chance import Usual, chance, drawn_from, running
 
 #: With fewer judged days there are too few whole weeks to draw from.
@@ -90,5 +90,4 @@ def _up(limit: float) -> float:
     """Rounded up to two digits; above 0."""
     if limit <= 0:
         return 1e-6
-    unit = 10.0 ** (math.floor(math.log10(limit)) - 1)
-    return float(f"{math.ceil(round(limit / unit, 9)) * unit:.12g}")
+    return rounded_up(limit, digits=2)

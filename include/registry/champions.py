@@ -20,8 +20,8 @@ from include.governance.access import Access
 from include.governance.marks import Mark, Marks
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
+from include.registry.grounds import Standing
 from include.registry.overrides import Overrides
-from include.registry.promotion import Standing
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from include.ledger.journal import begun
 from include.registry.champions import Change, Known
 from include.registry.rollback import Rollback
 
-#: Whether it lets the model through, and the sentence that says why.
-_Outcome = tuple[bool, str]
+#: Whether it lets the model through, the sentence that says what is asked for, and what figure of the holdout answers.
+_Outcome = tuple[bool, str, str]
 
 
 def remembering(
@@ -26,8 +26,9 @@ def remembering(
     outcomes = tuple(_outcomes(ledger, known, run, evaluation, before)) if run is not None else ()
     return replace(
         verdict,
-        promote=verdict.promote and all(passed for passed, _ in outcomes),
-        reasons=(*verdict.reasons, *(reason for _, reason in outcomes)),
+        promote=verdict.promote and all(passed for passed, _, _ in outcomes),
+        reasons=(*verdict.reasons, *(asked + shown for _, asked, shown in outcomes)),
+        refusals=(*verdict.refusals, *(asked for passed, asked, _ in outcomes if not passed)),
     )
 
 
@@ -37,7 +38,11 @@ def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, be
         return
     last = standing[-1]
     if run.instant < last.instant:
-        yield False, f"its night stands for an instant before {last.instant:%Y-%m-%d %H:%M}Z: a rollback of then stands"
+        yield (
+            False,
+            f"its night stands for an instant before {last.instant:%Y-%m-%d %H:%M}Z: a rollback of then stands",
+            "",
+        )
     left = next((each for each in reversed(standing) if _same_recipe(ledger, known, each, run, evaluation)), None)
     if left is not None:
         yield _beats(change, left, evaluation)
@@ -57,13 +62,13 @@ def _beats(change: Change, left: Rollback, evaluation: Evaluation) -> _Outcome:
     later = days is not None and day_start(days.first) >= left.instant
     name = f"the recipe of version {left.left}, which the project {left.did()} on {left.instant:%Y-%m-%d}"
     if not later:
-        return False, f"{name}, is evaluated again on holdout days after that only; these begin on {_first(days)}"
+        return False, f"{name}, is evaluated again on holdout days after that only; these begin on {_first(days)}", ""
     if change.version is None:
-        return True, f"{name}, is evaluated on days after that"
+        return True, f"{name}, is evaluated on days after that", ""
     upper = evaluation.difference.upper if evaluation.difference else None
     shown = "no bound" if upper is None else f"at most {upper:+.4f}"
     beaten = upper is not None and upper < 0
-    return beaten, f"{name}, must lose less than version {change.version.number} on days after that: {shown}"
+    return beaten, f"{name}, must lose less than version {change.version.number} on days after that", f": {shown}"
 
 
 def _first(days: Days | None) -> str:

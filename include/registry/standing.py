@@ -1,17 +1,20 @@
 """How a project stands when a model of it is decided about, folded from the ledger alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import takewhile
 
 from include.core.canonical import decode
 from include.core.events import DriftJudged, HoldoutBacktested, ModelEvaluated, PolicyDeclared
-from include.core.project import DriftPolicy
+from include.core.project import DriftPolicy, Gates
 from include.core.records import Days, DriftState, Evaluation, Gate
+from include.core.rules import rounded_up
+from include.data.resampling import at_error
 from include.ledger import Ledger
 from include.registry.champions import Version
+from include.registry.grounds import Standing
 from include.registry.overrides import Overrides
-from include.registry.promotion import Standing
 
 #: In so many entries the last verdict is looked for first.
 _NEAR_THE_END = 50
@@ -32,13 +35,12 @@ def standing(
 
     *retired* are the versions that nobody goes back to.
     """
-    reference, given_away = None, 0.0
+    since = Standing(given_away_noise=0.0)
     if champion is not None and champion_evaluation is not None:
-        reference, given_away = frozen(champion, champion_evaluation, retired=retired)
+        since = frozen(champion, champion_evaluation, retired=retired)
     seen = Looks(ledger, project)
-    return Standing(
-        reference=reference,
-        given_away=given_away,
+    return replace(
+        since,
         looks=seen.at(evaluation),
         recipe_day=seen.recipe_day(evaluation.recipe, plan=evaluation.plan),
         failing=failing(ledger, project),
@@ -46,23 +48,25 @@ def standing(
     )
 
 
-def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]) -> tuple[int, float]:
-    """The version that stands as reference while *champion* is in force, and what was given away since it together.
+def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]) -> Standing:
+    """Which version stands as reference while *champion* is in force, and what was given away since it together.
 
-    The reference is the champion that cost least. It begins anew with a champion that cost no more, that superseded
-    what could not be compared, that a person let give away more, or that was decided before this was recorded; and with
-    the champion in force where the reference is one of the *retired*: what people took out of use is no measure.
+    It begins anew with a champion that is shown to cost no more than it, that superseded what could not be compared,
+    that a person let give away more, or that was decided before this was recorded; and with the champion in force where
+    the reference is one of the *retired*: what people took out of use is no measure.
     """
+    anew = Standing(reference=champion.number, given_away_noise=0.0)
     decided = champion.decision.standing if champion.decision is not None else None
     total = None if decided is None else decided.given_away_with(evaluation)
-    if decided is None or decided.reference is None or total is None or total <= 0:
-        return champion.number, 0.0
+    if decided is None or decided.reference is None or total is None or total.upper <= 0:
+        return anew
     if decided.reference in retired:
-        return champion.number, 0.0
+        return anew
     let = any(each.gate is Gate.GIVEN_AWAY for each in decided.overrides)
-    if let and champion.decision is not None and total > champion.decision.gates.given_away_limit:
-        return champion.number, 0.0
-    return decided.reference, total
+    if let and champion.decision is not None and total.estimate > champion.decision.gates.given_away_limit:
+        return anew
+    noise = max(total.upper - total.estimate, total.estimate - total.lower)
+    return Standing(reference=decided.reference, given_away=total.estimate, given_away_noise=noise)
 
 
 def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetime) -> Iterator[str]:
@@ -77,6 +81,30 @@ def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetim
             f"{project}: {looks} earlier evaluations and backtests saw days of the last holdout, "
             f"{last.holdout.first} to {last.holdout.last}"
         )
+
+
+def showable(ledger: Ledger, project: str, gates: Gates) -> Iterator[str]:
+    """The smallest limits of *gates* that the holdout of the last evaluation could show, a sentence each.
+
+    Nothing, where none of *project* was compared with a champion.
+    """
+    last = Looks(ledger, project).last
+    if last is None or last.difference is None:
+        return
+    measured = last.difference if last.reference_difference is None else last.reference_difference
+    limits = (
+        ("margin", gates.margin, last.difference),
+        ("given_away", gates.given_away_limit, at_error(measured, gates.given_away_error)),
+    )
+    for name, limit, difference in limits:
+        noise = difference.upper - difference.estimate
+        told = (
+            f"the holdout of the last evaluation, {last.holdout.first} to {last.holdout.last}, could show a {name} of "
+        )
+        told += f"{rounded_up(noise):g} at the smallest" if noise > 0 else "any size"
+        if noise > max(limit, 0.0):
+            told += f": below that, as {limit:g} is, another recipe that is just as good as the champion is refused"
+        yield told
 
 
 def failing(ledger: Ledger, project: str) -> date | None:

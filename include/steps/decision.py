@@ -67,7 +67,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
             model=model,
             opened=opened,
             champion=_rival(platform, project, run, champion.version, opened, after=before) if champion else None,
-            frozen=_rival(platform, project, run, frozen, opened) if frozen else None,
+            frozen=_rival(platform, project, run, frozen, opened, after=before) if frozen else None,
             recipe=recipe,
             sliced=project.gates.slices,
             threads=project.operations.threads,
@@ -264,8 +264,9 @@ def _compared_with(
         return None, None
     evaluated = evaluation_of(platform, project.name, champion.registered.evaluation)
     known = platform.champions.known(project.name)
-    number, _ = frozen(champion.version, evaluated, retired=known.retired)
-    version = known.numbered(number) if number != champion.number else None
+    number, version = frozen(champion.version, evaluated, retired=known.retired).reference, None
+    if number is not None and number != champion.number:
+        version = known.numbered(number)
     if version is not None and not platform.vault.has(version.registered.bundle):
         version = None
     if evaluated.recipe in (None, recipe):

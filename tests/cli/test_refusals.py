@@ -1,5 +1,6 @@
 """`explain` refuses what `run` refuses, in the same words, and neither reads anything first."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from include.cli.explain import explain
 from include.cli.night import run
 from include.cli.scaffold import new
 from include.core.errors import AccessDenied, DeclarationError
+from include.core.events import ModelEvaluated
+from include.core.project import Objective
+from include.core.records import Days, Evaluation, Interval
 from include.governance.signing import Signer, create_key
 from include.runtime import deployment
 from include.runtime.local import open_platform
@@ -216,6 +220,26 @@ def test_what_is_not_changed_is_explained_and_waits_for_a_grant(
     ):
         assert shown in told
     assert_waits_for_a_grant("usable", settings)
+
+
+def test_the_smallest_margin_that_the_last_holdout_could_show_is_explained(
+    home: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = declare(home, "noisy", PROJECT, monkeypatch)
+    explain("noisy")
+    assert "could show a margin" not in capsys.readouterr().out
+    difference = Interval(estimate=0.0, lower=-0.03, upper=0.03141, days=21)
+    holdout = Days(first=date(2024, 5, 1), last=date(2024, 5, 21))
+    compared = Evaluation(
+        plan="", features="", objective=Objective.REGRESSION, trial_id="", params={}, model="", metrics={"mae": 1.0},
+        champion=1, compared=holdout, compared_metrics={}, champion_metrics={}, difference=difference, holdout=holdout,
+        rows=10,
+    )  # fmt: skip
+    evaluated = ModelEvaluated(project="noisy", run_id="night", evaluation=compared)
+    open_platform(settings).ledger.record("evaluations/noisy", evaluated, key="evaluated/noisy/e")
+    explain("noisy")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "2024-05-01 to 2024-05-21, could show a margin of 0.0315 at the smallest" in told
 
 
 def test_a_feature_that_is_sure_to_be_rounded_is_warned_of(

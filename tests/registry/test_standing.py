@@ -34,7 +34,7 @@ from include.ledger import Ledger
 from include.registry.champions import Decision, Version
 from include.registry.overrides import Overrides, override
 from include.registry.promotion import Champion, Standing, decide
-from include.registry.standing import Looks, failing, frozen, in_words
+from include.registry.standing import Looks, failing, frozen, in_words, showable
 from tests.governance.conftest import STEWARD
 from tests.registry.models import PROJECT, SPLIT, evaluation, signer
 from tests.registry.test_champions import Registry
@@ -45,6 +45,8 @@ P = PROJECT.name
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SKILL = Interval(estimate=0.1, lower=0.05, upper=0.2, days=21)
 GATES = Gates(margin=0.01, floor_loss=1.0, auc_guard=1.0)
+
+NOBODY: frozenset[int] = frozenset()
 
 
 def _difference(estimate: float, noise: float = 0.0) -> Interval:
@@ -60,33 +62,40 @@ def _model(loss: float, **changes: object) -> Evaluation:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def _against(loss: float, champion: int, difference: float, **changes: object) -> Evaluation:
-    return _model(loss, champion=champion, compared=SPLIT.holdout, difference=_difference(difference), **changes)
+def _against(loss: float, champion: int, differs: float, **changes: object) -> Evaluation:
+    made = {"difference": _difference(differs), **changes}
+    return _model(loss, champion=champion, compared=SPLIT.holdout, **made)
 
 
 class Chain:
-    """Candidates of known losses, decided one after the other: what the authority does, without a ledger."""
+    """Candidates of known losses, decided one after the other: what the authority does, without a ledger.
 
-    def __init__(self, *, scored: bool) -> None:
-        self.scored = scored
+    *scored*: each is scored beside the reference too, with *noise*; *recipe* names whose refit each is.
+    """
+
+    def __init__(self, *, scored: bool, noise: float = 0.0) -> None:
+        self.scored, self.noise = scored, noise
         self.losses: dict[int, float] = {}
         self.champion: tuple[Version, Evaluation] | None = None
 
-    def candidate(self, number: int, loss: float) -> None:
-        made, rival, stands = _model(loss), None, Standing()
+    def candidate(self, number: int, loss: float, recipe: str = "r") -> Verdict:
+        made, rival, stands = _model(loss, recipe=recipe), None, Standing(given_away_noise=0.0)
         if self.champion is not None:
             version, evaluated = self.champion
-            reference, given_away = frozen(version, evaluated, retired=frozenset())
-            stands = Standing(reference=reference, given_away=given_away)
-            rival = Champion(version=version.number, holdout=SPLIT.holdout, recipe="r")
-            made = _against(loss, version.number, loss - self.losses[version.number], recipe="r")
+            stands = frozen(version, evaluated, retired=NOBODY)
+            reference = stands.reference
+            assert reference is not None
+            rival = Champion(version=version.number, holdout=SPLIT.holdout, recipe=evaluated.recipe)
+            differs = _difference(loss - self.losses[version.number], self.noise)
+            made = _against(loss, version.number, 0.0, recipe=recipe, difference=differs)
             if self.scored and reference != version.number:
-                against = _difference(loss - self.losses[reference])
+                against = _difference(loss - self.losses[reference], self.noise)
                 made = replace(made, reference=reference, reference_difference=against)
         verdict = decide(made, GATES, rival, stands)
         if verdict.promote:
             self.losses[number] = loss
             self.champion = (_decided(number, verdict, stands), made)
+        return verdict
 
 
 def _decided(number: int, verdict: Verdict, stands: Standing | None) -> Version:
@@ -121,15 +130,82 @@ def test_a_chain_of_models_that_are_each_a_little_worse_ends_at_the_limit() -> N
     assert list(chain.losses) == [1, 2, 3]
 
 
-def test_the_frozen_reference_decides_by_the_comparison_on_the_same_rows_where_there_is_one() -> None:
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.floats(-0.01, 0.01), st.booleans()), max_size=30), st.floats(0.0, 0.01), st.booleans())
+def test_what_promotions_gave_away_together_is_held_against_its_limit_at_its_own_error(
+    steps: list[tuple[float, bool]], noise: float, scored: bool
+) -> None:
+    """Another recipe shows that it is within the limit; a refit is refused where it is shown to be beyond."""
+    chain, loss, recipe = Chain(scored=scored, noise=noise), 0.5, "r"
+    chain.candidate(1, loss)
+    for number, (step, refit) in enumerate(steps, start=2):
+        loss += step
+        recipe = recipe if refit else f"r{number}"
+        assert chain.champion is not None
+        stands = frozen(*chain.champion, retired=NOBODY)
+        assert stands.reference is not None
+        assert stands.given_away_noise is not None
+        of_champion = chain.champion[1].recipe
+        verdict = chain.candidate(number, loss, recipe)
+        if not verdict.promote:
+            continue
+        recorded = noise if scored else noise + stands.given_away_noise
+        total = loss - chain.losses[stands.reference]
+        bound = total - recorded if recipe == of_champion else total + recorded
+        assert bound <= GATES.given_away_limit + 1e-9
+
+
+def test_a_chain_of_refits_within_the_noise_ends_where_what_it_gave_away_is_shown() -> None:
+    chain = Chain(scored=True, noise=0.005)
+    for number in range(1, 12):
+        chain.candidate(number, 0.5 + 0.004 * number)
+    assert list(chain.losses) == [1, 2, 3, 4, 5, 6, 7], "0.5 + 0.005 + 0.02 at most"
+
+
+def test_a_champion_that_was_lucky_by_less_than_the_noise_is_no_new_reference() -> None:
+    stands = Standing(reference=1, given_away=0.01, given_away_noise=0.005)
+    verdict = Verdict(promote=True, reasons=())
+    lucky = _against(0.5, 2, 0.0, reference=1, reference_difference=_difference(-0.001, 0.005))
+    assert frozen(_decided(3, verdict, stands), lucky, retired=NOBODY) == Standing(
+        reference=1, given_away=-0.001, given_away_noise=pytest.approx(0.005)
+    )
+    better = replace(lucky, reference_difference=_difference(-0.006, 0.005))
+    assert frozen(_decided(3, verdict, stands), better, retired=NOBODY) == Standing(reference=3, given_away_noise=0.0)
+
+
+def test_a_limit_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_that_it_can_show() -> None:
+    stands = Standing(reference=1, given_away_noise=0.0)
+    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    noisy = _difference(0.0, 0.03141)
+    other = _against(0.5, 3, -0.1, recipe="other", reference=1, reference_difference=noisy)
+    refused = decide(other, GATES, champion, stands)
+    assert not refused.promote
+    told = "the noise of this holdout is 0.0315, which is the smallest limit that it can show"
+    assert told in "; ".join(refused.reasons)
+    assert decide(other, replace(GATES, given_away=0.0315), champion, stands).promote, "the number can be declared"
+    assert decide(replace(other, recipe="r"), GATES, champion, stands).promote, "a refit is not shown to be worse"
+
+
+def test_the_declared_error_decides_how_sure_it_must_be() -> None:
+    stands = Standing(reference=1, given_away_noise=0.0)
+    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    other = _against(0.5, 3, -0.1, recipe="other", reference=1, reference_difference=_difference(0.01, 0.009))
+    assert decide(other, GATES, champion, stands).promote
+    strict = decide(other, replace(GATES, given_away_error=0.01), champion, stands)
+    assert not strict.promote
+    assert "with 0.99 confidence at most +0.0232" in "; ".join(strict.reasons)
+    assert strict.refusals == ("the gate given_away",)
+
+
+def test_a_model_that_was_decided_about_before_is_decided_by_the_estimate_as_then() -> None:
     stands = Standing(reference=1, given_away=0.02)
     champion = Champion(version=3, holdout=SPLIT.holdout)
     summed = _against(0.5, 3, 0.001)
     assert not decide(summed, GATES, champion, stands).promote
-    assert "by the sum of all estimates since" in "; ".join(decide(summed, GATES, champion, stands).reasons)
+    assert "by the sum of all promotions since" in "; ".join(decide(summed, GATES, champion, stands).reasons)
     measured = replace(summed, reference=1, reference_difference=_difference(0.015, 0.03))
     assert decide(measured, GATES, champion, stands).promote
-    assert "+0.0150 beside the best champion, version 1" in "; ".join(decide(measured, GATES, champion, stands).reasons)
+    assert "+0.0150 beside the frozen version 1" in "; ".join(decide(measured, GATES, champion, stands).reasons)
     other = replace(measured, reference=2)
     assert not decide(other, GATES, champion, stands).promote
 
@@ -138,16 +214,36 @@ def test_the_reference_begins_anew_only_with_a_champion_that_a_person_let_give_a
     let = Override(project=P, gate=Gate.GIVEN_AWAY, until=date(2026, 3, 2), by="a", reason="r")
     stands, verdict = Standing(reference=1, given_away=0.015, overrides=(let,)), Verdict(promote=True, reasons=())
     within, above = (_against(0.5, 2, difference) for difference in (0.001, 0.01))
-    nobody: frozenset[int] = frozenset()
-    assert frozen(_decided(3, verdict, stands), within, retired=nobody) == (1, pytest.approx(0.016))
-    assert frozen(_decided(3, verdict, stands), above, retired=nobody) == (3, 0.0)
+    assert frozen(_decided(3, verdict, stands), within, retired=NOBODY).reference == 1
+    assert frozen(_decided(3, verdict, stands), within, retired=NOBODY).given_away == pytest.approx(0.016)
+    assert frozen(_decided(3, verdict, stands), above, retired=NOBODY) == Standing(reference=3, given_away_noise=0.0)
 
 
 def test_what_was_given_away_is_not_measured_against_a_version_that_people_retired() -> None:
     verdict, evaluated = Verdict(promote=True, reasons=()), _against(0.5, 2, 0.001)
     champion = _decided(3, verdict, Standing(reference=1, given_away=0.015))
-    assert frozen(champion, evaluated, retired=frozenset({2})) == (1, pytest.approx(0.016))
-    assert frozen(champion, evaluated, retired=frozenset({1, 2})) == (3, 0.0)
+    assert frozen(champion, evaluated, retired=frozenset({2})).reference == 1
+    anew = Standing(reference=3, given_away_noise=0.0)
+    assert frozen(champion, evaluated, retired=frozenset({1, 2})) == anew
+
+
+@pytest.mark.parametrize(("margin", "told"), [(0.01, ": below that, as 0.01 is, another recipe"), (0.04, "smallest")])
+def test_the_smallest_limits_that_the_last_holdout_could_show_are_told(
+    registry: Registry, margin: float, told: str
+) -> None:
+    gates = replace(GATES, margin=margin)
+    assert list(showable(registry.ledger, P, gates)) == []
+    made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
+    _register(registry, made)
+    assert list(showable(registry.ledger, P, gates)) == [], "it was compared with nothing"
+    compared = replace(made, champion=1, compared=made.holdout, difference=_difference(0.001, 0.03141))
+    _register(registry, compared)
+    lines = list(showable(registry.ledger, P, gates))
+    assert len(lines) == 2
+    assert f"{made.holdout.first} to {made.holdout.last}, could show a margin of 0.0315 at the smallest" in lines[0]
+    assert "could show a given_away of 0.0315" in lines[1]
+    assert lines[0].endswith("is refused") == (margin < 0.0315)
+    assert told in lines[0]
 
 
 def test_a_margin_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_that_it_can_show() -> None:
@@ -156,6 +252,8 @@ def test_a_margin_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_th
     assert not verdict.promote
     assert "the noise of this holdout is 0.0324, which is the smallest margin that it can show" in verdict.reasons[1]
     assert decide(alike, replace(GATES, margin=0.0324)).promote
+    told = decide(replace(alike, difference=_difference(0.0, 0.000031415)), replace(GATES, margin=1e-6))
+    assert "is 3.15e-05, which is the smallest margin" in told.reasons[1], "rounded up, however small"
 
 
 def test_a_refit_of_the_champion_s_recipe_is_refused_only_where_it_is_worse_for_sure() -> None:

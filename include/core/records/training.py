@@ -244,10 +244,14 @@ class Override:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether the candidate becomes champion, and every reason, for and against."""
+    """Whether the candidate becomes champion, and every reason, for and against.
+
+    ``refusals`` are the gates, and what else stands against it, without a figure of the holdout (of before: none).
+    """
 
     promote: bool
     reasons: tuple[str, ...]
+    refusals: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
