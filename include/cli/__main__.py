@@ -24,6 +24,7 @@ from include.cli import (
     rollback,
     scaffold,
     service,
+    start,
     status,
     watch,
 )
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for module in (
     demo,
+    start,
     service,
     status,
     night,

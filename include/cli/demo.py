@@ -66,8 +66,7 @@ def demo(
         console.print(f"models:  .venv/bin/mlflow ui --backend-store-uri {without_credentials(settings.mlflow)}")
         if attended:
             console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
-            while process.attach(settings) is not None:
-                time.sleep(1)
+            airflow.wait()
             console.print("Airflow was stopped.")
 
 

@@ -1,10 +1,11 @@
-"""``lineage``: what a run took and made, in words or as a picture."""
+"""``runs`` and ``lineage``: which runs there are, and what one took and made, in words or as a picture."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Column, Table
 
 from include.cli.shown import Words, bold, line
 from include.core.errors import DeclarationError
@@ -17,12 +18,28 @@ console = Words()
 
 
 def add_to(app: typer.Typer) -> None:
+    app.command()(runs)
     app.command()(lineage)
+
+
+def runs(
+    project: Annotated[str | None, typer.Argument(help="A project that has run. Default: all.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 20,
+) -> None:
+    """List the last runs, the newest last, with the ids by which other commands and Airflow know them."""
+    from include.ledger import Ledger
+    from include.runtime.runs import last_runs
+
+    table = Table(Column("run", overflow="fold"), "project", "kind", "instant", "began", "stands")
+    for each in last_runs(Ledger.open(Settings.from_environment().ledger), project, count=last):
+        instant, began = (f"{at:%Y-%m-%d %H:%M}Z" for at in (each.run.instant, each.began))
+        table.add_row(each.run.run_id, each.run.project, each.kind, instant, began, each.stands)
+    console.print(table if table.row_count else "no run has begun")
 
 
 def lineage(
     project: Annotated[str | None, typer.Argument(help="A project that has run.")] = None,
-    run: Annotated[str | None, typer.Option(help="The run's id. Default: the last run.")] = None,
+    run: Annotated[str | None, typer.Option(help="The run's id, as `runs` lists it. Default: the champion's.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw it to this file, which any browser shows.")] = None,
     set_aside: Annotated[
         bool, typer.Option("--set-aside", help="Instead: show the events that the endpoint refused for good.")

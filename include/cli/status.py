@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from include.governance.access import Access
     from include.governance.register import Register
     from include.ledger import Ledger
+    from include.runtime.airflow.process import RunningAirflow
     from include.steps import Platform
 
 console = Words()
@@ -38,7 +39,7 @@ def status() -> None:
     settings = Settings.from_environment()
     airflow = process.attach(settings)
     console.print(f"home:     {settings.home}", soft_wrap=True)
-    console.print(f"airflow:  {airflow.url if airflow else 'not running'}")
+    _show_airflow(settings, airflow)
     console.print(f"separation of duties: {deployment.separation_of_duties(settings)}", soft_wrap=True)
     platform = open_platform(settings)
     _show_ledger(platform.ledger)
@@ -51,6 +52,21 @@ def status() -> None:
     _show_altered(platform)
     _show_reach(settings, platform.access)
     show_retention(platform, now=datetime.now(UTC))
+
+
+def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
+    """Where it is, which of its processes give no sign of life, and what ended since it was started."""
+    from include.runtime.airflow.health import pulses, silent
+    from include.runtime.airflow.supervision import endings
+
+    if airflow is None:
+        console.print("airflow:  not running")
+        return
+    quiet = silent(pulses(airflow.url))
+    told = f"no sign of life of: {', '.join(quiet)}" if quiet else "all its processes give signs of life"
+    console.print(f"airflow:  {airflow.url}; {told}", soft_wrap=True)
+    for ended in endings(settings)[-5:]:
+        console.print(f"  the {ended.name} ended at {ended.at:%Y-%m-%d %H:%M:%S}Z, and was started again")
 
 
 def _show_reach(settings: Settings, access: "Access") -> None:

@@ -94,6 +94,8 @@ def start_watch(airflow: RunningAirflow, instant: datetime) -> str:
 def _start(airflow: RunningAirflow, dag_id: str, instant: datetime) -> str:
     with airflow.client(DATA_SCIENTIST) as client:
         _await_dag(client, dag_id)
+        if client.call("GET", f"/api/v2/dags/{dag_id}")["is_paused"]:  # as it begins under `./trainyard start`
+            client.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
         runs = client.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-start_date&limit=50")["dag_runs"]
         ours = [run for run in runs if run["dag_run_id"].startswith("demo__")]
         going = [run["dag_run_id"] for run in ours if run["state"] not in FINISHED]

@@ -1,9 +1,11 @@
 """The lineage events of the ledger: handed on, and drawn."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.core.errors import DeclarationError
 from include.lineage.graph import Graph, graph_of
 from include.settings import Settings
 
@@ -85,7 +87,10 @@ def _key(settings: Settings) -> str | None:
 
 
 def graph(settings: Settings, project: str, *, run: str | None = None) -> Graph:
-    """The lineage of a run of *project* (none: of the last one), as the ledger has it, with the runs it builds on.
+    """The lineage of a run of *project*, as the ledger has it, with the runs it builds on.
+
+    Without *run*, that of the night that made the champion; where there is none, or its lineage is not in the ledger,
+    that of the last run.
 
     Raises:
         DeclarationError: the ledger has no lineage of such a run.
@@ -93,7 +98,12 @@ def graph(settings: Settings, project: str, *, run: str | None = None) -> Graph:
     """
     from include.core.events import LineageEmitted
     from include.ledger import Ledger
+    from include.runtime.deployment import champions_of
 
-    entries = Ledger.open(settings.ledger).read("lineage")
-    events = (entry.event.event for entry in entries if isinstance(entry.event, LineageEmitted))
+    ledger = Ledger.open(settings.ledger)
+    events = [each.event.event for each in ledger.read("lineage") if isinstance(each.event, LineageEmitted)]
+    champion = champions_of(settings, ledger).in_force(project) if run is None else None
+    if champion is not None:
+        with suppress(DeclarationError):  # it was made before lineage was recorded
+            return graph_of(events, project=project, run=champion.registered.run_id)
     return graph_of(events, project=project, run=run)

@@ -113,6 +113,7 @@ def test_a_home_is_closed_to_others_whichever_command_makes_it(shop: Shop) -> No
         ("status",),
         ("setup",),
         ("demo",),
+        ("start",),
         ("stop",),
         ("access", "list"),
         ("contract", "adopt", "orders"),

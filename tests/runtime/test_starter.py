@@ -11,17 +11,17 @@ import pytest
 from include.core.errors import DeclarationError
 from include.runtime.airflow import process, sessions, starter
 from include.settings import ROOT, Settings
-from tests.runtime.conftest import free_port
+from tests.runtime.conftest import Listener, free_port
 
 #: Takes the place, starts the guard and what does not end when asked to, and stays.
 STARTING = """
 import subprocess, sys, time
 from include.runtime.airflow import sessions, starter
 from include.settings import Settings
-settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
+settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1], "TRAINYARD_ALERTS_FILE": sys.argv[3]})
 place = starter.take(settings)
 place.guard()
-if len(sys.argv) > 2:
+if sys.argv[2]:
     tough = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & wait"], start_new_session=True)
     sessions.remember(settings, int(sys.argv[2]), [sessions.Started.of("scheduler", tough.pid)])
 print("taken", flush=True)
@@ -49,7 +49,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_start_beside_another_is_refused_until_that_one_and_its_guard_have_ended(settings: Settings) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", STARTING, str(settings.home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", STARTING, str(settings.home), "", ""], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "taken\n"
@@ -61,10 +61,15 @@ def test_a_start_beside_another_is_refused_until_that_one_and_its_guard_have_end
     process.require_startable(settings, port=free_port())
 
 
-def test_a_start_right_after_a_killed_one_waits_until_its_guard_has_ended_what_it_started(settings: Settings) -> None:
-    port = free_port()
+def test_a_start_right_after_a_killed_one_waits_until_its_guard_has_ended_what_it_started_and_told_ops(
+    settings: Settings, tmp_path: Path, listener: Listener
+) -> None:
+    port, alerts = free_port(), tmp_path / "alerts.txt"
+    alerts.write_text(listener.address)
+    listener.heard.clear()
+    arguments = [str(settings.home), str(port), str(alerts)]
     with subprocess.Popen(
-        [sys.executable, "-c", STARTING, str(settings.home), str(port)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", STARTING, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "taken\n"
@@ -72,6 +77,7 @@ def test_a_start_right_after_a_killed_one_waits_until_its_guard_has_ended_what_i
         other.send_signal(signal.SIGKILL)
     process.require_startable(settings, port=port)
     assert not sessions.processes(settings)
+    assert listener.titles() == ["Airflow: it was ended"]
 
 
 def test_who_leaves_the_place_takes_its_guard_along(settings: Settings) -> None:

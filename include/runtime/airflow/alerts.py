@@ -18,6 +18,11 @@ def send(settings: Settings, title: str, body: str) -> bool:
     An alert that cannot be sent is logged and never raises: what it tells of is worse than its own loss.
     """
     log.warning("%s. %s", title, body)
+    return deliver(settings, title, body)
+
+
+def deliver(settings: Settings, title: str, body: str) -> bool:
+    """As :func:`send`, for who has shown the message already."""
     if settings.alerts_file is None:
         return True
     import apprise

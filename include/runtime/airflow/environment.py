@@ -94,11 +94,14 @@ def _with_passwords(settings: Settings, users: Collection[str]) -> dict[str, str
     return passwords
 
 
-def environment_of(process: str, settings: Settings, *, port: int, base: Mapping[str, str]) -> dict[str, str]:
+def environment_of(
+    process: str, settings: Settings, *, port: int, base: Mapping[str, str], new_paused: bool = False
+) -> dict[str, str]:
     """The environment of *process*: *base* (this process's own), our settings, and Airflow's.
 
     Only the API server is told where the grant-signing key lies. That is convention, no control, since all run as one
-    operating-system user: the others record of the separation of duties that it is not shown.
+    operating-system user: the others record of the separation of duties that it is not shown. *new_paused*: a DAG that
+    is new begins paused, unless it says otherwise itself.
     """
     kept = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW_", "TRAINYARD_"))}
     test_only = {name: value for name, value in base.items() if name.startswith("TRAINYARD_TEST_")}
@@ -114,6 +117,7 @@ def environment_of(process: str, settings: Settings, *, port: int, base: Mapping
         **test_only,
         **ours,
         **_airflow_environment(settings, port),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(new_paused),
         **_quiet_environment(),
         **database,
         "PYTHONPATH": python_path,
@@ -159,7 +163,6 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
             "load_examples": False,
-            "dags_are_paused_at_creation": False,
             "fernet_key": kept.fernet,
             "execution_api_server_url": f"{address}/execution/",
             "simple_auth_manager_users": users_option(settings),

@@ -6,7 +6,8 @@ It waits for the end of its standard input: the other end of that pipe closes wi
 import signal
 import sys
 
-from include.runtime.airflow.sessions import stop
+from include.runtime.airflow import alerts
+from include.runtime.airflow.sessions import ending, stop
 from include.settings import Settings
 
 
@@ -16,7 +17,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     settings = Settings.from_environment()
     sys.stdin.buffer.read()
+    asked = ending(settings)
     stop(settings)
+    if not asked:
+        alerts.deliver(
+            settings,
+            "Airflow: it was ended",
+            f"The process that started it in {settings.home} is gone, and so nothing runs there. Start it again: what "
+            "ran goes on.",
+        )
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,9 +29,11 @@ from include.runtime.airflow.environment import (
     environment_of,
     secrets_of,
 )
+from include.runtime.airflow.health import Pulse, pulses
 from include.runtime.airflow.pools import make_pools
-from include.runtime.airflow.sessions import CHILDREN, Started, alive, ended, recall, remember, stop
+from include.runtime.airflow.sessions import CHILDREN, Started, alive, begin, ended, recall, remember, stop
 from include.runtime.airflow.starter import Place, await_guard, take
+from include.runtime.airflow.supervision import Supervision
 from include.settings import Settings
 
 #: Where an embedded Airflow listens unless told otherwise.
@@ -52,11 +53,15 @@ class AirflowError(TrainyardError):
 
 @dataclass(frozen=True, kw_only=True)
 class RunningAirflow:
-    """A healthy embedded Airflow. ``url`` is where its UI and API answer. ``place``: this process started it."""
+    """A healthy embedded Airflow. ``url`` is where its UI and API answer.
+
+    Where this process started it, it has its ``place``, and watches over it.
+    """
 
     settings: Settings
     port: int
     place: Place | None = field(default=None, repr=False, compare=False)
+    supervision: Supervision | None = field(default=None, repr=False, compare=False)
 
     @property
     def url(self) -> str:
@@ -77,8 +82,14 @@ class RunningAirflow:
             )
         return Client(self.url, user=user, password=passwords[user])
 
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until somebody has stopped it, or the time is over; whether somebody has."""
+        return self.supervision is None or self.supervision.wait(timeout_seconds)
+
     def stop(self) -> None:
         """End every process. Harmless if they are gone."""
+        if self.supervision is not None:
+            self.supervision.end()
         stop(self.settings)
         if self.place is not None:
             self.place.leave()
@@ -90,11 +101,13 @@ def start(
     port: int = DEFAULT_PORT,
     timeout_seconds: float = 240,
     progress: Progress = lambda message: None,
+    new_paused: bool = False,
 ) -> RunningAirflow:
     """Start Airflow on *port* of the loopback address and return once all four processes are healthy.
 
-    What an earlier one left in this home is taken up again. All processes end with this one, also when it is killed.
-    *progress* is told what happens, a line at a time.
+    What an earlier one left in this home is taken up again. All processes end with this one, also when it is killed;
+    one that ends by itself is started again. *progress* is told what happens, a line at a time, also later.
+    *new_paused*: the DAGs of a project that is new begin paused.
 
     Raises:
         DeclarationError: the port is taken, or an Airflow of this home runs or is being started already.
@@ -102,14 +115,14 @@ def start(
     """
     place = _take(settings, port)
     try:
-        remember(settings, port, [])
+        begin(settings, port)
         place.guard()
         _migrate(settings, port, progress, place)
         progress("Starting Airflow's API server, scheduler, DAG processor and triggerer")
         asked_at = time.time()
         started: list[Started] = []
         for name in PROCESSES:
-            started.append(_spawn(name, settings, port, beside=started))
+            started.append(_spawn(name, settings, port, beside=started, new_paused=new_paused))
         airflow = RunningAirflow(settings=settings, port=port, place=place)
         _await_health(airflow, started, since=asked_at, timeout_seconds=timeout_seconds)
         with airflow.client("ada") as client:
@@ -121,15 +134,19 @@ def start(
         place.leave()
         raise
     progress(f"Airflow is ready at {airflow.url}")
-    return airflow
+
+    def spawn(name: str, beside: Sequence[Started]) -> Started:
+        return _spawn(name, settings, port, beside=beside, new_paused=new_paused)
+
+    return replace(airflow, supervision=Supervision(settings, airflow.url, spawn=spawn, progress=progress))
 
 
 @contextmanager
 def running(
-    settings: Settings, *, port: int = DEFAULT_PORT, progress: Progress = lambda _: None
+    settings: Settings, *, port: int = DEFAULT_PORT, progress: Progress = lambda _: None, new_paused: bool = False
 ) -> Iterator[RunningAirflow]:
     """An Airflow that ends with the block."""
-    airflow = start(settings, port=port, progress=progress)
+    airflow = start(settings, port=port, progress=progress, new_paused=new_paused)
     try:
         yield airflow
     finally:
@@ -206,14 +223,14 @@ def _migrate(settings: Settings, port: int, progress: Progress, place: Place) ->
     marker.touch()
 
 
-def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started]) -> Started:
+def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started], new_paused: bool = False) -> Started:
     """Start the process, and write it down *beside* the others before it does anything: a kill of ours loses none."""
     # Logs are read from the disk; the servers that would hand them to other machines listen on every interface.
     arguments = [name, "--skip-serve-logs"] if name in _LOG_SERVERS else [name]
     with _log_file(name, settings).open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
             ["/bin/sh", "-c", _ONCE_TOLD, name, *_airflow(), *arguments],
-            env=environment_of(name, settings, port=port, base=os.environ),
+            env=environment_of(name, settings, port=port, base=os.environ, new_paused=new_paused),
             cwd=airflow_home(settings),
             stdin=subprocess.PIPE,
             stdout=output,
@@ -233,45 +250,35 @@ def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started
 def _await_health(airflow: RunningAirflow, started: Sequence[Started], *, since: float, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     missing, warm = set(PROCESSES), False
-    with httpx.Client(base_url=airflow.url, timeout=5, trust_env=False) as http:
-        while missing:
-            for leader in started:
-                if ended(leader):
-                    log = _log_file(leader.name, airflow.settings)
-                    raise AirflowError(
-                        "Airflow's processes stay up",
-                        value=f"the {leader.name} ended: {_last_line(log)}",
-                        remedy=f"Read {log}.",
-                    )
-            if time.monotonic() > deadline:
+    while missing:
+        for leader in started:
+            if ended(leader):
+                log = _log_file(leader.name, airflow.settings)
                 raise AirflowError(
-                    f"Airflow is healthy within {timeout_seconds:.0f} s",
-                    value=f"not yet: {sorted(missing)}",
-                    remedy=f"Read the logs in {_log_file(API_SERVER, airflow.settings).parent}.",
+                    "Airflow's processes stay up",
+                    value=f"the {leader.name} ended: {_last_line(log)}",
+                    remedy=f"Read {log}.",
                 )
-            time.sleep(_POLL_SECONDS)
-            missing = _unhealthy(http, since)
-            if not warm and missing != set(PROCESSES):
-                # The server builds the tasks' API when it is first asked: seconds, which the first task need not wait.
-                warm = http.get("/execution/health", timeout=60).is_success
+        if time.monotonic() > deadline:
+            raise AirflowError(
+                f"Airflow is healthy within {timeout_seconds:.0f} s",
+                value=f"not yet: {sorted(missing)}",
+                remedy=f"Read the logs in {_log_file(API_SERVER, airflow.settings).parent}.",
+            )
+        time.sleep(_POLL_SECONDS)
+        found = pulses(airflow.url)
+        missing = {name for name in PROCESSES if not _fresh(found.get(name), name, since)}
+        if not warm and API_SERVER not in missing:
+            # The server builds the tasks' API when it is first asked: seconds, which the first task need not wait.
+            asked = httpx.get(f"{airflow.url}/execution/health", timeout=60, trust_env=False)
+            warm = asked.is_success
 
 
-def _unhealthy(http: httpx.Client, since: float) -> set[str]:
-    """The processes that have not reported since *since* (a heartbeat of an earlier life may look fresh)."""
-    try:
-        answer = http.get("/api/v2/monitor/health")
-    except httpx.TransportError:
-        return set(PROCESSES)
-    if answer.status_code != httpx.codes.OK:
-        return set(PROCESSES)
-    missing = set()
-    for name, report in answer.json().items():
-        if name == "metadatabase":
-            continue
-        beat = report.get(f"latest_{name}_heartbeat")
-        if report.get("status") != "healthy" or not beat or datetime.fromisoformat(beat).timestamp() < since:
-            missing.add(name)
-    return missing
+def _fresh(pulse: Pulse | None, name: str, since: float) -> bool:
+    """Whether it has reported since *since*: a heartbeat of an earlier life may look fresh. The API server has none."""
+    if pulse is None or not pulse.healthy:
+        return False
+    return name == API_SERVER or (pulse.beat is not None and pulse.beat.timestamp() >= since)
 
 
 def _airflow() -> list[str]:

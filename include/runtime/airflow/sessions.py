@@ -1,11 +1,12 @@
 """The sessions of an embedded Airflow's processes: remembered in a file, and ended as a whole."""
 
+import fcntl
 import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,19 @@ def stop(settings: Settings, *, patience_seconds: float = 2) -> None:
     More patience gains nothing: the API server would wait 19 s for clients that are ending too, the scheduler 14 s for
     its workers. Whatever is killed here is as a crash, after which the next start goes on all the same.
     Whole sessions end, the tasks that run in them too; a night that was cut off goes on after the next start. It ends
-    only processes that were recorded when they started, by number and time of birth, and what those started.
+    only processes that were recorded when they started, by number and time of birth, and what those started. From now
+    on none of them is started again, whoever watches over them.
     """
-    started = recall(settings)[1]
+    with one_writer(settings):
+        if _process_file(settings).exists():
+            _ending_file(settings).touch()
+    end(recall(settings)[1], patience_seconds=patience_seconds)
+    _process_file(settings).unlink(missing_ok=True)
+    _ending_file(settings).unlink(missing_ok=True)
+
+
+def end(started: Sequence[Started], *, patience_seconds: float = 2) -> None:
+    """End the sessions that *started* lead, whether these live or not: asked first, then killed."""
     doomed = _members(started)
     for process in doomed:
         with suppress(psutil.NoSuchProcess):
@@ -49,7 +60,6 @@ def stop(settings: Settings, *, patience_seconds: float = 2) -> None:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         _await_end(left, patience_seconds)
-    _process_file(settings).unlink(missing_ok=True)
 
 
 def _await_end(processes: Sequence[psutil.Process], seconds: float) -> None:
@@ -84,6 +94,33 @@ CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 def _process_file(settings: Settings) -> Path:
     return airflow_home(settings) / "processes.json"
+
+
+def _ending_file(settings: Settings) -> Path:
+    return airflow_home(settings) / "ending"
+
+
+@contextmanager
+def one_writer(settings: Settings) -> Iterator[None]:
+    """Keep others, threads of this process too, from starting or ending processes of this home meanwhile."""
+    folder = airflow_home(settings)
+    if not folder.is_dir():  # nothing was ever started here, and nothing is
+        yield
+        return
+    with (folder / "processes.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def ending(settings: Settings) -> bool:
+    """Whether somebody ends, or has ended, what was started here."""
+    return _ending_file(settings).exists() or not _process_file(settings).exists()
+
+
+def begin(settings: Settings, port: int) -> None:
+    """Write down that nothing is started yet, and nothing is being ended any more."""
+    remember(settings, port, [])
+    _ending_file(settings).unlink(missing_ok=True)
 
 
 def remember(settings: Settings, port: int, started: Sequence[Started]) -> None:
@@ -133,7 +170,7 @@ def _members(started: Sequence[Started]) -> list[psutil.Process]:
                 found.append(process)
         except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
             continue
-    for child in CHILDREN.values():
+    for child in list(CHILDREN.values()):
         child.poll()
     return found
 

@@ -21,6 +21,7 @@ def stewardship_dag() -> DAG:
         description="Tells of late runs and requests, delivers lineage events, closes and removes what runs left",
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
+        is_paused_upon_creation=False,
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
         doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "

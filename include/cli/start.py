@@ -1,0 +1,49 @@
+"""``start``: Airflow for one's own projects, until Ctrl-C."""
+
+import typer
+
+from include.cli.ending import unwound_by_signals
+from include.cli.service import Port
+from include.cli.shown import Words
+from include.settings import Settings
+
+#: A new project is shown, and begun, within some seconds.
+_LOOK_SECONDS = 5
+
+console = Words()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(start)
+
+
+def start(port: Port = 8080) -> None:
+    """Start Airflow for the declared projects, and stay until Ctrl-C: whatever of it ends is started again.
+
+    A new project whose data end in the past begins paused.
+    """
+    from include.runtime import deployment
+    from include.runtime.airflow import process
+    from include.runtime.airflow.beginnings import Beginnings
+    from include.runtime.airflow.client import AirflowRefused
+    from include.runtime.airflow.environment import passwords_file
+
+    settings = Settings.from_environment()
+    process.require_startable(settings, port=port)
+    deployment.prepare(settings)
+    deployment.versions_of(settings).prepare()
+    beginnings = Beginnings(settings)
+    with unwound_by_signals(), process.running(settings, port=port, progress=_tell, new_paused=True) as airflow:
+        _tell(f"Sign in by a name of {passwords_file(settings)}, which has the passwords; Ctrl-C ends it all.")
+        while not airflow.wait(_LOOK_SECONDS):
+            try:
+                with airflow.client("ada") as client:
+                    for told in beginnings.look(client):
+                        _tell(told)
+            except AirflowRefused:  # busy, or being started again: the next look sees it
+                continue
+        _tell("Airflow was stopped.")
+
+
+def _tell(what: str) -> None:
+    console.print(what, soft_wrap=True)

@@ -1,0 +1,60 @@
+"""Which runs there are, and how far each is, as the ledger has it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from include.core.events import ModelRegistered, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.records import Run
+from include.ledger.journal import run_stream
+
+if TYPE_CHECKING:
+    from include.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownRun:
+    """``kind`` is what it is for, ``began`` (UTC) when, ``stands`` how far it is or what it came to, in words."""
+
+    run: Run
+    kind: str
+    began: datetime
+    stands: str
+
+
+def last_runs(ledger: "Ledger", project: str | None = None, *, count: int) -> tuple[ShownRun, ...]:
+    """The *count* runs that began last, of *project* or of all, the newest last."""
+    begun = [
+        (entry.event.run, entry.recorded_at)
+        for entry in ledger.read_all(kinds=(RunStarted,))
+        if isinstance(entry.event, RunStarted) and project in (None, entry.event.run.project)
+    ][-count:]
+    versions = {
+        (name, model.run_id): model.model_version
+        for name in {run.project for run, _ in begun}
+        for entry in ledger.read(f"model/{name}")
+        if isinstance(model := entry.event, ModelRegistered)
+    }
+    return tuple(
+        ShownRun(run=run, kind=_kind(run), began=began, stands=_stands(ledger, run, versions)) for run, began in begun
+    )
+
+
+def _kind(run: Run) -> str:
+    """What has no lease says in its id what it is: `watch__…`, `score__…`."""
+    return "night" if run.fence else run.run_id.partition("__")[0]
+
+
+def _stands(ledger: "Ledger", run: Run, versions: dict[tuple[str, str], int]) -> str:
+    version = versions.get((run.project, run.run_id))
+    events = (entry.event for entry in reversed(ledger.read(run_stream(run.project, run.run_id))))
+    last = next(
+        (each for each in events if isinstance(each, StepStarted | StepFailed | StepFinished | StepReused)), None
+    )
+    if last is None:
+        return "begun"
+    if isinstance(last, StepFailed):
+        return f"{last.step} failed: {last.error}"
+    if isinstance(last, StepStarted):
+        return f"{last.step} began"
+    return f"version {version}" if version is not None and last.step == "promote" else f"{last.step} is done"
