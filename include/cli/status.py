@@ -49,6 +49,7 @@ def status() -> None:
     _show_access(platform.access)
     _show_refusals(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
     _show_projects(settings, platform)
+    _show_losses(settings, platform)
     _show_altered(platform)
     _show_reach(settings, platform.access)
     show_retention(platform, now=datetime.now(UTC))
@@ -223,6 +224,16 @@ def _helped(ledger: "Ledger", project: str) -> list[str]:
 
     found = helped(series_of(ledger, project))
     return [f"{project}: {found.in_words()}"] if found.retrainings else []
+
+
+def _show_losses(settings: Settings, platform: "Platform") -> None:
+    from include.runtime.losses import losses
+
+    try:
+        for loss in losses(settings, platform):
+            console.print(line(styled("lost", "red"), f" {loss.in_words()}"), soft_wrap=True)
+    except TrainyardError as fault:
+        _show_broken("store or vault", fault)
 
 
 def _show_altered(platform: "Platform") -> None:

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from include.runtime.airflow.names import is_watch, project_of, run_of
@@ -25,20 +27,42 @@ def deliver(settings: Settings, title: str, body: str) -> bool:
     """As :func:`send`, for who has shown the message already."""
     if settings.alerts_file is None:
         return True
-    import apprise
-
     try:
-        lines = settings.alerts_file.read_text().splitlines()
+        failed = undelivered(settings.alerts_file, title, body)
     except OSError as error:
         log.error("No alert was sent: %s cannot be read (%s)", settings.alerts_file, error.strerror)
         return False
-    listeners = apprise.Apprise()
-    addresses = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    understood = [listeners.add(address) for address in addresses]
-    sent = bool(listeners.notify(title=title, body=body))
-    if not (sent and all(understood)):
+    if failed:
         log.error("An alert did not reach every address in %s", settings.alerts_file)
-    return sent and all(understood)
+    return not failed
+
+
+def undelivered(file: Path, title: str, body: str) -> tuple[str, ...]:
+    """Send the message to each address in *file*; who did not take it, in words without the address itself.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    lines = file.read_text().splitlines()
+    addresses = [
+        (number, line.strip())
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.startswith("#")
+    ]
+    if not addresses:
+        return ("it names no address",)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        faults = pool.map(lambda each: _fault(each[1], title, body), addresses)
+        return tuple(f"line {number}: {fault}" for (number, _), fault in zip(addresses, faults, strict=True) if fault)
+
+
+def _fault(address: str, title: str, body: str) -> str | None:
+    import apprise
+
+    listener = apprise.Apprise()
+    if not listener.add(address):
+        return "no address that Apprise understands"
+    return None if listener.notify(title=title, body=body) else "the message was not taken"
 
 
 def run_failed(context: Mapping[str, Any]) -> None:

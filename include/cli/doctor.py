@@ -1,0 +1,30 @@
+"""``doctor``: what a night will need, tried now."""
+
+import typer
+
+from include.cli.shown import Words, line, styled
+from include.settings import Settings
+
+console = Words()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor() -> None:
+    """Try what a night will need, in some seconds; sends one alert.
+
+    The status is 1 if a night would fail, or nobody would hear of it.
+    """
+    from include.runtime.doctor import doctor as examined
+    from include.runtime.examination import Sign
+
+    marks = {Sign.GOOD: ("✓", "green"), Sign.ADVICE: ("!", "yellow"), Sign.BAD: ("✗", "red")}
+    bad = 0
+    for finding in examined(Settings.from_environment()):
+        bad += finding.sign is Sign.BAD
+        console.print(line(styled(*marks[finding.sign]), f" {finding.what}: {finding.told}"), soft_wrap=True)
+    if bad:
+        console.print(f"{bad} to repair")
+        raise typer.Exit(1)

@@ -1,0 +1,65 @@
+"""Checks that run beside each other, each in its own time: what one finds, and what one that does not answer costs."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from include.core.errors import TrainyardError
+from include.settings import Settings
+
+
+class Sign(StrEnum):
+    """How well it is: as it should be; worth knowing, and no night fails by it; a night would fail, or nobody hear."""
+
+    GOOD = "good"
+    ADVICE = "advice"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was tried, and what came of it: of what is not good, with its remedy. No secret, no value of the data."""
+
+    what: str
+    sign: Sign
+    told: str
+
+
+Check = Callable[[Settings], Iterator[Finding]]
+
+
+def examine(settings: Settings, checks: Mapping[str, Check], *, patience_seconds: float) -> Iterator[Finding]:
+    """What each of *checks* finds, in their order; one that has not ended within *patience_seconds* is bad.
+
+    An error of ours is told as it stands, of another only the type: its text may quote a secret.
+    """
+    deadline = time.monotonic() + patience_seconds
+    running = {name: _Running(name, check, settings) for name, check in checks.items()}
+    for name, each in running.items():
+        each.thread.join(max(0.0, deadline - time.monotonic()))
+        yield from tuple(each.found)
+        if each.thread.is_alive():
+            told = f"no answer within {patience_seconds:g} s. See whether what it names can be reached from here."
+            yield Finding(what=name, sign=Sign.BAD, told=told)
+
+
+class _Running:
+    """One check, in a thread that ends with the process: it may hang."""
+
+    def __init__(self, name: str, check: Check, settings: Settings) -> None:
+        self.found: list[Finding] = []
+        self._name, self._check, self._settings = name, check, settings
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            for finding in self._check(self._settings):
+                self.found.append(finding)
+        except TrainyardError as error:
+            self.found.append(Finding(what=self._name, sign=Sign.BAD, told=str(error)))
+        except Exception as error:  # whatever a library raises is a finding, and takes the other checks nothing
+            told = f"{type(error).__name__}. See whether what it names is there and can be reached."
+            self.found.append(Finding(what=self._name, sign=Sign.BAD, told=told))
