@@ -36,6 +36,7 @@ class Watched:
     settings: Settings
     command: str = LASTING
     spawned: list[str] = field(default_factory=list)
+    leaders: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     supervision: Supervision | None = None
 
@@ -52,6 +53,7 @@ class Watched:
     def spawn(self, name: str, beside: Sequence[Started]) -> Started:
         process = subprocess.Popen(["/bin/sh", "-c", self.command], start_new_session=True)
         CHILDREN[process.pid] = process
+        self.leaders.append(process.pid)
         started = Started.of(name, process.pid)
         sessions.remember(self.settings, 1, [*beside, started])
         self.spawned.append(name)
@@ -130,7 +132,7 @@ def test_once_somebody_stops_airflow_nothing_is_started_again(watched: Watched, 
     watched.supervision.wait()
     stopping.join()
     assert watched.spawned == []
-    assert not [process for process in psutil.Process().children() if process.status() != psutil.STATUS_ZOMBIE]
+    assert not [pid for pid in watched.leaders if _session(pid)]
 
 
 @pytest.fixture
