@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include.core.canonical import LATER, encode
 from include.core.errors import DeclarationError
 from include.core.moments import with_zones
-from include.core.rules import is_number, is_whole, require
+from include.core.rules import is_label, is_number, is_taint, is_whole, require
 from include.core.schedules import require_schedule, require_timezone
 from include.core.search import Choice, FloatRange, IntRange, Search
 from include.core.words import require_sentence
@@ -355,7 +355,10 @@ class Compute:
     ``pool`` is the Airflow pool that it takes ``accelerators`` slots of (one slot, if it takes no accelerator).
     ``cpus``, ``memory_mib`` and ``ephemeral_storage_mib`` are the pod's requests and limits at once. ``image`` replaces
     the deployment's trainer image. ``spot``: it may run on nodes that are taken away at any moment.
-    ``maximum_minutes`` bounds waiting for a place and running together.
+    ``maximum_minutes`` bounds waiting for a place and running together. ``node_selector`` names labels that its nodes
+    have, ``tolerations`` taints that do not keep it from them, each as ``kubectl taint`` writes it
+    (``sku=gpu:NoSchedule``; what is left out may be anything). ``queue`` is the Kueue queue, of the pods' namespace, in
+    which it waits.
     """
 
     pool: str = "training"
@@ -366,11 +369,30 @@ class Compute:
     image: str | None = None
     spot: bool = False
     maximum_minutes: int = 240
+    node_selector: Mapping[str, str] | None = field(default=None, metadata=LATER)
+    tolerations: tuple[str, ...] = field(default=(), metadata=LATER)
+    queue: str | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
         positive = (self.cpus, self.memory_mib, self.ephemeral_storage_mib, self.maximum_minutes)
         require(min(positive) > 0, "what a shard takes is above 0", positive, "Raise what is not.")
+        labelled = self.node_selector is None or isinstance(self.node_selector, Mapping)
+        require(
+            labelled and all(is_label(*each) for each in (self.node_selector or {}).items()),
+            "`node_selector` maps labels of nodes to their values",
+            self.node_selector,
+            'Write {"cloud.google.com/gke-accelerator": "nvidia-l4"}, say.',
+        )
+        listed = not isinstance(self.tolerations, str)
+        require(
+            listed and all(map(is_taint, self.tolerations)),
+            "`tolerations` lists taints of nodes",
+            self.tolerations,
+            'Write ("sku=gpu:NoSchedule",), say.',
+        )
+        queued = self.queue is None or (self.queue != "" and is_label("queue", self.queue))
+        require(queued, "`queue` is the name of a queue of Kueue", self.queue, "Write its LocalQueue's name.")
 
 
 @dataclass(frozen=True, kw_only=True)

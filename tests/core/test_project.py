@@ -8,6 +8,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import DeclarationError
 from include.core.project import (
     Choice,
+    Compute,
     DriftPolicy,
     FeatureGroup,
     FloatRange,
@@ -45,6 +46,17 @@ def test_a_search_that_cannot_run_is_refused(change: dict[str, object]) -> None:
 def test_a_feature_group_has_a_name_and_looks_back(change: dict[str, object]) -> None:
     with pytest.raises(DeclarationError):
         FeatureGroup(**{"name": "lags", "build": len, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"accelerators": -1}, {"cpus": 0}, {"node_selector": {"two words": "x"}}, {"node_selector": {"sku": 1}},
+     {"node_selector": "sku=gpu"}, {"tolerations": "sku=gpu"}, {"tolerations": ("sku:Never",)}, {"tolerations": (7,)},
+     {"tolerations": ("=gpu",)}, {"queue": ""}, {"queue": "team a"}, {"queue": "q" * 64}],
+)  # fmt: skip
+def test_a_place_that_no_cluster_could_give_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(DeclarationError):
+        Compute(**change)
 
 
 SCALARS = st.one_of(st.integers(-9, 9), st.floats(-9, 9), st.booleans(), st.text(max_size=3))

@@ -55,13 +55,36 @@ def test_a_pod_runs_no_longer_than_its_request_and_holds_no_credential_of_the_cl
     }
 
 
-def test_only_what_takes_accelerators_goes_where_they_are() -> None:
+def test_what_takes_accelerators_asks_for_their_number_and_for_no_label_that_nobody_declared() -> None:
     without, with_two = (manifest(asked(compute=Compute(accelerators=number)))["spec"] for number in (0, 2))
     assert not without["nodeSelector"]
-    assert with_two["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+    assert not with_two["nodeSelector"]
     assert with_two["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "2"
     tolerated = {each["key"] for each in with_two["tolerations"]} - {each["key"] for each in without["tolerations"]}
     assert tolerated == {"nvidia.com/gpu"}
+
+
+def test_a_pod_has_the_selector_the_tolerations_and_the_queue_that_are_declared_for_it() -> None:
+    taints = ("sku=gpu:NoSchedule", "dedicated", "team=:NoExecute")
+    compute = Compute(node_selector={"pool": "gpu"}, tolerations=taints, queue="team-a")
+    made, plain = manifest(asked(compute=compute)), manifest(asked())
+    assert made["spec"]["nodeSelector"] == {"pool": "gpu"}
+    assert made["spec"]["tolerations"][-3:] == [
+        {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"},
+        {"key": "dedicated", "operator": "Exists"},
+        {"key": "team", "operator": "Equal", "value": "", "effect": "NoExecute"},
+    ]
+    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    assert "kueue.x-k8s.io/queue-name" not in plain["metadata"]["labels"]
+
+
+def test_a_request_of_a_project_that_declares_none_of_them_is_written_as_it_ever_was() -> None:
+    """So that its digest stays, and pods and triggers of before are read."""
+    kept = json.loads(encode(asked()))["compute"]
+    assert sorted(kept) == [
+        "accelerators", "cpus", "ephemeral_storage_mib", "image", "maximum_minutes", "memory_mib", "pool", "spot"
+    ]  # fmt: skip
+    assert decode(Compute, json.dumps(kept).encode()) == asked().compute
 
 
 def test_only_what_may_be_taken_away_goes_to_spot_nodes() -> None:

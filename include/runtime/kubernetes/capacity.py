@@ -4,9 +4,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from include.core.project import Compute
-from include.runtime.kubernetes.request import ACCELERATOR, is_spot, node_selector, resources
+from include.runtime.kubernetes.request import (
+    ACCELERATOR,
+    is_spot,
+    node_selector,
+    resources,
+    taint_of,
+    tolerations,
+)
 
 _UNITS = {
     "n": Decimal("1e-9"),
@@ -17,14 +25,20 @@ _UNITS = {
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
 }
 #: Taints that come and go: they keep a pod from a node for a while, not for ever.
-_PASSING_TAINTS = "node.kubernetes.io/"
+_PASSING_TAINTS = re.compile(
+    r"(?:node\.kubernetes\.io|node\.cloudprovider\.kubernetes\.io|karpenter\.sh)/|ToBeDeletedByClusterAutoscaler"
+    r"|.*[-/]not-ready"
+)
 #: Quotas that are about other pods than ours, which request something and end at a deadline.
 _FOREIGN_SCOPES = {"NotTerminating", "BestEffort", "PriorityClass", "CrossNamespacePodAffinity"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node: what pods may take of it by resource (Kubernetes' quantities), its labels, the keys of its taints."""
+    """A node: what pods may take of it by resource (Kubernetes' quantities), its labels, its taints.
+
+    A taint is written ``key=value:Effect``, as ``kubectl taint`` does.
+    """
 
     name: str
     allocatable: Mapping[str, str]
@@ -54,15 +68,19 @@ def quantity(text: str) -> Decimal:
 
 
 def never_on_nodes(compute: Compute, nodes: Sequence[Node]) -> str | None:
-    """Why none of *nodes* could ever hold the pod, even an empty one; ``None``: one could."""
-    asked = {name: quantity(text) for name, text in resources(compute).items()}
-    eligible = [node for node in nodes if _admits(node, compute)]
-    if not eligible:
-        selected = ", ".join(f"{name}={value}" for name, value in node_selector(compute).items())
-        return f"none of the {len(nodes)} nodes admits it (it needs {selected or 'one without taints, not spot'})"
-    if any(_lacking(asked, node.allocatable) is None for node in eligible):
+    """Why none of *nodes* could ever hold the pod, even an empty one; ``None``: one could, or its queue decides."""
+    if compute.queue is not None:  # which may send it to other nodes, have some made, and tolerate their taints
         return None
-    best = max(eligible, key=lambda node: _of(node.allocatable, ACCELERATOR if compute.accelerators else "memory"))
+    asked = {name: quantity(text) for name, text in resources(compute).items()}
+    able = [node for node in nodes if _lacking(asked, node.allocatable) is None]
+    hindrances = [_hindrance(node, compute) for node in able]
+    if None in hindrances:
+        return None
+    if able:
+        return f"none of the {len(nodes)} nodes admits it: {able[0].name} could hold it, but {hindrances[0]}"
+    if not nodes:
+        return "the cluster has no nodes"
+    best = max(nodes, key=lambda node: _of(node.allocatable, ACCELERATOR if compute.accelerators else "memory"))
     name = _lacking(asked, best.allocatable) or ACCELERATOR
     has = best.allocatable.get(name, "0")
     return f"it asks for {resources(compute)[name]} of {name}; {best.name}, the node that comes closest, has {has}"
@@ -82,12 +100,25 @@ def never_in_quotas(compute: Compute, quotas: Iterable[Quota]) -> str | None:
     return None
 
 
-def _admits(node: Node, compute: Compute) -> bool:
-    tolerated = {ACCELERATOR} if compute.accelerators else set()
-    hindered = [key for key in node.taints if key not in tolerated and not key.startswith(_PASSING_TAINTS)]
-    selected = all(node.labels.get(name) == value for name, value in node_selector(compute).items())
-    spot = is_spot(node.labels)
-    return selected and (compute.spot or not spot) and (not hindered or (spot and compute.spot))
+def _hindrance(node: Node, compute: Compute) -> str | None:
+    """What keeps the pod from a node that is large enough, and what of its Compute lets it there."""
+    for name, value in node_selector(compute).items():
+        if node.labels.get(name) != value:
+            return f"it has not the label {name}={value} of `node_selector`"
+    if is_spot(node.labels) and not compute.spot:
+        return "it may be taken away at any moment (`spot`)"
+    tolerated = tolerations(compute)
+    for taint in node.taints:
+        if not _PASSING_TAINTS.match(taint_of(taint)[0]) and not any(_tolerates(each, taint) for each in tolerated):
+            return f"it has the taint {taint}, which is none of the `tolerations`"
+    return None
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: str) -> bool:
+    key, value, effect = taint_of(taint)
+    if toleration["key"] != key or toleration.get("effect", effect) != effect:
+        return False
+    return bool(toleration["operator"] == "Exists" or toleration["value"] == (value or ""))
 
 
 def _lacking(asked: Mapping[str, Decimal], allocatable: Mapping[str, str]) -> str | None:

@@ -150,7 +150,9 @@ class Cluster:
                 allocatable=each.status.allocatable or {},
                 labels=each.metadata.labels or {},
                 taints=tuple(
-                    taint.key for taint in each.spec.taints or [] if taint.effect in ("NoSchedule", "NoExecute")
+                    f"{taint.key}={taint.value or ''}:{taint.effect}"
+                    for taint in each.spec.taints or []
+                    if taint.effect in ("NoSchedule", "NoExecute")
                 ),
             )
             for each in found.items

@@ -13,7 +13,7 @@ from include.core.project import Compute
 
 #: The container that trains, the only one.
 CONTAINER = "train"
-#: The resource, the node label and the taint by which NVIDIA's device plugin offers accelerators.
+#: The resource by which NVIDIA's device plugin offers accelerators, and the usual taint of nodes that have some.
 ACCELERATOR = "nvidia.com/gpu"
 #: How long a pod may take to end after it was asked to: what it stored is kept, so that it has nothing to save.
 GRACE_SECONDS = 5
@@ -24,10 +24,15 @@ _ORDER_FOLDER = "/var/run/trainyard"
 _TEMPORARY = "/tmp"  # noqa: S108  # the pod's own folder, mounted there
 #: Annotations: the request itself, and how many lines of the log were handed on.
 REQUEST, LOGGED = "trainyard/request", "trainyard/logged"
+#: The label by which Kueue knows the queue of a pod.
+_QUEUE = "kueue.x-k8s.io/queue-name"
 
-#: How clouds mark nodes that are taken away at any moment: label, value, and whether it is also a taint.
+#: How clouds mark nodes that are taken away at any moment, by a label and mostly by a taint as well.
 _SPOT = (
     ("cloud.google.com/gke-spot", "true"),
+    ("cloud.google.com/gke-preemptible", "true"),
+    ("cloud.google.com/gke-provisioning", "spot"),
+    ("cloud.google.com/gke-provisioning", "preemptible"),
     ("kubernetes.azure.com/scalesetpriority", "spot"),
     ("eks.amazonaws.com/capacityType", "SPOT"),
     ("karpenter.sh/capacity-type", "spot"),
@@ -121,7 +126,7 @@ def pod_manifest(request: PodRequest, number: int, *, now: datetime) -> dict[str
         "metadata": {
             "name": request.pod_name(number),
             "namespace": request.namespace,
-            "labels": {**request.labels, **_own_labels(request)},
+            "labels": {**request.labels, **_own_labels(request), **_queue(compute)},
             "annotations": {REQUEST: encode(request).decode()},
         },
         "spec": {
@@ -160,7 +165,8 @@ def resources(compute: Compute) -> dict[str, str]:
 
 
 def node_selector(compute: Compute) -> dict[str, str]:
-    return {f"{ACCELERATOR}.present": "true"} if compute.accelerators else {}
+    """The labels of the nodes that it may run on: those that are declared. Accelerators are found by their number."""
+    return dict(compute.node_selector or {})
 
 
 def tolerations(compute: Compute) -> list[dict[str, Any]]:
@@ -171,7 +177,15 @@ def tolerations(compute: Compute) -> list[dict[str, Any]]:
     ]
     accelerators = [{"key": ACCELERATOR, "operator": "Exists", "effect": "NoSchedule"}] if compute.accelerators else []
     spot = [{"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"} for key, value in _SPOT]
-    return [*lost, *accelerators, *(spot if compute.spot else [])]
+    declared = [_toleration(taint) for taint in compute.tolerations]
+    return [*lost, *accelerators, *(spot if compute.spot else []), *declared]
+
+
+def taint_of(text: str) -> tuple[str, str | None, str | None]:
+    """Key, value and effect of a taint as ``kubectl taint`` writes it (``key=value:Effect``); ``None``: left out."""
+    said, colon, effect = text.partition(":")
+    key, equals, value = said.partition("=")
+    return key, value if equals else None, effect if colon else None
 
 
 def is_spot(labels: Mapping[str, str]) -> bool:
@@ -204,6 +218,16 @@ def _container(request: PodRequest) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
         },
     }
+
+
+def _toleration(taint: str) -> dict[str, Any]:
+    key, value, effect = taint_of(taint)
+    matched = {"operator": "Exists"} if value is None else {"operator": "Equal", "value": value}
+    return {"key": key, **matched, **({} if effect is None else {"effect": effect})}
+
+
+def _queue(compute: Compute) -> dict[str, str]:
+    return {} if compute.queue is None else {_QUEUE: compute.queue}
 
 
 def _never_on_spot() -> dict[str, Any]:
