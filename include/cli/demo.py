@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.ending import unwound_by_signals
-from include.cli.night import show
+from include.cli.night import show_holdout
 from include.cli.service import Port, land
 from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
@@ -94,7 +94,7 @@ class _Chain:
 
         run_id = demonstration.start_night(self._airflow)
         self._follow("night", demonstration.TRAINING, run_id)
-        show(demonstration.outcome(self._settings, run_id))
+        show_holdout(demonstration.outcome(self._settings, run_id))
 
     def watch(self) -> None:
         """The champion on the days that followed, until a verdict asks for a retraining or the recorded year ends."""
@@ -134,7 +134,7 @@ class _Chain:
         )
         run_id = demonstration.retraining_night(self._settings)
         self._follow("retraining", demonstration.TRAINING, run_id)
-        show(demonstration.outcome(self._settings, run_id))
+        show_holdout(demonstration.outcome(self._settings, run_id))
 
     def _follow(self, what: str, dag_id: str, run_id: str) -> None:
         """Tell what the run does until it ends; at its gate, ask for the steward or act as the demo's.

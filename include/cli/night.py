@@ -15,6 +15,8 @@ from include.cli.retention import keep_in_order
 from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
+from include.core.project import Objective
+from include.core.records import TrialState
 from include.runtime import local
 from include.runtime.instants import require_past
 from include.runtime.lineage import deliver, set_aside
@@ -101,11 +103,37 @@ def _deliver(settings: Settings) -> None:
 
 
 def show(night: "Night") -> None:
-    """The summary that ends a night: version, decision, metrics beside the champion's, reasons."""
+    """The summary that ends a night, to whoever iterates: what was learnt, and what was decided.
+
+    Nothing of it is a figure of the holdout: whoever chose by these would have looked.
+    """
+    learnt, verdict = night.learnt, night.promotion.verdict
+    _show_state(night)
+    loss = "log loss" if learnt.objective is Objective.BINARY else "mean absolute error"
+    told = "–" if learnt.trial.loss is None else f"{learnt.trial.loss:.4f}"
+    console.print(
+        f"  trial {learnt.number} was chosen: {loss} {told} on the validation days, {learnt.days.first} to "
+        f"{learnt.days.last}, after {learnt.trial.rounds} rounds",
+        soft_wrap=True,
+    )
+    ended = ", ".join(f"{learnt.ended[state]} {state}" for state in TrialState if learnt.ended.get(state))
+    console.print(f"  trials: {ended}", soft_wrap=True)
+    for warning in learnt.warnings:
+        console.print(line("  ", styled("warning", "yellow"), f" {warning}"), soft_wrap=True)
+    for refusal in verdict.refusals:
+        console.print(f"  · refused by {refusal}", soft_wrap=True)
+    console.print(
+        f"  · decided on the holdout, {night.evaluation.holdout.first} to {night.evaluation.holdout.last}, whose "
+        "figures MLflow shows: what is chosen by them looks better on it than it is",
+        soft_wrap=True,
+    )
+    _show_features(night)
+
+
+def show_holdout(night: "Night") -> None:
+    """How the model did on the holdout beside the champion before, and each gate's reason: for who does not iterate."""
     evaluation, promotion = night.evaluation, night.promotion
-    promoted = promotion.verdict.promote
-    state = styled("champion", "green") if promoted else "candidate (the champion stays)"
-    console.print(line(f"\n{night.run.project} version {promotion.version}: ", state))
+    _show_state(night)
     table = Table("holdout", f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)")
     alike = evaluation.compared_metrics if evaluation.champion_metrics else evaluation.metrics
     for metric, value in alike.items():
@@ -116,6 +144,16 @@ def show(night: "Night") -> None:
     _show_slices(evaluation)
     for reason in promotion.verdict.reasons:
         console.print(f"  · {reason}", soft_wrap=True)
+    _show_features(night)
+
+
+def _show_state(night: "Night") -> None:
+    promotion = night.promotion
+    state = styled("champion", "green") if promotion.verdict.promote else "candidate (the champion stays)"
+    console.print(line(f"\n{night.run.project} version {promotion.version}: ", state))
+
+
+def _show_features(night: "Night") -> None:
     if features := night.features.removal_only:
         told = (
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"

@@ -87,6 +87,12 @@ class Expectation:
                 remedy="Write a list where there is a set.",
             ) from None
 
+    @property
+    def limits(self) -> str:
+        """The numbers and times among the arguments, and no text or list: those may name what the data holds."""
+        said = self.arguments.items()
+        return ", ".join(f"{name} {value}" for name, value in said if is_number(value) or isinstance(value, date))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:

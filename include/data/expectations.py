@@ -57,6 +57,7 @@ def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult
             rows=counts.get(place, {}).get("element_count", len(batch.frame)),
             unexpected=counts.get(place, {}).get("unexpected_count"),
             days=days.get(place, ()),
+            limits=expectation.limits,
         )
         for place, expectation in enumerate(expectations)
     ]

@@ -98,6 +98,7 @@ def _line(outcome: CheckResult) -> str:
     return (
         f"{outcome.dataset}: {outcome.expectation}"
         + (f" of {outcome.column}" if outcome.column else "")
+        + (f" ({outcome.limits})" if outcome.limits else "")
         + (f" on {days}" if days else "")
         + (f" and {more} more days" if more > 0 else "")
         + (f", {outcome.unexpected} of {outcome.rows} rows" if outcome.unexpected is not None else "")

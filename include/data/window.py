@@ -1,6 +1,7 @@
 """Checks of the whole window by aggregates of its days, and of rows by what the contract says of every column."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ def check_window(contract: Contract, partitions: Sequence[Partition], newest: da
         day for day, count in rows.items() if count and not usual / UNUSUAL_FACTOR <= count <= usual * UNUSUAL_FACTOR
     ]
     yield _of_days(contract, "days_have_rows", [day for day, count in rows.items() if not count])
-    yield _of_days(contract, "row_counts_are_usual", unusual)
+    between = f"{usual / UNUSUAL_FACTOR:g} to {usual * UNUSUAL_FACTOR:g} rows"
+    yield replace(_of_days(contract, "row_counts_are_usual", unusual), limits=between)
     if contract.freshness_hours is not None:
         last = max(rows)
         limit = day_start(last) + DAY - timedelta(hours=contract.freshness_hours)
@@ -79,6 +81,7 @@ def check_row_counts(expectation: Expectation, partitions: Sequence[Partition]) 
         rows=sum(part.rows for part in partitions),
         unexpected=None,
         days=tuple(part.day for part in wrong if part.day is not None),
+        limits=expectation.limits,
     )
 
 

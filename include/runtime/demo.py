@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from include import steps
 from include.core.errors import AuthorityError, TrainyardError
 from include.core.events import StepFinished, StepReused
-from include.core.records import Evaluation, FeatureSet, Promotion, Run
+from include.core.records import Run
 from include.ledger.journal import begun, run_stream
 from include.runtime import deployment
 from include.runtime.airflow.client import FINISHED, Client
 from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
 from include.runtime.airflow.process import RunningAirflow
 from include.runtime.authority_client import authority
-from include.runtime.local import Night, open_platform
+from include.runtime.local import Night, night_of, open_platform
 from include.runtime.projects import load_project
 from include.runtime.watch import Watched, watched
 from include.settings import Settings
@@ -187,13 +187,7 @@ def outcome(settings: Settings, run_id: str) -> Night:
     }
     started = platform.ledger.find(run_stream(PROJECT, run_id))
     run: Run = started.event.run  # type: ignore[union-attr]  # a run that ended has begun
-    evaluation = platform.load(Evaluation, digests["evaluate"])
-    return Night(
-        run=run,
-        features=platform.load(FeatureSet, evaluation.features),
-        evaluation=evaluation,
-        promotion=platform.load(Promotion, digests["promote"]),
-    )
+    return night_of(platform, run, evaluation=digests["evaluate"], promotion=digests["promote"])
 
 
 def looks(settings: Settings) -> Iterator[datetime]:

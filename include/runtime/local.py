@@ -23,6 +23,7 @@ from include.runtime.code import code_digest
 from include.runtime.projects import load_project
 from include.settings import ROOT, Placement, Settings
 from include.steps import Platform
+from include.steps.showing import Learnt, learnt_of
 
 #: Called when a step begins (``None``) and when it ends (its digest).
 Progress = Callable[[str, str | None], None]
@@ -32,10 +33,11 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Night:
-    """What a night left: its run, the features that it built, and what it decided."""
+    """What a night left: its run, the features that it built, what it learnt of them, and what it decided."""
 
     run: Run
     features: FeatureSet
+    learnt: Learnt
     evaluation: Evaluation
     promotion: Promotion
 
@@ -205,17 +207,24 @@ def _night(
         with _step("gate", on_step):
             steps.request_access(platform, run, requester=settings.user, now=clock())
             platform.access.require(steps.scope_of(platform, run), now=clock())
-        built, drawn, model = learn(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
+        _, drawn, model = learn(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
         chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, model, now=clock()))
         decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
     finally:
         if run is not None:
             steps.end(platform, run)
+    return night_of(platform, run, evaluation=chosen, promotion=decided)
+
+
+def night_of(platform: Platform, run: Run, *, evaluation: str, promotion: str) -> Night:
+    """What *run* left, by the digests of what its last steps made."""
+    evaluated = platform.load(Evaluation, evaluation)
     return Night(
         run=run,
-        features=platform.load(FeatureSet, built),
-        evaluation=platform.load(Evaluation, chosen),
-        promotion=platform.load(Promotion, decided),
+        features=platform.load(FeatureSet, evaluated.features),
+        learnt=learnt_of(platform, run, evaluated),
+        evaluation=evaluated,
+        promotion=platform.load(Promotion, promotion),
     )
 
 

@@ -1,17 +1,31 @@
 """A night as people look at it beside its model: told from the ledger and the open store alone."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from include.core.canonical import record_digest
 from include.core.errors import RegistryError
-from include.core.events import ModelEvaluated, StepStarted, TrialRecorded
-from include.core.records import Days, Evaluation, FeatureSet, Partition, Plan, Snapshot
+from include.core.events import ModelEvaluated, StepFinished, StepReused, StepStarted, TrialRecorded
+from include.core.project import Objective, Severity
+from include.core.records import (
+    Days,
+    Evaluation,
+    FeatureSet,
+    Partition,
+    Plan,
+    Run,
+    Snapshot,
+    Trial,
+    TrialState,
+    Validation,
+)
 from include.ledger import Ledger
 from include.ledger.journal import begun, run_stream
 from include.registry.nights import Night, ShownTrial, Source
 from include.steps.platform import Platform
-from include.steps.training import step_of
+from include.steps.training import outcomes_of, step_of
 
 
 def night_of(platform: Platform, project: str, evaluation: str) -> Night:
@@ -51,6 +65,43 @@ def night_of(platform: Platform, project: str, evaluation: str) -> Night:
         sources=_sources(project, snapshot, built),
         rungs=plan.rungs,
         trials=_trials(platform.ledger, project, plan, evaluated, start.recorded_at),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What a night learnt, to whoever iterates: figures of the validation days, and none of the holdout.
+
+    ``trial`` was chosen, the number ``number`` of all; ``ended`` counts these by how they ended. ``warnings`` are the
+    expectations that failed without stopping the night, with limits and counts.
+    """
+
+    objective: Objective
+    trial: Trial
+    number: int
+    ended: Mapping[TrialState, int]
+    days: Days
+    warnings: tuple[str, ...]
+
+
+def learnt_of(platform: Platform, run: Run, evaluation: Evaluation) -> Learnt:
+    """What *run* learnt before it made *evaluation*."""
+    from include.data.validation import summary
+
+    plan, built = platform.load(Plan, evaluation.plan), platform.load(FeatureSet, evaluation.features)
+    outcomes = outcomes_of(platform, plan)
+    made = (entry.event for entry in platform.ledger.read(run_stream(run.project, run.run_id)))
+    validated = [
+        each.output for each in made if isinstance(each, StepFinished | StepReused) and each.step == "validate"
+    ]
+    failed = platform.load(Validation, validated[-1]).failed(Severity.WARNING) if validated else ()
+    return Learnt(
+        objective=evaluation.objective,
+        trial=outcomes[evaluation.trial_id],
+        number=[each.trial_id for each in plan.trials].index(evaluation.trial_id) + 1,
+        ended=Counter(each.state for each in outcomes.values()),
+        days=built.split.validation,
+        warnings=tuple(summary([each]) for each in failed),
     )
 
 

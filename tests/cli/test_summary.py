@@ -1,20 +1,40 @@
 """What a night says at its end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from include.cli.night import show
-from include.core.records import Interval, Run, Slice
+from include.cli.night import show, show_holdout
+from include.core.project import Gates, Objective
+from include.core.records import Interval, Run, Slice, Trial, TrialState, Verdict
+from include.registry.promotion import decide
 from include.runtime.local import Night
+from include.steps.showing import Learnt
 from tests.registry.models import FEATURE_SET, evaluation, promotion
 from tests.training.flights import Folder
 
+TRIAL = Trial(
+    trial_id="sha256:trial1", params={}, state=TrialState.COMPLETE, losses=(0.625, 0.6123), rounds=50, error=None
+)
+LEARNT = Learnt(
+    objective=Objective.BINARY, trial=TRIAL, number=2, ended={TrialState.COMPLETE: 1, TrialState.PRUNED: 3},
+    days=FEATURE_SET.split.validation, warnings=("flights: row_counts_are_usual (100 to 900 rows) on 2013-03-02",),
+)  # fmt: skip
+#: Of the holdout, which whoever iterates is not to see.
+FIGURES = {"log_loss": 0.41973, "auc": 0.71937}
+
 
 def _said(
-    folder: Path, capsys: pytest.CaptureFixture[str], *, slices: tuple[Slice, ...] = (), **features: tuple[str, ...]
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    slices: tuple[Slice, ...] = (),
+    verdict: Verdict | None = None,
+    shown: Callable[[Night], None] = show,
+    **features: tuple[str, ...],
 ) -> str:
     run = Run(
         project="flight_delay",
@@ -25,12 +45,14 @@ def _said(
         fence=1,
     )
     built = replace(FEATURE_SET, **features)
-    show(
+    made = promotion(1)
+    shown(
         Night(
             run=run,
             features=built,
-            evaluation=replace(evaluation(Folder(folder)), slices=slices),
-            promotion=promotion(1),
+            learnt=LEARNT,
+            evaluation=replace(evaluation(Folder(folder)), metrics=FIGURES, slices=slices),
+            promotion=made if verdict is None else replace(made, verdict=verdict),
         )
     )
     return capsys.readouterr().out
@@ -53,10 +75,33 @@ def test_a_night_names_what_was_rounded(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_night_shows_skill_by_slice_and_nothing_where_none_are_declared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "slice" not in _said(tmp_path, capsys)
+    assert "airport" not in _said(tmp_path, capsys, shown=show_holdout)
     skill = Interval(estimate=0.04, lower=0.01, upper=0.07, days=21)
     part = Slice(feature="airport", category="JFK", rows=2345, days=21, loss=0.5, skill=skill)
-    shown = _said(tmp_path, capsys, slices=(part,))
+    shown = _said(tmp_path, capsys, slices=(part,), shown=show_holdout)
     assert "airport JFK" in shown
     assert "2,345" in shown
     assert "+0.0400 (+0.0100 to +0.0700)" in shown
+
+
+def test_whoever_iterates_sees_what_was_learnt_and_decided_and_no_figure_of_the_holdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = replace(evaluation(Folder(tmp_path), champion=3), metrics=FIGURES, compared_metrics=FIGURES)
+    made = replace(made, difference=Interval(estimate=0.03519, lower=0.02123, upper=0.05417, days=21))
+    verdict = decide(made, Gates(margin=0.01, floor_loss=0.3, minimum_days=30))
+    part = Slice(feature="airport", category="JFK", rows=2345, days=21, loss=0.51531)
+    said = _said(tmp_path, capsys, slices=(part,), verdict=verdict)
+    for told in (
+        "trial 2 was chosen: log loss 0.6123 on the validation days",
+        "1 complete, 3 pruned",
+        "warning flights: row_counts_are_usual (100 to 900 rows) on 2013-03-02",
+        "refused by the gate minimum_days",
+        "refused by the gate margin",
+    ):
+        assert told in said
+    for figure in ("0.41", "0.71", "0.03", "0.05", "0.02", "0.51"):
+        assert figure not in said
+    told = _said(tmp_path, capsys, slices=(part,), verdict=verdict, shown=show_holdout)
+    assert "0.4197" in told
+    assert "+0.0542" in told

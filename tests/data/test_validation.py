@@ -68,6 +68,12 @@ EMPTY = rows.Batch(dataset="sales", frame=sales_table(0).to_pandas(), days={})
 FILLED = _expect("expect_column_values_to_not_be_null", column="amount", severity=Severity.WARNING)
 
 
+def test_limits_are_told_where_they_are_numbers_or_times_and_no_text_or_list_is() -> None:
+    arguments = {"column": "amount", "min_value": 1, "mostly": 0.9, "value_set": [7, 8], "regex": "SECRET"}
+    assert _expect("any", **arguments).limits == "min_value 1, mostly 0.9"
+    assert "2013-01-01" in _expect("any", min_value=datetime(2013, 1, 1, tzinfo=UTC)).limits
+
+
 def test_a_bad_day_is_named_with_counts_and_without_a_value(tmp_path: Path) -> None:
     world = _world(tmp_path, spoil={DAYS[1]: _spoil_amount})
     outcome = _validate(world, BETWEEN, FILLED)
@@ -81,6 +87,7 @@ def test_a_bad_day_is_named_with_counts_and_without_a_value(tmp_path: Path) -> N
             rows=600,
             unexpected=2,
             days=(DAYS[1],),
+            limits="min_value 0, max_value 1000",
         ),
     )
     (warning,) = outcome.failed(Severity.WARNING)
@@ -382,7 +389,7 @@ def test_real_days_meet_their_contracts_and_a_corrupted_one_does_not(
         ("distance", (date(2013, 6, 13),))
     }
     assert validation.summary(outcome.failed(Severity.CRITICAL)).startswith(
-        "flights: expect_column_values_to_be_between of distance on 2013-06-13, "
+        "flights: expect_column_values_to_be_between of distance (min_value 1, max_value 6000) on 2013-06-13, "
     )
     sound = [part.content for part in taken.partitions if (part.table, part.day) != ("flights", date(2013, 6, 13))]
     bad = [part.content for part in taken.partitions if part.content not in sound]

@@ -17,10 +17,12 @@ from include.core.events import (
     StepReused,
     TrialRecorded,
 )
-from include.core.project import Objective
-from include.core.records import FeatureSet, Plan
+from include.core.project import Objective, Severity
+from include.core.records import FeatureSet, Plan, Validation
 from include.registry import bundle
 from include.registry.versions import ALIAS
+from include.steps.showing import learnt_of
+from include.steps.training import outcomes_of
 from include.training import order
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard
@@ -86,6 +88,20 @@ def test_mlflow_shows_every_trial_below_its_night_as_the_ledger_recorded_it(done
     assert all(told.startswith("stopped after") for told in stopped)
     assert {each.dataset.name for each in run.inputs.dataset_inputs} >= {"flights", f"{FLIGHTS.name} features"}
     assert json.loads(run.data.tags["trainyard.digests"])["snapshot"] == night.digests["snapshot"]
+
+
+def test_what_is_told_of_a_night_is_what_its_trials_reached_on_the_validation_days(done: tuple[Yard, Night]) -> None:
+    yard, night = done
+    told = learnt_of(yard.platform, night.run, night.evaluation)
+    plan = yard.platform.load(Plan, night.digests["plan"])
+    outcomes = outcomes_of(yard.platform, plan)
+    assert told.days == yard.platform.load(FeatureSet, night.evaluation.features).split.validation
+    assert told.trial == outcomes[night.evaluation.trial_id]
+    assert plan.trials[told.number - 1].trial_id == told.trial.trial_id
+    assert sum(told.ended.values()) == len(plan.trials)
+    failed = yard.platform.load(Validation, night.digests["validate"]).failed(Severity.WARNING)
+    assert [warning.split(":")[0] for warning in told.warnings] == [each.dataset for each in failed]
+    assert night.promotion.verdict.refusals == ()
 
 
 def test_a_night_in_another_empty_home_makes_the_same_bytes(done: tuple[Yard, Night], yard: Yard) -> None:

@@ -1,9 +1,10 @@
 """A night and its data: manifests without personal values, each named by the digest of its bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from include.core.canonical import LATER
 from include.core.project import Objective, Severity
 from include.core.records.access import Scope
 from include.core.records.days import Days, Split
@@ -82,7 +83,7 @@ class Snapshot:
 class CheckResult:
     """One expectation's outcome. ``days`` names the days that failed it (empty: it is about the window).
 
-    Counts only, never a value: ``unexpected`` rows of ``rows``.
+    Counts only, never a value: ``unexpected`` rows of ``rows``. ``limits`` says the numbers that were declared.
     """
 
     dataset: str
@@ -93,6 +94,7 @@ class CheckResult:
     rows: int | None
     unexpected: int | None
     days: tuple[date, ...]
+    limits: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
