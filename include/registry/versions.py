@@ -1,8 +1,10 @@
 """Registered models as MLflow shows them: a view that can be made again from ledger and vault."""
 
+import fcntl
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,13 +14,20 @@ from include.core.project import Project
 from include.core.records import Evaluation, Promotion
 from include.core.words import markdown
 from include.registry import nights
+from include.registry.deleted import (
+    EVALUATION,
+    VERSION,
+    experiment_of,
+    restore_version,
+    restored_model,
+    versions_of,
+)
 from include.registry.nights import Night
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ALIAS = "champion"
-_VERSION, _EVALUATION = "trainyard.version", "trainyard.evaluation"
 
 
 class Artifacts(Protocol):
@@ -42,8 +51,8 @@ class Moved:
 class Versions:
     """A tracking server and registry of MLflow.
 
-    ``uri`` is a database (``sqlite:///…``, ``postgresql+psycopg://…``) or a server; ``artifacts`` the folder of the
-    model files.
+    ``uri`` is a database (``sqlite:///…``, ``postgresql+psycopg://…``) or a server. ``artifacts`` is the folder of the
+    model files beside a database; a server keeps them itself, and takes them as they are uploaded.
     """
 
     uri: str
@@ -62,11 +71,11 @@ class Versions:
             ) from error
 
     def _client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
+        return _client_of(self.uri, None if self._is_server else self.artifacts.parent / "mlflow.opening")
 
-        for chatty in ("mlflow", "alembic"):  # every migration of a new database is a line in a task's log
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+    @property
+    def _is_server(self) -> bool:
+        return self.uri.startswith(("http://", "https://"))
 
     def register(
         self,
@@ -124,9 +133,15 @@ class Versions:
 
     def _put_back(self, project: str, champion: int | None) -> "Moved | None":
         client = self._client()
-        if not client.search_registered_models(f"name = '{project}'"):
+        experiment = experiment_of(client, project)
+        if client.search_registered_models(f"name = '{project}'"):
+            shown = versions_of(client, project)
+        elif champion is None or experiment is None:
             return None
-        shown = self._versions(client, project)
+        else:
+            shown = restored_model(client, project, experiment)
+        if champion is not None and experiment is not None:
+            restore_version(client, project, experiment, champion, shown)
         alias = client.get_registered_model(project).aliases.get(ALIAS)
         ours = next((each for each, theirs in shown.items() if str(theirs) == str(alias)), None)
         found = f"pointed to {f'version {ours}' if ours else 'something that no night registered'}"
@@ -163,46 +178,64 @@ class Versions:
             else:
                 _log_pointer(client, run, project, promotion)
             client.set_terminated(run.info.run_id)
-        if not client.search_registered_models(f"name = '{project.name}'"):
-            client.create_registered_model(project.name, description=markdown(project.purpose))
-        shown = self._versions(client, project.name)
+        if client.search_registered_models(f"name = '{project.name}'"):
+            shown = versions_of(client, project.name)
+        else:
+            shown = restored_model(client, project.name, experiment, description=markdown(project.purpose))
         if promotion.version not in shown:
             source = f"{run.info.artifact_uri}/model"
             created = client.create_model_version(project.name, source, run.info.run_id, tags=tags)
             shown[promotion.version] = created.version
+        if champion is not None:
+            restore_version(client, project.name, experiment, champion, shown)
         if champion in shown:
             client.set_registered_model_alias(project.name, ALIAS, shown[champion])
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
-        experiment = client.get_experiment_by_name(name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        location = (self.artifacts / name).absolute().as_uri()
+        found = experiment_of(client, name)
+        if found is not None:
+            return found
+        # A server's files lie where the server says: a folder of this machine would be one of its own to the next.
+        location = None if self._is_server else (self.artifacts / name).absolute().as_uri()
         return str(client.create_experiment(name, artifact_location=location))
 
     def _known(self, client: "MlflowClient", experiment: str, promotion: Promotion) -> Any:
-        found = client.search_runs([experiment], f"tags.`{_EVALUATION}` = '{promotion.evaluation}'")
+        found = client.search_runs([experiment], f"tags.`{EVALUATION}` = '{promotion.evaluation}'")
         return found[0] if found else None
 
-    def _versions(self, client: "MlflowClient", name: str) -> dict[int, str]:
-        """MLflow's version by ours. MLflow counts for itself: after a version that it never saw, the two differ."""
-        shown = client.search_model_versions(f"name = '{name}'")
-        return {int(version.tags[_VERSION]): version.version for version in shown if _VERSION in version.tags}
+
+@cache
+def _client_of(uri: str, lock: Path | None) -> "MlflowClient":
+    """A client of *uri*. A database is opened under *lock*, by one process at a time: two that make its tables at once
+    leave each other half of them. ``None``: a server sees to that.
+    """
+    from mlflow import MlflowClient
+
+    for chatty in ("mlflow", "alembic"):  # every migration of a new database is a line in a task's log
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if lock is None:
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+    return client
 
 
 def _begin(client: "MlflowClient", experiment: str, promotion: Promotion, night: Night) -> Any:
     return client.create_run(
         experiment,
         start_time=int(night.began.timestamp() * 1000),
-        tags={_EVALUATION: promotion.evaluation},
+        tags={EVALUATION: promotion.evaluation},
         run_name=f"version {promotion.version}, night of {night.run.instant:%Y-%m-%d}",
     )
 
 
 def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapping[str, str]:
     return {
-        _VERSION: str(promotion.version),
-        _EVALUATION: promotion.evaluation,
+        VERSION: str(promotion.version),
+        EVALUATION: promotion.evaluation,
         "trainyard.bundle": promotion.bundle,
         "trainyard.model": evaluation.model,
         "trainyard.files": "model" if copied else "pointer",

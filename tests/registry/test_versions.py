@@ -1,5 +1,7 @@
 import dataclasses
+import fcntl
 import re
+import threading
 
 import lightgbm
 import mlflow
@@ -145,6 +147,69 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(registries, vault,
     assert _shown(registry)[1] == 2
     assert registry.put_back(PROJECT.name, 2) is None
     assert registry.put_back("never_shown", 1) is None
+
+
+def test_an_experiment_that_was_deleted_in_mlflow_is_restored_by_the_next_night(registries, vault):
+    registry = registries()
+    _register(registry, vault, 1, copied=False)
+    client = _client(registry)
+    experiment = client.get_experiment_by_name(PROJECT.name)
+    client.delete_experiment(experiment.experiment_id)
+    _register(registry, vault, 2, champion=1, copied=False)
+    assert _shown(registry) == ([1, 2], 2)
+    assert client.get_experiment(experiment.experiment_id).lifecycle_stage == "active"
+    names = [run.info.run_name[:9] for run in client.search_runs([experiment.experiment_id])]
+    assert names.count("version 1") == names.count("version 2") == 1
+
+
+def test_a_registered_model_that_was_deleted_in_mlflow_comes_back_with_all_versions_and_its_alias_at_once(
+    registries, vault
+):
+    registry = registries()
+    for version in (1, 2, 3):
+        _register(registry, vault, version, promote=version != 3, in_force=min(version, 2), copied=False)
+    client = _client(registry)
+    client.delete_registered_model(PROJECT.name)
+    assert "was removed: put back to version 2" in registry.put_back(PROJECT.name, 2).told
+    assert _shown(registry) == ([1, 2, 3], 2)
+    version = client.get_model_version_by_alias(PROJECT.name, "champion")
+    run = client.get_run(version.run_id)
+    assert version.source == f"{run.info.artifact_uri}/model"
+    assert version.tags == {key: run.data.tags[key] for key in version.tags}
+    assert {"trainyard.bundle", "trainyard.evaluation", "trainyard.reasons"} <= set(version.tags)
+
+    client.delete_registered_model(PROJECT.name)  # and a night that promotes nothing finds it so
+    _register(registry, vault, 4, promote=False, champion=2, copied=False)
+    assert _shown(registry) == ([1, 2, 3, 4], 2)
+    assert client.get_registered_model(PROJECT.name).description
+
+
+def test_of_single_versions_that_were_deleted_in_mlflow_only_the_champion_comes_back(registries, vault):
+    registry = registries()
+    for version in (1, 2):
+        _register(registry, vault, version, copied=False)
+    client = _client(registry)
+    for version in ("1", "2"):
+        client.delete_model_version(PROJECT.name, version)
+    assert registry.put_back(PROJECT.name, 2)
+    assert _shown(registry) == ([2], 2)
+
+
+def test_one_process_at_a_time_opens_a_database_so_that_two_first_nights_make_it_once(registries, vault):
+    registry = registries()
+    done = threading.Event()
+
+    def open_it():
+        registry.prepare()
+        done.set()
+
+    with (registry.artifacts.parent / "mlflow.opening").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        opening = threading.Thread(target=open_it)
+        opening.start()
+        assert not done.wait(0.3), "another process is opening it"
+    opening.join(20)
+    assert done.is_set()
 
 
 @pytest.mark.parametrize(
