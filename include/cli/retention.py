@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from include.cli.shown import Words
+from include.core.errors import RegistryError
 from include.runtime.authority_client import AuthorityClient, authority
 from include.settings import Settings
 
@@ -41,11 +42,16 @@ def retention() -> None:
 
 
 def keep_in_order(settings: Settings) -> None:
-    """Carry retention out after a run or a watch, if a day has passed since it last was."""
+    """Draw the plots of new versions after a run or a watch, and carry retention out if a day has passed since then."""
     from include.runtime.local import open_platform
+    from include.runtime.plots import draw_new
     from include.steps.retention import carry_out, is_due
 
     platform, now = open_platform(settings), datetime.now(UTC)
+    try:
+        draw_new(platform)
+    except RegistryError as error:  # the next call goes on there
+        console.print(f"plots: {error}", soft_wrap=True)
     if is_due(platform.ledger, now=now):
         carried = carry_out(platform, now=now)
         if carried.removed:

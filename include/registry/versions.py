@@ -2,18 +2,18 @@
 
 import fcntl
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion
 from include.core.words import markdown
-from include.registry import nights
+from include.registry import files, nights
 from include.registry.deleted import (
     EVALUATION,
     VERSION,
@@ -60,15 +60,8 @@ class Versions:
 
     def prepare(self) -> None:
         """Make the database, which takes some seconds once; harmless when it is there. Raises as :meth:`register`."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
+        with _reaching("the MLflow registry can be opened"):
             self._client().search_registered_models(max_results=1)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise RegistryUnavailable(
-                "the MLflow registry can be opened", value=type(error).__name__, remedy="Check TRAINYARD_MLFLOW."
-            ) from error
 
     def _client(self) -> "MlflowClient":
         return _client_of(self.uri, None if self._is_server else self.artifacts.parent / "mlflow.opening")
@@ -113,23 +106,27 @@ class Versions:
                 remedy="Check its database and artifact folder; the next night, or a repetition, completes it.",
             ) from error
 
+    def show_plots(self, project: str, evaluation: str, plots: Mapping[str, str]) -> bool:
+        """Add *plots* (SVG by file name) to the run of the night that made *evaluation*; whether it is there.
+
+        Repeated, they are the same files. Raises as :meth:`put_back`.
+        """
+        with _reaching(f"the MLflow registry takes the plots of {project}"):
+            client = self._client()
+            experiment = experiment_of(client, project)
+            run = None if experiment is None else self._known(client, experiment, evaluation)
+            if run is not None:
+                files.log_plots(client, run, plots)
+            return run is not None
+
     def put_back(self, project: str, champion: int | None) -> "Moved | None":
         """Give the alias ``champion`` to version *champion*, or to none; what was found. ``None``: all is well.
 
         Raises:
             RegistryUnavailable: MLflow cannot be reached, or failed.
         """
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
+        with _reaching(f"the MLflow registry shows which version of {project} is champion"):
             return self._put_back(project, champion)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise RegistryUnavailable(
-                f"the MLflow registry shows which version of {project} is champion",
-                value=type(error).__name__,
-                remedy="Check its database: TRAINYARD_MLFLOW.",
-            ) from error
 
     def _put_back(self, project: str, champion: int | None) -> "Moved | None":
         client = self._client()
@@ -165,7 +162,7 @@ class Versions:
     ) -> None:
         client = self._client()
         experiment = self._experiment(client, project.name)
-        run = self._known(client, experiment, promotion)
+        run = self._known(client, experiment, promotion.evaluation)
         tags = _tags(promotion, evaluation, copied=opened is not None)
         if run is None or run.info.status != "FINISHED":
             whole = night()
@@ -174,9 +171,9 @@ class Versions:
             nights.log_sources(client, run.info.run_id, whole)
             _log(client, run, evaluation, whole, {**tags, **nights.tags_of(whole, promotion.verdict.reasons)})
             if opened is not None:
-                _log_model(client, run, opened.bytes(evaluation.model).decode())
+                files.log_model(client, run, opened.bytes(evaluation.model).decode())
             else:
-                _log_pointer(client, run, project, promotion)
+                files.log_pointer(client, run, project, promotion)
             client.set_terminated(run.info.run_id)
         if client.search_registered_models(f"name = '{project.name}'"):
             shown = versions_of(client, project.name)
@@ -199,9 +196,21 @@ class Versions:
         location = None if self._is_server else (self.artifacts / name).absolute().as_uri()
         return str(client.create_experiment(name, artifact_location=location))
 
-    def _known(self, client: "MlflowClient", experiment: str, promotion: Promotion) -> Any:
-        found = client.search_runs([experiment], f"tags.`{EVALUATION}` = '{promotion.evaluation}'")
+    def _known(self, client: "MlflowClient", experiment: str, evaluation: str) -> Any:
+        found = client.search_runs([experiment], f"tags.`{EVALUATION}` = '{evaluation}'")
         return found[0] if found else None
+
+
+@contextmanager
+def _reaching(rule: str) -> Iterator[None]:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        remedy = "Check its database or server: TRAINYARD_MLFLOW."
+        raise RegistryUnavailable(rule, value=type(error).__name__, remedy=remedy) from error
 
 
 @cache
@@ -266,32 +275,3 @@ def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: Night,
         params=[Param(name, str(value)) for name, value in evaluation.params.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
     )
-
-
-def _log_pointer(client: "MlflowClient", run: Any, project: Project, promotion: Promotion) -> None:
-    client.log_text(
-        run.info.run_id,
-        f"The model is not here: it is made of personal data, and opens under a grant, with a receipt.\n\n"
-        f"project {project.name}, version {promotion.version}, bundle {promotion.bundle}\n\n"
-        "The champion is loaded with\n\n"
-        "    from include.runtime.projects import load_project\n"
-        "    from include.runtime.scoring import load_champion\n"
-        "    from include.settings import Settings\n\n"
-        "    settings = Settings.from_environment()\n"
-        f'    champion = load_champion(settings, load_project("{project.name}", settings.projects))\n\n'
-        "A project that declares `Operations(copy_model=True)`, and whose stewards grant that, has its models here.\n",
-        "model/pointer.md",
-    )
-
-
-def _log_model(client: "MlflowClient", run: Any, model_text: str) -> None:
-    import lightgbm
-    import mlflow.lightgbm
-
-    with TemporaryDirectory() as folder:
-        mlflow.lightgbm.save_model(
-            lightgbm.Booster(model_str=model_text),
-            f"{folder}/model",
-            pip_requirements=[f"lightgbm=={lightgbm.__version__}"],  # inferring them takes eight seconds
-        )
-        client.log_artifacts(run.info.run_id, folder)

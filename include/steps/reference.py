@@ -4,7 +4,7 @@ from datetime import datetime
 
 from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
-from include.core.events import ImportanceRecorded, ReferenceMade
+from include.core.events import FitRecorded, ImportanceRecorded, ReferenceMade
 from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
@@ -15,6 +15,7 @@ from include.steps.series import stream_of
 def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:
     """The vault's digest of what later days of a registered version are held against, made once for each."""
     from include.monitoring.figures import reference_of
+    from include.monitoring.fit import fit_of
     from include.registry import bundle
     from include.training import matrix
 
@@ -33,6 +34,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     opened = open_artifacts(platform, run, step, wanted, now=now)
     holdout = matrix.rows_of(built, days, opened, stretch="holdout")
     champion = bundle.load_version(opened.bytes(model.bundle), platform.verifier, version)
+    score = champion.predict(holdout.table)
     made = reference_of(
         project=project.name,
         evaluation=evaluated,
@@ -40,7 +42,14 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         learnt=decode(Profile, opened.bytes(drawn.profile)),
         holdout=holdout,
         holdout_days=days,
-        score=champion.predict(holdout.table),
+        score=score,
+    )
+    fit = FitRecorded(
+        project=project.name,
+        run_id=run.run_id,
+        model_version=model.model_version,
+        evaluation=evaluation,
+        fit=fit_of(evaluated.objective, days, label=holdout.label, score=score),
     )
     importance = ImportanceRecorded(
         project=project.name,
@@ -50,6 +59,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         importance=champion.importance(),
     )
     journal = Journal(platform.ledger, run)
+    journal.fact(stream_of(project.name), fit, key=f"fit/{project.name}/{evaluation}")
     journal.fact(stream_of(project.name), importance, key=f"importance/{project.name}/{evaluation}")
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(

@@ -11,6 +11,7 @@ ORDER = {
     "close_lost_attempts": [],
     "carry_out_retention": [],
     "follow_rollbacks": [],
+    "draw_plots": [],
     "find_lost_retrainings": [],
     "start_lost_retrainings": ["find_lost_retrainings"],
 }

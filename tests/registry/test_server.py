@@ -6,11 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import URLError
 
+import httpx
 import mlflow
 import numpy as np
 import pytest
@@ -38,8 +37,9 @@ def server(registries: Callable[[], Versions], tmp_path: Path) -> Iterator[str]:
         while True:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
-            with contextlib.suppress(URLError, TimeoutError), urllib.request.urlopen(f"{url}/health", timeout=1):
-                break
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{url}/health", timeout=1).is_success:
+                    break
             time.sleep(0.1)
         yield url
     finally:

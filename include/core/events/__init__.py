@@ -25,6 +25,7 @@ from include.core.events.messages import MessageFailed, MessageSent, MessageTrie
 from include.core.events.monitoring import (
     DayJudged,
     DriftJudged,
+    FitRecorded,
     ImportanceRecorded,
     LooksDeclared,
     LookTaken,
@@ -85,6 +86,7 @@ __all__ = [
     "DayJudged",
     "DriftJudged",
     "Event",
+    "FitRecorded",
     "GateOverridden",
     "GatesDeclared",
     "HoldLifted",

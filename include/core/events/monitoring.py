@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from include.core.events.event import Event
 from include.core.project import Look
-from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, LookOutcome, RetrainingOutcome
+from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, Fit, LookOutcome, RetrainingOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,18 @@ class ImportanceRecorded(Event):
     model_version: int
     evaluation: str
     importance: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRecorded(Event):
+    """How a model fits its holdout, to be drawn. Stream ``drift/<project>``. Key ``fit/<project>/<evaluation>``."""
+
+    kind: ClassVar[str] = "fit_recorded"
+    project: str
+    run_id: str
+    model_version: int
+    evaluation: str
+    fit: Fit
 
 
 @dataclass(frozen=True, kw_only=True)

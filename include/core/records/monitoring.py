@@ -114,6 +114,28 @@ class Reference:
         return self.holdout.last
 
 
+@dataclass(frozen=True, kw_only=True)
+class FitGroup:
+    """Rows whose predictions lie together, at least 20: how many, and means over them."""
+
+    rows: int
+    mean_score: float
+    mean_label: float
+    mean_squared_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How a model's predictions and labels lie on the holdout's ``days``, in groups by rising prediction.
+
+    Rows of equal prediction are in one group. The groups hold all rows with a label; there are none below 20 of these.
+    """
+
+    objective: Objective
+    days: Days
+    groups: tuple[FitGroup, ...]
+
+
 class DriftState(StrEnum):
     """What a verdict comes to."""
 

@@ -38,6 +38,7 @@ def stewardship_dag() -> DAG:
         _close_lost_attempts()
         _carry_out_retention()
         _follow_rollbacks()
+        _draw_plots()
         settings = Settings.from_environment()
         if settings.placement is Placement.KUBERNETES:
             _remove_left_pods()
@@ -142,6 +143,17 @@ def _follow_rollbacks() -> None:
     tell_rollbacks(settings, platform.ledger, platform.champions, now=datetime.now(UTC))
     for told in follow_rollbacks(platform):
         logging.getLogger(__name__).info(told)
+
+
+@task(
+    task_id="draw_plots",
+    doc_md="Draws for MLflow the plots of versions that nights registered since the last round.",
+)
+def _draw_plots() -> None:
+    from include.runtime.local import open_platform
+    from include.runtime.plots import draw_new
+
+    draw_new(open_platform(Settings.from_environment()))
 
 
 @task(
