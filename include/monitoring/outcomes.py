@@ -1,7 +1,7 @@
 """What each figure that decides comes to: whether it is beyond its limit, and whether retraining helped since."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,12 +9,11 @@ from statistics import fmean
 
 from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries, DriftState, Reference
+from include.monitoring.lasting import Judged, Limited, began
 from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, Watched, came_after, first_days, level_of, watch
 
 #: A champion has learnt of a change if it learnt so many days of it.
 LEARNT_DAYS = 7
-
-Judged = Sequence[DayOfSeries]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +27,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rule:
-    """A mean over days that has a limit: ``beyond`` says of any of them whether it lies there, ``words`` what it is."""
+class _Rule(Limited):
+    """A mean over days that has a limit, here ``over`` the last ones; ``words`` say what it is of any days."""
 
     over: Judged
-    beyond: Callable[[Judged], bool]
     words: Callable[[Judged], str]
 
 
@@ -112,7 +110,13 @@ class Case:
         sentence = f"{stretch}, {rule.words(rule.over)}"
         if not rule.beyond(rule.over):
             return Outcome(state=DriftState.STABLE, sentence=sentence)
-        return self._answered(rule.over[0].day, rule.over, rule.beyond, sentence)
+        days = [each for each in self.series if rule.above(each) is not None]
+        since = began(rule, days, self.last, policy=self.policy, first=self._first)
+        if since is None:
+            return Outcome(
+                state=DriftState.STABLE, sentence=f"{sentence}; it was not, over days since a model took over"
+            )
+        return self._answered(since, [each for each in days if each.day >= since], rule.beyond, sentence)
 
     def _excess(self) -> _Rule | Outcome | None:
         limit = self.policy.excess_loss
@@ -136,7 +140,14 @@ class Case:
                 f"{'above' if loss - expected > limit else 'within'} the accepted {limit:+.4f}"
             )
 
-        return _Rule(over=self.judged, beyond=lambda days: excess(days)[0] - excess(days)[1] > limit, words=words)
+        def above(day: DayOfSeries) -> float | None:
+            expected = self._expected([day])
+            return None if day.loss is None or expected is None else day.loss - expected - limit
+
+        def beyond(days: Judged) -> bool:
+            return excess(days)[0] - excess(days)[1] > limit
+
+        return _Rule(over=self.judged, beyond=beyond, above=above, words=words)
 
     def _gap(self) -> _Rule | None:
         limit = self.policy.calibration_gap
@@ -153,14 +164,22 @@ class Case:
                 f"{'beyond' if abs(score - label) > limit else 'within'} ±{limit:.4f}"
             )
 
-        return _Rule(over=self.judged, beyond=lambda days: abs(gap(days)) > limit, words=words)
+        side = math.copysign(1.0, gap(self.judged))
+
+        def above(day: DayOfSeries) -> float | None:
+            return None if day.loss is None else side * gap([day]) - limit
+
+        return _Rule(over=self.judged, beyond=lambda days: abs(gap(days)) > limit, above=above, words=words)
 
     def _knows(self) -> _Rule | None:
         """Whether it knows more than the constant at all; a day costs at most as much as a usual one gains."""
+        floor = -self.level.usual if self.level else -math.inf
 
         def knows(days: Judged) -> float:
-            floor = -self.level.usual if self.level else -math.inf
             return fmean(max(skill, floor) for skill in _with_skill(days))
+
+        def above(day: DayOfSeries) -> float | None:
+            return None if day.skill is None else -max(day.skill, floor)
 
         def words(days: Judged) -> str:
             side = "below" if knows(days) > 0 else "above"
@@ -169,7 +188,7 @@ class Case:
         days = [each for each in self.judged if each.skill is not None]
         if self.policy.skill is None or len(days) < self.policy.minimum_days:
             return None
-        return _Rule(over=days, beyond=lambda days: knows(days) <= 0, words=words)
+        return _Rule(over=days, beyond=lambda days: knows(days) <= 0, above=above, words=words)
 
     def _best(self) -> _Rule | None:
         """Whether it does worse than the best champion of the last 180 days, by more than may be lost."""
@@ -177,6 +196,9 @@ class Case:
         if self.level is None or len(days) < self.policy.minimum_days:
             return None
         drop = self.level.drop
+
+        def above(day: DayOfSeries) -> float | None:
+            return None if day.loss is None or day.best_loss is None else day.loss - day.best_loss - drop
 
         def behind(days: Judged) -> float:
             pairs = [(each.loss, each.best_loss) for each in days]
@@ -188,7 +210,7 @@ class Case:
                 f"days; {'above' if behind(days) > drop else 'within'} the accepted {drop:+.4f}"
             )
 
-        return _Rule(over=days, beyond=lambda days: behind(days) > drop, words=words)
+        return _Rule(over=days, beyond=lambda days: behind(days) > drop, above=above, words=words)
 
     # ── the recipe over the whole series ──────────────────────────────────────────────────────────────────────────────
 

@@ -114,6 +114,71 @@ def test_a_retraining_that_does_not_is_failing():
     assert state(series([0.05] * 34, retrained)) is DriftState.FAILING
 
 
+#: Each has one figure alone decide, on which the days that :func:`moved` changes lie beyond the limit.
+MEANS = {
+    "excess": DriftPolicy(excess_loss=0.03, skill=None),
+    "gap": DriftPolicy(calibration_gap=0.05, skill=None),
+    "constant": DriftPolicy(excess_loss=9.0, skill=SkillPolicy(usual_days=400)),
+    "best": DriftPolicy(skill=SkillPolicy(drop=0.19)),
+}
+AFTER = 60
+
+
+def moved(bad: Callable[[int], bool], champion: Callable[[int], int], figure: str, *, days: int) -> list[DayOfSeries]:
+    """Usual days, and after the first sixty those that are *bad* lie beyond the limit of *figure*."""
+    found = series([0.2] * (AFTER - USUAL_DAYS + days), champion)
+    changes = {
+        "excess": lambda each: {"expected_loss": each.loss - 0.1},
+        "gap": lambda each: {"mean_score": 0.5},
+        "constant": lambda each: {"constant_loss": each.loss - 0.05},
+        "best": lambda each: {"best": 1, "best_loss": each.loss - 0.3},
+    }
+    good = {"best": 1, "best_loss": 0.45} if figure == "best" else {}
+    return [
+        replace(each, **(changes[figure](each) if place >= AFTER and bad(place - AFTER) else good))
+        for place, each in enumerate(found)
+    ]
+
+
+@pytest.mark.parametrize("figure", MEANS)
+def test_a_mean_that_stays_beyond_its_limit_fails_once_models_that_learnt_since_have_judged_14_days(figure):
+    blind = 24  # with seven that a model must have learnt, the first that knows of the change takes over on day 32
+    state_after = {
+        days: state(moved(lambda place: True, nightly, figure, days=days), MEANS[figure], blind_days=blind)
+        for days in (28, 45, 46, 90)
+    }
+    assert state_after == {
+        28: DriftState.RETRAIN,
+        45: DriftState.RETRAIN,
+        46: DriftState.FAILING,
+        90: DriftState.FAILING,
+    }
+    alone = moved(lambda place: True, nobody_else, figure, days=90)
+    assert state(alone, MEANS[figure], blind_days=blind) is DriftState.RETRAIN
+
+
+@pytest.mark.parametrize("figure", MEANS)
+def test_a_mean_is_beyond_its_limit_since_the_change_and_not_since_its_window_began(figure):
+    for days in (28, 60, 90):
+        judged = judge(MEANS[figure], moved(lambda place: True, nobody_else, figure, days=days), REFERENCE)
+        assert judged.state is DriftState.RETRAIN
+        assert abs(judged.began - (FIRST + AFTER * DAY)) <= 3 * DAY
+
+
+def test_what_moves_a_mean_after_a_retraining_had_brought_it_back_is_another_change():
+    def retrained(place: int) -> int:
+        return 1 if place < AFTER + 30 else 2
+
+    def bad(place: int) -> bool:
+        return place < 30 or place >= 50
+
+    for days, expected in ((43, DriftState.TOO_FEW_TO_KNOW), (47, DriftState.STABLE), (90, DriftState.RETRAIN)):
+        found = moved(bad, retrained, "excess", days=days)
+        judged = judge(MEANS["excess"], found, REFERENCE, champion=2, blind_days=0)
+        assert judged.state is expected
+    assert judged.began == FIRST + (AFTER + 50) * DAY
+
+
 @given(st.floats(-9, 9))
 @settings(max_examples=20)
 def test_no_single_day_however_bad_asks(skill):
