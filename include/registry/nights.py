@@ -21,6 +21,8 @@ LOSS: Mapping[Objective, str] = {Objective.BINARY: "validation.log_loss", Object
 _TRIALS = "trainyard.trials"
 _TRIAL = "trainyard.trial"
 _PARENT, _NAME, _NOTE = "mlflow.parentRunId", "mlflow.runName", "mlflow.note.content"
+#: MLflow's own tag, and whether there were changes that are not in the commit.
+_COMMIT, _UNCOMMITTED = "mlflow.source.git.commit", "trainyard.uncommitted"
 #: So many characters of a data set's digest MLflow takes.
 _DIGEST_LENGTH = 36
 
@@ -48,10 +50,19 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Commit:
+    """The commit that a project's folder stood at; ``changed``: with changes that are not in it."""
+
+    digest: str
+    changed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Night:
     """What MLflow shows of a night beside its model: nothing in it is a value of the data, or names a person.
 
     ``digests`` say by name what the model was made of and by. ``rungs`` are the rounds after which losses were taken.
+    ``commit`` is that of the project's code; ``None``: it lies in no checkout, or is another by now.
     """
 
     run: Run
@@ -62,6 +73,7 @@ class Night:
     sources: Sequence[Source]
     rungs: Sequence[int]
     trials: Sequence[ShownTrial]
+    commit: Commit | None = None
 
 
 def tags_of(night: Night, reasons: Sequence[str]) -> Mapping[str, str]:
@@ -75,7 +87,9 @@ def tags_of(night: Night, reasons: Sequence[str]) -> Mapping[str, str]:
         "",
         *(f"- {markdown(reason)}" for reason in reasons),
     ]
+    commit = {_COMMIT: night.commit.digest, _UNCOMMITTED: str(night.commit.changed).lower()} if night.commit else {}
     return {
+        **commit,
         _NOTE: "\n".join(lines),
         "trainyard.run": night.run.run_id,
         "trainyard.instant": night.run.instant.isoformat(),

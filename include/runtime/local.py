@@ -20,6 +20,7 @@ from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start, Trigger
 from include.ledger import Ledger
 from include.runtime.code import code_digest
+from include.runtime.commits import commit_of
 from include.runtime.projects import load_project
 from include.settings import ROOT, Placement, Settings
 from include.steps import Platform
@@ -81,6 +82,7 @@ def open_platform(settings: Settings) -> Platform:
         await_authority=promoting.beside(settings),
         versions=deployment.versions_of(settings),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project),
+        commit=lambda project: commit_of(settings.projects / project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from include.lineage.declaration import Declaration
     from include.lineage.emission import Parents
     from include.registry.champions import Champions
+    from include.registry.nights import Commit
     from include.registry.versions import Versions
     from include.store import Store
 
@@ -39,10 +40,11 @@ class Platform:
     """What the steps work on. ``store`` holds what has no personal values, ``vault`` the rest.
 
     ``contracts`` are the files as they are: what a run begins with. What it reads afterwards says :func:`contracts_of`.
-    ``code`` maps a project's name to the digest of all code that a night of it runs. ``separation_of_duties`` says
-    whether the authority's key is out of this process's reach, or NOT SHOWN. ``await_authority`` returns once the
-    authority has decided what the given function asks for, or not within its time. ``parents`` is the OpenLineage run
-    within which the steps run (an Airflow task and its DAG run); ``None``: the night itself.
+    ``code`` maps a project's name to the digest of all code that a night of it runs, ``commit`` to the commit that its
+    folder stands at. ``separation_of_duties`` says whether the authority's key is out of this process's reach, or NOT
+    SHOWN. ``await_authority`` returns once the authority has decided what the given function asks for, or not within
+    its time. ``parents`` is the OpenLineage run within which the steps run (an Airflow task and its DAG run); ``None``:
+    the night itself.
     """
 
     ledger: Ledger
@@ -59,6 +61,7 @@ class Platform:
     versions: "Versions"
     code: Callable[[str], str]
     separation_of_duties: str
+    commit: "Callable[[str], Commit | None]" = lambda project: None
     parents: "Parents | None" = None
 
     def load(self, kind: type[Record], digest: str) -> Record:

@@ -65,6 +65,7 @@ def night_of(platform: Platform, project: str, evaluation: str) -> Night:
         sources=_sources(project, snapshot, built),
         rungs=plan.rungs,
         trials=_trials(platform.ledger, project, plan, evaluated, start.recorded_at),
+        commit=platform.commit(project) if platform.code(project) == run.code_digest else None,
     )
 
 

@@ -10,6 +10,7 @@ from include.core.errors import RegistryError
 from include.core.events import (
     ArtifactOpened,
     DataRead,
+    FitRecorded,
     ImportanceRecorded,
     ModelRegistered,
     PartitionsMade,
@@ -21,6 +22,7 @@ from include.core.project import Objective, Severity
 from include.core.records import FeatureSet, Plan, Validation
 from include.registry import bundle
 from include.registry.versions import ALIAS
+from include.runtime.commits import commit_of
 from include.steps.showing import learnt_of
 from include.steps.training import outcomes_of
 from include.training import order
@@ -53,8 +55,10 @@ def test_mlflow_shows_the_champion_under_its_alias_with_all_digests(done: tuple[
     assert shown.tags["trainyard.version"] == "1"
     assert shown.tags["trainyard.bundle"] == night.promotion.bundle
     assert shown.tags["trainyard.model"] == night.evaluation.model
-    figures = client.get_run(shown.run_id).data.metrics
-    assert figures["holdout.log_loss"] == night.evaluation.metrics["log_loss"]
+    shown_night = client.get_run(shown.run_id).data
+    assert shown_night.metrics["holdout.log_loss"] == night.evaluation.metrics["log_loss"]
+    commit = commit_of(yard.settings.projects / FLIGHTS.name)
+    assert shown_night.tags.get("mlflow.source.git.commit") == (commit.digest if commit else None)
 
 
 def test_a_registered_model_has_the_shares_of_its_features_recorded_once(done: tuple[Yard, Night]) -> None:
@@ -65,6 +69,10 @@ def test_a_registered_model_has_the_shares_of_its_features_recorded_once(done: t
     built = yard.platform.load(FeatureSet, night.digests["features"])
     assert set(told.importance) <= {feature.name for feature in built.features}
     assert sum(told.importance.values()) == pytest.approx(1)
+    (drawn_from,) = yard.events(FitRecorded)
+    assert isinstance(drawn_from, FitRecorded)
+    assert (drawn_from.model_version, drawn_from.evaluation) == (1, night.promotion.evaluation)
+    assert sum(group.rows for group in drawn_from.fit.groups) == night.evaluation.rows
 
 
 def test_mlflow_shows_every_trial_below_its_night_as_the_ledger_recorded_it(done: tuple[Yard, Night]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
@@ -81,6 +82,13 @@ def test_a_night_says_its_window_its_instant_its_code_its_tables_and_all_digests
     assert json.loads(inputs["flights"].dataset.source)["digest"] == f"sha256:{'a' * 64}"
     assert json.loads(inputs["features"].dataset.profile)["rows"] == 8000
     assert [tag.value for tag in inputs["features"].tags] == ["training, evaluation"]
+
+
+def test_a_night_shows_its_commit_as_mlflow_does_and_whether_that_is_all() -> None:
+    at = replace(night(), commit=nights.Commit(digest="1f2e", changed=True))
+    tags = nights.tags_of(at, [])
+    assert (tags["mlflow.source.git.commit"], tags["trainyard.uncommitted"]) == ("1f2e", "true")
+    assert "mlflow.source.git.commit" not in nights.tags_of(night(), [])
 
 
 def test_a_reason_that_somebody_wrote_stands_in_the_note_as_it_was_written_and_not_as_markdown() -> None:

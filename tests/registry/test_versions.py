@@ -1,7 +1,6 @@
 import dataclasses
 import fcntl
 import re
-import threading
 
 import lightgbm
 import mlflow
@@ -195,21 +194,20 @@ def test_of_single_versions_that_were_deleted_in_mlflow_only_the_champion_comes_
     assert _shown(registry) == ([2], 2)
 
 
-def test_one_process_at_a_time_opens_a_database_so_that_two_first_nights_make_it_once(registries, vault):
-    registry = registries()
-    done = threading.Event()
+def test_one_process_at_a_time_opens_a_database_so_that_two_first_nights_make_it_once(registries, monkeypatch):
+    registry, real, asked = registries(), MlflowClient.__init__, []
 
-    def open_it():
-        registry.prepare()
-        done.set()
+    def opens(self, *given, **named):
+        with (registry.artifacts.parent / "mlflow.opening").open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        asked.append(self)
+        real(self, *given, **named)
 
+    monkeypatch.setattr(MlflowClient, "__init__", opens)
+    registry.prepare()
+    assert asked
     with (registry.artifacts.parent / "mlflow.opening").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        opening = threading.Thread(target=open_it)
-        opening.start()
-        assert not done.wait(0.3), "another process is opening it"
-    opening.join(20)
-    assert done.is_set()
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @pytest.mark.parametrize(
