@@ -340,7 +340,8 @@ def _in_pod(
     if isinstance(found, str):
         return found
     ended = partial(shards.record, platform.ledger, found)
-    endings = asyncio.run(shards.attend(found, log=say, note=say, check=check, ended=ended))
+    stored = shards.stored(platform, run, found)
+    endings = asyncio.run(shards.attend(found, log=say, note=say, check=check, stored=stored, ended=ended))
     return placed.finish(found, endings)
 
 

@@ -17,7 +17,7 @@ from include.steps.backtest import backtest, looks
 from include.steps.data import features, snapshot, validate
 from include.steps.decision import evaluate, promote
 from include.steps.declaring import declare
-from include.steps.ordering import collect, order
+from include.steps.ordering import collect, order, stored
 from include.steps.platform import (
     Platform,
     contracts_of,
@@ -56,6 +56,7 @@ __all__ = [
     "shards",
     "snapshot",
     "step_of",
+    "stored",
     "train",
     "validate",
     "verdicts",

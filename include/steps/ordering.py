@@ -17,7 +17,7 @@ from include.ledger.journal import record_failure, run_stream
 from include.steps import training
 from include.steps.inputs import REFIT, require_made
 from include.steps.platform import Platform, known, scope_of, tell_failure
-from include.steps.training import step_of
+from include.steps.training import shard_of, step_of
 
 #: How long the store may be out of reach of a process elsewhere.
 PATIENCE_SECONDS = 120.0
@@ -118,6 +118,16 @@ def collect(platform: Platform, project: Project, run: Run, plan: str, shard: in
     if shard is None:
         return training.finish_refit(platform, project, run, plan, compute, now=now)
     return training.finish_shard(platform, project, run, plan, shard, compute, now=now)
+
+
+def stored(platform: Platform, run: Run, plan: str, step: str) -> int:
+    """How many results of what was ordered for *step* lie there, and nobody has recorded yet.
+
+    Raises:
+        StoreUnavailable, LedgerUnavailable: nobody can say now.
+    """
+    part = _part(platform, run, plan, shard_of(step))
+    return sum(platform.vault.result(name, most_bytes=1) is not None for name in part.missing())
 
 
 def _stored(platform: Platform, part: "_Part", names: list[str]) -> dict[str, bytes]:

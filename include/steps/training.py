@@ -249,3 +249,8 @@ def keep_outcomes(platform: Platform, drawn: Shard) -> str:
 def step_of(shard: int | None) -> str:
     """The name of the step that trains the shard *shard* or, if it is ``None``, the winner of all shards again."""
     return REFIT if shard is None else f"train-{shard}"
+
+
+def shard_of(step: str) -> int | None:
+    """The shard that the step of that name trains; ``None``: it trains the winner of all again."""
+    return None if step == REFIT else int(step.removeprefix("train-"))

@@ -350,7 +350,9 @@ def test_sigterm_ends_it_at_once_and_what_is_stored_is_kept(yard: Yard, elsewher
 
 def test_a_shard_without_all_results_is_unfinished_heals_and_records_nothing(yard: Yard, elsewhere: Trained) -> None:
     run, plan = planned(yard)
+    assert steps.stored(yard.platform, run, plan, steps.step_of(0)) == 0
     elsewhere.train_and_die(yard, run, plan, after=1)
+    assert 1 <= steps.stored(yard.platform, run, plan, steps.step_of(0)) < TRIALS
     with pytest.raises(ShardUnfinished, match="has a result when its process has ended") as raised:
         collected(yard, run, plan)
     assert raised.value.retry_heals

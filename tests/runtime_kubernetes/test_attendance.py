@@ -4,19 +4,22 @@ import asyncio
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavailable, PodFailed
+from include.core.project import Compute
 from include.runtime.kubernetes import attendance, following
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.diagnosis import Ending, Outcome
 from tests.runtime_kubernetes.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
-from tests.runtime_kubernetes.world import DOCUMENT, request_in
+from tests.runtime_kubernetes.world import DOCUMENT, SMALL, request_in
 
 
 @dataclass(kw_only=True)
@@ -24,14 +27,18 @@ class Heard:
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seen: list[Ending] = field(default_factory=list)
+    stored: Callable[[], int] = lambda: 0
 
-    async def attend(self, cluster: Cluster, check: object = None, seconds: float = 240) -> tuple[Ending, ...]:
+    async def attend(
+        self, cluster: Cluster, check: object = None, seconds: float = 240, compute: Compute = SMALL
+    ) -> tuple[Ending, ...]:
         return await attendance.attend(
             cluster,
-            request_in(NAMESPACE, "true", seconds=seconds),
+            request_in(NAMESPACE, "true", seconds=seconds, compute=compute),
             log=self.lines.append,
             note=self.notes.append,
             check=check if callable(check) else lambda: None,
+            stored=self.stored,
             ended=self.seen.append,
         )
 
@@ -164,7 +171,13 @@ def test_an_end_that_the_ledger_does_not_take_now_is_still_returned(
         async with serving(Api(answer=ended), tmp_path, monkeypatch) as cluster:
             heard, asked = Heard(), request_in(NAMESPACE, "true")
             endings = await attendance.attend(
-                cluster, asked, log=heard.lines.append, note=heard.notes.append, check=lambda: None, ended=away
+                cluster,
+                asked,
+                log=heard.lines.append,
+                note=heard.notes.append,
+                check=lambda: None,
+                stored=heard.stored,
+                ended=away,
             )
         assert [(each.outcome, each.exit_code) for each in endings] == [(Outcome.EXIT, 3)]
 
@@ -283,3 +296,54 @@ def test_a_full_quota_on_secrets_is_waited_for_until_the_check_says_no(
     (note,) = notes
     assert "exceeded quota: secrets" in note
     assert api.calls.count("POST secrets") == 2
+
+
+async def ending_with(state: dict[str, object], request: web.Request) -> web.StreamResponse:
+    """Every pod that was made ends so."""
+    if request.path.endswith("/log"):
+        return web.Response(body=b"")
+    if request.method == "GET" and not request.path.endswith("/pods"):
+        return web.json_response(pod_json(request.path.rpartition("/")[2], {"terminated": state}, phase="Failed"))
+    return await no_pod_stays(request)
+
+
+def test_pods_that_are_killed_again_and_again_end_the_step_and_what_is_stored_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([4, 7, 7, 7, 7, 7])
+    heard = Heard(stored=lambda: next(left))
+
+    async def law() -> None:
+        killed = partial(ending_with, {"exitCode": 137, "reason": "Error"})
+        async with serving(Api(answer=killed), tmp_path, monkeypatch) as cluster:
+            endings = await heard.attend(cluster)
+        assert [each.outcome for each in endings] == [Outcome.KILLED] * 4 + [Outcome.KILLED_IN_VAIN]
+        assert heard.seen == list(endings)
+
+    run(law())
+
+
+def test_a_queue_that_takes_every_pod_back_is_asked_at_a_slow_pace_and_until_the_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, api = Heard(), Api(answer=no_pod_stays)
+
+    async def law() -> None:
+        monkeypatch.setattr(attendance, "_LATER_SECONDS", 0.4)
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            *taken, last = await heard.attend(cluster, seconds=1.5, compute=replace(SMALL, queue="team-a"))
+        assert {each.outcome for each in taken} == {Outcome.REQUEUED}
+        assert last.outcome is Outcome.TOO_LONG
+
+    run(law())
+    assert 2 <= api.calls.count("POST pods") <= 5
+
+
+def test_what_waits_for_long_is_looked_at_more_and_more_seldom() -> None:
+    """An hour in a queue costs the API server some hundred calls, and what then happens is seen soon all the same."""
+    waited = calls = 0.0
+    while waited < 3600:
+        pause = attendance._later(waited)
+        assert pause <= min(15, max(1.0, waited / 9))
+        waited, calls = waited + pause, calls + 1
+    assert calls < 300

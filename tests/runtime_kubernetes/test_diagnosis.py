@@ -5,26 +5,44 @@ from typing import Any
 
 import pytest
 
-from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting, look
+from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting, gone, look
 from include.runtime.kubernetes.shards import error_of
 from include.training.pod import Exit
 from tests.runtime_kubernetes.world import request_in
 
 REQUEST = request_in("trainyard", "true")
+QUEUED = replace(REQUEST, compute=replace(REQUEST.compute, queue="team-a"))
 
 
-def pod(*, phase: str = "Running", state: dict[str, Any] | None = None, deleted: bool = False, **status: Any) -> Any:
-    """A pod as the API describes it, with its container in *state*."""
+def pod(
+    *,
+    phase: str = "Running",
+    state: dict[str, Any] | None = None,
+    deleted: bool = False,
+    beside: tuple[dict[str, Any], ...] = (),
+    gates: tuple[str, ...] = (),
+    **status: Any,
+) -> Any:
+    """A pod as the API describes it, with its container in *state* and, before it, those that others put in *beside*.
+
+    A node that has not been found has no name in it.
+    """
     from kubernetes_asyncio.client import ApiClient
 
     metadata = {"name": "o-1"} | ({"deletionTimestamp": "2026-03-01T12:00:00Z"} if deleted else {})
-    containers = [{"name": "train", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+    containers = [*beside, container("train", state)]
+    where = {"schedulingGates": [{"name": gate} for gate in gates]} if gates else {"nodeName": "n2"}
     body = {
         "metadata": metadata,
-        "spec": {"nodeName": "n2", "containers": [{"name": "train", "image": "x"}]},
+        "spec": {**where, "containers": [{"name": "train", "image": "x"}]},
         "status": {"phase": phase, **({"containerStatuses": containers} if state else {}), **status},
     }
     return ApiClient.__new__(ApiClient)._ApiClient__deserialize(body, "V1Pod")
+
+
+def container(name: str, state: dict[str, Any] | None, image_id: str = "") -> dict[str, Any]:
+    said = {"name": name, "image": "x", "imageID": image_id, "ready": False, "restartCount": 0}
+    return said | {"state": state}
 
 
 def terminated(code: int, reason: str = "Error") -> dict[str, Any]:
@@ -43,7 +61,8 @@ def terminated(code: int, reason: str = "Error") -> dict[str, Any]:
         (71, "Error", Outcome.MACHINE_FAULT),
         (77, "Error", Outcome.ADDRESSES_LAPSED),
         (137, "OOMKilled", Outcome.OUT_OF_MEMORY),
-        (137, "Error", Outcome.LOST),
+        (137, "Error", Outcome.KILLED),
+        (137, "ContainerStatusUnknown", Outcome.LOST),
         (143, "Error", Outcome.LOST),
         (128, "StartError", Outcome.NOT_STARTED),
     ],
@@ -53,8 +72,8 @@ def test_each_way_to_end_is_told_apart_in_one_line(code: int, reason: str, outco
     assert isinstance(found, Ending)
     assert (found.outcome, found.exit_code, found.node) == (outcome, code, "n2")
     assert "\n" not in found.message
-    healing = {Outcome.DONE, Outcome.LOST, Outcome.STORE_UNREACHABLE, Outcome.MACHINE_FAULT, Outcome.ADDRESSES_LAPSED}
-    assert found.outcome.heals == (outcome in healing)
+    healing = {Outcome.DONE, Outcome.LOST, Outcome.KILLED, Outcome.STORE_UNREACHABLE, Outcome.MACHINE_FAULT}
+    assert found.outcome.heals == (outcome in healing | {Outcome.ADDRESSES_LAPSED})
 
 
 def test_every_status_of_a_trainer_has_a_line_of_its_own() -> None:
@@ -100,6 +119,75 @@ def test_an_image_that_is_not_there_is_hopeless_at_once_and_a_registry_that_is_a
     assert isinstance(away, Waiting)
     assert hopeless.trouble is away.trouble is Outcome.IMAGE_MISSING
     assert hopeless.patience_seconds == 0 < away.patience_seconds
+
+
+def test_of_a_pod_with_a_sidecar_before_the_trainer_the_trainer_is_told() -> None:
+    """As a service mesh's webhook makes it; the sidecar runs on when the trainer has ended."""
+    proxy = container("istio-proxy", {"running": {"startedAt": None}}, f"mesh/proxy@sha256:{'b' * 64}")
+    trained = pod(state=terminated(64), beside=(proxy,))
+    trained.status.container_statuses[1].image_id = f"team/trainer@sha256:{'a' * 64}"
+    found = look(trained, REQUEST)
+    assert isinstance(found, Ending)
+    assert (found.outcome, found.exit_code) == (Outcome.ORDER_REFUSED, 64)
+    assert found.image_digest == f"sha256:{'a' * 64}"
+    failed = container("istio-proxy", terminated(1), f"mesh/proxy@sha256:{'b' * 64}")
+    assert look(pod(state={"running": {"startedAt": None}}, beside=(failed,)), REQUEST) == Running(leaving=False)
+    unseen = look(pod(phase="Failed", reason="Evicted", message="low on memory", beside=(proxy,), state={}), REQUEST)
+    assert isinstance(unseen, Ending)
+    assert unseen.image_digest is None
+
+
+def test_a_trainer_that_ended_well_is_done_though_its_pod_was_ended_later() -> None:
+    """Its sidecar ran on until the pod's deadline, say."""
+    late = look(pod(phase="Failed", reason="DeadlineExceeded", state=terminated(0, "Completed")), REQUEST)
+    assert isinstance(late, Ending)
+    assert late.outcome is Outcome.DONE
+
+
+def test_what_others_put_before_the_trainer_and_cannot_start_is_named() -> None:
+    """It would be no use to try such a pod again twenty times."""
+    state = {"waiting": {"reason": "PodInitializing"}}
+    ended = look(
+        pod(phase="Failed", state=state, initContainerStatuses=[container("istio-init", terminated(1))]), REQUEST
+    )
+    assert isinstance(ended, Ending)
+    assert (ended.outcome, ended.outcome.heals) == (Outcome.NOT_STARTED, False)
+    assert "'istio-init', which was added to it, ended with status 1" in ended.message
+    absent = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    waits = look(pod(phase="Pending", state=state, initContainerStatuses=[container("proxy", absent)]), REQUEST)
+    assert isinstance(waits, Waiting)
+    assert waits.trouble is Outcome.NOT_STARTED
+    assert "'proxy', which was added to it" in waits.why
+
+
+def test_a_pod_that_a_scheduling_gate_holds_waits_for_its_queue() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
+    gated = {"phase": "Pending", "conditions": [condition | {"lastTransitionTime": None}]}
+    queued = look(pod(**gated, gates=("kueue.x-k8s.io/admission",)), QUEUED)
+    assert queued == Waiting(why="its turn in the queue 'team-a' has not come (kueue.x-k8s.io/admission)")
+    other = look(pod(**gated, gates=("example.com/held",)), REQUEST)
+    assert other == Waiting(why="the scheduling gate example.com/held holds it")
+
+
+def test_a_pod_that_its_queue_takes_back_is_requeued_and_none_that_is_lost() -> None:
+    """Kueue sets the condition TerminationTarget, and deletes the pod."""
+    condition = {
+        "type": "TerminationTarget",
+        "status": "True",
+        "reason": "WorkloadEvictedDueToPreempted",
+        "message": "Preempted to accommodate a workload",
+        "lastTransitionTime": None,
+    }
+    for state in (terminated(137), terminated(143), {"waiting": {"reason": "ContainerCreating"}}):
+        phase = "Pending" if "waiting" in state else "Failed"
+        taken = pod(phase=phase, state=state, deleted=True, conditions=[condition])
+        found = look(taken, QUEUED)
+        assert isinstance(found, Ending)
+        assert (found.outcome, found.outcome.heals) == (Outcome.REQUEUED, True)
+        assert "taken back by its queue 'team-a'" in found.message
+        assert "WorkloadEvictedDueToPreempted: Preempted to accommodate a workload" in found.message
+        assert gone("o-1", QUEUED, taken).outcome is Outcome.REQUEUED
+        assert gone("o-1", REQUEST, taken).outcome is Outcome.LOST
 
 
 def test_a_running_pod_that_was_asked_to_end_is_leaving() -> None:

@@ -101,6 +101,7 @@ class Attended:
                     log=self.lines.append,
                     note=self.notes.append,
                     check=self.check,
+                    stored=lambda: 0,
                     ended=self.seen.append,
                 )
         except BaseException as error:

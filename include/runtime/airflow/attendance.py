@@ -41,7 +41,7 @@ class TrainingPodTrigger(BaseTrigger):
         seen: list[Ending] = []
         stopped = ""
         try:
-            check, record = await in_thread(_opened, request)
+            check, stored, record = await in_thread(_opened, request)
 
             def ended(ending: Ending) -> None:
                 seen.append(ending)
@@ -52,6 +52,7 @@ class TrainingPodTrigger(BaseTrigger):
                 log=lambda line: self.log.info("%s", line),
                 note=lambda what: self.log.info("Trainyard: %s", what),
                 check=check,
+                stored=stored,
                 ended=ended,
             )
         except TrainyardError as error:
@@ -72,11 +73,11 @@ class TrainingPodTrigger(BaseTrigger):
             await cluster.clear(request.selector)
 
 
-def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[Ending], None]]":
-    """What asks whether the step may go on, and what records how a pod of it ended."""
+def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], int], Callable[[Ending], None]]":
+    """What asks whether the step may go on, and what of it is stored; what records how a pod of it ended."""
     from include.core.errors import DeclarationError
     from include.ledger.journal import begun
-    from include.runtime.kubernetes.shards import record, still_allowed
+    from include.runtime.kubernetes.shards import record, still_allowed, stored
     from include.runtime.local import open_platform
     from include.settings import Settings
 
@@ -89,4 +90,4 @@ def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[Endin
             remedy="Begin the run first.",
         )
     check = still_allowed(platform, replace(run, fence=request.fence))
-    return check, partial(record, platform.ledger, request)
+    return check, stored(platform, run, request), partial(record, platform.ledger, request)

@@ -15,6 +15,7 @@ from include.runtime.kubernetes import capacity, diagnosis
 from include.runtime.kubernetes.cluster import Cluster, NoRoom
 from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting
 from include.runtime.kubernetes.following import Follower, Say
+from include.runtime.kubernetes.replacing import Replacing
 from include.runtime.kubernetes.request import PodRequest
 from include.steps.training import UNANSWERED_SECONDS
 
@@ -25,12 +26,12 @@ Answer = TypeVar("Answer")
 
 #: How often the caller is asked whether the shard may still be trained.
 CHECK_SECONDS = 5.0
-#: How many lost pods of one request are replaced.
-REPLACED = 20
 #: A pod that was asked to end and is still there after that long has a node that is out of reach.
 _LEAVING_SECONDS = 20.0
 _SOON_SECONDS, _LATER_SECONDS, _RUNNING_SECONDS = 0.2, 1.0, 5.0
 _EAGER_SECONDS = 10.0
+#: What has not changed for a while is looked at again after a share of that while, and no later than that.
+_WAITED_SHARE, _LATEST_SECONDS = 0.1, 15.0
 #: Threads of our own: those of the loop are shared with every waiting gate, and a pod is removed when a check waits.
 _THREADS = ThreadPoolExecutor(16, thread_name_prefix="attendance")
 #: An API server that is away is asked on and on, but that long before it is said.
@@ -91,6 +92,7 @@ async def attend(
     log: Say,
     note: Say,
     check: Callable[[], None],
+    stored: Callable[[], int],
     ended: Callable[[Ending], None],
 ) -> tuple[Ending, ...]:
     """Wait until a pod of *request* has ended for good; how each of its pods ended, the last one last.
@@ -99,11 +101,12 @@ async def attend(
     of its very last moment may come again); *note* what it waits for, when that changes. *ended* is handed each pod's
     end as soon as it is seen, in a thread; it may be handed the same again, and what the ledger does not take from it
     then stands in what is returned. *check* is called every few seconds, in a thread: what it raises ends the wait, as
-    does no answer for :data:`~include.steps.training.UNANSWERED_SECONDS`.
+    does no answer for :data:`~include.steps.training.UNANSWERED_SECONDS`. *stored* says how many results pods have
+    stored and nobody has recorded yet: it is asked, in a thread, when a pod was killed.
 
     Whatever it raises, the pod that was attended to has an end, ``STOPPED``, and pods and secret were removed.
     """
-    attendant = _Attendant(cluster.within(_TELL_SECONDS), request, log, note, ended)
+    attendant = _Attendant(cluster.within(_TELL_SECONDS), request, log, note, stored, ended)
     checking = asyncio.create_task(_repeat(check))
     working = asyncio.create_task(attendant.until_ended())
     try:
@@ -128,6 +131,11 @@ async def in_thread(call: Callable[..., Answer], *arguments: object) -> Answer:
     """What *call* returns, called in a thread that nothing but attendance takes."""
     bound = partial(copy_context().run, call, *arguments)
     return await asyncio.get_running_loop().run_in_executor(_THREADS, bound)
+
+
+def _later(waited_seconds: float) -> float:
+    """How long until what has not changed for so long is looked at again: many pods may wait for long."""
+    return min(max(_LATER_SECONDS, waited_seconds * _WAITED_SHARE), _LATEST_SECONDS)
 
 
 async def _cancelled(task: "asyncio.Task[Any]") -> None:
@@ -164,22 +172,31 @@ class _Trouble:
 
 class _Attendant:
     def __init__(
-        self, cluster: Cluster, request: PodRequest, log: Say, note: Say, ended: Callable[[Ending], None]
+        self,
+        cluster: Cluster,
+        request: PodRequest,
+        log: Say,
+        note: Say,
+        stored: Callable[[], int],
+        ended: Callable[[Ending], None],
     ) -> None:
-        self._cluster, self._request, self._log, self._note, self._ended = cluster, request, log, note, ended
+        self._cluster, self._request, self._log, self._note = cluster, request, log, note
+        self._stored, self._ended, self._replacing = stored, ended, Replacing(request=request)
         self._clock = asyncio.get_running_loop().time
-        self._noted = ""
+        self._noted, self._noted_at, self._began = "", self._clock(), self._clock()
         self._number = 0
         self._endings: list[Ending] = []
 
     async def until_ended(self) -> tuple[Ending, ...]:
         self._number = await self._youngest()
         while True:
-            ending = await self._one(self._number)
+            ending = await self._judged(await self._one(self._number))
             await self._end(ending)
-            if ending.outcome is not Outcome.LOST or len(self._endings) > REPLACED:
+            if not self._replacing.follows(ending):
                 return tuple(self._endings)
             self._tell(ending.message)
+            if ending.outcome is Outcome.REQUEUED:  # however fast a queue takes pods back, they are made at a slow pace
+                await asyncio.sleep(_later(self._clock() - self._began))
             self._number += 1
 
     async def stopped(self, error: Exception) -> None:
@@ -187,6 +204,14 @@ class _Attendant:
         name = self._request.pod_name(self._number)
         if not any(ending.pod == name for ending in self._endings):
             await self._end(diagnosis.stopped(name, error))
+
+    async def _judged(self, ending: Ending) -> Ending:
+        """The end as it stands beside those of the pods before it."""
+        stored: int | None = None
+        if ending.outcome is Outcome.KILLED:
+            with suppress(TrainyardError, TimeoutError):  # what nobody can count ends no request
+                stored = await asyncio.wait_for(in_thread(self._stored), UNANSWERED_SECONDS)
+        return self._replacing.judged(ending, stored)
 
     async def _end(self, ending: Ending) -> None:
         self._endings.append(ending)
@@ -209,7 +234,7 @@ class _Attendant:
             while True:
                 pod = await self._patiently(self._cluster.pod, name)
                 if pod is None:
-                    return diagnosis.gone(name, seen)
+                    return diagnosis.gone(name, self._request, seen)
                 seen = pod
                 sight = diagnosis.look(pod, self._request)
                 if isinstance(sight, Ending):
@@ -224,21 +249,24 @@ class _Attendant:
                     following.start(pod)
                     leaving_since = (leaving_since or self._clock()) if sight.leaving else None
                     if leaving_since is not None and self._clock() - leaving_since > _LEAVING_SECONDS:
-                        return diagnosis.gone(name, pod)
+                        return diagnosis.gone(name, self._request, pod)
                     why, pause = "it was running", _RUNNING_SECONDS
                     self._running(pod, sight)
                 if datetime.now(UTC) >= self._request.give_up_at:
                     return diagnosis.too_long(name, self._request, why)
-                await following.wait(pause)
+                await following.wait(min(pause, self._left_seconds()))
 
     async def _made(self, number: int, name: str) -> Ending | None:
         """Make the pod, as soon as the quota lets us; an :class:`Ending`: the time was over first."""
         while True:
             now = datetime.now(UTC)
+            why = "the one before it had ended"
             try:
-                if await self._patiently(self._cluster.pod, name) is None:
+                if await self._patiently(self._cluster.pod, name) is not None:
+                    return None
+                if now < self._request.give_up_at:
                     await self._cluster.make_pod(self._request, number, now=now)
-                return None
+                    return None
             except NoRoom as full:
                 why = f"the quota is used up ({full})"
             except ClusterUnavailable as away:
@@ -246,7 +274,7 @@ class _Attendant:
             self._tell(f"pod {name} is not made yet: {why}")
             if now >= self._request.give_up_at:
                 return diagnosis.too_long(name, self._request, why)
-            await asyncio.sleep(_LATER_SECONDS)
+            await self._sleep()
 
     async def _patiently(self, call: Callable[[str], Awaitable[Answer]], argument: str) -> Answer:
         """What *call* answers, however long the API server is away, but not past the request's end."""
@@ -257,7 +285,7 @@ class _Attendant:
                 if datetime.now(UTC) >= self._request.give_up_at:
                     raise
                 self._tell(f"the cluster does not answer, and is asked again: {away.value}")
-            await asyncio.sleep(_LATER_SECONDS)
+            await self._sleep()
 
     def _lasting(self, trouble: _Trouble, sight: Waiting) -> bool:
         if sight.trouble is None:
@@ -268,7 +296,14 @@ class _Attendant:
         return self._clock() - trouble.since >= sight.patience_seconds
 
     def _pause(self, started: float) -> float:
-        return _SOON_SECONDS if self._clock() - started < _EAGER_SECONDS else _LATER_SECONDS
+        return _SOON_SECONDS if self._clock() - started < _EAGER_SECONDS else _later(self._clock() - self._noted_at)
+
+    async def _sleep(self) -> None:
+        await asyncio.sleep(min(_later(self._clock() - self._noted_at), self._left_seconds()))
+
+    def _left_seconds(self) -> float:
+        """Until the request's time is over, but long enough to be no busy wait."""
+        return max(_SOON_SECONDS, (self._request.give_up_at - datetime.now(UTC)).total_seconds())
 
     def _running(self, pod: "V1Pod", sight: Running) -> None:
         where = f"pod {pod.metadata.name} runs on {pod.spec.node_name}"
@@ -276,7 +311,7 @@ class _Attendant:
 
     def _tell(self, what: str) -> None:
         if what != self._noted:
-            self._noted = what
+            self._noted, self._noted_at = what, self._clock()
             self._note(what)
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ from include.core.errors import TrainyardError
 from include.runtime.kubernetes.request import CONTAINER, PodRequest
 
 if TYPE_CHECKING:
-    from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1Pod
+    from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
 
 
 class Outcome(StrEnum):
@@ -16,6 +16,9 @@ class Outcome(StrEnum):
 
     DONE = "done"
     LOST = "lost"  # evicted, drained, deleted, its node gone: another pod goes on
+    REQUEUED = "requeued"  # its queue took it back, or somebody deleted it there: another pod waits in the queue
+    KILLED = "killed"  # by SIGKILL, and nobody says why: another pod goes on
+    KILLED_IN_VAIN = "killed in vain"  # so were those before it, and none of them stored anything new
     OUT_OF_MEMORY = "out of memory"
     OUT_OF_STORAGE = "out of storage"
     IMAGE_MISSING = "image missing"
@@ -42,6 +45,8 @@ _HEALING = frozenset(
     {
         Outcome.DONE,
         Outcome.LOST,
+        Outcome.REQUEUED,
+        Outcome.KILLED,
         Outcome.STORE_UNREACHABLE,
         Outcome.MACHINE_FAULT,
         Outcome.ADDRESSES_LAPSED,
@@ -89,7 +94,12 @@ _NO_IMAGE = ("not found", "notfound", "manifest unknown", "denied", "unauthorize
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _NOT_CREATED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
 _PULL_PATIENCE_SECONDS, _CREATE_PATIENCE_SECONDS = 20.0, 20.0
+#: What somebody else put into the pod, a service mesh say, may take longer: it is no fault of ours.
+_ADDED_PATIENCE_SECONDS = 120.0
 _SIGTERM, _SIGKILL = 143, 137
+#: By which Kueue says of a pod that it takes it back.
+_TAKEN_BACK = "TerminationTarget"
+_WAITS_ANEW = "Another one waits in it, and goes on from what it stored."
 
 _STATUSES = {
     64: (Outcome.ORDER_REFUSED, "the order was refused", "Its last line says why; clear the task to order it again."),
@@ -130,20 +140,37 @@ def look(pod: "V1Pod", request: PodRequest) -> Sight:
     if state is not None and state.running is not None:
         return Running(leaving=pod.metadata.deletion_timestamp is not None)
     if pod.metadata.deletion_timestamp is not None:
-        return _ending(pod, Outcome.LOST, "was deleted before it ran", "Another one is asked for.")
+        return _taken(pod, request, None) or _ending(
+            pod, Outcome.LOST, "was deleted before it ran", "Another one is asked for."
+        )
+    if (added := _added(pod)) is not None:
+        return added
     if state is not None and state.waiting is not None and state.waiting.reason:
         return _stuck(request, state.waiting.reason, state.waiting.message or "")
-    return Waiting(why=_unscheduled(pod) or "it is scheduled, and its container is being made")
+    why = _gated(pod, request) or _unscheduled(pod)
+    return Waiting(why=why or "it is scheduled, and its container is being made")
 
 
-def gone(name: str, seen: "V1Pod | None") -> Ending:
+def gone(name: str, request: PodRequest, seen: "V1Pod | None") -> Ending:
     """The end of a pod of which nobody knows any more; *seen*: as it was last."""
-    ending = Ending(
-        pod=name,
-        outcome=Outcome.LOST,
-        message=f"Pod {name} is gone: deleted, or its node drained. Another one goes on from what it stored.",
-    )
+    queue = request.compute.queue
+    if queue is None:
+        outcome, why = Outcome.LOST, "deleted, or its node drained. Another one goes on from what it stored."
+    else:
+        outcome, why = Outcome.REQUEUED, f"taken back by its queue {queue!r}, or deleted. {_WAITS_ANEW}"
+    ending = Ending(pod=name, outcome=outcome, message=f"Pod {name} is gone: {why}")
     return ending if seen is None else _seen(seen, ending, None)
+
+
+def killed_in_vain(ending: Ending, request: PodRequest, pods: int) -> Ending:
+    """The end of a pod that was killed as those before it were, *pods* of them without a new result."""
+    return replace(
+        ending,
+        outcome=Outcome.KILLED_IN_VAIN,
+        message=f"Pod {ending.pod} was killed (status {ending.exit_code}), as those before it: {pods} with nothing "
+        f"newly stored; memory is the likely cause, its limit being {request.compute.memory_mib} MiB. "
+        "Raise `memory_mib` of the project's Compute, or see who kills processes on the node, then clear the task.",
+    )
 
 
 def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
@@ -202,7 +229,22 @@ def never(request: PodRequest, why: str) -> Ending:
 
 
 def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", request: PodRequest) -> Ending:
-    status, code = pod.status, terminated.exit_code if terminated is not None else None
+    """How the trainer ended, whatever became of the pod after it; or how the pod did, where it was ended with it."""
+    code = terminated.exit_code if terminated is not None else None
+    if code == 0:
+        return _ending(pod, Outcome.DONE, "ended with status 0", "", code)
+    ended = _ended_with_its_pod(pod, request, code)
+    if ended is not None:
+        return ended
+    if terminated is None:
+        failed = _failed_before(pod)
+        return failed or _lost(pod, f"ended as {pod.status.phase} with no word of its container", code)
+    return _ended_by_itself(pod, terminated, request)
+
+
+def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:
+    """What ended the pod as a whole: its time, what it wrote, its queue, its node; ``None``: nothing that is known."""
+    status = pod.status
     if status.reason == "DeadlineExceeded":
         return _seen(pod, too_long(pod.metadata.name, request, "it was running"), code)
     if status.reason == "Evicted" and _own_fault(status.message or ""):
@@ -214,10 +256,15 @@ def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", reques
             "Raise `ephemeral_storage_mib` of the project's Compute, then clear the task.",
             code,
         )
+    if (taken := _taken(pod, request, code)) is not None:
+        return taken
     if status.reason or _disrupted(pod):
         return _lost(pod, f"{status.reason or 'disrupted'}: {status.message or _disrupted(pod)}", code)
-    if terminated is None:
-        return _lost(pod, f"ended as {status.phase} with no word of its container", code)
+    return None
+
+
+def _ended_by_itself(pod: "V1Pod", terminated: "V1ContainerStateTerminated", request: PodRequest) -> Ending:
+    code = terminated.exit_code
     if terminated.reason == "OOMKilled":
         limit = f"{request.compute.memory_mib} MiB"
         return _ending(
@@ -231,8 +278,9 @@ def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", reques
 
 
 def _exited(pod: "V1Pod", code: int, reason: str) -> Ending:
-    if code == 0:
-        return _ending(pod, Outcome.DONE, "ended with status 0", "", code)
+    if code == _SIGKILL and reason == "Error" and pod.metadata.deletion_timestamp is None:
+        what = f"was killed (status {code}), and nobody says why"
+        return _ending(pod, Outcome.KILLED, what, "Another one goes on from what it stored.", code)
     if code in (_SIGTERM, _SIGKILL) or pod.metadata.deletion_timestamp is not None:
         return _lost(pod, f"was killed (status {code})", code)
     if reason in _NOT_CREATED or reason == "ContainerCannotRun":
@@ -260,8 +308,8 @@ def _ending(pod: "V1Pod", outcome: Outcome, what: str, remedy: str, code: int | 
 
 
 def _seen(pod: "V1Pod", ending: Ending, code: int | None) -> Ending:
-    statuses = pod.status.container_statuses or []
-    digest = next((each.image_id.rpartition("@")[2] for each in statuses if each.image_id), "")
+    status = trainer(pod)
+    digest = (status.image_id or "").rpartition("@")[2] if status is not None else ""
     return replace(
         ending,
         node=pod.spec.node_name,
@@ -292,10 +340,56 @@ def _unscheduled(pod: "V1Pod") -> str | None:
     return None if pod.spec.node_name else "the scheduler has not looked at it yet"
 
 
+def _gated(pod: "V1Pod", request: PodRequest) -> str | None:
+    """What keeps the scheduler from looking at the pod: its queue, or somebody's gate."""
+    gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates or [])
+    if not gates:
+        return None
+    queue = request.compute.queue
+    return (
+        f"its turn in the queue {queue!r} has not come ({gates})" if queue else f"the scheduling gate {gates} holds it"
+    )
+
+
+def _taken(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:
+    """Its end, if its queue took it back, which deletes it; a queue's pod that somebody else deletes waits anew too."""
+    queue, told = request.compute.queue, _told(pod, _TAKEN_BACK)
+    if queue is None or (told is None and pod.metadata.deletion_timestamp is None):
+        return None
+    what = f"was taken back by its queue {queue!r}, or deleted" + (f" ({told})" if told else "")
+    return _ending(pod, Outcome.REQUEUED, what, _WAITS_ANEW, code)
+
+
 def _disrupted(pod: "V1Pod") -> str | None:
+    return _told(pod, "DisruptionTarget")
+
+
+def _told(pod: "V1Pod", condition_type: str) -> str | None:
     for condition in pod.status.conditions or []:
-        if condition.type == "DisruptionTarget" and condition.status == "True":
+        if condition.type == condition_type and condition.status == "True":
             return f"{condition.reason}: {condition.message}"
+    return None
+
+
+def _added(pod: "V1Pod") -> Waiting | None:
+    """What somebody put into the pod to run before the trainer, a service mesh's proxy say, and cannot."""
+    for each in pod.status.init_container_statuses or []:
+        waiting = each.state.waiting if each.state is not None else None
+        if waiting is not None and waiting.reason in (*_PULLING, *_NOT_CREATED, "CrashLoopBackOff"):
+            short = " ".join((waiting.message or "").split())[:300]
+            why = f"cannot start: {each.name!r}, which was added to it, does not ({waiting.reason}: {short})"
+            return Waiting(why=why, trouble=Outcome.NOT_STARTED, patience_seconds=_ADDED_PATIENCE_SECONDS)
+    return None
+
+
+def _failed_before(pod: "V1Pod") -> Ending | None:
+    """The end of a pod of which something that was added to it failed before the trainer could begin."""
+    for each in pod.status.init_container_statuses or []:
+        ended = each.state.terminated if each.state is not None else None
+        if ended is not None and ended.exit_code != 0:
+            what = f"could not start: {each.name!r}, which was added to it, ended with status {ended.exit_code}"
+            remedy = "See who adds it to pods of this namespace, or leave them out, then clear the task."
+            return _ending(pod, Outcome.NOT_STARTED, what, remedy)
     return None
 
 
@@ -305,7 +399,10 @@ def _own_fault(message: str) -> bool:
 
 
 def _state(pod: "V1Pod") -> "V1ContainerState | None":
-    for each in pod.status.container_statuses or []:
-        if each.name == CONTAINER:
-            return each.state
-    return None
+    status = trainer(pod)
+    return None if status is None else status.state
+
+
+def trainer(pod: "V1Pod") -> "V1ContainerStatus | None":
+    """What is said of the container that trains, of however many others the pod has: a sidecar may come before it."""
+    return next((each for each in pod.status.container_statuses or [] if each.name == CONTAINER), None)

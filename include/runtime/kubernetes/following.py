@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import ClusterUnavailable
 from include.runtime.kubernetes.cluster import Cluster
+from include.runtime.kubernetes.diagnosis import trainer
 from include.runtime.kubernetes.request import LOGGED
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Follower:
 
     async def finish(self, pod: "V1Pod") -> None:
         """Hand on what is left of the log of a container that ended: a log that is followed may break off unnoticed."""
-        if not any(each.container_id for each in pod.status.container_statuses or []):
+        container = trainer(pod)
+        if container is None or not container.container_id:
             return
         if self._task is None:
             self._seen = int((pod.metadata.annotations or {}).get(LOGGED, 0))

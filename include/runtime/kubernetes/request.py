@@ -11,7 +11,7 @@ from typing import Any
 from include.core.canonical import encode
 from include.core.project import Compute
 
-#: The container that trains, the only one.
+#: The container that trains, the only one that we ask for.
 CONTAINER = "train"
 #: The resource by which NVIDIA's device plugin offers accelerators, and the usual taint of nodes that have some.
 ACCELERATOR = "nvidia.com/gpu"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
@@ -230,12 +231,23 @@ def still_allowed(platform: Platform, run: Run) -> Callable[[], None]:
     return check
 
 
+def stored(platform: Platform, run: Run, request: PodRequest) -> Callable[[], int]:
+    """To be called when a pod of *request* was killed: how many results lie there that nobody has recorded."""
+    return partial(steps.stored, platform, run, request.plan, request.step)
+
+
 async def attend(
-    request: PodRequest, *, log: Say, note: Say, check: Callable[[], None], ended: Callable[[Ending], None]
+    request: PodRequest,
+    *,
+    log: Say,
+    note: Say,
+    check: Callable[[], None],
+    stored: Callable[[], int],
+    ended: Callable[[Ending], None],
 ) -> tuple[Ending, ...]:
     """:func:`include.runtime.kubernetes.attendance.attend`, in the cluster that the request was made to."""
     async with Cluster.connected(request.namespace) as cluster:
-        return await attendance.attend(cluster, request, log=log, note=note, check=check, ended=ended)
+        return await attendance.attend(cluster, request, log=log, note=note, check=check, stored=stored, ended=ended)
 
 
 def clear(namespace: str, selector: str) -> None:
