@@ -12,6 +12,9 @@ from include.ledger import Ledger
 #: So many earlier trials a search learns from at most: older ones tell little, and drawing slows down with each.
 WARM_TRIALS = 256
 
+#: Those that halving stopped are evidence too: the survivors alone make a search no better (benchmarks/warm_start.py).
+_EVIDENCE = (TrialState.COMPLETE, TrialState.PRUNED)
+
 
 def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
     """The outcomes of those trials that have one."""
@@ -26,7 +29,7 @@ def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
 def earlier(
     ledger: Ledger, project: str, *, before: datetime, alike: Callable[[str], bool], until: int | None = None
 ) -> Sequence[Trial]:
-    """The latest complete trials, ``WARM_TRIALS`` at most, of nights whose instant is earlier than *before*.
+    """The latest trials that were not failures, ``WARM_TRIALS`` at most, of nights whose instant is before *before*.
 
     Only those of plans (told by their digests) that are *alike*; each plan is asked about once. By instant and trial
     id, latest first: the order in which they were recorded does not matter. What was recorded after the position
@@ -34,11 +37,11 @@ def earlier(
     """
     entries = ledger.read(f"trials/{project}")
     events = [entry.event for entry in entries if until is None or entry.position <= until]
-    complete = [
+    ended = [
         event
         for event in events
-        if isinstance(event, TrialRecorded) and event.instant < before and event.trial.state is TrialState.COMPLETE
+        if isinstance(event, TrialRecorded) and event.instant < before and event.trial.state in _EVIDENCE
     ]
     known = cache(alike)
-    latest = sorted(complete, key=lambda event: (event.instant, event.trial.trial_id), reverse=True)
+    latest = sorted(ended, key=lambda event: (event.instant, event.trial.trial_id), reverse=True)
     return [event.trial for event in islice((event for event in latest if known(event.plan)), WARM_TRIALS)]

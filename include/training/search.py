@@ -42,8 +42,8 @@ def plan(
     """Draw the trials of one round and bin the training and validation rows once for all of them.
 
     *rows* and *training_rows* are those of :func:`include.training.matrix.learnt`, *profile* the vault's digest of
-    their profile. *warm* are trials of earlier instants and of the same :func:`task`; the sampler sees those that are
-    complete and come from the same space and fixed parameters, in the order of their ids, and the plan records which.
+    their profile. *warm* are trials of earlier instants and of the same :func:`task`; the sampler sees those that have
+    a loss and come from the same space and fixed parameters, in the order of their ids, and the plan records which.
     No two trials of a plan are equal, so a space with fewer points than ``search.trials`` gives fewer trials. The same
     arguments give the same plan, whatever the *threads*.
 
@@ -150,7 +150,7 @@ def _usable(warm: Sequence[Trial], search: Search) -> tuple[Trial, ...]:
     usable = {
         trial.trial_id: trial
         for trial in warm
-        if trial.state is TrialState.COMPLETE
+        if trial.state is not TrialState.FAILED
         and set(trial.params) == {*search.space, *search.fixed}
         and all(trial.params[name] == value for name, value in search.fixed.items())
         and all(_holds(distribution, trial.params[name]) for name, distribution in distributions.items())
@@ -183,7 +183,11 @@ def _distributions(search: Search) -> "dict[str, optuna.distributions.BaseDistri
 
 
 def _draw(search: Search, warm: Sequence[Trial], seed: int) -> list[Params]:
-    """Up to ``search.trials`` different points of the space, by a tree-structured Parzen estimator."""
+    """Up to ``search.trials`` different points of the space, by a tree-structured Parzen estimator.
+
+    Of *warm* it ranks complete trials by their loss, and after them pruned ones: those that came further first, then
+    by the last loss.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells every study and trial on stderr otherwise
@@ -195,7 +199,15 @@ def _draw(search: Search, warm: Sequence[Trial], seed: int) -> list[Params]:
     study = optuna.create_study(sampler=sampler)
     for trial in warm:
         params = {name: trial.params[name] for name in distributions}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=trial.loss))
+        complete = trial.state is TrialState.COMPLETE
+        known = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.COMPLETE if complete else optuna.trial.TrialState.PRUNED,
+            value=trial.loss if complete else None,
+            params=params,
+            distributions=distributions,
+            intermediate_values=dict(zip(search.rungs, trial.losses, strict=False)),
+        )
+        study.add_trial(known)
     drawn: dict[bytes, Params] = {}
     for _ in range(search.trials * _DRAWS_PER_TRIAL):
         params = study.ask(distributions).params

@@ -40,9 +40,9 @@ def _alike(plan: str) -> bool:
     return plan == "sha256:alike"
 
 
-def test_only_complete_trials_of_earlier_instants_and_of_plans_that_are_alike_are_learnt_from(ledger: Ledger) -> None:
-    wanted = [_event(1), _event(0)]
-    others = [_event(0, plan="sha256:other"), _event(0, state=TrialState.PRUNED), _event(2), _event(3)]
+def test_complete_and_pruned_trials_of_earlier_instants_and_of_plans_alike_are_learnt_from(ledger: Ledger) -> None:
+    wanted = [_event(1), _event(0, state=TrialState.PRUNED), _event(0)]
+    others = [_event(0, plan="sha256:other"), _event(0, state=TrialState.FAILED), _event(2), _event(3)]
     _record(ledger, *others, *wanted)
     found = earlier(ledger, "delays", before=INSTANT + timedelta(days=2), alike=_alike)
     assert found == [event.trial for event in wanted]

@@ -64,12 +64,14 @@ def test_planning_opens_the_training_and_validation_days_only(features, vault):
 
 def test_the_plan_names_the_warm_trials_that_the_sampler_saw(features, vault):
     unusable = [
-        _trial("sha256:pruned", 0.1, TrialState.PRUNED),
+        dataclasses.replace(_trial("sha256:failed", 0.1, TrialState.FAILED), losses=()),
         _trial("sha256:outside", 0.1, learning_rate=5.0),
         _trial("sha256:more", 0.1, max_depth=3),
         dataclasses.replace(_trial("sha256:less", 0.1), params={"learning_rate": 0.1}),
     ]
-    assert planned(features, vault, [*WARM, *unusable]).warm == tuple(trial.trial_id for trial in WARM)
+    pruned = _trial("sha256:pruned", 0.1, TrialState.PRUNED)
+    known = [*WARM, *unusable, pruned]
+    assert planned(features, vault, known).warm == tuple(trial.trial_id for trial in [*WARM, pruned])
 
 
 def test_plans_have_one_task_exactly_if_their_losses_may_be_compared(features, vault):
@@ -149,6 +151,19 @@ def test_a_round_leans_towards_what_earlier_rounds_found_good(drawing_only):
         return sum(abs(trial.params["learning_rate"] - 0.05) for plan in plans for trial in plan.trials)
 
     assert mean_distance(warm) < mean_distance([]) / 2
+
+
+def test_a_round_leans_away_from_what_halving_stopped_in_earlier_rounds(drawing_only):
+    features, vault = drawing_only
+    complete = [_trial(f"sha256:good/{place}", 0.5, learning_rate=0.04 + place / 1000) for place in range(4)]
+    rates = [0.06 + 0.24 * step / 35 for step in range(36)]
+    stopped = [_trial(f"sha256:{rate}", 0.4, TrialState.PRUNED, learning_rate=rate) for rate in rates]
+
+    def share_of_stopped(trials):
+        plans = [planned(features, vault, trials, trials=16, seed=seed) for seed in range(3)]
+        return sum(trial.params["learning_rate"] > 0.06 for plan in plans for trial in plan.trials) / 48
+
+    assert share_of_stopped([*complete, *stopped]) < share_of_stopped(complete) - 0.2
 
 
 def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
