@@ -7,7 +7,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from include.cli.ending import unwound_by_signals
-from include.cli.night import ProjectName, tell_note
+from include.cli.night import ProjectName, parse_instant, tell_note
 from include.cli.notices import tell_people
 from include.cli.shown import Words, bold, line
 from include.core.errors import AccessDenied
@@ -35,6 +35,9 @@ def backtest(
     against: Annotated[
         str | None, typer.Option(help="Another project that predicts the same: does what it does otherwise help?")
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="No origin after that day: the days from it on stay unseen, to decide on.")
+    ] = None,
 ) -> None:
     """Train PROJECT as nights of earlier instants would have, and score each model on its holdout.
 
@@ -45,7 +48,8 @@ def backtest(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     variant = load_project(against, settings.projects) if against is not None else None
-    days = runtime.prepare(settings, declared, variant, count=origins)
+    last = parse_instant(until).date() if until else None
+    days = runtime.prepare(settings, declared, variant, count=origins, until=last)
     models = len(days) * (2 if variant else 1)
     told = f" of {days[0]} to {days[-1]}" if len(days) > 1 else f" of {days[0]}"
     console.print(line("backtest of ", bold(project), f": {models} models as nights{told} would have made them"))
@@ -89,6 +93,9 @@ def show(project: "Project", variant: "Project | None", found: "Backtest") -> No
         console.print(in_words(project.name, variant.name, found.difference), soft_wrap=True)
     looks = f"{found.looks} backtested nights have looked at days of these by now"
     console.print(f"{looks}: what is chosen by them looks better on them than it is", soft_wrap=True)
+    seen = max(origin.own[-1].day for origin in found.origins)
+    told = f"so another recipe than the champion's is compared with it on days after {seen} at the earliest"
+    console.print(told, soft_wrap=True)
 
 
 def in_words(project: str, variant: str, difference: "Interval | None") -> str:

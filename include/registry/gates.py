@@ -124,7 +124,7 @@ def another_recipe(evaluation: Evaluation, champion: Champion | None, standing: 
     if day is None or compared is None:
         return
     passed = compared.first > day
-    reason = f"{said} is compared on days after {day}, until which the last recipe was looked at"
+    reason = f"{said} is compared on days after {day}, until which a recipe or a backtest was looked at"
     if not passed:
         reason += f", not on those from {compared.first} on"
     yield Outcome(gate=Gate.RECIPE, passed=passed, reason=reason)

@@ -1,9 +1,9 @@
 """How a project stands when a model of it is decided about, folded from the ledger alone."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import takewhile
+from math import inf
 
 from include.core.canonical import decode
 from include.core.events import DriftJudged, HoldoutBacktested, ModelEvaluated, PolicyDeclared
@@ -134,32 +134,45 @@ class Looks:
     """The evaluations and backtests of a project, in the order of their recording: each looked at days."""
 
     def __init__(self, ledger: Ledger, project: str) -> None:
-        events = [entry.event for entry in ledger.read(f"evaluations/{project}")]
-        self._evaluations = [event.evaluation for event in events if isinstance(event, ModelEvaluated)]
-        backtests = (entry.event for entry in ledger.read(f"looks/{project}"))
-        self._backtested: Sequence[Days] = [each.days for each in backtests if isinstance(each, HoldoutBacktested)]
+        self._evaluated = [
+            (entry.position, entry.event.evaluation)
+            for entry in ledger.read(f"evaluations/{project}")
+            if isinstance(entry.event, ModelEvaluated)
+        ]
+        self._backtested = [
+            (entry.position, entry.event.days)
+            for entry in ledger.read(f"looks/{project}")
+            if isinstance(entry.event, HoldoutBacktested)
+        ]
 
     @property
     def last(self) -> Evaluation | None:
         """The evaluation that was recorded last."""
-        return self._evaluations[-1] if self._evaluations else None
+        return self._evaluated[-1][1] if self._evaluated else None
 
     def at(self, evaluation: Evaluation) -> int:
         """How many others saw days of the holdout of *evaluation*; of evaluations, those of plans before its own."""
-        holdouts = [each.holdout for each in self._before(evaluation.plan)]
-        return sum(_meet(each, evaluation.holdout) for each in (*holdouts, *self._backtested))
+        end = self._first_of(evaluation.plan)
+        holdouts = [each.holdout for position, each in self._evaluated if position < end]
+        return sum(_meet(each, evaluation.holdout) for each in (*holdouts, *(days for _, days in self._backtested)))
 
     def recipe_day(self, recipe: str | None, *, plan: str) -> date | None:
-        """The last holdout day that another recipe than *recipe* was first evaluated on, before the model of *plan*."""
-        first: dict[str, date] = {}
-        for each in self._before(plan):
-            if each.recipe is not None:
-                first.setdefault(each.recipe, each.holdout.last)
-        return max((day for name, day in first.items() if name != recipe), default=None)
+        """The last day on which anybody looked for another recipe than *recipe*, before the model of *plan*.
 
-    def _before(self, plan: str) -> Iterable[Evaluation]:
-        """What was recorded before the first evaluation of *plan*: a repetition finds the same."""
-        return takewhile(lambda each: each.plan != plan, self._evaluations)
+        That is a day of the holdout on which another one was first evaluated, or of any backtest: whose recipe ever it
+        was of, what is chosen by it was chosen on these days.
+        """
+        end = self._first_of(plan)
+        first: dict[str, date] = {}
+        for position, each in self._evaluated:
+            if each.recipe is not None and position < end:
+                first.setdefault(each.recipe, each.holdout.last)
+        backtested = [days.last for position, days in self._backtested if position < end]
+        return max([*(day for name, day in first.items() if name != recipe), *backtested], default=None)
+
+    def _first_of(self, plan: str) -> float:
+        """Where the first evaluation of *plan* stands, the end otherwise: a repetition finds what it found."""
+        return next((position for position, each in self._evaluated if each.plan == plan), inf)
 
 
 def _meet(one: Days, other: Days) -> bool:

@@ -48,8 +48,10 @@ class Backtest:
     looks: int
 
 
-def prepare(settings: Settings, project: Project, variant: Project | None, *, count: int) -> tuple[date, ...]:
-    """The days of *count* origins, spread over all that project and *variant* have data for.
+def prepare(
+    settings: Settings, project: Project, variant: Project | None, *, count: int, until: date | None = None
+) -> tuple[date, ...]:
+    """The days of *count* origins, spread over all that project and *variant* have data for, none after *until*.
 
     Raises:
         DeclarationError: the variant is the project itself, or predicts something else.
@@ -70,7 +72,7 @@ def prepare(settings: Settings, project: Project, variant: Project | None, *, co
         reaches = (_reaches(each, scope, contracts, day) for each, scope in zip(both, scopes, strict=True))
         return all(first is not None and first >= history.first for first in reaches)
 
-    last = history.last + DAY
+    last = history.last + DAY if until is None else min(until, history.last + DAY)
     return pairs.origins_between(
         pairs.earliest(history.first, last, fits),
         last,

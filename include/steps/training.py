@@ -17,6 +17,8 @@ from include.training import history as trials
 
 #: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
 ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
+#: Among the inputs of what a backtest draws and trains: a night draws its own, whatever was backtested before.
+BESIDE = "beside nights"
 
 
 def plan(platform: Platform, project: Project, run: Run, features: str, *, now: datetime) -> str:
@@ -39,7 +41,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
     def alike(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.load(Plan, earlier).task in tasks
 
-    inputs = (features, run.declaration_digest)
+    inputs = _drawn_of(platform, run, features)
 
     def compute() -> str:
         free = cores.FreeCores()
@@ -83,6 +85,15 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
     made = walk.training(project.name, built, platform.load(Plan, digest))
     emit(platform, project, run, "plan", took, made, now=now)
     return digest
+
+
+def _drawn_of(platform: Platform, run: Run, features: str) -> tuple[object, ...]:
+    """What the plan of *run* is drawn of. A backtest takes that of a night, where it did not draw its own before."""
+    own: tuple[object, ...] = (features, run.declaration_digest)
+    beside = (*own, BESIDE)
+    if not _is_beside(run):
+        return own
+    return own if known(platform, run, "plan", beside) is None and known(platform, run, "plan", own) else beside
 
 
 def shards(platform: Platform, plan: str) -> list[int]:
@@ -177,8 +188,17 @@ def finish_shard(
     from include.lineage import walk
 
     step = step_of(shard)
-    digest = once(platform, project, run, step, (plan, shard), compute, now=now)
     drawn = platform.load(Plan, plan)
+
+    def recorded() -> str:
+        outcomes = compute()
+        if not _is_beside(run):
+            for trial in outcomes_of(platform, drawn.shard(shard)).values():
+                adopt_trial(platform, run, plan, trial)
+        return outcomes
+
+    inputs = (plan, shard, BESIDE) if _is_beside(run) else (plan, shard)
+    digest = once(platform, project, run, step, inputs, recorded, now=now)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)
     searched, where = _searched(drawn, shard), _pod(platform, run, step)
@@ -232,7 +252,20 @@ def _searched(drawn: Plan, shard: int) -> dict[str, object]:
 def record_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
     """Record the outcome of a trial of *plan*, unless it is known."""
     event = TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
-    Journal(platform.ledger, run).fact(f"trials/{run.project}", event, key=f"trial/{trial.trial_id}")
+    beside = _is_beside(run)
+    stream = f"trials-beside/{run.project}" if beside else f"trials/{run.project}"
+    Journal(platform.ledger, run).fact(stream, event, key=trials.trial_key(trial.trial_id, beside=beside))
+
+
+def adopt_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
+    """Record the outcome of a trial of *plan* that only a backtest trained, so that later nights start from it too."""
+    if platform.ledger.find(trials.trial_key(trial.trial_id)) is None:
+        record_trial(platform, run, plan, trial)
+
+
+def _is_beside(run: Run) -> bool:
+    """Whether the run trains beside nights, as a backtest does: it holds no lease."""
+    return run.fence == 0
 
 
 def outcomes_of(platform: Platform, drawn: Plan | Shard) -> Mapping[str, Trial]:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from include.core.events import TrialRecorded
 from include.core.records import Trial, TrialState
-from include.ledger import Ledger
+from include.ledger import Entry, Ledger
 
 #: So many earlier trials a search learns from at most: older ones tell little, and drawing slows down with each.
 WARM_TRIALS = 256
@@ -17,13 +17,22 @@ _EVIDENCE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
-    """The outcomes of those trials that have one."""
-    entries = ((trial_id, ledger.find(f"trial/{trial_id}")) for trial_id in trial_ids)
+    """The outcomes of those trials that have one, by a night's training or by a backtest's."""
+    entries = ((trial_id, _entry(ledger, trial_id)) for trial_id in trial_ids)
     return {
         trial_id: entry.event.trial
         for trial_id, entry in entries
         if entry is not None and isinstance(entry.event, TrialRecorded)
     }
+
+
+def _entry(ledger: Ledger, trial_id: str) -> Entry | None:
+    return ledger.find(trial_key(trial_id)) or ledger.find(trial_key(trial_id, beside=True))
+
+
+def trial_key(trial_id: str, *, beside: bool = False) -> str:
+    """Under which key a night records the outcome of a trial and, *beside* nights, a backtest."""
+    return f"trial-beside/{trial_id}" if beside else f"trial/{trial_id}"
 
 
 def earlier(

@@ -1,6 +1,7 @@
 """A backtest trains as nights of earlier instants would have, registers nothing, and says that it looked."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import ibis
@@ -17,13 +18,16 @@ from include.core.events import (
     ModelRegistered,
     RunStarted,
     StepFinished,
+    TrialRecorded,
 )
 from include.core.project import Project
-from include.core.records import Run
+from include.core.records import Plan, Run
 from include.runtime import backtest, local
 from include.settings import Settings
+from include.steps.training import outcomes_of
+from include.training.history import earlier
 from tests.night.conftest import MakeYard
-from tests.night.yard import FLIGHTS, Yard
+from tests.night.yard import FLIGHTS, INSTANT, LATER, Night, Yard
 
 #: As many rows as do: these tests are about what is recorded.
 OWN = replace(FLIGHTS, search=replace(FLIGHTS.search, trials=2, shards=1, rungs=(3, 5)))
@@ -85,6 +89,59 @@ def test_project_and_variant_are_compared_on_the_same_days_and_nothing_is_regist
     assert len(here.events(HoldoutBacktested)) == 4, "the same look is one look"
 
 
+def test_a_backtest_changes_nothing_of_what_a_later_night_draws_and_trains(
+    past: tuple[Yard, Night], make_yard: MakeYard
+) -> None:
+    """A night of the next day draws the same trials with and without it, and trains them to the same end."""
+    looked, _ = past
+    quiet = make_yard(template=looked.home)
+    seen = replace(FLIGHTS, search=replace(FLIGHTS.search, trials=5))  # others than the night's
+    now, before = local.utc_now(), INSTANT - timedelta(days=9)
+    for yard in (looked, quiet):
+        yard.grant(FLIGHTS, now=now)
+    platform = looked.platform
+    run = steps.begin(platform, seen, run_id="backtest__b", instant=before, now=now, exclusive=False)
+    digests: dict[str, str] = {}
+    for name in ("snapshot", "validate", "features", "plan", "train-0", "train-1", "refit"):
+        digests[name] = looked.step(name, seen, run, digests, now=now)
+    steps.backtest(platform, seen, run, digests["plan"], digests["refit"], now=now)
+    drawn = platform.load(Plan, digests["plan"])
+    assert len(outcomes_of(platform, drawn)) == 5
+
+    later = [yard.night(instant=INSTANT + LATER, now=now, run_id="later") for yard in (looked, quiet)]
+    assert later[0].digests["plan"] == later[1].digests["plan"]
+    assert later[0].digests["refit"] == later[1].digests["refit"]
+    assert later[0].evaluation == later[1].evaluation, "a refit is compared as without it"
+    assert platform.load(Plan, later[0].digests["plan"]).warm, "nights' trials it does start from"
+
+
+def test_a_night_that_trains_what_a_backtest_did_trains_nothing_again_and_later_nights_start_from_it(
+    make_yard: MakeYard,
+) -> None:
+    yard, now = make_yard(), local.utc_now()
+    yard.grant(FLIGHTS, now=now)
+    platform, plans = yard.platform, []
+    for run_id, exclusive in (("backtest__b", False), ("night", True)):
+        run = steps.begin(platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=now, exclusive=exclusive)
+        digests: dict[str, str] = {}
+        for name in ("snapshot", "validate", "features", "plan", "train-0", "train-1"):
+            digests[name] = yard.step(name, FLIGHTS, run, digests, now=now)
+        plans.append(platform.load(Plan, digests["plan"]))
+    beside, drawn = plans
+    assert [each.trial_id for each in beside.trials] == [each.trial_id for each in drawn.trials]
+    trained = [entry.event for entry in platform.ledger.read(f"trials/{FLIGHTS.name}")]
+    copied = [entry.event for entry in platform.ledger.read(f"trials-beside/{FLIGHTS.name}")]
+    outcomes = [
+        {event.trial.trial_id: event.trial for event in events if isinstance(event, TrialRecorded)}
+        for events in (trained, copied)
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]) == len(drawn.trials)
+    later = earlier(platform.ledger, FLIGHTS.name, before=INSTANT + LATER, alike=lambda plan: True)
+    assert {each.trial_id for each in later} <= {each.trial_id for each in drawn.trials}
+    assert later
+
+
 def test_without_a_grant_the_requests_of_both_are_filed_and_nothing_is_read(
     make_yard: MakeYard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +183,7 @@ def test_too_little_history_says_how_many_origins_fit(make_yard: MakeYard) -> No
     fit = int(str(refused.value).split(" fit")[0].split()[-1])
     days = backtest.prepare(settings, OWN, None, count=fit)
     assert len(set(days)) == fit
+    assert backtest.prepare(settings, OWN, None, count=1, until=days[0]) == days[:1], "the days after it stay unseen"
     apart = [(later - earlier).days for earlier, later in pairwise(days)]
     assert min(apart) >= OWN.window.holdout_days
     with pytest.raises(DataError, match=f"{fit + 1} origins wanted, {fit} fit"):

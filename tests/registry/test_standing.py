@@ -439,6 +439,17 @@ def test_an_override_that_the_authority_did_not_sign_for_its_place_lets_nothing_
     assert overrides.in_force(P, now=NOW + DAY) == ()
 
 
+def test_another_recipe_waits_for_days_on_which_no_other_was_first_evaluated(registry: Registry) -> None:
+    made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
+    later = Days(first=made.holdout.last + DAY, last=made.holdout.last + 21 * DAY)
+    _register(registry, made)
+    _register(registry, replace(made, holdout=later, recipe="other"))
+    seen = Looks(registry.ledger, P)
+    assert seen.recipe_day("third", plan="sha256:plan9") == later.last
+    assert seen.recipe_day("other", plan="sha256:plan9") == made.holdout.last
+    assert seen.recipe_day("other", plan="sha256:plan1") is None
+
+
 def test_looks_at_the_same_holdout_are_counted_and_told(registry: Registry) -> None:
     made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
     _register(registry, made)
@@ -453,7 +464,8 @@ def test_looks_at_the_same_holdout_are_counted_and_told(registry: Registry) -> N
         decisions[1].verdict.reasons if decisions[1] else ()
     )
     seen, told = Looks(registry.ledger, P), Overrides(registry.ledger, signer().verifier)
-    assert seen.recipe_day("third", plan="sha256:plan9") == later.last
-    assert seen.recipe_day("other", plan="sha256:plan9") == made.holdout.last
-    assert seen.recipe_day("other", plan="sha256:plan1") is None
+    for recipe in ("third", "other", "r"):
+        assert seen.recipe_day(recipe, plan="sha256:plan9") == later.last, "a backtest looked, whatever for"
+    assert seen.recipe_day("other", plan="sha256:plan2") == later.last
+    assert seen.recipe_day("other", plan="sha256:plan1") is None, "the backtest came after it"
     assert [line for line in in_words(registry.ledger, told, P, now=NOW) if "saw days of the last holdout" in line]

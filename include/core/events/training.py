@@ -11,7 +11,11 @@ from include.core.records import Days, Evaluation, Override, Trial, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecorded(Event):
-    """Stream ``trials/<project>``. Key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only."""
+    """Stream ``trials/<project>``. Key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only.
+
+    What a backtest trained stands in ``trials-beside/<project>``, key ``trial-beside/<trial_id>``: its outcome is known
+    to whoever would train the same, and no search of a night starts from it.
+    """
 
     kind: ClassVar[str] = "trial_recorded"
     project: str
