@@ -19,19 +19,30 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(kw_only=True)
 class Api:
-    """Answers calls by *answer*, notes them in ``calls`` ("DELETE secrets"), and lets in who has ``token``."""
+    """Answers calls by *answer*, notes them in ``calls`` ("DELETE secrets"), and lets in who has ``token``.
+
+    It is that of an ``openshift``, or says that it knows nothing of such things.
+    """
 
     answer: Answer
     token: str = "ours"  # noqa: S105  # nobody's
+    openshift: bool = False
     calls: list[str] = field(default_factory=list)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/apis/"):
+            return self._group(request.path.removeprefix("/apis/"))
         self.calls.append(f"{request.method} {request.path.partition(f'/namespaces/{NAMESPACE}/')[2]}")
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return refusal(401, "Unauthorized")
         if request.path.endswith("/nodes"):
             return refusal(403, "nodes is forbidden")
         return await self.answer(request)
+
+    def _group(self, name: str) -> web.Response:
+        if not self.openshift or name != "security.openshift.io/v1":
+            return web.Response(status=404, text="404 page not found")
+        return web.json_response({"kind": "APIResourceList", "groupVersion": name, "resources": []})
 
 
 def refusal(status: int, message: str, reason: str = "") -> web.Response:

@@ -182,6 +182,28 @@ def test_a_rule_of_the_cluster_ends_the_step_at_once_in_its_own_words(
     assert api.calls.count("POST pods") == len(rules)
 
 
+@pytest.mark.parametrize("openshift", [False, True])
+def test_the_user_of_a_pod_is_left_to_a_platform_that_gives_each_namespace_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openshift: bool
+) -> None:
+    made = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        made.append((await request.json())["spec"])
+        return web.json_response(await request.json(), status=201)
+
+    async def law() -> None:
+        async with serving(Api(answer=answer, openshift=openshift), tmp_path, monkeypatch) as cluster:
+            for number in (0, 1):
+                await cluster.make_pod(request_in("trainyard", "true"), number, now=datetime.now(UTC))
+
+    run(law())
+    for spec in made:
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert {"runAsUser", "runAsGroup", "fsGroup"}.isdisjoint(spec["securityContext"]) is openshift
+        assert spec["volumes"][0]["secret"]["defaultMode"] == (0o444 if openshift else 0o440)
+
+
 def test_a_policy_that_forbids_to_change_or_remove_pods_is_no_fault_of_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,10 +27,10 @@ def said(request: PodRequest) -> str:
     return asyncio.run(asked())
 
 
-def until_said(request: PodRequest, words: str) -> None:
-    """A policy holds some moments after it was made."""
+def until_said(request: PodRequest, words: str | None) -> None:
+    """What was made holds some moments later; ``None``: nothing is said any more."""
     deadline = time.monotonic() + 20
-    while words not in (found := said(request)):
+    while (found := said(request)) if words is None else words not in (found := said(request)):
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
 
@@ -68,3 +68,22 @@ def test_a_policy_and_a_range_of_limits_refuse_at_once_in_their_own_words(namesp
         namespace.kubectl("delete", "limitrange", "ratio", "-n", namespace.name)
     with policy(namespace, "has(object.metadata.labels.owner)", "a pod names its owner"):
         until_said(request, "denied request: a pod names its owner")
+
+
+def test_on_openshift_a_pod_asks_for_no_user_that_its_range_would_refuse(namespace: Namespace) -> None:
+    """A kind of OpenShift's API group stands for it, and a policy for its default constraint's range of user ids."""
+    group, plural = "security.openshift.io", "securitycontextconstraints"
+    about = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": "SecurityContextConstraints", "plural": plural, "singular": plural}
+    spec = {"group": group, "names": names, "scope": "Cluster", "versions": [version]}
+    request = request_in(namespace.name, "true")
+    user = "object.spec.securityContext.runAsUser"
+    with policy(namespace, f"!has({user}) || {user} >= 1000680000", "must be in the ranges: [1000680000, 1000689999]"):
+        until_said(request, "must be in the ranges")
+        namespace.apply({**about, "metadata": {"name": f"{plural}.{group}"}, "spec": spec})
+        try:
+            until_said(request, None)
+        finally:
+            namespace.kubectl("delete", "customresourcedefinition", f"{plural}.{group}")

@@ -50,6 +50,7 @@ class Cluster:
     def __init__(self, api: Any, namespace: str, *, renew: Renew, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """*renew* loads anew what *api* identifies itself by: a token may have ended."""
         self._api, self.namespace, self._renew, self._patience = api, namespace, renew, patience_seconds
+        self._chooses_users: bool | None = None
 
     @staticmethod
     @asynccontextmanager
@@ -101,7 +102,7 @@ class Cluster:
             NoRoom: the namespace's quota is used up now.
             PodFailed: the cluster's rules refuse such a pod.
         """
-        body = pod_manifest(request, number, now=now)
+        body = pod_manifest(request, number, now=now, any_user=await self._is_openshift())
         await self._call(lambda: self._api.create_namespaced_pod(self.namespace, body), made=True)
 
     async def try_out(self, request: PodRequest, *, now: datetime) -> None:
@@ -110,7 +111,8 @@ class Cluster:
         Raises:
             PodFailed: the cluster's rules refuse such a secret or such a pod.
         """
-        secret, pod = secret_manifest(request, b""), pod_manifest(request, 0, now=now)
+        secret = secret_manifest(request, b"")
+        pod = pod_manifest(request, 0, now=now, any_user=await self._is_openshift())
         tried = {"dry_run": "All"}
         for call in (
             lambda: self._api.create_namespaced_secret(self.namespace, secret, **tried),
@@ -118,6 +120,16 @@ class Cluster:
         ):
             with suppress(NoRoom):
                 await self._call(call, made=True)
+
+    async def _is_openshift(self) -> bool:
+        """Whether the platform gives each namespace a range of user ids, and refuses a pod that names another."""
+        from kubernetes_asyncio import client
+
+        if self._chooses_users is None:
+            groups = client.CustomObjectsApi(self._api.api_client)
+            found = await self._optional(lambda: groups.get_api_resources("security.openshift.io", "v1"))
+            self._chooses_users = found is not None
+        return self._chooses_users
 
     # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,14 +288,14 @@ class Cluster:
             await asyncio.wait_for(self._renew(), timeout=_CALL_SECONDS)
 
     async def _optional(self, call: Callable[..., Awaitable[Answer]]) -> Answer | Any:
-        """What *call* answers, or ``None`` where we have not the right."""
+        """What *call* answers, or ``None`` where we have not the right, or there is no such thing in the cluster."""
         from kubernetes_asyncio.client import ApiException
 
         async def asked() -> Answer | None:
             try:
                 return await call()
             except ApiException as error:
-                if error.status == 403:
+                if error.status in (403, 404):
                     return None
                 raise
 

@@ -113,10 +113,11 @@ def secret_manifest(request: PodRequest, document: bytes) -> dict[str, Any]:
     }
 
 
-def pod_manifest(request: PodRequest, number: int, *, now: datetime) -> dict[str, Any]:
+def pod_manifest(request: PodRequest, number: int, *, now: datetime, any_user: bool = False) -> dict[str, Any]:
     """The order's pod *number*: Pod Security ``restricted``, a read-only root, no credential but the order.
 
-    It may run until the request is given up, and no longer.
+    It may run until the request is given up, and no longer. *any_user* leaves user and groups to the platform, which
+    need then have none in common with the order's file: only this pod has it.
     """
     compute = request.compute
     seconds_left = max(1, round((request.give_up_at - now).total_seconds()))
@@ -137,14 +138,15 @@ def pod_manifest(request: PodRequest, number: int, *, now: datetime) -> dict[str
             "enableServiceLinks": False,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "runAsGroup": _USER,
-                "fsGroup": _USER,
+                **({} if any_user else {"runAsUser": _USER, "runAsGroup": _USER, "fsGroup": _USER}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_container(request)],
             "volumes": [
-                {"name": "order", "secret": {"secretName": request.secret_name, "defaultMode": 0o440}},
+                {
+                    "name": "order",
+                    "secret": {"secretName": request.secret_name, "defaultMode": 0o444 if any_user else 0o440},
+                },
                 {"name": "temporary", "emptyDir": {"sizeLimit": f"{compute.ephemeral_storage_mib}Mi"}},
             ],
             "nodeSelector": node_selector(compute),
