@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 
 from include.cli.shown import Words, bold, line
 from include.core.errors import DeclarationError
@@ -26,15 +25,21 @@ def runs(
     project: Annotated[str | None, typer.Argument(help="A project that has run. Default: all.")] = None,
     last: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 20,
 ) -> None:
-    """List the last runs, the newest last, with the ids by which other commands and Airflow know them."""
+    """List the last runs by their ids, the newest last: what each is, and how far or what it came to."""
     from include.ledger import Ledger
+    from include.runtime import deployment
     from include.runtime.runs import last_runs
 
-    table = Table(Column("run", overflow="fold"), "project", "kind", "instant", "began", "stands")
-    for each in last_runs(Ledger.open(Settings.from_environment().ledger), project, count=last):
-        instant, began = (f"{at:%Y-%m-%d %H:%M}Z" for at in (each.run.instant, each.began))
-        table.add_row(each.run.run_id, each.run.project, each.kind, instant, began, each.stands)
-    console.print(table if table.row_count else "no run has begun")
+    settings = Settings.from_environment()
+    deployment.require(settings)
+    found = last_runs(Ledger.open(settings.ledger), project, count=last)
+    for each in found:  # a line each: in a table's column an id would be broken
+        about = f"  {each.run.project}: {each.kind} as of {each.run.instant:%Y-%m-%d %H:%M}Z, began "
+        console.print(
+            line(bold(each.run.run_id), f"{about}{each.began:%Y-%m-%d %H:%M}Z; {each.stands}"), soft_wrap=True
+        )
+    if not found:
+        console.print("no run has begun")
 
 
 def lineage(

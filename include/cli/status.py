@@ -1,5 +1,6 @@
 """``status``: what this deployment is, what runs in it, what waits for whom, and what is broken."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,9 @@ def status() -> None:
 
 
 def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
-    """Where it is, which of its processes give no sign of life, and what ended since it was started."""
+    """Where it is, which of its processes give no sign of life, what ended since it was started, and what is paused."""
+    from include.runtime.airflow.beginnings import paused_dags
+    from include.runtime.airflow.client import AirflowRefused
     from include.runtime.airflow.health import pulses, silent
     from include.runtime.airflow.supervision import endings
 
@@ -68,6 +71,9 @@ def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
     console.print(f"airflow:  {airflow.url}; {told}", soft_wrap=True)
     for ended in endings(settings)[-5:]:
         console.print(f"  the {ended.name} ended at {ended.at:%Y-%m-%d %H:%M:%S}Z, and was started again")
+    with suppress(AirflowRefused), airflow.client("ada") as client:
+        if paused := paused_dags(client):
+            console.print(f"  paused: {', '.join(sorted(paused))}", soft_wrap=True)
 
 
 def _show_reach(settings: Settings, access: "Access") -> None:

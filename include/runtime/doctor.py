@@ -248,18 +248,19 @@ def _projects(settings: Settings) -> Iterator[Finding]:
     from include.runtime.airflow.beginnings import why_not
     from include.runtime.projects import load_project, project_names
 
-    loaded = 0
-    for name in project_names(settings.projects):
+    names, broken = project_names(settings.projects), 0
+    for name in names:
         try:
             load_project(name, settings.projects)
         except TrainyardError as error:
+            broken += 1
             yield Finding(what="projects", sign=Sign.BAD, told=f"{name}: {error}")
             continue
-        loaded += 1
         if reason := why_not(settings, name, now=datetime.now(UTC)):
             told = f"{name}: {reason}. Nights by schedule would find none: land it, or pause its DAGs."
             yield Finding(what="projects", sign=Sign.ADVICE, told=told)
-    yield Finding(what="projects", sign=Sign.GOOD, told=f"{loaded} can be loaded")
+    if not broken:
+        yield Finding(what="projects", sign=Sign.GOOD, told=f"{len(names)} can be loaded")
 
 
 def _champions(settings: Settings) -> Iterator[Finding]:

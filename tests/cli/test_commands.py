@@ -128,8 +128,9 @@ def test_a_home_that_can_be_none_is_said_to_be_none_by_every_command(shop: Shop,
     assert "Traceback" not in done.stderr
 
 
-def test_lineage_of_a_new_home_says_what_makes_it(shop: Shop) -> None:
-    done = shop.call("lineage", "orders")
+@pytest.mark.parametrize("words", [("lineage", "orders"), ("runs",)])
+def test_lineage_and_runs_of_a_new_home_say_what_makes_it(shop: Shop, words: tuple[str, ...]) -> None:
+    done = shop.call(*words)
     assert done.returncode == 1
     assert "./trainyard setup" in done.stderr
 

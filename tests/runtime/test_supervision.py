@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from include.cli import status
 from include.runtime.airflow import sessions
 from include.runtime.airflow.beginnings import Beginnings, paused_dags
 from include.runtime.airflow.client import Client
@@ -206,7 +207,7 @@ def _session(pid: int) -> int:
 
 @pytest.mark.airflow
 def test_scheduler_and_triggerer_come_back_after_a_kill_and_the_night_that_waits_goes_on(
-    airflow: RunningAirflow, dana: Client, steward: Client, listener: Listener
+    airflow: RunningAirflow, dana: Client, steward: Client, listener: Listener, capsys: pytest.CaptureFixture[str]
 ) -> None:
     beginnings = Beginnings(airflow.settings)
     dag_id = declare(airflow.settings.projects, "bereft")
@@ -215,6 +216,8 @@ def test_scheduler_and_triggerer_come_back_after_a_kill_and_the_night_that_waits
         dana.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
         assert not [*beginnings.look(dana)]
         assert (dag_id in paused_dags(dana)) is not begun
+    status._show_airflow(airflow.settings, airflow)
+    assert f"  paused: {dag_id}" in capsys.readouterr().out
     dana.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred")
@@ -230,3 +233,8 @@ def test_scheduler_and_triggerer_come_back_after_a_kill_and_the_night_that_waits
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
     assert "it was only to be woken" in dana.log(dag_id, run_id, "gate")
     until(lambda: not silent(pulses(airflow.url)), seconds=60, what="all give signs of life")
+    status._show_airflow(airflow.settings, airflow)
+    shown = capsys.readouterr().out
+    assert f"{airflow.url}; all its processes give signs of life" in shown
+    assert "the scheduler ended at" in shown
+    assert "the triggerer ended at" in shown

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from include.cli.lineage import runs
 from include.core.events import (
     LineageEmitted,
     ModelRegistered,
@@ -31,6 +32,7 @@ NAME = PROJECT.name
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
+    tmp_path.chmod(0o700)
     create_key(tmp_path / "authority.key")
     Signer.load(tmp_path / "authority.key").publish(made.keys / deployment.AUTHORITY_PUBLIC_KEY)
     return made
@@ -86,6 +88,19 @@ def test_runs_are_listed_with_what_they_are_and_came_to_the_newest_last(ledger: 
     ]
     assert [each.run.run_id for each in last_runs(ledger, count=2)] == ["scheduled__3", "elsewhere"]
     assert last_runs(ledger, "unheard_of", count=2) == ()
+
+
+def test_an_id_is_printed_whole_on_one_line(
+    settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.prepare(settings)
+    monkeypatch.setenv("TRAINYARD_HOME", str(settings.home))
+    run_id = f"manual__2026-03-01T04:00:00+00:00__{'9' * 80}"
+    begin(ledger, run_id)
+    runs(NAME)
+    assert (
+        f"{run_id}  {NAME}: manual as of 2026-03-01 04:00Z, began 2026-03-01 04:00Z; begun\n" in capsys.readouterr().out
+    )
 
 
 def test_lineage_that_is_asked_for_without_a_run_is_the_champions_not_that_of_the_last_score(
