@@ -1,4 +1,4 @@
-"""``override``: a person lets models through one gate for a time, and says why."""
+"""``override``: a person lets models through one gate for a time, or ends that, and says why."""
 
 from typing import Annotated
 
@@ -7,12 +7,14 @@ import typer
 from include.cli.access import Reason, Steward
 from include.cli.night import ProjectName
 from include.cli.shown import Words
+from include.core.errors import DeclarationError
 from include.core.records import Gate
 from include.runtime.authority_client import authority
 from include.settings import Settings
 
 Overridden = Annotated[Gate, typer.Option("--gate", help="The gate that models are let through.")]
-Until = Annotated[str, typer.Option(metavar="DATE", help="The last day (UTC) on which it holds, as 2013-07-01.")]
+Until = Annotated[str | None, typer.Option(metavar="DATE", help="The last day (UTC) on which it holds, as 2013-07-01.")]
+End = Annotated[bool, typer.Option("--end", help="End the override that is in force, now.")]
 
 console = Words()
 
@@ -21,15 +23,31 @@ def add_to(app: typer.Typer) -> None:
     app.command()(override)
 
 
-def override(project: ProjectName, gate: Overridden, until: Until, reason: Reason, steward: Steward = None) -> None:
-    """Let models of PROJECT through a gate to the end of a day, as a steward of what it reads. A later one replaces it.
+def override(
+    project: ProjectName,
+    gate: Overridden,
+    reason: Reason,
+    until: Until = None,
+    end: End = False,
+    steward: Steward = None,
+) -> None:
+    """Let models of PROJECT through a gate to the end of a day, as a steward of what it reads, or end that at once.
 
-    The authority signs it; each verdict that it lets through says by whom and why.
+    A later override of a gate replaces it. The authority signs each; a verdict that one lets through says by whom and
+    why.
     """
+    if end is (until is not None):
+        value = "both" if end else "neither"
+        remedy = "Name the last day with --until, or end what is in force with --end."
+        raise DeclarationError("an override has --until or --end", value=value, remedy=remedy)
     settings = Settings.from_environment()
     with authority(settings, steward or settings.user) as client:
-        made = client.override(project, gate.value, until=until, reason=reason)
-    console.print(
-        f"overridden: models of {project} pass the gate {made['gate']} until {made['until']}, by {made['by']}",
-        soft_wrap=True,
-    )
+        if until is None:
+            client.end_override(project, gate.value, reason=reason)
+            told = f"ended: models of {project} pass the gate {gate.value} on their own again"
+        else:
+            made = client.override(project, gate.value, until=until, reason=reason)
+            told = (
+                f"overridden: models of {project} pass the gate {made['gate']} until {made['until']}, by {made['by']}"
+            )
+    console.print(told, soft_wrap=True)

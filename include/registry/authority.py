@@ -27,7 +27,7 @@ from include.ledger.journal import begun, run_stream
 from include.registry import promotion, signed
 from include.registry.champions import Champions, Decision, Known, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
-from include.registry.overrides import Overrides, override
+from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered import remembering
 from include.registry.standing import standing
 
@@ -128,6 +128,15 @@ class PromotionAuthority:
         """
         now = datetime.now(UTC)
         return override(self._access, self._signer, project, gate, until=until, user=user, reason=reason, now=now)
+
+    def end_override(self, project: str, gate: Gate, *, user: str, reason: str) -> None:
+        """End the override of *gate* that is in force: models of *project* must pass it again from now on.
+
+        Raises:
+            AuthorityError: *user* is no steward of its data, no override of the gate is in force, or *reason* is empty.
+        """
+        now = datetime.now(UTC)
+        end_override(self._access, self._signer, project, gate, user=user, reason=reason, now=now)
 
     def _decide(self, project: str) -> int:
         """Decide about all that waits of *project*, in its order; how many were."""

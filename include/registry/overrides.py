@@ -1,13 +1,13 @@
 """Overrides: a person lets models through a gate for a time, by the authority's signature."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode
-from include.core.errors import AuthorityError, DecisionUnusable, LedgerConflict
-from include.core.events import GateOverridden
+from include.core.errors import AuthorityError, DecisionUnusable, LedgerConflict, UnknownId
+from include.core.events import GateOverridden, GateOverrideEnded
 from include.core.records import Gate, Override
 from include.core.words import reason as as_reason
 from include.governance.access import ATTEMPTS, Access, crowded
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from include.governance.signing import Signer, Verifier
 
 OVERRIDE_TYPE = "application/vnd.trainyard.override+json"
+OVERRIDE_END_TYPE = "application/vnd.trainyard.override-end+json"
 #: What is let through without being looked at again is an arrangement, not an exception.
 LONGEST_DAYS = 90
 
@@ -31,6 +32,17 @@ class _Claim:
     position: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """What the authority signs where somebody ends an override, likewise."""
+
+    project: str
+    gate: Gate
+    by: str
+    reason: str
+    position: int
+
+
 class Overrides:
     """Answers for one ledger, trusting only what the authority's public key verifies."""
 
@@ -38,24 +50,33 @@ class Overrides:
         self._ledger, self._verifier = ledger, verifier
 
     def in_force(self, project: str, *, now: datetime) -> tuple[Override, ...]:
-        """The overrides of *project* that hold at *now* (UTC), by gate: the last about each counts."""
-        found = {each.gate: each for each in self.all(project)}
+        """The overrides of *project* that hold at *now* (UTC), by gate: the last word about each counts."""
+        found: dict[Gate, Override] = {}
+        for entry in self._ledger.read(stream_of(project)):
+            event = entry.event
+            if isinstance(event, GateOverridden) and self._proven(entry, event):
+                found[event.override.gate] = event.override
+            elif isinstance(event, GateOverrideEnded) and self._proven(entry, event):
+                found.pop(event.gate, None)
         today = now.astimezone(UTC).date()
         return tuple(found[gate] for gate in sorted(found) if found[gate].until >= today)
 
-    def all(self, project: str) -> Iterator[Override]:
-        """Every override of *project*, in the order of their recording, whether or not it still holds."""
-        for entry in self._ledger.read(stream_of(project)):
-            if isinstance(entry.event, GateOverridden) and self._proven(entry, entry.event):
-                yield entry.event.override
-
-    def _proven(self, entry: Entry, event: GateOverridden) -> bool:
+    def _proven(self, entry: Entry, event: GateOverridden | GateOverrideEnded) -> bool:
+        payload_type, claimed = _claim(event, entry.stream_version)
         try:
-            signed = decode(_Claim, self._verifier.verify(event.envelope, OVERRIDE_TYPE))
+            signed = decode(type(claimed), self._verifier.verify(event.envelope, payload_type))
         except (AuthorityError, ValueError):
             return False
-        claimed = _Claim(override=event.override, position=entry.stream_version)
-        return signed == claimed and entry.stream == stream_of(event.override.project)
+        project = event.override.project if isinstance(event, GateOverridden) else event.project
+        return signed == claimed and entry.stream == stream_of(project)
+
+
+def _claim(event: GateOverridden | GateOverrideEnded, position: int) -> tuple[str, _Claim | _End]:
+    """The type and payload of the envelope that proves *event* at *position* of its stream."""
+    if isinstance(event, GateOverridden):
+        return OVERRIDE_TYPE, _Claim(override=event.override, position=position)
+    end = _End(project=event.project, gate=event.gate, by=event.by, reason=event.reason, position=position)
+    return OVERRIDE_END_TYPE, end
 
 
 def stream_of(project: str) -> str:
@@ -71,23 +92,61 @@ def override(
         AuthorityError: *user* is no steward of a dataset that the project reads, the project asked for none, *until*
             has passed or lies too far, *reason* is empty, or the ledger was altered.
     """
-    stewards = stewards_of_project(access, project)
-    if user not in stewards:
-        remedy = f"Ask {', '.join(stewards)}." if stewards else "Run a night of the project first: it asks for access."
-        raise AuthorityError(f"{project}: only a steward of its data overrides a gate", value=user, remedy=remedy)
+    _require_steward(access, project, user)
     today = now.astimezone(UTC).date()
     if not today <= until <= today + timedelta(days=LONGEST_DAYS):
         remedy = f"Choose a day from {today} to {today + timedelta(days=LONGEST_DAYS)}."
         raise DecisionUnusable(f"an override ends within {LONGEST_DAYS} days", value=until, remedy=remedy)
     require_whole(access.ledger)
     made = Override(project=project, gate=gate, until=until, by=user, reason=as_reason(reason))
+    _append(access.ledger, signer, project, lambda: GateOverridden(override=made, envelope=""))
+    return made
+
+
+def end_override(
+    access: Access, signer: "Signer", project: str, gate: Gate, *, user: str, reason: str, now: datetime
+) -> None:
+    """Record that *user* ends the override of *gate* that is in force at *now* (UTC): models must pass it again.
+
+    Raises:
+        AuthorityError: *user* is no steward of a dataset that the project reads, or *reason* is empty.
+        UnknownId: no override of the gate is in force.
+    """
+    _require_steward(access, project, user)
+    ended = GateOverrideEnded(project=project, gate=gate, by=user, reason=as_reason(reason), envelope="")
+    overrides = Overrides(access.ledger, access.verifier)
+
+    def end() -> GateOverrideEnded:
+        held = [each.gate for each in overrides.in_force(project, now=now)]
+        if gate not in held:
+            remedy = f"In force: {', '.join(held) or 'none'}."
+            raise UnknownId(f"an override of {project} that is ended is in force", value=gate, remedy=remedy)
+        return ended
+
+    _append(access.ledger, signer, project, end)
+
+
+def _require_steward(access: Access, project: str, user: str) -> None:
+    stewards = stewards_of_project(access, project)
+    if user not in stewards:
+        remedy = f"Ask {', '.join(stewards)}." if stewards else "Run a night of the project first: it asks for access."
+        rule = f"{project}: only a steward of its data overrides a gate, or ends that"
+        raise AuthorityError(rule, value=user, remedy=remedy)
+
+
+def _append(
+    ledger: Ledger, signer: "Signer", project: str, decide: Callable[[], GateOverridden | GateOverrideEnded]
+) -> None:
+    """Sign what *decide* makes of the stream as it stands, for its next place."""
     stream = stream_of(project)
     for _ in range(ATTEMPTS):
-        version = access.ledger.version(stream)
-        envelope = signer.sign(OVERRIDE_TYPE, encode(_Claim(override=made, position=version + 1)))
+        version = ledger.version(stream)
+        event = decide()
+        payload_type, claim = _claim(event, version + 1)
+        event = replace(event, envelope=signer.sign(payload_type, encode(claim)))
         try:
-            access.ledger.append(stream, [GateOverridden(override=made, envelope=envelope)], expected_version=version)
+            ledger.append(stream, [event], expected_version=version)
         except LedgerConflict:
             continue
-        return made
+        return
     raise crowded(stream)

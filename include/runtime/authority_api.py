@@ -76,6 +76,14 @@ class Overriding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverrideEnding:
+    """Body of ``POST /promotions/{project}/override/end``: a gate by name."""
+
+    gate: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Holding:
     """Body of ``POST /holds`` and ``POST /holds/lift``."""
 
@@ -235,6 +243,12 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
         gate, until = _gate(body.gate), _day(body.until)
         made = promotions.override(project, gate, until=until, user=user, reason=body.reason)
         return {"project": project, "gate": made.gate, "until": made.until.isoformat(), "by": made.by}
+
+    @router.post("/promotions/{project}/override/end")
+    def end_override(project: str, body: OverrideEnding, user: str = user_dependency) -> dict[str, Any]:
+        gate = _gate(body.gate)
+        promotions.end_override(project, gate, user=user, reason=body.reason)
+        return {"project": project, "gate": gate, "ended_by": user}
 
     @router.post("/promotions/{project}/roll-back")
     def roll_back(project: str, body: GoingBack, user: str = user_dependency) -> dict[str, Any]:

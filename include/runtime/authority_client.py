@@ -112,6 +112,11 @@ class AuthorityClient:
         found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/override", body)
         return found
 
+    def end_override(self, project: str, gate: str, *, reason: str) -> None:
+        """End the override of *gate* that is in force."""
+        path = f"/promotions/{quote(project, safe='')}/override/end"
+        self._call("POST", path, {"gate": gate, "reason": reason})
+
     def holds(self) -> Sequence[Mapping[str, Any]]:
         """The holds in force, each with ``subject``, ``steward``, ``reason`` and ``since``."""
         found: Sequence[Mapping[str, Any]] = self._call("GET", "/holds")

@@ -163,14 +163,19 @@ def _serve(asked: argparse.Namespace) -> None:
     current_user, promotions = bearer_user(users), opened.promotions
     app = authority_app(opened.authority, opened.register, current_user, promotions=promotions, wake=decider.wake)
     decider.start()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
     with _listening(asked.port) as listener:
-        # Uvicorn ends gently on SIGTERM, then raises it again for whoever handled it before: this process, which
-        # still has its port file to remove.
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
-        _write_whole(asked.port_file, f"{listener.getsockname()[1]}\n")
+        # Uvicorn takes both signals itself while it serves, and raises them again afterwards. One that comes before is
+        # only noted: whatever it raised, anything that begins just then might swallow.
+        signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGINT, leave)
         try:
-            uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+            _write_whole(asked.port_file, f"{listener.getsockname()[1]}\n")
+            server.run(sockets=[listener])
         finally:
             asked.port_file.unlink(missing_ok=True)
 
@@ -180,10 +185,6 @@ def _end_with_the_starter() -> None:
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
 
 
 def _open(

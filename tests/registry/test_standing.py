@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import encode, record_digest
-from include.core.errors import AuthorityError, DecisionUnusable
+from include.core.errors import AuthorityError, DecisionUnusable, UnknownId
 from include.core.events import (
     DriftJudged,
     GateOverridden,
+    GateOverrideEnded,
     HoldoutBacktested,
     PolicyDeclared,
 )
@@ -32,7 +33,7 @@ from include.core.records import (
 from include.governance.access import Access
 from include.ledger import Ledger
 from include.registry.champions import Decision, Version
-from include.registry.overrides import Overrides, override
+from include.registry.overrides import Overrides, end_override, override
 from include.registry.promotion import Champion, Standing, decide
 from include.registry.standing import Looks, failing, frozen, in_words, showable
 from tests.governance.conftest import STEWARD
@@ -383,6 +384,9 @@ def test_the_authority_promotes_nothing_while_the_last_verdict_is_failing_and_a_
         Champion(version=2, holdout=made.holdout, recipe="r"),
         decision.standing,
     ), "whoever has the decision can decide again"
+    registry.authority.end_override(P, Gate.FAILING, user=STEWARD, reason="The fault is back")
+    _register(registry, replace(better, champion=4))
+    assert registry.in_force() == 4, "what was ended lets nothing through"
 
 
 def test_the_authority_measures_nothing_against_a_version_that_a_steward_retired(registry: Registry) -> None:
@@ -419,6 +423,29 @@ def test_an_override_is_a_steward_s_for_at_most_90_days_and_the_last_about_a_gat
     shorter = place(NOW.date(), reason="Back at work")
     assert overrides.in_force(P, now=NOW) == (shorter,)
     assert overrides.in_force(P, now=NOW + DAY) == ()
+
+
+def test_a_steward_ends_an_override_at_once_and_nobody_else_does(registry: Registry) -> None:
+    stewarded(registry)
+    access, overrides = Access(registry.ledger, signer().verifier), Overrides(registry.ledger, signer().verifier)
+
+    def end(user: str = STEWARD) -> None:
+        end_override(access, signer(), P, Gate.SKILL, user=user, reason="Too early", now=NOW)
+
+    with pytest.raises(UnknownId, match="an override of flight_delay that is ended is in force; found: skill"):
+        end()
+    for gate in (Gate.SKILL, Gate.FLOORS):
+        override(access, signer(), P, gate, until=NOW.date(), user=STEWARD, reason="r", now=NOW)
+    with pytest.raises(AuthorityError, match="only a steward"):
+        end("mallory")
+    forged = GateOverrideEnded(project=P, gate=Gate.FLOORS, by=STEWARD, reason="r", envelope="{}")
+    registry.ledger.append(f"override/{P}", [forged], expected_version=2)
+    end()
+    assert [each.gate for each in overrides.in_force(P, now=NOW)] == [Gate.FLOORS]
+    ended = registry.ledger.read(f"override/{P}")[3].event
+    override(access, signer(), P, Gate.SKILL, until=NOW.date(), user=STEWARD, reason="r", now=NOW)
+    registry.ledger.append(f"override/{P}", [ended], expected_version=5)
+    assert [each.gate for each in overrides.in_force(P, now=NOW)] == [Gate.FLOORS, Gate.SKILL], "signed for its place"
 
 
 def test_an_override_that_the_authority_did_not_sign_for_its_place_lets_nothing_through(registry: Registry) -> None:

@@ -20,7 +20,8 @@ from include.runtime.airflow import process
 from include.runtime.airflow.client import Client
 from include.runtime.airflow.process import RunningAirflow
 from include.settings import ROOT, Settings
-from tests.runtime.nights import INSTANT, approve, declare, reaches, until
+from tests.runtime.drifting import House, in_airflow
+from tests.runtime.nights import INSTANT, NIGHT_SECONDS, approve, declare, reaches, until
 from tests.runtime.starter import settings_of
 
 # Where the tests themselves import Airflow, it makes its home: not in the home of who runs the tests.
@@ -93,10 +94,6 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, production: Path, listener
         yield running
 
 
-#: How long a night of a test's project may take on a busy machine.
-NIGHT_SECONDS = 240
-
-
 @pytest.fixture(scope="package")
 def dana(airflow: RunningAirflow) -> Iterator[Client]:
     with airflow.client("dana") as client:
@@ -119,3 +116,9 @@ def night(airflow: RunningAirflow, dana: Client, steward: Client) -> tuple[str, 
     assert approve(steward, "punctual") == 1
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
     return dag_id, run_id
+
+
+@pytest.fixture(scope="package")
+def house(airflow: RunningAirflow, dana: Client, steward: Client) -> House:
+    """A project whose every verdict asks for a retraining, with a first champion."""
+    return in_airflow(airflow, dana, steward)

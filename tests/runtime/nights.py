@@ -11,6 +11,9 @@ from include.runtime.airflow.client import Client, TaskState
 #: With a full window before it in the demo's data.
 INSTANT = datetime(2013, 3, 1, 4, tzinfo=UTC)
 
+#: How long a night of a test's project may take on a busy machine.
+NIGHT_SECONDS = 240
+
 PROJECT = """
 import os
 import time

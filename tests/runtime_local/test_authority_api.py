@@ -324,6 +324,13 @@ def test_a_steward_of_what_a_project_reads_overrides_a_gate_over_http(served: Se
     (placed,) = overrides.in_force(P, now=datetime.now(UTC))
     assert (placed.gate, placed.by, placed.reason) == ("skill", STEWARD, "Holidays")
 
+    def ended(user: str, gate: str = "skill") -> int:
+        headers, ending = {"Authorization": f"Bearer {served.tokens[user]}"}, {"gate": gate, "reason": "They are over"}
+        return TestClient(app, headers=headers).post(f"/promotions/{P}/override/end", json=ending).status_code
+
+    assert [ended("ada"), ended(STEWARD, "luck"), ended(STEWARD), ended(STEWARD)] == [403, 422, 200, 404]
+    assert overrides.in_force(P, now=datetime.now(UTC)) == ()
+
 
 def test_a_form_of_another_site_adopts_nothing(served: Served) -> None:
     file = served.house.folder / "contracts" / "flights.odcs.yaml"
@@ -618,6 +625,28 @@ def test_a_second_start_keeps_keys_tokens_and_adoptions(tmp_path: Path) -> None:
         process.communicate(timeout=30)
         kept.append([file.read_bytes() for file in sorted((tmp_path / "authority").rglob("*")) if file.is_file()])
     assert kept[0] == kept[1]
+
+
+#: Sends itself SIGTERM as soon as its port can be read, when uvicorn does not listen to signals yet.
+ENDED_AT_ONCE = """
+import os, signal, sys
+from include.runtime.authority_service import main
+def ends(frame, event, _):
+    if event == "return" and frame.f_code.co_name == "_write_whole":
+        os.kill(os.getpid(), signal.SIGTERM)
+sys.setprofile(ends)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_process_that_is_ended_while_it_starts_leaves_no_port_behind(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TRAINYARD_LEDGER": f"sqlite:///{tmp_path / 'ledger.db'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_AT_ONCE, *command(tmp_path)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "port").exists()
 
 
 def test_a_port_in_use_is_named(

@@ -24,7 +24,7 @@ from include.store import Store
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
 from tests.registry.test_champions import P, Registry
-from tests.registry.test_going_back import quarantined, stewarded
+from tests.registry.test_going_back import LATER, back, quarantined, stewarded
 from tests.runtime_pages.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
 from tests.runtime_pages.watched import FEATURES, FIRST, HOSTILE, Story, failing, nightly
 from tests.training.flights import Folder
@@ -163,7 +163,9 @@ def test_a_rollback_is_shown_at_the_next_look(tmp_path: Path) -> None:
     assert "version 2 is champion" in made.text()
 
 
-def test_a_page_that_was_drawn_before_tells_of_a_quarantine_with_who_and_why_and_of_its_lift(tmp_path: Path) -> None:
+def test_a_page_that_was_drawn_before_tells_of_a_quarantine_of_its_lift_and_of_a_retirement_with_who_and_why(
+    tmp_path: Path,
+) -> None:
     registry = stewarded(Registry(Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), Folder(tmp_path)))
     registry.authority.begin()
     night = registry.night()
@@ -180,6 +182,11 @@ def test_a_page_that_was_drawn_before_tells_of_a_quarantine_with_who_and_why_and
     assert told() == [True, True]
     lift()
     assert told() == [False, False]
+    assert "no champion yet" not in client.get(f"/trainyard/pages/drift/{P}").text
+    back(registry, None, 1)
+    for page in ("/trainyard/pages/drift", f"/trainyard/pages/drift/{P}"):
+        assert f"retired version 1 on {LATER:%Y-%m-%d}, asked by {STEWARD}: It is late" in client.get(page).text
+    assert "no champion yet" not in client.get(f"/trainyard/pages/drift/{P}").text
 
 
 def test_a_page_of_many_champions_asks_the_ledger_no_more_often_than_one_of_few(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ from include.core.events.retention import ArtifactsRemoved, HoldLifted, HoldPlac
 from include.core.events.training import (
     ChampionRolledBack,
     GateOverridden,
+    GateOverrideEnded,
     GatesDeclared,
     HoldoutBacktested,
     ModelEvaluated,
@@ -88,6 +89,7 @@ __all__ = [
     "Event",
     "FitRecorded",
     "GateOverridden",
+    "GateOverrideEnded",
     "GatesDeclared",
     "HoldLifted",
     "HoldPlaced",

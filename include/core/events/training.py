@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from include.core.events.event import Event
 from include.core.project import Gates
-from include.core.records import Days, Evaluation, Override, Trial, Verdict
+from include.core.records import Days, Evaluation, Gate, Override, Trial, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,4 +182,19 @@ class GateOverridden(Event):
 
     kind: ClassVar[str] = "gate_overridden"
     override: Override
+    envelope: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateOverrideEnded(Event):
+    """A person ends the override of a gate before its time. Stream ``override/<project>``, after what it ends.
+
+    ``envelope`` is a DSSE envelope (JSON) over all of it and its place.
+    """
+
+    kind: ClassVar[str] = "gate_override_ended"
+    project: str
+    gate: Gate
+    by: str
+    reason: str
     envelope: str

@@ -74,13 +74,14 @@ class Summary:
     """A project on the page of all: ``last`` is its last verdict, ``waiting`` whether a retraining is in flight.
 
     ``skill`` is the series' mean of its last four weeks; ``None``: no day of these has one.
-    ``notes`` are said beside the champion.
+    ``notes`` are said beside the champion; ``retired`` says why nothing is in force any more.
     ``not_rebuildable`` are the versions of whose rows some were removed when their time was over.
     """
 
     project: str
     champion: int | None
     notes: tuple[str, ...]
+    retired: str | None
     last: DriftJudged | None
     word: str
     style: str
@@ -146,6 +147,7 @@ def _summary(project: str, watched: Watched) -> Summary:
         project=project,
         champion=champion.number if champion else None,
         notes=champion.notes if champion else (),
+        retired=watched.retired,
         last=last,
         word=word,
         style=style,

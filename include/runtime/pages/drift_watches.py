@@ -28,7 +28,7 @@ from include.core.events import (
 from include.core.records import DayOfSeries, LiveFigures, Override
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
-from include.registry.champions import Champions, InForce, Tenure
+from include.registry.champions import Champions, Change, InForce, Tenure
 from include.steps import retraining, series
 from include.store import Store
 
@@ -58,7 +58,8 @@ class Watched:
     """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained.
 
     ``days`` is the series of judged days, ``tenures`` are those of all champions, in the order of their decisions.
-    ``stale``: something was recorded that may have made another champion, or changed what is said beside it.
+    ``retired`` says by whom and why nothing is in force any more. ``stale``: something was recorded that may have made
+    another champion, or changed what is said beside it.
     ``not_rebuildable``: the versions of whose rows some were removed. ``importance`` says of a version what share of it
     each feature has.
     """
@@ -69,6 +70,7 @@ class Watched:
     importance: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     policy: PolicyDeclared | None = None
     champion: InForce | None = None
+    retired: str | None = None
     stale: bool = False
     known: retraining.Known = field(default_factory=retraining.Known)
     not_rebuildable: frozenset[int] = frozenset()
@@ -91,7 +93,8 @@ class Watches:
             watched = projects.get(project, Watched())
             if watched.stale:
                 champion, tenures = self._champions.in_force(project), self._champions.tenures(project)
-                watched = replace(watched, champion=champion, tenures=tenures, stale=False)
+                retired = None if champion else _retired(self._champions.known(project).change())
+                watched = replace(watched, champion=champion, tenures=tenures, retired=retired, stale=False)
                 projects[project] = watched
             return watched
 
@@ -158,3 +161,7 @@ def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
         project = replace(project, known=retraining.following(project.known, entry))
     projects[name] = project
     return projects
+
+
+def _retired(change: Change | None) -> str | None:
+    return change.rollback.in_words() if change is not None and change.rollback is not None else None
