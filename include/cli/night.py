@@ -127,6 +127,9 @@ def show(night: "Night") -> None:
         "figures MLflow shows: what is chosen by them looks better on it than it is",
         soft_wrap=True,
     )
+    if verdict.promote and night.evaluation.champion is None:
+        told = f"  · `./trainyard calibrate {night.run.project}` proposes a floor and limits of the watch from its days"
+        console.print(told, soft_wrap=True)
     _show_features(night)
 
 

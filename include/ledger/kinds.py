@@ -33,7 +33,7 @@ def _stopping(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_it_is(fields: dict[str, Any]) -> dict[str, Any]:
-    """What version 1 did not have, the record says without a word: a field that was given later is at its default."""
+    """What the version did not have, the record says without a word: a field that was given later is at its default."""
     return fields
 
 
@@ -49,7 +49,9 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("data_read", 1): _as_it_is,
     ("drift_judged", 1): _as_it_is,
     ("gates_declared", 1): _as_it_is,
+    ("gates_declared", 2): _as_it_is,
     ("model_evaluated", 1): _as_it_is,
+    ("model_registered", 1): _as_it_is,
     ("access_refused", 1): _unsigned,
     ("access_revoked", 1): _unsigned,
     ("access_revoked", 2): _stopping,

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from statistics import fmean
+from math import sqrt
+from statistics import fmean, stdev
 
 import numpy as np
 
 from include.core.errors import DataError
 from include.core.project import DriftPolicy, SkillPolicy
-from include.core.records import DayOfSeries
+from include.core.records import DayFigures, DayOfSeries, Evaluation
 from include.core.rules import rounded_up
-from include.monitoring.chance import Usual, chance, drawn_from, running
+from include.monitoring.chance import NIGHTS, Usual, chance, drawn_from, running
 
 #: With fewer judged days there are too few whole weeks to draw from.
 LEAST_DAYS = 28
+#: Of so few days nothing tells how far the next may lie.
+LEAST_HOLDOUT_DAYS = 7
 _LEVELS = 101
 
 
@@ -70,6 +73,65 @@ def proposed(policy: DriftPolicy, series: Sequence[DayOfSeries], *, share: float
         last=usual[-1].day,
         false_asks=chance(usual, made, watched).false_asks,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A policy, and by which share of the constant's loss a model should cost less (``None``: it shows no skill).
+
+    Both from the holdout's ``days``: how many, the first, the last.
+    """
+
+    policy: DriftPolicy
+    floor_share: float | None
+    days: int
+    first: date
+    last: date
+
+
+def started(policy: DriftPolicy, figures: Sequence[DayFigures], evaluation: Evaluation, *, share: float) -> Start:
+    """*policy* with limits from the daily spread of an evaluation, before the watch has judged days enough.
+
+    Each limit lies above the mean of as many days as the policy looks at, as far out as Student's t says for so many
+    days as the holdout had, in all but *share* of 180 nights; days are taken as independent, since the holdout is too
+    short to tell more. The floor is half of the skill that the evaluation shows with 95 % confidence.
+
+    Raises:
+        DataError: the holdout has fewer than 7 days with figures.
+    """
+    if len(figures) < LEAST_HOLDOUT_DAYS:
+        raise DataError(
+            f"limits are proposed from {LEAST_HOLDOUT_DAYS} days of a holdout at least",
+            value=f"{len(figures)} days with 20 rows or more",
+            remedy="Raise `holdout_days` of the window.",
+        )
+    loss = fmean(each.loss for each in figures)
+    excess = [each.loss - (loss if each.expected_loss is None else each.expected_loss) for each in figures]
+    gaps = [each.mean_score - each.mean_label for each in figures]
+    skill, constant, floor = evaluation.skill, evaluation.constant_loss, None
+    if skill is not None and constant is not None and skill.lower > 0:
+        floor = rounded_up(skill.lower / constant / 2, digits=2)
+    return Start(
+        policy=replace(
+            policy,
+            excess_loss=_limit(excess, policy, share),
+            calibration_gap=_limit(gaps, policy, share),
+            skill=replace(policy.skill or SkillPolicy(), false_asks=share),
+        ),
+        floor_share=floor,
+        days=len(figures),
+        first=figures[0].day,
+        last=figures[-1].day,
+    )
+
+
+def _limit(daily: Sequence[float], policy: DriftPolicy, share: float) -> float:
+    """Two figures are watched, to either side, over so many stretches of nights that share no day."""
+    from scipy.stats import t
+
+    days, stretches = len(daily), NIGHTS / policy.days
+    far = float(t.ppf(1 - share / (4 * stretches), days - 1))
+    return _up(abs(fmean(daily)) + far * stdev(daily) * sqrt(1 / policy.days + 1 / days))
 
 
 def _usual(days: Sequence[DayOfSeries]) -> tuple[Usual, ...]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
-from include.core.events import FitRecorded, ImportanceRecorded, ReferenceMade
+from include.core.events import FitRecorded, HoldoutDaysRecorded, ImportanceRecorded, ReferenceMade
 from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
@@ -61,6 +61,14 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     journal = Journal(platform.ledger, run)
     journal.fact(stream_of(project.name), fit, key=f"fit/{project.name}/{evaluation}")
     journal.fact(stream_of(project.name), importance, key=f"importance/{project.name}/{evaluation}")
+    daily = HoldoutDaysRecorded(
+        project=project.name,
+        run_id=run.run_id,
+        model_version=model.model_version,
+        evaluation=evaluation,
+        figures=made.holdout_days,
+    )
+    journal.fact(stream_of(project.name), daily, key=f"holdout-days/{project.name}/{evaluation}")
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(
         project=project.name,

@@ -53,6 +53,21 @@ class FitRecorded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HoldoutDaysRecorded(Event):
+    """How a registered model did on its holdout, day by day: what a policy starts from before the watch judged any.
+
+    Stream ``drift/<project>``. Key ``holdout-days/<project>/<evaluation>``.
+    """
+
+    kind: ClassVar[str] = "holdout_days_recorded"
+    project: str
+    run_id: str
+    model_version: int
+    evaluation: str
+    figures: tuple[DayFigures, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicyDeclared(Event):
     """Stream ``drift/<project>``. Key ``policy/<project>/<digest>``: recorded before any verdict under it.
 

@@ -120,6 +120,7 @@ class ModelRegistered(Event):
     """
 
     kind: ClassVar[str] = "model_registered"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     model_version: int
@@ -133,7 +134,7 @@ class GatesDeclared(Event):
     """By which gates the model of a run is decided about. In the run's stream; key ``gates/<project>/<run_id>``."""
 
     kind: ClassVar[str] = "gates_declared"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     project: str
     run_id: str
     gates: Gates
