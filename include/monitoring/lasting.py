@@ -25,7 +25,7 @@ class Limited:
 
 
 def began(limited: Limited, days: Judged, last: date, *, policy: DriftPolicy, first: Mapping[int, date]) -> date | None:
-    """Since when what moves the mean over ``policy.days`` days, which is beyond its limit on the day *last*, has done so.
+    """Since when what moves the mean over ``policy.days`` days, which is beyond its limit on *last*, has done so.
 
     *days* are all sorted ones that have the figure, *first* tells of each champion the first day that it judged. Of the
     windows that lie beyond the limit up to *last* without a gap, the first tells: since the day from which on its days
