@@ -94,6 +94,32 @@ class Settings:
         """Whether the vault is no local folder, so that what is read of it is kept in ``home/cache``."""
         return "://" in self.vault and not self.vault.startswith(("file://", "local://"))
 
+    def environment(self) -> dict[str, str]:
+        """The variables that :meth:`from_environment` makes these settings of, in another process."""
+        named = {
+            "TRAINYARD_HOME": self.home,
+            "TRAINYARD_LEDGER": self.ledger,
+            "TRAINYARD_STORE": self.store,
+            "TRAINYARD_VAULT": self.vault,
+            "TRAINYARD_PRODUCTION": self.production,
+            "TRAINYARD_PROJECTS": self.projects,
+            "TRAINYARD_CONTRACTS": self.contracts,
+            "TRAINYARD_CLASSES": self.classes_text,
+            "TRAINYARD_KEYS": self.keys,
+            "TRAINYARD_AUTHORITY_KEYS": self.authority_keys,
+            "TRAINYARD_MLFLOW": self.mlflow,
+            "TRAINYARD_LINEAGE": self.lineage,
+            "TRAINYARD_LINEAGE_KEY_FILE": self.lineage_key_file,
+            "TRAINYARD_ALERTS_FILE": self.alerts_file,
+            "TRAINYARD_ADDRESSES_FILE": self.addresses_file,
+            "TRAINYARD_USER": self.user,
+            "TRAINYARD_PLACEMENT": self.placement,
+            "TRAINYARD_NAMESPACE": self.namespace,
+            "TRAINYARD_TRAINER_IMAGE": self.trainer_image,
+            "TRAINYARD_ACCELERATORS": self.accelerators,
+        }
+        return {name: str(value) for name, value in named.items() if value is not None}
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """The settings of this process.

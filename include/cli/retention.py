@@ -43,6 +43,7 @@ def retention() -> None:
 
 def keep_in_order(settings: Settings) -> None:
     """Draw the plots of new versions after a run or a watch, and carry retention out if a day has passed since then."""
+    from include.runtime import kept_code
     from include.runtime.local import open_platform
     from include.runtime.plots import draw_new
     from include.steps.retention import carry_out, is_due
@@ -53,6 +54,7 @@ def keep_in_order(settings: Settings) -> None:
     except RegistryError as error:  # the next call goes on there
         console.print(f"plots: {error}", soft_wrap=True)
     if is_due(platform.ledger, now=now):
+        kept_code.remove_unneeded(settings, platform.ledger, now=now)
         carried = carry_out(platform, now=now)
         if carried.removed:
             console.print(in_words(carried.removed, carried.left), soft_wrap=True)

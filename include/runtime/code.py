@@ -2,28 +2,70 @@
 
 import ast
 import hashlib
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
+from include.settings import ROOT
 
 #: Rooms that decide where and how a step is started, never what it computes.
 _NO_ARITHMETIC = {"cli", "runtime", "projects"}
+#: What only draws or tells people something: no module that counts imports one of these.
+SHOWN = frozenset(
+    {
+        "governance/history.py",
+        "governance/impact.py",
+        "governance/notices.py",
+        "governance/outstanding.py",
+        "governance/register.py",
+        "governance/unusual.py",
+        "lineage/drawing.py",
+        "lineage/graph.py",
+        "lineage/layout.py",
+    }
+)
+#: No part of the platform that a step needs.
+_NOT_NEEDED = {("cli",), ("projects",), ("runtime", "pages")}
 
 #: Name, size in bytes, times of change of content and of the file (ns), of each file of code.
 CodeStamp = tuple[tuple[str, int, int, int], ...]
 
 
-def code_digest(include: Path, projects: Path, project: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Rooms:
+    """The platform's code as it lay when it was read: what its steps need, by name below ``include``."""
+
+    files: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def read(cls, include: Path) -> "Rooms":
+        names = ((path.relative_to(include), path) for path in _code(include))
+        return cls(files=tuple((name.as_posix(), path.read_bytes()) for name, path in names if _is_needed(name)))
+
+    @cached_property
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """Name and digest of each file that decides a result."""
+        return tuple((name, hashlib.sha256(data).hexdigest()) for name, data in self.files if _decides(Path(name)))
+
+
+@cache
+def rooms_of_this_process() -> Rooms:
+    """The platform's code as it lay when this process, or the one that forked it, first asked: what it runs."""
+    return Rooms.read(ROOT / "include")
+
+
+def code_digest(include: Path, projects: Path, project: str, rooms: Rooms | None = None) -> str:
     """The digest of all files of code under *include* that decide a result, and of all in the folder of *project*.
 
-    Contracts are not part of it: grants and scopes bind their digests.
+    *rooms* stand for those under *include*. Contracts are not part of it: grants and scopes bind their digests.
 
     Raises:
         DeclarationError: in the project's folder lies what is no file (:func:`files_of`).
     """
-    files = _files(include, projects, project)
-    return record_digest([(name.as_posix(), _sha256(path)) for name, path in files])
+    own = [(name.as_posix(), _sha256(path)) for name, path in own_files(include, projects, project)]
+    return record_digest([*(rooms or Rooms.read(include)).counted, *own])
 
 
 def code_stamp(include: Path, projects: Path, project: str) -> CodeStamp:
@@ -68,12 +110,24 @@ def _no_file(path: Path) -> DeclarationError:
     )
 
 
+def own_files(include: Path, projects: Path, project: str) -> list[tuple[Path, Path]]:
+    """The names and places of *project*'s files, and of what Python runs before them."""
+    files = [(path.relative_to(projects), path) for path in files_of(projects / project)]
+    return files + [(Path(*[".."] * level), path) for level, path in _run_before(include, projects)]
+
+
 def _files(include: Path, projects: Path, project: str) -> list[tuple[Path, Path]]:
     """The names and places of the files that decide a result."""
-    rooms = [path for path in _code(include) if path.relative_to(include).parts[0] not in _NO_ARITHMETIC]
-    files = [(path.relative_to(include), path) for path in rooms]
-    files += [(path.relative_to(projects), path) for path in files_of(projects / project)]
-    return files + [(Path(*[".."] * level), path) for level, path in _run_before(include, projects)]
+    rooms = [(path.relative_to(include), path) for path in _code(include)]
+    return [(name, path) for name, path in rooms if _decides(name)] + own_files(include, projects, project)
+
+
+def _decides(name: Path) -> bool:
+    return name.parts[0] not in _NO_ARITHMETIC and name.as_posix() not in SHOWN
+
+
+def _is_needed(name: Path) -> bool:
+    return not any(name.parts[: len(room)] == room for room in _NOT_NEEDED)
 
 
 def _run_before(include: Path, projects: Path) -> list[tuple[int, Path]]:

@@ -5,10 +5,10 @@ import multiprocessing
 import os
 import pwd
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import wait
@@ -19,7 +19,8 @@ from include.core.errors import LeaseHeld
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start, Trigger
 from include.ledger import Ledger
-from include.runtime.code import code_digest
+from include.runtime import kept_code, pinned
+from include.runtime.code import CodeStamp, code_digest, code_stamp, rooms_of_this_process
 from include.runtime.commits import commit_of
 from include.runtime.projects import load_project
 from include.settings import ROOT, Placement, Settings
@@ -81,7 +82,8 @@ def open_platform(settings: Settings) -> Platform:
         champions=Champions(ledger, authority),
         await_authority=promoting.beside(settings),
         versions=deployment.versions_of(settings),
-        code=lambda project: code_digest(ROOT / "include", settings.projects, project),
+        code=lambda project: code_digest(ROOT / "include", settings.projects, project, rooms_of_this_process()),
+        keep_code=lambda project, code: kept_code.keep(settings, ledger, project, code),
         commit=lambda project: commit_of(settings.projects / project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )
@@ -142,7 +144,7 @@ def declared_digest(settings: Settings, project: Project) -> str:
     from include.contracts import load_folder
     from include.lineage.declaration import digest_of
 
-    code = code_digest(ROOT / "include", settings.projects, project.name)
+    code = code_digest(ROOT / "include", settings.projects, project.name, rooms_of_this_process())
     return record_digest((code, digest_of(project, load_folder(settings.contracts, settings.classes))))
 
 
@@ -210,8 +212,9 @@ def _night(
             steps.request_access(platform, run, requester=settings.user, now=clock())
             platform.access.require(steps.scope_of(platform, run), now=clock())
         _, drawn, model = learn(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
-        chosen = _report("evaluate", on_step, lambda: steps.evaluate(platform, project, run, drawn, model, now=clock()))
-        decided = _report("promote", on_step, lambda: steps.promote(platform, project, run, chosen, now=clock()))
+        do = _Steps(settings=settings, platform=platform, project=project, run=run, on_step=on_step, clock=clock)
+        chosen = do.report("evaluate", {"plan": drawn, "model": model}, steps.evaluate)
+        decided = do.report("promote", {"evaluation": chosen}, steps.promote)
     finally:
         if run is not None:
             steps.end(platform, run)
@@ -244,23 +247,65 @@ def learn(
 
     Raises as :func:`run_night`.
     """
-    snapshot = _report("snapshot", on_step, lambda: steps.snapshot(platform, project, run, now=clock()))
-    _report("validate", on_step, lambda: steps.validate(platform, project, run, snapshot, now=clock()))
-    built = _report("features", on_step, lambda: steps.features(platform, project, run, snapshot, now=clock()))
-    drawn = _report("plan", on_step, lambda: steps.plan(platform, project, run, built, now=clock()))
+    do = _Steps(settings=settings, platform=platform, project=project, run=run, on_step=on_step, clock=clock)
+    snapshot = do.report("snapshot", {}, steps.snapshot)
+    do.report("validate", {"snapshot": snapshot}, steps.validate)
+    built = do.report("features", {"snapshot": snapshot}, steps.features)
+    drawn = do.report("plan", {"features": built}, steps.plan)
     with _step("train", on_step):
         shards = steps.shards(platform, drawn)
-        if settings.placement is Placement.LOCAL:
+        if do.moved():
+            for shard in shards:
+                do.by_then("train", {"plan": drawn, "shard": shard})
+        elif settings.placement is Placement.LOCAL:
             _train(settings, project, run, drawn, shards)
         else:
             _in_pods(settings, project, run, drawn, shards, on_note)
 
-    def refit() -> str:
+    def refit(*_: object, now: datetime) -> str:
         if settings.placement is Placement.LOCAL:
-            return steps.refit(platform, project, run, drawn, now=clock())
+            return steps.refit(platform, project, run, drawn, now=now)
         return _in_pods(settings, project, run, drawn, [None], on_note)[0]
 
-    return built, drawn, _report("refit", on_step, refit)
+    return built, drawn, do.report("refit", {"plan": drawn}, refit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Steps:
+    """Does the steps of one run, each by the code that the run began with, whatever lies here by then."""
+
+    settings: Settings
+    platform: Platform
+    project: Project
+    run: Run
+    on_step: Progress
+    clock: Callable[[], datetime]
+    #: The stamps of code that is known to be what the run began with.
+    known: set[CodeStamp] = field(default_factory=set)
+
+    def report(self, step: str, inputs: Mapping[str, str], here: Callable[..., str]) -> str:
+        """Do *step*: by *here*, which takes what all steps take and the values of *inputs*."""
+
+        def digest() -> str:
+            if self.moved():
+                return self.by_then(step, inputs)
+            return here(self.platform, self.project, self.run, *inputs.values(), now=self.clock())
+
+        return _report(step, self.on_step, digest)
+
+    def by_then(self, step: str, inputs: Mapping[str, str | int]) -> str:
+        return pinned.perform(self.settings, self.platform, self.run, step, inputs)
+
+    def moved(self) -> bool:
+        """Whether other code lies here than the run began with, and a copy of that was kept."""
+        include, projects = ROOT / "include", self.settings.projects
+        stamp = code_stamp(include, projects, self.project.name)
+        if stamp in self.known:
+            return False
+        if code_digest(include, projects, self.project.name) == self.run.code_digest:
+            self.known.add(stamp)
+            return False
+        return kept_code.is_known(self.platform.ledger, self.run)
 
 
 @contextmanager
@@ -297,9 +342,7 @@ def _in_pods(
     """The shards (``None``: the refit), all asked for at once: how many run at a time is the cluster's to say."""
     ending = threading.Event()
     with ThreadPoolExecutor(len(shards), thread_name_prefix="shard") as pool:
-        futures = [
-            pool.submit(_in_pod, settings, project.name, run.run_id, plan, shard, on_note, ending) for shard in shards
-        ]
+        futures = [pool.submit(in_pod, settings, project.name, run, plan, shard, on_note, ending) for shard in shards]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -309,28 +352,29 @@ def _in_pods(
     return [future.result() for future in futures]
 
 
-def _in_pod(
+def in_pod(
     settings: Settings,
     project_name: str,
-    run_id: str,
+    run: Run,
     plan: str,
     shard: int | None,
-    on_note: Note,
-    ending: threading.Event,
+    on_note: Note = lambda what: None,
+    ending: threading.Event | None = None,
 ) -> str:
+    """Do one shard of a run of this process's code (``None``: the refit) in a pod, until *ending* is set."""
     import asyncio
 
     from include.runtime.kubernetes import shards
 
-    platform = open_platform(settings)
+    platform = replace(open_platform(settings), code=lambda _: run.code_digest)
     project = load_project(project_name, settings.projects)
-    run = steps.resume(platform, project, run_id=run_id, now=utc_now())
+    run = steps.resume(platform, project, run_id=run.run_id, now=utc_now())
     placed = shards.StepInPods(settings=settings, platform=platform, project=project, run=run, plan=plan, shard=shard)
     allowed = shards.still_allowed(platform, run)
 
     def check() -> None:
-        if ending.is_set():
-            raise LeaseHeld("a night runs until it is interrupted", value=run_id, remedy="Run it again to go on.")
+        if ending is not None and ending.is_set():
+            raise LeaseHeld("a night runs until it is interrupted", value=run.run_id, remedy="Run it again to go on.")
         allowed()
 
     def say(what: str) -> None:

@@ -64,6 +64,7 @@ def begin(
             )
         platform.ledger.require_order()
         code = platform.code(project.name)
+        platform.keep_code(project.name, code)
         fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
     run = Run(
         project=project.name,

@@ -218,7 +218,7 @@ def test_what_a_run_reads_is_fetched_once_however_often_its_gate_looks(
 def test_a_gate_raises_nothing_that_a_foreign_error_says(
     gate: DataStewardApprovalSensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: str) -> None:
+    def broken() -> None:
         raise ValueError("N12345")
 
     monkeypatch.setattr(tasks, "_open", broken)

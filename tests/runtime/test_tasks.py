@@ -112,7 +112,7 @@ TAIL = "N12345"
 def test_what_a_step_raises_says_nothing_that_a_foreign_error_says(
     error: Exception, kind: type[TrainyardError], action: RetryAction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def open_project(_: str) -> None:
+    def open_project() -> None:
         try:
             raise RuntimeError(f"within: {TAIL}")
         except RuntimeError as cause:
@@ -131,7 +131,7 @@ def test_what_a_step_raises_says_nothing_that_a_foreign_error_says(
 
 
 def test_a_watch_that_was_overtaken_is_skipped_and_alerts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_project(_: str) -> None:
+    def open_project() -> None:
         raise NothingToWatch("a watch has something to judge", value="all days are judged", remedy="Wait.")
 
     monkeypatch.setattr(tasks, "_open", open_project)

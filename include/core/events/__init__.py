@@ -38,6 +38,7 @@ from include.core.events.monitoring import (
     RetrainingStarted,
 )
 from include.core.events.night import (
+    CodeKept,
     DataValidated,
     LeaseFreed,
     LeaseReleased,
@@ -80,6 +81,7 @@ __all__ = [
     "ArtifactOpened",
     "ArtifactsRemoved",
     "ChampionRolledBack",
+    "CodeKept",
     "ContractAdopted",
     "ContractKept",
     "DataOpened",

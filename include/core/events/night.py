@@ -53,6 +53,19 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CodeKept(Event):
+    """The code of digest ``code``, which a run of the project began with, was copied: into files of these digests.
+
+    Stream ``code/<project>``. Key ``code_kept/<project>/<digest of code and copies>``.
+    """
+
+    kind: ClassVar[str] = "code_kept"
+    project: str
+    code: str
+    copies: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunLate(Event):
     """Ops were told that the run is late. Key ``late/<project>/<run_id>``."""
 

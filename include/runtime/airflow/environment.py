@@ -105,7 +105,7 @@ def environment_of(
     """
     kept = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW_", "TRAINYARD_"))}
     test_only = {name: value for name, value in base.items() if name.startswith("TRAINYARD_TEST_")}
-    ours = _settings_environment(settings)
+    ours = settings.environment()
     if process != API_SERVER:
         ours["TRAINYARD_AUTHORITY_KEYS"] = str(airflow_home(settings) / "not-told")
     database = {name: value for name, value in base.items() if name.startswith("AIRFLOW__DATABASE__")}
@@ -125,32 +125,6 @@ def environment_of(
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
     }
-
-
-def _settings_environment(settings: Settings) -> dict[str, str]:
-    named = {
-        "TRAINYARD_HOME": settings.home,
-        "TRAINYARD_LEDGER": settings.ledger,
-        "TRAINYARD_STORE": settings.store,
-        "TRAINYARD_VAULT": settings.vault,
-        "TRAINYARD_PRODUCTION": settings.production,
-        "TRAINYARD_PROJECTS": settings.projects,
-        "TRAINYARD_CONTRACTS": settings.contracts,
-        "TRAINYARD_CLASSES": settings.classes_text,
-        "TRAINYARD_KEYS": settings.keys,
-        "TRAINYARD_AUTHORITY_KEYS": settings.authority_keys,
-        "TRAINYARD_MLFLOW": settings.mlflow,
-        "TRAINYARD_LINEAGE": settings.lineage,
-        "TRAINYARD_LINEAGE_KEY_FILE": settings.lineage_key_file,
-        "TRAINYARD_ALERTS_FILE": settings.alerts_file,
-        "TRAINYARD_ADDRESSES_FILE": settings.addresses_file,
-        "TRAINYARD_USER": settings.user,
-        "TRAINYARD_PLACEMENT": settings.placement,
-        "TRAINYARD_NAMESPACE": settings.namespace,
-        "TRAINYARD_TRAINER_IMAGE": settings.trainer_image,
-        "TRAINYARD_ACCELERATORS": settings.accelerators,
-    }
-    return {name: str(value) for name, value in named.items() if value is not None}
 
 
 def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:

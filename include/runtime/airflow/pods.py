@@ -52,7 +52,10 @@ class TrainingPodOperator(KubernetesPodOperator):
     def execute(self, context: Context) -> str:
         """Ask for the pod and defer to its trigger; the digest itself, where all of it is recorded already."""
         try:
-            found = self._taken_up(context).begin(note=lambda what: self.log.info("Trainyard: %s", what))
+            placed = self._taken_up(context)
+            if isinstance(placed, str):
+                return placed
+            found = placed.begin(note=lambda what: self.log.info("Trainyard: %s", what))
         except Exception as error:  # a foreign text must reach no log: ours takes its place
             raise one_of_ours(error, self.task_id) from None
         if isinstance(found, str):
@@ -73,7 +76,7 @@ class TrainingPodOperator(KubernetesPodOperator):
             self._remove()
             raise one_of_ours(error, self.task_id) from None
         try:
-            return placed.finish(self._request, endings)
+            return placed if isinstance(placed, str) else placed.finish(self._request, endings)
         except Exception as error:  # as above
             raise one_of_ours(error, self.task_id) from None
 
@@ -108,7 +111,7 @@ class TrainingPodOperator(KubernetesPodOperator):
         )
         return PodGenerator.deserialize_model_dict(pod_manifest(request, 0, now=now))
 
-    def _taken_up(self, context: Context) -> "StepInPods":
+    def _taken_up(self, context: Context) -> "StepInPods | str":
         """The step; where it is ours no more (the code moved, another night began), what is left of it is removed.
 
         An error that heals leaves a pod that runs to the next attempt.
@@ -139,10 +142,15 @@ class TrainingPodOperator(KubernetesPodOperator):
         except ClusterUnavailable as error:
             self.log.warning("Trainyard: pods and secrets of %s may be left: %s", selector, error)
 
-    def _placed(self, context: Context) -> "StepInPods":
+    def _placed(self, context: Context) -> "StepInPods | str":
+        """The step; where its run began with other code, what that code's process, which waits for its pod, returns."""
         from include.runtime.airflow import tasks
         from include.runtime.kubernetes.shards import StepInPods
 
+        step, inputs = ("refit", self.inputs) if self.shard is None else ("train", {**self.inputs, "shard": self.shard})
+        done = tasks.perform_if_moved(step, self.project, context["run_id"], inputs)
+        if done is not None:
+            return done
         night = tasks.resume(self.project, context["run_id"])
         return StepInPods(
             settings=night.settings,

@@ -112,17 +112,20 @@ def _close_lost_attempts() -> None:
 @task(
     task_id="carry_out_retention",
     doc_md="Once a day, removes artifacts whose declared time is over, each after its tombstone in the ledger. What a "
-    "running run may need is removed in a later round.",
+    "running run may need is removed in a later round. With them go copies of code that no run of a month began with.",
 )
 def _carry_out_retention() -> None:
     from datetime import UTC, datetime
 
+    from include.runtime import kept_code
     from include.runtime.local import open_platform
     from include.steps import retention
 
-    platform, now = open_platform(Settings.from_environment()), datetime.now(UTC)
+    settings, now = Settings.from_environment(), datetime.now(UTC)
+    platform = open_platform(settings)
     if retention.is_due(platform.ledger, now=now):
         retention.carry_out(platform, now=now)
+        kept_code.remove_unneeded(settings, platform.ledger, now=now)
 
 
 @task(

@@ -3,6 +3,7 @@
 Only digests go in and come out. The run's identity is Airflow's run id; its instant is recorded by the gate, once.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.records import Promotion, RetrainingOutcome
+from include.runtime import pinned
 
 if TYPE_CHECKING:
     from include.core.events import AccessRefused
     from include.core.project import Project
     from include.core.records import DatasetScope, Run, Start
+    from include.lineage.emission import Parents
     from include.settings import Settings
     from include.steps import Platform
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +61,27 @@ class Night:
 def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", exclusive: bool = True) -> Night:
     """Begin the run, or go on with it: a run keeps the instant that it began with. An *exclusive* one takes the lease.
 
+    Nothing is computed here of a run that began with other code, whose later steps that code does.
+
     Raises:
         LeaseHeld: another night of the project is running. It is no failure yet, and not recorded: the gate may wait.
-        CodeChanged: the run began under other code.
+        CodeChanged: the run began under other code, of which no copy was kept.
     """
     from include import steps
     from include.ledger import lease
+    from include.runtime.projects import load_project
 
-    settings, platform, project = _open(project_name)
+    settings, platform = _open()
+    project = load_project(project_name, settings.projects)
     if exclusive:
         lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
     now = datetime.now(UTC)
-    run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive, start=start)
+    began = pinned.moved(platform, project_name, run_id)
+    if began is not None:
+        platform = replace(platform, code=lambda _: began.code_digest)
+        run = steps.resume(platform, project, run_id=run_id, now=now)
+    else:
+        run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive, start=start)
     return Night(settings=settings, platform=platform, project=project, run=run)
 
 
@@ -78,15 +92,70 @@ def resume(project_name: str, run_id: str) -> Night:
         LeaseHeld: another night of the project took the lease meanwhile.
         CodeChanged: the code moved under the running night.
     """
-    from include import steps
-
-    settings, platform, project = _open(project_name)
-    run = steps.resume(platform, project, run_id=run_id, now=datetime.now(UTC))
-    return Night(settings=settings, platform=platform, project=project, run=run)
+    return _resumed(*_open(), project_name, run_id)
 
 
 def perform(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]) -> str:
-    """Do one step of a run that has begun, and return the digest of what it made."""
+    """Do one step of a run that has begun, and return the digest of what it made: by the code that the run began with.
+
+    Raises:
+        CodeChanged: the run began under other code, of which no copy is left.
+    """
+    settings, platform = _open()
+    done = _done_by_then(settings, platform, step, project_name, run_id, inputs)
+    return _done(step, _resumed(settings, platform, project_name, run_id), inputs) if done is None else done
+
+
+def perform_if_moved(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]) -> str | None:
+    """:func:`perform`, if the run began with other code than lies here; ``None``: nothing was done."""
+    return _done_by_then(*_open(), step, project_name, run_id, inputs)
+
+
+def _done_by_then(
+    settings: "Settings", platform: "Platform", step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]
+) -> str | None:
+    began = pinned.moved(platform, project_name, run_id)
+    if began is None:
+        return None
+    log.info("The run began before other code was deployed, and goes on with its own: %s", began.code_digest)
+    return pinned.perform(settings, platform, began, step, inputs, parents=platform.parents)
+
+
+def perform_pinned(
+    step: str, project_name: str, run_id: str, inputs: Mapping[str, Any], *, parents: "Parents | None"
+) -> str:
+    """:func:`perform`, in a process that was started for it by :func:`include.runtime.pinned.perform`.
+
+    *parents* are those of the task that waits for it; ``None``: a process without Airflow does.
+    The DAG is of what was deployed since, and may have more shards than were planned, or fewer.
+    """
+    from include import steps
+
+    night = _resumed(*_open_within(parents), project_name, run_id)
+    planned = steps.shards(night.platform, inputs["plan"]) if "plan" in inputs else []
+    if step == "train":
+        if inputs["shard"] in planned:
+            return _trained(night, inputs["plan"], inputs["shard"])
+        return str(inputs["plan"])
+    for shard in planned:
+        _trained(night, inputs["plan"], shard)
+    return _trained(night, inputs["plan"], None) if step == "refit" else _done(step, night, inputs)
+
+
+def _trained(night: Night, plan: str, shard: int | None) -> str:
+    """What training *shard* (``None``: the refit) returns, wherever it is placed."""
+    from include import steps
+    from include.runtime import local
+    from include.settings import Placement
+
+    if night.settings.placement is Placement.KUBERNETES:
+        return local.in_pod(night.settings, night.project.name, night.run, plan, shard)
+    if shard is None:
+        return steps.refit(night.platform, night.project, night.run, plan, now=datetime.now(UTC))
+    return steps.train(night.platform, night.project, night.run, plan, shard, now=datetime.now(UTC))
+
+
+def _done(step: str, night: Night, inputs: Mapping[str, Any]) -> str:
     from include import steps
     from include.runtime.airflow import watching
 
@@ -103,7 +172,6 @@ def perform(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]
         "verdict": (steps.watch.verdict, ("live",)),
     }
     do, takes = doing[step]
-    night = resume(project_name, run_id)
     if step == "evaluate" and "model" not in inputs:  # no task of its own has refitted: one task less is quicker
         model = steps.refit(night.platform, night.project, night.run, inputs["plan"], now=datetime.now(UTC))
         inputs = {**inputs, "model": model}
@@ -113,7 +181,7 @@ def perform(step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]
         steps.retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
         steps.end(night.platform, night.run)
     elif step == "verdict":
-        watching.tell(night.settings, night.platform.ledger, project_name, run_id)
+        watching.tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
     return digest
 
 
@@ -165,15 +233,30 @@ def instant_of(context: Mapping[str, Any], *, now: datetime) -> datetime:
     return require_past(instant.astimezone(UTC), now=now)
 
 
-def _open(project_name: str) -> "tuple[Settings, Platform, Project]":
+def _open() -> "tuple[Settings, Platform]":
     from include.runtime.airflow.parents import parents_of_this_task
+
+    return _open_within(parents_of_this_task())
+
+
+def _open_within(parents: "Parents | None") -> "tuple[Settings, Platform]":
     from include.runtime.local import open_platform
-    from include.runtime.projects import load_project
     from include.settings import Settings
 
     settings = Settings.from_environment()
-    platform = replace(open_platform(settings), parents=parents_of_this_task(), await_authority=_await_api_server)
-    return settings, platform, load_project(project_name, settings.projects)
+    platform = open_platform(settings)
+    if parents is None:
+        return settings, platform
+    return settings, replace(platform, parents=parents, await_authority=_await_api_server)
+
+
+def _resumed(settings: "Settings", platform: "Platform", project_name: str, run_id: str) -> Night:
+    from include import steps
+    from include.runtime.projects import load_project
+
+    project = load_project(project_name, settings.projects)
+    run = steps.resume(platform, project, run_id=run_id, now=datetime.now(UTC))
+    return Night(settings=settings, platform=platform, project=project, run=run)
 
 
 def _await_api_server(decided: Callable[[], bool]) -> None:

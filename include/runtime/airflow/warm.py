@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from include.core.errors import TrainyardError
+from include.runtime.code import rooms_of_this_process
 
 
 def warm() -> None:
@@ -11,6 +12,7 @@ def warm() -> None:
     A contract whose file changes later is read again, since the cache knows contracts by their bytes. What cannot be
     computed here raises where a task needs it.
     """
+    rooms_of_this_process().counted  # noqa: B018  # kept by the record itself
     _decoders()
     _contracts()
     _libraries()
