@@ -43,7 +43,7 @@ def setup(
 
 
 def stop() -> None:
-    """End every process that `./trainyard demo` started."""
+    """End every process that `./trainyard start` or `demo` started, and the call that watches over them."""
     from include.runtime.airflow import sessions
 
     settings = Settings.from_environment()

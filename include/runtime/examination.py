@@ -33,7 +33,7 @@ Check = Callable[[Settings], Iterator[Finding]]
 def examine(settings: Settings, checks: Mapping[str, Check], *, patience_seconds: float) -> Iterator[Finding]:
     """What each of *checks* finds, in their order; one that has not ended within *patience_seconds* is bad.
 
-    An error of ours is told as it stands, of another only the type: its text may quote a secret.
+    An error of ours is told as it stands, of another only the type, and the file: its text may quote a secret.
     """
     deadline = time.monotonic() + patience_seconds
     running = {name: _Running(name, check, settings) for name, check in checks.items()}
@@ -61,5 +61,7 @@ class _Running:
         except TrainyardError as error:
             self.found.append(Finding(what=self._name, sign=Sign.BAD, told=str(error)))
         except Exception as error:  # whatever a library raises is a finding, and takes the other checks nothing
-            told = f"{type(error).__name__}. See whether what it names is there and can be reached."
+            file = getattr(error, "filename", None)
+            where = f" ({file})" if isinstance(error, OSError) and file else ""
+            told = f"{type(error).__name__}{where}. See whether it is there, and may be used by this account."
             self.found.append(Finding(what=self._name, sign=Sign.BAD, told=told))

@@ -18,7 +18,7 @@ from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
 from include.runtime import deployment, doctor
 from include.runtime.examination import Finding, Sign, examine
-from include.settings import Settings
+from include.settings import ROOT, Placement, Settings
 from tests.cli.conftest import Shop
 
 SECRET = "hunter2-s3cr3t"  # noqa: S105  # what must not be shown
@@ -147,7 +147,8 @@ def test_a_lineage_endpoint_that_refuses_us_or_is_away_is_told_and_gets_no_event
     assert answers.sign is Sign.GOOD
     assert len(shown) == 2
     assert "ConnectError" in bad(replace(settings, lineage="http://127.0.0.1:1/x"), "lineage")
-    assert "FileNotFoundError" in bad(replace(settings, lineage=str(tmp_path / "nowhere" / "lineage.jsonl")), "lineage")
+    told = bad(replace(settings, lineage=str(tmp_path / "nowhere" / "lineage.jsonl")), "lineage")
+    assert told.startswith(f"FileNotFoundError ({tmp_path / 'nowhere'}")
 
 
 def test_addresses_that_take_no_alert_are_told_by_their_lines(
@@ -224,6 +225,14 @@ def test_a_vault_and_a_store_that_were_lost_are_found_before_a_night_needs_them(
     assert done.returncode == 1
     assert "✗ champions: the model of version 1 of returns" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_the_cluster_could_not_take_is_told_of_each_project(settings: Settings) -> None:
+    shipped = replace(settings, projects=ROOT / "include" / "projects", placement=Placement.KUBERNETES)
+    told = {each.told.partition(":")[0]: each for each in found(shipped, "cluster")}
+    assert told.keys() == {"flight_delay", "temperature_tomorrow"}
+    assert all(each.sign is Sign.BAD and "TRAINYARD_TRAINER_IMAGE" in each.told for each in told.values())
+    assert found(settings, "cluster") == []
 
 
 def test_an_mlflow_that_is_away_is_told_at_once(settings: Settings) -> None:
