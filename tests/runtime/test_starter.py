@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from include.core.errors import DeclarationError
@@ -39,6 +40,30 @@ if sys.argv[2] == "killed":
 settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
 process._spawn(process.API_SERVER, settings, 1, beside=[])
 process.CHILDREN.popitem()[1].wait()
+"""
+
+#: Watches over a shell in the place of the scheduler, kills it, and is killed itself once another has been started.
+SUPERVISED = """
+import os, signal, sys, time
+from include.runtime.airflow import process, sessions, starter
+from include.runtime.airflow.supervision import Supervision
+from include.settings import Settings
+process._airflow = lambda: ["/bin/sh", "-c", "sleep 600 & wait"]
+settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
+place = starter.take(settings)
+sessions.begin(settings, 1)
+place.guard()
+
+def spawn(name, beside):
+    return process._spawn(name, settings, 1, beside=beside)
+
+first = spawn(process.SCHEDULER, [])
+Supervision(settings, "http://127.0.0.1:1", spawn=spawn, progress=lambda _: None, look_seconds=0.02)
+os.kill(first.pid, signal.SIGKILL)
+while (again := sessions.recall(settings)[1][0]).pid == first.pid:
+    time.sleep(0.02)
+print(again.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -78,6 +103,17 @@ def test_a_start_right_after_a_killed_one_waits_until_its_guard_has_ended_what_i
     process.require_startable(settings, port=port)
     assert not sessions.processes(settings)
     assert listener.titles() == ["Airflow: it was ended"]
+
+
+def test_a_killed_starter_leaves_nothing_of_what_it_had_started_again(settings: Settings) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SUPERVISED, str(settings.home)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    again = int(done.stdout)
+    process.require_startable(settings, port=free_port())  # waits for the guard
+    assert not sessions.processes(settings)
+    assert not psutil.pid_exists(again) or psutil.Process(again).status() == psutil.STATUS_ZOMBIE
 
 
 def test_who_leaves_the_place_takes_its_guard_along(settings: Settings) -> None:

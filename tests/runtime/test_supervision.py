@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -134,6 +136,22 @@ def test_once_somebody_stops_airflow_nothing_is_started_again(watched: Watched, 
     stopping.join()
     assert watched.spawned == []
     assert not [pid for pid in watched.leaders if _session(pid)]
+
+
+def test_an_alert_that_nobody_takes_in_does_not_hold_up_who_ends_airflow(watched: Watched, tmp_path: Path) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        (tmp_path / "alerts.txt").write_text(f"json://127.0.0.1:{deaf.getsockname()[1]}")
+        watched.start(SCHEDULER)
+        assert watched.supervision is not None
+        watched.kill(SCHEDULER)
+        deaf.settimeout(10)
+        connection, _ = deaf.accept()
+        with connection:
+            began = time.monotonic()
+            watched.supervision.end()
+            assert time.monotonic() - began < 2.5
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ _LONGEST_PAUSE_SECONDS = 300
 #: So many times in a row are told to ops at once; after that it is one matter, told once.
 _AGAIN_AND_AGAIN = 4
 _ASK_EVERY_SECONDS = 15
+#: An alert that nobody takes in holds nobody up who ends Airflow.
+_END_SECONDS = 1.0
 #: So many looks in a row without a sign of life are told: a minute.
 _SILENT_LOOKS = 4
 
@@ -77,9 +79,9 @@ class Supervision:
         self._thread.start()
 
     def end(self) -> None:
-        """Start nothing again from now on. Harmless when it has ended."""
+        """Start nothing again from now on, though an alert may still be under way. Harmless when it has ended."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(_END_SECONDS)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until somebody has stopped Airflow, or the time is over; whether somebody has."""
