@@ -17,7 +17,7 @@ from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavaila
 from include.core.project import Compute
 from include.runtime.kubernetes import attendance, following
 from include.runtime.kubernetes.cluster import Cluster
-from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from include.runtime.kubernetes.endings import Ending, Outcome
 from tests.runtime_kubernetes.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
 from tests.runtime_kubernetes.world import DOCUMENT, SMALL, request_in
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting, gone, look
+from include.runtime.kubernetes.diagnosis import gone, look
+from include.runtime.kubernetes.endings import Ending, Outcome, Running, Waiting
 from include.runtime.kubernetes.shards import error_of
 from include.training.pod import Exit
 from tests.runtime_kubernetes.world import request_in

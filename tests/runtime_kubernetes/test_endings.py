@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from include.core.project import Compute
-from include.runtime.kubernetes.diagnosis import Outcome
+from include.runtime.kubernetes.endings import Outcome
 from tests.runtime_kubernetes.world import SMALL, Attended, Namespace, clear, request_in
 
 GPU = replace(SMALL, accelerators=1)

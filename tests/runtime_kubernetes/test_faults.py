@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.core.errors import AccessDenied, PodFailed
-from include.runtime.kubernetes.diagnosis import Outcome
+from include.runtime.kubernetes.endings import Outcome
 from tests.runtime_kubernetes.world import SMALL, Attended, Namespace, request_in
 
 GPU = replace(SMALL, accelerators=1)

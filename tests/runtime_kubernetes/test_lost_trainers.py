@@ -13,7 +13,7 @@ import pytest
 from include import steps
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Compute, Project
-from include.runtime.kubernetes.diagnosis import Outcome
+from include.runtime.kubernetes.endings import Outcome
 from tests.night.yard import FLIGHTS, Yard
 from tests.runtime_kubernetes.nights import begun, deployments, planned
 from tests.runtime_kubernetes.world import Attended, Namespace

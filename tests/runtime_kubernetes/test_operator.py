@@ -16,7 +16,7 @@ from include.runtime import deployment
 from include.runtime.airflow.attendance import TrainingPodTrigger
 from include.runtime.airflow.pods import TrainingPodOperator
 from include.runtime.kubernetes import shards
-from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from include.runtime.kubernetes.endings import Ending, Outcome
 from include.settings import Settings
 from tests.runtime_kubernetes.world import request_in
 

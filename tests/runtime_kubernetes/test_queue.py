@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.runtime.kubernetes.cluster import Cluster
-from include.runtime.kubernetes.diagnosis import Outcome
+from include.runtime.kubernetes.endings import Outcome
 from include.runtime.kubernetes.request import PodRequest, pod_manifest
 from tests.runtime_kubernetes.world import DOCUMENT, SMALL, Attended, Namespace, request_in
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from include.runtime.kubernetes.endings import Ending, Outcome
 from include.runtime.kubernetes.replacing import KILLED, REPLACED, Replacing
 from tests.runtime_kubernetes.world import request_in
 

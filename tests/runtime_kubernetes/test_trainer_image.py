@@ -12,7 +12,7 @@ from include import steps
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Compute, Project
 from include.core.records import Evaluation, Plan, Run, Trial, TrialState
-from include.runtime.kubernetes.diagnosis import Outcome
+from include.runtime.kubernetes.endings import Outcome
 from include.runtime.kubernetes.request import PodRequest, pod_manifest
 from tests.night.yard import FLIGHTS, Yard
 from tests.runtime_kubernetes.nights import deployments, placed, planned

@@ -15,7 +15,7 @@ from include.core.canonical import digest_of
 from include.core.project import Compute
 from include.runtime.kubernetes.attendance import attend, place
 from include.runtime.kubernetes.cluster import Cluster
-from include.runtime.kubernetes.diagnosis import Ending
+from include.runtime.kubernetes.endings import Ending
 from include.runtime.kubernetes.request import PodRequest
 
 SHELL = "local/busybox:1"

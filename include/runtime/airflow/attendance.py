@@ -11,7 +11,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import TrainyardError
 
 if TYPE_CHECKING:
-    from include.runtime.kubernetes.diagnosis import Ending
+    from include.runtime.kubernetes.endings import Ending
     from include.runtime.kubernetes.request import PodRequest
 
 
@@ -34,7 +34,7 @@ class TrainingPodTrigger(BaseTrigger):
         """Yield one event: the pods' endings, and what stopped the wait, which the task verifies for itself."""
         from include.runtime.kubernetes import diagnosis, shards
         from include.runtime.kubernetes.attendance import in_thread
-        from include.runtime.kubernetes.diagnosis import Ending
+        from include.runtime.kubernetes.endings import Ending
         from include.runtime.kubernetes.request import PodRequest
 
         request = decode(PodRequest, self.request.encode())

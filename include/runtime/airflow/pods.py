@@ -66,7 +66,7 @@ class TrainingPodOperator(KubernetesPodOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, str]) -> str:
         """Verify and record what the pods stored, whatever they ended like, and remove them."""
-        from include.runtime.kubernetes.diagnosis import Ending
+        from include.runtime.kubernetes.endings import Ending
 
         try:
             self._request = decode(PodRequest, event["request"].encode())

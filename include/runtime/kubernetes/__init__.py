@@ -2,7 +2,9 @@
 
 - :mod:`~include.runtime.kubernetes.request`: a step's pod and its secret, as Kubernetes is asked for them;
 - :mod:`~include.runtime.kubernetes.capacity`: whether a node or a quota could ever hold it;
+- :mod:`~include.runtime.kubernetes.endings`: what a pod can be seen to be, and the ways to end;
 - :mod:`~include.runtime.kubernetes.diagnosis`: what a pod's state means, in one line with its remedy;
+- :mod:`~include.runtime.kubernetes.replacing`: whether a pod that ended is followed by another one;
 - :mod:`~include.runtime.kubernetes.refusal`: what an API server means by a call that it refuses;
 - :mod:`~include.runtime.kubernetes.cluster`: the calls, each of which outlasts an API server that is away for a while;
 - :mod:`~include.runtime.kubernetes.readiness`: whether cluster and bucket would take a shard, asked before a night;

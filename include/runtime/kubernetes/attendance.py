@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from include.core.errors import ClusterUnavailable, LedgerUnavailable, TrainyardError
 from include.runtime.kubernetes import capacity, diagnosis
 from include.runtime.kubernetes.cluster import Cluster, NoRoom
-from include.runtime.kubernetes.diagnosis import Ending, Outcome, Running, Waiting
+from include.runtime.kubernetes.endings import Ending, Outcome, Running, Waiting
 from include.runtime.kubernetes.following import Follower, Say
 from include.runtime.kubernetes.replacing import Replacing
 from include.runtime.kubernetes.request import PodRequest

@@ -1,90 +1,14 @@
 """What a pod's state means: waiting and why, running, or ended and how, in one line with its remedy. Pure."""
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
+from include.runtime.kubernetes.endings import Ending, Outcome, Running, Waiting
 from include.runtime.kubernetes.request import CONTAINER, PodRequest
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
-
-
-class Outcome(StrEnum):
-    """How a pod ended, or why it never can."""
-
-    DONE = "done"
-    LOST = "lost"  # evicted, drained, deleted, its node gone: another pod goes on
-    REQUEUED = "requeued"  # its queue took it back, or somebody deleted it there: another pod waits in the queue
-    KILLED = "killed"  # by SIGKILL, and nobody says why: another pod goes on
-    KILLED_IN_VAIN = "killed in vain"  # so were those before it, and none of them stored anything new
-    OUT_OF_MEMORY = "out of memory"
-    OUT_OF_STORAGE = "out of storage"
-    IMAGE_MISSING = "image missing"
-    NOT_STARTED = "not started"
-    ORDER_REFUSED = "order refused"
-    INPUT_ALTERED = "input altered"
-    STORE_UNREACHABLE = "store unreachable"
-    RESULT_DIFFERS = "result differs"
-    MACHINE_FAULT = "machine fault"
-    ADDRESSES_LAPSED = "addresses lapsed"
-    EXIT = "exit"  # any other status
-    TOO_LONG = "too long"
-    ORDER_OVER = "order over"  # with the grant, before the shard's time was: it is ordered again
-    NEVER = "never"  # no node or quota could ever hold it
-    STOPPED = "stopped"  # we gave it up: the grants were revoked, the lease or the ledger lost
-
-    @property
-    def heals(self) -> bool:
-        """Whether the same shard may do better later, without anyone's help."""
-        return self in _HEALING
-
-
-_HEALING = frozenset(
-    {
-        Outcome.DONE,
-        Outcome.LOST,
-        Outcome.REQUEUED,
-        Outcome.KILLED,
-        Outcome.STORE_UNREACHABLE,
-        Outcome.MACHINE_FAULT,
-        Outcome.ADDRESSES_LAPSED,
-        Outcome.ORDER_OVER,
-        Outcome.STOPPED,  # the next attempt meets what stopped it, if that still holds
-    }
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """The end of a pod. ``message`` is one line: what happened, and what to do.
-
-    ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them.
-    """
-
-    pod: str
-    outcome: Outcome
-    message: str
-    node: str | None = None
-    image_digest: str | None = None
-    exit_code: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """It does not run yet: *why*. ``trouble``: what it will be if that lasts ``patience_seconds``."""
-
-    why: str
-    trouble: Outcome | None = None
-    patience_seconds: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """Its container runs. ``leaving``: it was asked to end."""
-
-    leaving: bool
 
 
 Sight = Waiting | Running | Ending

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from include.runtime.kubernetes import diagnosis
-from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from include.runtime.kubernetes.endings import Ending, Outcome
 from include.runtime.kubernetes.request import PodRequest
 
 #: How many pods of one request that were lost or killed are replaced.

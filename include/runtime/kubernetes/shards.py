@@ -29,7 +29,7 @@ from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.kubernetes import attendance
 from include.runtime.kubernetes.cluster import Cluster
-from include.runtime.kubernetes.diagnosis import Ending, Outcome
+from include.runtime.kubernetes.endings import Ending, Outcome
 from include.runtime.kubernetes.following import Say
 from include.runtime.kubernetes.request import PodRequest, selector_of
 from include.settings import Settings
