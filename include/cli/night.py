@@ -65,6 +65,7 @@ def run(
         tell_people(settings, quietly=True)  # of what was asked for
         raise
     show(night)
+    _show_cost(settings, night)
     _deliver(settings)
     tell_people(settings, quietly=True)
     keep_in_order(settings)
@@ -100,6 +101,15 @@ def _deliver(settings: Settings) -> None:
         )
     for each in set_aside(settings):
         console.print(f"lineage: set aside: {each.in_words()}", soft_wrap=True)
+
+
+def _show_cost(settings: Settings, night: "Night") -> None:
+    from include.ledger import Ledger
+    from include.ledger.costs import costs
+
+    found = costs(Ledger.open(settings.ledger), night.run.project).get(night.run.run_id)
+    if found is not None:
+        console.print(f"the night took {found.in_words()}", soft_wrap=True)
 
 
 def show(night: "Night") -> None:

@@ -196,6 +196,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         if champion is None and (change := platform.champions.known(name).change()) and change.rollback:
             said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
         said += _helped(platform.ledger, name)
+        said += _cost(platform.ledger, name, champion.registered.run_id) if champion else []
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
         said += [moved.told] if (moved := put_back(platform, name)) else []
         said += in_words(platform.ledger, platform.champions.overrides, name, now=datetime.now(UTC))
@@ -240,6 +241,14 @@ def _show_losses(settings: Settings, platform: "Platform") -> None:
             console.print(line(styled("lost", "red"), f" {loss.in_words()}"), soft_wrap=True)
     except TrainyardError as fault:
         _show_broken("store or vault", fault)
+
+
+def _cost(ledger: "Ledger", project: str, run_id: str) -> list[str]:
+    """What the champion's night took, where that was recorded."""
+    from include.ledger.costs import costs
+
+    found = costs(ledger, project).get(run_id)
+    return [f"{project}: the champion's night took {found.in_words()}"] if found else []
 
 
 def _show_altered(platform: "Platform") -> None:

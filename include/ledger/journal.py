@@ -1,14 +1,16 @@
 """A run's own pages in the ledger: which attempts of which steps began, how they ended, and what they made."""
 
+import os
 import threading
+import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from include.core.canonical import record_digest
 from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
-from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepMeasured, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
 from include.ledger.entry import Entry, Fence
@@ -23,6 +25,17 @@ _WITHOUT_A_LEASE = timedelta(days=1)
 def run_stream(project: str, run_id: str) -> str:
     """The stream of a run, which is also the key of its first event."""
     return f"run/{project}/{run_id}"
+
+
+def cost_stream(project: str) -> str:
+    """The stream of what the project's attempts took."""
+    return f"cost/{project}"
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds that passed, and seconds of processor of this process and of its children that have ended."""
+    times = os.times()
+    return time.perf_counter(), times.user + times.system + times.children_user + times.children_system
 
 
 def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
@@ -73,6 +86,7 @@ class Journal:
         self._ledger, self._run = ledger, run
         self._duration, self._clock = duration, clock
         self._stream = run_stream(run.project, run.run_id)
+        self._began: dict[str, tuple[float, float]] = {}
         self.fence = Fence.of(run)
 
     def once(
@@ -123,10 +137,11 @@ class Journal:
         finished = StepFinished(
             project=project, run_id=run_id, step=step, attempt=attempt, inputs=inputs, output=output
         )
-        known = self.finished(step, inputs)
+        known, cost = self.finished(step, inputs), self._cost(step, attempt)
         if known is None:
             try:
-                self._ledger.record(self._stream, finished, key=self._key(step, inputs), fence=self.fence)
+                key = self._key(step, inputs)
+                self._ledger.record(self._stream, finished, key=key, fence=self.fence, beside=cost)
                 return
             except LedgerError:  # an attempt that was thought dead came first, or only the answer was lost
                 known = self.finished(step, inputs)
@@ -141,7 +156,7 @@ class Journal:
         if known == finished:
             return
         reused = StepReused(project=project, run_id=run_id, step=step, attempt=attempt, output=output)
-        self._ledger.record(self._stream, reused, fence=self.fence)
+        self._ledger.record(self._stream, reused, fence=self.fence, beside=cost)
 
     def fact(self, stream: str, event: Event, *, key: str) -> None:
         """Record *event* as the fact *key*, unless an earlier run did."""
@@ -166,13 +181,29 @@ class Journal:
         attempt = uuid.uuid4().hex
         started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
         self._ledger.record(self._stream, started, fence=self.fence)
+        self._began[attempt] = _clocks()
         try:
             with self._heartbeat():
                 yield attempt
         except Exception as error:  # whatever ended the attempt is recorded, then raised
             project, run_id = self._run.project, self._run.run_id
-            record_failure(self._ledger, error, project=project, run_id=run_id, step=step, attempt=attempt)
+            cost = self._cost(step, attempt)
+            record_failure(self._ledger, error, project=project, run_id=run_id, step=step, attempt=attempt, beside=cost)
             raise
+        finally:
+            del self._began[attempt]
+
+    def _cost(self, step: str, attempt: str) -> list[tuple[str, Event]]:
+        """What the attempt took until now, to be recorded beside its end."""
+        began = self._began.get(attempt)
+        if began is None:
+            return []
+        wall, cpu = (round(now - then, 3) for now, then in zip(_clocks(), began, strict=True))
+        project, run_id = self._run.project, self._run.run_id
+        measured = StepMeasured(
+            project=project, run_id=run_id, step=step, attempt=attempt, wall_seconds=wall, cpu_seconds=cpu
+        )
+        return [(cost_stream(project), measured)]
 
     @contextmanager
     def _heartbeat(self) -> Iterator[None]:
@@ -239,9 +270,18 @@ def _is_lost(ledger: Ledger, entry: Entry, started: StepStarted, *, now: datetim
 
 
 def record_failure(
-    ledger: Ledger, error: Exception, *, project: str, run_id: str, step: str, attempt: str = ""
+    ledger: Ledger,
+    error: Exception,
+    *,
+    project: str,
+    run_id: str,
+    step: str,
+    attempt: str = "",
+    beside: Sequence[tuple[str, Event]] = (),
 ) -> None:
     """Record that *attempt* of *step* (one of its own, if none began) failed, if the ledger can be reached.
+
+    What it took stands *beside* it.
 
     Of the error :func:`told_of` is recorded. Needs no lease: it is an observation about who may have none.
     """
@@ -254,7 +294,7 @@ def record_failure(
         message=told_of(error),
     )
     with suppress(LedgerError):
-        ledger.record(run_stream(project, run_id), failed)
+        ledger.record(run_stream(project, run_id), failed, beside=beside)
 
 
 def told_of(error: Exception) -> str:

@@ -72,22 +72,38 @@ class Ledger:
                 )
             return version
 
-    def record(self, stream: str, event: Event, *, key: str | None = None, fence: Fence | None = None) -> Entry:
+    def record(
+        self,
+        stream: str,
+        event: Event,
+        *,
+        key: str | None = None,
+        fence: Fence | None = None,
+        beside: Sequence[tuple[str, Event]] = (),
+    ) -> Entry:
         """Record an observation, or under *key* a fact: the same fact again gives the first entry.
+
+        *beside* are observations and their streams, recorded in the same transaction.
 
         Raises:
             LedgerError: another fact stands under *key*, a stale fence, or an unknown kind.
         """
-        return self.record_all(stream, [(event, key)], fence=fence)[0]
+        return self.record_all(stream, [(event, key)], fence=fence, beside=beside)[0]
 
     def record_all(
-        self, stream: str, events: Sequence[tuple[Event, str | None]], *, fence: Fence | None = None
+        self,
+        stream: str,
+        events: Sequence[tuple[Event, str | None]],
+        *,
+        fence: Fence | None = None,
+        beside: Sequence[tuple[str, Event]] = (),
     ) -> list[Entry]:
         """:meth:`record` for each event and key, all or none, in one transaction; entries in the same order."""
         offered = [self._seal(stream, event, key) for event, key in events]
+        observations_beside = [self._seal(elsewhere, event) for elsewhere, event in beside]
         with self._database.writing() as transaction:
             known = transaction.by_keys({sealed.key for sealed in offered if sealed.key is not None})
-            fresh = _fresh(offered, known)
+            fresh = [*_fresh(offered, known), *observations_beside]
             inserted = transaction.insert(fresh)
             transaction.sequence()
             _check(transaction, fence)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
-from math import sqrt
+from math import ceil, floor, log10, sqrt
 
 from include.core.project import Objective
 from include.core.records import Fit, FitGroup
@@ -61,10 +61,16 @@ def _residuals(name: str, fit: Fit) -> str:
     upper = [(x, far) for (x, _), far in zip(middle, spread, strict=True)]
     lower = [(x, -far) for x, far in upper]
     x, y = _Scale.of([x for x, _ in middle]), _Scale.of([each for _, each in (*middle, *upper, *lower)])
-    axes = _Axes(title=f"Residuals of {name}", across="mean prediction", up="label minus prediction", x=x, y=y)
+    axes = _Axes(
+        title=f"Residuals of {name}",
+        across="mean prediction",
+        up="label minus prediction: mean, root mean square",
+        x=x,
+        y=y,
+    )
     nothing = axes.line([(x.low, 0.0), (x.high, 0.0)], dashed=True)
     marks = [nothing, axes.line(upper, soft=True), axes.line(lower, soft=True), axes.line(middle), *axes.dots(middle)]
-    return axes.drawn(marks, f"{_about(fit)}; outer lines: root mean square")
+    return axes.drawn(marks, _about(fit))
 
 
 def _importance(name: str, importance: Mapping[str, float]) -> str:
@@ -86,14 +92,23 @@ def _importance(name: str, importance: Mapping[str, float]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scale:
+    """From ``low`` to ``high`` in steps that read well."""
+
     low: float
     high: float
+    step: float = 0.25
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "_Scale":
         low, high = min(values), max(values)
-        room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
-        return cls(low=low - room, high=high + room)
+        width = high - low or abs(high) or 1.0
+        power = 10.0 ** floor(log10(width / 4))
+        step = power * next(each for each in (1, 2, 5, 10) if power * each * 4 >= width)
+        return cls(low=floor(low / step) * step, high=ceil(high / step) * step or step, step=step)
+
+    @property
+    def ticks(self) -> Sequence[float]:
+        return [self.low + number * self.step for number in range(round((self.high - self.low) / self.step) + 1)]
 
     def share(self, value: float) -> float:
         return (value - self.low) / (self.high - self.low)
@@ -125,11 +140,10 @@ class _Axes:
         bottom, right = _TOP + _SIDE, _LEFT + _SIDE
         frame = f'<rect x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" fill="none" stroke="{_SOFT}"/>'
         ticks = []
-        for part in range(5):
-            share = part / 4
-            x, y = self.x.low + share * (self.x.high - self.x.low), self.y.low + share * (self.y.high - self.y.low)
-            ticks.append(_text(_LEFT + share * _SIDE, bottom + 14, f"{x:.3g}", anchor="middle"))
-            ticks.append(_text(_LEFT - 6, bottom - share * _SIDE + 4, f"{y:.3g}", anchor="end"))
+        for x in self.x.ticks:
+            ticks.append(_text(_LEFT + self.x.share(x) * _SIDE, bottom + 14, f"{round(x, 9):g}", anchor="middle"))
+        for y in self.y.ticks:
+            ticks.append(_text(_LEFT - 6, bottom - self.y.share(y) * _SIDE + 4, f"{round(y, 9):g}", anchor="end"))
         middle = _TOP + _SIDE / 2
         up = f'<g transform="rotate(-90 14 {middle})">{_text(14, middle, self.up, anchor="middle")}</g>'
         across = _text(_LEFT + _SIDE / 2, bottom + 30, self.across, anchor="middle")

@@ -16,6 +16,7 @@ from include.core.addresses import without_credentials
 from include.core.errors import TrainyardError
 from include.runtime import deployment
 from include.runtime.examination import Check, Finding, Sign, examine
+from include.runtime.lineage import set_aside
 from include.settings import Placement, Settings
 
 if TYPE_CHECKING:
@@ -175,6 +176,12 @@ def _lineage(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="lineage", sign=Sign.BAD, told=told)
     else:
         yield Finding(what="lineage", sign=Sign.GOOD, told=f"{shown} answers")
+    if aside := set_aside(settings):
+        told = (
+            f"{len(aside)} events were refused for good, the last: {aside[-1].in_words()}. When the endpoint is mended"
+        )
+        told += ", `./trainyard lineage --send-again` sends them."
+        yield Finding(what="lineage", sign=Sign.ADVICE, told=told)
 
 
 def _endpoint_fault(settings: Settings) -> str | None:

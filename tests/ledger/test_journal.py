@@ -10,10 +10,20 @@ from typing import Any
 import pytest
 
 from include.core.errors import AccessDenied, LedgerError, LedgerUnavailable
-from include.core.events import Event, LeaseTaken, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
+from include.core.events import (
+    Event,
+    LeaseTaken,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepMeasured,
+    StepReused,
+    StepStarted,
+)
 from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
-from include.ledger.journal import Journal, close_lost, run_stream
+from include.ledger.costs import costs
+from include.ledger.journal import Journal, close_lost, cost_stream, run_stream
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -328,3 +338,56 @@ def test_an_output_that_was_lost_is_computed_again_and_stays_the_recorded_one(le
     assert made.once("plan", ("in",), lambda: again.append(1) or computed(), kept=lambda output: False) == computed()
     assert again == [1]
     assert kinds(ledger).count(StepFinished.kind) == 1
+
+
+def test_what_each_attempt_took_is_recorded_beside_its_end_failed_and_repeated_ones_too(ledger: Ledger) -> None:
+    made = journal(ledger)
+
+    def works() -> str:
+        began = time.process_time()
+        while time.process_time() - began < 0.02:
+            pass
+        return "sha256:made"
+
+    with pytest.raises(AssertionError):
+        made.once("plan", ("in",), never)
+    made.once("plan", ("in",), works)
+    made.once("plan", ("in",), never)
+    took = [entry.event for entry in ledger.read(cost_stream("p"))]
+    assert all(isinstance(event, StepMeasured) for event in took)
+    ends = [entry.event for entry in ledger.read(run_stream("p", "night")) if not isinstance(entry.event, StepStarted)]
+    assert [event.kind for event in ends] == [StepFailed.kind, StepFinished.kind, StepReused.kind]
+    assert [event.attempt for event in took] == [event.attempt for event in ends]  # type: ignore[attr-defined]
+    assert [event.cpu_seconds >= 0.01 for event in took] == [False, True, False]  # type: ignore[attr-defined]
+    (cost,) = costs(ledger, "p").values()
+    assert (cost.attempts, round(cost.cpu_seconds, 2)) == (3, round(sum(event.cpu_seconds for event in took), 2))  # type: ignore[attr-defined]
+    assert costs(ledger, "another") == {}
+
+
+def test_what_an_attempt_took_is_recorded_in_the_transaction_of_its_end(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appends: list[list[str]] = []
+    record_all = Ledger.record_all
+
+    def counted(ledger: Ledger, stream: str, events: Any, **named: Any) -> list[Entry]:
+        appends.append([event.kind for event, _ in events] + [event.kind for _, event in named.get("beside", ())])
+        return record_all(ledger, stream, events, **named)
+
+    made = journal(ledger)
+    monkeypatch.setattr(Ledger, "record_all", counted)
+    made.once("plan", ("in",), computed)
+    assert appends == [[StepStarted.kind], [StepFinished.kind, StepMeasured.kind]]
+
+
+def test_an_attempt_whose_end_is_refused_is_measured_once_as_the_failure_that_it_is(ledger: Ledger) -> None:
+    stale = journal(ledger)
+
+    def taken_over() -> str:
+        lease.free(ledger, "p", by="ops", reason="dead", now=NOW)
+        return "sha256:made"
+
+    with pytest.raises(LedgerError):
+        stale.once("plan", ("in",), taken_over)
+    assert kinds(ledger) == [StepStarted.kind, StepFailed.kind]
+    assert len(ledger.read(cost_stream("p"))) == 1

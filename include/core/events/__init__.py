@@ -52,6 +52,7 @@ from include.core.events.night import (
     RunStarted,
     StepFailed,
     StepFinished,
+    StepMeasured,
     StepReused,
     StepStarted,
 )
@@ -130,6 +131,7 @@ __all__ = [
     "RunTriggered",
     "StepFailed",
     "StepFinished",
+    "StepMeasured",
     "StepReused",
     "StepStarted",
     "TrainingOrdered",

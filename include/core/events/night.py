@@ -126,6 +126,23 @@ class StepFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepMeasured(Event):
+    """An observation: what an attempt took, however it ended. Stream ``cost/<project>``.
+
+    ``wall_seconds`` passed, and this process and the children that it waited for had ``cpu_seconds`` of processors.
+    What training pods took is not in it.
+    """
+
+    kind: ClassVar[str] = "step_measured"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+    wall_seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PartitionsMade(Event):
     """Stream ``partitions/<project>``: a batch of snapshot or feature partitions that later nights may reuse."""
 
