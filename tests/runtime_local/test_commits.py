@@ -1,5 +1,6 @@
 """A project's commit is told where its folder lies in a git checkout, and whether that is all of its code."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,5 +34,10 @@ def test_the_commit_of_a_project_is_that_of_its_folders_checkout(
     assert commit_of(project) == Commit(digest=head, changed=False)
     (project / "rates.csv").write_text("2")
     assert commit_of(project) == Commit(digest=head, changed=True)
+    copy = tmp_path / "home" / "p"
+    shutil.copytree(project, copy)
+    assert commit_of(copy) is None, "it lies in the checkout, and is not of it"
+    (tmp_path / ".gitignore").write_text("home")
+    assert commit_of(copy) is None
     monkeypatch.setenv("PATH", "")
     assert commit_of(project) is None
