@@ -294,7 +294,7 @@ class DriftPolicy:
     ``skill`` watches what the recipe knows at all; ``None``: nothing does.
 
     Where champions that have learnt from the days of a change do no better, the recipe fails: a human is asked, and
-    with ``stops_promotion`` no further version is promoted until it is back, or the new level was accepted.
+    with ``stops_promotion`` no refit is promoted until it is back, or the new level was accepted.
 
     Inputs only warn: a feature has drifted if the newest week's population stability index against the
     ``baseline_weeks`` before is above ``psi`` and above ``psi_factor`` times its own greatest in these, drifted weeks

@@ -182,6 +182,7 @@ class PromotionAuthority:
                 champion=champion,
                 champion_evaluation=before,
                 retired=known.retired,
+                run_id=registered.run_id,
                 now=datetime.now(UTC),
             )
         return Decision(

@@ -193,13 +193,26 @@ def looked_at(standing: Standing) -> Iterator[Outcome]:
         yield Outcome(gate=None, passed=True, reason=reason)
 
 
-def recipe_failing(standing: Standing) -> Iterator[Outcome]:
-    if standing.failing is not None:
-        reason = (
-            f"the recipe is FAILING by the verdict of {standing.failing}: retraining does not bring it back, and "
-            "nothing is promoted until the verdict is another or a person overrides this"
-        )
-        yield Outcome(gate=Gate.FAILING, passed=False, reason=reason)
+def recipe_failing(evaluation: Evaluation, champion: Champion | None, standing: Standing) -> Iterator[Outcome]:
+    if standing.failing is None:
+        return
+    said = f"the recipe is FAILING by the verdict of {standing.failing}"
+    if standing.unwatched:
+        reason = f"{said}, which stops nothing: the project declares no drift policy any more, and nobody watches it"
+        yield Outcome(gate=None, passed=True, reason=reason)
+        return
+    difference = evaluation.difference
+    changed = champion is not None and None not in (evaluation.recipe, champion.recipe)
+    changed = changed and champion is not None and evaluation.recipe != champion.recipe
+    if standing.unwatched is not None and changed and difference is not None and difference.upper < 0:
+        reason = f"{said}; this is another recipe, which loses less than the champion: at most {difference.upper:+.4f}"
+        yield Outcome(gate=Gate.FAILING, passed=True, reason=reason)
+        return
+    reason = (
+        f"{said}: retraining does not bring it back, and nothing is promoted until the verdict is another, another "
+        "recipe is shown to lose less than the champion, or a person overrides this"
+    )
+    yield Outcome(gate=Gate.FAILING, passed=False, reason=reason)
 
 
 def superseding(evaluation: Evaluation, gates: Gates, changed: Sequence[str]) -> Iterator[Outcome]:

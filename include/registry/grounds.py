@@ -29,8 +29,9 @@ class Standing:
     their own estimates, ``given_away_noise`` how far beyond that their one-sided 95 % bounds lie together (``None``:
     decided before it was tested, by the estimate); without a champion there is no reference. ``looks`` earlier
     evaluations and backtests saw days of the model's holdout. ``recipe_day`` is the last day on which another recipe
-    than the model's was first looked at. ``failing`` is the day whose verdict says that retraining does not help.
-    ``overrides`` are in force.
+    than the model's was first looked at. ``failing`` is the day whose verdict says that retraining does not help;
+    then ``unwatched`` says whether the model's night declared no drift policy (``None``: decided before that was asked,
+    and before another recipe was let through). ``overrides`` are in force.
     """
 
     reference: int | None = None
@@ -40,6 +41,7 @@ class Standing:
     failing: date | None = None
     overrides: tuple[Override, ...] = ()
     given_away_noise: float | None = field(default=None, metadata=LATER)
+    unwatched: bool | None = field(default=None, metadata=LATER)
 
     def measured(self, evaluation: Evaluation) -> Interval | None:
         """How much more than the frozen reference the model costs on the same rows; ``None``: nothing compared them."""

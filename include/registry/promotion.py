@@ -25,8 +25,9 @@ def decide(
     A refit of the champion's own recipe is refused only where the bound shows that it loses more than the margin.
     Another recipe is compared on days after the last on which any other was first looked at. What all promotions since
     the frozen reference gave away together is held against ``gates.given_away`` alike, with the one-sided error
-    ``gates.given_away_error``. Nothing is promoted while the recipe fails. A gate that a person overrides lets the
-    model through, and says so.
+    ``gates.given_away_error``. While the recipe fails nothing is promoted but another recipe that is shown, by that
+    bound, to lose less than the champion; where the project is watched no more, that stops nothing. A gate that a
+    person overrides lets the model through, and says so.
 
     An evaluation of before skill was recorded is decided as then: by the floors only where nothing was compared.
     Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
@@ -47,7 +48,7 @@ def decide(
     outcomes += gate.calibration(evaluation, gates)
     outcomes += gate.slices(evaluation, gates)
     outcomes += gate.looked_at(standing)
-    outcomes += gate.recipe_failing(standing)
+    outcomes += gate.recipe_failing(evaluation, champion, standing)
     if champion is not None:
         outcomes += gate.replaces(evaluation, champion)
     overrides = {each.gate: each for each in standing.overrides}

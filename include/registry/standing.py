@@ -14,6 +14,7 @@ from include.data.resampling import at_error
 from include.ledger import Ledger
 from include.registry.champions import Version
 from include.registry.grounds import Standing
+from include.registry.looks import looks_key
 from include.registry.overrides import Overrides
 
 #: In so many entries the last verdict is looked for first.
@@ -29,21 +30,23 @@ def standing(
     champion: Version | None,
     champion_evaluation: Evaluation | None,
     retired: frozenset[int],
+    run_id: str,
     now: datetime,
 ) -> Standing:
     """How *project* stands at *now* for the model of *evaluation*, beside the *champion* in force.
 
-    *retired* are the versions that nobody goes back to.
+    The night *run_id* made it. *retired* are the versions that nobody goes back to.
     """
     since = Standing(given_away_noise=0.0)
     if champion is not None and champion_evaluation is not None:
         since = frozen(champion, champion_evaluation, retired=retired)
-    seen = Looks(ledger, project)
+    seen, fails = Looks(ledger, project), failing(ledger, project)
     return replace(
         since,
         looks=seen.at(evaluation),
         recipe_day=seen.recipe_day(evaluation.recipe, plan=evaluation.plan),
-        failing=failing(ledger, project),
+        failing=fails,
+        unwatched=None if fails is None else not is_watched(ledger, project, run_id),
         overrides=tuple(overrides.in_force(project, now=now)),
     )
 
@@ -71,11 +74,14 @@ def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]
 
 def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetime) -> Iterator[str]:
     """What bears on promotions of *project* at *now*, a sentence each: a failing recipe, overrides, looks."""
+    seen = Looks(ledger, project)
     if (day := failing(ledger, project)) is not None:
-        yield f"{project}: FAILING by the verdict of {day}: nothing is promoted unless a person overrides that"
+        stops = "no refit is promoted unless a person overrides that, another recipe where it is shown to lose less"
+        if seen.last_run is not None and not is_watched(ledger, project, seen.last_run):
+            stops = "it stops nothing, since the last night declared no drift policy: nobody watches the project"
+        yield f"{project}: FAILING by the verdict of {day}: {stops}"
     for each in overrides.in_force(project, now=now):
         yield f"{project}: the gate {each.gate} is overridden until {each.until}, by {each.by}: {each.reason}"
-    seen = Looks(ledger, project)
     if (last := seen.last) is not None and (looks := seen.at(last)):
         yield (
             f"{project}: {looks} earlier evaluations and backtests saw days of the last holdout, "
@@ -119,6 +125,11 @@ def failing(ledger: Ledger, project: str) -> date | None:
     return last.instant.date()
 
 
+def is_watched(ledger: Ledger, project: str, run_id: str) -> bool:
+    """Whether *project* declared a drift policy, and so its looks, when the night *run_id* began."""
+    return ledger.find(looks_key(project, run_id)) is not None
+
+
 def _last_verdict(ledger: Ledger, project: str) -> DriftJudged | None:
     """The verdict that was recorded last; the stream holds years, and it stands near the end."""
     stream = f"drift/{project}"
@@ -134,11 +145,14 @@ class Looks:
     """The evaluations and backtests of a project, in the order of their recording: each looked at days."""
 
     def __init__(self, ledger: Ledger, project: str) -> None:
-        self._evaluated = [
-            (entry.position, entry.event.evaluation)
+        made = [
+            (entry.position, entry.event)
             for entry in ledger.read(f"evaluations/{project}")
             if isinstance(entry.event, ModelEvaluated)
         ]
+        self._evaluated = [(position, event.evaluation) for position, event in made]
+        #: The night that made the one that was recorded last.
+        self.last_run = made[-1][1].run_id if made else None
         self._backtested = [
             (entry.position, entry.event.days)
             for entry in ledger.read(f"looks/{project}")

@@ -118,7 +118,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
         known = versions_known.of(evaluation)
         before = known.number if known else None
         champion = _champion(platform, project, run, evaluated, before)
-        stands = _standing(platform, project, evaluated, known, now=now)
+        stands = _standing(platform, run, evaluated, known, now=now)
         verdict = remembering(
             promotion.decide(evaluated, project.gates, champion, stands),
             platform.ledger,
@@ -231,22 +231,23 @@ def _champion(
 
 
 def _standing(
-    platform: Platform, project: Project, candidate: Evaluation, known: "Version | None", *, now: datetime
+    platform: Platform, run: Run, candidate: Evaluation, known: "Version | None", *, now: datetime
 ) -> "Standing | None":
     """How the project stands now; for a model that was decided about, how it stood then."""
     from include.registry.standing import standing
 
     if known is not None and (known.decision is not None or known.before):
         return known.decision.standing if known.decision is not None else None
-    champion = platform.champions.in_force(project.name)
+    champion = platform.champions.in_force(run.project)
     return standing(
         platform.ledger,
         platform.champions.overrides,
-        project.name,
+        run.project,
         candidate,
         champion=champion.version if champion else None,
-        champion_evaluation=evaluation_of(platform, project.name, champion.registered.evaluation) if champion else None,
-        retired=platform.champions.known(project.name).retired,
+        champion_evaluation=evaluation_of(platform, run.project, champion.registered.evaluation) if champion else None,
+        retired=platform.champions.known(run.project).retired,
+        run_id=run.run_id,
         now=now,
     )
 

@@ -87,7 +87,7 @@ def begin(
         if exclusive:
             gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates)
             events.append((gates, gates_key(project.name, run_id)))
-            if project.drift is not None and project.drift.looks:
+            if project.drift is not None:  # without any look, too: a night that declares none is watched by nobody
                 declared_looks = LooksDeclared(project=project.name, run_id=run_id, looks=project.drift.looks)
                 events.append((declared_looks, looks_key(project.name, run_id)))
         platform.ledger.record_all(stream, events, fence=fence)

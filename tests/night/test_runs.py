@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from include import steps
 from include.core.errors import CodeChanged, DeclarationError, LeaseHeld, LedgerError
 from include.core.events import ModelRegistered, StepFailed, TrialRecorded
+from include.core.project import DriftPolicy
 from include.ledger.journal import Journal
+from include.registry.standing import is_watched
 from include.runtime.code import code_digest
 from include.settings import ROOT
 from tests.night.conftest import MakeYard
@@ -72,6 +74,13 @@ def test_what_fails_before_any_attempt_is_recorded(yard: Yard, monkeypatch: pyte
 def test_a_run_keeps_the_instant_that_it_began_with(yard: Yard) -> None:
     begun = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
     assert steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT + LATER, now=NOW) == begun
+
+
+def test_a_night_declares_when_it_begins_whether_its_project_is_watched(yard: Yard) -> None:
+    watched = replace(FLIGHTS, drift=DriftPolicy(looks=()))
+    for name, project in (("watched", watched), ("unwatched", replace(FLIGHTS, drift=None))):
+        steps.end(yard.platform, steps.begin(yard.platform, project, run_id=name, instant=INSTANT, now=NOW))
+        assert is_watched(yard.platform.ledger, project.name, name) is (name == "watched")
 
 
 def test_an_instant_has_a_time_zone_and_means_the_same_in_each(yard: Yard) -> None:

@@ -12,19 +12,21 @@ from include.core.canonical import encode, record_digest
 from include.core.errors import DecisionConflict, RegistryError
 from include.core.events import (
     GatesDeclared,
+    LooksDeclared,
     ModelEvaluated,
     ModelRegistered,
     PromotionDecided,
     RunStarted,
     StepFinished,
 )
-from include.core.project import Gates
+from include.core.project import Gates, Look
 from include.core.records import Evaluation, Run, Verdict
 from include.governance.signing import Signer
 from include.ledger import Ledger
 from include.registry import bundle
 from include.registry.authority import PromotionAuthority, gates_key, require_decidable
 from include.registry.champions import NOT_SIGNED, PROMOTION_TYPE, Champions, Decision, Version
+from include.registry.looks import looks_key
 from tests.registry.models import FEATURE_SET, PROJECT, evaluation, signer
 from tests.training.flights import Folder
 
@@ -43,6 +45,7 @@ class Registry:
     instant: datetime = NOW
     code: str = "c"
     recipe: str | None = None
+    looks: tuple[Look, ...] | None = ()
 
     def __post_init__(self) -> None:
         self.champions = Champions(self.ledger, self.key.verifier)
@@ -66,6 +69,9 @@ class Registry:
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
         gates = GatesDeclared(project=P, run_id=run_id, gates=GATES)
         self.ledger.record(stream, gates, key=gates_key(P, run_id))
+        if self.looks is not None:
+            declared = LooksDeclared(project=P, run_id=run_id, looks=self.looks)
+            self.ledger.record(stream, declared, key=looks_key(P, run_id))
         told = ModelEvaluated(project=P, run_id=run_id, evaluation=made)
         self.ledger.record(f"evaluations/{P}", told, key=f"evaluated/{P}/{digest}")
         ended = StepFinished(project=P, run_id=run_id, step="evaluate", attempt="a", inputs=digest, output=digest)

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import DeclarationError
-from include.core.events import ChampionRolledBack, DayJudged, LooksDeclared, LookTaken
+from include.core.events import ChampionRolledBack, DayJudged, LookTaken
 from include.core.project import DriftPolicy, Look
 from include.core.records import DAY, DayOfSeries, LookOutcome, Run
 from include.ledger import Ledger
 from include.registry import authority
 from include.registry.authority import PromotionAuthority
-from include.registry.looks import look_key, looks_key, lower_bound
+from include.registry.looks import look_key, lower_bound
 from include.steps import going_back
 from tests.registry.models import signer
 from tests.registry.test_champions import NOW, P, Registry
@@ -33,14 +33,12 @@ class Watched(Registry):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.days = 0
+        self.days, self.looks = 0, LOOKS
 
     def champion(self, number: int | None) -> int:
         """The version of a night, of another recipe each time, that is promoted over *number*."""
         self.instant, self.code = self.now, f"recipe {self.nights}"
         event = self.night(loss=0.49 if number else 0.5, champion=number)
-        declared = LooksDeclared(project=P, run_id=event.run_id, looks=LOOKS)
-        self.ledger.record(f"run/{P}/{event.run_id}", declared, key=looks_key(P, event.run_id))
         return event.model_version
 
     def judge(self, version: int, predecessor: int, days: int, worse: float) -> None:

@@ -402,6 +402,39 @@ def test_the_authority_measures_nothing_against_a_version_that_a_steward_retired
     assert references == [None, 1, 1, 3]
 
 
+def test_another_recipe_that_is_shown_to_lose_less_is_promoted_though_the_one_of_before_fails() -> None:
+    champion, day = Champion(version=3, holdout=SPLIT.holdout, recipe="r"), date(2026, 3, 1)
+    stands = Standing(failing=day, unwatched=False)
+    better = replace(_against(0.5, 3, -0.05, recipe="other"), difference=_difference(-0.05, 0.04))
+    assert decide(better, GATES, champion, stands).promote
+    assert "another recipe, which loses less than the champion: at most -0.0100" in "; ".join(
+        decide(better, GATES, champion, stands).reasons
+    )
+    assert not decide(replace(better, recipe="r"), GATES, champion, stands).promote, "a refit is none"
+    assert not decide(replace(better, difference=_difference(-0.05, 0.05)), GATES, champion, stands).promote
+    seen = replace(stands, recipe_day=SPLIT.holdout.first)
+    assert not decide(better, GATES, champion, seen).promote, "on days that were looked at"
+    assert not decide(better, GATES, champion, replace(stands, unwatched=None)).promote, "decided as then"
+
+
+def test_a_recipe_that_failed_stops_nothing_once_its_project_declares_no_policy_and_that_is_told(
+    registry: Registry,
+) -> None:
+    made = replace(evaluation(registry.vault), constant_loss=0.7, skill=SKILL, recipe="r")
+    overrides = Overrides(registry.ledger, signer().verifier)
+    _judged(registry, DriftState.FAILING, "w1")
+    _register(registry, made)
+    assert registry.in_force() is None
+    assert "no refit is promoted" in "; ".join(in_words(registry.ledger, overrides, P, now=NOW))
+    registry.looks = None
+    _register(registry, made)
+    assert registry.in_force() == 2
+    decision = registry.champions.known(P).versions[1].decision
+    assert decision is not None
+    assert "declares no drift policy any more, and nobody watches it" in "; ".join(decision.verdict.reasons)
+    assert "it stops nothing" in "; ".join(in_words(registry.ledger, overrides, P, now=NOW))
+
+
 def test_an_override_is_a_steward_s_for_at_most_90_days_and_the_last_about_a_gate_counts(registry: Registry) -> None:
     access, overrides = Access(registry.ledger, signer().verifier), Overrides(registry.ledger, signer().verifier)
 

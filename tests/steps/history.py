@@ -526,7 +526,10 @@ class History(RuleBasedStateMachine):
         evaluation = night.evaluation
         assert version not in {each.version for each in self.signed}, "a model is promoted once"
         assert not self._is_quarantined(version)
-        assert Gate.FAILING in self.overridden or not self.failing
+        champion = None if self.in_force is None else self.made[self.in_force].evaluation
+        better = evaluation.difference is not None and evaluation.difference.upper < 0
+        changed = champion is not None and champion.recipe != evaluation.recipe
+        assert Gate.FAILING in self.overridden or not self.failing or (better and changed)
         floors = evaluation.metrics["log_loss"] <= 0.68 and evaluation.metrics["auc"] >= 0.6
         assert floors or Gate.FLOORS in self.overridden, "no promotion below its floors"
         assert evaluation.skill is not None

@@ -47,8 +47,8 @@ def _of_recipe(judged: "DriftJudged") -> str:
         f"{'; '.join(judged.verdict.reasons)}. Retraining did not bring it back, and none is asked for: look at the "
         "page Drift, and at what changed in the data. Then mend the recipe (features, label, window), go back to an "
         "earlier version, or accept the new level with `skill=SkillPolicy(since=…)` in the project's drift policy. "
-        "Where the policy stops promotion, a steward lets the model of a mended recipe through: `./trainyard override "
-        f"{judged.project} --gate failing`."
+        "Where the policy stops promotion, a mended recipe is promoted where it is shown to lose less than the "
+        f"champion; else a steward lets it through: `./trainyard override {judged.project} --gate failing`."
     )
 
 
