@@ -54,6 +54,14 @@ def test_a_pod_that_takes_too_much_memory_is_told_from_one_that_fails(namespace:
     assert "Raise `memory_mib`" in attended.last.message
 
 
+def test_pods_that_are_killed_and_nobody_says_why_are_enough_after_three(namespace: Namespace) -> None:
+    attended = Attended(request=request_in(namespace.name, "exit 137")).start().ended()
+    assert attended.error is None, repr(attended.error)
+    outcomes = [ending.outcome for ending in attended.endings]
+    assert outcomes == [Outcome.KILLED, Outcome.KILLED, Outcome.KILLED_IN_VAIN]
+    assert "memory is the likely cause" in attended.last.message
+
+
 def test_an_image_that_is_nowhere_is_named_within_half_a_minute(namespace: Namespace) -> None:
     attended = Attended(request=request_in(namespace.name, "true", image="registry.invalid/none:1")).start()
     ending = attended.ended(seconds=50).last
