@@ -18,7 +18,8 @@ from include.core.events import (
 from include.core.names import among
 from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
 from include.core.words import require_sentence
-from include.governance.decisions import Adoption, Decisions, place_of, proven_adoption
+from include.governance.claims import Adoption, proven_adoption
+from include.governance.decisions import Decisions, place_of
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.journal import under_way

@@ -32,15 +32,8 @@ from include.core.records import Contract, DatasetScope, Grant, RevocationKind, 
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
-from include.governance.decisions import (
-    ADOPTION_TYPE,
-    GRANT_TYPE,
-    Adoption,
-    Decisions,
-    Places,
-    placed,
-    unknown,
-)
+from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, Adoption, claim_of
+from include.governance.decisions import Decisions, Places, placed, unknown
 from include.governance.kept import KeptContracts, keep
 from include.governance.overlaps import Overlaps
 from include.governance.signing import Signer, Verifier
@@ -266,7 +259,7 @@ class Authority:
         return self._access.decisions(*place)
 
     def _signed(self, event: AccessRefused | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:
-        payload_type, claim = decisions.claim(event, position=decisions.version + 1)
+        payload_type, claim = claim_of(event, decisions.project, decisions.dataset, position=decisions.version + 1)
         return replace(event, envelope=self._signer.sign(payload_type, encode(claim)))
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:

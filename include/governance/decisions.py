@@ -3,36 +3,25 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
 
-from include.core.canonical import decode
-from include.core.errors import AuthorityError, UnknownId
+from include.core.errors import UnknownId
 from include.core.events import (
     AccessGranted,
     AccessLapsed,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
-    ContractAdopted,
     Event,
     QuarantineLifted,
 )
 from include.core.records import Grant, RevocationKind
+from include.governance.claims import GRANT_TYPE, Ruling, claim_of, proven
 from include.governance.outcomes import Decided, Outcome
 from include.governance.signing import Verifier
 from include.ledger import Entry
 
-#: What the authority's envelopes are about; part of what is signed, so that none passes for another.
-GRANT_TYPE = "application/vnd.trainyard.grant+json"
-ADOPTION_TYPE = "application/vnd.trainyard.contract-adoption+json"
-REFUSAL_TYPE = "application/vnd.trainyard.refusal+json"
-REVOCATION_TYPE = "application/vnd.trainyard.revocation+json"
-LIFT_TYPE = "application/vnd.trainyard.quarantine-lift+json"
-
 #: In which project's and dataset's stream a request or grant stands, by kind and id.
 Places = dict[tuple[type[Event], str], tuple[str, str]]
-
-_Signed = TypeVar("_Signed")
 
 
 class Proof(StrEnum):
@@ -41,65 +30,6 @@ class Proof(StrEnum):
     SIGNED = "signed"
     UNSIGNED = "not signed"  # nothing to prove (a request), or recorded before such decisions were signed
     BROKEN = "signature does not hold"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
-    """What the authority signs when a contract takes effect.
-
-    ``position`` is the event's place in the contract's stream, so that an old envelope is worth nothing elsewhere.
-    """
-
-    dataset: str
-    contract_version: str
-    digest: str
-    stewards: tuple[str, ...]
-    adopted_by: str
-    position: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """What the authority signs when a steward refuses; ``position`` is the event's place in its stream."""
-
-    project: str
-    dataset: str
-    request_id: str
-    steward: str
-    reason: str
-    position: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Revocation:
-    """What the authority signs when a steward revokes; ``position`` is the event's place in its stream.
-
-    What was signed before revocations had an ``effect`` ended what ran.
-    """
-
-    project: str
-    dataset: str
-    grant_id: str
-    steward: str
-    reason: str
-    position: int
-    effect: RevocationKind = RevocationKind.STOP_RUNNING
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lift:
-    """What the authority signs when a steward lifts a quarantine; ``position`` is the event's place in its stream."""
-
-    project: str
-    dataset: str
-    grant_id: str
-    steward: str
-    reason: str
-    position: int
-
-
-#: The events that a steward's word is signed for, beside grants and adoptions, and what is signed.
-_Ruling = AccessRefused | AccessRevoked | QuarantineLifted
 
 
 @dataclass(kw_only=True)
@@ -213,36 +143,6 @@ class Decisions:
         earlier = [self.decided(name) for name in names[: names.index(request_id)]]
         return next((decided for decided in reversed(earlier) if decided is not None), None)
 
-    def claim(self, event: _Ruling, *, position: int) -> tuple[str, Refusal | Revocation | Lift]:
-        """The type and payload of the envelope that proves *event* at *position* of the stream."""
-        if isinstance(event, AccessRefused):
-            return REFUSAL_TYPE, Refusal(
-                project=self.project,
-                dataset=self.dataset,
-                request_id=event.request_id,
-                steward=event.steward,
-                reason=event.reason,
-                position=position,
-            )
-        if isinstance(event, QuarantineLifted):
-            return LIFT_TYPE, Lift(
-                project=self.project,
-                dataset=self.dataset,
-                grant_id=event.grant_id,
-                steward=event.steward,
-                reason=event.reason,
-                position=position,
-            )
-        return REVOCATION_TYPE, Revocation(
-            project=self.project,
-            dataset=self.dataset,
-            grant_id=event.grant_id,
-            steward=event.steward,
-            reason=event.reason,
-            position=position,
-            effect=event.effect,
-        )
-
     def take(self, entry: Entry, verifier: Verifier) -> Proof:
         """Fold the stream's next entry in; what vouches for it."""
         self.version = entry.stream_version
@@ -279,7 +179,7 @@ class Decisions:
 
     def _granted(self, event: AccessGranted, verifier: Verifier) -> Proof:
         """The grant in the envelope counts if the authority signed it and it stands in the stream it is about."""
-        grant = _proven(Grant, event.envelope, GRANT_TYPE, verifier)
+        grant = proven(Grant, event.envelope, GRANT_TYPE, verifier)
         claimed = (event.grant_id, event.request_id, self.project, self.dataset)
         if grant is None or claimed != (grant.grant_id, grant.request_id, grant.project, grant.scope.dataset):
             self.unproven += 1
@@ -288,11 +188,11 @@ class Decisions:
         self.granted.setdefault(grant.request_id, grant.grant_id)
         return Proof.SIGNED
 
-    def _ruled(self, event: _Ruling, verifier: Verifier, position: int) -> Proof:
+    def _ruled(self, event: Ruling, verifier: Verifier, position: int) -> Proof:
         proof = Proof.UNSIGNED
         if event.envelope is not None:
-            payload_type, claimed = self.claim(event, position=self.version)
-            holds = _proven(type(claimed), event.envelope, payload_type, verifier) == claimed
+            payload_type, claimed = claim_of(event, self.project, self.dataset, position=self.version)
+            holds = proven(type(claimed), event.envelope, payload_type, verifier) == claimed
             proof = Proof.SIGNED if holds else Proof.BROKEN
         if isinstance(event, AccessRevoked):
             self._revoked(event, event.effect if proof is Proof.SIGNED else RevocationKind.STOP_RUNNING, position)
@@ -342,21 +242,3 @@ def placed(places: Places, entry: Entry) -> Places:
 def unknown(kind: type[Event], name: str) -> UnknownId:
     what = "request" if kind is AccessRequested else "grant"
     return UnknownId(f"there is a {what} of that id", value=name, remedy="List them: `./trainyard access list`.")
-
-
-def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> Adoption | None:
-    """The adoption in *entry*, if the authority signed it for this place of the stream ``contract/<dataset>``."""
-    if not isinstance(entry.event, ContractAdopted):
-        return None
-    adoption = _proven(Adoption, entry.event.envelope, ADOPTION_TYPE, verifier)
-    here = (f"contract/{dataset}", dataset, entry.stream_version)
-    if adoption is None or (entry.stream, adoption.dataset, adoption.position) != here:
-        return None
-    return adoption
-
-
-def _proven(kind: type[_Signed], envelope: str, payload_type: str, verifier: Verifier) -> _Signed | None:
-    try:
-        return decode(kind, verifier.verify(envelope, payload_type))
-    except (AuthorityError, ValueError):
-        return None

@@ -13,7 +13,8 @@ from include.core.events import (
     QuarantineLifted,
 )
 from include.core.records import RevocationKind
-from include.governance.decisions import Adoption, Decisions, Proof
+from include.governance.claims import Adoption
+from include.governance.decisions import Decisions, Proof
 from include.ledger import Entry
 
 

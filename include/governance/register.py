@@ -25,7 +25,8 @@ from include.core.events import (
     RunStarted,
 )
 from include.core.records import Grant, RevocationKind, Run
-from include.governance.decisions import Adoption, Decisions, Places, place_of, placed, proven_adoption, unknown
+from include.governance.claims import Adoption, proven_adoption
+from include.governance.decisions import Decisions, Places, place_of, placed, unknown
 from include.governance.history import Line, adoption_line, decision_line
 from include.governance.outcomes import Decided
 from include.governance.signing import Verifier

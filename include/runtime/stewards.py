@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.governance.decisions import Adoption
+    from include.governance.claims import Adoption
 
 
 def of_adopted(settings: Settings) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from include.core.canonical import encode
 from include.core.events import ContractAdopted
 from include.core.records import Contract
-from include.governance.decisions import ADOPTION_TYPE, Adoption
+from include.governance.claims import ADOPTION_TYPE, Adoption
 from include.governance.signing import Signer
 from include.ledger import Ledger
 

@@ -13,7 +13,7 @@ from include.core.errors import AccessDenied
 from include.core.events import AccessGranted, AccessRequested, ArtifactOpened, ContractAdopted
 from include.core.records import DatasetScope, Grant, Scope, Treatment
 from include.governance.access import Access
-from include.governance.decisions import ADOPTION_TYPE, GRANT_TYPE, Adoption
+from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, Adoption
 from include.governance.signing import Signer, create_key
 from tests.governance.conftest import NOW, PURPOSE, STEWARD, House, run_of
 
