@@ -8,15 +8,13 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.addresses import without_credentials
 from include.core.errors import TrainyardError
-from include.runtime import deployment
+from include.runtime import deployment, reach
 from include.runtime.examination import Check, Finding, Sign, examine
-from include.runtime.lineage import set_aside
 from include.settings import Placement, Settings
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 #: Less room than that on a disk is told.
 ROOM_BYTES = 2 << 30
 _CLOCK_OFF = timedelta(seconds=30)
-_HTTP_SECONDS = 5
 _PATIENCE_SECONDS = 30.0
 
 
@@ -142,105 +139,6 @@ def _require_kept(store: "Store") -> None:
         store.remove(digest)
 
 
-def _mlflow(settings: Settings) -> Iterator[Finding]:
-    import httpx
-
-    shown = without_credentials(settings.mlflow)
-    scheme, _, path = settings.mlflow.partition(":///")
-    if scheme == "sqlite" and not Path(path).exists():
-        yield Finding(what="MLflow", sign=Sign.GOOD, told=f"{shown} is made by the first night")
-        return
-    if settings.mlflow.startswith(("http://", "https://")):
-        try:  # its own client would try again for minutes
-            httpx.get(f"{settings.mlflow.rstrip('/')}/health", timeout=_HTTP_SECONDS)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            told = f"{shown}: {type(error).__name__}. See whether it runs, and check TRAINYARD_MLFLOW."
-            yield Finding(what="MLflow", sign=Sign.BAD, told=told)
-            return
-    deployment.versions_of(settings).prepare()
-    yield Finding(what="MLflow", sign=Sign.GOOD, told=shown)
-
-
-def _lineage(settings: Settings) -> Iterator[Finding]:
-    """Whether the file can be written, or the endpoint answers whoever shows our key. No event is sent."""
-    shown = without_credentials(settings.lineage)
-    if not settings.lineage.startswith(("http://", "https://")):
-        file = Path(settings.lineage)
-        with file.open("ab") if file.exists() else tempfile.TemporaryFile(dir=file.parent):
-            pass
-        yield Finding(what="lineage", sign=Sign.GOOD, told=shown)
-        return
-    fault = _endpoint_fault(settings)
-    if fault is not None:
-        told = f"{shown}: {fault}. Events wait for it; check TRAINYARD_LINEAGE and TRAINYARD_LINEAGE_KEY_FILE."
-        yield Finding(what="lineage", sign=Sign.BAD, told=told)
-    else:
-        yield Finding(what="lineage", sign=Sign.GOOD, told=f"{shown} answers")
-    if aside := set_aside(settings):
-        told = (
-            f"{len(aside)} events were refused for good, the last: {aside[-1].in_words()}. When the endpoint is mended"
-        )
-        told += ", `./trainyard lineage --send-again` sends them."
-        yield Finding(what="lineage", sign=Sign.ADVICE, told=told)
-
-
-def _endpoint_fault(settings: Settings) -> str | None:
-    import httpx
-
-    from include.governance import secrets
-
-    file = settings.lineage_key_file
-    headers = {"Authorization": f"Bearer {secrets.read(file).decode().strip()}"} if file else {}
-    try:
-        status = httpx.get(settings.lineage, headers=headers, timeout=_HTTP_SECONDS).status_code
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        return type(error).__name__
-    refused = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-    return f"status {status}" if refused or status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
-
-
-def _alerts(settings: Settings) -> Iterator[Finding]:
-    from include.runtime.airflow.alerts import undelivered
-
-    file = settings.alerts_file
-    if file is None:
-        told = "they are logged, and nobody hears them. Name a file of Apprise addresses in TRAINYARD_ALERTS_FILE."
-        yield Finding(what="alerts", sign=Sign.ADVICE, told=told)
-        return
-    failed = undelivered(
-        file, "Trainyard: a test", "`./trainyard doctor` asks whether alerts arrive. Nothing is wrong."
-    )
-    for fault in failed:
-        yield Finding(what="alerts", sign=Sign.BAD, told=f"{file}, {fault}. Correct it: see Apprise's addresses.")
-    if not failed:
-        yield Finding(what="alerts", sign=Sign.GOOD, told=f"a test was sent to each address of {file}")
-
-
-def _stewards(settings: Settings) -> Iterator[Finding]:
-    """Whether each steward of a contract in effect has an address that Apprise understands and that takes messages."""
-    import apprise
-
-    from include.runtime import notices, stewards
-
-    if settings.addresses_file is None:
-        told = "they are told of nothing that waits for them. Name a file of addresses in TRAINYARD_ADDRESSES_FILE."
-        yield Finding(what="stewards", sign=Sign.ADVICE, told=told)
-        return
-    faults = [
-        f"an address of {name} ({address.service}) is none that Apprise understands"
-        for name, addresses in notices.addresses_of(settings).items()
-        for address in addresses
-        if not apprise.Apprise().add(address.secret)
-    ]
-    faults += [f"an address of {each.to} took no message" for each in notices.not_reached(settings)]
-    people = tuple(sorted(stewards.of_adopted(settings)))
-    faults += [f"{name} has no address" for name in notices.without_address(settings, people)]
-    for fault in faults:
-        yield Finding(what="stewards", sign=Sign.BAD, told=f"{fault}. Correct {settings.addresses_file}.")
-    if not faults:
-        yield Finding(what="stewards", sign=Sign.GOOD, told=f"{len(people)} have addresses")
-
-
 def _contracts(settings: Settings) -> Iterator[Finding]:
     from include.contracts import load_folder
 
@@ -298,7 +196,7 @@ def _airflow(settings: Settings) -> Iterator[Finding]:
     if running is None:
         told = "not started by us in this home. Nights by schedule need one: `./trainyard start`."
         yield Finding(what="Airflow", sign=Sign.ADVICE, told=told)
-    elif quiet := silent(pulses(running.url, timeout_seconds=_HTTP_SECONDS)):
+    elif quiet := silent(pulses(running.url, timeout_seconds=reach.HTTP_SECONDS)):
         told = f"no sign of life of {', '.join(quiet)}. Its logs are in {settings.home / 'airflow' / 'logs'}."
         yield Finding(what="Airflow", sign=Sign.BAD, told=told)
     else:
@@ -328,10 +226,10 @@ CHECKS: Mapping[str, Check] = {
     "ledger": _ledger,
     "store": _store,
     "vault": _vault,
-    "MLflow": _mlflow,
-    "lineage": _lineage,
-    "alerts": _alerts,
-    "stewards": _stewards,
+    "MLflow": reach.mlflow,
+    "lineage": reach.lineage,
+    "alerts": reach.alerts,
+    "stewards": reach.stewards,
     "contracts": _contracts,
     "projects": _projects,
     "champions": _champions,
