@@ -15,7 +15,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.core.errors import AccessDenied, ContractError, LeaseHeld, TrainyardError
-from include.runtime.airflow.names import access_path, is_watch, run_of
+from include.runtime.airflow import turn
+from include.runtime.airflow.names import access_path, dag_id_of, is_watch, run_of, watch_dag_id_of, watch_in_airflow
 from include.runtime.airflow.operators import one_of_ours
 from include.runtime.airflow.timetable import next_start
 
@@ -35,8 +36,8 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     """Begins the project's night, files what access is missing, and waits, without a worker, for the grants.
 
     Where grants in force cover everything it passes at once. While another night of the project holds the lease it
-    waits for that too. It gives up after ``patience``, and in any case before the next night of ``schedule`` (a cron
-    line in ``timezone``) would start.
+    waits for that too, and a day of a backfill for those before it. It gives up after ``patience``, and in any case
+    before the next night of ``schedule`` (a cron line in ``timezone``) would start.
 
     Of a drift DAG it begins the watch, which needs no lease. What has nothing to do is skipped here, before anything is
     read: a night that drift should have asked for and did not, a watch without a champion or without a new day.
@@ -95,6 +96,15 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         if due.nothing is not None:
             self.log.info(due.nothing)
             raise AirflowSkipException(due.nothing)
+        before = turn.earlier(context, self.project, due.run_id)
+        if before is not None:
+            if given_up:
+                self._give_up(context, _overtaken(before, give_up_at))
+            self.log.info(
+                "Waiting until %s for an earlier day of the backfill: %s", f"{give_up_at:%Y-%m-%d %H:%M}Z", before
+            )
+            self._wait(context, give_up_at, after=before)
+            return
         try:
             night = tasks.begin(
                 self.project, due.run_id, due.instant, exclusive=not is_watch(self.dag_id), start=_start(context)
@@ -124,12 +134,13 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         )
         self._wait(context, give_up_at)
 
-    def _wait(self, context: Context, give_up_at: datetime) -> None:
+    def _wait(self, context: Context, give_up_at: datetime, *, after: str | None = None) -> None:
         trigger = DataStewardApprovalTrigger(
             project=self.project,
             run_id=run_of(self.dag_id, context["run_id"]),
             give_up_at=give_up_at.isoformat(),
             poll_interval=self.poke_interval,
+            after=after,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
@@ -168,6 +179,15 @@ def _held(error: LeaseHeld, give_up_at: datetime) -> LeaseHeld:
     )
 
 
+def _overtaken(before: str, give_up_at: datetime) -> LeaseHeld:
+    return LeaseHeld(
+        "days of a backfill begin in the order of their dates, and the gate waited for an earlier one until "
+        f"{give_up_at.isoformat()}",
+        value=f"run {before!r} has not ended",
+        remedy="When it has ended, or was marked as failed, clear this task.",
+    )
+
+
 def _refused(night: "Night") -> AccessDenied:
     reasons = (f"{one.steward} refused request {one.request_id}: {one.reason!r}" for one in night.refusals())
     return AccessDenied(
@@ -194,15 +214,19 @@ def _denied(night: "Night", give_up_at: datetime) -> AccessDenied:
 class DataStewardApprovalTrigger(BaseTrigger):
     """Fires when the run may go on, or at ``give_up_at`` (ISO 8601). Looks every ``poll_interval`` s.
 
-    A look that fails is made again if that may heal. Otherwise it fires: the gate meets the same error, and says it.
+    It does not look before Airflow's run *after*, if any is named, has ended. A look that fails is made again if that
+    may heal. Otherwise it fires: the gate meets the same error, and says it.
     """
 
-    def __init__(self, project: str, run_id: str, give_up_at: str, poll_interval: float) -> None:
+    def __init__(
+        self, project: str, run_id: str, give_up_at: str, poll_interval: float, after: str | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.project = project
         self.run_id = run_id
         self.give_up_at = give_up_at
         self.poll_interval = poll_interval
+        self.after = after
         self._scope: Scope | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -214,6 +238,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
                 "run_id": self.run_id,
                 "give_up_at": self.give_up_at,
                 "poll_interval": self.poll_interval,
+                "after": self.after,
             },
         )
 
@@ -246,6 +271,9 @@ class DataStewardApprovalTrigger(BaseTrigger):
         from include.ledger.journal import begun
         from include.settings import Settings
 
+        if self.after is not None:
+            dag_id_in = dag_id_of if watch_in_airflow(self.run_id) is None else watch_dag_id_of
+            return None if turn.goes_on(dag_id_in(self.project), self.after) else _OPEN
         settings, now = Settings.from_environment(), datetime.now(UTC)
         ledger = Ledger.open(settings.ledger)
         run = begun(ledger, self.project, self.run_id)
