@@ -86,7 +86,12 @@ class Yard:
     @cached_property
     def platform(self) -> Platform:
         opened = local.open_platform(self.settings)
-        return replace(opened, code=lambda _: self.code, await_authority=lambda _: self.decide())
+        return replace(
+            opened,
+            code=lambda _: self.code,
+            keep_code=lambda project, code: None,
+            await_authority=lambda _: self.decide(),
+        )
 
     def decide(self) -> int:
         """What the authority does about registered models, in this process: a process of its own takes a second."""
