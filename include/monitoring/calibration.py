@@ -51,7 +51,7 @@ def proposed(policy: DriftPolicy, series: Sequence[DayOfSeries], *, share: float
             value=f"{len(usual)} days",
             remedy="Watch the project until more days have matured; the policy that `new` writes needs no limits.",
         )
-    means = np.abs(running(drawn_from(usual, policy), policy.days, policy.minimum_days)[:, :, 1:])
+    means = np.abs(running(drawn_from(usual, policy), policy.days, policy.minimum_days)[:, :, 1:3])
     greatest = np.nan_to_num(np.nanmax(np.where(np.isnan(means), 0.0, means), axis=1))
     bounds = np.zeros(2)
     for level in np.linspace(1 - share, 1, _LEVELS):

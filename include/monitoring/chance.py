@@ -20,20 +20,27 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Usual:
-    """A day of a stretch in which nothing changed: its skill, excess loss and calibration gap; ``None``: not known."""
+    """A day of a stretch in which nothing changed: its skill, excess loss and calibration gap, and how much more it
+    cost than the best champion of the last 180 days; ``None``: not known.
+    """
 
     day: date
     skill: float
     excess: float | None
     gap: float
+    behind: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
-    """What chance brings: ``limit`` of the cumulative sum, and in which share of 180 nights the policy asks falsely."""
+    """What chance brings: ``limit`` of the cumulative sum, and in which share of 180 nights the policy asks falsely.
+
+    ``best``: the comparison with the best champion is in that share; half of the usual days or more have one.
+    """
 
     limit: float
     false_asks: float
+    best: bool
 
 
 @lru_cache(maxsize=256)
@@ -57,12 +64,13 @@ def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) ->
     least = 1.5 * (mean - lowest - drop / 2)  # one day, however bad, is no change
     histories[:, :, 0] = np.maximum(histories[:, :, 0], -mean)
     limit = max(float(np.quantile(greatest, 1 - skill.false_asks, method="higher")), least)
-    asks = (greatest > limit) | asked(histories, policy).any(axis=1)
-    return Chance(limit=limit, false_asks=float(asks.mean()))
+    best = 2 * sum(each.behind is not None for each in usual) >= len(usual)
+    asks = (greatest > limit) | asked(histories, policy, drop if best else None).any(axis=1)
+    return Chance(limit=limit, false_asks=float(asks.mean()), best=best)
 
 
 def drawn_from(usual: Sequence[Usual], policy: DriftPolicy) -> Numbers:
-    """Shape (histories, ``policy.days`` + 180, 3): skill, excess loss and calibration gap of nights like *usual*."""
+    """Shape (histories, ``policy.days`` + 180, 4): the figures of nights like *usual*, in their order there."""
     weeks = by_week([each.day for each in usual], _rows(usual))
     return drawn(weeks, np.random.default_rng(_seed(weeks)), nights=policy.days + NIGHTS)
 
@@ -72,14 +80,19 @@ def floor(usual: Sequence[Usual], tolerated: float) -> float:
     return min(tolerated, *(each.skill for each in usual))
 
 
-def asked(histories: Numbers, policy: DriftPolicy) -> NDArray[np.bool_]:
-    """Shape (histories, nights): where a mean over the last ``policy.days`` is beyond its limit or knows nothing."""
+def asked(histories: Numbers, policy: DriftPolicy, drop: float | None) -> NDArray[np.bool_]:
+    """Shape (histories, nights): where a mean over the last ``policy.days`` is beyond its limit or knows nothing.
+
+    *drop* is the limit beside the best champion; ``None``: that is left out.
+    """
     means = running(histories, policy.days, policy.minimum_days)
     asks = (means[:, :, 0] <= 0) & (policy.skill is not None)
     if policy.excess_loss is not None:
         asks |= means[:, :, 1] > policy.excess_loss
     if policy.calibration_gap is not None:
         asks |= np.abs(means[:, :, 2]) > policy.calibration_gap
+    if drop is not None:
+        asks |= means[:, :, 3] > drop
     return asks
 
 
@@ -119,8 +132,9 @@ def greatest_sum(added: Numbers) -> Numbers:
 
 
 def _seed(weeks: Numbers) -> int:
-    return int.from_bytes(sha256(weeks.tobytes()).digest()[:8])
+    return int.from_bytes(sha256(weeks[:, :, :3].tobytes()).digest()[:8])
 
 
 def _rows(usual: Sequence[Usual]) -> Numbers:
-    return np.array([[each.skill, np.nan if each.excess is None else each.excess, each.gap] for each in usual])
+    figures = [[each.skill, each.excess, each.gap, each.behind] for each in usual]
+    return np.array([[np.nan if figure is None else figure for figure in each] for each in figures])

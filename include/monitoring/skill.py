@@ -40,16 +40,24 @@ class Level:
 
     @property
     def guarantee(self) -> str:
-        """How often the policy asks though nothing changed, for how many projects that holds, and what it costs."""
+        """How often the policy asks though nothing changed, by which rules, for how many projects that holds, and what
+        it costs.
+        """
         share = self.chance.false_asks
         often = f"{share:.1%} of them ask" if share else "fewer than 0.1% of them ask"
         together = f"; {int(1 / share)} watched so ask falsely about once together" if 0 < share < 0.5 else ""
         lost = self.missing(0.0)
         shown = f"about {math.ceil(self.chance.limit / lost)}" if lost > 0 else "no number of"
+        best = (
+            "the loss beside the best champion's"
+            if self.chance.best
+            else "no loss beside the best champion's, which fewer than half of these days have"
+        )
         return (
             f"of stretches of {NIGHTS} nights whose weeks are like those from {self.days[0]} to {self.days[-1]}, "
-            f"{often} though nothing changed. That is for one project{together}. Were all skill lost, {shown} days "
-            "would show it"
+            f"{often} though nothing changed, by missing or mean skill, or by excess loss or calibration gap where "
+            f"these are judged, and {best}; inputs, which only warn, are not counted. That is for one project{together}. "
+            f"Were all skill lost, {shown} days would show it"
         )
 
 
@@ -132,4 +140,5 @@ def _told(policy: SkillPolicy, series: Sequence[DayOfSeries], evaluated: float |
             skill=each.skill,
             excess=None if expected is None else each.loss - expected,
             gap=(each.mean_score or 0.0) - (each.mean_label or 0.0),
+            behind=None if each.best_loss is None else each.loss - each.best_loss,
         )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DAY, DayOfSeries, DriftState
 from include.monitoring.chance import Usual, chance
+from include.monitoring.outcomes import Case
 from include.monitoring.verdict import judge
 from tests.monitoring.test_verdict import REFERENCE
 
@@ -69,6 +70,23 @@ def test_a_verdict_says_how_often_it_asks_falsely_and_how_many_days_would_show_t
     assert state(series([0.0] * (days + 1))) in ASKS
     assert judge(POLICY, series([]), REFERENCE).guarantee is not None
     assert judge(POLICY, series([])[1:], REFERENCE).guarantee is None  # 55 days tell too little
+
+
+def test_the_share_of_false_asks_is_that_of_all_rules_together_and_says_which_are_outside_of_it():
+    days, noise = series([0.2]), np.random.default_rng(3).normal(0, 0.2, USUAL_DAYS + 1)
+    beside = [replace(each, best=9, best_loss=each.loss + float(noise[place])) for place, each in enumerate(days)]
+    policy = DriftPolicy(skill=SkillPolicy(drop=0.05))
+
+    def guaranteed(series: Sequence[DayOfSeries]) -> tuple[float, str]:
+        case = Case(policy=policy, reference=REFERENCE, series=series, last=series[-1].day, champion=1, blind_days=0)
+        assert case.level is not None
+        return case.level.chance.false_asks, case.level.guarantee
+
+    (alone, left_out), (together, counted) = guaranteed(days), guaranteed(beside)
+    assert together > alone + 0.05
+    assert "and no loss beside the best champion's, which fewer than half of these days have" in left_out
+    assert "and the loss beside the best champion's; inputs, which only warn, are not counted" in counted
+    assert guaranteed([*beside[:27], *days[27:]])[0] == alone, "too few days tell"
 
 
 def test_one_champion_whose_skill_is_gone_asks_for_a_retraining_though_its_loss_is_what_it_expects():
