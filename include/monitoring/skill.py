@@ -56,8 +56,8 @@ class Level:
         return (
             f"of stretches of {NIGHTS} nights whose weeks are like those from {self.days[0]} to {self.days[-1]}, "
             f"{often} though nothing changed, by missing or mean skill, or by excess loss or calibration gap where "
-            f"these are judged, and {best}; inputs, which only warn, are not counted. That is for one project{together}. "
-            f"Were all skill lost, {shown} days would show it"
+            f"these are judged, and {best}; inputs, which only warn, are not counted. That is for one "
+            f"project{together}. Were all skill lost, {shown} days would show it"
         )
 
 
