@@ -15,7 +15,7 @@ from aiohttp import web
 
 from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavailable, PodFailed
 from include.core.project import Compute
-from include.runtime.kubernetes import attendance, following
+from include.runtime.kubernetes import attendance, following, replacing
 from include.runtime.kubernetes.cluster import Cluster
 from include.runtime.kubernetes.endings import Ending, Outcome
 from tests.runtime_kubernetes.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
@@ -305,6 +305,29 @@ async def ending_with(state: dict[str, object], request: web.Request) -> web.Str
     if request.method == "GET" and not request.path.endswith("/pods"):
         return web.json_response(pod_json(request.path.rpartition("/")[2], {"terminated": state}, phase="Failed"))
     return await no_pod_stays(request)
+
+
+def test_the_log_of_a_trainer_that_never_began_is_not_asked_for_though_a_sidecar_beside_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def evicted(request: web.Request) -> web.StreamResponse:
+        if request.method != "GET" or request.path.endswith("/pods"):
+            return await no_pod_stays(request)
+        pod = pod_json(request.path.rpartition("/")[2], {"waiting": {"reason": "PodInitializing"}}, phase="Failed")
+        (trainer,) = pod["status"]["containerStatuses"]
+        pod["status"]["containerStatuses"] = [trainer | {"name": "mesh"}, trainer | {"containerID": ""}]
+        return web.json_response(pod)
+
+    api = Api(answer=evicted)
+
+    async def law() -> None:
+        monkeypatch.setattr(replacing, "REPLACED", 0)
+        async with serving(api, tmp_path, monkeypatch) as cluster:
+            (ending,) = await Heard().attend(cluster)
+        assert ending.outcome is Outcome.LOST
+
+    run(law())
+    assert not [call for call in api.calls if call.endswith("/log")]
 
 
 def test_pods_that_are_killed_again_and_again_end_the_step_and_what_is_stored_is_asked_for(
