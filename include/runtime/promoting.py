@@ -60,6 +60,7 @@ class Decider:
     def __init__(self, promotions: "PromotionAuthority") -> None:
         self._promotions = promotions
         self._woken = threading.Event()
+        self._told: str | None = None
 
     def start(self) -> None:
         threading.Thread(target=self._keep_deciding, name="promotions", daemon=True).start()
@@ -71,13 +72,25 @@ class Decider:
     def _keep_deciding(self) -> None:
         while True:
             self._woken.clear()
-            try:
-                self._promotions.decide()
-            except TrainyardError as error:  # told, and tried again: what waits stays in the ledger
-                log.warning("promotions: %s", error)
-            except Exception:  # nobody would start another thread: no project would be decided about any more
-                log.exception("promotions: what is registered cannot be decided about")
+            self.look()
             self._woken.wait(_LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Decide about what waits. What stands against it is logged when it changes, however often that is tried.
+        told: str | None = None
+        try:
+            self._promotions.decide()
+        except TrainyardError as error:  # what waits stays in the ledger
+            told = str(error)
+            if told != self._told:
+                log.warning("promotions: %s", error)
+        except Exception as error:  # nobody would start another thread: no project would be decided about any more
+            told = repr(error)
+            if told != self._told:
+                log.exception("promotions: what is registered cannot be decided about")
+        if told is None and self._told is not None:
+            log.info("promotions: decided about again")
+        self._told = told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

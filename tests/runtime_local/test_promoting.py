@@ -1,11 +1,13 @@
 """Training without Airflow has the authority decide in a process of its own, and waits for one that is elsewhere."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from include.core.canonical import record_digest
+from include.core.errors import RegistryError
 from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
 from include.registry.authority import PromotionAuthority
@@ -46,3 +48,26 @@ def test_the_key_decides_in_a_process_of_its_own_or_elsewhere(tmp_path: Path, mo
     found = champions.in_force(P)
     assert found is not None
     assert found.number == 2
+
+
+def test_what_cannot_be_decided_about_is_logged_once_until_that_changes(caplog: pytest.LogCaptureFixture) -> None:
+    class Authority:
+        """Decides as often as it is told to fail."""
+
+        failures: list[Exception | None]
+
+        def decide(self) -> int:
+            error = self.failures.pop(0)
+            if error is not None:
+                raise error
+            return 0
+
+    authority = Authority()
+    first, other = (RegistryError("a rule", value=value, remedy="r") for value in ("one", "two"))
+    authority.failures = [first, first, other, other, None, None, other, ValueError("x"), ValueError("x")]
+    decider = promoting.Decider(authority)  # type: ignore[arg-type]
+    with caplog.at_level(logging.INFO, logger=promoting.__name__):
+        for _ in range(9):
+            decider.look()
+    told = [record.levelname for record in caplog.records]
+    assert told == ["WARNING", "WARNING", "INFO", "WARNING", "ERROR"]

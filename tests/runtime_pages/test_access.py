@@ -373,6 +373,11 @@ def test_columns_stand_under_each_other_on_a_phone(reader: Reader) -> None:
     page = reader.page(STEWARD, size=PHONE)
     page.goto(f"{MOUNT}/access/projects/flight_delay")
     assert page.locator("table.columns tr td").first.evaluate("e => getComputedStyle(e).display") == "block"
+    shares = page.locator("table.folds tbody tr > *").evaluate_all(
+        "all => all.filter(e => e.offsetWidth).map(e => e.offsetWidth / e.parentElement.clientWidth)"
+    )
+    assert len(shares) > 20
+    assert min(shares) > 0.9, "a cell has its row's whole width, so that no word breaks letter by letter"
 
 
 @pytest.mark.browser
