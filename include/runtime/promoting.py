@@ -76,7 +76,7 @@ class Decider:
             self._woken.wait(_LOOK_SECONDS)
 
     def look(self) -> None:
-        """Decide about what waits. What stands against it is logged when it changes, however often that is tried.
+        """Decide about what waits. What stands against it is logged when it changes, however often that is tried."""
         told: str | None = None
         try:
             self._promotions.decide()
