@@ -1,9 +1,9 @@
-"""What a run took: a fold of what its attempts recorded, those that failed or were repeated too."""
+"""What a run took: a fold of what its attempts and pods recorded, those that failed or were repeated too."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.core.events import StepMeasured
+from include.core.events import PodMeasured, StepMeasured
 from include.ledger.journal import cost_stream
 
 if TYPE_CHECKING:
@@ -12,31 +12,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of so many *attempts* of steps. Those that were killed recorded nothing, and pods of training are not in it."""
+    """Of so many *attempts* of steps, and of *pods*, of which the time and accelerators are known, and no processors.
 
-    attempts: int
-    wall_seconds: float
-    cpu_seconds: float
+    Attempts that were killed recorded nothing.
+    """
+
+    attempts: int = 0
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    pods: int = 0
+    pod_seconds: float = 0.0
+    gpu_seconds: float = 0.0
 
     def in_words(self) -> str:
         """A sentence's end."""
-        return (
-            f"{self.cpu_seconds:,.1f} s of processor and {self.wall_seconds:,.1f} s of time in {self.attempts} "
-            "attempts of its steps (without pods, and without what was killed)"
-        )
+        told = f"{self.cpu_seconds:,.1f} s of processor and {self.wall_seconds:,.1f} s of time in {self.attempts} "
+        told += "attempts of its steps"
+        if self.pods:
+            told += f"; {self.pods} training pods took {self.pod_seconds:,.0f} s, "
+            told += f"and {self.gpu_seconds:,.0f} s of accelerators"
+        return told
 
 
 def costs(ledger: "Ledger", project: str) -> dict[str, Cost]:
     """What each run of *project* took, by its id; runs of before this was recorded have none."""
-    found: dict[str, list[StepMeasured]] = {}
+    steps: dict[str, list[StepMeasured]] = {}
+    pods: dict[str, list[PodMeasured]] = {}
     for entry in ledger.read(cost_stream(project)):
         if isinstance(entry.event, StepMeasured):
-            found.setdefault(entry.event.run_id, []).append(entry.event)
-    return {
-        run_id: Cost(
-            attempts=len(events),
-            wall_seconds=sum(event.wall_seconds for event in events),
-            cpu_seconds=sum(event.cpu_seconds for event in events),
-        )
-        for run_id, events in found.items()
-    }
+            steps.setdefault(entry.event.run_id, []).append(entry.event)
+        elif isinstance(entry.event, PodMeasured):
+            pods.setdefault(entry.event.run_id, []).append(entry.event)
+    return {run_id: _sum(steps.get(run_id, []), pods.get(run_id, [])) for run_id in steps.keys() | pods.keys()}
+
+
+def _sum(steps: list[StepMeasured], pods: list[PodMeasured]) -> Cost:
+    return Cost(
+        attempts=len(steps),
+        wall_seconds=sum(each.wall_seconds for each in steps),
+        cpu_seconds=sum(each.cpu_seconds for each in steps),
+        pods=len(pods),
+        pod_seconds=sum(each.wall_seconds for each in pods),
+        gpu_seconds=sum(each.gpu_seconds for each in pods),
+    )

@@ -83,7 +83,7 @@ class Ledger:
     ) -> Entry:
         """Record an observation, or under *key* a fact: the same fact again gives the first entry.
 
-        *beside* are observations and their streams, recorded in the same transaction.
+        *beside* are observations and their streams, recorded with it in one transaction; not where it is known.
 
         Raises:
             LedgerError: another fact stands under *key*, a stale fence, or an unknown kind.
@@ -103,7 +103,8 @@ class Ledger:
         observations_beside = [self._seal(elsewhere, event) for elsewhere, event in beside]
         with self._database.writing() as transaction:
             known = transaction.by_keys({sealed.key for sealed in offered if sealed.key is not None})
-            fresh = [*_fresh(offered, known), *observations_beside]
+            fresh = _fresh(offered, known)
+            fresh += observations_beside if fresh else []
             inserted = transaction.insert(fresh)
             transaction.sequence()
             _check(transaction, fence)

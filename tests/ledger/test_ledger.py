@@ -426,3 +426,17 @@ def test_a_statement_is_built_and_rendered_once(ledger: Ledger, monkeypatch: pyt
     monkeypatch.setattr("include.ledger.statement.Statement.render", None)
     ledger.record("run/a", lineage("y"), key="y")
     assert said(ledger.read("run/a")) == ["x", "y"]
+
+
+def test_what_is_observed_beside_an_event_is_recorded_with_it_and_not_where_it_is_refused_or_known(
+    ledger: Ledger,
+) -> None:
+    fact, beside = LeaseReleased(run_id="fact"), [("elsewhere", LeaseReleased(run_id="observed"))]
+    for _ in range(2):
+        entry = ledger.record("here", fact, key="key", beside=beside)
+        assert (entry.stream, entry.event) == ("here", fact)
+    with pytest.raises(LedgerError):
+        ledger.record("here", LeaseReleased(run_id="another"), key="key", beside=beside)
+    assert [entry.event for entry in ledger.read("elsewhere")] == [beside[0][1]]
+    ledger.record("here", fact, beside=beside)
+    assert len(ledger.read("elsewhere")) == 2

@@ -77,6 +77,19 @@ def test_each_way_to_end_is_told_apart_in_one_line(code: int, reason: str, outco
     assert found.outcome.heals == (outcome in healing | {Outcome.ADDRESSES_LAPSED})
 
 
+def test_how_long_the_trainer_ran_is_what_the_cluster_says_and_unknown_where_it_does_not() -> None:
+    state = terminated(1)
+    assert ran(look(pod(phase="Failed", state=state), REQUEST)) is None
+    state["terminated"] |= {"startedAt": "2026-03-01T12:00:00Z", "finishedAt": "2026-03-01T12:01:30Z"}
+    assert ran(look(pod(phase="Failed", state=state), REQUEST)) == 90.0
+    assert ran(look(pod(phase="Failed", reason="Evicted"), REQUEST)) is None
+
+
+def ran(found: object) -> float | None:
+    assert isinstance(found, Ending)
+    return found.ran_seconds
+
+
 def test_every_status_of_a_trainer_has_a_line_of_its_own() -> None:
     told = [look(pod(phase="Failed", state=terminated(status)), REQUEST) for status in Exit]
     assert len({each.message for each in told if isinstance(each, Ending)}) == len(Exit)

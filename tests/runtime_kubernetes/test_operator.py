@@ -11,6 +11,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import CodeChanged, LeaseHeld, LedgerUnavailable, TrainyardError
 from include.core.events import PodEnded
 from include.ledger import Ledger
+from include.ledger.costs import costs
 from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.airflow.attendance import TrainingPodTrigger
@@ -102,6 +103,19 @@ def test_the_end_of_a_pod_is_recorded_once_as_it_was_seen_first(tmp_path: Path) 
         (first.pod, "It was drained."),
         ("another", "It was drained."),
     ]
+    ledger.close()
+
+
+def test_what_a_pod_took_is_recorded_once_beside_its_end_with_the_time_of_its_accelerators(tmp_path: Path) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with_two = replace(REQUEST, compute=replace(REQUEST.compute, accelerators=2))
+    lost = Ending(pod=REQUEST.pod_name(0), outcome=Outcome.LOST, message="It was drained.", ran_seconds=90.0)
+    done = replace(lost, pod=REQUEST.pod_name(1), outcome=Outcome.DONE, ran_seconds=30.0)
+    for ending in (lost, lost, done, replace(done, pod="gone", ran_seconds=None)):
+        shards.record(ledger, with_two, ending)
+    cost = costs(ledger, REQUEST.project)[REQUEST.run_id]
+    assert (cost.pods, cost.pod_seconds, cost.gpu_seconds) == (2, 120.0, 240.0)
+    assert "2 training pods took 120 s, and 240 s of accelerators" in cost.in_words()
     ledger.close()
 
 

@@ -45,6 +45,22 @@ class TrainingOrdered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PodMeasured(Event):
+    """An observation: what a pod took, however it ended. Stream ``cost/<project>``.
+
+    Its trainer ran for ``wall_seconds``, as the cluster says; it held accelerators for ``gpu_seconds`` in all.
+    """
+
+    kind: ClassVar[str] = "pod_measured"
+    project: str
+    run_id: str
+    step: str
+    pod: str
+    wall_seconds: float
+    gpu_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PodEnded(Event):
     """An observation, in the run's stream: a pod in which a *step* was done ended, or could never be made.
 

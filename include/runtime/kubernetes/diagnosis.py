@@ -60,7 +60,8 @@ def look(pod: "V1Pod", request: PodRequest) -> Sight:
     status = pod.status
     state = _state(pod)
     if status.phase in ("Succeeded", "Failed") or (state is not None and state.terminated is not None):
-        return _ended(pod, state.terminated if state is not None else None, request)
+        terminated = state.terminated if state is not None else None
+        return replace(_ended(pod, terminated, request), ran_seconds=_ran_seconds(terminated))
     if state is not None and state.running is not None:
         return Running(leaving=pod.metadata.deletion_timestamp is not None)
     if pod.metadata.deletion_timestamp is not None:
@@ -164,6 +165,12 @@ def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", reques
         failed = _failed_before(pod)
         return failed or _lost(pod, f"ended as {pod.status.phase} with no word of its container", code)
     return _ended_by_itself(pod, terminated, request)
+
+
+def _ran_seconds(terminated: "V1ContainerStateTerminated | None") -> float | None:
+    if terminated is None or terminated.started_at is None or terminated.finished_at is None:
+        return None
+    return float((terminated.finished_at - terminated.started_at).total_seconds())
 
 
 def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:

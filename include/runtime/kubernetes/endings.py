@@ -53,7 +53,8 @@ _HEALING = frozenset(
 class Ending:
     """The end of a pod. ``message`` is one line: what happened, and what to do.
 
-    ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them.
+    ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them, as are ``ran_seconds``, from the
+    trainer's beginning to its end.
     """
 
     pod: str
@@ -62,6 +63,7 @@ class Ending:
     node: str | None = None
     image_digest: str | None = None
     exit_code: int | None = None
+    ran_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,12 +20,12 @@ from include.core.errors import (
     ShardUnfinished,
     TrainyardError,
 )
-from include.core.events import PodEnded
+from include.core.events import Event, PodEnded, PodMeasured
 from include.core.project import Project
 from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
 from include.ledger.entry import Fence
-from include.ledger.journal import run_stream
+from include.ledger.journal import cost_stream, run_stream
 from include.runtime import deployment
 from include.runtime.kubernetes import attendance
 from include.runtime.kubernetes.cluster import Cluster
@@ -197,10 +197,25 @@ def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
     if ledger.find(key) is not None:  # the first to see it knows best: who comes later may only find it gone
         return
     try:
-        ledger.record(run_stream(request.project, request.run_id), event, key=key)
+        ledger.record(run_stream(request.project, request.run_id), event, key=key, beside=_cost(request, ending))
     except LedgerError:  # another attendant of the same pod was first
         if ledger.find(key) is None:
             raise
+
+
+def _cost(request: PodRequest, ending: Ending) -> list[tuple[str, Event]]:
+    """What the pod took, where the cluster said when its trainer began and ended."""
+    if ending.ran_seconds is None:
+        return []
+    measured = PodMeasured(
+        project=request.project,
+        run_id=request.run_id,
+        step=request.step,
+        pod=ending.pod,
+        wall_seconds=ending.ran_seconds,
+        gpu_seconds=ending.ran_seconds * request.compute.accelerators,
+    )
+    return [(cost_stream(request.project), measured)]
 
 
 def error_of(ending: Ending) -> TrainyardError:
