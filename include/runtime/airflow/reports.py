@@ -51,7 +51,16 @@ def _page(ledger: "Ledger", store: "Store", project: str, run_id: str) -> bytes 
     digest = _validation(ledger, project, run_id)
     if digest is None:
         return None
-    return store.get(decode(Validation, store.get(digest)).report)
+    page = store.get(decode(Validation, store.get(digest)).report)
+    return page.replace(b"</body>", _cost(ledger, project, run_id) + b"</body>", 1)
+
+
+def _cost(ledger: "Ledger", project: str, run_id: str) -> bytes:
+    """What the run took until now, as a paragraph; nothing, where that was not recorded."""
+    from include.ledger.costs import costs
+
+    found = costs(ledger, project).get(run_id)
+    return f"<p>The run took {found.in_words()}.</p>\n".encode() if found else b""
 
 
 def _validation(ledger: "Ledger", project: str, run_id: str) -> str | None:
