@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from include.cli.__main__ import app
+from include.cli.calibrate import _imports
 from include.core.canonical import record_digest
 from include.core.errors import DataError
 from include.core.events import DayJudged, HoldoutDaysRecorded, ModelEvaluated
@@ -88,3 +89,10 @@ def test_before_days_are_judged_limits_and_a_floor_come_from_the_days_of_the_fir
     few = replace(recorded, figures=figures[:6])
     with pytest.raises(DataError, match="6 days"):
         started(DriftPolicy(), few.figures, made, share=0.05)
+
+
+def test_the_imports_are_those_of_what_the_block_names() -> None:
+    assert list(_imports("drift=DriftPolicy(looks=(), skill=SkillPolicy(since=date(2026, 3, 1)))"))[:2] == [
+        "from datetime import date",
+        "from include.core.project import DriftPolicy, SkillPolicy",
+    ]
