@@ -4,6 +4,7 @@ import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -175,3 +176,27 @@ def test_an_alert_reaches_every_address_and_its_loss_stops_nothing(
     file.unlink()
     assert not alerts.send(settings, "p: lost", "nobody is named")
     assert "p: lost" in caplog.text
+
+
+def test_what_was_planned_is_trained_though_the_deployed_dag_has_fewer_shards_or_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The plan has two shards; the DAG, by the code of now, a third one, or none."""
+    trained: list[object] = []
+    monkeypatch.setattr(tasks, "_open_within", lambda parents: (None, None))
+    monkeypatch.setattr(tasks, "_resumed", lambda *_: SimpleNamespace(platform=None))
+    monkeypatch.setattr(tasks, "_trained", lambda night, plan, shard: trained.append(shard) or f"trained {shard}")
+    monkeypatch.setattr(tasks, "_done", lambda step, night, inputs: f"{step} done")
+    monkeypatch.setattr("include.steps.shards", lambda platform, plan: [0, 1])
+
+    def perform(step: str, **inputs: object) -> str:
+        return tasks.perform_pinned(step, "p", "night", {"plan": "the plan", **inputs}, parents=None)
+
+    assert perform("train", shard=2) == "the plan"
+    assert trained == []
+    assert perform("train", shard=1) == "trained 1"
+    trained.clear()
+    assert perform("evaluate") == "evaluate done"
+    assert trained == [0, 1], "what is recorded is not trained again"
+    assert perform("refit") == "trained None"
+    assert tasks.perform_pinned("features", "p", "night", {"snapshot": "s"}, parents=None) == "features done"
