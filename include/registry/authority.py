@@ -25,10 +25,11 @@ from include.governance.marks import Marks
 from include.ledger import Entry, Ledger
 from include.ledger.journal import begun, run_stream
 from include.registry import promotion, signed
-from include.registry.champions import Champions, Decision, Known, Version, sign_from_here
+from include.registry.champions import Champions, Known, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered import remembering
+from include.registry.signed import Decision
 from include.registry.standing import standing
 
 if TYPE_CHECKING:

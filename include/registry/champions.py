@@ -11,53 +11,23 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from include.core.canonical import decode
-from include.core.errors import AuthorityError, RegistryError
-from include.core.events import ChampionRolledBack, Event, ModelRegistered, PromotionDecided, PromotionsSigned
-from include.core.project import Gates
-from include.core.records import Verdict, day_start
+from include.core.errors import RegistryError
+from include.core.events import ModelRegistered, PromotionsSigned
+from include.core.records import day_start
 from include.governance.access import Access
 from include.governance.marks import Mark, Marks
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
-from include.registry.grounds import Standing
 from include.registry.overrides import Overrides
-from include.registry.rollback import ROLLBACK_TYPE, Rollback
+from include.registry.rollback import Rollback
+from include.registry.signed import Decision, Signed
 
 if TYPE_CHECKING:
     from include.governance.signing import Verifier
 
-#: What the envelope of a decision is about; part of what is signed, so that none passes for another.
-PROMOTION_TYPE = "application/vnd.trainyard.promotion+json"
 NOT_SIGNED = "promotion: NOT SIGNED"
 #: The key of the first event, and the stream, that says that promotions are signed from there on.
 SIGNED_FROM = "promotions"
-
-#: Decisions by version, evaluation and bundle, each with when it was recorded.
-_Decided = dict[tuple[int, str, str], tuple["Decision", datetime]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What the authority signs about a registered version: on which figures, by which gates, and what came of it.
-
-    ``evaluation``, ``model`` and ``bundle`` are digests; ``champion`` is the version that was in force before.
-    ``position`` is the event's place in the stream ``promotion/<project>``, so that an envelope is worth nothing
-    elsewhere. ``asked_by``: the person who had an unsigned promotion of before decided again. ``standing`` is how the
-    project stood then; ``None``: decided before that was recorded, by the figures alone.
-    """
-
-    project: str
-    version: int
-    evaluation: str
-    model: str
-    bundle: str
-    gates: Gates
-    verdict: Verdict
-    champion: int | None
-    position: int
-    asked_by: str | None
-    standing: Standing | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,11 +186,11 @@ class Champions:
     """
 
     def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
-        self._ledger, self._verifier = ledger, verifier
+        self._ledger = ledger
         self._marks = Marks(ledger, Access(ledger, verifier))
         self.overrides = Overrides(ledger, verifier)
-        # An envelope proves the same for ever, and a run keeps its instant: hundreds of each are asked for again.
-        self._proved: dict[tuple[str, str], Decision | Rollback | None] = {}
+        self._signed = Signed(ledger, verifier)
+        # A run keeps its instant, and hundreds are asked for again.
         self._instants: dict[tuple[str, str], datetime] = {}
 
     def in_force(self, project: str, *, before: int | None = None) -> InForce | None:
@@ -238,7 +208,7 @@ class Champions:
     def known(self, project: str) -> Known:
         """All that is registered and decided of *project*."""
         signed_from = self._signed_from()
-        decided, rollbacks, length = self._decisions(project)
+        decided, rollbacks, length = self._signed.of(project)
         made, versions = [], []
         for entry in self._ledger.read(f"model/{project}"):
             event = entry.event
@@ -269,9 +239,7 @@ class Champions:
 
     def signed_by(self, project: str, position: int) -> str:
         """With which key the decision at *position* of the project's stream is signed, as its envelope names it."""
-        event = self._ledger.read(f"promotion/{project}")[position - 1].event
-        signed = isinstance(event, PromotionDecided | ChampionRolledBack) and self._proven(event) is not None
-        return self._verifier.key_id if signed else "nobody"
+        return self._signed.key_of(project, position)
 
     def _since(self, project: str, change: Change) -> datetime | None:
         if change.rollback is not None:
@@ -288,40 +256,6 @@ class Champions:
     def _signed_from(self) -> int | None:
         entry = self._ledger.find(SIGNED_FROM)
         return None if entry is None else entry.position
-
-    def _decisions(self, project: str) -> tuple[_Decided, Sequence[tuple[Rollback, datetime]], int]:
-        """The decisions that hold, by version, evaluation and bundle (the first about each counts), the rollbacks, and
-        how many entries the stream has.
-        """
-        found: _Decided = {}
-        rollbacks: list[tuple[Rollback, datetime]] = []
-        entries = self._ledger.read(f"promotion/{project}")
-        for entry in entries:
-            said = self._proven(entry.event)
-            if said is None or (said.project, said.position) != (project, entry.stream_version):
-                continue
-            if isinstance(said, Rollback):
-                rollbacks.append((said, entry.recorded_at))
-            else:
-                found.setdefault((said.version, said.evaluation, said.bundle), (said, entry.recorded_at))
-        return found, rollbacks, len(entries)
-
-    def _proven(self, event: Event) -> Decision | Rollback | None:
-        """What the authority signed, if *event* carries that."""
-        if not isinstance(event, PromotionDecided | ChampionRolledBack):
-            return None
-        key = (event.kind, event.envelope)
-        if key not in self._proved:
-            self._proved[key] = self._verified(event)
-        return self._proved[key]
-
-    def _verified(self, event: PromotionDecided | ChampionRolledBack) -> Decision | Rollback | None:
-        try:
-            if isinstance(event, PromotionDecided):
-                return decode(Decision, self._verifier.verify(event.envelope, PROMOTION_TYPE))
-            return decode(Rollback, self._verifier.verify(event.envelope, ROLLBACK_TYPE))
-        except (AuthorityError, ValueError):
-            return None
 
 
 def _in_order(promotions: Sequence[Change], rollbacks: Sequence[tuple[Rollback, datetime]]) -> Sequence[Change]:

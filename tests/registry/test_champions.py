@@ -25,8 +25,9 @@ from include.governance.signing import Signer
 from include.ledger import Ledger
 from include.registry import bundle
 from include.registry.authority import PromotionAuthority, gates_key, require_decidable
-from include.registry.champions import NOT_SIGNED, PROMOTION_TYPE, Champions, Decision, Version
+from include.registry.champions import NOT_SIGNED, Champions, Version
 from include.registry.looks import looks_key
+from include.registry.signed import PROMOTION_TYPE, Decision
 from tests.registry.models import FEATURE_SET, PROJECT, evaluation, signer
 from tests.training.flights import Folder
 

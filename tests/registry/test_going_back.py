@@ -19,8 +19,9 @@ from include.governance.access import Access
 from include.governance.authority import Authority
 from include.governance.signing import Signer
 from include.ledger import Ledger
-from include.registry.champions import PROMOTION_TYPE, in_force_before
+from include.registry.champions import in_force_before
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
+from include.registry.signed import PROMOTION_TYPE
 from tests.governance.conftest import SHIPPED, STEWARD
 from tests.registry.models import signer
 from tests.registry.test_champions import NOW, P, Registry

@@ -32,9 +32,10 @@ from include.core.records import (
 )
 from include.governance.access import Access
 from include.ledger import Ledger
-from include.registry.champions import Decision, Version
+from include.registry.champions import Version
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.promotion import Champion, Standing, decide
+from include.registry.signed import Decision
 from include.registry.standing import Looks, failing, frozen, in_words, showable
 from tests.governance.conftest import STEWARD
 from tests.registry.models import PROJECT, SPLIT, evaluation, signer

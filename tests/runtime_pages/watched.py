@@ -30,8 +30,9 @@ from include.core.records import (
     Verdict,
 )
 from include.ledger import Ledger
-from include.registry.champions import PROMOTION_TYPE, Decision, sign_from_here
+from include.registry.champions import sign_from_here
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
+from include.registry.signed import PROMOTION_TYPE, Decision
 from include.steps import retraining
 from include.store import Store
 from tests.registry.models import signer

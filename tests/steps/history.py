@@ -61,9 +61,10 @@ from include.monitoring.series import Prediction, judged_days
 from include.projects import flight_delay
 from include.registry import history as versions
 from include.registry.authority import PromotionAuthority, gates_key
-from include.registry.champions import PROMOTION_TYPE, Champions, Decision
+from include.registry.champions import Champions
 from include.registry.looks import look_key, looks_key
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
+from include.registry.signed import PROMOTION_TYPE, Decision
 from include.registry.standing import Looks
 from include.steps import Platform, going_back, series, verdicts
 from include.store import Store
