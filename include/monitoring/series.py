@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.core.project import Objective
-from include.core.records import DAY, DayFigures, DayOfSeries, Days, DueDay
+from include.core.records import DAY, FEW_ROWS, DayFigures, DayOfSeries, Days, DueDay
 from include.data.losses import Numbers, row_losses
 from include.monitoring.figures import day_figures
 from include.monitoring.profile import LEAST_GROUP
 
 #: The constant that knows no feature is the mean label of so many days.
 CONSTANT_DAYS = 28
-#: Why a day has no figures that nobody could count.
-FEW_ROWS = "fewer than 20 rows with a label"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,11 @@ from statistics import fmean
 
 from include.core.errors import LedgerError
 from include.core.events import DayJudged, DriftJudged, Event
-from include.core.records import DayFigures, DayOfSeries, Days, Run
+from include.core.records import FEW_ROWS, DayFigures, DayOfSeries, Days, Run
 from include.ledger import Entry, Fence, Ledger
 
 #: So many days are the last ones.
 _LATELY_DAYS = 28
-#: Why a day of a verdict of before the series has no figures.
-UNTOLD = "fewer than 20 rows with a label"
 
 
 def stream_of(project: str) -> str:
@@ -122,7 +120,7 @@ def of_before(champion: int, days: Days, figures: Iterable[DayFigures]) -> Itera
     for day in days:
         known = counted.get(day)
         if known is None:
-            yield DayOfSeries(day=day, champion=champion, rows=0, unjudged=UNTOLD)
+            yield DayOfSeries(day=day, champion=champion, rows=0, unjudged=FEW_ROWS)
         else:
             yield DayOfSeries(
                 day=day,

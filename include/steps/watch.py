@@ -7,33 +7,27 @@ the series does not hold: what is due, and what becomes of a verdict, tells :mod
 held against those of the champion in force.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import NothingToWatch
 from include.core.events import DriftJudged
-from include.core.project import DriftPolicy, Project
+from include.core.project import Project
 from include.core.records import (
-    DAY,
-    Contract,
     Days,
     DriftVerdict,
     LiveFigures,
     LiveProfiles,
     LiveScores,
-    Partition,
     Reference,
     Run,
     Snapshot,
-    Unfamiliar,
-    window_days,
 )
 from include.steps import going_back, series, verdicts
 from include.steps.inputs import require_made
 from include.steps.judging import Bench, due_of, predictions
+from include.steps.live import explanation_of, labels_of, opened_rows, profiles_of, scored_days, unfamiliar_of
 from include.steps.platform import (
     Platform,
     contents,
@@ -44,16 +38,6 @@ from include.steps.platform import (
     open_artifacts,
 )
 from include.steps.reference import refer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from include.data.live import LiveRows
-    from include.monitoring.report import Explanation
-    from include.registry.bundle import Champion
-
-_WEEK = 7
 
 
 def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now: datetime) -> str:
@@ -66,17 +50,15 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         NothingToWatch: there is nothing any more, since another watch was quicker.
         RegistryError: the champion in force learnt what is defined otherwise now.
     """
-    from include.data.live import live
+    from include.data.live import live as live_partitions
     from include.lineage import walk
 
     require_made(platform, project, run, "score", now=now, snapshot=snapshot)
-    found = verdicts.due(platform, project, run_id=run.run_id, instant=run.instant)
-    if isinstance(found, str):
-        raise NothingToWatch("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")
-    champion, taken = found.champion, platform.load(Snapshot, snapshot)
-    found = replace(found, days=tuple(each for each in found.days if each.day <= taken.last_matured))
+    taken = platform.load(Snapshot, snapshot)
+    found = _due(platform, project, run, taken.last_matured)
+    champion = found.champion
     contract = contracts_of(platform, run)[project.target.dataset]
-    days = _days(verdicts.policy_of(project), project, contract, found.days[0].day, taken.last_matured)
+    days = scored_days(verdicts.policy_of(project), project, contract, found.days[0].day, taken.last_matured)
     since = Days(first=found.days[0].day, last=days.last)
     verdicts.declare_policy(platform, project, run)
 
@@ -85,7 +67,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         model = bench.model(champion.number)
         due = bench.days(first=days.first)
         features = bench.features(due)
-        partitions = live(
+        partitions = live_partitions(
             run=run,
             snapshot=taken,
             project=project,
@@ -97,7 +79,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
             days=days,
             features=features,
         )
-        rows = _rows(platform, run, "score", partitions, features, now=now)
+        rows = opened_rows(platform, run, "score", partitions, features, now=now)
         return platform.keep(
             LiveScores(
                 snapshot=snapshot,
@@ -108,7 +90,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
                 since=since,
                 partitions=partitions,
                 scores=platform.vault.put(model.predict(rows.table).astype("<f8").tobytes()),
-                unfamiliar=_unfamiliar(model, rows, days),
+                unfamiliar=unfamiliar_of(model, rows, days),
                 due=due,
                 others=bench.scores(due, rows),
             )
@@ -138,7 +120,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         *walk.champion(project.name, champion.number, champion.registered.bundle),
         *(model for each in scored.others for model in walk.champion(project.name, each.version, each.bundle)),
     ]
-    made = walk.scores(project.name, champion.number, scored.scores, rows=sum(part.rows for part in _labels(scored)))
+    made = walk.scores(project.name, champion.number, scored.scores, rows=sum(part.rows for part in labels_of(scored)))
     emit(platform, project, run, "score", took, made, now=now)
     return digest
 
@@ -168,10 +150,10 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
         opened = open_artifacts(platform, run, "drift", [live.scores, reference, *others], now=now)
         held = decode(Reference, opened.bytes(reference))
         features = [column.name for column in held.learnt.columns]
-        rows = _rows(platform, run, "drift", live.partitions, features, now=now)
+        rows = opened_rows(platform, run, "drift", live.partitions, features, now=now)
         scores = np.frombuffer(opened.bytes(live.scores), dtype="<f8")
-        profiles = _profiles(verdicts.policy_of(project), held, live.days, rows, scores)
-        explained = _explained(held, profiles)
+        profiles = profiles_of(verdicts.policy_of(project), held, live.days, rows, scores)
+        explained = explanation_of(held, profiles)
         figures = day_figures(held.objective, day=rows.day, label=rows.label, score=scores)
         judged = judged_days(
             held.objective,
@@ -280,75 +262,16 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     return digest
 
 
-def _days(policy: DriftPolicy, project: Project, contract: Contract, due: date, last: date) -> Days:
-    """What is scored: the days from the first that is *due* on, the weeks that tell what is usual, and what the
-    constant of the first due day is taken from.
+def _due(platform: Platform, project: Project, run: Run, last: date) -> verdicts.Due:
+    """What is due of the days up to *last*, the last that had matured by the contract that the run reads under.
 
-    Each week of the baseline is held against as many before it. No further back than a night's window reaches: the
-    snapshot holds no more.
+    Raises:
+        NothingToWatch: nothing is.
     """
-    from include.monitoring.series import CONSTANT_DAYS
-
-    back = max(policy.days, (2 * policy.baseline_weeks + 1) * _WEEK)
-    first = min(due - (CONSTANT_DAYS + contract.matures_after_days) * DAY, last - (back - 1) * DAY)
-    return Days(first=max(first, window_days(project.window, last).first), last=last)
-
-
-def _rows(
-    platform: Platform,
-    run: Run,
-    step: str,
-    partitions: Sequence[Partition],
-    features: Sequence[str],
-    *,
-    now: datetime,
-) -> "LiveRows":
-    from include.data.live import live_rows
-
-    return live_rows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now))
-
-
-def _unfamiliar(model: "Champion", rows: "LiveRows", days: Days) -> tuple[Unfamiliar, ...]:
-    """What the last week's rows have that the model learnt nothing of."""
-    import numpy as np
-
-    from include.monitoring.profile import of_groups
-
-    week = days.last - (_WEEK - 1) * DAY
-    start = int(np.searchsorted(rows.day, week.toordinal()))
-    return of_groups(model.unfamiliar(rows.table.slice(start)))
-
-
-def _profiles(
-    policy: DriftPolicy, reference: Reference, days: Days, rows: "LiveRows", scores: "NDArray[np.float64]"
-) -> LiveProfiles:
-    """All whole weeks of *days*, and the days that are judged: those that came after the model, the last ones."""
-    import numpy as np
-    import pyarrow as pa
-
-    from include.monitoring.figures import LABEL, SCORE
-    from include.monitoring.profile import profile_like, weekly
-
-    first = max(reference.last_seen + DAY, days.first, days.last - (policy.days - 1) * DAY)
-    start = int(np.searchsorted(rows.day, first.toordinal()))
-    judged = Days(first=first, last=days.last)
-    outcomes = pa.table({LABEL: rows.label, SCORE: scores})
-    return LiveProfiles(
-        weeks=weekly(rows.table, rows.day, days, reference.learnt),
-        inputs=profile_like(rows.table.slice(start), judged, reference.learnt),
-        outcomes=profile_like(outcomes.slice(start), judged, reference.holdout),
-    )
-
-
-def _explained(reference: Reference, profiles: LiveProfiles) -> "Explanation | None":
-    """Evidently's report of then and now; ``None``: one of them has too few rows to tell of."""
-    from include.monitoring.report import explain
-
-    then, now = (reference.learnt, reference.holdout), (profiles.inputs, profiles.outcomes)
-    return explain(then, now) if all(each.rows for each in (*then, *now)) else None
-
-
-def _labels(scored: LiveScores) -> list[Partition]:
-    from include.lineage.compiled import LABEL
-
-    return [part for part in scored.partitions if part.table == LABEL]
+    found = verdicts.due(platform, project, run_id=run.run_id, instant=run.instant)
+    if not isinstance(found, str):
+        days = tuple(each for each in found.days if each.day <= last)
+        if days:
+            return replace(found, days=days)
+        found = f"the days that are due came after {last}, the last that this watch reads labels of"
+    raise NothingToWatch("a watch has something to judge", value=found, remedy="Wait for the next day to mature.")

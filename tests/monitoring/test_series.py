@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from include.core.project import Objective
-from include.core.records import DAY, DayFigures, DueDay
+from include.core.records import DAY, FEW_ROWS, DayFigures, DueDay
 from include.data.losses import Numbers
-from include.monitoring.series import CONSTANT_DAYS, FEW_ROWS, Prediction, judged_days
+from include.monitoring.series import CONSTANT_DAYS, Prediction, judged_days
 
 FIRST = date(2013, 6, 1)
 ROWS = 40

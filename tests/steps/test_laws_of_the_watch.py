@@ -14,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from include.core.errors import NothingToWatch
+from include.core.records import DAY
 from include.registry.champions import InForce, Version
 from include.registry.rollback import Rollback
-from include.steps import verdicts
+from include.steps import verdicts, watch
 from include.steps.judges import Judges
-from tests.steps.history import FIRST, History, Yard
+from tests.steps.history import FIRST, History, Yard, last_matured
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,18 @@ def test_what_a_watch_recorded_itself_is_due_until_it_ends(begun: History) -> No
     assert len(begun.under_way) == 1, "and is not for another"
     begun.an_event_is_doubled(number=3, decision=False)
     begun.each_day_keeps_its_first_record_and_is_judged_by_the_champion_in_force_before_it()
+
+
+def test_days_that_the_contract_of_the_watch_does_not_call_matured_are_nothing_to_watch(begun: History) -> None:
+    """Its run reads under a contract by which labels come later than by the one that is in effect by now."""
+    run = begun._run("watch", FIRST + timedelta(days=20))
+    platform, project, before = begun.yard.platform, begun.project, last_matured(FIRST)
+    assert [each.day for each in watch._due(platform, project, run, before + 2 * DAY).days] == [
+        before + DAY,
+        before + 2 * DAY,
+    ]
+    with pytest.raises(NothingToWatch, match=f"came after {before}, the last that this watch reads labels of"):
+        watch._due(platform, project, run, before)
 
 
 def test_days_of_the_champion_in_force_wait_while_it_is_in_quarantine_and_no_longer(

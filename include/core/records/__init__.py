@@ -16,6 +16,7 @@ from include.core.records.contract import (
 )
 from include.core.records.days import DAY, Days, Split, day_start, last_day, window_days
 from include.core.records.monitoring import (
+    FEW_ROWS,
     ColumnProfile,
     DayFigures,
     DayOfSeries,
@@ -72,6 +73,7 @@ from include.core.records.training import (
 __all__ = [
     "CLASSES",
     "DAY",
+    "FEW_ROWS",
     "RESTRICTED",
     "ArtifactKind",
     "Backtested",

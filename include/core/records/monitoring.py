@@ -59,6 +59,10 @@ class DayFigures:
     mean_label: float
 
 
+#: Why a day has no figures that nobody could count.
+FEW_ROWS = "fewer than 20 rows with a label"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DayOfSeries:
     """A matured day of a project's one series, judged once, by the version ``champion`` that was in force before it.
