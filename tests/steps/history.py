@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
-from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from include.contracts import load_folder
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import AuthorityError, RegistryError
 from include.core.events import (
@@ -53,27 +51,21 @@ from include.core.records import (
     Verdict,
     day_start,
 )
-from include.governance.access import Access
-from include.governance.authority import Authority
-from include.ledger import Ledger, lease
+from include.ledger import lease
 from include.ledger.journal import run_stream
 from include.monitoring.series import Prediction, judged_days
 from include.projects import flight_delay
 from include.registry import history as versions
 from include.registry.authority import PromotionAuthority, gates_key
-from include.registry.champions import Champions
 from include.registry.looks import look_key, looks_key
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 from include.registry.signed import PROMOTION_TYPE, Decision
 from include.registry.standing import Looks
-from include.steps import Platform, going_back, series, verdicts
-from include.store import Store
-from tests.governance.conftest import SHIPPED, STEWARD
+from include.steps import going_back, series, verdicts
+from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
+from tests.steps.yard import CONTRACTS, FIRST, MATURES, Deaf, LostAnswer, Yard, last_matured
 
-FIRST = datetime(2013, 6, 1, 4, tzinfo=UTC)
-CONTRACTS = load_folder(SHIPPED)
-MATURES = CONTRACTS["flights"].matures_after_days
 #: The last day of a history, after its first night; and by how many days an instant lies after that of the last
 #: decision, or before it.
 LAST = 60
@@ -92,58 +84,6 @@ MODELS = {
 #: What the models cost on live rows, by their predictions.
 OVERRIDDEN = (Gate.FLOORS, Gate.SKILL, Gate.FAILING)
 LIVE = {"well": 0.5, "badly": 0.9}
-
-
-def last_matured(instant: datetime) -> date:
-    return instant.date() - (1 + MATURES) * DAY
-
-
-class LostAnswer(Exception):
-    """The ledger took it, and whoever wrote died before they knew."""
-
-
-class Deaf(Ledger):
-    """A ledger that takes what it is given, and whose answer nobody hears."""
-
-    def record_all(self, *arguments: object, **named: object) -> list[object]:  # type: ignore[override]
-        super().record_all(*arguments, **named)  # type: ignore[arg-type]
-        raise LostAnswer
-
-    def append(self, *arguments: object, **named: object) -> int:
-        super().append(*arguments, **named)  # type: ignore[arg-type]
-        raise LostAnswer
-
-
-class Yard:
-    """A ledger with the adopted contract of the flights, and what answers on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ledger = Ledger.open(f"sqlite:///{folder / 'ledger.db'}")
-        key = signer()
-        self.access = Access(self.ledger, key.verifier)
-        self.champions = Champions(self.ledger, key.verifier)
-        self.steward = Authority(self.ledger, key, key.verifier, lambda: CONTRACTS)
-        opened = SimpleNamespace(
-            ledger=self.ledger,
-            store=Store(folder / "store"),
-            access=self.access,
-            contracts=CONTRACTS,
-            champions=self.champions,
-        )
-        opened.load = lambda kind, digest: Platform.load(cast(Platform, opened), kind, digest)
-        self.platform = cast(Platform, opened)
-
-    def promotions(self, *, deaf: bool = False) -> PromotionAuthority:
-        """The authority, as a process that has just begun; *deaf*: it dies once it has written."""
-        return PromotionAuthority(Deaf(self.ledger._database) if deaf else self.ledger, signer())
-
-    @classmethod
-    def template(cls, folder: Path) -> Path:
-        made = cls(folder)
-        made.steward.adopt("flights", user=STEWARD)
-        made.promotions().begin()
-        made.ledger.close()
-        return folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,8 @@ from include.registry.champions import InForce, Version
 from include.registry.rollback import Rollback
 from include.steps import verdicts, watch
 from include.steps.judges import Judges
-from tests.steps.history import FIRST, History, Yard, last_matured
+from tests.steps.history import History
+from tests.steps.yard import FIRST, Yard, last_matured
 
 
 @pytest.fixture(scope="module")
