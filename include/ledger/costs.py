@@ -1,13 +1,40 @@
-"""What a run took: a fold of what its attempts and pods recorded, those that failed or were repeated too."""
+"""What a run took: measured by its attempts and pods, and summed up, those that failed or were repeated too."""
 
-from dataclasses import dataclass
+import os
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from include.core.events import PodMeasured, StepMeasured
-from include.ledger.journal import cost_stream
+from include.core.events import Event, PodMeasured, StepMeasured
+from include.core.records import Run
 
 if TYPE_CHECKING:
     from include.ledger.ledger import Ledger
+
+
+def cost_stream(project: str) -> str:
+    """The stream of what the project's attempts and pods took."""
+    return f"cost/{project}"
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds that passed, and seconds of processor of this process and of its children that have ended."""
+    times = os.times()
+    return time.perf_counter(), times.user + times.system + times.children_user + times.children_system
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """When an attempt began, by the clocks of this process."""
+
+    clocks: tuple[float, float] = field(default_factory=_clocks)
+
+    def took(self, run: Run, step: str, attempt: str) -> tuple[str, Event]:
+        """The stream, and the event that says what *attempt* of *step* took until now."""
+        wall, cpu = (round(now - then, 3) for now, then in zip(_clocks(), self.clocks, strict=True))
+        return cost_stream(run.project), StepMeasured(
+            project=run.project, run_id=run.run_id, step=step, attempt=attempt, wall_seconds=wall, cpu_seconds=cpu
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,6 @@
 """A run's own pages in the ledger: which attempts of which steps began, how they ended, and what they made."""
 
-import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from include.core.canonical import record_digest
 from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
-from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepMeasured, StepReused, StepStarted
+from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
+from include.ledger.costs import Beginning
 from include.ledger.entry import Entry, Fence
 from include.ledger.ledger import Ledger
 
@@ -25,17 +24,6 @@ _WITHOUT_A_LEASE = timedelta(days=1)
 def run_stream(project: str, run_id: str) -> str:
     """The stream of a run, which is also the key of its first event."""
     return f"run/{project}/{run_id}"
-
-
-def cost_stream(project: str) -> str:
-    """The stream of what the project's attempts took."""
-    return f"cost/{project}"
-
-
-def _clocks() -> tuple[float, float]:
-    """Seconds that passed, and seconds of processor of this process and of its children that have ended."""
-    times = os.times()
-    return time.perf_counter(), times.user + times.system + times.children_user + times.children_system
 
 
 def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
@@ -86,7 +74,7 @@ class Journal:
         self._ledger, self._run = ledger, run
         self._duration, self._clock = duration, clock
         self._stream = run_stream(run.project, run.run_id)
-        self._began: dict[str, tuple[float, float]] = {}
+        self._began: dict[str, Beginning] = {}
         self.fence = Fence.of(run)
 
     def once(
@@ -181,7 +169,7 @@ class Journal:
         attempt = uuid.uuid4().hex
         started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
         self._ledger.record(self._stream, started, fence=self.fence)
-        self._began[attempt] = _clocks()
+        self._began[attempt] = Beginning()
         try:
             with self._heartbeat():
                 yield attempt
@@ -196,14 +184,7 @@ class Journal:
     def _cost(self, step: str, attempt: str) -> list[tuple[str, Event]]:
         """What the attempt took until now, to be recorded beside its end."""
         began = self._began.get(attempt)
-        if began is None:
-            return []
-        wall, cpu = (round(now - then, 3) for now, then in zip(_clocks(), began, strict=True))
-        project, run_id = self._run.project, self._run.run_id
-        measured = StepMeasured(
-            project=project, run_id=run_id, step=step, attempt=attempt, wall_seconds=wall, cpu_seconds=cpu
-        )
-        return [(cost_stream(project), measured)]
+        return [] if began is None else [began.took(self._run, step, attempt)]
 
     @contextmanager
     def _heartbeat(self) -> Iterator[None]:

@@ -22,8 +22,8 @@ from include.core.events import (
 )
 from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
-from include.ledger.costs import costs
-from include.ledger.journal import Journal, close_lost, cost_stream, run_stream
+from include.ledger.costs import cost_stream, costs
+from include.ledger.journal import Journal, close_lost, run_stream
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ from include.core.canonical import encode
 from include.core.events import StepFinished, StepMeasured
 from include.core.records import Validation
 from include.ledger import Ledger
-from include.ledger.journal import cost_stream, run_stream
+from include.ledger.costs import cost_stream
+from include.ledger.journal import run_stream
 from include.runtime.airflow.reports import add_reports
 from include.store import Store
 

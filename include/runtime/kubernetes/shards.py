@@ -24,8 +24,9 @@ from include.core.events import Event, PodEnded, PodMeasured
 from include.core.project import Project
 from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
+from include.ledger.costs import cost_stream
 from include.ledger.entry import Fence
-from include.ledger.journal import cost_stream, run_stream
+from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.kubernetes import attendance
 from include.runtime.kubernetes.cluster import Cluster
