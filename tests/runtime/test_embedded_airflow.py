@@ -6,6 +6,7 @@ import re
 import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from include.core.errors import DeclarationError
-from include.core.events import LineageEmitted, RunStarted
+from include.core.events import LineageEmitted, RunStarted, StepReused
 from include.ledger import Ledger
 from include.ledger.lease import holder, stream_of
 from include.lineage.datasets import PRODUCER
@@ -143,12 +144,13 @@ def test_a_night_whose_grants_are_in_force_passes_its_gate_without_waiting(
     assert holder(reversed(Ledger.open(airflow.settings.ledger).read(stream_of("punctual")))) is None
 
 
-def test_a_killed_step_is_tried_again_and_the_night_goes_on(
+def test_a_killed_step_is_tried_again_and_a_deployment_changes_nothing_of_the_night_that_goes_on(
     airflow: RunningAirflow, dana: Client, night: tuple[str, str]
 ) -> None:
     dag_id, _ = night
-    held = hold(airflow.settings.projects, "punctual", "plan")
+    held, later = (hold(airflow.settings.projects, "punctual", name) for name in ("plan", "evaluate"))
     held.touch()
+    later.touch()
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "plan", "running")
     # The task is the child of the executor's worker that supervises it.
@@ -156,8 +158,21 @@ def test_a_killed_step_is_tried_again_and_the_night_goes_on(
     for child in children:
         os.kill(child, signal.SIGKILL)
     held.unlink()
-    assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+    reaches(dana, dag_id, run_id, "evaluate", "running")
+    file = airflow.settings.projects / "punctual" / "__init__.py"
+    before = file.read_text()
+    file.write_text(before.replace("miles=flights.distance", "miles=flights.distance * 2"))
+    try:
+        later.unlink()
+        assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
+    finally:
+        file.write_text(before)
     assert task(dana, dag_id, run_id, "plan").try_number == 2
+    for name in ("evaluate", "promote"):
+        assert "goes on with its own" in dana.log(dag_id, run_id, name)
+    entries = Ledger.open(airflow.settings.ledger).read(f"run/punctual/{run_id}")
+    again = {entry.event.step for entry in entries if isinstance(entry.event, StepReused)}
+    assert {"evaluate", "promote"} <= again, "the first night made both, by the code that this one began with"
 
 
 def _tasks_of(airflow: RunningAirflow) -> list[int]:
@@ -193,6 +208,52 @@ def test_a_gate_marked_successful_by_hand_opens_nothing_and_is_not_tried_again(
     until(lambda: "ungranted: the night failed" in listener.titles(), seconds=60, what="ops are told")
     ledger = Ledger.open(airflow.settings.ledger)  # given back after the alert, which goes out whatever else fails
     until(lambda: holder(reversed(ledger.read(stream_of("ungranted")))) is None, seconds=60, what="the lease is free")
+
+
+def test_the_days_of_a_backfill_begin_in_the_order_of_their_dates(
+    airflow: RunningAirflow, dana: Client, steward: Client
+) -> None:
+    """And a day that fails, as here at its gate, lets the next one begin."""
+    dag_id = declare(airflow.settings.projects, "filled")
+    until(lambda: dana.has_dag(dag_id), seconds=60, what="a new project has a DAG")
+    dates = {"from_date": "2010-01-01T00:00:00Z", "to_date": "2012-06-01T00:00:00Z"}
+
+    def taken() -> bool:
+        """Airflow refuses to make one where another process writes to its SQLite in that moment."""
+        with airflow.client("olly") as ops, suppress(AirflowRefused):
+            ops.call("POST", "/api/v2/backfills", {"dag_id": dag_id, **dates, "max_active_runs": 3})
+            return True
+        return False
+
+    until(taken, seconds=60, what="the backfill is made")
+    ledger = Ledger.open(airflow.settings.ledger)
+
+    def begun() -> list[int]:
+        events = [entry.event for entry in ledger.read_all(kinds=(RunStarted,))]
+        return [
+            each.run.instant.year for each in events if isinstance(each, RunStarted) and each.run.project == "filled"
+        ]
+
+    def gates() -> dict[str, str]:
+        runs = dana.call("GET", f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"]
+        return {run["dag_run_id"]: task(dana, dag_id, run["dag_run_id"], "gate").state for run in runs}
+
+    until(
+        lambda: list(gates().values()) == ["deferred"] * 3,
+        seconds=NIGHT_SECONDS,
+        what="all wait, the first for stewards",
+    )
+    assert begun() == [2010]
+
+    def asked() -> list[str]:
+        return [one["request_id"] for one in steward.call("GET", "/trainyard/requests") if one["project"] == "filled"]
+
+    for years in ([2010], [2010, 2011], [2010, 2011, 2012]):
+        until(lambda: asked() and begun() == years, seconds=NIGHT_SECONDS, what=f"{years} have begun")  # noqa: B023
+        steward.call("POST", "/trainyard/contracts/flights/adopt", {})
+        for request_id in asked():
+            steward.call("POST", f"/trainyard/requests/{request_id}/refuse", {"reason": "a test"})
+        until(lambda: not asked() or begun() != years, seconds=60, what="what was refused is asked no more")  # noqa: B023
 
 
 def test_a_refusal_ends_the_waiting_night_with_the_stewards_reason(
