@@ -345,7 +345,7 @@ def test_what_each_attempt_took_is_recorded_beside_its_end_failed_and_repeated_o
 
     def works() -> str:
         began = time.process_time()
-        while time.process_time() - began < 0.02:
+        while time.process_time() - began < 0.05:
             pass
         return "sha256:made"
 
@@ -358,7 +358,7 @@ def test_what_each_attempt_took_is_recorded_beside_its_end_failed_and_repeated_o
     ends = [entry.event for entry in ledger.read(run_stream("p", "night")) if not isinstance(entry.event, StepStarted)]
     assert [event.kind for event in ends] == [StepFailed.kind, StepFinished.kind, StepReused.kind]
     assert [event.attempt for event in took] == [event.attempt for event in ends]  # type: ignore[attr-defined]
-    assert [event.cpu_seconds >= 0.01 for event in took] == [False, True, False]  # type: ignore[attr-defined]
+    assert [event.cpu_seconds >= 0.05 for event in took] == [False, True, False]  # type: ignore[attr-defined]
     (cost,) = costs(ledger, "p").values()
     assert (cost.attempts, round(cost.cpu_seconds, 2)) == (3, round(sum(event.cpu_seconds for event in took), 2))  # type: ignore[attr-defined]
     assert costs(ledger, "another") == {}
