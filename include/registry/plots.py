@@ -101,10 +101,11 @@ class _Scale:
     @classmethod
     def of(cls, values: Sequence[float]) -> "_Scale":
         low, high = min(values), max(values)
-        width = high - low or abs(high) or 1.0
+        width = max(high - low, 1e-6 * max(abs(low), abs(high))) or 1.0
         power = 10.0 ** floor(log10(width / 4))
         step = power * next(each for each in (1, 2, 5, 10) if power * each * 4 >= width)
-        return cls(low=floor(low / step) * step, high=ceil(high / step) * step or step, step=step)
+        first = floor(low / step)
+        return cls(low=first * step, high=max(ceil(high / step), first + 1) * step, step=step)
 
     @property
     def ticks(self) -> Sequence[float]:

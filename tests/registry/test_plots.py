@@ -63,6 +63,17 @@ def test_the_roc_curve_rises_from_nothing_to_all_above_that_of_chance() -> None:
     assert all(360 - y >= x - 60 - 0.2 for x, y in points)
 
 
+@pytest.mark.parametrize("constant", [-4.0, 0.0, 0.3, 1.0, 2.0, 1e9])
+@pytest.mark.parametrize("missed", [0.0, 1e-16, 1.0])
+def test_a_model_that_predicts_one_number_for_all_rows_is_drawn(constant: float, missed: float) -> None:
+    score, label = np.full(50, constant), np.full(50, constant + missed)
+    drawn = plots_of("p", fit_of(Objective.REGRESSION, DAYS, label=label, score=score), IMPORTANCE)
+    assert set(drawn) == {"calibration.svg", "importance.svg", "residuals.svg"}
+    for each in drawn.values():
+        assert "nan" not in each
+        assert len(each) < 10_000
+
+
 def test_a_name_is_drawn_as_it_is_written_and_not_as_markup() -> None:
     drawn = plots_of("<b>p</b>", None, {"<script>alert(1)</script>": 1.0})["importance.svg"]
     assert "<b>" not in drawn
