@@ -57,9 +57,9 @@ def first_evaluated(ledger: "Ledger", project: str) -> "tuple[HoldoutDaysRecorde
     """The days of the first version's holdout, and its evaluation; ``None``: nobody recorded them yet."""
     from include.core.events import HoldoutDaysRecorded
     from include.registry.authority import recorded_evaluation
-    from include.steps.series import stream_of
+    from include.steps.series import holdouts_of
 
-    events = (entry.event for entry in ledger.read(stream_of(project)))
+    events = (entry.event for entry in ledger.read(holdouts_of(project)))
     first = next((event for event in events if isinstance(event, HoldoutDaysRecorded)), None)
     return None if first is None else (first, recorded_evaluation(ledger, project, first.evaluation))
 

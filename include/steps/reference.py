@@ -9,7 +9,7 @@ from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
 from include.steps.platform import Platform, evaluation_of, open_artifacts
-from include.steps.series import stream_of
+from include.steps.series import holdouts_of, stream_of
 
 
 def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:
@@ -59,7 +59,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         importance=champion.importance(),
     )
     journal = Journal(platform.ledger, run)
-    journal.fact(stream_of(project.name), fit, key=f"fit/{project.name}/{evaluation}")
+    journal.fact(holdouts_of(project.name), fit, key=f"fit/{project.name}/{evaluation}")
     journal.fact(stream_of(project.name), importance, key=f"importance/{project.name}/{evaluation}")
     daily = HoldoutDaysRecorded(
         project=project.name,
@@ -68,7 +68,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         evaluation=evaluation,
         figures=made.holdout_days,
     )
-    journal.fact(stream_of(project.name), daily, key=f"holdout-days/{project.name}/{evaluation}")
+    journal.fact(holdouts_of(project.name), daily, key=f"holdout-days/{project.name}/{evaluation}")
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(
         project=project.name,

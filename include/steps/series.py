@@ -18,6 +18,11 @@ def stream_of(project: str) -> str:
     return f"drift/{project}"
 
 
+def holdouts_of(project: str) -> str:
+    """The stream of how *project*'s versions did on their holdouts: much of it, and no watch needs it."""
+    return f"holdout/{project}"
+
+
 def series_of(ledger: Ledger, project: str, *, without: str | None = None) -> tuple[DayOfSeries, ...]:
     """The judged days of *project*, in their order; those that the watch *without* recorded are left out.
 

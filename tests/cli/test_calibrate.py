@@ -76,7 +76,7 @@ def test_before_days_are_judged_limits_and_a_floor_come_from_the_days_of_the_fir
     evaluated = ModelEvaluated(project="flight_delay", run_id="night", evaluation=made)
     ledger.record("evaluations/flight_delay", evaluated, key=f"evaluated/flight_delay/{said['evaluation']}")
     recorded = HoldoutDaysRecorded(**said, model_version=1, figures=figures)
-    ledger.record("drift/flight_delay", recorded, key=f"holdout-days/flight_delay/{said['evaluation']}")
+    ledger.record("holdout/flight_delay", recorded, key=f"holdout-days/flight_delay/{said['evaluation']}")
     told = CliRunner().invoke(app, ["calibrate", "flight_delay"])
     assert told.exit_code == 0, told.output
     assert "the 21 days of the holdout of version 1, 2013-05-01 to 2013-05-21" in told.output

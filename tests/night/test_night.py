@@ -11,9 +11,11 @@ from include.core.events import (
     ArtifactOpened,
     DataRead,
     FitRecorded,
+    HoldoutDaysRecorded,
     ImportanceRecorded,
     ModelRegistered,
     PartitionsMade,
+    ReferenceMade,
     StepFinished,
     StepReused,
     TrialRecorded,
@@ -23,6 +25,7 @@ from include.core.records import FeatureSet, Plan, Validation
 from include.registry import bundle
 from include.registry.versions import ALIAS
 from include.runtime.commits import commit_of
+from include.steps import series
 from include.steps.showing import learnt_of
 from include.steps.training import outcomes_of
 from include.training import order
@@ -73,6 +76,14 @@ def test_a_registered_model_has_the_shares_of_its_features_recorded_once(done: t
     assert isinstance(drawn_from, FitRecorded)
     assert (drawn_from.model_version, drawn_from.evaluation) == (1, night.promotion.evaluation)
     assert sum(group.rows for group in drawn_from.fit.groups) == night.evaluation.rows
+
+
+def test_what_every_watch_reads_of_a_night_holds_no_figures_of_its_holdout(done: tuple[Yard, Night]) -> None:
+    yard, _ = done
+    recorded = [type(entry.event) for entry in yard.platform.ledger.read(series.stream_of(FLIGHTS.name))]
+    assert recorded == [ImportanceRecorded, ReferenceMade]
+    kept = [type(entry.event) for entry in yard.platform.ledger.read(series.holdouts_of(FLIGHTS.name))]
+    assert kept == [FitRecorded, HoldoutDaysRecorded]
 
 
 def test_mlflow_shows_every_trial_below_its_night_as_the_ledger_recorded_it(done: tuple[Yard, Night]) -> None:

@@ -101,7 +101,7 @@ def platform(registry: Versions, tmp_path: Path) -> Any:
     ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
     said = {"project": PROJECT.name, "run_id": "night", "model_version": 1, "evaluation": promotion(1).evaluation}
     key = f"{PROJECT.name}/{promotion(1).evaluation}"
-    ledger.record("drift/p", FitRecorded(**said, fit=fit()), key=f"fit/{key}")
+    ledger.record("holdout/p", FitRecorded(**said, fit=fit()), key=f"fit/{key}")
     ledger.record("drift/p", ImportanceRecorded(**said, importance=IMPORTANCE), key=f"importance/{key}")
     return SimpleNamespace(ledger=ledger, versions=registry)
 

@@ -42,7 +42,7 @@ class ImportanceRecorded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FitRecorded(Event):
-    """How a model fits its holdout, to be drawn. Stream ``drift/<project>``. Key ``fit/<project>/<evaluation>``."""
+    """How a model fits its holdout, to be drawn. Stream ``holdout/<project>``. Key ``fit/<project>/<evaluation>``."""
 
     kind: ClassVar[str] = "fit_recorded"
     project: str
@@ -56,7 +56,7 @@ class FitRecorded(Event):
 class HoldoutDaysRecorded(Event):
     """How a registered model did on its holdout, day by day: what a policy starts from before the watch judged any.
 
-    Stream ``drift/<project>``. Key ``holdout-days/<project>/<evaluation>``.
+    Stream ``holdout/<project>``, which no watch reads. Key ``holdout-days/<project>/<evaluation>``.
     """
 
     kind: ClassVar[str] = "holdout_days_recorded"
