@@ -46,7 +46,7 @@ def test_the_laws_hold_whatever_happens_in_which_order(histories: type[History])
     run_state_machine_as_test(
         histories,
         settings=settings(
-            max_examples=12,
+            max_examples=20,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
