@@ -30,7 +30,7 @@ from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered import remembering
 from include.registry.signed import Decision
-from include.registry.standing import standing
+from include.registry.standing import gates_key, standing
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
@@ -256,11 +256,6 @@ def declared_gates(ledger: Ledger, registered: ModelRegistered) -> Gates:
     if entry is None or not isinstance(entry.event, GatesDeclared):
         raise _missing(registered.project, f"the run {registered.run_id!r} declared no gates")
     return entry.event.gates
-
-
-def gates_key(project: str, run_id: str) -> str:
-    """Under which key a run declares its gates."""
-    return f"gates/{project}/{run_id}"
 
 
 def recorded_evaluation(ledger: Ledger, project: str, digest: str) -> Evaluation:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from math import inf
 
 from include.core.canonical import decode
-from include.core.events import DriftJudged, HoldoutBacktested, ModelEvaluated, PolicyDeclared
+from include.core.events import DriftJudged, GatesDeclared, HoldoutBacktested, ModelEvaluated, PolicyDeclared
 from include.core.project import DriftPolicy, Gates
 from include.core.records import Days, DriftState, Evaluation, Gate
 from include.core.rules import rounded_up
@@ -14,7 +14,6 @@ from include.data.resampling import at_error
 from include.ledger import Ledger
 from include.registry.champions import Version
 from include.registry.grounds import Standing
-from include.registry.looks import looks_key
 from include.registry.overrides import Overrides
 
 #: In so many entries the last verdict is looked for first.
@@ -126,8 +125,14 @@ def failing(ledger: Ledger, project: str) -> date | None:
 
 
 def is_watched(ledger: Ledger, project: str, run_id: str) -> bool:
-    """Whether *project* declared a drift policy, and so its looks, when the night *run_id* began."""
-    return ledger.find(looks_key(project, run_id)) is not None
+    """Whether *project* declared a drift policy when the night *run_id* began: yes, unless the night says otherwise."""
+    entry = ledger.find(gates_key(project, run_id))
+    return entry is None or not isinstance(entry.event, GatesDeclared) or entry.event.watched is not False
+
+
+def gates_key(project: str, run_id: str) -> str:
+    """Under which key a run declares its gates, and whether it is watched."""
+    return f"gates/{project}/{run_id}"
 
 
 def _last_verdict(ledger: Ledger, project: str) -> DriftJudged | None:

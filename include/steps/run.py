@@ -12,8 +12,8 @@ from include.core.project import Project
 from include.core.records import Run, Start, Trigger
 from include.ledger import Fence, lease
 from include.ledger.journal import Journal, begun, record_failure, run_stream
-from include.registry.authority import gates_key
 from include.registry.looks import looks_key
+from include.registry.standing import gates_key
 from include.steps.declaring import declare
 from include.steps.platform import Platform, contract_in_effect
 
@@ -85,9 +85,10 @@ def begin(
         _record_start(platform, run, start, fence)
         events: list[tuple[Event, str | None]] = [(started, stream)]
         if exclusive:
-            gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates)
+            watched = project.drift is not None
+            gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates, watched=watched)
             events.append((gates, gates_key(project.name, run_id)))
-            if project.drift is not None:  # without any look, too: a night that declares none is watched by nobody
+            if project.drift is not None and project.drift.looks:
                 declared_looks = LooksDeclared(project=project.name, run_id=run_id, looks=project.drift.looks)
                 events.append((declared_looks, looks_key(project.name, run_id)))
         platform.ledger.record_all(stream, events, fence=fence)

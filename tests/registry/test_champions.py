@@ -24,10 +24,11 @@ from include.core.records import Evaluation, Run, Verdict
 from include.governance.signing import Signer
 from include.ledger import Ledger
 from include.registry import bundle
-from include.registry.authority import PromotionAuthority, gates_key, require_decidable
+from include.registry.authority import PromotionAuthority, require_decidable
 from include.registry.champions import NOT_SIGNED, Champions, Version
 from include.registry.looks import looks_key
 from include.registry.signed import PROMOTION_TYPE, Decision
+from include.registry.standing import gates_key
 from tests.registry.models import FEATURE_SET, PROJECT, evaluation, signer
 from tests.training.flights import Folder
 
@@ -46,7 +47,8 @@ class Registry:
     instant: datetime = NOW
     code: str = "c"
     recipe: str | None = None
-    looks: tuple[Look, ...] | None = ()
+    looks: tuple[Look, ...] = ()
+    watched: bool | None = True
 
     def __post_init__(self) -> None:
         self.champions = Champions(self.ledger, self.key.verifier)
@@ -68,9 +70,9 @@ class Registry:
             project=P, run_id=run_id, instant=self.instant, code_digest=self.code, declaration_digest="d", fence=1
         )
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
-        gates = GatesDeclared(project=P, run_id=run_id, gates=GATES)
+        gates = GatesDeclared(project=P, run_id=run_id, gates=GATES, watched=self.watched)
         self.ledger.record(stream, gates, key=gates_key(P, run_id))
-        if self.looks is not None:
+        if self.looks:
             declared = LooksDeclared(project=P, run_id=run_id, looks=self.looks)
             self.ledger.record(stream, declared, key=looks_key(P, run_id))
         told = ModelEvaluated(project=P, run_id=run_id, evaluation=made)

@@ -427,10 +427,13 @@ def test_a_recipe_that_failed_stops_nothing_once_its_project_declares_no_policy_
     _register(registry, made)
     assert registry.in_force() is None
     assert "no refit is promoted" in "; ".join(in_words(registry.ledger, overrides, P, now=NOW))
-    registry.looks = None
+    registry.watched = None
     _register(registry, made)
-    assert registry.in_force() == 2
-    decision = registry.champions.known(P).versions[1].decision
+    assert registry.in_force() is None, "a night of before that was recorded counts as watched"
+    registry.watched = False
+    _register(registry, made)
+    assert registry.in_force() == 3
+    decision = registry.champions.known(P).versions[2].decision
     assert decision is not None
     assert "declares no drift policy any more, and nobody watches it" in "; ".join(decision.verdict.reasons)
     assert "it stops nothing" in "; ".join(in_words(registry.ledger, overrides, P, now=NOW))

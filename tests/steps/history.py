@@ -56,11 +56,11 @@ from include.ledger.journal import run_stream
 from include.monitoring.series import Prediction, judged_days
 from include.projects import flight_delay
 from include.registry import history as versions
-from include.registry.authority import PromotionAuthority, gates_key
+from include.registry.authority import PromotionAuthority
 from include.registry.looks import look_key, looks_key
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 from include.registry.signed import PROMOTION_TYPE, Decision
-from include.registry.standing import Looks
+from include.registry.standing import Looks, gates_key
 from include.steps import going_back, series, verdicts
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer

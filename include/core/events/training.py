@@ -1,9 +1,10 @@
 """Trials, what was trained elsewhere, and the models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from include.core.canonical import LATER
 from include.core.events.event import Event
 from include.core.project import Gates
 from include.core.records import Days, Evaluation, Gate, Override, Trial, Verdict
@@ -147,13 +148,17 @@ class ModelRegistered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GatesDeclared(Event):
-    """By which gates the model of a run is decided about. In the run's stream; key ``gates/<project>/<run_id>``."""
+    """By which gates the model of a run is decided about. In the run's stream; key ``gates/<project>/<run_id>``.
+
+    ``watched``: whether the project declared a drift policy; ``None``: begun before that was recorded.
+    """
 
     kind: ClassVar[str] = "gates_declared"
     version: ClassVar[int] = 3
     project: str
     run_id: str
     gates: Gates
+    watched: bool | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
