@@ -3,7 +3,7 @@
 Nothing goes by what MLflow shows, so nothing that was deleted there may stop a night.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,17 +39,22 @@ def experiment_of(client: "MlflowClient", name: str) -> str | None:
 
 
 def versions_of(client: "MlflowClient", name: str) -> dict[int, str]:
-    """MLflow's version by ours. MLflow counts for itself: after a version that it never saw, the two differ."""
+    """MLflow's version by ours. MLflow counts for itself: after a version that it never saw, the two differ.
+
+    One whose tag somebody wrote over is none of ours.
+    """
     shown = client.search_model_versions(f"name = '{name}'")
-    return {int(version.tags[VERSION]): version.version for version in shown if VERSION in version.tags}
+    ours = ((_number(version.tags), version.version) for version in shown)
+    return {number: theirs for number, theirs in ours if number is not None}
 
 
 def restored_model(client: "MlflowClient", name: str, experiment: str, *, description: str = "") -> dict[int, str]:
     """Make the registered model *name* with a version for each of the experiment's nights; as :func:`versions_of`."""
     client.create_registered_model(name, description=description)
     shown: dict[int, str] = {}
-    for run in sorted(_nights(client, experiment), key=_version_of):
-        _restore(client, name, run, shown)
+    found = ((_number(run.data.tags), run) for run in _nights(client, experiment))
+    for number, run in sorted(((number, run) for number, run in found if number is not None), key=lambda each: each[0]):
+        _restore(client, name, number, run, shown)
     return shown
 
 
@@ -59,19 +64,19 @@ def restore_version(
     """Add our *version* to those *shown*, if it is missing and a night of the experiment shows it."""
     if version not in shown:
         for run in _nights(client, experiment, f" and tags.`{VERSION}` = '{version}'"):
-            _restore(client, name, run, shown)
+            _restore(client, name, version, run, shown)
 
 
-def _restore(client: "MlflowClient", name: str, run: Any, shown: MutableMapping[int, str]) -> None:
-    version = _version_of(run)
+def _restore(client: "MlflowClient", name: str, version: int, run: Any, shown: MutableMapping[int, str]) -> None:
     if version not in shown:
         tags = {key: run.data.tags[key] for key in _TAGS if key in run.data.tags}
         created = client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id, tags=tags)
         shown[version] = created.version
 
 
-def _version_of(run: Any) -> int:
-    return int(run.data.tags[VERSION])
+def _number(tags: Mapping[str, str]) -> int | None:
+    number = tags.get(VERSION, "")
+    return int(number) if number.isdecimal() else None
 
 
 def _nights(client: "MlflowClient", experiment: str, more: str = "") -> Iterator[Any]:

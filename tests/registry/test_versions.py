@@ -194,6 +194,23 @@ def test_of_single_versions_that_were_deleted_in_mlflow_only_the_champion_comes_
     assert _shown(registry) == ([2], 2)
 
 
+def test_a_version_whose_tag_somebody_wrote_over_is_none_of_ours_and_the_champion_comes_back(registries, vault):
+    registry = registries()
+    for version in (1, 2):
+        _register(registry, vault, version, copied=False)
+    client = _client(registry)
+    client.set_model_version_tag(PROJECT.name, "2", "trainyard.version", "the second")
+    assert "put back to version 2" in registry.put_back(PROJECT.name, 2).told
+    assert client.get_model_version_by_alias(PROJECT.name, "champion").version == 3
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name(PROJECT.name).experiment_id], "tags.`trainyard.version` = '1'"
+    )
+    client.set_tag(run.info.run_id, "trainyard.version", "")
+    client.delete_registered_model(PROJECT.name)
+    _register(registry, vault, 3, copied=False)
+    assert _shown(registry) == ([2, 3], 3)
+
+
 def test_one_process_at_a_time_opens_a_database_so_that_two_first_nights_make_it_once(registries, monkeypatch):
     registry, real, asked = registries(), MlflowClient.__init__, []
 
