@@ -1,8 +1,11 @@
 """A new project under ``start`` begins if its data go on, and says why it stays paused if they do not."""
 
+import errno
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +52,23 @@ def test_a_project_has_nights_as_long_as_yesterdays_data_may_still_land(settings
     shutil.rmtree(settings.production / "orders")
     assert "no data lies in" in str(why_not(settings, "returns", now=lands))
     assert "a project is a folder" in str(why_not(settings, "nothing", now=lands))
+
+
+def test_a_project_whose_data_this_account_may_not_look_at_stays_paused_and_ends_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settings.production / "orders"
+    if os.geteuid():
+        folder.chmod(0)
+    else:  # whom no mode keeps out
+
+        def refused(path: Path) -> Iterator[Path]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "iterdir", refused)
+    told = why_not(settings, "returns", now=datetime.now(UTC))
+    folder.chmod(0o700)
+    assert told == f"this account cannot look at {folder} (Permission denied)"
 
 
 def test_a_new_project_whose_data_end_in_the_past_stays_paused_and_says_so_once(settings: Settings) -> None:

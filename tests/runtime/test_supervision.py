@@ -113,6 +113,34 @@ def test_what_ends_again_and_again_is_started_again_after_pauses_and_told_twice(
     assert listener.titles() == ["Airflow: the triggerer ended", "Airflow: the triggerer ends again and again"]
 
 
+def test_what_cannot_be_written_down_on_a_full_disk_keeps_nobody_from_watching_on_and_telling_ops(
+    watched: Watched, listener: Listener
+) -> None:
+    listener.heard.clear()
+    watched.start(SCHEDULER)
+    assert watched.supervision is not None
+    (watched.settings.home / "airflow" / "endings.draft").mkdir()  # stands in for a disk that takes nothing
+    watched.kill(SCHEDULER)
+    until(lambda: listener.titles() == ["Airflow: the scheduler ended"], seconds=5, what="ops are told all the same")
+    watched.kill(SCHEDULER)
+    until(lambda: len(watched.spawned) == 2, seconds=5, what="it is started again once more")
+    assert not watched.supervision.wait(0.1), "who watches would be taken for one who was told to stop"
+
+
+def test_whatever_a_look_raises_is_told_once_and_the_next_look_is_made(watched: Watched) -> None:
+    def unable(name: str, beside: Sequence[Started]) -> Started:
+        raise RuntimeError(name)
+
+    watched.start(SCHEDULER)
+    assert watched.supervision is not None
+    watched.supervision._spawn = unable
+    watched.kill(SCHEDULER)
+    until(lambda: len(watched.told) == 1, seconds=5, what="it is told")
+    watched.supervision._spawn = watched.spawn
+    until(lambda: watched.spawned == [SCHEDULER], seconds=5, what="it is started again")
+    assert watched.told[0].startswith("Watching over Airflow met RuntimeError; it goes on.")
+
+
 @pytest.mark.parametrize("stopped_by", ["another process", "this one"])
 def test_once_somebody_stops_airflow_nothing_is_started_again(watched: Watched, stopped_by: str) -> None:
     """Not even what was seen to have ended just before."""

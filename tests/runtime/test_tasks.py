@@ -173,6 +173,8 @@ def test_an_alert_reaches_every_address_and_its_loss_stops_nothing(
     assert {"p: a test"} <= set(listener.titles())
     file.write_text("json://127.0.0.1:9\n")
     assert not alerts.send(settings, "p: lost", "nobody listens")
+    file.write_bytes(f"# für ops\n{listener.address}\n".encode("latin-1"))
+    assert not alerts.send(settings, "p: lost", "nobody can be read")
     file.unlink()
     assert not alerts.send(settings, "p: lost", "nobody is named")
     assert "p: lost" in caplog.text

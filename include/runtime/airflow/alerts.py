@@ -29,8 +29,9 @@ def deliver(settings: Settings, title: str, body: str) -> bool:
         return True
     try:
         failed = undelivered(settings.alerts_file, title, body)
-    except OSError as error:
-        log.error("No alert was sent: %s cannot be read (%s)", settings.alerts_file, error.strerror)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        log.error("No alert was sent: %s cannot be read (%s)", settings.alerts_file, why)
         return False
     if failed:
         log.error("An alert did not reach every address in %s", settings.alerts_file)
@@ -42,8 +43,9 @@ def undelivered(file: Path, title: str, body: str) -> tuple[str, ...]:
 
     Raises:
         OSError: the file cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
     """
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     addresses = [
         (number, line.strip())
         for number, line in enumerate(lines, start=1)

@@ -38,6 +38,8 @@ def why_not(settings: Settings, project: str, *, now: datetime) -> str | None:
         filed = filed_days(contract, settings.production)
     except TrainyardError as error:
         return str(error)
+    except OSError as error:
+        return f"this account cannot look at {error.filename} ({error.strerror})"
     if filed is None or filed.last >= last_day(now) - _LANDS_WITHIN:
         return None
     return f"its data end on {filed.last}"

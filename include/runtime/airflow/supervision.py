@@ -72,6 +72,7 @@ class Supervision:
         self._look_seconds = look_seconds
         self._lives: dict[str, _Life] = {}
         self._silent: dict[str, int] = {}
+        self._met: set[str] = set()
         self._asked = time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervision", daemon=True)
@@ -90,11 +91,23 @@ class Supervision:
 
     def _watch(self) -> None:
         while not self._over.wait(self._look_seconds) and not sessions.ending(self._settings):
-            for leader in sessions.recall(self._settings)[1]:
-                self._look_after(leader)
-            if time.monotonic() >= self._asked + _ASK_EVERY_SECONDS:
-                self._asked = time.monotonic()
-                self._ask()
+            try:
+                self._look()
+            except Exception as error:  # whatever it is: who watches no more would be taken for one who was stopped
+                self._tell_met(type(error).__name__)
+
+    def _look(self) -> None:
+        for leader in sessions.recall(self._settings)[1]:
+            self._look_after(leader)
+        if time.monotonic() >= self._asked + _ASK_EVERY_SECONDS:
+            self._asked = time.monotonic()
+            self._ask()
+
+    def _tell_met(self, what: str) -> None:
+        """Once for each kind: the next look, a second later, may meet it again."""
+        if what not in self._met:
+            self._met.add(what)
+            self._progress(f"Watching over Airflow met {what}; it goes on. See whether the home's disk has room.")
 
     def _look_after(self, leader: Started) -> None:
         now = time.monotonic()
@@ -120,7 +133,8 @@ class Supervision:
         return True
 
     def _tell_ended(self, name: str, times: int) -> None:
-        _remember(self._settings, Ending(name=name, at=datetime.now(UTC), time=times))
+        with suppress(OSError):  # a full disk, say, which may be why it ended: ops are told all the same
+            _remember(self._settings, Ending(name=name, at=datetime.now(UTC), time=times))
         log = f"Its log is {airflow_home(self._settings) / 'logs' / 'processes' / f'{name}.log'}."
         if times == 1:
             self._progress(f"The {name} ended, and is started again. {log}")
