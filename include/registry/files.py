@@ -42,7 +42,11 @@ def log_model(client: "MlflowClient", run: Any, model_text: str) -> None:
         client.log_artifacts(run.info.run_id, folder)
 
 
-def log_plots(client: "MlflowClient", run: Any, plots: Mapping[str, str]) -> None:
-    """Show *plots* (SVG by file name); repeated, they are the same files."""
-    for name, drawn in sorted(plots.items()):
-        client.log_text(run.info.run_id, drawn, f"plots/{name}")
+def log_plots(client: "MlflowClient", run: Any, plots: Mapping[str, str]) -> bool:
+    """Show *plots* (SVG by file name), where there can be files of the run; repeated, they are the same files."""
+    try:
+        for name, drawn in sorted(plots.items()):
+            client.log_text(run.info.run_id, drawn, f"plots/{name}")
+    except (PermissionError, FileExistsError, NotADirectoryError):  # no fault of the moment: a retry heals none
+        return False
+    return True

@@ -107,17 +107,16 @@ class Versions:
             ) from error
 
     def show_plots(self, project: str, evaluation: str, plots: Mapping[str, str]) -> bool:
-        """Add *plots* (SVG by file name) to the run of the night that made *evaluation*; whether it is there.
+        """Add *plots* (SVG by file name) to the run of the night that made *evaluation*; whether it shows them.
 
+        Not where the run is gone, or keeps its files where nobody here can write: in a folder of another machine, say.
         Repeated, they are the same files. Raises as :meth:`put_back`.
         """
         with _reaching(f"the MLflow registry takes the plots of {project}"):
             client = self._client()
             experiment = experiment_of(client, project)
             run = None if experiment is None else self._known(client, experiment, evaluation)
-            if run is not None:
-                files.log_plots(client, run, plots)
-            return run is not None
+            return run is not None and files.log_plots(client, run, plots)
 
     def put_back(self, project: str, champion: int | None) -> "Moved | None":
         """Give the alias ``champion`` to version *champion*, or to none; what was found. ``None``: all is well.

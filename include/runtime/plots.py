@@ -12,7 +12,7 @@ def draw_new(platform: Platform) -> int:
     """Draw the plots of all versions that were registered since the last call; of how many.
 
     Again is the same: one that was killed in the middle draws the same files once more. A version that MLflow does not
-    show is passed over.
+    show, or whose files nobody here can write, is passed over.
 
     Raises:
         RegistryUnavailable: MLflow cannot be reached, or failed; the next call goes on with that version.

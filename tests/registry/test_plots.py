@@ -1,6 +1,7 @@
 """The plots of a version: drawn from what the ledger records, shown in MLflow once however often they are drawn."""
 
 import re
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -141,3 +142,12 @@ def test_a_drawing_that_is_killed_is_drawn_again_and_comes_to_the_same_files(
 def test_a_version_that_mlflow_does_not_show_is_passed_over(platform: Any, registries: Callable[[], Versions]) -> None:
     elsewhere = SimpleNamespace(ledger=platform.ledger, versions=registries())
     assert [draw_new(elsewhere) for _ in range(2)] == [0, 0]
+
+
+def test_a_version_whose_files_lie_where_nobody_writes_holds_up_no_other(platform: Any, registry: Versions) -> None:
+    folder = registry.artifacts / PROJECT.name
+    shutil.rmtree(folder)
+    folder.write_text("no folder any more")
+    assert draw_new(platform) == 0
+    folder.unlink()
+    assert draw_new(platform) == 0, "passed over"

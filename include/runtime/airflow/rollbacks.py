@@ -20,7 +20,8 @@ _NEWS = timedelta(days=7)
 def tell_rollbacks(settings: Settings, ledger: "Ledger", champions: "Champions", *, now: datetime) -> int:
     """Alert once for each rollback and retirement since the last call; how many alerts were sent.
 
-    One that an address did not take is sent again by the next call, and what came after it with it.
+    One that an address did not take is sent again by the next call, and what came after it with it; so is one after
+    which this process was killed.
     """
     from include.runtime.airflow import alerts
 
