@@ -1,5 +1,6 @@
 """How a model did on a day, and the reference that later days are held against."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,6 +65,17 @@ def day_figures(
         for index in range(len(days))
         if rows[index] >= LEAST_GROUP
     )
+
+
+def without_remainder(figures: Sequence[DayFigures], *, rows: int) -> tuple[DayFigures, ...]:
+    """*figures*, to be shown beside some of all *rows*: what these have besides would be known by the difference.
+
+    So where it is fewer than 20 rows, the day with the fewest is left out too.
+    """
+    if not figures or not 0 < rows - sum(each.rows for each in figures) < LEAST_GROUP:
+        return tuple(figures)
+    least = min(figures, key=lambda each: (each.rows, each.day))
+    return tuple(each for each in figures if each is not least)
 
 
 def reference_of(

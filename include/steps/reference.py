@@ -1,21 +1,25 @@
 """What a registered model's later days are held against: made when it is promoted, and kept in the vault."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
-from include.core.events import FitRecorded, HoldoutDaysRecorded, ImportanceRecorded, ReferenceMade
+from include.core.events import FitRecorded, HoldoutDaysRecorded, ImportanceRecorded, ModelRegistered, ReferenceMade
 from include.core.project import Project
-from include.core.records import FeatureSet, Plan, Profile, Run
+from include.core.records import Evaluation, FeatureSet, Plan, Profile, Reference, Run
 from include.ledger.journal import Journal
 from include.steps.platform import Platform, evaluation_of, open_artifacts
 from include.steps.series import holdouts_of, stream_of
+
+if TYPE_CHECKING:
+    from include.data.losses import Numbers
+    from include.monitoring.figures import Rows
 
 
 def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:
     """The vault's digest of what later days of a registered version are held against, made once for each."""
     from include.monitoring.figures import reference_of
-    from include.monitoring.fit import fit_of
     from include.registry import bundle
     from include.training import matrix
 
@@ -44,13 +48,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         holdout_days=days,
         score=score,
     )
-    fit = FitRecorded(
-        project=project.name,
-        run_id=run.run_id,
-        model_version=model.model_version,
-        evaluation=evaluation,
-        fit=fit_of(evaluated.objective, days, label=holdout.label, score=score),
-    )
+    _record_holdout(platform, run, model, evaluated, holdout, made, score)
     importance = ImportanceRecorded(
         project=project.name,
         run_id=run.run_id,
@@ -59,16 +57,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         importance=champion.importance(),
     )
     journal = Journal(platform.ledger, run)
-    journal.fact(holdouts_of(project.name), fit, key=f"fit/{project.name}/{evaluation}")
     journal.fact(stream_of(project.name), importance, key=f"importance/{project.name}/{evaluation}")
-    daily = HoldoutDaysRecorded(
-        project=project.name,
-        run_id=run.run_id,
-        model_version=model.model_version,
-        evaluation=evaluation,
-        figures=made.holdout_days,
-    )
-    journal.fact(holdouts_of(project.name), daily, key=f"holdout-days/{project.name}/{evaluation}")
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(
         project=project.name,
@@ -79,3 +68,36 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     )
     journal.fact(stream_of(project.name), event, key=key)
     return digest
+
+
+def _record_holdout(
+    platform: Platform,
+    run: Run,
+    model: ModelRegistered,
+    evaluated: Evaluation,
+    holdout: "Rows",
+    made: Reference,
+    score: "Numbers",
+) -> None:
+    """Record, in the open, how the model did on groups and days of its holdout: of none with fewer than 20 rows."""
+    from include.monitoring.figures import without_remainder
+    from include.monitoring.fit import fit_of
+
+    project, version, evaluation = run.project, model.model_version, model.evaluation
+    fit = FitRecorded(
+        project=project,
+        run_id=run.run_id,
+        model_version=version,
+        evaluation=evaluation,
+        fit=fit_of(evaluated.objective, evaluated.holdout, label=holdout.label, score=score),
+    )
+    daily = HoldoutDaysRecorded(
+        project=project,
+        run_id=run.run_id,
+        model_version=version,
+        evaluation=evaluation,
+        figures=without_remainder(made.holdout_days, rows=evaluated.rows),
+    )
+    journal, stream = Journal(platform.ledger, run), holdouts_of(project)
+    journal.fact(stream, fit, key=f"fit/{project}/{evaluation}")
+    journal.fact(stream, daily, key=f"holdout-days/{project}/{evaluation}")

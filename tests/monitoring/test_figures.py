@@ -12,7 +12,7 @@ from include.core.canonical import decode, encode
 from include.core.project import Objective
 from include.core.records import Days, Evaluation, Reference
 from include.data.losses import expected_row_losses, row_losses
-from include.monitoring.figures import day_figures, reference_of
+from include.monitoring.figures import day_figures, reference_of, without_remainder
 from include.monitoring.profile import profile
 from include.training.matrix import Rows
 
@@ -50,6 +50,17 @@ def test_the_expected_loss_is_the_mean_of_the_losses_of_both_outcomes(probabilit
     one, zero = row_losses(Objective.BINARY, np.array([1.0, 0.0]), np.full(2, probability))
     expected = expected_row_losses(np.array([probability]))[0]
     assert expected == pytest.approx(probability * one + (1 - probability) * zero, abs=1e-9)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=8))
+def test_days_shown_beside_all_rows_leave_none_or_twenty_rows_to_be_known_by_the_difference(counts):
+    day, label = np.repeat(np.arange(FIRST, FIRST + len(counts)), counts), np.ones(sum(counts))
+    all_days = day_figures(Objective.BINARY, day=day, label=label, score=label / 2)
+    shown = without_remainder(all_days, rows=len(day))
+    left = len(day) - sum(each.rows for each in shown)
+    assert left == 0 or left >= 20 or not shown
+    assert len(all_days) - len(shown) <= 1
+    assert shown == tuple(each for each in all_days if each in shown)
 
 
 def test_rows_without_a_label_and_days_with_few_others_are_left_out():
