@@ -1,14 +1,32 @@
 """How predictions and labels lie together on a holdout, in groups that tell of nobody: what plots are drawn from."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from include.core.project import Objective
-from include.core.records import Days, Fit, FitGroup
+from include.core.records import DayFigures, Days, Fit, FitGroup
 from include.data.losses import Numbers
+from include.monitoring.figures import day_figures, without_remainder
 from include.monitoring.profile import LEAST_GROUP
 
 #: At most so many groups, of about the same size.
 GROUPS = 40
+
+
+def in_the_open(
+    objective: Objective, days: Days, *, day: NDArray[np.int32], label: Numbers, score: Numbers
+) -> tuple[Fit, tuple[DayFigures, ...]]:
+    """The fit, and the figures of each day, as whoever also knows figures of all rows may see them.
+
+    Days with fewer than 20 rows have no figures. Where these days together have so few, no group holds their rows, nor
+    those of the smallest other day. Arguments as for :func:`day_figures`.
+    """
+    daily = day_figures(objective, day=day, label=label, score=score)
+    shown = without_remainder(daily, rows=int(np.count_nonzero(~np.isnan(label))))
+    if len(shown) < len(daily):
+        within = np.isin(day, [each.day.toordinal() for each in shown])
+        label = np.where(within, label, np.nan)
+    return fit_of(objective, days, label=label, score=score), shown
 
 
 def fit_of(objective: Objective, days: Days, *, label: Numbers, score: Numbers) -> Fit:

@@ -7,7 +7,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
 from include.core.events import FitRecorded, HoldoutDaysRecorded, ImportanceRecorded, ModelRegistered, ReferenceMade
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Plan, Profile, Reference, Run
+from include.core.records import Evaluation, FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
 from include.steps.platform import Platform, evaluation_of, open_artifacts
 from include.steps.series import holdouts_of, stream_of
@@ -48,7 +48,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         holdout_days=days,
         score=score,
     )
-    _record_holdout(platform, run, model, evaluated, holdout, made, score)
+    _record_holdout(platform, run, model, evaluated, holdout, score)
     importance = ImportanceRecorded(
         project=project.name,
         run_id=run.run_id,
@@ -71,33 +71,18 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
 
 
 def _record_holdout(
-    platform: Platform,
-    run: Run,
-    model: ModelRegistered,
-    evaluated: Evaluation,
-    holdout: "Rows",
-    made: Reference,
-    score: "Numbers",
+    platform: Platform, run: Run, model: ModelRegistered, evaluated: Evaluation, holdout: "Rows", score: "Numbers"
 ) -> None:
     """Record, in the open, how the model did on groups and days of its holdout: of none with fewer than 20 rows."""
-    from include.monitoring.figures import without_remainder
-    from include.monitoring.fit import fit_of
+    from include.monitoring.fit import in_the_open
 
     project, version, evaluation = run.project, model.model_version, model.evaluation
-    fit = FitRecorded(
-        project=project,
-        run_id=run.run_id,
-        model_version=version,
-        evaluation=evaluation,
-        fit=fit_of(evaluated.objective, evaluated.holdout, label=holdout.label, score=score),
-    )
+    objective, days, label = evaluated.objective, evaluated.holdout, holdout.label
+    fit, figures = in_the_open(objective, days, day=holdout.day, label=label, score=score)
+    fitted = FitRecorded(project=project, run_id=run.run_id, model_version=version, evaluation=evaluation, fit=fit)
     daily = HoldoutDaysRecorded(
-        project=project,
-        run_id=run.run_id,
-        model_version=version,
-        evaluation=evaluation,
-        figures=without_remainder(made.holdout_days, rows=evaluated.rows),
+        project=project, run_id=run.run_id, model_version=version, evaluation=evaluation, figures=figures
     )
     journal, stream = Journal(platform.ledger, run), holdouts_of(project)
-    journal.fact(stream, fit, key=f"fit/{project}/{evaluation}")
+    journal.fact(stream, fitted, key=f"fit/{project}/{evaluation}")
     journal.fact(stream, daily, key=f"holdout-days/{project}/{evaluation}")

@@ -132,7 +132,8 @@ class FitGroup:
 class Fit:
     """How a model's predictions and labels lie on the holdout's ``days``, in groups by rising prediction.
 
-    Rows of equal prediction are in one group. The groups hold all rows with a label; there are none below 20 of these.
+    Rows of equal prediction are in one group. The groups hold all rows with a label, but for
+    those of days that would tell of few; there are none below 20 of these.
     """
 
     objective: Objective
