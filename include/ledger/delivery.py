@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from include.core.addresses import without_credentials
+from include.core.addresses import without_credentials, without_user
 from include.core.errors import LedgerError, LedgerUnavailable
 from include.core.events import LineageEmitted
 from include.ledger import refused
@@ -59,12 +59,15 @@ def deliver(ledger: "Ledger", send: Send, *, name: str) -> int:
 def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
     """POST each new event to the OpenLineage endpoint *url*; how many were sent. At least once, as :func:`deliver`.
 
-    An endpoint is the same whoever signs in to it: user and password in *url* are neither remembered nor shown.
+    An endpoint is the same whoever signs in to it: what *url* has to sign in with is neither remembered nor shown.
 
     Raises:
         LedgerUnavailable: the endpoint cannot be reached or is busy.
         LedgerError: it refuses us, whatever the event, or *url* is none.
     """
+    name, before = endpoint_name(url), f"endpoint {without_user(url)}"
+    if before != name:  # as deliveries were remembered when only user and password were left out
+        ledger.mark_delivered(name, position=ledger.delivered(before)[0])
     with _posting(url, api_key) as post:
 
         def patiently(event: bytes) -> int | None:
@@ -76,7 +79,7 @@ def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = Non
                 status = post(event)
             return status
 
-        return deliver(ledger, patiently, name=endpoint_name(url))
+        return deliver(ledger, patiently, name=name)
 
 
 def send_again(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
@@ -91,7 +94,7 @@ def send_again(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int
 
 
 def endpoint_name(url: str) -> str:
-    """Under which name deliveries to *url* are remembered: without user and password."""
+    """Under which name deliveries to *url* are remembered: without what signs in."""
     return f"endpoint {without_credentials(url)}"
 
 

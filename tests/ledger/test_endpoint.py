@@ -272,6 +272,20 @@ def test_an_event_that_was_set_aside_before_a_kill_is_not_tried_again(
     assert len(refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))) == 1
 
 
+def test_an_endpoint_is_the_same_whatever_key_its_query_has_and_the_key_is_not_remembered(
+    ledger: Ledger, endpoint: Endpoint
+) -> None:
+    """A home of before remembers it with the key: nothing that it sent is sent again."""
+    endpoint.come()
+    emit(ledger, EVENTS)
+    positions = [entry.position for entry in ledger.read_all(kinds=(LineageEmitted,))]
+    ledger.mark_delivered(f"endpoint {endpoint.url}?key=first", position=positions[4])
+    assert deliver_to_endpoint(ledger, f"{endpoint.url}?key=first") == 3
+    assert deliver_to_endpoint(ledger, f"{endpoint.url}?key=second") == 0
+    assert endpoint.received == EVENTS[5:]
+    assert "first" not in delivery.endpoint_name(f"{endpoint.url}?key=first")
+
+
 def test_an_address_that_is_none_is_refused_and_its_password_is_not_shown(ledger: Ledger) -> None:
     emit(ledger, EVENTS[:1])
     with pytest.raises(LedgerError) as raised:
