@@ -1,9 +1,11 @@
 """Whether what a deployment speaks to can be reached: MLflow, lineage, and the people who are to hear of it."""
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from include.core.addresses import without_credentials
 from include.runtime import deployment
@@ -13,6 +15,7 @@ from include.settings import Settings
 
 #: The longest that an answer over HTTP is waited for.
 HTTP_SECONDS = 5
+_POSTGRESQL_PORT = 5432
 
 
 def mlflow(settings: Settings) -> Iterator[Finding]:
@@ -23,15 +26,24 @@ def mlflow(settings: Settings) -> Iterator[Finding]:
     if scheme == "sqlite" and not Path(path).exists():
         yield Finding(what="MLflow", sign=Sign.GOOD, told=f"{shown} is made by the first night")
         return
-    if settings.mlflow.startswith(("http://", "https://")):
-        try:  # its own client would try again for minutes
+    try:  # its own client would try again for minutes
+        if settings.mlflow.startswith(("http://", "https://")):
             httpx.get(f"{settings.mlflow.rstrip('/')}/health", timeout=HTTP_SECONDS)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            told = f"{shown}: {type(error).__name__}. See whether it runs, and check TRAINYARD_MLFLOW."
-            yield Finding(what="MLflow", sign=Sign.BAD, told=told)
-            return
+        elif scheme != "sqlite":
+            _require_listener(settings.mlflow)
+    except (httpx.TransportError, httpx.InvalidURL, OSError, ValueError) as error:
+        told = f"{shown}: {type(error).__name__}. See whether it runs, and check TRAINYARD_MLFLOW."
+        yield Finding(what="MLflow", sign=Sign.BAD, told=told)
+        return
     deployment.versions_of(settings).prepare()
     yield Finding(what="MLflow", sign=Sign.GOOD, told=shown)
+
+
+def _require_listener(database: str) -> None:
+    """Raise ``OSError`` unless somebody listens where the address *database* says, ``ValueError`` if it is none."""
+    where = urlsplit(database)
+    if where.hostname:  # else it is a socket of this machine, which the database's own client finds
+        socket.create_connection((where.hostname, where.port or _POSTGRESQL_PORT), HTTP_SECONDS).close()
 
 
 def lineage(settings: Settings) -> Iterator[Finding]:

@@ -235,10 +235,13 @@ def test_what_the_cluster_could_not_take_is_told_of_each_project(settings: Setti
     assert found(settings, "cluster") == []
 
 
-def test_an_mlflow_that_is_away_is_told_at_once(settings: Settings) -> None:
-    assert "http://127.0.0.1:1: ConnectError" in bad(
-        replace(settings, mlflow=f"http://me:{SECRET}@127.0.0.1:1"), "MLflow"
-    )
+@pytest.mark.parametrize(
+    ("protocol", "told"), [("http", "ConnectError"), ("postgresql+psycopg", "ConnectionRefusedError")]
+)
+def test_an_mlflow_that_is_away_is_told_at_once(settings: Settings, protocol: str, told: str) -> None:
+    """Its own client would try again for minutes, and print each try."""
+    away = replace(settings, mlflow=f"{protocol}://me:{SECRET}@127.0.0.1:1/x?password={SECRET}")
+    assert f"{protocol}://127.0.0.1:1/x?password=…: {told}" in bad(away, "MLflow")
 
 
 def test_a_check_that_does_not_answer_is_told_and_holds_up_no_other(settings: Settings) -> None:
