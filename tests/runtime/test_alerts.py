@@ -1,12 +1,16 @@
-"""Ops are told of a run that failed, whatever it was that failed."""
+"""Ops are told of a run that failed, whatever it was that failed, and not of what may wait."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from include.core.errors import LedgerUnavailable
-from include.runtime.airflow import alerts
+from include.core.errors import LedgerUnavailable, RegistryUnavailable
+from include.core.events import ImportanceRecorded
+from include.ledger import Ledger
+from include.runtime import local
+from include.runtime.airflow import alerts, stewardship
 
 
 def test_a_ledger_that_is_away_silences_no_alert(
@@ -17,3 +21,23 @@ def test_a_ledger_that_is_away_silences_no_alert(
     with pytest.raises(LedgerUnavailable):
         alerts.run_failed({"dag": SimpleNamespace(dag_id="train_flight_delay"), "run_id": "night", "reason": "failed"})
     assert "flight_delay: the night failed" in caplog.text
+
+
+def test_while_mlflow_is_away_plots_wait_and_no_round_of_stewardship_fails_for_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A round that fails alerts ops, each quarter of an hour."""
+    ledger, shown = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), list[str]()
+    said = {"project": "p", "run_id": "night", "model_version": 1, "evaluation": "sha256:1"}
+    ledger.record("drift/p", ImportanceRecorded(**said, importance={"x": 1.0}), key="importance/p/1")
+
+    def away(project: str, evaluation: str, plots: object) -> bool:
+        raise RegistryUnavailable("MLflow can be reached", value="nobody answers", remedy="Start it.")
+
+    versions = SimpleNamespace(show_plots=away)
+    monkeypatch.setattr(local, "open_platform", lambda settings: SimpleNamespace(ledger=ledger, versions=versions))
+    draw: Callable[[], None] = getattr(stewardship._draw_plots, "function")  # noqa: B009  # Airflow's types hide it
+    draw()
+    versions.show_plots = lambda project, evaluation, plots: shown.append(evaluation) or True
+    draw()
+    assert shown == ["sha256:1"]
