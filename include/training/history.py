@@ -7,7 +7,7 @@ from itertools import islice
 
 from include.core.events import TrialRecorded
 from include.core.records import Trial, TrialState
-from include.ledger import Entry, Ledger
+from include.ledger import Ledger
 
 #: So many earlier trials a search learns from at most: older ones tell little, and drawing slows down with each.
 WARM_TRIALS = 256
@@ -17,17 +17,15 @@ _EVIDENCE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
-    """The outcomes of those trials that have one, by a night's training or by a backtest's."""
-    entries = ((trial_id, _entry(ledger, trial_id)) for trial_id in trial_ids)
+    """The outcomes of those trials that have one, by a night's training or by a backtest's; in one query."""
+    keys = {trial_id: (trial_key(trial_id), trial_key(trial_id, beside=True)) for trial_id in trial_ids}
+    entries = ledger.find_all(key for both in keys.values() for key in both)
+    found = ((trial_id, entries.get(own) or entries.get(beside)) for trial_id, (own, beside) in keys.items())
     return {
         trial_id: entry.event.trial
-        for trial_id, entry in entries
+        for trial_id, entry in found
         if entry is not None and isinstance(entry.event, TrialRecorded)
     }
-
-
-def _entry(ledger: Ledger, trial_id: str) -> Entry | None:
-    return ledger.find(trial_key(trial_id)) or ledger.find(trial_key(trial_id, beside=True))
 
 
 def trial_key(trial_id: str, *, beside: bool = False) -> str:
