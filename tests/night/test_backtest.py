@@ -44,7 +44,10 @@ def here(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
 
     monkeypatch.setattr(local, "_train", train)
     monkeypatch.setattr(backtest, "open_platform", lambda settings: yard.platform)
+    projects = yard.home / "projects"
+    yard.settings = replace(yard.settings, projects=projects)
     for project in (OWN, LEAN):
+        (projects / project.name).mkdir(parents=True)
         yard.grant(project, now=local.utc_now())
     return yard
 
