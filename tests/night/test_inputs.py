@@ -114,6 +114,7 @@ def test_a_run_with_a_critical_failure_is_not_planned_whoever_marked_its_task_as
     with pytest.raises(ValidationFailed):
         yard.step("validate", FLIGHTS, run, digests)
     digests["features"] = yard.step("features", FLIGHTS, run, digests)
-    with pytest.raises(ValidationFailed, match=f"of distance on {DAY}.*Marking `validate` as successful changes"):
+    told = rf"of distance \(min_value 1, max_value 6000\) on {DAY}.*Marking `validate` as successful changes"
+    with pytest.raises(ValidationFailed, match=told):
         yard.step("plan", FLIGHTS, run, digests)
     assert yard.events(TrialRecorded) == []
