@@ -43,8 +43,7 @@ class TrainyardPlugin(AirflowPlugin):
             {"name": name, "href": href, "destination": destination, "url_route": f"{route}_{destination}"}
             for name, href, route in (
                 ("Data access", f"{ACCESS_PAGE}/runs/{{DAG_ID}}/{{RUN_ID}}", ACCESS_ROUTE),
-                ("Data validation", "/trainyard/reports/{DAG_ID}/{RUN_ID}", "trainyard_validation"),
-                ("Drift report", "/trainyard/drift-reports/{DAG_ID}/{RUN_ID}", "trainyard_drift_report"),
+                ("Outcome", f"{PAGES}/runs/{{DAG_ID}}/{{RUN_ID}}", "trainyard_outcome"),
             )
             for destination in ("dag_run", "task_instance")
         ),

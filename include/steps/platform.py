@@ -72,19 +72,28 @@ class Platform:
         Raises:
             StoreError: it is missing, or other code wrote it.
         """
-        data = self.store.get(digest)
-        try:
-            return decode(kind, data)
-        except ValueError:
-            raise StoreError(
-                "a manifest is one that this version of Trainyard reads",
-                value=f"{digest} is no {kind.__name__}",
-                remedy="Another version wrote it: run that one, or set TRAINYARD_HOME to a new folder.",
-            ) from None
+        return loaded(self.store, kind, digest)
 
     def keep(self, record: object) -> str:
         """Store a manifest; its digest."""
         return self.store.put(encode(record))
+
+
+def loaded(store: "Store", kind: type[Record], digest: str) -> Record:
+    """The manifest of type *kind* that *digest* names in *store*.
+
+    Raises:
+        StoreError: it is missing, or other code wrote it.
+    """
+    data = store.get(digest)
+    try:
+        return decode(kind, data)
+    except ValueError:
+        raise StoreError(
+            "a manifest is one that this version of Trainyard reads",
+            value=f"{digest} is no {kind.__name__}",
+            remedy="Another version wrote it: run that one, or set TRAINYARD_HOME to a new folder.",
+        ) from None
 
 
 def marks_of(platform: Platform) -> "Marks":

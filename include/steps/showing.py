@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import RegistryError
@@ -24,8 +25,12 @@ from include.core.records import (
 from include.ledger import Ledger
 from include.ledger.journal import begun, run_stream
 from include.registry.nights import Night, ShownTrial, Source
-from include.steps.platform import Platform
-from include.steps.training import outcomes_of, step_of
+from include.steps.platform import Platform, loaded
+from include.steps.training import step_of
+from include.training import history as trials
+
+if TYPE_CHECKING:
+    from include.store import Store
 
 
 def night_of(platform: Platform, project: str, evaluation: str) -> Night:
@@ -85,17 +90,29 @@ class Learnt:
     warnings: tuple[str, ...]
 
 
+def made_by(ledger: Ledger, project: str, run_id: str) -> Mapping[str, str]:
+    """By step, the digest of what the run made last, or found made."""
+    events = (entry.event for entry in ledger.read(run_stream(project, run_id)))
+    return {event.step: event.output for event in events if isinstance(event, StepFinished | StepReused)}
+
+
 def learnt_of(platform: Platform, run: Run, evaluation: Evaluation) -> Learnt:
-    """What *run* learnt before it made *evaluation*."""
+    """What *run* learnt before it made *evaluation*, as :func:`recorded_learnt` has it."""
+    return recorded_learnt(platform.ledger, platform.store, run, evaluation)
+
+
+def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evaluation) -> Learnt:
+    """What *run* learnt before it made *evaluation*, to who has no more than the ledger and the open store.
+
+    Raises:
+        StoreError: a manifest is missing, or other code wrote it.
+    """
     from include.data.validation import summary
 
-    plan, built = platform.load(Plan, evaluation.plan), platform.load(FeatureSet, evaluation.features)
-    outcomes = outcomes_of(platform, plan)
-    made = (entry.event for entry in platform.ledger.read(run_stream(run.project, run.run_id)))
-    validated = [
-        each.output for each in made if isinstance(each, StepFinished | StepReused) and each.step == "validate"
-    ]
-    failed = platform.load(Validation, validated[-1]).failed(Severity.WARNING) if validated else ()
+    plan, built = loaded(store, Plan, evaluation.plan), loaded(store, FeatureSet, evaluation.features)
+    outcomes = trials.recorded(ledger, [trial.trial_id for trial in plan.trials])
+    validated = made_by(ledger, run.project, run.run_id).get("validate")
+    failed = loaded(store, Validation, validated).failed(Severity.WARNING) if validated else ()
     return Learnt(
         objective=evaluation.objective,
         trial=outcomes[evaluation.trial_id],

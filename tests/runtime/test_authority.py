@@ -53,6 +53,7 @@ def test_every_route_that_is_mounted_asks_who_is_there(tmp_path: Path, monkeypat
     assert ("POST", "/pages/access/decide") in found
     assert ("POST", "/requests/x-1/grant") in found
     assert ("GET", "/reports/x-1/x-1") in found
+    assert ("GET", "/pages/runs/x-1/x-1") in found
     client = TestClient(application, follow_redirects=False)
     for method, path in found:
         expected = {"/health": 200, "/pages/static/x-1": 404}.get(path, 401)

@@ -1,8 +1,9 @@
-"""The validation report inside Airflow's UI, as somebody with a browser sees it."""
+"""What a night came to, and its validation report, inside Airflow's UI, as somebody with a browser sees it."""
 
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from include.runtime.airflow.client import Client
 from include.runtime.airflow.environment import secrets_of
 from include.runtime.airflow.process import RunningAirflow
+from tests.runtime_pages.conftest import PHONE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="requirements-dev.txt is not installed")
 
@@ -46,24 +48,35 @@ def page(request: pytest.FixtureRequest, airflow: RunningAirflow, chromium: str)
         browser.close()
 
 
-def test_a_run_shows_its_validation_report_and_asks_no_other_host(
-    page: "playwright.Page", airflow: RunningAirflow, night: tuple[str, str]
+def test_a_run_shows_what_it_came_to_under_one_row_of_tabs_leads_to_its_report_and_asks_no_other_host(
+    page: "playwright.Page", airflow: RunningAirflow, night: tuple[str, str], tmp_path: Path
 ) -> None:
     dag_id, run_id = night
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}")
-    page.get_by_role("link", name="Data validation").click()
-    report = page.frame_locator("iframe")
-    report.get_by_role("heading", name="Validation of punctual").wait_for()
-    assert report.locator("table tr").count() > 1
+    page.get_by_role("link", name="Outcome").click()
+    shown = page.frame_locator("iframe")
+    shown.get_by_role("heading", name="Version 1 became champion").wait_for()
+    assert shown.get_by_role("heading", name="was chosen").is_visible()
+    assert shown.get_by_role("navigation").count() == 0
+    assert shown.get_by_role("link", name="Drift report").count() == 0
+    assert page.get_by_role("link", name="Drift report").count() == 0
+    for width in (1400, PHONE[0]):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert shown.locator("html").evaluate("all => all.scrollWidth <= all.clientWidth")
+        page.screenshot(path=str(tmp_path / f"outcome-{width}.png"))
+    shown.get_by_role("link", name="Validation report").click()
+    shown.get_by_role("heading", name="Validation of punctual").wait_for()
+    assert shown.locator("table tr").count() > 1
     assert {url.split("/")[2] for url in asked if url.startswith("http")} == {airflow.url.split("/")[2]}
 
 
 def test_nobody_sees_a_report_without_signing_in(airflow: RunningAirflow, dana: Client, night: tuple[str, str]) -> None:
-    address = f"{airflow.url}/trainyard/reports/{night[0]}/{night[1]}"
-    assert httpx.get(address, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
     signed_in = {"Authorization": f"Bearer {dana.token()}"}
-    assert httpx.get(address, headers=signed_in, trust_env=False).status_code == httpx.codes.OK
-    missing = f"{airflow.url}/trainyard/reports/{night[0]}/no-such-run"
-    assert httpx.get(missing, headers=signed_in, trust_env=False).status_code == httpx.codes.NOT_FOUND
+    for below in ("reports", "pages/runs"):
+        address = f"{airflow.url}/trainyard/{below}/{night[0]}/{night[1]}"
+        assert httpx.get(address, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+        assert httpx.get(address, headers=signed_in, trust_env=False).status_code == httpx.codes.OK
+        missing = f"{airflow.url}/trainyard/{below}/{night[0]}/no-such-run"
+        assert httpx.get(missing, headers=signed_in, trust_env=False).status_code == httpx.codes.NOT_FOUND

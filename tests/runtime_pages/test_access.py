@@ -294,6 +294,25 @@ def test_a_run_leads_to_what_its_project_waits_for(served: Desk) -> None:
     assert "Nothing waits for a decision" in client.get(f"{MOUNT}/access/runs/train_flight_delay/manual__x").text
 
 
+def test_one_row_of_navigation_marks_where_one_is_and_a_runs_tab_has_none(served: Desk) -> None:
+    (grant_id,) = served.granted("flights")
+    client = served.client("bob")
+    for path, title in (
+        ("", "Requests"),
+        ("/projects/flight_delay", "Requests"),
+        ("/grants", "Grants"),
+        (f"/grants/{grant_id}", "Grants"),
+        ("/history", "History"),
+    ):
+        text = client.get(f"{MOUNT}/access{path}").text
+        assert text.count("<nav") == 1, path
+        assert re.findall(r'aria-current="true">([^<]*)<', text) == [title], path
+    run = f"{MOUNT}/access/runs/train_flight_delay/x"
+    assert "<nav" not in client.get(run).text
+    served.asked("weather")
+    assert "<nav" not in client.get(run).text
+
+
 def test_history_is_read_page_by_page(served: Desk) -> None:
     for window in range(1, 61):
         served.ask(served.house.scope(project="flight_delay", window_days=window))

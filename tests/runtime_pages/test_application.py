@@ -14,7 +14,7 @@ from include.core.errors import LedgerUnavailable
 from include.core.events import RunStarted
 from include.governance.register import Register
 from include.runtime.authority_service import bearer_user
-from include.runtime.pages import Forms, Pages
+from include.runtime.pages import Forms, Pages, Tab
 from include.runtime.pages.forms import LIFETIME
 from tests.governance.conftest import STEWARD, build, run_of
 from tests.runtime_pages.conftest import DESK, KEY, PHONE, THEMES, People, Reader, fits, serving
@@ -25,7 +25,7 @@ START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 def application(people: People) -> FastAPI:
     """The frame with one section, which draws a message and takes a form."""
     pages = people.pages()
-    section = pages.section("Signals", "/signals")
+    section = pages.section("/signals", Tab(title="Signals", path="/signals"))
 
     @section.router.get("")
     def shown(request: Request, user: str = section.user, title: str = "Signals") -> HTMLResponse:
@@ -154,7 +154,7 @@ def test_a_page_tells_of_the_separation_of_duties_what_the_last_runs_process_rec
     house, people = build(tmp_path), People.of(tmp_path)
     register = Register(house.ledger, house.verifier)
     pages = Pages(bearer_user(people.users), Forms(KEY, clock=lambda: START), standing=register.separation_of_duties)
-    section = pages.section("Signals", "/signals")
+    section = pages.section("/signals", Tab(title="Signals", path="/signals"))
 
     @section.router.get("")
     def shown(request: Request, user: str = section.user) -> HTMLResponse:

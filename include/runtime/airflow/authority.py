@@ -73,6 +73,7 @@ def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user:
     from include.runtime.pages.access import add_access
     from include.runtime.pages.drift import add_drift
     from include.runtime.pages.evidence import Evidence
+    from include.runtime.pages.run import add_runs
     from include.runtime.projects import project_names
 
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)
@@ -82,6 +83,7 @@ def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user:
     champions = champions_of(settings, opened.ledger)
     impacts = impacts_over(opened.ledger, evidence, champions)
     add_access(pages, opened.authority, opened.register, evidence, impacts)
+    add_runs(pages, opened.ledger, store)
     fold = add_drift(pages, opened.ledger, store, champions, lambda: project_names(settings.projects))
     threading.Thread(target=_warm, args=(opened.register.catch_up, fold), name="what pages show", daemon=True).start()
     return pages.app

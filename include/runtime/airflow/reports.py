@@ -1,9 +1,8 @@
-"""The reports of a run, on validation and on drift, as pages inside Airflow's UI for whoever is signed in."""
+"""The reports of a run, on validation and on drift, to which its page leads; for whoever is signed in."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from include.core.events import StepFinished, StepReused
 from include.runtime.airflow.names import project_of, run_of
 
 if TYPE_CHECKING:
@@ -45,30 +44,10 @@ def add_reports(app: "FastAPI", ledger: "Ledger", store: "Store", current_user: 
 
 
 def _page(ledger: "Ledger", store: "Store", project: str, run_id: str) -> bytes | None:
-    from include.core.canonical import decode
+    """The report of the run's last validation, which is recorded also where it stopped the night."""
     from include.core.records import Validation
+    from include.steps.platform import loaded
+    from include.steps.showing import made_by
 
-    digest = _validation(ledger, project, run_id)
-    if digest is None:
-        return None
-    page = store.get(decode(Validation, store.get(digest)).report)
-    return page.replace(b"</body>", _cost(ledger, project, run_id) + b"</body>", 1)
-
-
-def _cost(ledger: "Ledger", project: str, run_id: str) -> bytes:
-    """What the run took until now, as a paragraph; nothing, where that was not recorded."""
-    from include.ledger.costs import costs
-
-    found = costs(ledger, project).get(run_id)
-    return f"<p>The run took {found.in_words()}.</p>\n".encode() if found else b""
-
-
-def _validation(ledger: "Ledger", project: str, run_id: str) -> str | None:
-    """The digest of the run's last validation, recorded also where it stopped the night."""
-    from include.ledger.journal import run_stream
-
-    events = [entry.event for entry in ledger.read(run_stream(project, run_id))]
-    outputs = [
-        event.output for event in events if isinstance(event, StepFinished | StepReused) and event.step == "validate"
-    ]
-    return outputs[-1] if outputs else None
+    digest = made_by(ledger, project, run_id).get("validate")
+    return store.get(loaded(store, Validation, digest).report) if digest else None

@@ -4,7 +4,7 @@
 of its own that takes a :class:`Section` and adds its routes to it.
 """
 
-from include.runtime.pages.application import Pages, Section
+from include.runtime.pages.application import Pages, Section, Tab
 from include.runtime.pages.forms import Forms
 
-__all__ = ["Forms", "Pages", "Section"]
+__all__ = ["Forms", "Pages", "Section", "Tab"]

@@ -14,6 +14,7 @@ from include.governance.authority import LONGEST_GRANT_DAYS, Authority
 from include.governance.register import Asked, Held, Register
 from include.runtime.airflow.names import project_of
 from include.runtime.impact import Impacts
+from include.runtime.pages.application import Tab
 from include.runtime.pages.evidence import Code, Evidence
 from include.runtime.pages.sheets import days_left, sheet_of
 
@@ -72,7 +73,12 @@ class Case:
 
 def add_access(pages: "Pages", authority: Authority, register: Register, evidence: Evidence, impacts: Impacts) -> None:
     """Serve the page under ``/access``."""
-    section = pages.section("Data access", "/access")
+    section = pages.section(
+        "/access",
+        Tab(title="Requests", path="/access"),
+        Tab(title="Grants", path="/access/grants"),
+        Tab(title="History", path="/access/history"),
+    )
     _Routes(section, authority, register, evidence, impacts).add()
     pages.include(section)
 
@@ -135,7 +141,8 @@ class _Routes:
         if waiting:
             return self._review(request, waiting, user, run_id=run_id)
         grants = self._register.grants(project, now=datetime.now(UTC))
-        return self._draw(request, "access/settled", user, project=project, latest=latest, grants=grants, run_id=run_id)
+        shown = {"project": project, "latest": latest, "grants": grants, "run_id": run_id}
+        return self._draw(request, "access/settled", user, menu=run_id is None, **shown)
 
     def _review(self, request: "Request", asked: Sequence[Asked], user: str, run_id: str | None) -> "HTMLResponse":
         project = asked[0].request.project
@@ -157,6 +164,7 @@ class _Routes:
             request,
             "access/review",
             user,
+            menu=run_id is None,
             project=project,
             sheets=sheets,
             siblings=[one for one in self._register.latest(project) if one.waits and one not in asked],

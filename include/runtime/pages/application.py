@@ -35,7 +35,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tab:
-    """One entry of the menu. ``path`` is relative to where the pages are mounted."""
+    """One entry of the menu. ``path`` is relative to where the pages are mounted; pages below it belong to it."""
 
     title: str
     path: str
@@ -73,11 +73,14 @@ class Pages:
         self._add_static()
         self._add_errors()
 
-    def section(self, title: str, path: str) -> Section:
-        """A section of the menu, whose routes begin with *path* (``/access``). Add its routes, then :meth:`include`."""
+    def section(self, path: str, *tabs: Tab) -> Section:
+        """Pages whose routes begin with *path* (``/access``), and its entries of the menu, the only row of navigation.
+
+        Add its routes, then :meth:`include`.
+        """
         from fastapi import APIRouter, Depends
 
-        self._tabs.append(Tab(title=title, path=path))
+        self._tabs += tabs
         return Section(
             router=APIRouter(prefix=path, dependencies=[Depends(self._current_user)]),
             draw=self.draw,
@@ -90,19 +93,29 @@ class Pages:
         self.app.include_router(section.router)
 
     def draw(
-        self, request: "Request", template: str, user: str | None, *, status: int = 200, **content: object
+        self,
+        request: "Request",
+        template: str,
+        user: str | None,
+        *,
+        status: int = 200,
+        menu: bool = True,
+        **content: object,
     ) -> "HTMLResponse":
         """*template* (``access/waiting``) as a response. It knows ``base`` (the mount's path), ``user``, ``tabs``,
         ``form_token``, ``standing``, ``now`` (UTC) and *content*.
+
+        ``menu``: whether the page has one. A tab of a run has not: above it stands the row of Airflow's tabs.
         """
         from fastapi.responses import HTMLResponse
 
         base = str(request.scope.get("root_path", ""))
         page = self._templates.get_template(f"{template}.html.jinja").render(
             base=base,
-            path=request.url.path.removeprefix(base),
             user=user,
+            menu=menu,
             tabs=self._tabs,
+            tab=_tab_of(request.url.path.removeprefix(base), self._tabs),
             form_token=self._forms.token(user) if user else "",
             standing=self._standing() if user else "",
             now=datetime.now(UTC),
@@ -176,6 +189,12 @@ class Pages:
 
     def _message(self, request: "Request", status: int, title: str, told: str) -> "HTMLResponse":
         return self.draw(request, "message", None, status=status, title=title, told=told)
+
+
+def _tab_of(path: str, tabs: Sequence[Tab]) -> Tab | None:
+    """The entry that the page at *path* belongs to: of all that it lies below, the longest."""
+    above = [tab for tab in tabs if f"{path}/".startswith(f"{tab.path}/")]
+    return max(above, key=lambda tab: len(tab.path), default=None)
 
 
 _TOLD_404 = "There is nothing here. The menu leads to what there is."

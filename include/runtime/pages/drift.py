@@ -11,6 +11,7 @@ from include.ledger import Ledger
 from include.registry.champions import Champions
 from include.runtime.airflow.names import PAGES
 from include.runtime.pages import drift_view
+from include.runtime.pages.application import Tab
 from include.runtime.pages.drift_watches import Watches
 from include.store import Store
 
@@ -36,7 +37,7 @@ def add_drift(
     from fastapi.responses import HTMLResponse
 
     feature = Query("", max_length=200)
-    section, watches = pages.section("Drift", "/drift"), Watches(ledger, store, champions)
+    section, watches = pages.section("/drift", Tab(title="Drift", path="/drift")), Watches(ledger, store, champions)
 
     def known(project: str) -> str:
         if project not in projects():

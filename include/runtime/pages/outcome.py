@@ -1,0 +1,137 @@
+"""What a run came to, from the ledger and the open store: of a night its decision and why, of a watch its verdict.
+
+Counts and figures only, and no group of fewer than 20 rows. Figures of the holdout are shown once the night is decided.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from include.core.errors import StoreError, StoreUnavailable
+from include.core.events import DriftJudged
+from include.core.project import Severity
+from include.core.records import CheckResult, Evaluation, LiveFigures, Promotion, Run, Validation
+from include.ledger import Ledger
+from include.ledger.costs import Cost, costs
+from include.ledger.journal import begun
+from include.steps.platform import loaded
+from include.steps.showing import Learnt, made_by, recorded_learnt
+from include.store import Store
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of the holdout. ``before`` is that of the champion before, on the same rows; ``None``: it has none."""
+
+    name: str
+    value: float
+    before: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What validation found. ``report``: its page is still there."""
+
+    checks: int
+    failed: tuple[CheckResult, ...]
+    report: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A night's model, and what was made of it. ``figures`` are those that the gates compared, where they compared."""
+
+    promotion: Promotion
+    evaluation: Evaluation
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a watch came to. ``report``: that of its drift is still there."""
+
+    event: DriftJudged
+    report: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All of a run's page; ``None``: the run has not come so far, or never does.
+
+    ``cost`` is what it took until now. ``lacking`` says why something of it is not shown, empty if all is.
+    """
+
+    run: Run
+    cost: Cost | None
+    checked: Checked | None
+    learnt: Learnt | None
+    decided: Decided | None
+    judged: Judged | None
+    lacking: str
+
+
+def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> Outcome | None:
+    """What the run came to until now, by its id in the ledger; ``None``: no such run has begun.
+
+    Raises:
+        StoreUnavailable: the store cannot be reached.
+    """
+    run = begun(ledger, project, run_id)
+    if run is None:
+        return None
+    made, lacking = made_by(ledger, project, run_id), list[str]()
+
+    def unless_lost(part: Callable[[Ledger, Store, Run, Mapping[str, str]], Part | None]) -> Part | None:
+        try:
+            return part(ledger, store, run, made)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:  # its time was over, or an earlier release wrote it
+            lacking.append(f"{error.rule}: {error.value}")
+            return None
+
+    return Outcome(
+        run=run,
+        cost=costs(ledger, project).get(run_id),
+        checked=unless_lost(_checked),
+        learnt=unless_lost(_learnt),
+        decided=unless_lost(_decided),
+        judged=unless_lost(_judged),
+        lacking="; ".join(dict.fromkeys(lacking)),
+    )
+
+
+def _checked(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Checked | None:
+    if "validate" not in made:
+        return None
+    validation = loaded(store, Validation, made["validate"])
+    failed = [check for severity in Severity for check in validation.failed(severity)]
+    return Checked(checks=len(validation.checks), failed=tuple(failed), report=store.has(validation.report))
+
+
+def _learnt(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Learnt | None:
+    if "evaluate" not in made:
+        return None
+    return recorded_learnt(ledger, store, run, loaded(store, Evaluation, made["evaluate"]))
+
+
+def _decided(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Decided | None:
+    if "promote" not in made:
+        return None
+    promotion = loaded(store, Promotion, made["promote"])
+    evaluation = loaded(store, Evaluation, promotion.evaluation)
+    before = evaluation.champion_metrics
+    shown = evaluation.compared_metrics if before else evaluation.metrics
+    figures = [Figure(name=name.replace("_", " "), value=shown[name], before=before.get(name)) for name in shown]
+    return Decided(promotion=promotion, evaluation=evaluation, figures=tuple(figures))
+
+
+def _judged(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Judged | None:
+    found = ledger.find(f"judged/{run.project}/{run.run_id}")
+    if found is None or not isinstance(found.event, DriftJudged):
+        return None
+    live = found.event.live
+    report = loaded(store, LiveFigures, live).report if store.has(live) else None
+    return Judged(event=found.event, report=report is not None and store.has(report))
