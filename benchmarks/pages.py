@@ -34,7 +34,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402  # needs the path 
 from include.core.canonical import encode  # noqa: E402
 from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, Event  # noqa: E402
 from include.core.records import DAY, DatasetScope, Grant  # noqa: E402
-from include.governance.decisions import (  # noqa: E402
+from include.governance.claims import (  # noqa: E402
     GRANT_TYPE,
     REFUSAL_TYPE,
     REVOCATION_TYPE,
