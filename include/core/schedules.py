@@ -33,7 +33,6 @@ def require_schedule(name: str, line: str) -> None:
         raise _refused(name, f"{line!r} ({error})") from None
 
 
-@cache
 def require_timezone(name: str) -> None:
     """Check that *name* is one of the IANA time zone database, as this machine knows it.
 
