@@ -13,6 +13,7 @@ from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DayFigures, DayOfSeries, Evaluation
 from include.core.rules import rounded_up
 from include.monitoring.chance import NIGHTS, Usual, chance, drawn_from, running
+from include.monitoring.skill import hardness_of, usual_days, usual_of
 
 #: With fewer judged days there are too few whole weeks to draw from.
 LEAST_DAYS = 28
@@ -44,7 +45,7 @@ def proposed(policy: DriftPolicy, series: Sequence[DayOfSeries], *, share: float
     Raises:
         DataError: fewer than 28 days tell of a skill.
     """
-    usual = _usual([each for each in series if each.loss is not None and each.skill is not None])
+    usual = _usual(policy.skill or SkillPolicy(), series)
     if len(usual) < LEAST_DAYS:
         raise DataError(
             f"limits are proposed from {LEAST_DAYS} judged days at least",
@@ -134,18 +135,15 @@ def _limit(daily: Sequence[float], policy: DriftPolicy, share: float) -> float:
     return _up(abs(fmean(daily)) + far * stdev(daily) * sqrt(1 / policy.days + 1 / days))
 
 
-def _usual(days: Sequence[DayOfSeries]) -> tuple[Usual, ...]:
-    """The days; those of models that do not say what they expect are held against the mean of all."""
-    mean = fmean(each.loss or 0.0 for each in days) if days else 0.0
-    return tuple(
-        Usual(
-            day=each.day,
-            skill=each.skill or 0.0,
-            excess=(each.loss or 0.0) - (mean if each.expected_loss is None else each.expected_loss),
-            gap=(each.mean_score or 0.0) - (each.mean_label or 0.0),
-        )
-        for each in days
-    )
+def _usual(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> tuple[Usual, ...]:
+    """All days, as hard as those that tell *policy* what is usual. Those of models that do not say what they expect are
+    held against the mean of all.
+    """
+    days = [each for each in series if each.skill is not None]
+    if not days:
+        return ()
+    constant = fmean(each.constant_loss or 0.0 for each in usual_days(policy, series) or days)
+    return usual_of(days, hardness_of(series, constant), fmean(each.loss or 0.0 for each in days))
 
 
 def _up(limit: float) -> float:

@@ -81,7 +81,10 @@ class Case:
                 found["skill"] = fmean(with_skill)
         if self.watched is not None:
             level = self.watched.level
-            found |= {"usual_skill": level.usual, "tolerated_skill": level.usual - level.drop}
+            found |= {"usual_skill": level.usual, "tolerated_skill": level.tolerated}
+            found |= {"usual_share": level.share(level.usual), "tolerated_share": level.share(level.tolerated)}
+            if comparable := self._comparable(self.judged):
+                found["skill_share"] = level.share(fmean(comparable))
             found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.chance.limit}
         return found
 
@@ -176,14 +179,15 @@ class Case:
         floor = -self.level.usual if self.level else -math.inf
 
         def knows(days: Judged) -> float:
-            return fmean(max(skill, floor) for skill in _with_skill(days))
+            return fmean(max(skill, floor) for skill in self._comparable(days))
 
         def above(day: DayOfSeries) -> float | None:
-            return None if day.skill is None else -max(day.skill, floor)
+            return None if day.skill is None else -knows([day])
 
         def words(days: Judged) -> str:
             side = "below" if knows(days) > 0 else "above"
-            return f"the loss lies {abs(knows(days)):.4f} {side} that of the constant, which knows no feature"
+            lies = f"{self.level.share(abs(knows(days))):.1%}" if self.level else f"{abs(knows(days)):.4f}"
+            return f"the loss lies {lies} {side} that of the constant, which knows no feature"
 
         days = [each for each in self.judged if each.skill is not None]
         if self.policy.skill is None or len(days) < self.policy.minimum_days:
@@ -195,19 +199,22 @@ class Case:
         days = [each for each in self.judged if each.best_loss is not None]
         if self.level is None or len(days) < self.policy.minimum_days:
             return None
-        drop = self.level.drop
+        drop, level = self.level.drop, self.level
 
         def above(day: DayOfSeries) -> float | None:
-            return None if day.loss is None or day.best_loss is None else day.loss - day.best_loss - drop
+            return None if day.loss is None or day.best_loss is None else behind([day]) - drop
 
         def behind(days: Judged) -> float:
-            pairs = [(each.loss, each.best_loss) for each in days]
-            return fmean(loss - best for loss, best in pairs if loss is not None and best is not None)
+            of = [(each.day, each.loss, each.best_loss) for each in days]
+            return fmean(
+                level.of_usual(day, loss - best) for day, loss, best in of if loss is not None and best is not None
+            )
 
         def words(days: Judged) -> str:
             return (
-                f"the loss is {behind(days):+.4f} against that of version {days[-1].best}, the best of the last 180 "
-                f"days; {'above' if behind(days) > drop else 'within'} the accepted {drop:+.4f}"
+                f"the loss is {level.share(behind(days)):+.1%} of the constant's against that of version "
+                f"{days[-1].best}, the best of the last 180 days; {'above' if behind(days) > drop else 'within'} the "
+                f"accepted {level.share(drop):+.1%}"
             )
 
         return _Rule(over=days, beyond=lambda days: behind(days) > drop, above=above, words=words)
@@ -218,23 +225,26 @@ class Case:
         if self.watched is None:
             return Outcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
         level, watched = self.watched.level, self.watched
-        usual = f"the {level.usual:.4f} that was usual over {level.days[0]} to {level.days[-1]}"
+        usual, lowest = f"{level.share(level.usual):.1%}", f"{level.share(level.tolerated):.1%}"
+        stretch = f"{level.days[0]} to {level.days[-1]}"
         if not watched.alarm or watched.since is None:
             return Outcome(
                 state=DriftState.STABLE,
-                sentence=f"the recipe may lose {level.drop:.4f} of {usual} (by so much its loss lay below that of the "
-                "constant); no more is missing than chance brings",
+                sentence=f"over {stretch} the recipe saved {usual} of the constant's loss, and may come down to "
+                f"{lowest}; no more is missing than chance brings",
             )
         began = watched.since
         days = [each for each in self.series if each.day >= began and each.skill is not None]
-        now = fmean(_with_skill(days))
+        now = f"{level.share(fmean(self._comparable(days))):.1%}"
         sentence = (
-            f"since {began} the loss lies {now:.4f} below that of the constant, not {usual}: more is missing than "
-            f"chance brings where no more than {level.drop:.4f} is lost"
+            f"since {began} the recipe saves {now} of the constant's loss, not the {usual} that was usual over "
+            f"{stretch}: more is missing than chance brings where it may come down to {lowest}"
         )
-        return self._answered(
-            began, days, lambda days: fmean(level.missing(skill) for skill in _with_skill(days)) > 0, sentence
-        )
+
+        def beyond(days: Judged) -> bool:
+            return fmean(level.missing(skill) for skill in self._comparable(days)) > 0
+
+        return self._answered(began, days, beyond, sentence)
 
     def _no_level(self) -> str:
         policy = self.policy.skill
@@ -270,6 +280,12 @@ class Case:
             )
         helped = f"{sentence}; over the {len(after)} days since a model took over it is not"
         return Outcome(state=DriftState.STABLE, sentence=helped)
+
+    def _comparable(self, days: Judged) -> list[float]:
+        """The skill of *days* as on days as hard as the usual ones; as it is where nothing says what is usual."""
+        if self.level is None:
+            return _with_skill(days)
+        return [self.level.of_usual(each.day, each.skill) for each in days if each.skill is not None]
 
     def _expected(self, days: Judged) -> float | None:
         expected = [self._evaluated if each.expected_loss is None else each.expected_loss for each in days]

@@ -1,19 +1,27 @@
 """What a recipe knows, watched over the series of its days: has it lost more than may be lost?
 
+Days are not equally hard: where the constant itself loses less, there is less to know, and a model that knows as much
+as before lies less far below it. So skill is a share of the constant's loss, as skill scores are (Murphy, Skill scores
+based on the mean square error, Monthly Weather Review 1988). Of a day it is its skill divided by the constant's mean
+loss over the 28 judged days up to it: no single day is so easy or so hard that its share means nothing. Shares are
+written in the unit of the loss, times the constant's mean loss over the usual days.
+
 A cumulative sum (Page, Continuous Inspection Schemes, Biometrika 1954): each day adds by how much its skill lies below
 the usual one, less half of what may be lost, and the sum never falls below 0. Its limit is drawn from whole weeks of
 the usual days (:func:`include.monitoring.chance.chance`).
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate, islice
 from statistics import fmean
 
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DayOfSeries
 from include.monitoring.chance import NIGHTS, Chance, Usual, chance, floor
+from include.monitoring.series import CONSTANT_DAYS
 
 #: So many days by champions that came after a change tell whether a retraining brought it back; no more than so many
 #: of the last are asked.
@@ -24,6 +32,9 @@ LEAST_AFTER, MOST_AFTER = 14, 28
 class Level:
     """The skill that is usual, by the ``days`` that tell, and how much of it may be lost (``drop``).
 
+    ``constant`` is the constant's mean loss over them. ``hardness`` says of each day of the series how hard the days up
+    to it were beside these: 1 where the constant lost as much. All skill here is as on days as hard as the usual ones.
+
     ``floor``: a day counts as no worse than that, so that one freak day is no change. ``chance`` is what weeks like
     these bring though nothing changes.
     """
@@ -33,6 +44,21 @@ class Level:
     drop: float
     floor: float
     chance: Chance
+    constant: float
+    hardness: Mapping[date, float]
+
+    @property
+    def tolerated(self) -> float:
+        """Down to which mean skill no more is lost than may be."""
+        return self.usual - self.drop
+
+    def of_usual(self, day: date, figure: float) -> float:
+        """A difference of losses on *day*, as on a day as hard as the usual ones."""
+        return figure / self.hardness.get(day, 1.0)
+
+    def share(self, figure: float) -> float:
+        """Of the constant's loss."""
+        return figure / self.constant
 
     def missing(self, skill: float) -> float:
         """What a day of *skill* adds to what is missing."""
@@ -81,9 +107,14 @@ def level_of(policy: DriftPolicy, series: Sequence[DayOfSeries], evaluated: floa
     there is nothing to lose: ``None`` too.
     """
     skill = policy.skill
-    told = () if skill is None else tuple(_told(skill, series, evaluated))[: skill.usual_days]
-    usual = fmean(each.skill for each in told) if told else 0.0
-    if skill is None or len(told) < skill.usual_days or usual <= 0:
+    days = () if skill is None else usual_days(skill, series)
+    if skill is None or len(days) < skill.usual_days:
+        return None
+    constant = fmean(each.constant_loss or 0.0 for each in days)
+    hardness = hardness_of(series, constant)
+    told = usual_of(days, hardness, evaluated)
+    usual = fmean(each.skill for each in told)
+    if usual <= 0:
         return None
     drop = usual / 2 if skill.drop is None else skill.drop
     return Level(
@@ -92,6 +123,8 @@ def level_of(policy: DriftPolicy, series: Sequence[DayOfSeries], evaluated: floa
         drop=drop,
         floor=floor(told, usual - drop),
         chance=chance(told, policy, skill),
+        constant=constant,
+        hardness=hardness,
     )
 
 
@@ -103,7 +136,7 @@ def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
     for each in series:
         if each.skill is None or each.day <= level.days[-1]:
             continue
-        added = level.missing(each.skill)
+        added = level.missing(level.of_usual(each.day, each.skill))
         missing = max(0.0, missing + added)
         if not missing:
             since, alarm, after = None, False, []
@@ -130,15 +163,40 @@ def came_after(began: date, first: Mapping[int, date], champion: int, *, days: i
     return first[champion] > began + timedelta(days=days)
 
 
-def _told(policy: SkillPolicy, series: Sequence[DayOfSeries], evaluated: float | None) -> Iterator[Usual]:
-    for each in series:
-        if each.skill is None or each.loss is None or (policy.since is not None and each.day < policy.since):
-            continue
+def usual_days(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> Sequence[DayOfSeries]:
+    """The days of the sorted *series* that tell what is usual, as far as they are there."""
+    told = (each for each in series if each.skill is not None and (policy.since is None or each.day >= policy.since))
+    return tuple(islice(told, policy.usual_days))
+
+
+def usual_of(days: Sequence[DayOfSeries], hardness: Mapping[date, float], evaluated: float | None) -> tuple[Usual, ...]:
+    """What *days*, which have a skill, tell; models that say nothing to expect are held against *evaluated*."""
+    found = []
+    for each in days:
+        loss, hard = each.loss or 0.0, hardness[each.day]
         expected = evaluated if each.expected_loss is None else each.expected_loss
-        yield Usual(
-            day=each.day,
-            skill=each.skill,
-            excess=None if expected is None else each.loss - expected,
-            gap=(each.mean_score or 0.0) - (each.mean_label or 0.0),
-            behind=None if each.best_loss is None else each.loss - each.best_loss,
+        found.append(
+            Usual(
+                day=each.day,
+                skill=(each.skill or 0.0) / hard,
+                excess=None if expected is None else loss - expected,
+                gap=(each.mean_score or 0.0) - (each.mean_label or 0.0),
+                behind=None if each.best_loss is None else (loss - each.best_loss) / hard,
+            )
         )
+    return tuple(found)
+
+
+def hardness_of(series: Sequence[DayOfSeries], constant: float) -> Mapping[date, float]:
+    """Of each day of the sorted *series* with a skill, the constant's mean loss over the 28 such up to it (the first 28
+    are taken together), over *constant*; 1 where either is 0.
+    """
+    days = [each.day for each in series if each.skill is not None]
+    sums = list(accumulate((each.constant_loss or 0.0 for each in series if each.skill is not None), initial=0.0))
+    found = {}
+    for place, day in enumerate(days, start=1):
+        end = min(max(place, CONSTANT_DAYS), len(days))
+        first = max(end - CONSTANT_DAYS, 0)
+        mean = (sums[end] - sums[first]) / (end - first)
+        found[day] = mean / constant if mean > 0 and constant > 0 else 1.0
+    return found

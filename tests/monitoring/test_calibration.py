@@ -9,7 +9,7 @@ from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DriftState
 from include.monitoring.calibration import proposed
 from include.monitoring.verdict import judge
-from tests.monitoring.test_recipe import series
+from tests.monitoring.test_recipe import hard, series
 from tests.monitoring.test_verdict import REFERENCE
 
 DAYS = [
@@ -25,6 +25,13 @@ def test_limits_are_proposed_that_ask_in_the_share_of_180_nights_that_is_said():
     assert found.policy.skill is not None
     assert found.policy.skill.drop == pytest.approx(0.1, abs=0.01)
     assert judge(found.policy, DAYS, REFERENCE).state is DriftState.STABLE
+
+
+def test_what_may_be_lost_is_proposed_as_on_days_as_hard_as_the_usual_ones():
+    easy = hard(series([0.2] * 140), lambda place: 0.25 if place >= 56 else 1.0)
+    found = proposed(DriftPolicy(), easy, share=0.05).policy
+    assert found.skill is not None
+    assert found.skill.drop == pytest.approx(0.095, abs=0.006)  # four weeks tell what the constant loses
 
 
 def test_who_accepts_more_false_asks_gets_narrower_limits():

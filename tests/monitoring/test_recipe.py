@@ -96,6 +96,67 @@ def test_one_champion_whose_skill_is_gone_asks_for_a_retraining_though_its_loss_
     assert verdict.figures["excess_loss"] == pytest.approx(0, abs=0.02)
 
 
+def hard(days: Sequence[DayOfSeries], hardness: Callable[[int], float]) -> list[DayOfSeries]:
+    """All losses of each day, by its place, so many times as great."""
+    return [
+        replace(
+            each,
+            loss=each.loss * hardness(place),
+            expected_loss=each.expected_loss * hardness(place),
+            constant_loss=each.constant_loss * hardness(place),
+        )
+        for place, each in enumerate(days)
+    ]
+
+
+@pytest.mark.parametrize("champion", [nobody_else, nightly])
+def test_where_days_become_easy_or_hard_a_recipe_that_keeps_its_share_of_the_loss_is_stable(champion):
+    def seasons(place: int) -> float:
+        return 1 - 0.7 * float(np.sin(max(place - USUAL_DAYS, 0) * 2 * np.pi / 360))
+
+    for days in (60, 120, 300):
+        assert state(hard(series([0.2] * days, champion), seasons)) is DriftState.STABLE
+    lost = judge(POLICY, hard(series([0.2] * 60 + [0.05] * 40), seasons), REFERENCE)
+    assert lost.state is DriftState.RETRAIN
+    assert abs(lost.began - (FIRST + (USUAL_DAYS + 60) * DAY)) <= 3 * DAY
+
+
+def test_what_a_day_adds_is_its_share_of_what_the_constant_lost_over_four_weeks():
+    days = hard(series([0.2] * 60, noise=0.0), lambda place: 0.25 if place >= USUAL_DAYS else 1.0)
+    figures = judge(POLICY, days, REFERENCE).figures
+    assert figures["skill"] == pytest.approx(0.05)
+    assert (figures["skill_share"], figures["usual_share"]) == pytest.approx((0.2 / 0.65, 0.2 / 0.65))
+    assert figures["tolerated_share"] == pytest.approx(0.1 / 0.65)
+    assert figures["usual_skill"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("first", [0, USUAL_DAYS])
+def test_days_on_which_the_constant_loses_nearly_nothing_weigh_as_little_as_any(first):
+    days = series([0.2] * 60)
+    certain = [replace(each, loss=0.001, constant_loss=1e-6) for each in days[first : first + 3]]
+    verdict = judge(POLICY, [*days[:first], *certain, *days[first + 3 :]], REFERENCE)
+    assert verdict.state is DriftState.STABLE
+    assert verdict.figures["usual_skill"] == pytest.approx(0.2, abs=0.02)
+    assert verdict.figures["missing_skill"] < 1
+
+
+def test_a_declared_drop_is_in_the_unit_of_the_loss_as_on_the_usual_days():
+    easy = hard(series([0.13] * 60), lambda place: 0.25 if place >= USUAL_DAYS else 1.0)
+    declared = replace(POLICY, skill=SkillPolicy(drop=0.2))  # more than easy days have
+    assert state(easy, declared) is DriftState.STABLE
+    assert state(easy) is DriftState.RETRAIN
+    assert judge(declared, easy, REFERENCE).figures["tolerated_skill"] == pytest.approx(0, abs=0.01)
+
+
+def test_on_easy_days_less_is_enough_to_lie_behind_the_best_champion():
+    days = [replace(each, best=1, best_loss=each.loss - 0.05) for each in series([0.2] * 60, nightly)]
+    policy = replace(POLICY, skill=SkillPolicy(drop=0.1))
+    assert state(days, policy) is DriftState.STABLE
+    behind = [replace(each, best_loss=each.loss - 0.05) for each in hard(days, lambda place: 0.25)]
+    usual = [*days[:USUAL_DAYS], *behind[USUAL_DAYS:]]
+    assert state(usual, policy) in ASKS
+
+
 def test_where_champions_of_after_the_change_do_no_better_the_recipe_fails():
     days = series([0.05] * 40, nightly)
     assert judge(POLICY, days, REFERENCE).state is DriftState.FAILING

@@ -1,5 +1,6 @@
 """A project that was watched for long: a year of judged days, many champions, retrainings and a rollback."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from include.core.canonical import encode, record_digest
@@ -132,8 +133,9 @@ class Story:
         state: DriftState = DriftState.STABLE,
         reason: str = "as before",
         began: date | None = None,
+        shares: Mapping[str, float] | None = None,
     ) -> str:
-        """A watch that judges *days* of the mean *skill*; its run id."""
+        """A watch that judges *days* of the mean *skill*; its run id. Verdicts of before have no *shares*."""
         run_id = f"watch__scheduled__{days.last}T06:00:00+00:00"
         events: list[tuple[Event, str | None]] = [
             (
@@ -175,6 +177,7 @@ class Story:
                     "skill": skill,
                     "usual_skill": 0.1,
                     "tolerated_skill": 0.05,
+                    **(shares or {}),
                 },
                 days=tuple(days),
                 inputs=tuple(FeatureDrift(feature=name, psi=psi, limit=limit) for name, (_, psi, limit) in moved),
