@@ -91,7 +91,8 @@ class Level:
 class Watched:
     """Where the watch of a recipe stands after the last day: ``missing`` is the sum, above 0 ``since`` that day.
 
-    ``alarm``: it has been above the level's limit, and neither came down to 0 nor was brought back by a retraining.
+    ``alarm``: it has been above the level's limit, and neither came down to 0 nor was brought back by a retraining, nor
+    by itself over four weeks.
     """
 
     level: Level
@@ -132,21 +133,25 @@ def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
     """Fold the days of the sorted *series* after those of *level*."""
     first = first_days(series)
     missing, since, alarm = 0.0, None, False
-    after: list[float] = []  # since it began: what the days of champions that took over since added
+    lately: list[float] = []  # since it began: what the days added
+    after: list[float] = []  # of these the days of champions that took over since
     for each in series:
         if each.skill is None or each.day <= level.days[-1]:
             continue
         added = level.missing(level.of_usual(each.day, each.skill))
         missing = max(0.0, missing + added)
         if not missing:
-            since, alarm, after = None, False, []
+            since, alarm, lately, after = None, False, [], []
             continue
         since = since or each.day
+        lately.append(added)
         if came_after(since, first, each.champion):
             after.append(added)
         alarm = alarm or missing > level.chance.limit
-        if alarm and len(after) >= LEAST_AFTER and fmean(after[-MOST_AFTER:]) <= 0:  # a retraining brought it back
-            missing, since, alarm, after = 0.0, None, False, []
+        helped = len(after) >= LEAST_AFTER and fmean(after[-MOST_AFTER:]) <= 0
+        passed = len(lately) >= MOST_AFTER and fmean(lately[-MOST_AFTER:]) <= 0  # the sum alone remembers for ever
+        if alarm and (helped or passed):
+            missing, since, alarm, lately, after = 0.0, None, False, [], []
     return Watched(level=level, missing=missing, since=since, alarm=alarm)
 
 

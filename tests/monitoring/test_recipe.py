@@ -157,6 +157,15 @@ def test_on_easy_days_less_is_enough_to_lie_behind_the_best_champion():
     assert state(usual, policy) in ASKS
 
 
+def test_four_weeks_that_miss_no_more_in_the_mean_end_an_alarm_whoever_is_champion():
+    lost, usual = [0.05] * 60, [0.2] * 30
+    assert state(series(lost + usual[:10])) is DriftState.RETRAIN
+    assert state(series(lost + usual)) is DriftState.STABLE
+    again = judge(POLICY, series(lost + usual + [0.05] * 20), REFERENCE)
+    assert again.state is DriftState.RETRAIN
+    assert abs(again.began - (FIRST + (USUAL_DAYS + 90) * DAY)) <= 3 * DAY
+
+
 def test_where_champions_of_after_the_change_do_no_better_the_recipe_fails():
     days = series([0.05] * 40, nightly)
     assert judge(POLICY, days, REFERENCE).state is DriftState.FAILING
