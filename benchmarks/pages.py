@@ -38,8 +38,8 @@ from include.governance.claims import (  # noqa: E402
     GRANT_TYPE,
     REFUSAL_TYPE,
     REVOCATION_TYPE,
-    Refusal,
-    Revocation,
+    DenialClaim,
+    RevocationClaim,
 )
 from include.governance.register import Register  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
@@ -199,7 +199,7 @@ def past(house: House, project: str, scope: DatasetScope, requests: int) -> Iter
         position += 2
         shared = {"project": project, "dataset": scope.dataset, "steward": STEWARD, "reason": "Measured"}
         if number % 2:
-            refusal = Refusal(**shared, request_id=request_id, position=position)
+            refusal = DenialClaim(**shared, request_id=request_id, position=position)
             envelope = house.signer.sign(REFUSAL_TYPE, encode(refusal))
             yield AccessRefused(request_id=request_id, steward=STEWARD, reason="Measured", envelope=envelope)
             continue
@@ -221,7 +221,7 @@ def past(house: House, project: str, scope: DatasetScope, requests: int) -> Iter
         )
         if number % 20 == 10:
             position += 1
-            revocation = Revocation(**shared, grant_id=grant_id, position=position)
+            revocation = RevocationClaim(**shared, grant_id=grant_id, position=position)
             envelope = house.signer.sign(REVOCATION_TYPE, encode(revocation))
             yield AccessRevoked(grant_id=grant_id, steward=STEWARD, reason="Measured", envelope=envelope)
 

@@ -158,12 +158,12 @@ def _cells(grant: "Grant") -> tuple[str, ...]:
 
 def _show_refusals(register: "Register") -> None:
     """The latest request of each project and dataset, where it was refused, or lapsed, and nobody asked again."""
-    from include.governance.register import Standing
+    from include.governance.register import RequestStatus
 
     table = Table("request", "project", "dataset", "by", "reason", title="refused, and not asked for again")
     for project in register.projects():
         for asked in register.latest(project):
-            if asked.standing in (Standing.REFUSED, Standing.LAPSED) and asked.decided is not None:
+            if asked.standing in (RequestStatus.REFUSED, RequestStatus.LAPSED) and asked.decided is not None:
                 request, decided = asked.request, asked.decided
                 cells = (request.request_id, project, request.scope.dataset, decided.by or "nobody", decided.reason)
                 table.add_row(*cells)

@@ -35,7 +35,7 @@ _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
 class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
 
     def path(self, digest: str) -> "Path": ...
 

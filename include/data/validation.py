@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from include.governance.vault import Opened
+    from include.governance.vault import OpenedArtifacts
 
 #: Part of the digest of what is checked. Raise it when a check of this room changes.
 FORMAT = 3
@@ -46,7 +46,7 @@ def validate(
     snapshot_digest: str,
     project: Project,
     contracts: Mapping[str, Contract],
-    opened: "Opened",
+    opened: "OpenedArtifacts",
     production: Path,
     store: Store,
     checked: Collection[str],
@@ -131,7 +131,7 @@ def _of_rows(
     new: Sequence[Partition],
     expectations: Sequence[Expectation],
     names: Sequence[str],
-    opened: "Opened",
+    opened: "OpenedArtifacts",
 ) -> Iterator[CheckResult]:
     """The checks of the rows in *new*, each partition's read once."""
     on_values = [expectation for expectation in expectations if expectation.kind not in (*ROW_COUNTS, *COLUMN_NAMES)]
@@ -213,7 +213,7 @@ def _frame(table: "pa.Table", *, bounded: Collection[str], binned: Collection[st
     return frame
 
 
-def _newest(contract: Contract, partitions: Sequence[Partition], opened: "Opened") -> datetime | None:
+def _newest(contract: Contract, partitions: Sequence[Partition], opened: "OpenedArtifacts") -> datetime | None:
     """The greatest value of the partition column: it stands in the last day that has rows."""
     import pyarrow.compute as pc
 
@@ -223,7 +223,7 @@ def _newest(contract: Contract, partitions: Sequence[Partition], opened: "Opened
     return newest
 
 
-def _read(opened: "Opened", partition: Partition, columns: Sequence[str]) -> "pa.Table":
+def _read(opened: "OpenedArtifacts", partition: Partition, columns: Sequence[str]) -> "pa.Table":
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(opened.path(partition.content)).read(columns=list(columns), use_threads=False)

@@ -18,7 +18,7 @@ from include.core.events import (
 from include.core.names import among
 from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
 from include.core.words import require_sentence
-from include.governance.claims import Adoption, proven_adoption
+from include.governance.claims import AdoptionClaim, proven_adoption
 from include.governance.decisions import Decisions, place_of
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
@@ -42,11 +42,11 @@ class Access:
     def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
         self.ledger, self.verifier = ledger, verifier
 
-    def adoption(self, dataset: str) -> Adoption | None:
+    def adoption(self, dataset: str) -> AdoptionClaim | None:
         """The adoption in effect, if the dataset's contract was ever adopted."""
         return next(reversed(self._adoptions(dataset)), None)
 
-    def adoptions(self) -> dict[str, Adoption]:
+    def adoptions(self) -> dict[str, AdoptionClaim]:
         """The adoptions in effect, by dataset."""
         streams = {entry.stream.partition("/")[2] for entry in self.ledger.read_all(kinds=(ContractAdopted,))}
         return {name: found for name in sorted(streams) if (found := self.adoption(name)) is not None}
@@ -156,7 +156,7 @@ class Access:
         pairs = [(dataset, self.adopted(dataset.dataset)) for dataset in scope.datasets]
         return tuple(dataset.dataset for dataset, now in pairs if now not in (None, dataset.contract_digest))
 
-    def _adoptions(self, dataset: str) -> list[Adoption]:
+    def _adoptions(self, dataset: str) -> list[AdoptionClaim]:
         """All of them, oldest first."""
         entries = self.ledger.read(f"contract/{dataset}")
         return [found for entry in entries if (found := proven_adoption(dataset, entry, self.verifier))]

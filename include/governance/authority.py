@@ -32,7 +32,7 @@ from include.core.records import Contract, DatasetScope, Grant, RevocationKind, 
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
-from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, Adoption, claim_of
+from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, AdoptionClaim, claim_of
 from include.governance.decisions import Decisions, Places, placed, unknown
 from include.governance.kept import KeptContracts, keep
 from include.governance.overlaps import Overlaps
@@ -263,7 +263,7 @@ class Authority:
         return replace(event, envelope=self._signer.sign(payload_type, encode(claim)))
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
-        adoption = Adoption(
+        adoption = AdoptionClaim(
             dataset=contract.dataset,
             contract_version=contract.version,
             digest=contract.digest,

@@ -21,7 +21,7 @@ _Place = tuple[str, str, date | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Version:
+class RegisteredVersion:
     """A registered version. ``run``: the night that made it; ``promoted``: it became champion when it was registered.
 
     ``grants`` are all under which it, and what its night took from earlier ones, was read or opened; ``columns`` the
@@ -60,7 +60,7 @@ class Basis:
 
     def versions(
         self, project: str, where: Callable[[Run | None, frozenset[tuple[str, str]]], bool] = lambda run, columns: True
-    ) -> tuple[Version, ...]:
+    ) -> tuple[RegisteredVersion, ...]:
         """The versions of *project*, oldest first, that *where* takes by their night and the columns that it read."""
         found = []
         for model in self.registered.get(project, ()):
@@ -69,7 +69,7 @@ class Basis:
                 found.append(self._version(model))
         return tuple(found)
 
-    def version(self, project: str, number: int) -> Version | None:
+    def version(self, project: str, number: int) -> RegisteredVersion | None:
         found = [model for model in self.registered.get(project, ()) if model.model_version == number]
         return self._version(found[0]) if found else None
 
@@ -91,9 +91,9 @@ class Basis:
         newest = [night for (owner, _), night in self.nights.items() if owner == project and night.opened]
         return _columns(max(newest, key=lambda night: night.opened[-1][0])) if newest else frozenset()
 
-    def _version(self, model: ModelRegistered) -> Version:
+    def _version(self, model: ModelRegistered) -> RegisteredVersion:
         night = self.nights.get((model.project, model.run_id), _Night())
-        return Version(
+        return RegisteredVersion(
             project=model.project,
             number=model.model_version,
             run=night.run,

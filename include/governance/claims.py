@@ -21,7 +21,7 @@ _Signed = TypeVar("_Signed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adoption:
+class AdoptionClaim:
     """What the authority signs when a contract takes effect.
 
     ``position`` is the event's place in the contract's stream, so that an old envelope is worth nothing elsewhere.
@@ -36,7 +36,7 @@ class Adoption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class DenialClaim:
     """What the authority signs when a steward refuses; ``position`` is the event's place in its stream."""
 
     project: str
@@ -48,7 +48,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Revocation:
+class RevocationClaim:
     """What the authority signs when a steward revokes; ``position`` is the event's place in its stream.
 
     What was signed before revocations had an ``effect`` ended what ran.
@@ -64,7 +64,7 @@ class Revocation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lift:
+class LiftClaim:
     """What the authority signs when a steward lifts a quarantine; ``position`` is the event's place in its stream."""
 
     project: str
@@ -79,10 +79,12 @@ class Lift:
 Ruling = AccessRefused | AccessRevoked | QuarantineLifted
 
 
-def claim_of(event: Ruling, project: str, dataset: str, *, position: int) -> tuple[str, Refusal | Revocation | Lift]:
+def claim_of(
+    event: Ruling, project: str, dataset: str, *, position: int
+) -> tuple[str, DenialClaim | RevocationClaim | LiftClaim]:
     """The type and payload of the envelope that proves *event* at *position* of its stream."""
     if isinstance(event, AccessRefused):
-        return REFUSAL_TYPE, Refusal(
+        return REFUSAL_TYPE, DenialClaim(
             project=project,
             dataset=dataset,
             request_id=event.request_id,
@@ -91,7 +93,7 @@ def claim_of(event: Ruling, project: str, dataset: str, *, position: int) -> tup
             position=position,
         )
     if isinstance(event, QuarantineLifted):
-        return LIFT_TYPE, Lift(
+        return LIFT_TYPE, LiftClaim(
             project=project,
             dataset=dataset,
             grant_id=event.grant_id,
@@ -99,7 +101,7 @@ def claim_of(event: Ruling, project: str, dataset: str, *, position: int) -> tup
             reason=event.reason,
             position=position,
         )
-    return REVOCATION_TYPE, Revocation(
+    return REVOCATION_TYPE, RevocationClaim(
         project=project,
         dataset=dataset,
         grant_id=event.grant_id,
@@ -110,11 +112,11 @@ def claim_of(event: Ruling, project: str, dataset: str, *, position: int) -> tup
     )
 
 
-def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> Adoption | None:
+def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> AdoptionClaim | None:
     """The adoption in *entry*, if the authority signed it for this place of the stream ``contract/<dataset>``."""
     if not isinstance(entry.event, ContractAdopted):
         return None
-    adoption = proven(Adoption, entry.event.envelope, ADOPTION_TYPE, verifier)
+    adoption = proven(AdoptionClaim, entry.event.envelope, ADOPTION_TYPE, verifier)
     here = (f"contract/{dataset}", dataset, entry.stream_version)
     if adoption is None or (entry.stream, adoption.dataset, adoption.position) != here:
         return None

@@ -16,7 +16,7 @@ from include.core.events import (
 )
 from include.core.records import Grant, RevocationKind
 from include.governance.claims import GRANT_TYPE, Ruling, claim_of, proven
-from include.governance.outcomes import Decided, Outcome
+from include.governance.outcomes import DecidedRequest, RequestOutcome
 from include.governance.signing import Verifier
 from include.ledger import Entry
 
@@ -120,24 +120,24 @@ class Decisions:
         ]
         return earlier[-1] if earlier else None
 
-    def decided(self, request_id: str) -> Decided | None:
+    def decided(self, request_id: str) -> DecidedRequest | None:
         """What became of the request; ``None``: nothing yet, or it was superseded."""
-        outcome, until, at = Outcome.LAPSED, None, self.entered_at.get(request_id)
+        outcome, until, at = RequestOutcome.LAPSED, None, self.entered_at.get(request_id)
         if at is None:
             return None
         if refusal := self.refusals.get(request_id):
-            outcome, by, reason = Outcome.REFUSED, refusal.steward, refusal.reason
+            outcome, by, reason = RequestOutcome.REFUSED, refusal.steward, refusal.reason
         elif lapse := self.lapsed.get(request_id):
             by, reason = "", f"nobody decided within {lapse.days} days"
         else:
             grant = self.grants[self.granted[request_id]]
-            outcome, by, reason, until = Outcome.GRANTED, grant.steward, grant.reason, grant.expires_at
+            outcome, by, reason, until = RequestOutcome.GRANTED, grant.steward, grant.reason, grant.expires_at
             if revoked := self.revocations.get(grant.grant_id):
-                outcome, by, reason = Outcome.REVOKED, revoked.steward, revoked.reason
+                outcome, by, reason = RequestOutcome.REVOKED, revoked.steward, revoked.reason
                 at = self.entered_at[grant.grant_id]
-        return Decided(request_id=request_id, outcome=outcome, by=by, reason=reason, at=at, until=until)
+        return DecidedRequest(request_id=request_id, outcome=outcome, by=by, reason=reason, at=at, until=until)
 
-    def decided_before(self, request_id: str) -> Decided | None:
+    def decided_before(self, request_id: str) -> DecidedRequest | None:
         """The last decision about what was asked for before *request_id*."""
         names = list(self.requests)
         earlier = [self.decided(name) for name in names[: names.index(request_id)]]

@@ -13,7 +13,7 @@ from include.core.events import (
     QuarantineLifted,
 )
 from include.core.records import RevocationKind
-from include.governance.claims import Adoption
+from include.governance.claims import AdoptionClaim
 from include.governance.decisions import Decisions, Proof
 from include.ledger import Entry
 
@@ -31,7 +31,7 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class HistoryLine:
     """One line of the history. ``at`` (UTC) is when the ledger received it; ``subject`` the id that it is about.
 
     ``who`` and ``reason`` are empty where the entry proves neither. ``project`` is empty for a contract, and ``effect``
@@ -51,9 +51,9 @@ class Line:
     effect: str = ""
 
 
-def adoption_line(entry: Entry, dataset: str, digest: str, adoption: Adoption | None) -> Line:
+def adoption_line(entry: Entry, dataset: str, digest: str, adoption: AdoptionClaim | None) -> HistoryLine:
     """The line of the contract that *entry* puts into effect; *adoption* is what it proves."""
-    return Line(
+    return HistoryLine(
         position=entry.position,
         at=entry.recorded_at,
         act=Act.ADOPTED,
@@ -67,7 +67,7 @@ def adoption_line(entry: Entry, dataset: str, digest: str, adoption: Adoption | 
     )
 
 
-def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
+def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> HistoryLine:
     """The line of *entry*, which *decisions* have taken in and *proof* vouches for."""
     effect = ""
     match entry.event:
@@ -93,7 +93,7 @@ def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> Line:
         case other:
             raise TypeError(other.kind)
     proven = proof is not Proof.BROKEN
-    return Line(
+    return HistoryLine(
         position=entry.position,
         at=entry.recorded_at,
         act=act,

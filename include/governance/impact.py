@@ -21,7 +21,7 @@ from include.core.events import (
 )
 from include.core.records import DatasetScope, Run
 from include.governance import basis
-from include.governance.basis import Basis, Version
+from include.governance.basis import Basis, RegisteredVersion
 from include.governance.decisions import place_of
 from include.ledger import Entry
 
@@ -59,8 +59,8 @@ class Impact:
     grants: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
     projects: tuple[str, ...]
-    versions: tuple[Version, ...]
-    champions: tuple[Version, ...]
+    versions: tuple[RegisteredVersion, ...]
+    champions: tuple[RegisteredVersion, ...]
     pending: tuple[Pending, ...]
 
 
@@ -152,7 +152,7 @@ class _Asks:
     def of_dataset(self, name: str) -> Impact | None:
         """Versions whose night read it, and projects that read or asked for it last."""
         dataset, _, column = name.partition(".")
-        versions: list[Version] = []
+        versions: list[RegisteredVersion] = []
         projects, columns, grants = set[str](), set[tuple[str, str]](), set[str]()
         for project in self._state.projects():
             reads = _within(self._state.reads(project), dataset, column)
@@ -180,7 +180,7 @@ class _Asks:
 
     def of_feature(self, name: str) -> Impact | None:
         """Versions whose night built it, and projects whose newest night did."""
-        versions: list[Version] = []
+        versions: list[RegisteredVersion] = []
         projects, columns, grants = set[str](), set[tuple[str, str]](), set[str]()
         for project in self._state.projects():
             sources = self._sources(self._newest(project), name)
@@ -200,7 +200,7 @@ class _Asks:
         subject: str,
         *,
         projects: set[str],
-        versions: list[Version],
+        versions: list[RegisteredVersion],
         columns: set[tuple[str, str]] | frozenset[tuple[str, str]],
         grants: set[str] | frozenset[str],
         feature: str | None = None,
@@ -223,7 +223,7 @@ class _Asks:
             pending=tuple(each for project in sorted(projects) for each in self._state.pending(project)),
         )
 
-    def _runs(self, projects: set[str], versions: list[Version]) -> Iterator[tuple[str, Run | None]]:
+    def _runs(self, projects: set[str], versions: list[RegisteredVersion]) -> Iterator[tuple[str, Run | None]]:
         """The nights whose declarations say what is built: those of *versions*, and the newest where there is none."""
         yield from ((version.project, version.run) for version in versions)
         made = {version.project for version in versions}

@@ -13,7 +13,7 @@ from include.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class RevocationMark:
     """A revoked grant that stands behind a version or a night, and what its revocation ends now."""
 
     grant_id: str
@@ -36,17 +36,17 @@ class Marks:
     def __init__(self, ledger: Ledger, access: Access) -> None:
         self._ledger, self._access = ledger, access
 
-    def on_version(self, project: str, number: int) -> tuple[Mark, ...]:
+    def on_version(self, project: str, number: int) -> tuple[RevocationMark, ...]:
         """The marks on version *number* of *project*, by grant."""
         revoked = self._revoked(project)
         version = self._basis(project).version(project, number) if revoked else None
         return _among(revoked, version.grants if version else ())
 
-    def on_night(self, project: str, run_id: str) -> tuple[Mark, ...]:
+    def on_night(self, project: str, run_id: str) -> tuple[RevocationMark, ...]:
         """The marks on what the night *run_id* of *project* has made so far, by grant."""
         return self.on_nights(project, (run_id,))[run_id]
 
-    def on_nights(self, project: str, run_ids: Iterable[str]) -> dict[str, tuple[Mark, ...]]:
+    def on_nights(self, project: str, run_ids: Iterable[str]) -> dict[str, tuple[RevocationMark, ...]]:
         """:meth:`on_night` of each, for the price of one."""
         revoked = self._revoked(project)
         basis = self._basis(project) if revoked else None
@@ -60,15 +60,15 @@ class Marks:
         """
         require_free(self.on_night(project, run_id), rule=f"the model of run {run_id!r} of {project!r} is promoted")
 
-    def _revoked(self, project: str) -> dict[str, Mark]:
+    def _revoked(self, project: str) -> dict[str, RevocationMark]:
         """All marks that anything of *project* can have, by grant."""
         revocations = self._ledger.read_all(kinds=(AccessRevoked,))
         places = {place for entry in revocations if (place := place_of(entry)) and place[0] == project}
-        found: dict[str, Mark] = {}
+        found: dict[str, RevocationMark] = {}
         for _, dataset in sorted(places):
             decisions = self._access.decisions(project, dataset)
             for grant_id, event in decisions.revocations.items():
-                found[grant_id] = Mark(
+                found[grant_id] = RevocationMark(
                     grant_id=grant_id,
                     dataset=dataset,
                     effect=decisions.effects[grant_id],
@@ -92,7 +92,7 @@ class Marks:
         return basis
 
 
-def require_free(marks: Iterable[Mark], *, rule: str) -> None:
+def require_free(marks: Iterable[RevocationMark], *, rule: str) -> None:
     """Refuse what stands under a quarantine.
 
     Raises:
@@ -108,5 +108,5 @@ def require_free(marks: Iterable[Mark], *, rule: str) -> None:
         )
 
 
-def _among(revoked: dict[str, Mark], grants: Iterable[str]) -> tuple[Mark, ...]:
+def _among(revoked: dict[str, RevocationMark], grants: Iterable[str]) -> tuple[RevocationMark, ...]:
     return tuple(revoked[grant] for grant in sorted(set(grants) & revoked.keys()))

@@ -13,8 +13,8 @@ from include.core.errors import LedgerConflict
 from include.core.events import AccessLapsed
 from include.core.records import Contract
 from include.governance.access import identifier
-from include.governance.outcomes import Outcome
-from include.governance.register import Asked, Held, Register, Standing
+from include.governance.outcomes import RequestOutcome
+from include.governance.register import Register, RegisteredGrant, RegisteredRequest, RequestStatus
 from include.governance.unusual import KINDS, unusual_reads
 from include.ledger import Ledger
 
@@ -88,7 +88,7 @@ def quoted(text: str) -> str:
     return f'"{line[:_LONGEST_QUOTE]}{"…" if len(line) > _LONGEST_QUOTE else ""}"'
 
 
-def _of_request(asked: Asked, contract_of: ContractOf, now: datetime) -> Iterator[Notice]:
+def _of_request(asked: RegisteredRequest, contract_of: ContractOf, now: datetime) -> Iterator[Notice]:
     request, age = asked.request, now - asked.at
     remind, lapse_after = _patience(asked, contract_of)
     stage = max(0, min(age // timedelta(days=remind), 2))
@@ -107,7 +107,7 @@ def _of_request(asked: Asked, contract_of: ContractOf, now: datetime) -> Iterato
         + f"It lapses on {until:%Y-%m-%d}. Decide on the page Data access, or with `./trainyard access show "
         f"{request.request_id}` and `approve` or `deny`."
     )
-    if asked.standing is Standing.UNADOPTED:
+    if asked.standing is RequestStatus.UNADOPTED:
         body = f"Its contract's file has to be adopted first. {body}"
     for steward in stewards:
         yield _notice(
@@ -126,11 +126,11 @@ def _of_request(asked: Asked, contract_of: ContractOf, now: datetime) -> Iterato
         )
 
 
-def _of_decision(asked: Asked) -> Iterator[Notice]:
+def _of_decision(asked: RegisteredRequest) -> Iterator[Notice]:
     request, decided = asked.request, asked.decided
     if decided is None:
         return
-    until = f" until {decided.until:%Y-%m-%d}" if decided.until and decided.outcome is Outcome.GRANTED else ""
+    until = f" until {decided.until:%Y-%m-%d}" if decided.until and decided.outcome is RequestOutcome.GRANTED else ""
     for asker in asked.askers:
         yield _notice(
             ("decision", request.request_id, decided.outcome.name),
@@ -141,7 +141,7 @@ def _of_decision(asked: Asked) -> Iterator[Notice]:
         )
 
 
-def _of_renewals(held: tuple[Held, ...], now: datetime) -> Iterator[Notice]:
+def _of_renewals(held: tuple[RegisteredGrant, ...], now: datetime) -> Iterator[Notice]:
     for each in held:
         grant = each.grant
         life = grant.expires_at - grant.not_before
@@ -163,11 +163,11 @@ def _of_renewals(held: tuple[Held, ...], now: datetime) -> Iterator[Notice]:
             )
 
 
-def _outcome(outcome: Outcome, by: str, reason: str) -> str:
+def _outcome(outcome: RequestOutcome, by: str, reason: str) -> str:
     return f"{outcome}{f' by {by}' if by else ''}: {quoted(reason)}"
 
 
-def _patience(asked: Asked, contract_of: ContractOf) -> tuple[int, int]:
+def _patience(asked: RegisteredRequest, contract_of: ContractOf) -> tuple[int, int]:
     """After how many days its stewards are reminded, and after how many it lapses."""
     contract = contract_of(asked.request.scope.dataset)
     return (contract.remind_after_days, contract.lapse_after_days) if contract else (3, 14)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """What became of a request."""
 
     GRANTED = "granted"
@@ -15,20 +15,20 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
+class DecidedRequest:
     """What became of the request ``request_id``, by whom, when (UTC) and why; ``by`` is empty where it lapsed.
 
     ``until`` is the end of its grant.
     """
 
     request_id: str
-    outcome: Outcome
+    outcome: RequestOutcome
     by: str
     reason: str
     at: datetime
     until: datetime | None = None
 
     def __str__(self) -> str:
-        until = f" until {self.until:%Y-%m-%d %H:%M}Z" if self.until and self.outcome is Outcome.GRANTED else ""
+        until = f" until {self.until:%Y-%m-%d %H:%M}Z" if self.until and self.outcome is RequestOutcome.GRANTED else ""
         by = f" by {self.by}" if self.by else ""
         return f"{self.outcome}{by} on {self.at:%Y-%m-%d}{until}: {self.reason}"

@@ -25,10 +25,10 @@ from include.core.events import (
     RunStarted,
 )
 from include.core.records import Grant, RevocationKind, Run
-from include.governance.claims import Adoption, proven_adoption
+from include.governance.claims import AdoptionClaim, proven_adoption
 from include.governance.decisions import Decisions, Places, place_of, placed, unknown
-from include.governance.history import Line, adoption_line, decision_line
-from include.governance.outcomes import Decided
+from include.governance.history import HistoryLine, adoption_line, decision_line
+from include.governance.outcomes import DecidedRequest
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
@@ -48,7 +48,7 @@ _KINDS: tuple[type[Event], ...] = (
 )
 
 
-class Standing(StrEnum):
+class RequestStatus(StrEnum):
     """Where a request stands."""
 
     WAITING = "waiting"
@@ -74,7 +74,7 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class RegisteredGrant:
     """A proven grant, its use so far, and who may revoke it; ``revoked_by`` and ``revocation`` if it was revoked.
 
     ``effect`` is what is ended now; ``lifted_by`` and ``lift`` say who lifted its quarantine, and why.
@@ -91,7 +91,7 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RegisteredRequest:
     """A request, where it stands, and what it compares with.
 
     ``last`` is the last proven grant of the project for the dataset before it (whether or not it still holds), ``rows``
@@ -103,31 +103,31 @@ class Asked:
     request: AccessRequested
     askers: tuple[str, ...]
     at: datetime
-    standing: Standing
+    standing: RequestStatus
     stewards: tuple[str, ...]
     adopted: str | None
     last: Grant | None
     rows: int | None
-    grant: Held | None
+    grant: RegisteredGrant | None
     refusal: AccessRefused | None
-    decided: Decided | None
-    before: Decided | None
+    decided: DecidedRequest | None
+    before: DecidedRequest | None
 
     @property
     def waits(self) -> bool:
         """Whether nobody has decided about it, and it may still be decided."""
-        return self.standing in (Standing.WAITING, Standing.UNADOPTED)
+        return self.standing in (RequestStatus.WAITING, RequestStatus.UNADOPTED)
 
 
 @dataclass(kw_only=True)
 class _State:
     streams: dict[tuple[str, str], Decisions] = field(default_factory=dict)
     places: Places = field(default_factory=dict)
-    adoptions: dict[str, list[Adoption]] = field(default_factory=dict)
+    adoptions: dict[str, list[AdoptionClaim]] = field(default_factory=dict)
     uses: dict[str, Use] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     separation: str = "NOT SHOWN: no run has begun yet, and only the process of one can tell"
-    lines: list[Line] = field(default_factory=list)
+    lines: list[HistoryLine] = field(default_factory=list)
 
 
 class Register:
@@ -144,12 +144,12 @@ class Register:
             self._projection.catch_up(self._ledger)
             return self._projection.position
 
-    def adoption(self, dataset: str) -> Adoption | None:
+    def adoption(self, dataset: str) -> AdoptionClaim | None:
         """The adoption in effect."""
         with self._lock:
             return _in_effect(self._now(), dataset)
 
-    def waiting(self) -> tuple[Asked, ...]:
+    def waiting(self) -> tuple[RegisteredRequest, ...]:
         """The requests that wait for a decision, by project and dataset."""
         with self._lock:
             state = self._now()
@@ -158,9 +158,9 @@ class Register:
                 for _, decisions in sorted(state.streams.items(), key=lambda item: item[0])
                 for request in decisions.open
             ]
-        return tuple(one for one in asked if one.standing is not Standing.SUPERSEDED)
+        return tuple(one for one in asked if one.standing is not RequestStatus.SUPERSEDED)
 
-    def request(self, request_id: str) -> Asked:
+    def request(self, request_id: str) -> RegisteredRequest:
         """The request of that id.
 
         Raises:
@@ -173,7 +173,7 @@ class Register:
                 raise unknown(AccessRequested, request_id)
             return _asked(state, state.streams[place], state.streams[place].requests[request_id])
 
-    def latest(self, project: str) -> tuple[Asked, ...]:
+    def latest(self, project: str) -> tuple[RegisteredRequest, ...]:
         """The latest request of the project for each dataset that it ever asked for, by dataset."""
         with self._lock:
             state = self._now()
@@ -182,7 +182,7 @@ class Register:
                 _asked(state, found, next(reversed(found.requests.values()))) for _, found in streams if found.requests
             )
 
-    def decided(self, *, since: datetime, project: str | None = None) -> tuple[Asked, ...]:
+    def decided(self, *, since: datetime, project: str | None = None) -> tuple[RegisteredRequest, ...]:
         """The requests about which something was decided *since* then (UTC), of one project or of all, oldest first."""
         with self._lock:
             state = self._now()
@@ -195,7 +195,7 @@ class Register:
             ]
         return tuple(sorted(asked, key=lambda one: (one.decided.at if one.decided else since, one.request.request_id)))
 
-    def grants(self, project: str | None = None, *, now: datetime) -> tuple[Held, ...]:
+    def grants(self, project: str | None = None, *, now: datetime) -> tuple[RegisteredGrant, ...]:
         """The grants in force *now* (UTC), of one project or of all, by project and dataset."""
         with self._lock:
             state = self._now()
@@ -206,7 +206,7 @@ class Register:
                 for grant in decisions.in_force(now)
             )
 
-    def grant(self, grant_id: str) -> Held:
+    def grant(self, grant_id: str) -> RegisteredGrant:
         """The proven grant of that id, whether or not it still holds.
 
         Raises:
@@ -220,7 +220,9 @@ class Register:
                 raise unknown(AccessGranted, grant_id)
             return _held(state, state.streams[place], grant)
 
-    def history(self, *, project: str | None = None, before: int | None = None, limit: int = 50) -> tuple[Line, ...]:
+    def history(
+        self, *, project: str | None = None, before: int | None = None, limit: int = 50
+    ) -> tuple[HistoryLine, ...]:
         """At most *limit* lines, newest first: those of positions under *before*, of one project or of all."""
         with self._lock:
             lines = self._now().lines
@@ -283,12 +285,12 @@ def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOp
         )
 
 
-def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Asked:
+def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> RegisteredRequest:
     adoption = _in_effect(state, decisions.dataset)
     granted = decisions.granted.get(request.request_id)
     last = decisions.before(request.request_id)
     use = state.uses.get(last.grant_id) if last else None
-    return Asked(
+    return RegisteredRequest(
         request=request,
         askers=decisions.askers(request.request_id),
         at=decisions.asked_at[request.request_id],
@@ -304,25 +306,25 @@ def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Ask
     )
 
 
-def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> Standing:
+def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> RequestStatus:
     if request.request_id in decisions.granted:
-        return Standing.GRANTED
+        return RequestStatus.GRANTED
     if request.request_id in decisions.refusals:
-        return Standing.REFUSED
+        return RequestStatus.REFUSED
     if request.request_id in decisions.lapsed:
-        return Standing.LAPSED
+        return RequestStatus.LAPSED
     ever = [adoption.digest for adoption in state.adoptions.get(decisions.dataset, ())]
     if request not in decisions.open or (
         request.scope.contract_digest in ever[:-1] and (request.scope.contract_digest != ever[-1])
     ):
-        return Standing.SUPERSEDED
-    return Standing.WAITING if ever and request.scope.contract_digest == ever[-1] else Standing.UNADOPTED
+        return RequestStatus.SUPERSEDED
+    return RequestStatus.WAITING if ever and request.scope.contract_digest == ever[-1] else RequestStatus.UNADOPTED
 
 
-def _held(state: _State, decisions: Decisions, grant: Grant) -> Held:
+def _held(state: _State, decisions: Decisions, grant: Grant) -> RegisteredGrant:
     adoption = _in_effect(state, decisions.dataset)
     revocation, lift = decisions.revocations.get(grant.grant_id), decisions.lifts.get(grant.grant_id)
-    return Held(
+    return RegisteredGrant(
         grant=grant,
         use=state.uses.get(grant.grant_id),
         stewards=adoption.stewards if adoption else (),
@@ -334,12 +336,14 @@ def _held(state: _State, decisions: Decisions, grant: Grant) -> Held:
     )
 
 
-def _in_effect(state: _State, dataset: str) -> Adoption | None:
+def _in_effect(state: _State, dataset: str) -> AdoptionClaim | None:
     adoptions = state.adoptions.get(dataset)
     return adoptions[-1] if adoptions else None
 
 
-def _newest(lines: Sequence[Line], *, project: str | None, before: int | None, limit: int) -> Iterator[Line]:
+def _newest(
+    lines: Sequence[HistoryLine], *, project: str | None, before: int | None, limit: int
+) -> Iterator[HistoryLine]:
     for line in reversed(lines):
         if limit <= 0:
             return

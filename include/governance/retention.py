@@ -14,7 +14,7 @@ Times = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class ArtifactReference:
     """One reason to keep an artifact: of which ``kind`` it is to ``project``, and what it was made of.
 
     ``last_use`` (UTC): when a run last made it or took it up.
@@ -28,7 +28,7 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class RemovalDue:
     """From when on (UTC, inclusive) an artifact is due to be removed, by which rule; the other fields are those of the
     reference that keeps it until then.
     """
@@ -40,14 +40,14 @@ class Ending:
     rule: str
 
 
-def endings(references: Iterable[Reference], times: Times) -> dict[str, Ending]:
+def endings(references: Iterable[ArtifactReference], times: Times) -> dict[str, RemovalDue]:
     """The end of each artifact that has one, by its digest.
 
     An artifact stays as long as one of its references does. A reference stays for the shortest of the times that its
     datasets declare for its kind, and a day at least; for a kind without a time of its own a dataset has the time of
     its snapshots. Where no dataset declares either, it stays for good.
     """
-    found: dict[str, Ending | None] = {}
+    found: dict[str, RemovalDue | None] = {}
     for reference in references:
         ending, digest = _ending(reference, times), reference.artifact
         known = found.get(digest, ending)
@@ -56,7 +56,7 @@ def endings(references: Iterable[Reference], times: Times) -> dict[str, Ending]:
     return {digest: ending for digest, ending in found.items() if ending is not None}
 
 
-def _ending(reference: Reference, times: Times) -> Ending | None:
+def _ending(reference: ArtifactReference, times: Times) -> RemovalDue | None:
     declared = [
         (days, dataset, kind)
         for dataset in reference.datasets
@@ -67,7 +67,7 @@ def _ending(reference: Reference, times: Times) -> Ending | None:
         return None
     days, dataset, kind = min(declared)
     rule = f"{days:g} days after the last use, as {dataset} declares for {kind}"
-    return Ending(
+    return RemovalDue(
         artifact=reference.artifact,
         kind=reference.kind,
         datasets=reference.datasets,

@@ -15,7 +15,7 @@ from include.store import SetAside, Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Issued:
+class IssuedAddresses:
     """Addresses for a process that has nothing else: what it reads, by digest, and its results, by name.
 
     All of them end at ``expires_at``. They are secrets, and nothing that is made of them is kept.
@@ -26,7 +26,7 @@ class Issued:
     expires_at: datetime
 
 
-class Opened:
+class OpenedArtifacts:
     """The artifacts that one call of :meth:`Vault.open` allowed, and no others."""
 
     def __init__(self, store: Store, digests: frozenset[str]) -> None:
@@ -96,7 +96,7 @@ class Vault:
 
     def open(
         self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False
-    ) -> Opened:
+    ) -> OpenedArtifacts:
         """Access to *digests* for *step* of *run*, after the grants were checked and the receipt was written.
 
         The whole *scope* of the project must be granted *now* (UTC), whatever part of it the artifacts hold. They may
@@ -109,7 +109,7 @@ class Vault:
         """
         wanted = frozenset(digests)
         self._receive(wanted, run=run, step=step, scope=scope, now=now, serving=serving)
-        return Opened(self._store, wanted)
+        return OpenedArtifacts(self._store, wanted)
 
     def issue(
         self,
@@ -121,7 +121,7 @@ class Vault:
         scope: Scope,
         now: datetime,
         lifetime: timedelta,
-    ) -> Issued:
+    ) -> IssuedAddresses:
         """Addresses at which a process elsewhere reads *digests*, and writes and reads the results so named.
 
         It is an opening like :meth:`open`, for *lifetime* from *now*, and not beyond the end of a grant. A revocation
@@ -136,7 +136,7 @@ class Vault:
         self._store.require_issuing(lifetime)
         grants = self._receive(wanted, run=run, step=step, scope=scope, now=now)
         expires_at = min(now + lifetime, *(grant.expires_at for grant in grants))
-        return Issued(
+        return IssuedAddresses(
             artifacts={digest: self._store.read_address(digest, expires_at=expires_at) for digest in sorted(wanted)},
             results={name: self._store.result_addresses(name, expires_at=expires_at) for name in sorted(names)},
             expires_at=expires_at,

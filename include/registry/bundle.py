@@ -23,7 +23,7 @@ PAYLOAD_TYPE = "application/vnd.trainyard.model+json"
 
 
 class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
 
     def bytes(self, digest: str) -> bytes: ...
 

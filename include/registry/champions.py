@@ -15,7 +15,7 @@ from include.core.errors import RegistryError
 from include.core.events import ModelRegistered, PromotionsSigned
 from include.core.records import day_start
 from include.governance.access import Access
-from include.governance.marks import Mark, Marks
+from include.governance.marks import Marks, RevocationMark
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
 from include.registry.overrides import Overrides
@@ -282,7 +282,7 @@ def _in_order(promotions: Sequence[Change], rollbacks: Sequence[tuple[Rollback, 
     return changes
 
 
-def _beside(version: Version, marks: Sequence[Mark], rollback: Rollback | None) -> InForce:
+def _beside(version: Version, marks: Sequence[RevocationMark], rollback: Rollback | None) -> InForce:
     quarantined = [mark.in_words() for mark in marks if mark.quarantined]
     notes = (*(() if version.decision else (NOT_SIGNED,)), *((rollback.in_words(),) if rollback else ()))
     return InForce(

@@ -31,7 +31,7 @@ ALIAS = "champion"
 
 
 class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
 
     def bytes(self, digest: str) -> bytes: ...
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from include.core.errors import TrainyardError
 from include.runtime import authority_shown as shown
 from include.runtime.authority_bodies import (
-    Approval,
-    Ending,
-    GoingBack,
-    Holding,
-    OverrideEnding,
-    Overriding,
-    Reading,
-    Reason,
-    Refusal,
-    Signing,
+    AdoptionBody,
+    ApprovalBody,
+    ErrorBody,
+    HoldBody,
+    OverrideBody,
+    OverrideEndBody,
+    ReasonBody,
+    RevocationBody,
+    RollbackBody,
+    SigningBody,
     day_of,
     gate_of,
     gates_of,
@@ -46,7 +46,7 @@ def authority_app(
     Without *promotions* nobody can have one signed that was recorded before they were.
 
     It guards every route but ``/health``, which also calls *wake*: training asks it, so that what it registered is
-    decided about without waiting. There are no pages of documentation. A refusal is a :class:`Refusal` in JSON:
+    decided about without waiting. There are no pages of documentation. A refusal is a :class:`ErrorBody` in JSON:
     403 not allowed or sent by a page of another site, 404 no such id, 409 conflict, 422 unusable, 503 later.
     """
     from fastapi import APIRouter, Depends, FastAPI
@@ -76,7 +76,7 @@ def _refusals() -> dict[int | str, dict[str, Any]]:
     """What the application's own OpenAPI document says of refusals."""
     told: dict[int | str, dict[str, Any]] = {401: {"description": "Nobody is signed in"}}
     for status in (403, 404, 409, 422, 503):
-        told[status] = {"model": Refusal}
+        told[status] = {"model": ErrorBody}
     return told
 
 
@@ -118,28 +118,28 @@ def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Ca
     user_dependency = Depends(current_user)
 
     @router.post("/requests/{request_id}/grant")
-    def grant(request_id: str, body: Approval, user: str = user_dependency) -> dict[str, Any]:
+    def grant(request_id: str, body: ApprovalBody, user: str = user_dependency) -> dict[str, Any]:
         now = datetime.now(UTC)
         return shown.grant(authority.grant(request_id, user=user, reason=body.reason, days=body.days, now=now))
 
     @router.post("/requests/{request_id}/refuse")
-    def refuse(request_id: str, body: Reason, user: str = user_dependency) -> dict[str, Any]:
+    def refuse(request_id: str, body: ReasonBody, user: str = user_dependency) -> dict[str, Any]:
         authority.refuse(request_id, user=user, reason=body.reason)
         return {"request_id": request_id, "refused_by": user}
 
     @router.post("/grants/{grant_id}/revoke")
-    def revoke(grant_id: str, body: Ending, user: str = user_dependency) -> dict[str, Any]:
+    def revoke(grant_id: str, body: RevocationBody, user: str = user_dependency) -> dict[str, Any]:
         authority.revoke(grant_id, user=user, reason=body.reason, effect=body.kind)
         return {"grant_id": grant_id, "revoked_by": user, "revocation_kind": str(body.kind)}
 
     @router.post("/grants/{grant_id}/lift")
-    def lift(grant_id: str, body: Reason, user: str = user_dependency) -> dict[str, Any]:
+    def lift(grant_id: str, body: ReasonBody, user: str = user_dependency) -> dict[str, Any]:
         authority.lift(grant_id, user=user, reason=body.reason)
         return {"grant_id": grant_id, "lifted_by": user}
 
     # The body is required even if empty: a form of another site, which cannot send JSON, adopts nothing.
     @router.post("/contracts/{dataset}/adopt")
-    def adopt(dataset: str, body: Reading, user: str = user_dependency) -> dict[str, Any]:
+    def adopt(dataset: str, body: AdoptionBody, user: str = user_dependency) -> dict[str, Any]:
         return {"dataset": dataset, "digest": authority.adopt(dataset, user=user, digest=body.digest)}
 
 
@@ -149,7 +149,7 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
     user_dependency = Depends(current_user)
 
     @router.post("/promotions/{project}/sign")
-    def sign(project: str, body: Signing, user: str = user_dependency) -> dict[str, Any]:
+    def sign(project: str, body: SigningBody, user: str = user_dependency) -> dict[str, Any]:
         decision = promotions.sign(project, user=user, gates=gates_of(body.gates))
         return {
             "project": project,
@@ -159,19 +159,19 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
         }
 
     @router.post("/promotions/{project}/override")
-    def override(project: str, body: Overriding, user: str = user_dependency) -> dict[str, Any]:
+    def override(project: str, body: OverrideBody, user: str = user_dependency) -> dict[str, Any]:
         gate, until = gate_of(body.gate), day_of(body.until)
         made = promotions.override(project, gate, until=until, user=user, reason=body.reason)
         return {"project": project, "gate": made.gate, "until": made.until.isoformat(), "by": made.by}
 
     @router.post("/promotions/{project}/override/end")
-    def end_override(project: str, body: OverrideEnding, user: str = user_dependency) -> dict[str, Any]:
+    def end_override(project: str, body: OverrideEndBody, user: str = user_dependency) -> dict[str, Any]:
         gate = gate_of(body.gate)
         promotions.end_override(project, gate, user=user, reason=body.reason)
         return {"project": project, "gate": gate, "ended_by": user}
 
     @router.post("/promotions/{project}/roll-back")
-    def roll_back(project: str, body: GoingBack, user: str = user_dependency) -> dict[str, Any]:
+    def roll_back(project: str, body: RollbackBody, user: str = user_dependency) -> dict[str, Any]:
         signed = promotions.rollbacks.roll_back(
             project,
             version=body.version,
@@ -204,12 +204,12 @@ def _add_holds(
         ]
 
     @decisions.post("/holds")
-    def hold(body: Holding, user: str = user_dependency) -> dict[str, Any]:
+    def hold(body: HoldBody, user: str = user_dependency) -> dict[str, Any]:
         authority.hold(body.subject, user=user, reason=body.reason)
         return {"subject": body.subject, "held_by": user}
 
     @decisions.post("/holds/lift")
-    def end_hold(body: Holding, user: str = user_dependency) -> dict[str, Any]:
+    def end_hold(body: HoldBody, user: str = user_dependency) -> dict[str, Any]:
         authority.end_hold(body.subject, user=user, reason=body.reason)
         return {"subject": body.subject, "lifted_by": user}
 

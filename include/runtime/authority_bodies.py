@@ -13,7 +13,7 @@ from include.runtime.instants import require_past
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approval:
+class ApprovalBody:
     """Body of ``POST /requests/{id}/grant``."""
 
     reason: str
@@ -21,14 +21,14 @@ class Approval:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
+class ReasonBody:
     """Body of ``POST /requests/{id}/refuse`` and ``POST /grants/{id}/lift``."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class RevocationBody:
     """Body of ``POST /grants/{id}/revoke``."""
 
     reason: str
@@ -36,14 +36,14 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signing:
+class SigningBody:
     """Body of ``POST /promotions/{project}/sign``: the gates that the project declares, as canonical JSON text."""
 
     gates: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoingBack:
+class RollbackBody:
     """Body of ``POST /promotions/{project}/roll-back``: from ``left`` to ``version``, or ``None`` to retire ``left``.
 
     ``instant`` is an ISO time with its zone: from when on, of what the data knew.
@@ -56,7 +56,7 @@ class GoingBack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overriding:
+class OverrideBody:
     """Body of ``POST /promotions/{project}/override``: a gate by name, and the last day (``YYYY-MM-DD``, UTC)."""
 
     gate: str
@@ -65,7 +65,7 @@ class Overriding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverrideEnding:
+class OverrideEndBody:
     """Body of ``POST /promotions/{project}/override/end``: a gate by name."""
 
     gate: str
@@ -73,7 +73,7 @@ class OverrideEnding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holding:
+class HoldBody:
     """Body of ``POST /holds`` and ``POST /holds/lift``."""
 
     subject: str
@@ -81,14 +81,14 @@ class Holding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class AdoptionBody:
     """Body of ``POST /contracts/{dataset}/adopt``: the digest of the version that the steward has read."""
 
     digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class ErrorBody:
     """Body of every refusal but 401."""
 
     error: str

@@ -39,7 +39,7 @@ TOKENS, USERS = "tokens", "users"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class AuthorityParts:
     """An authority, the register of what it decided, and its part in promotions, on one ledger."""
 
     authority: "Authority"
@@ -49,7 +49,7 @@ class Opened:
     ledger: "Ledger"
 
 
-def open_authority(settings: "Settings") -> Opened:
+def open_authority(settings: "Settings") -> AuthorityParts:
     """The authority of a deployment, its key made on first use and the public one published.
 
     Raises:
@@ -195,7 +195,7 @@ def _open(
     contracts: Path,
     classes: tuple[tuple[str, str], ...],
     production: Path,
-) -> Opened:
+) -> AuthorityParts:
     from include.contracts import load_folder
     from include.governance.access import Access
     from include.governance.authority import Authority
@@ -211,7 +211,7 @@ def _open(
     opened = Ledger.open(ledger)
     promotions = PromotionAuthority(opened, signer)
     promotions.begin()
-    return Opened(
+    return AuthorityParts(
         authority=Authority(opened, signer, verifier, lambda: load_folder(contracts, classes), classes, production),
         register=Register(opened, verifier),
         access=Access(opened, verifier),

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from include.core.records import DatasetScope, Grant
     from include.governance.authority import Authority
-    from include.governance.history import Line
-    from include.governance.register import Asked, Held, Register
+    from include.governance.history import HistoryLine
+    from include.governance.register import Register, RegisteredGrant, RegisteredRequest
 
 
 def scope(scope: "DatasetScope") -> dict[str, Any]:
@@ -19,7 +19,7 @@ def scope(scope: "DatasetScope") -> dict[str, Any]:
     }
 
 
-def request(asked: "Asked") -> dict[str, Any]:
+def request(asked: "RegisteredRequest") -> dict[str, Any]:
     request = asked.request
     return {
         "request_id": request.request_id,
@@ -38,7 +38,7 @@ def request(asked: "Asked") -> dict[str, Any]:
     }
 
 
-def held(held: "Held") -> dict[str, Any]:
+def held(held: "RegisteredGrant") -> dict[str, Any]:
     use = held.use
     return {
         **grant(held.grant),
@@ -54,7 +54,7 @@ def held(held: "Held") -> dict[str, Any]:
     }
 
 
-def line(line: "Line") -> dict[str, Any]:
+def line(line: "HistoryLine") -> dict[str, Any]:
     return {
         "position": line.position,
         "at": line.at.isoformat(),

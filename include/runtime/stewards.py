@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.governance.claims import Adoption
+    from include.governance.claims import AdoptionClaim
 
 
 def of_adopted(settings: Settings) -> frozenset[str]:
@@ -30,7 +30,7 @@ def of_new(settings: Settings) -> frozenset[str]:
     )
 
 
-def _adoptions(settings: Settings) -> "dict[str, Adoption]":
+def _adoptions(settings: Settings) -> "dict[str, AdoptionClaim]":
     from include.governance.access import Access
     from include.governance.signing import PUBLIC_KEY_FILE, Verifier
     from include.ledger import Ledger

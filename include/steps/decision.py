@@ -26,7 +26,7 @@ from include.steps.showing import night_of
 from include.steps.training import outcomes_of
 
 if TYPE_CHECKING:
-    from include.governance.vault import Opened
+    from include.governance.vault import OpenedArtifacts
     from include.registry.champions import InForce, Version
     from include.registry.promotion import Champion, Standing
     from include.training.evaluation import Rival
@@ -276,7 +276,13 @@ def _compared_with(
 
 
 def _rival(
-    platform: Platform, project: Project, run: Run, version: "Version", opened: "Opened", *, after: date | None = None
+    platform: Platform,
+    project: Project,
+    run: Run,
+    version: "Version",
+    opened: "OpenedArtifacts",
+    *,
+    after: date | None = None,
 ) -> "Rival":
     from include.registry import bundle
     from include.training.evaluation import Rival

@@ -14,7 +14,7 @@ from include.steps.verdicts import Due
 
 if TYPE_CHECKING:
     from include.data.live import LiveRows
-    from include.governance.vault import Opened
+    from include.governance.vault import OpenedArtifacts
     from include.monitoring.series import Prediction
     from include.registry.bundle import Champion
 
@@ -116,7 +116,7 @@ class Bench:
         return model
 
 
-def predictions(live: LiveScores, rows: "LiveRows", opened: "Opened") -> Mapping[int, "Prediction"]:
+def predictions(live: LiveScores, rows: "LiveRows", opened: "OpenedArtifacts") -> Mapping[int, "Prediction"]:
     """What each version predicts for which of *rows*; *opened* holds all scores of *live*."""
     import numpy as np
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from include.governance.marks import Marks
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
-    from include.governance.vault import Opened, Vault
+    from include.governance.vault import OpenedArtifacts, Vault
     from include.lineage.datasets import Dataset
     from include.lineage.declaration import Declaration
     from include.lineage.emission import Parents
@@ -228,7 +228,7 @@ def known_since(platform: Platform, run: Run, step: str, inputs: tuple[object, .
 
 def open_artifacts(
     platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime, serving: bool = False
-) -> "Opened":
+) -> "OpenedArtifacts":
     return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now, serving=serving)
 
 

@@ -26,7 +26,7 @@ from include.core.records import (
     Promotion,
     Validation,
 )
-from include.governance.retention import Reference
+from include.governance.retention import ArtifactReference
 from include.ledger import Entry, Ledger, lease
 from include.registry.champions import Known
 from include.registry.going_back import last_in_force
@@ -199,7 +199,7 @@ class References:
         self._fold()
         #: Those of artifacts that were not removed since their last use.
         self.living = [
-            Reference(artifact=artifact, kind=kind, project=project, datasets=datasets, last_use=at)
+            ArtifactReference(artifact=artifact, kind=kind, project=project, datasets=datasets, last_use=at)
             for (artifact, kind, project, datasets), at in self._last_use.items()
             if not self.is_gone(artifact)
         ]

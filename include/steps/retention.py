@@ -13,7 +13,7 @@ from include.core.errors import ContractError
 from include.core.events import ArtifactsRemoved, RetentionCarriedOut, StepStarted
 from include.core.records import ArtifactKind
 from include.governance import holds
-from include.governance.retention import Ending, Times, endings
+from include.governance.retention import RemovalDue, Times, endings
 from include.ledger import Ledger
 from include.steps.platform import Platform, adopted_contract
 from include.steps.references import References, Uses
@@ -33,7 +33,7 @@ class Outlook:
     or project why nothing of it is removed.
     """
 
-    endings: tuple[Ending, ...]
+    endings: tuple[RemovalDue, ...]
     holds: tuple[holds.Hold, ...]
     without: Mapping[str, str]
 
@@ -117,7 +117,7 @@ def _times(platform: Platform, known: References) -> tuple[Times, dict[str, str]
     return times, without
 
 
-def _unheld(platform: Platform, known: References, times: Times) -> list[Ending]:
+def _unheld(platform: Platform, known: References, times: Times) -> list[RemovalDue]:
     held = _held(platform, known)
     held |= {each.artifact for each in known.living if each.project in known.unsure}
     return [each for digest, each in endings(known.living, times).items() if digest not in held]
@@ -143,7 +143,7 @@ def _rows_by_version(known: References) -> dict[str, frozenset[str]]:
     }
 
 
-def _tombstones(due: Iterable[Ending], rows: Mapping[str, frozenset[str]]) -> Iterable[ArtifactsRemoved]:
+def _tombstones(due: Iterable[RemovalDue], rows: Mapping[str, frozenset[str]]) -> Iterable[ArtifactsRemoved]:
     groups: dict[tuple[ArtifactKind, tuple[str, ...], datetime, str], list[str]] = {}
     for each in due:
         groups.setdefault((each.kind, each.datasets, each.due_since, each.rule), []).append(each.artifact)

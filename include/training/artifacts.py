@@ -5,6 +5,6 @@ from typing import Protocol
 
 
 class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.Opened`)."""
+    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
 
     def path(self, digest: str) -> Path: ...

@@ -14,7 +14,7 @@ from include.governance.access import Access
 from include.governance.authority import Authority
 from include.governance.pseudonyms import Pseudonyms
 from include.governance.signing import Signer, create_key
-from include.governance.vault import Opened, Vault
+from include.governance.vault import OpenedArtifacts, Vault
 from include.ledger import Ledger, lease
 from include.store import Store
 
@@ -135,7 +135,7 @@ class World:
             now=now,
         )
 
-    def open(self, taken: Snapshot) -> Opened:
+    def open(self, taken: Snapshot) -> OpenedArtifacts:
         digests = [partition.content for partition in taken.partitions]
         return self.vault.open(digests, run=self.begin(), step="tests", scope=self.scope, now=NOW)
 

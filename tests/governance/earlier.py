@@ -3,7 +3,7 @@
 from include.core.canonical import encode
 from include.core.events import ContractAdopted
 from include.core.records import Contract
-from include.governance.claims import ADOPTION_TYPE, Adoption
+from include.governance.claims import ADOPTION_TYPE, AdoptionClaim
 from include.governance.signing import Signer
 from include.ledger import Ledger
 
@@ -17,6 +17,6 @@ def adopt(ledger: Ledger, signer: Signer, contract: Contract, *, user: str) -> N
         "stewards": contract.stewards,
         "adopted_by": user,
     }
-    envelope = signer.sign(ADOPTION_TYPE, encode(Adoption(**said, position=1)))  # type: ignore[arg-type]
+    envelope = signer.sign(ADOPTION_TYPE, encode(AdoptionClaim(**said, position=1)))  # type: ignore[arg-type]
     adopted = ContractAdopted(**said, envelope=envelope)  # type: ignore[arg-type]
     ledger.append(f"contract/{contract.dataset}", [adopted], expected_version=0)

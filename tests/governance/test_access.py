@@ -13,7 +13,7 @@ from include.core.errors import AccessDenied
 from include.core.events import AccessGranted, AccessRequested, ArtifactOpened, ContractAdopted
 from include.core.records import DatasetScope, Grant, Scope, Treatment
 from include.governance.access import Access
-from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, Adoption
+from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, AdoptionClaim
 from include.governance.signing import Signer, create_key
 from tests.governance.conftest import NOW, PURPOSE, STEWARD, House, run_of
 
@@ -216,7 +216,7 @@ def test_an_adoption_that_the_authority_did_not_sign_for_its_place_is_ignored(ho
     house.authority.adopt("flights", user=STEWARD)
     in_effect = house.access.adopted("flights")
     assert in_effect != original
-    forged = Adoption(
+    forged = AdoptionClaim(
         dataset="flights",
         contract_version="1",
         digest="sha256:" + "1" * 64,

@@ -11,7 +11,7 @@ from include.core.events import AccessGranted, AccessRefused, AccessRevoked, Art
 from include.governance.access import Access
 from include.governance.decisions import Proof
 from include.governance.history import Act
-from include.governance.register import Register, Standing
+from include.governance.register import Register, RequestStatus
 from tests.governance.conftest import NOW, STEWARD, House
 
 DEEDS = ("ask", "ask more", "approve", "deny", "revoke", "forge", "open", "read", "look")
@@ -69,14 +69,14 @@ def test_a_request_is_superseded_when_the_project_asks_for_something_else(house:
     (first,) = house.access.request(house.scope(project="p"), requester="ada", now=NOW)
     (second,) = house.access.request(house.scope(project="p", window_days=60), requester="ada", now=NOW)
     seen = register(house)
-    assert seen.request(first).standing is Standing.SUPERSEDED
+    assert seen.request(first).standing is RequestStatus.SUPERSEDED
     assert [asked.request.request_id for asked in seen.waiting()] == [second]
     with pytest.raises(AuthorityError, match="superseded"):
         house.authority.grant(first, user=STEWARD, reason="Agreed", days=9, now=NOW)
     (again,) = house.access.request(house.scope(project="p"), requester="ada", now=NOW)
     assert again not in (first, second)
-    assert seen.request(again).standing is Standing.WAITING
-    assert seen.request(second).standing is Standing.SUPERSEDED
+    assert seen.request(again).standing is RequestStatus.WAITING
+    assert seen.request(second).standing is RequestStatus.SUPERSEDED
 
 
 def test_a_request_waits_for_its_contract_and_is_superseded_with_it(house: House) -> None:
@@ -85,11 +85,11 @@ def test_a_request_waits_for_its_contract_and_is_superseded_with_it(house: House
     (first,) = house.access.request(old, requester="ada", now=NOW)
     file.write_text(file.read_text() + "# edited\n")
     (second,) = house.access.request(house.scope(project="q"), requester="ada", now=NOW)
-    assert seen.request(first).standing is Standing.WAITING
-    assert seen.request(second).standing is Standing.UNADOPTED
+    assert seen.request(first).standing is RequestStatus.WAITING
+    assert seen.request(second).standing is RequestStatus.UNADOPTED
     house.authority.adopt("flights", user=STEWARD)
-    assert seen.request(first).standing is Standing.SUPERSEDED
-    assert seen.request(second).standing is Standing.WAITING
+    assert seen.request(first).standing is RequestStatus.SUPERSEDED
+    assert seen.request(second).standing is RequestStatus.WAITING
 
 
 def test_decisions_are_signed_for_their_place(house: House) -> None:
@@ -123,7 +123,7 @@ def test_a_refusal_that_the_authority_did_not_sign_for_its_place_decides_nothing
         house.ledger.record("access/p/flights", event)
     assert house.access.refused(scope) == ()
     seen = register(house)
-    assert seen.request(second).standing is Standing.WAITING
+    assert seen.request(second).standing is RequestStatus.WAITING
     assert [(line.who, line.proof) for line in seen.history(limit=2)] == [("", Proof.BROKEN)] * 2
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.records import ArtifactKind
-from include.governance.retention import Reference, endings
+from include.governance.retention import ArtifactReference, endings
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 KINDS, DATASETS, ARTIFACTS = list(ArtifactKind), ["a", "b", "c"], ["x", "y"]
@@ -14,7 +14,7 @@ KINDS, DATASETS, ARTIFACTS = list(ArtifactKind), ["a", "b", "c"], ["x", "y"]
 days = st.integers(0, 40) | st.floats(0, 40).map(lambda value: round(value, 2))
 times = st.dictionaries(st.sampled_from(DATASETS), st.dictionaries(st.sampled_from(KINDS), days))
 references = st.builds(
-    Reference,
+    ArtifactReference,
     artifact=st.sampled_from(ARTIFACTS),
     kind=st.sampled_from(KINDS),
     project=st.just("p"),
@@ -26,7 +26,7 @@ references = st.builds(
 @given(found=st.lists(references, max_size=6), declared=times)
 @settings(max_examples=100, deadline=None)
 def test_an_artifact_is_due_once_each_of_its_references_has_had_the_shortest_time_of_its_datasets(
-    found: list[Reference], declared: dict[str, dict[ArtifactKind, float]]
+    found: list[ArtifactReference], declared: dict[str, dict[ArtifactKind, float]]
 ) -> None:
     ends = endings(found, declared)
     for artifact in ARTIFACTS:
@@ -45,6 +45,6 @@ def test_an_artifact_is_due_once_each_of_its_references_has_had_the_shortest_tim
 
 
 def test_the_rule_of_an_ending_names_the_dataset_and_the_kind_that_decided() -> None:
-    model = Reference(artifact="x", kind=ArtifactKind.SCORES, project="p", datasets=("a", "b"), last_use=NOON)
+    model = ArtifactReference(artifact="x", kind=ArtifactKind.SCORES, project="p", datasets=("a", "b"), last_use=NOON)
     ends = endings([model], {"a": {ArtifactKind.SNAPSHOT: 30}, "b": {ArtifactKind.SCORES: 40}})
     assert ends["x"].rule == "30 days after the last use, as a declares for snapshot"

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from include.core.canonical import encode
 from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
-from include.governance.register import Asked, Register
+from include.governance.register import Register, RegisteredRequest
 from include.registry.overrides import Overrides
 from include.runtime.airflow.environment import USERS, introduce, users_of
 from include.runtime.authority_api import authority_app
@@ -443,7 +443,7 @@ def test_a_ledger_that_is_gone_is_said_to_come_back(served: Served) -> None:
     class Gone(Register):
         """A register whose ledger cannot be reached."""
 
-        def waiting(self) -> tuple[Asked, ...]:
+        def waiting(self) -> tuple[RegisteredRequest, ...]:
             raise LedgerUnavailable("the ledger can be reached", value="no connection", remedy="Try again.")
 
     house = served.house

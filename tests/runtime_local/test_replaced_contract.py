@@ -9,7 +9,7 @@ import pytest
 from include.core.errors import AccessDenied, ContractError, DataError
 from include.projects import temperature_tomorrow
 from include.runtime import deployment, local
-from include.runtime.authority_service import Opened, open_authority
+from include.runtime.authority_service import AuthorityParts, open_authority
 from include.settings import ROOT, Settings
 
 PROJECT = temperature_tomorrow.PROJECT
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def opened(settings: Settings) -> Opened:
+def opened(settings: Settings) -> AuthorityParts:
     found = open_authority(settings)
     for name in DATASETS:
         found.authority.adopt(name, user="steward")
@@ -46,14 +46,14 @@ def run(settings: Settings) -> str:
     return name
 
 
-def adopt_another_version(settings: Settings, opened: Opened) -> None:
+def adopt_another_version(settings: Settings, opened: AuthorityParts) -> None:
     file = settings.contracts / "weather.odcs.yaml"
     file.write_text(file.read_text() + "# another version\n")
     opened.authority.adopt("weather", user="steward")
 
 
 def test_a_night_by_hand_is_another_one_after_a_contract_was_adopted_anew_and_approving_it_works(
-    settings: Settings, opened: Opened
+    settings: Settings, opened: AuthorityParts
 ) -> None:
     first = run(settings)
     assert run(settings) == first

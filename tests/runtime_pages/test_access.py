@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 
 from include.core.events import AccessRequested
 from include.core.records import Treatment
-from include.governance.register import Register, Standing
+from include.governance.register import Register, RequestStatus
 from tests.governance.conftest import STEWARD, House, build
 from tests.runtime_pages.conftest import DESK, PHONE, THEMES, Reader, fits, serving
 from tests.runtime_pages.house import MOUNT, Desk, desk, furnished
@@ -488,7 +488,7 @@ def test_a_steward_denies_and_revokes_with_a_reason(tmp_path: Path, browser: Bro
         page = Reader(browser=browser, url=url, token=made.people.token).page(STEWARD, size=PHONE)
         page.goto(f"{MOUNT}/access/requests/{request_id}")
         page.get_by_role("button", name="Deny").click()
-        assert register.request(request_id).standing is Standing.WAITING  # the browser asks for the reason first
+        assert register.request(request_id).standing is RequestStatus.WAITING  # the browser asks for the reason first
         page.get_by_label("Reason").fill("Leave tail numbers out")
         page.get_by_role("button", name="Deny").click()
         page.wait_for_url("**/access?done=denied")

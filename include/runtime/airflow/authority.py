@@ -11,7 +11,7 @@ from include.core.errors import TrainyardError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from include.runtime.authority_service import Opened
+    from include.runtime.authority_service import AuthorityParts
     from include.settings import Settings
     from include.store import Store
 
@@ -65,7 +65,7 @@ def _build() -> "ASGIApp":
     return mounted
 
 
-def _pages(settings: "Settings", opened: "Opened", store: "Store", current_user: Callable[..., str]) -> Any:
+def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
     from include.runtime.deployment import champions_of
     from include.runtime.impact import impacts_over

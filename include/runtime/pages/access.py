@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from include.core.errors import DecisionUnusable, TrainyardError
 from include.core.records import RevocationKind
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
-from include.governance.register import Asked, Held, Register
+from include.governance.register import Register, RegisteredGrant, RegisteredRequest
 from include.runtime.airflow.names import project_of
 from include.runtime.impact import Impacts
 from include.runtime.pages.application import Tab
@@ -61,7 +61,7 @@ class Case:
     """The open requests of one project: what a steward decides about at once."""
 
     project: str
-    asked: tuple[Asked, ...]
+    asked: tuple[RegisteredRequest, ...]
 
     @property
     def since(self) -> datetime:
@@ -144,7 +144,9 @@ class _Routes:
         shown = {"project": project, "latest": latest, "grants": grants, "run_id": run_id}
         return self._draw(request, "access/settled", user, menu=run_id is None, **shown)
 
-    def _review(self, request: "Request", asked: Sequence[Asked], user: str, run_id: str | None) -> "HTMLResponse":
+    def _review(
+        self, request: "Request", asked: Sequence[RegisteredRequest], user: str, run_id: str | None
+    ) -> "HTMLResponse":
         project = asked[0].request.project
         run = self._register.run(project)
         features = self._evidence.features(run) if run else {}
@@ -299,7 +301,7 @@ class _Routes:
             return _on(request, "adopted")
 
 
-def _kinds(held: Held, *, ended: bool) -> Sequence[tuple[RevocationKind, str]]:
+def _kinds(held: RegisteredGrant, *, ended: bool) -> Sequence[tuple[RevocationKind, str]]:
     """How the grant may still be revoked: one that has ended only in a quarantine of what was made under it."""
     open_ = [RevocationKind.QUARANTINE] if ended else list(RevocationKind)
     return [(kind, _KINDS[kind]) for kind in open_ if kind.exceeds(held.effect)]
@@ -313,8 +315,8 @@ def _on(request: "Request", done: str) -> "RedirectResponse":
     return RedirectResponse(f"{base}/access?done={done}", status_code=303)
 
 
-def _cases(waiting: Sequence[Asked]) -> list[Case]:
-    by_project: dict[str, list[Asked]] = {}
+def _cases(waiting: Sequence[RegisteredRequest]) -> list[Case]:
+    by_project: dict[str, list[RegisteredRequest]] = {}
     for one in waiting:
         by_project.setdefault(one.request.project, []).append(one)
     cases = [Case(project=project, asked=tuple(asked)) for project, asked in by_project.items()]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from include.core.names import among
 from include.core.records import Column, Contract, DatasetScope, Grant, Treatment
-from include.governance.register import Asked, Standing
+from include.governance.register import RegisteredRequest, RequestStatus
 
 #: How a column is read, in words.
 TREATMENTS = {
@@ -48,7 +48,7 @@ class Sheet:
     and digest that has to be adopted first. Files of ``overlapping`` datasets are files of this one.
     """
 
-    asked: Asked
+    asked: RegisteredRequest
     classes: tuple[ColumnClass, ...]
     changes: tuple[str, ...]
     unchanged: bool
@@ -64,7 +64,7 @@ class Sheet:
 
 
 def sheet_of(
-    asked: Asked,
+    asked: RegisteredRequest,
     *,
     contract: Contract | None,
     features: Mapping[tuple[str, str], tuple[str, ...]],
@@ -81,7 +81,7 @@ def sheet_of(
         rows.setdefault(_class(treatment, column), []).append(shown)
     open_file = contract is not None and contract.digest == scope.contract_digest
     adopt = None
-    if asked.standing is Standing.UNADOPTED and contract is not None and open_file:
+    if asked.standing is RequestStatus.UNADOPTED and contract is not None and open_file:
         adopt = (contract.version, contract.digest)
     changes = _changes(scope, last, asked)
     steward = user in asked.stewards
@@ -100,7 +100,7 @@ def sheet_of(
         version=contract.version if contract is not None and open_file else None,
         adopt=adopt,
         overlapping=overlapping,
-        may_approve=asked.standing is Standing.WAITING and steward and not own,
+        may_approve=asked.standing is RequestStatus.WAITING and steward and not own,
         may_deny=asked.waits and steward,
         why_not=_why_not(asked, steward=steward, own=own, user=user),
     )
@@ -150,7 +150,7 @@ def _row(
     )
 
 
-def _changes(scope: DatasetScope, last: Grant | None, asked: Asked) -> tuple[str, ...]:
+def _changes(scope: DatasetScope, last: Grant | None, asked: RegisteredRequest) -> tuple[str, ...]:
     if last is None:
         return ()
     told = []
@@ -168,7 +168,7 @@ def _changes(scope: DatasetScope, last: Grant | None, asked: Asked) -> tuple[str
     return tuple(told)
 
 
-def _why_not(asked: Asked, *, steward: bool, own: bool, user: str) -> str:
+def _why_not(asked: RegisteredRequest, *, steward: bool, own: bool, user: str) -> str:
     if not asked.waits:
         return f"This request is decided: {asked.standing}."
     if not asked.stewards:
