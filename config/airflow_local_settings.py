@@ -62,7 +62,19 @@ PRELOADED_FOR_PODS = (
 #: Beside them, where artifacts lie in a bucket: what s3fs imports when it is first used is among them.
 PRELOADED_FOR_BUCKETS = ("aiobotocore.session", "fsspec.core", "s3fs")
 #: All modules of these rooms, which import each other only when a step runs.
-ROOMS = ("contracts", "core", "data", "governance", "ledger", "lineage", "monitoring", "registry", "steps", "training")
+ROOMS = (
+    "contracts",
+    "core",
+    "data",
+    "declared",
+    "governance",
+    "ledger",
+    "lineage",
+    "monitoring",
+    "registry",
+    "steps",
+    "training",
+)
 
 #: Read by libraries when they are loaded: one thread each, and no thread of their own in the background. What wants
 #: more threads (a refit with two) asks for them where it computes, in the child.

@@ -2,9 +2,9 @@
 
 The rooms, from the top down: ``cli`` (the command line), ``runtime`` (where steps run: this process or Airflow),
 ``settings`` (the only reader of the environment), ``steps`` (the night, one function a step), ``training`` and
-``registry``, ``data`` (the only reader of production data), ``governance`` (who may read what), ``lineage`` (which
-columns an expression reads), ``contracts``, ``ledger`` (the memory) and ``store`` (artifacts), and ``core`` (what
-everybody speaks). ``projects`` holds what teams declare.
+``registry``, ``data`` (the only reader of production data), ``governance`` (who may read what), ``lineage`` (what is
+reported of a run to OpenLineage), ``declared`` (a project's code, compiled), ``contracts``, ``ledger`` (the memory) and
+``store`` (artifacts), and ``core`` (what everybody speaks). ``projects`` holds what teams declare.
 """
 
 import os

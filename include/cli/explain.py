@@ -14,7 +14,7 @@ from include.runtime.projects import load_project
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.lineage.declaration import Declaration
+    from include.declared.declaration import Declaration
 
 console = Words()
 
@@ -30,8 +30,8 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     """
     from include import steps
     from include.contracts import load_folder
-    from include.lineage.digits import rounded
-    from include.lineage.late import late_reads
+    from include.declared.digits import rounded
+    from include.declared.late import late_reads
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
@@ -82,7 +82,7 @@ def _tell(lines: Iterable[str]) -> None:
 
 
 def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
-    from include.lineage.compiled import LABEL
+    from include.declared.compiled import LABEL
 
     target = project.target
     kind = "0 or 1 (binary)" if target.objective is Objective.BINARY else "a number (regression)"

@@ -52,7 +52,7 @@ def new(
     """Scaffold the project PROJECT: features from what is known in time, a search, gates, and tests that pass."""
     from include.contracts import load_folder
     from include.data.partitioning import filed_days
-    from include.lineage.compiled import PREDICTED_AT
+    from include.declared.compiled import PREDICTED_AT
     from include.runtime.projects import package_of
 
     settings = Settings.from_environment()
@@ -192,7 +192,7 @@ def _candidates(contract: Contract, label: str) -> Iterator[Column]:
 
 
 def _known_in_time(contract: Contract, label: str) -> Iterator[Feature]:
-    from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT
+    from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT
 
     taken = {name.casefold() for name in ("hour_of_day", "weekday", LABEL, PREDICTED_AT, DAY_COLUMN, *contract.key)}
     for column in _candidates(contract, label):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import FeatureLeak
 from include.core.project import Objective, Project
-from include.lineage.compiled import LABEL, Derived
+from include.declared.compiled import LABEL, Derived
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from include.core.moments import compared, moment, with_moments
 from include.core.project import Expectation
 from include.core.records import CheckResult
 from include.data.window import ROW_COUNTS, check_row_counts
-from include.lineage.scope import columns_of
+from include.declared.scope import columns_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.tables import Tables, write
 from include.data.writer import Writer
+from include.declared.compiled import Declared
 from include.ledger import Ledger
-from include.lineage.compiled import Declared
 
 if TYPE_CHECKING:
     from include.governance.vault import Vault

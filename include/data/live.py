@@ -13,8 +13,8 @@ from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.tables import Tables, write
 from include.data.writer import Writer
+from include.declared.compiled import LABEL, Declared
 from include.ledger import Ledger
-from include.lineage.compiled import LABEL, Declared
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days
 from include.data.relations import Later, Relations, between, quoted
-from include.lineage import POPULATION
-from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
+from include.declared import POPULATION
+from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
 
 if TYPE_CHECKING:
     import pyarrow as pa

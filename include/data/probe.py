@@ -14,7 +14,7 @@ from include.core.errors import DataError, DeclarationError, FeatureLeak
 from include.core.records import Contract, Days
 from include.data.point_in_time import PointInTime, reach
 from include.data.relations import Later
-from include.lineage.compiled import PREDICTED_AT, Derived
+from include.declared.compiled import PREDICTED_AT, Derived
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from include.core.project import Project
 from include.core.records import DAY, Contract, Days, Partition, Run, Snapshot
 from include.data.point_in_time import reach
 from include.data.probe import EXTRA_DAYS, Sample
+from include.declared.compiled import LABEL, Declared, Derived
 from include.ledger import Fence, Ledger
-from include.lineage.compiled import LABEL, Declared, Derived
 
 #: Part of every partition's inputs. Raise it when the same inputs give other bytes.
 FORMAT = 2

@@ -182,7 +182,7 @@ def features_of(
 
     from include.data.point_in_time import PointInTime
     from include.data.relations import relations
-    from include.lineage.compiled import DAY_COLUMN, PREDICTED_AT, declared
+    from include.declared.compiled import DAY_COLUMN, PREDICTED_AT, declared
 
     compiled = declared(project, contracts, snapshot.scope)
     partition = contracts[project.target.dataset].partition_column

@@ -11,7 +11,7 @@ from include.data.probe import Built
 from include.data.relations import Artifacts
 from include.data.reuse import Task
 from include.data.writer import Writer
-from include.lineage.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Derived
+from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Derived
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,9 +13,9 @@ from dataclasses import replace
 from include.core.canonical import record_digest
 from include.core.project import Severity
 from include.core.records import FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
-from include.lineage.compiled import LABEL
+from include.declared.compiled import LABEL
+from include.declared.declaration import Declaration
 from include.lineage.datasets import Assertion, Dataset, DatasetType, Source
-from include.lineage.declaration import Declaration
 
 #: What a model's one output column is called.
 PREDICTION = "prediction"

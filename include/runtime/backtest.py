@@ -59,7 +59,7 @@ def prepare(
         ContractError: a contract of theirs cannot be used.
     """
     from include.contracts import load_folder
-    from include.lineage import scope_of
+    from include.declared import scope_of
 
     contracts = load_folder(settings.contracts, settings.classes)
     both = [project, *([variant] if variant else [])]
@@ -89,7 +89,7 @@ def require_alike(
     Raises:
         DeclarationError: it does not; the message says which part is another.
     """
-    from include.lineage.compiled import declared
+    from include.declared.compiled import declared
 
     own, other = project.target, variant.target
     parts = {
@@ -156,7 +156,7 @@ def run_backtest(
 
 def _begin(platform: Platform, project: Project, day: date, now: datetime) -> Run:
     """Named by all that decides what it makes: another code, declaration or contract is another run."""
-    from include.lineage.declaration import digest_of
+    from include.declared.declaration import digest_of
 
     declared = record_digest((platform.code(project.name), digest_of(project, platform.contracts)))
     instant = day_start(day) + timedelta(hours=_HOUR.hour)

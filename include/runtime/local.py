@@ -142,7 +142,7 @@ def declared_digest(settings: Settings, project: Project) -> str:
         ContractError: a contract of the project cannot be used.
     """
     from include.contracts import load_folder
-    from include.lineage.declaration import digest_of
+    from include.declared.declaration import digest_of
 
     code = code_digest(ROOT / "include", settings.projects, project.name, rooms_of_this_process())
     return record_digest((code, digest_of(project, load_folder(settings.contracts, settings.classes))))

@@ -78,12 +78,12 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
         AccessDenied: no grant in force covers what the project reads.
         DataError: the file cannot be used.
     """
-    from include import lineage
+    from include import declared
     from include.contracts.files import write_rows
     from include.data.scoring import ahead, read_rows
 
     platform = open_platform(settings)
-    contract, scope = platform.contracts[project.target.dataset], lineage.scope_of(project, platform.contracts)
+    contract, scope = platform.contracts[project.target.dataset], declared.scope_of(project, platform.contracts)
     read = scope.dataset(contract.dataset)
     rows = read_rows(file, contract, read.names if read else ())
     at = instant or _end_of_last_day(platform, project, scope, rows)

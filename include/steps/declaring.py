@@ -8,7 +8,7 @@ from include.core.project import Project
 from include.core.records import ColumnType, Contract
 
 if TYPE_CHECKING:
-    from include.lineage.declaration import Declaration
+    from include.declared.declaration import Declaration
 
 
 def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration":
@@ -20,8 +20,8 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
         DeclarationError: a night of the project could not be run to its end as it is declared.
     """
     from include.data.expectations import require_known, require_moments
-    from include.lineage import declaration
-    from include.lineage.scope import columns_of
+    from include.declared import declaration
+    from include.declared.scope import columns_of
     from include.training.parameters import check_search
 
     declared = declaration.declare(project, contracts)

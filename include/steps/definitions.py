@@ -11,12 +11,12 @@ from include.registry.definitions import Learnt, changes
 from include.steps.platform import Platform, contracts_of, declaration_of
 
 if TYPE_CHECKING:
-    from include.lineage.compiled import Declared
+    from include.declared.compiled import Declared
 
 
 def changed(platform: Platform, project: Project, run: Run, learnt: Learnt) -> tuple[str, ...]:
     """What the *run*'s declaration defines otherwise than *learnt* was, in words."""
-    from include.lineage.compiled import declared
+    from include.declared.compiled import declared
 
     declaration = declaration_of(platform, run)
     found = _changes(project, [declaration.compiled], learnt)

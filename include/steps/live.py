@@ -99,6 +99,6 @@ def explanation_of(reference: Reference, profiles: LiveProfiles) -> "Explanation
 
 
 def labels_of(scored: LiveScores) -> list[Partition]:
-    from include.lineage.compiled import LABEL
+    from include.declared.compiled import LABEL
 
     return [part for part in scored.partitions if part.table == LABEL]

@@ -18,6 +18,7 @@ from include.ledger.journal import Journal, told_of
 
 if TYPE_CHECKING:
     from include.contracts import Contracts
+    from include.declared.declaration import Declaration
     from include.governance.access import Access
     from include.governance.kept import KeptContracts
     from include.governance.marks import Marks
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import OpenedArtifacts, Vault
     from include.lineage.datasets import Dataset
-    from include.lineage.declaration import Declaration
     from include.lineage.emission import Parents
     from include.registry.champions import Champions
     from include.registry.nights import Commit
@@ -183,7 +183,7 @@ def require_grantable(scope: Scope, contracts: Mapping[str, Contract], access: "
 
 
 def declaration_of(platform: Platform, run: Run) -> "Declaration":
-    from include.lineage.declaration import Declaration
+    from include.declared.declaration import Declaration
 
     inputs = record_digest((run.code_digest, run.declaration_digest))
     digest = Journal(platform.ledger, run).output("declare", inputs)

@@ -46,7 +46,7 @@ def begin(
         DeclarationError: the project is refused by :func:`include.steps.declare`, or *instant* has no time zone.
         LedgerError: a position or a trigger of the ledger is missing.
     """
-    from include.lineage.declaration import digest_of
+    from include.declared.declaration import digest_of
 
     stream = run_stream(project.name, run_id)
     if platform.ledger.find(stream) is not None:

@@ -12,7 +12,7 @@ from include.core.errors import DataError, TrainingError
 from include.core.project import Objective
 from include.core.records import Days, FeatureSet, FeatureSpec, Partition
 from include.data.encoding import encode_features
-from include.lineage.compiled import LABEL
+from include.declared.compiled import LABEL
 from include.training.artifacts import Artifacts
 
 if TYPE_CHECKING:

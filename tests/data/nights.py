@@ -14,9 +14,9 @@ from include.core.records import DAY, Contract, Days, FeatureSet, Partition, Run
 from include.data import features
 from include.data.rows import known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
+from include.declared import scope_of
+from include.declared.compiled import declared
 from include.ledger import Ledger, lease
-from include.lineage import scope_of
-from include.lineage.compiled import declared
 from include.store import Store
 
 INSTANT = datetime(2013, 6, 20, 4, tzinfo=UTC)

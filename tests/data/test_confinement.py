@@ -17,8 +17,8 @@ from include.core.records import Contract, Days, Snapshot
 from include.data.confinement import lock, require_confined
 from include.data.point_in_time import PointInTime
 from include.data.relations import Later, Relations, relations
-from include.lineage import scope_of, sql_of
-from include.lineage.compiled import Declared, declared
+from include.declared import scope_of, sql_of
+from include.declared.compiled import Declared, declared
 from include.projects import flight_delay
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze

@@ -19,7 +19,7 @@ from include.data.point_in_time import PointInTime
 from include.data.relations import relations
 from include.data.reuse import Task
 from include.data.tables import CATEGORY_ROWS, parquet
-from include.lineage.compiled import declared
+from include.declared.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze

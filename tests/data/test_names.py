@@ -11,7 +11,7 @@ from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Pro
 from include.core.records import DAY, Column, ColumnType, Contract, Days, KnownAt, Partition, Snapshot, Treatment
 from include.data import scoring
 from include.data.rows import parquet_bytes
-from include.lineage import scope_of
+from include.declared import scope_of
 from include.store import Store
 from tests.data.nights import INSTANT, Night
 

@@ -10,8 +10,8 @@ from include.core.errors import DeclarationError, FeatureLeak
 from include.core.project import FeatureGroup, Objective, Project
 from include.core.records import DAY, Contract, Days, KnownAt
 from include.data.probe import Sample, sampled
-from include.lineage import scope_of
-from include.lineage.compiled import declared
+from include.declared import scope_of
+from include.declared.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze

@@ -16,11 +16,11 @@ from include import steps
 from include.core.errors import AccessDenied, NothingToWatch
 from include.core.events import PodEnded
 from include.core.records import Plan, Snapshot
+from include.declared.declaration import declare
 from include.ledger.delivery import deliver_to_file
 from include.ledger.journal import run_stream
 from include.lineage import emission
 from include.lineage import walk as walk_of
-from include.lineage.declaration import declare
 from include.runtime.lineage import graph
 from include.settings import ROOT
 from include.steps.platform import failure_told

@@ -51,7 +51,7 @@ def test_a_run_whose_declaration_raises_anything_leaves_its_failure_and_no_lease
         raise ValueError("N0SUCH")
 
     with monkeypatch.context() as patch:
-        patch.setattr("include.lineage.declaration.declare", broken)
+        patch.setattr("include.declared.declaration.declare", broken)
         with pytest.raises(ValueError, match="N0SUCH"):
             steps.begin(yard.platform, FLIGHTS, run_id="broken", instant=INSTANT, now=NOW)
     assert yard.attempts("broken") == {"declare": ["ValueError"]}
@@ -63,7 +63,7 @@ def test_what_fails_before_any_attempt_is_recorded(yard: Yard, monkeypatch: pyte
         raise DeclarationError("it can be declared", value="no", remedy="Repair it.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("include.lineage.declaration.digest_of", refused)
+        patch.setattr("include.declared.declaration.digest_of", refused)
         with pytest.raises(DeclarationError):
             steps.begin(yard.platform, FLIGHTS, run_id="refused", instant=INSTANT, now=NOW)
     with pytest.raises(DeclarationError):

@@ -17,7 +17,7 @@ from include.core.errors import DataError, LedgerError, RegistryError
 from include.core.project import Project
 from include.core.records import DAY, FeatureSet
 from include.data import scoring
-from include.lineage import scope_of
+from include.declared import scope_of
 from include.projects import flight_delay
 from include.registry import bundle, history
 from include.steps import definitions

@@ -12,9 +12,9 @@ from include.contracts import load_folder
 from include.core.events import Event, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.project import Project, Window
 from include.core.records import Evaluation, Promotion, Run
+from include.declared import scope_of
 from include.governance.authority import Authority
 from include.governance.signing import Signer, create_key
-from include.lineage import scope_of
 from include.projects import flight_delay, temperature_tomorrow
 from include.registry.authority import PromotionAuthority
 from include.runtime import deployment, local

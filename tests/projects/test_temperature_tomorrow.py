@@ -32,7 +32,7 @@ def _table(night: Night, built: FeatureSet, name: str) -> pa.Table:
 
 
 def test_only_weather_and_airports_are_read(contracts: dict[str, Contract]) -> None:
-    from include.lineage import scope_of
+    from include.declared import scope_of
 
     assert [dataset.dataset for dataset in scope_of(PROJECT, contracts).datasets] == ["airports", "weather"]
 

@@ -9,10 +9,10 @@ import pytest
 from include.cli import status
 from include.contracts import load_folder
 from include.core.records import Scope
+from include.declared import scope_of
 from include.governance.access import Access
 from include.governance.authority import Authority
 from include.governance.signing import Signer
-from include.lineage import scope_of
 from include.projects import temperature_tomorrow
 from include.runtime import demo, deployment, local
 from include.runtime.authority_service import open_authority

@@ -199,15 +199,19 @@ def test_no_module_that_counts_imports_one_that_only_shows() -> None:
 
 def test_what_only_shows_does_not_count(tmp_path: Path) -> None:
     include = tmp_path / "include"
-    for name in ("lineage/drawing.py", "lineage/scope.py", "runtime/pages/access.py"):
+    for name in ("lineage/drawing.py", "declared/scope.py", "runtime/pages/access.py"):
         (include / name).parent.mkdir(parents=True, exist_ok=True)
         (include / name).write_text("1")
     (include / "projects" / "p").mkdir(parents=True)
     first = code_digest(include, include / "projects", "p")
-    for name, counts in (("lineage/drawing.py", False), ("runtime/pages/access.py", False), ("lineage/scope.py", True)):
+    for name, counts in (
+        ("lineage/drawing.py", False),
+        ("runtime/pages/access.py", False),
+        ("declared/scope.py", True),
+    ):
         (include / name).write_text("2")
         assert (code_digest(include, include / "projects", "p") != first) is counts, name
-    assert {name for name, _ in Rooms.read(include).files} == {"lineage/drawing.py", "lineage/scope.py"}
+    assert {name for name, _ in Rooms.read(include).files} == {"lineage/drawing.py", "declared/scope.py"}
 
 
 def test_a_night_of_this_process_asks_before_each_step_whether_other_code_lies_here(

@@ -21,8 +21,8 @@ def warm() -> None:
 def _decoders() -> None:
     from include.core.canonical import prepare
     from include.core.records import Evaluation, FeatureSet, Plan, Promotion, Snapshot, Validation
+    from include.declared.declaration import Declaration
     from include.ledger.kinds import KINDS
-    from include.lineage.declaration import Declaration
 
     prepare(*KINDS.values(), Declaration, Snapshot, Validation, FeatureSet, Plan, Evaluation, Promotion)
 

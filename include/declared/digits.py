@@ -10,8 +10,8 @@ from typing import Any
 
 from include.core.project import Project
 from include.core.records import ColumnType, Contract
-from include.lineage.compiled import LABEL
-from include.lineage.expressions import expressions_of
+from include.declared.compiled import LABEL
+from include.declared.expressions import expressions_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ def rounded(project: Project, contracts: Mapping[str, Contract]) -> tuple[Rounde
     """The features of *project*, in its order, then its label, that are certain to be rounded for the model.
 
     Raises:
-        DeclarationError: an expression cannot be made, as in :func:`~include.lineage.scope_of`.
+        DeclarationError: an expression cannot be made, as in :func:`~include.declared.scope_of`.
     """
     expressions = expressions_of(project, contracts)
     columns: list[tuple[str | None, Any, str]] = [

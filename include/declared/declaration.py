@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Scope
-from include.lineage.compiled import LABEL, Declared, declared
-from include.lineage.expressions import expressions_of
-from include.lineage.reads import column_lineage, columns_read
-from include.lineage.scope import scope_of
-from include.lineage.tables import name_of, parameters
+from include.declared.compiled import LABEL, Declared, declared
+from include.declared.expressions import expressions_of
+from include.declared.reads import column_lineage, columns_read
+from include.declared.scope import scope_of
+from include.declared.tables import name_of, parameters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.core.canonical import record_digest
-from include.lineage.tables import POPULATION
+from include.declared.tables import POPULATION
 
 if TYPE_CHECKING:
     import ibis

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.project import Project
 from include.core.records import Column, Contract, KnownAt
-from include.lineage.compiled import LABEL, PREDICTED_AT
-from include.lineage.expressions import expressions_of
-from include.lineage.reads import known_column
+from include.declared.compiled import LABEL, PREDICTED_AT
+from include.declared.expressions import expressions_of
+from include.declared.reads import known_column
 
 if TYPE_CHECKING:
     import ibis
@@ -48,7 +48,7 @@ def late_reads(project: Project, contracts: Mapping[str, Contract]) -> tuple[Lat
     it) and is no earlier. The key is what a row is asked for by, and never late.
 
     Raises:
-        DeclarationError: an expression cannot be made, as in :func:`~include.lineage.scope_of`.
+        DeclarationError: an expression cannot be made, as in :func:`~include.declared.scope_of`.
     """
     expressions = expressions_of(project, contracts)
     rows = _Rows(dataset=project.target.dataset, key=project.target.key)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from include.core.errors import DeclarationError
 from include.core.project import Expectation, Project
 from include.core.records import Contract, DatasetScope, Scope, Treatment
-from include.lineage.expressions import Expressions, expressions_of
-from include.lineage.reads import Source, columns_read
+from include.declared.expressions import Expressions, expressions_of
+from include.declared.reads import Source, columns_read
 
 
 def scope_of(project: Project, contracts: Mapping[str, Contract]) -> Scope:

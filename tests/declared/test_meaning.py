@@ -15,9 +15,9 @@ import pytest
 
 from include.core.project import FeatureGroup, Project
 from include.core.records import Contract, DatasetScope, Scope
-from include.lineage import sql_of, tables
-from include.lineage.compiled import declared
-from include.lineage.meaning import Meaning
+from include.declared import sql_of, tables
+from include.declared.compiled import declared
+from include.declared.meaning import Meaning
 from include.projects import flight_delay, temperature_tomorrow
 from include.settings import ROOT
 
@@ -248,10 +248,10 @@ from dataclasses import replace
 import ibis
 from include.contracts import load_folder
 from include.core.project import FeatureGroup
-from include.lineage.compiled import declared
+from include.declared.compiled import declared
 from include.projects.flight_delay import PROJECT
 from include.settings import ROOT
-from tests.lineage.test_meaning import everything
+from tests.declared.test_meaning import everything
 
 KEY = PROJECT.target.key
 

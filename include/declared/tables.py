@@ -9,7 +9,7 @@ from include.core.errors import DeclarationError
 from include.core.names import alike
 from include.core.project import Expression
 from include.core.records import ColumnType, Contract, Scope, Treatment
-from include.lineage.allowed import check
+from include.declared.allowed import check
 
 if TYPE_CHECKING:
     import ibis

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
 from include.core.records import Column, Contract, Treatment
-from include.lineage.tables import sql_of
+from include.declared.tables import sql_of
 
 if TYPE_CHECKING:
     import ibis

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.core.project import Project
 from include.core.records import Contract, Scope
-from include.lineage.tables import POPULATION, call, parameters, tables
+from include.declared.tables import POPULATION, call, parameters, tables
 
 if TYPE_CHECKING:
     import ibis

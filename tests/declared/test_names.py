@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from include.core.errors import DeclarationError
 from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target
 from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment
-from include.lineage import column_lineage, scope_of, sql_of, tables
-from include.lineage.compiled import declared
-from include.lineage.reads import columns_read
+from include.declared import column_lineage, scope_of, sql_of, tables
+from include.declared.compiled import declared
+from include.declared.reads import columns_read
 
 _WORDS = ("select", "Order", "GROUP", "table", "Count", "key", "Value", "from", "end", "null", "TRUE", "day", "t0")
 _TEXT = st.text(alphabet="aBcXyZ09_ \"'`.;*(){}[]%$-ÄßéΣжŁ名", min_size=1, max_size=6).map(str.strip).filter(bool)

@@ -12,9 +12,9 @@ import pytest
 
 from include.core.errors import DeclarationError
 from include.core.records import ColumnType, Contract
-from include.lineage import call, column_lineage, sql_of, tables
-from include.lineage.reads import columns_read
-from tests.lineage.test_names import column, contract
+from include.declared import call, column_lineage, sql_of, tables
+from include.declared.reads import columns_read
+from tests.declared.test_names import column, contract
 
 
 @pytest.mark.parametrize(

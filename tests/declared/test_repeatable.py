@@ -9,7 +9,7 @@ import pytest
 from include.core.errors import DeclarationError
 from include.core.project import FeatureGroup
 from include.core.records import Contract
-from include.lineage import scope_of
+from include.declared import scope_of
 from include.projects import flight_delay
 
 PROJECT = flight_delay.PROJECT

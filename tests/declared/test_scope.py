@@ -12,11 +12,11 @@ from include.contracts import load_folder
 from include.core.errors import ContractError, DeclarationError
 from include.core.project import Expectation, FeatureGroup, Project
 from include.core.records import Contract, Scope, Treatment
-from include.lineage import column_lineage, expressions_of, scope_of, tables
-from include.lineage.declaration import digest_of
-from include.lineage.reads import columns_read
+from include.declared import column_lineage, expressions_of, scope_of, tables
+from include.declared.declaration import digest_of
+from include.declared.reads import columns_read
 from include.projects import flight_delay, temperature_tomorrow
-from tests.lineage.conftest import CONTRACTS
+from tests.declared.conftest import CONTRACTS
 
 PROJECTS = (flight_delay.PROJECT, temperature_tomorrow.PROJECT)
 KEY = flight_delay.PROJECT.target.key

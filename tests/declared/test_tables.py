@@ -5,7 +5,7 @@ import pytest
 
 from include.core.errors import DeclarationError
 from include.core.records import Contract, Treatment
-from include.lineage import call, scope_of, sql_of, tables
+from include.declared import call, scope_of, sql_of, tables
 from include.projects.flight_delay import PROJECT, features
 
 

@@ -9,9 +9,9 @@ from include.core.errors import DeclarationError
 from include.core.names import alike
 from include.core.project import Expression, Project
 from include.core.records import Contract, Scope, Treatment
-from include.lineage.meaning import Meaning
-from include.lineage.reads import column_lineage, known_column
-from include.lineage.tables import POPULATION, call, parameters, sql_of, tables
+from include.declared.meaning import Meaning
+from include.declared.reads import column_lineage, known_column
+from include.declared.tables import POPULATION, call, parameters, sql_of, tables
 
 if TYPE_CHECKING:
     import ibis
@@ -65,7 +65,7 @@ class Declared:
 def declared(
     project: Project, contracts: Mapping[str, Contract], scope: Scope, *, as_written: bool = False
 ) -> Declared:
-    """Compile *project* over the columns of *scope*; *as_written* as :func:`~include.lineage.sql_of` has it.
+    """Compile *project* over the columns of *scope*; *as_written* as :func:`~include.declared.sql_of` has it.
 
     Raises:
         DeclarationError: a function misses a key column, doubles a name, or returns what is neither a number nor a
