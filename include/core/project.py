@@ -191,13 +191,13 @@ class Look:
 class SkillPolicy:
     """How much of what it knew the recipe may lose, whichever version is champion.
 
-    *Skill* is by how much the champion's loss lies below that of the constant, the base rate of the weeks before, as a
-    share of the constant's loss over four weeks: on easy days there is less to know. The first ``usual_days`` judged
-    days tell what is usual: those of the project or, after a human accepted a new level, those from ``since`` on.
-    ``drop`` of it may be lost, in the unit of the loss on days as hard as those: divided by the constant's mean loss
-    over them, it is a share. ``None``: half. What is missing is summed up by day, and how much of that chance brings is
-    drawn from the whole weeks of the usual days: in the share ``false_asks`` of stretches of 180 nights, at most, there
-    is more though nothing changed.
+    Watched is the *skill score*, 1 - loss / reference loss: by how much the champion's loss lies below that of the
+    constant, the base rate of the weeks before, divided by what the constant lost over four weeks, since on easy days
+    there is less to know. The first ``usual_days`` judged days say what is usual: those of the project or, after a
+    human accepted a new level, those from ``since`` on. ``drop`` of it may be lost, in the unit of the loss on days as
+    hard as those; divided by the constant's mean loss over them, it is a skill score. ``None``: half. What is missing
+    is summed up by day, and how much of that chance brings is drawn from the whole weeks of the usual days: in the
+    share ``false_asks`` of stretches of 180 nights, at most, there is more though nothing changed.
     """
 
     drop: float | None = None

@@ -82,9 +82,10 @@ class Case:
         if self.watched is not None:
             level = self.watched.level
             found |= {"usual_skill": level.usual, "tolerated_skill": level.tolerated}
-            found |= {"usual_share": level.share(level.usual), "tolerated_share": level.share(level.tolerated)}
+            scores = {"usual": level.usual, "tolerated": level.tolerated}
+            found |= {f"{name}_skill_score": level.score(skill) for name, skill in scores.items()}
             if comparable := self._comparable(self.judged):
-                found["skill_share"] = level.share(fmean(comparable))
+                found["skill_score"] = level.score(fmean(comparable))
             found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.chance.limit}
         return found
 
@@ -185,9 +186,10 @@ class Case:
             return None if day.skill is None else -knows([day])
 
         def words(days: Judged) -> str:
+            if self.level:
+                return f"the skill score is {self.level.score(knows(days)):.1%}; knowing no feature has 0"
             side = "below" if knows(days) > 0 else "above"
-            lies = f"{self.level.share(abs(knows(days))):.1%}" if self.level else f"{abs(knows(days)):.4f}"
-            return f"the loss lies {lies} {side} that of the constant, which knows no feature"
+            return f"the loss lies {abs(knows(days)):.4f} {side} that of the constant, which knows no feature"
 
         days = [each for each in self.judged if each.skill is not None]
         if self.policy.skill is None or len(days) < self.policy.minimum_days:
@@ -212,9 +214,9 @@ class Case:
 
         def words(days: Judged) -> str:
             return (
-                f"the loss is {level.share(behind(days)):+.1%} of the constant's against that of version "
-                f"{days[-1].best}, the best of the last 180 days; {'above' if behind(days) > drop else 'within'} the "
-                f"accepted {level.share(drop):+.1%}"
+                f"the skill score is {-level.score(behind(days)):+.1%} beside that of version {days[-1].best}, the "
+                f"best of the last 180 days; {'beyond' if behind(days) > drop else 'within'} the accepted "
+                f"{-level.score(drop):+.1%}"
             )
 
         return _Rule(over=days, beyond=lambda days: behind(days) > drop, above=above, words=words)
@@ -225,20 +227,20 @@ class Case:
         if self.watched is None:
             return Outcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
         level, watched = self.watched.level, self.watched
-        usual, lowest = f"{level.share(level.usual):.1%}", f"{level.share(level.tolerated):.1%}"
-        stretch = f"{level.days[0]} to {level.days[-1]}"
+        usual, lowest = f"{level.score(level.usual):.1%}", f"{level.score(level.tolerated):.1%}"
+        stretch, words = f"{level.days[0]} to {level.days[-1]}", "the skill score (1 - loss / the constant's loss)"
         if not watched.alarm or watched.since is None:
             return Outcome(
                 state=DriftState.STABLE,
-                sentence=f"over {stretch} the recipe saved {usual} of the constant's loss, and may come down to "
-                f"{lowest}; no more is missing than chance brings",
+                sentence=f"over {stretch} {words} was {usual}, and may come down to {lowest}; no more is missing than "
+                "chance brings",
             )
         began = watched.since
         days = [each for each in self.series if each.day >= began and each.skill is not None]
-        now = f"{level.share(fmean(self._comparable(days))):.1%}"
+        now = f"{level.score(fmean(self._comparable(days))):.1%}"
         sentence = (
-            f"since {began} the recipe saves {now} of the constant's loss, not the {usual} that was usual over "
-            f"{stretch}: more is missing than chance brings where it may come down to {lowest}"
+            f"since {began} {words} is {now}, not the {usual} that was usual over {stretch}: more is missing than "
+            f"chance brings where it may come down to {lowest}"
         )
 
         def beyond(days: Judged) -> bool:

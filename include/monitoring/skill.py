@@ -1,10 +1,10 @@
 """What a recipe knows, watched over the series of its days: has it lost more than may be lost?
 
 Days are not equally hard: where the constant itself loses less, there is less to know, and a model that knows as much
-as before lies less far below it. So skill is a share of the constant's loss, as skill scores are (Murphy, Skill scores
-based on the mean square error, Monthly Weather Review 1988). Of a day it is its skill divided by the constant's mean
-loss over the 28 judged days up to it: no single day is so easy or so hard that its share means nothing. Shares are
-written in the unit of the loss, times the constant's mean loss over the usual days.
+as before lies less far below it. So the recipe is watched by its *skill score*, 1 - loss / the constant's loss (Murphy,
+Skill scores based on the mean square error, Monthly Weather Review 1988). That of a day is its skill divided by the
+constant's mean loss over the 28 judged days up to it: no single day is so easy or so hard that its score means nothing.
+Here scores are written in the unit of the loss, times the constant's mean loss over the usual days.
 
 A cumulative sum (Page, Continuous Inspection Schemes, Biometrika 1954): each day adds by how much its skill lies below
 the usual one, less half of what may be lost, and the sum never falls below 0. Its limit is drawn from whole weeks of
@@ -56,8 +56,8 @@ class Level:
         """A difference of losses on *day*, as on a day as hard as the usual ones."""
         return figure / self.hardness.get(day, 1.0)
 
-    def share(self, figure: float) -> float:
-        """Of the constant's loss."""
+    def score(self, figure: float) -> float:
+        """*figure*, as on days as hard as the usual ones, as a skill score."""
         return figure / self.constant
 
     def missing(self, skill: float) -> float:

@@ -110,7 +110,7 @@ def hard(days: Sequence[DayOfSeries], hardness: Callable[[int], float]) -> list[
 
 
 @pytest.mark.parametrize("champion", [nobody_else, nightly])
-def test_where_days_become_easy_or_hard_a_recipe_that_keeps_its_share_of_the_loss_is_stable(champion):
+def test_where_days_become_easy_or_hard_a_recipe_that_keeps_its_skill_score_is_stable(champion):
     def seasons(place: int) -> float:
         return 1 - 0.7 * float(np.sin(max(place - USUAL_DAYS, 0) * 2 * np.pi / 360))
 
@@ -121,12 +121,12 @@ def test_where_days_become_easy_or_hard_a_recipe_that_keeps_its_share_of_the_los
     assert abs(lost.began - (FIRST + (USUAL_DAYS + 60) * DAY)) <= 3 * DAY
 
 
-def test_what_a_day_adds_is_its_share_of_what_the_constant_lost_over_four_weeks():
+def test_a_day_adds_its_skill_score_against_what_the_constant_lost_over_four_weeks():
     days = hard(series([0.2] * 60, noise=0.0), lambda place: 0.25 if place >= USUAL_DAYS else 1.0)
     figures = judge(POLICY, days, REFERENCE).figures
     assert figures["skill"] == pytest.approx(0.05)
-    assert (figures["skill_share"], figures["usual_share"]) == pytest.approx((0.2 / 0.65, 0.2 / 0.65))
-    assert figures["tolerated_share"] == pytest.approx(0.1 / 0.65)
+    assert (figures["skill_score"], figures["usual_skill_score"]) == pytest.approx((0.2 / 0.65, 0.2 / 0.65))
+    assert figures["tolerated_skill_score"] == pytest.approx(0.1 / 0.65)
     assert figures["usual_skill"] == pytest.approx(0.2)
 
 

@@ -84,11 +84,11 @@ def test_skill_stands_beside_loss_and_says_what_it_means(told: Told) -> None:
     assert "each once, by 2 champions" in text
 
 
-def test_what_is_usual_is_said_as_a_share_of_what_the_base_rate_alone_loses(tmp_path: Path) -> None:
+def test_the_skill_score_stands_beside_the_usual_and_the_tolerated_one(tmp_path: Path) -> None:
     told, day = Told(tmp_path), FIRST + 80 * DAY
-    shares = {"skill_share": 0.08, "usual_share": 0.16, "tolerated_share": 0.07}
-    told.story.days(Days(first=day, last=day), skill=0.1, shares=shares)
-    assert "; 8.0% of its loss: 16.0% is usual, down to 7.0% is tolerated" in told.text()
+    scores = {"skill_score": 0.08, "usual_skill_score": 0.16, "tolerated_skill_score": 0.07}
+    told.story.days(Days(first=day, last=day), skill=0.1, scores=scores)
+    assert "; skill score 8.0%: 16.0% is usual, down to 7.0% is tolerated" in told.text()
 
 
 def test_promotions_retrainings_and_rollbacks_are_marked_on_the_series_across_champions(told: Told) -> None:

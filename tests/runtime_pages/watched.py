@@ -133,9 +133,9 @@ class Story:
         state: DriftState = DriftState.STABLE,
         reason: str = "as before",
         began: date | None = None,
-        shares: Mapping[str, float] | None = None,
+        scores: Mapping[str, float] | None = None,
     ) -> str:
-        """A watch that judges *days* of the mean *skill*; its run id. Verdicts of before have no *shares*."""
+        """A watch that judges *days* of the mean *skill*; its run id. Older verdicts have no *scores*."""
         run_id = f"watch__scheduled__{days.last}T06:00:00+00:00"
         events: list[tuple[Event, str | None]] = [
             (
@@ -177,7 +177,7 @@ class Story:
                     "skill": skill,
                     "usual_skill": 0.1,
                     "tolerated_skill": 0.05,
-                    **(shares or {}),
+                    **(scores or {}),
                 },
                 days=tuple(days),
                 inputs=tuple(FeatureDrift(feature=name, psi=psi, limit=limit) for name, (_, psi, limit) in moved),

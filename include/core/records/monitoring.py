@@ -174,8 +174,8 @@ class DriftVerdict:
     ``days`` are the judged ones, sorted, ``figures`` the judged means by name: ``excess_loss``, ``calibration_gap``,
     ``loss``, ``expected_loss``, ``skill``; and of the recipe's watch ``usual_skill``, ``tolerated_skill``, and
     ``missing_skill`` (summed up since it began to be missed) beside ``missing_skill_limit``, where chance ends: all
-    four as on days as hard as the usual ones. ``skill_share``, ``usual_share`` and ``tolerated_share`` are shares of
-    the constant's loss; older verdicts have none.
+    four as on days as hard as the usual ones. ``skill_score``, ``usual_skill_score`` and ``tolerated_skill_score`` are
+    1 - loss / the constant's loss; older verdicts have none.
     ``inputs`` are the features from the one that moved furthest on. ``began``: since when, by the best guess, what made
     the state lasts; only in ``RETRAIN`` and ``FAILING``. ``guarantee`` says in a sentence how often this policy asks
     though nothing changed; ``None``: too few days tell.

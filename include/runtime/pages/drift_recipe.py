@@ -108,9 +108,10 @@ def _figures(watched: Watched) -> tuple[Figure, ...]:
 
 def _usual(watched: Watched) -> str:
     figures = watched.verdicts[-1].verdict.figures if watched.verdicts else {}
-    if "skill_share" in figures:
-        share, usual, tolerated = (figures[name] for name in ("skill_share", "usual_share", "tolerated_share"))
-        return f"; {share:.1%} of its loss: {usual:.1%} is usual, down to {tolerated:.1%} is tolerated"
+    if "skill_score" in figures:
+        names = ("skill_score", "usual_skill_score", "tolerated_skill_score")
+        score, usual, tolerated = (figures[name] for name in names)
+        return f"; skill score {score:.1%}: {usual:.1%} is usual, down to {tolerated:.1%} is tolerated"
     if "usual_skill" not in figures or "tolerated_skill" not in figures:
         return ""
     return f"; {figures['usual_skill']:+.4f} is usual, down to {figures['tolerated_skill']:+.4f} is tolerated"
