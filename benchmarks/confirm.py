@@ -33,11 +33,12 @@ from confirm_series import ALL, Series  # noqa: E402  # needs the path above
 from include.core.events import ModelRegistered  # noqa: E402
 from include.core.project import Project  # noqa: E402
 from include.core.records import DAY, DayOfSeries, DriftState  # noqa: E402
+from include.demo import chain as demo  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
-from include.runtime import demo, watch  # noqa: E402
-from include.runtime.authority_client import authority  # noqa: E402
-from include.runtime.local import open_platform, run_night, signed_in_here  # noqa: E402
-from include.runtime.projects import load_project  # noqa: E402
+from include.runtime.code.projects import load_project  # noqa: E402
+from include.runtime.nights import watch  # noqa: E402
+from include.runtime.nights.local import open_platform, run_night, signed_in_here  # noqa: E402
+from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
 from include.steps import retraining, series, verdicts  # noqa: E402
 from include.steps.retraining import Retraining  # noqa: E402

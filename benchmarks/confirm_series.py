@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from include.core.records import DAY  # noqa: E402  # needs the path above
-from include.runtime import demo, deployment  # noqa: E402
+from include.demo import chain as demo  # noqa: E402
+from include.runtime import deployment  # noqa: E402
 from include.settings import Settings  # noqa: E402
 
 if TYPE_CHECKING:

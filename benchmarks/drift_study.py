@@ -32,14 +32,16 @@ sys.path.insert(0, str(ROOT))
 from include import steps  # noqa: E402  # needs the path above
 from include.core.project import DriftPolicy, Objective  # noqa: E402
 from include.core.records import DAY, DayFigures, DayOfSeries, Days, DriftState, FeatureSet, Profile, Reference  # noqa: E402
+from include.demo import chain as demo  # noqa: E402
 from include.monitoring.figures import day_figures  # noqa: E402
 from include.monitoring.inputs import drift_of_inputs  # noqa: E402
 from include.monitoring.profile import profile, weekly  # noqa: E402
 from include.monitoring.verdict import judge  # noqa: E402
 from include.projects.flight_delay import PROJECT  # noqa: E402
-from include.runtime import demo, deployment, local  # noqa: E402
-from include.runtime.authority_client import authority  # noqa: E402
-from include.runtime.projects import load_project  # noqa: E402
+from include.runtime import deployment  # noqa: E402
+from include.runtime.code.projects import load_project  # noqa: E402
+from include.runtime.nights import local  # noqa: E402
+from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
 from include.training.matrix import contents, rows_of  # noqa: E402
 

@@ -29,15 +29,17 @@ sys.path.insert(0, str(ROOT))
 from include import steps  # noqa: E402  # needs the path above
 from include.core.events import StepFinished, StepReused, StepStarted  # noqa: E402
 from include.core.records import Evaluation, Plan  # noqa: E402
+from include.demo import chain as demo  # noqa: E402
 from include.governance import secrets  # noqa: E402
 from include.ledger.journal import run_stream  # noqa: E402
 from include.projects.flight_delay import PROJECT as ORIGINAL  # noqa: E402
-from include.runtime import demo, deployment, local  # noqa: E402
-from include.runtime.airflow import process, sessions  # noqa: E402
-from include.runtime.airflow.client import TaskState  # noqa: E402
+from include.runtime import deployment  # noqa: E402
 from include.runtime.airflow.names import dag_id_of  # noqa: E402
-from include.runtime.authority_client import authority  # noqa: E402
-from include.runtime.projects import load_project  # noqa: E402
+from include.runtime.code.projects import load_project  # noqa: E402
+from include.runtime.embedded import process, sessions  # noqa: E402
+from include.runtime.embedded.client import TaskState  # noqa: E402
+from include.runtime.nights import local  # noqa: E402
+from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
 
 INSTANT = datetime(2013, 7, 3, 4, tzinfo=UTC)

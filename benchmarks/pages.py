@@ -44,13 +44,13 @@ from include.governance.claims import (  # noqa: E402
 from include.governance.register import Register  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
 from include.registry.champions import Champions  # noqa: E402
-from include.runtime.pages.drift import add_drift  # noqa: E402
+from include.runtime.server.pages.drift import add_drift  # noqa: E402
 from include.store import Store  # noqa: E402
 from tests.governance.conftest import STEWARD, House  # noqa: E402
 from tests.registry.models import signer  # noqa: E402
-from tests.runtime_pages.conftest import DESK, FLAGS, People, Reader, chromium_path, serving  # noqa: E402
-from tests.runtime_pages.house import MOUNT, Desk, desk  # noqa: E402
-from tests.runtime_pages.watched import FIRST, PROJECT, nightly  # noqa: E402
+from tests.runtime_server.conftest import DESK, FLAGS, People, Reader, chromium_path, serving  # noqa: E402
+from tests.runtime_server.house import MOUNT, Desk, desk  # noqa: E402
+from tests.runtime_server.watched import FIRST, PROJECT, nightly  # noqa: E402
 
 DATASETS = ("flights", "weather", "planes", "airports")
 PROJECTS = 25

@@ -24,12 +24,12 @@ from aiohttp import ClientTimeout
 from night import INSTANT, MEANING, ROOT, Bench, allow, bench, copied, night
 
 from include.core.project import Compute
-from include.runtime.airflow import process
-from include.runtime.airflow.client import Client
 from include.runtime.airflow.names import dag_id_of
-from include.runtime.kubernetes import shards
-from include.runtime.kubernetes.cluster import Cluster
-from include.runtime.kubernetes.request import CONTAINER, PodRequest
+from include.runtime.embedded import process
+from include.runtime.embedded.client import Client
+from include.runtime.pods import shards
+from include.runtime.pods.cluster import Cluster
+from include.runtime.pods.request import CONTAINER, PodRequest
 from include.settings import Placement, Settings
 
 #: The flights project, its 16 trials trained fully in two shards, each with an accelerator and a core.

@@ -43,13 +43,13 @@ PRELOADED = (
     "sqlalchemy",
     "sqlglot.optimizer.qualify",
     "include.runtime.airflow.due",
-    "include.runtime.airflow.reconciliation",
+    "include.runtime.upkeep.reconciliation",
     "include.runtime.airflow.training_assembly",
     "include.runtime.airflow.watch_assembly",
-    "include.runtime.airflow.lateness",
+    "include.runtime.upkeep.lateness",
     "include.runtime.airflow.tasks",
     "include.runtime.airflow.transport",
-    "include.runtime.local",
+    "include.runtime.nights.local",
 )
 #: Beside them, where training shards are placed in pods.
 PRELOADED_FOR_PODS = (
@@ -57,7 +57,7 @@ PRELOADED_FOR_PODS = (
     "kubernetes_asyncio.client",
     "kubernetes_asyncio.config",
     "include.runtime.airflow.pods",
-    "include.runtime.kubernetes.shards",
+    "include.runtime.pods.shards",
 )
 #: Beside them, where artifacts lie in a bucket: what s3fs imports when it is first used is among them.
 PRELOADED_FOR_BUCKETS = ("aiobotocore.session", "fsspec.core", "s3fs")

@@ -1,5 +1,5 @@
 """What keeps a deployment in order between the nights."""
 
-from include.runtime.airflow.stewardship import stewardship_dag
+from include.runtime.upkeep.stewardship import stewardship_dag
 
 dag = stewardship_dag()

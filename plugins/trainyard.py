@@ -5,11 +5,11 @@ Every task imports this file: it imports next to nothing that Airflow's SDK has 
 
 from airflow.plugins_manager import AirflowPlugin
 
-from include.runtime.airflow.authority import MountedAuthority
 from include.runtime.airflow.links import AccessRequestLink
 from include.runtime.airflow.names import ACCESS_PAGE, ACCESS_ROUTE, PAGES
 from include.runtime.airflow.one_writer import OneWriter
-from include.runtime.airflow.sign_in import StewardsSignIn
+from include.runtime.embedded.sign_in import StewardsSignIn
+from include.runtime.server.mounted import MountedAuthority
 
 
 class TrainyardPlugin(AirflowPlugin):

@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 #: Rooms whose slow tests share one running system, an Airflow or a cluster, and so one process.
-SHARED = {"runtime": "airflow", "runtime_kubernetes": "kubernetes", "docker": "kubernetes"}
+SHARED = {"runtime": "airflow", "runtime_pods": "kubernetes", "docker": "kubernetes"}
 _FIRST = ("kubernetes", "airflow")
 
 
@@ -67,7 +67,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.fixture(scope="session")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's production data, landed once for all rooms and all processes of a run; nobody alters it."""
-    from include.data.landing import land_flights
+    from include.demo.flights import land_flights
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -11,7 +11,7 @@ from rich.text import Text
 from include.cli.notices import tell_people
 from include.cli.shown import Words
 from include.core.records import RevocationKind
-from include.runtime.authority_client import AuthorityClient, authority
+from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings
 
 Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")]

@@ -12,7 +12,7 @@ from include.cli.notices import tell_people
 from include.cli.shown import Words, bold, line
 from include.core.errors import AccessDenied
 from include.core.words import visible
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from include.core.project import Project
     from include.core.records import Interval
-    from include.runtime.backtest import Backtest
+    from include.runtime.nights.backtest import Backtest
 
 console = Words()
 
@@ -43,7 +43,7 @@ def backtest(
 
     Nothing is registered or promoted, and no night waits for it. What is known is not computed again.
     """
-    from include.runtime import backtest as runtime
+    from include.runtime.nights import backtest as runtime
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)

@@ -10,7 +10,7 @@ import typer
 from include.cli.night import ProjectName
 from include.cli.shown import Words
 from include.core.project import DriftPolicy, Gates, Look, Project, SkillPolicy
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
 from include.settings import Settings
 
 if TYPE_CHECKING:

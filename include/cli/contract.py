@@ -208,8 +208,8 @@ def adopt(
 ) -> None:
     """Put the contract file of NAME, as it is now, into effect. Grants bind its digest."""
     from include.contracts import load, not_understood
-    from include.runtime.airflow.environment import passwords_file, secrets_of
-    from include.runtime.authority_client import authority
+    from include.runtime.embedded.environment import passwords_file, secrets_of
+    from include.runtime.server.client import authority
 
     settings = Settings.from_environment()
     # First: the authority knows a new contract's stewards by its file, and could say of one that it cannot read only

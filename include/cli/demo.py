@@ -15,12 +15,12 @@ from include.cli.shown import Words, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import access_path
-from include.runtime.lineage import deliver
+from include.runtime.upkeep.lineage import deliver
 from include.settings import Placement, Settings
 
 if TYPE_CHECKING:
-    from include.runtime.airflow.process import RunningAirflow
-    from include.runtime.watch import Watched
+    from include.runtime.embedded.process import RunningAirflow
+    from include.runtime.nights.watch import Watched
 
 console = Words()
 
@@ -39,8 +39,8 @@ def demo(
 
     Running it again resumes.
     """
-    from include.runtime import demo as demonstration
-    from include.runtime.airflow import process
+    from include.demo import chain as demonstration
+    from include.runtime.embedded import process
 
     settings = Settings.from_environment()
     if kubernetes:
@@ -72,9 +72,9 @@ def demo(
 
 def _require_ready(settings: Settings) -> None:
     """Refuse now what would otherwise end the night at its first pod."""
-    from include.runtime import demo as demonstration
-    from include.runtime.kubernetes.readiness import require_ready
-    from include.runtime.projects import load_project
+    from include.demo import chain as demonstration
+    from include.runtime.code.projects import load_project
+    from include.runtime.pods.readiness import require_ready
 
     image = require_ready(settings, load_project(demonstration.PROJECT, settings.projects))
     console.print(
@@ -90,7 +90,7 @@ class _Chain:
 
     def train(self) -> None:
         """The training night, with its steward."""
-        from include.runtime import demo as demonstration
+        from include.demo import chain as demonstration
 
         run_id = demonstration.start_night(self._airflow)
         self._follow("night", demonstration.TRAINING, run_id)
@@ -98,7 +98,7 @@ class _Chain:
 
     def watch(self) -> None:
         """The champion on the days that followed, until a verdict asks for a retraining or the recorded year ends."""
-        from include.runtime import demo as demonstration
+        from include.demo import chain as demonstration
 
         instant = None
         for instant in demonstration.looks(self._settings):
@@ -113,7 +113,7 @@ class _Chain:
 
     def retrain(self) -> None:
         """The training night that drift asked for, if it did."""
-        from include.runtime import demo as demonstration
+        from include.demo import chain as demonstration
 
         flying = demonstration.in_flight(self._settings)
         if flying is None:
@@ -142,7 +142,7 @@ class _Chain:
         Raises:
             DemoFailed: the run failed.
         """
-        from include.runtime import demo as demonstration
+        from include.demo import chain as demonstration
 
         address = f"{self._airflow.url}/dags/{dag_id}/runs/{run_id}"
         console.print(line(f"{what} ", bold(run_id), f": {address}"), soft_wrap=True)
@@ -173,7 +173,7 @@ class _Chain:
                 time.sleep(0.5)
 
     def _ask(self, page: str) -> None:
-        from include.runtime import demo as demonstration
+        from include.demo import chain as demonstration
 
         settings = self._settings
         if not self._attended:
@@ -217,7 +217,7 @@ def _show_verdict(watched: "Watched") -> None:
 
 
 def _who(settings: Settings) -> str:
-    from include.runtime.airflow.environment import passwords_file
+    from include.runtime.embedded.environment import passwords_file
 
     people = "steward (data steward), dana (data scientist), olly (ops) or ada (admin)"
     return f"sign in as {people}; their passwords are in {passwords_file(settings)}"

@@ -17,8 +17,8 @@ def doctor() -> None:
 
     The status is 1 if a night would fail, or nobody would hear of it.
     """
-    from include.runtime.doctor import doctor as examined
-    from include.runtime.examination import Sign
+    from include.runtime.doctor.checks import doctor as examined
+    from include.runtime.doctor.examination import Sign
 
     marks = {Sign.GOOD: ("✓", "green"), Sign.ADVICE: ("!", "yellow"), Sign.BAD: ("✗", "red")}
     bad = 0

@@ -10,7 +10,7 @@ from rich.table import Table
 from include.cli.shown import Words, bold, line, styled
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
 from include.settings import Settings
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ def impact(
     import json
 
     from include.runtime import deployment
-    from include.runtime.impact import of_deployment
+    from include.runtime.server.impact import of_deployment
 
     settings = Settings.from_environment()
     deployment.require(settings)

@@ -28,7 +28,7 @@ def runs(
     """List the last runs by their ids, the newest last: what each is, and how far or what it came to."""
     from include.ledger import Ledger
     from include.runtime import deployment
-    from include.runtime.runs import last_runs
+    from include.runtime.nights.runs import last_runs
 
     settings = Settings.from_environment()
     deployment.require(settings)
@@ -69,7 +69,7 @@ def lineage(
 
 
 def _show_set_aside(settings: Settings, *, again: bool) -> None:
-    from include.runtime import lineage as events
+    from include.runtime.upkeep import lineage as events
 
     if again:
         console.print(f"{events.send_again(settings)} events that were set aside were taken now")
@@ -82,7 +82,7 @@ def _show_set_aside(settings: Settings, *, again: bool) -> None:
 
 def _show_run(settings: Settings, project: str, run: str | None, svg: Path | None) -> None:
     from include.lineage.drawing import lines_of, svg_of
-    from include.runtime.lineage import graph
+    from include.runtime.upkeep.lineage import graph
 
     found = graph(settings, project, run=run)
     console.print(line("run ", bold(found.run), f", from what the data knew at {found.instant}"), soft_wrap=True)

@@ -17,16 +17,16 @@ from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.project import Objective
 from include.core.records import TrialState
-from include.runtime import local
-from include.runtime.instants import require_past
-from include.runtime.lineage import deliver, set_aside
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
+from include.runtime.nights import local
+from include.runtime.nights.instants import require_past
+from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.core.records import Evaluation, Interval
-    from include.runtime.local import Night
-    from include.runtime.scoring import Scored
+    from include.runtime.nights.local import Night
+    from include.runtime.nights.scoring import Scored
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
 Instant = Annotated[
@@ -200,7 +200,7 @@ def score(
 ) -> None:
     """Score the rows of FILE with the champion of PROJECT, and say what in them the champion knows nothing of."""
     from include.contracts.files import ending_of
-    from include.runtime.scoring import score_file
+    from include.runtime.nights.scoring import score_file
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)

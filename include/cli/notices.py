@@ -17,7 +17,7 @@ def tell_people(settings: Settings, *, quietly: bool = False) -> bool:
 
     That a message cannot be sent takes nothing from the command that was called.
     """
-    from include.runtime import notices
+    from include.runtime.upkeep import notices
 
     if quietly and settings.addresses_file is None:
         return True
@@ -58,7 +58,7 @@ def show_decisions(settings: Settings, project: str) -> None:
 
 def show_messages(settings: Settings, stewards: tuple[str, ...]) -> None:
     """Print which addresses take no messages, and which stewards have none."""
-    from include.runtime import notices
+    from include.runtime.upkeep import notices
 
     if settings.addresses_file is None:
         return

@@ -9,7 +9,7 @@ from include.cli.night import ProjectName
 from include.cli.shown import Words
 from include.core.errors import DeclarationError
 from include.core.records import Gate
-from include.runtime.authority_client import authority
+from include.runtime.server.client import authority
 from include.settings import Settings
 
 Overridden = Annotated[Gate, typer.Option("--gate", help="The gate that models are let through.")]

@@ -5,8 +5,8 @@ import typer
 from include.cli.access import Steward
 from include.cli.night import ProjectName
 from include.cli.shown import Words
-from include.runtime.authority_client import authority
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
+from include.runtime.server.client import authority
 from include.settings import Settings
 
 console = Words()

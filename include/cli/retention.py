@@ -10,7 +10,7 @@ from rich.table import Table
 
 from include.cli.shown import Words
 from include.core.errors import RegistryError
-from include.runtime.authority_client import AuthorityClient, authority
+from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 def retention() -> None:
     """Remove now what is kept longer than its contracts declare. The DAG `stewardship` and `run` do so once a day."""
-    from include.runtime.local import open_platform
+    from include.runtime.nights.local import open_platform
     from include.steps.retention import carry_out
 
     carried = carry_out(open_platform(Settings.from_environment()), now=datetime.now(UTC))
@@ -43,9 +43,9 @@ def retention() -> None:
 
 def keep_in_order(settings: Settings) -> None:
     """Draw the plots of new versions after a run or a watch, and carry retention out if a day has passed since then."""
-    from include.runtime import kept_code
-    from include.runtime.local import open_platform
-    from include.runtime.plots import draw_new
+    from include.runtime.code import kept as kept_code
+    from include.runtime.nights.local import open_platform
+    from include.runtime.upkeep.plots import draw_new
     from include.steps.retention import carry_out, is_due
 
     platform, now = open_platform(settings), datetime.now(UTC)
@@ -72,7 +72,7 @@ def add(subject: Subject, reason: Reason, steward: Steward = None) -> None:
 def list_() -> None:
     """The holds in force."""
     from include.governance.holds import holds
-    from include.runtime.local import open_platform
+    from include.runtime.nights.local import open_platform
 
     platform = open_platform(Settings.from_environment())
     table = Table("held", "since (UTC)", "by", "reason")

@@ -10,7 +10,7 @@ from include.cli.night import Instant, ProjectName, parse_instant
 from include.cli.shown import Words, bold, line
 from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
-from include.runtime.authority_client import authority
+from include.runtime.server.client import authority
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def served(project: ProjectName, day: Day) -> None:
 
 
 def _opened() -> "tuple[Settings, Platform]":
-    from include.runtime.local import open_platform
+    from include.runtime.nights.local import open_platform
 
     settings = Settings.from_environment()
     return settings, open_platform(settings)
@@ -96,7 +96,7 @@ def _champion(platform: "Platform", project: str) -> int:
 
 def _require_known(settings: Settings, platform: "Platform", project: str) -> None:
     """That there is such a project: declared here, or removed since but with versions."""
-    from include.runtime.projects import project_names
+    from include.runtime.code.projects import project_names
 
     names = project_names(settings.projects)
     if project not in names and not platform.champions.known(project).versions:
@@ -115,7 +115,7 @@ def _roll_back(
     steward: str | None,
     instant: str | None,
 ) -> None:
-    from include.runtime.aliases import put_back
+    from include.runtime.nights.aliases import put_back
 
     at = parse_instant(instant) if instant else _instant_of_now(platform, project)
     with authority(settings, steward or settings.user) as client:

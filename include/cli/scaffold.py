@@ -53,7 +53,7 @@ def new(
     from include.contracts import load_folder
     from include.data.partitioning import filed_days
     from include.declared.compiled import PREDICTED_AT
-    from include.runtime.projects import package_of
+    from include.runtime.code.projects import package_of
 
     settings = Settings.from_environment()
     if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):

@@ -27,9 +27,9 @@ def setup(
     adopt: Annotated[bool, typer.Option(help="Adopt the contracts as the steward that they name.")] = True,
 ) -> None:
     """Make this deployment's folders and keys, land the flights, and put the contracts into effect."""
-    from include.runtime import demo as demonstration
+    from include.demo import chain as demonstration
     from include.runtime import deployment
-    from include.runtime.authority_client import authority
+    from include.runtime.server.client import authority
 
     settings = Settings.from_environment()
     deployment.prepare(settings)
@@ -44,7 +44,7 @@ def setup(
 
 def stop() -> None:
     """End every process that `./trainyard start` or `demo` started, and the call that watches over them."""
-    from include.runtime.airflow import sessions
+    from include.runtime.embedded import sessions
 
     settings = Settings.from_environment()
     running = sessions.alive(settings)
@@ -57,8 +57,8 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
     What settings place outside of the home is named, and stays.
     """
-    from include.runtime.airflow import sessions
-    from include.runtime.local import require_idle
+    from include.runtime.embedded import sessions
+    from include.runtime.nights.local import require_idle
 
     settings = Settings.from_environment()
     home = settings.home.resolve()
@@ -106,7 +106,7 @@ def _lies_in(home: Path, address: str) -> bool:
 
 def land(settings: Settings) -> None:
     """Land the demo's flights as production data, with a progress bar; harmless when they are there."""
-    from include.runtime import demo as demonstration
+    from include.demo import chain as demonstration
 
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("landing a year of real flights", total=None)

@@ -23,10 +23,10 @@ def start(port: Port = 8080) -> None:
     A new project whose data end in the past begins paused.
     """
     from include.runtime import deployment
-    from include.runtime.airflow import process
-    from include.runtime.airflow.beginnings import Beginnings
-    from include.runtime.airflow.client import AirflowRefused
-    from include.runtime.airflow.environment import passwords_file
+    from include.runtime.embedded import process
+    from include.runtime.embedded.beginnings import Beginnings
+    from include.runtime.embedded.client import AirflowRefused
+    from include.runtime.embedded.environment import passwords_file
 
     settings = Settings.from_environment()
     process.require_startable(settings, port=port)

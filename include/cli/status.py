@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.governance.access import Access
     from include.governance.register import Register
     from include.ledger import Ledger
-    from include.runtime.airflow.process import RunningAirflow
+    from include.runtime.embedded.process import RunningAirflow
     from include.steps import Platform
 
 console = Words()
@@ -34,8 +34,8 @@ def status() -> None:
     from include.governance.register import Register
     from include.governance.signing import Verifier
     from include.runtime import deployment
-    from include.runtime.airflow import process
-    from include.runtime.local import open_platform
+    from include.runtime.embedded import process
+    from include.runtime.nights.local import open_platform
 
     settings = Settings.from_environment()
     airflow = process.attach(settings)
@@ -58,10 +58,10 @@ def status() -> None:
 
 def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
     """Where it is, which of its processes give no sign of life, what ended since it was started, and what is paused."""
-    from include.runtime.airflow.beginnings import paused_dags
-    from include.runtime.airflow.client import AirflowRefused
-    from include.runtime.airflow.health import pulses, silent
-    from include.runtime.airflow.supervision import endings
+    from include.runtime.embedded.beginnings import paused_dags
+    from include.runtime.embedded.client import AirflowRefused
+    from include.runtime.embedded.health import pulses, silent
+    from include.runtime.embedded.supervision import endings
 
     if airflow is None:
         console.print("airflow:  not running")
@@ -174,8 +174,8 @@ def _show_refusals(register: "Register") -> None:
 def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.registry import history
     from include.registry.standing import in_words
-    from include.runtime.aliases import put_back
-    from include.runtime.projects import load_project, project_names
+    from include.runtime.code.projects import load_project, project_names
+    from include.runtime.nights.aliases import put_back
     from include.steps.retention import not_rebuildable
 
     gone = not_rebuildable(platform.ledger)
@@ -213,8 +213,8 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
 def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
     """What the last verdict says of the project's recipe, and the mean skill of its newest judged days."""
     from include.core.events import DriftJudged
-    from include.runtime.pages.drift_recipe import mean_skill
-    from include.runtime.pages.drift_view import WORDS
+    from include.runtime.server.pages.drift_recipe import mean_skill
+    from include.runtime.server.pages.drift_view import WORDS
     from include.steps import series
 
     entries = ledger.read(series.stream_of(project))
@@ -234,7 +234,7 @@ def _helped(ledger: "Ledger", project: str) -> list[str]:
 
 
 def _show_losses(settings: Settings, platform: "Platform") -> None:
-    from include.runtime.losses import losses
+    from include.runtime.doctor.losses import losses
 
     try:
         for loss in losses(settings, platform):

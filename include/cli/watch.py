@@ -11,12 +11,12 @@ from include.cli.retention import keep_in_order
 from include.cli.shown import Words, bold, line
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
-from include.runtime.local import declared_digest, open_platform
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
+from include.runtime.nights.local import declared_digest, open_platform
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.runtime.watch import Watched
+    from include.runtime.nights.watch import Watched
 
 console = Words()
 
@@ -36,7 +36,7 @@ def watch(
 
     With --retrain and without an instant, a retraining that was asked for and is not done goes on instead.
     """
-    from include.runtime import watch as runtime
+    from include.runtime.nights import watch as runtime
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)

@@ -18,8 +18,8 @@ def log_pointer(client: "MlflowClient", run: Any, project: Project, promotion: P
         f"The model is not here: it is made of personal data, and opens under a grant, with a receipt.\n\n"
         f"project {project.name}, version {promotion.version}, bundle {promotion.bundle}\n\n"
         "The champion is loaded with\n\n"
-        "    from include.runtime.projects import load_project\n"
-        "    from include.runtime.scoring import load_champion\n"
+        "    from include.runtime.code.projects import load_project\n"
+        "    from include.runtime.nights.scoring import load_champion\n"
         "    from include.settings import Settings\n\n"
         "    settings = Settings.from_environment()\n"
         f'    champion = load_champion(settings, load_project("{project.name}", settings.projects))\n\n'

@@ -1,1 +1,7 @@
-"""Where the steps run: ``local`` in this process, ``airflow`` as tasks. The only room that knows Airflow."""
+"""Where the steps run; the only room that knows Airflow and Kubernetes. From the top down:
+
+``doctor`` (what a night will need, tried now), ``server`` (the stewards' authority and the pages), ``upkeep`` (what
+keeps order between nights) beside ``embedded`` (an Airflow of our own), ``airflow`` (what Airflow runs), ``nights``
+(nights in this process), ``pods``, and ``code`` (what a run runs, and the copies kept of it). ``deployment`` is what
+all of them stand on: folders and keys.
+"""

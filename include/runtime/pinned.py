@@ -1,6 +1,6 @@
 """A step of a run that began with other code than lies here now, done by the code that it began with.
 
-In a process of its own, that imports ``include`` and the project from a copy (:mod:`include.runtime.kept_code`) and
+In a process of its own, that imports ``include`` and the project from a copy (:mod:`include.runtime.code.kept`) and
 nothing of what was deployed since. It is called by later releases too: a call's form stays as it is. It ends with the
 process that started it.
 """
@@ -22,7 +22,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import StepCrashed, StepDisconnected, TrainyardError
 from include.core.records import Run
 from include.ledger.journal import begun, record_failure
-from include.runtime import kept_code
+from include.runtime.code import kept as kept_code
 from include.settings import KNOWN, ROOT, Settings
 
 if TYPE_CHECKING:

@@ -160,6 +160,6 @@ def test_a_port_that_cannot_be_is_refused(ready: Shop, port: str) -> None:
 
 def test_the_command_line_imports_no_airflow() -> None:
     """Airflow makes its home, in the user's, wherever it is imported."""
-    code = "import sys, include.cli.__main__, include.runtime.demo, include.runtime.airflow.process as _; "
+    code = "import sys, include.cli.__main__, include.demo.chain, include.runtime.embedded.process as _; "
     code += "sys.exit('airflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -16,8 +16,9 @@ from include.core.events import ModelRegistered, RunStarted, StepFinished
 from include.core.records import Run, Verdict
 from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
-from include.runtime import deployment, doctor
-from include.runtime.examination import Finding, Sign, examine
+from include.runtime import deployment
+from include.runtime.doctor import checks as doctor
+from include.runtime.doctor.examination import Finding, Sign, examine
 from include.settings import ROOT, Placement, Settings
 from tests.cli.conftest import Shop
 

@@ -13,9 +13,9 @@ from include.core.errors import DeclarationError, RegistryError, UnknownId
 from include.governance.signing import Signer
 from include.registry.versions import Versions
 from include.runtime import deployment
-from include.runtime.aliases import follow_rollbacks, put_back
-from include.runtime.authority_service import open_authority
-from include.runtime.local import open_platform
+from include.runtime.nights.aliases import follow_rollbacks, put_back
+from include.runtime.nights.local import open_platform
+from include.runtime.server.service import open_authority
 from include.settings import Settings
 from tests.governance.conftest import STEWARD
 from tests.registry.conftest import registries  # noqa: F401

@@ -8,8 +8,8 @@ import pytest
 
 from include.cli.night import familiarity, score
 from include.core.records import Unfamiliar
-from include.runtime import scoring
-from include.runtime.scoring import Scored
+from include.runtime.nights import scoring
+from include.runtime.nights.scoring import Scored
 
 
 def scored(*unfamiliar: Unfamiliar) -> Scored:

@@ -7,7 +7,7 @@ from include.cli.status import _helped, _recipe
 from include.ledger import Ledger
 from include.store import Store
 from tests.cli.conftest import Shop
-from tests.runtime_pages.watched import PROJECT, failing
+from tests.runtime_server.watched import PROJECT, failing
 
 
 def test_the_state_of_a_recipe_stands_in_a_word_with_the_skill_of_its_series(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from include.cli.night import show, show_holdout
 from include.core.project import Gates, Objective
 from include.core.records import Interval, Run, Slice, Trial, TrialState, Verdict
 from include.registry.promotion import decide
-from include.runtime.local import Night
+from include.runtime.nights.local import Night
 from include.steps.showing import Learnt
 from tests.registry.models import FEATURE_SET, evaluation, promotion
 from tests.training.flights import Folder

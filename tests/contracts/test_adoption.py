@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.contracts import load, load_folder, not_understood, require_adoptable
-from include.contracts.shipped import CURRENT, EARLIER, renews
 from include.core.errors import ContractError
 from include.core.records import CLASSES, Column, Contract, Treatment
+from include.demo.contracts import CURRENT, EARLIER, renews
 
 SHIPPED = Path(__file__).parents[2] / "include" / "contracts"
 FLIGHTS = (SHIPPED / "flights.odcs.yaml").read_text()
@@ -107,7 +107,7 @@ def test_the_shipped_contracts_can_be_adopted_and_are_known_as_ours() -> None:
         require_adoptable(contract)
         assert not list(not_understood(contract))
     now = {contract.digest for contract in load_folder(SHIPPED).values()}
-    assert now == CURRENT, "after an edit of a shipped contract: CURRENT and EARLIER in include/contracts/shipped.py"
+    assert now == CURRENT, "after an edit of a shipped contract: CURRENT and EARLIER in include/demo/contracts.py"
     assert {contract.digest for contract in load_folder(EARLIER_FILES).values()} <= EARLIER
     assert not EARLIER & CURRENT
 

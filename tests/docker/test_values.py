@@ -11,7 +11,7 @@ import yaml
 from include.core.errors import AuthorityError
 from include.governance import secrets
 from include.runtime import deployment
-from include.runtime.authority_service import open_authority
+from include.runtime.server.service import open_authority
 from include.settings import ROOT, Settings
 
 VALUES: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "kubernetes" / "values.yaml").read_text())

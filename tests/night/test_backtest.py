@@ -22,7 +22,7 @@ from include.core.events import (
 )
 from include.core.project import Project
 from include.core.records import Plan, Run
-from include.runtime import backtest, local
+from include.runtime.nights import backtest, local
 from include.settings import Settings
 from include.steps.training import outcomes_of
 from include.training.history import earlier

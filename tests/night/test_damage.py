@@ -27,7 +27,7 @@ from include.core.errors import (
 from include.core.events import DataValidated, RunStarted, StepFailed, TrialRecorded
 from include.core.project import FeatureGroup, Project, Severity
 from include.core.records import FeatureSet, Plan, Snapshot, Validation
-from include.runtime import local
+from include.runtime.nights import local
 from include.store import Store
 from tests.night.conftest import MakeYard
 from tests.night.scan import files_with

@@ -11,9 +11,9 @@ from include import steps
 from include.core.errors import CodeChanged
 from include.core.events import StepFailed, StepFinished
 from include.core.records import Plan
-from include.runtime import local
 from include.runtime.airflow import tasks
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
+from include.runtime.nights import local
 from include.settings import Settings
 from tests.night.conftest import MakeYard
 from tests.night.yard import INSTANT, Yard

@@ -14,7 +14,7 @@ from include.core.events import LineageEmitted
 from include.lineage import datasets, emission, walk
 from include.lineage.drawing import lines_of, svg_of
 from include.lineage.graph import Graph, graph_of
-from include.runtime.lineage import graph
+from include.runtime.upkeep.lineage import graph
 from tests.night.yard import FLIGHTS, NOW, Night, Yard
 
 NAME = FLIGHTS.name

@@ -26,10 +26,10 @@ from include.core.project import Project
 from include.core.records import DriftState, Evaluation, Partition, RetrainingOutcome
 from include.data.scoring import read_rows
 from include.ledger.journal import begun, run_stream
-from include.runtime.authority_service import open_authority
-from include.runtime.local import open_platform, run_night, utc_now
-from include.runtime.projects import load_project
-from include.runtime.watch import run_watch
+from include.runtime.code.projects import load_project
+from include.runtime.nights.local import open_platform, run_night, utc_now
+from include.runtime.nights.watch import run_watch
+from include.runtime.server.service import open_authority
 from include.settings import Settings
 from include.steps import Platform, retraining
 from tests.night.yard import Night, Yard

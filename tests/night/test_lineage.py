@@ -21,7 +21,7 @@ from include.ledger.delivery import deliver_to_file
 from include.ledger.journal import run_stream
 from include.lineage import emission
 from include.lineage import walk as walk_of
-from include.runtime.lineage import graph
+from include.runtime.upkeep.lineage import graph
 from include.settings import ROOT
 from include.steps.platform import failure_told
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, Night, Yard

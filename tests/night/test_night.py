@@ -24,7 +24,7 @@ from include.core.project import Objective, Severity
 from include.core.records import FeatureSet, Plan, Validation
 from include.registry import bundle
 from include.registry.versions import ALIAS
-from include.runtime.commits import commit_of
+from include.runtime.code.commits import commit_of
 from include.steps import series
 from include.steps.showing import learnt_of
 from include.steps.training import outcomes_of

@@ -20,8 +20,8 @@ from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished,
 from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
 from include.core.project import Project
 from include.core.records import Order, Plan, Run, Trial
-from include.runtime.kubernetes.endings import Ending, Outcome
-from include.runtime.kubernetes.shards import StepInPods
+from include.runtime.pods.endings import Ending, Outcome
+from include.runtime.pods.shards import StepInPods
 from include.store import Store
 from include.training import order as orders
 from include.training.results import LARGEST_BYTES

@@ -16,7 +16,7 @@ from include.core.events import ArtifactsRemoved, PartitionsMade, ReferenceMade,
 from include.core.project import Gates
 from include.core.records import ArtifactKind, FeatureSet, Plan, Snapshot
 from include.governance.vault import Vault
-from include.runtime.lineage import graph
+from include.runtime.upkeep.lineage import graph
 from include.settings import ROOT
 from include.steps import retention
 from include.steps.platform import contents

@@ -17,7 +17,7 @@ from include.core.events import ModelRegistered, StepFailed, TrialRecorded
 from include.core.project import DriftPolicy
 from include.ledger.journal import Journal
 from include.registry.standing import is_watched
-from include.runtime.code import code_digest
+from include.runtime.code.digest import code_digest
 from include.settings import ROOT
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard

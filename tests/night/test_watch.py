@@ -32,8 +32,8 @@ from include.core.events import (
 from include.core.project import DriftPolicy, FeatureGroup, Project, Window
 from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores, RetrainingOutcome, Run
 from include.ledger import lease
-from include.runtime.local import Night, Progress
-from include.runtime.watch import retrain, run_watch, unfinished
+from include.runtime.nights.local import Night, Progress
+from include.runtime.nights.watch import retrain, run_watch, unfinished
 from include.steps import retraining, verdicts, watch
 from include.steps.series import series_of
 from include.store import Store

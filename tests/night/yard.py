@@ -17,7 +17,8 @@ from include.governance.authority import Authority
 from include.governance.signing import Signer, create_key
 from include.projects import flight_delay, temperature_tomorrow
 from include.registry.authority import PromotionAuthority
-from include.runtime import deployment, local
+from include.runtime import deployment
+from include.runtime.nights import local
 from include.settings import Settings
 from include.steps import Platform
 

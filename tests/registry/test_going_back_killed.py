@@ -14,7 +14,7 @@ from include.ledger import Ledger
 from include.registry.authority import PromotionAuthority
 from include.registry.going_back import way_back
 from include.registry.versions import Versions
-from include.runtime.aliases import put_back
+from include.runtime.nights.aliases import put_back
 from include.steps import Platform, going_back
 from tests.governance.conftest import STEWARD
 from tests.ledger.processes import die_at, in_child

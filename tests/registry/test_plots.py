@@ -20,7 +20,7 @@ from include.ledger import Ledger
 from include.monitoring.fit import fit_of
 from include.registry.plots import plots_of
 from include.registry.versions import Versions
-from include.runtime.plots import draw_new
+from include.runtime.upkeep.plots import draw_new
 from tests.registry.models import PROJECT, evaluation, night, promotion
 from tests.training.flights import Folder
 

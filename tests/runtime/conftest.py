@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from include.runtime import deployment
-from include.runtime.airflow import process
-from include.runtime.airflow.client import Client
-from include.runtime.airflow.process import RunningAirflow
+from include.runtime.embedded import process
+from include.runtime.embedded.client import Client
+from include.runtime.embedded.process import RunningAirflow
 from include.settings import ROOT, Settings
 from tests.runtime.drifting import House, in_airflow
 from tests.runtime.nights import INSTANT, NIGHT_SECONDS, approve, declare, reaches, until

@@ -14,8 +14,8 @@ from include.core.events import (
 from include.core.project import DriftPolicy
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger
-from include.runtime.airflow.client import Client
-from include.runtime.airflow.process import RunningAirflow
+from include.runtime.embedded.client import Client
+from include.runtime.embedded.process import RunningAirflow
 from tests.runtime.nights import NIGHT_SECONDS, PROJECT, approve, declare, reaches, until
 
 NAME = "drifting"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.runtime.airflow.client import Client, TaskState
+from include.runtime.embedded.client import Client, TaskState
 
 #: With a full window before it in the demo's data.
 INSTANT = datetime(2013, 3, 1, 4, tzinfo=UTC)

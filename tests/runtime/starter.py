@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from include.runtime.airflow import process
+from include.runtime.embedded import process
 from include.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent

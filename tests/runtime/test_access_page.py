@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 import pytest
 
-from include.runtime.airflow.client import Client
-from include.runtime.airflow.environment import secrets_of
-from include.runtime.airflow.process import RunningAirflow
+from include.runtime.embedded.client import Client
+from include.runtime.embedded.environment import secrets_of
+from include.runtime.embedded.process import RunningAirflow
 from tests.runtime.conftest import NIGHT_SECONDS
 from tests.runtime.nights import INSTANT, declare, reaches, until
-from tests.runtime_pages.conftest import FLAGS, PHONE, THEMES, chromium_path
+from tests.runtime_server.conftest import FLAGS, PHONE, THEMES, chromium_path
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Page

@@ -9,8 +9,9 @@ import pytest
 from include.core.errors import LedgerUnavailable, RegistryUnavailable
 from include.core.events import ImportanceRecorded
 from include.ledger import Ledger
-from include.runtime import local
-from include.runtime.airflow import alerts, stewardship
+from include.runtime.airflow import alerts
+from include.runtime.nights import local
+from include.runtime.upkeep import stewardship
 
 
 def test_a_ledger_that_is_away_silences_no_alert(

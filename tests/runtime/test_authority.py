@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from starlette.routing import Mount, Route
 
 from include.runtime import deployment
-from include.runtime.airflow import authority
+from include.runtime.server import mounted as authority
 from include.settings import Settings
 
 

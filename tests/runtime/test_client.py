@@ -9,8 +9,8 @@ import pytest
 from airflow.utils.sqlalchemy import UtcDateTime
 from sqlalchemy import create_engine, func, literal, select
 
-from include.runtime.airflow.client import Client, due_at
-from include.runtime.demo import last_words
+from include.demo.chain import last_words
+from include.runtime.embedded.client import Client, due_at
 
 LOG: list[object] = [
     {"timestamp": None, "event": "::group::Log message source details", "sources": ["/home/x/attempt=1.log"]},

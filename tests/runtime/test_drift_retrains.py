@@ -19,9 +19,9 @@ from include.core.events import (
     StepStarted,
 )
 from include.ledger import Ledger
-from include.runtime.airflow import sessions
-from include.runtime.airflow.process import RunningAirflow
-from include.runtime.airflow.reconciliation import PATIENCE
+from include.runtime.embedded import sessions
+from include.runtime.embedded.process import RunningAirflow
+from include.runtime.upkeep.reconciliation import PATIENCE
 from include.steps import retraining
 from tests.runtime.conftest import NIGHT_SECONDS
 from tests.runtime.drifting import LATER, NAME, POLICY, TRAIN, WATCH, House

@@ -20,10 +20,10 @@ from include.core.events import LineageEmitted, RunStarted, StepReused
 from include.ledger import Ledger
 from include.ledger.lease import holder, stream_of
 from include.lineage.datasets import PRODUCER
-from include.runtime.airflow import process, sessions
-from include.runtime.airflow.client import AirflowRefused, Client
-from include.runtime.airflow.environment import PARALLELISM, USERS, airflow_home, passwords_file
-from include.runtime.airflow.process import RunningAirflow
+from include.runtime.embedded import process, sessions
+from include.runtime.embedded.client import AirflowRefused, Client
+from include.runtime.embedded.environment import PARALLELISM, USERS, airflow_home, passwords_file
+from include.runtime.embedded.process import RunningAirflow
 from tests.runtime.conftest import NIGHT_SECONDS, Listener
 from tests.runtime.nights import INSTANT, declare, hold, reaches, task, until
 

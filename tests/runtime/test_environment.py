@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from include.runtime.airflow.environment import API_SERVER, PROCESSES, environment_of
+from include.runtime.embedded.environment import API_SERVER, PROCESSES, environment_of
 from include.settings import KNOWN, Settings
 
 

@@ -19,8 +19,8 @@ from include.ledger import Ledger, lease
 from include.runtime import deployment
 from include.runtime.airflow import tasks
 from include.runtime.airflow.approval import DataStewardApprovalSensor, DataStewardApprovalTrigger
-from include.runtime.authority_service import open_authority
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
+from include.runtime.server.service import open_authority
 from include.settings import ROOT, Settings
 from tests.runtime.nights import INSTANT
 

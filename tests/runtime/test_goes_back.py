@@ -15,10 +15,10 @@ from include.core.events import ChampionRolledBack, DayJudged, LookTaken
 from include.core.records import DAY, DayOfSeries, LookOutcome
 from include.registry.champions import Champions, Tenure
 from include.runtime import deployment
-from include.runtime.airflow.client import Client
-from include.runtime.authority_client import AuthorityClient
-from include.runtime.projects import load_project
-from include.runtime.scoring import load_champion
+from include.runtime.code.projects import load_project
+from include.runtime.embedded.client import Client
+from include.runtime.nights.scoring import load_champion
+from include.runtime.server.client import AuthorityClient
 from include.settings import ROOT
 from tests.runtime.conftest import NIGHT_SECONDS, Listener
 from tests.runtime.drifting import INSTANT, NAME, TRAIN, WATCH, House

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.projects import load_project
+from include.runtime.code.projects import load_project
 
 PROJECT = """
 from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target

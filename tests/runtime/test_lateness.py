@@ -11,7 +11,7 @@ from include.core.events import RunLate, RunStarted, StepStarted
 from include.core.records import Run
 from include.ledger import Ledger, lease
 from include.ledger.journal import run_stream
-from include.runtime.airflow.lateness import tell_late_runs
+from include.runtime.upkeep.lateness import tell_late_runs
 from include.settings import Settings
 from tests.runtime.conftest import settings_in
 from tests.runtime.nights import declare

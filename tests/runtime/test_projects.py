@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.projects import load_project, project_names
+from include.runtime.code.projects import load_project, project_names
 from tests.runtime.test_imports import PROJECT
 
 HOUSE = Path(__file__).resolve().parents[2] / "include" / "projects"

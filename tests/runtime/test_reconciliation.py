@@ -13,8 +13,8 @@ from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Verdict
 from include.ledger import Ledger, lease
 from include.registry.champions import Champions
-from include.runtime.airflow import reconciliation
-from include.runtime.airflow.reconciliation import PATIENCE, Start
+from include.runtime.upkeep import reconciliation
+from include.runtime.upkeep.reconciliation import PATIENCE, Start
 from include.steps import retraining, verdicts
 from tests.registry.models import signer
 

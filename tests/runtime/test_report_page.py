@@ -9,10 +9,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.runtime.airflow.client import Client
-from include.runtime.airflow.environment import secrets_of
-from include.runtime.airflow.process import RunningAirflow
-from tests.runtime_pages.conftest import PHONE
+from include.runtime.embedded.client import Client
+from include.runtime.embedded.environment import secrets_of
+from include.runtime.embedded.process import RunningAirflow
+from tests.runtime_server.conftest import PHONE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="requirements-dev.txt is not installed")
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.airflow import process, sessions
+from include.runtime.embedded import process, sessions
 from tests.runtime.conftest import free_port, settings_in
 from tests.runtime.nights import INSTANT, approve, declare, hold, reaches, task, until
 from tests.runtime.starter import ROOT

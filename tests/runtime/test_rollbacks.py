@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.ledger import Ledger
-from include.runtime.airflow.rollbacks import tell_rollbacks
+from include.runtime.upkeep.rollbacks import tell_rollbacks
 from include.settings import Settings
 from tests.governance.conftest import STEWARD
 from tests.registry.test_champions import P

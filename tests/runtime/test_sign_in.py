@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.airflow import sign_in
-from include.runtime.airflow.environment import passwords_file
-from include.runtime.airflow.process import RunningAirflow
-from include.runtime.authority_client import authority
-from include.runtime.authority_service import open_authority
+from include.runtime.embedded import sign_in
+from include.runtime.embedded.environment import passwords_file
+from include.runtime.embedded.process import RunningAirflow
+from include.runtime.server.client import authority
+from include.runtime.server.service import open_authority
 from include.settings import ROOT, Settings
 from tests.runtime.conftest import settings_in
 

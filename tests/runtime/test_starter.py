@@ -10,14 +10,15 @@ import psutil
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.airflow import process, sessions, starter
+from include.runtime.embedded import process, sessions, starter
 from include.settings import ROOT, Settings
 from tests.runtime.conftest import Listener, free_port
 
 #: Takes the place, starts the guard and what does not end when asked to, and stays.
 STARTING = """
 import subprocess, sys, time
-from include.runtime.airflow import sessions, starter
+from include.runtime.embedded import sessions
+from include.runtime.embedded import starter
 from include.settings import Settings
 settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1], "TRAINYARD_ALERTS_FILE": sys.argv[3]})
 place = starter.take(settings)
@@ -32,7 +33,7 @@ time.sleep(600)
 #: Starts what makes a file in the place of Airflow; killed before it wrote down which process that is.
 SPAWNING = """
 import os, signal, sys
-from include.runtime.airflow import process
+from include.runtime.embedded import process
 from include.settings import Settings
 process._airflow = lambda: ["touch"]
 if sys.argv[2] == "killed":
@@ -45,8 +46,10 @@ process.CHILDREN.popitem()[1].wait()
 #: Watches over a shell in the place of the scheduler, kills it, and is killed itself once another has been started.
 SUPERVISED = """
 import os, signal, sys, time
-from include.runtime.airflow import process, sessions, starter
-from include.runtime.airflow.supervision import Supervision
+from include.runtime.embedded import process
+from include.runtime.embedded import sessions
+from include.runtime.embedded import starter
+from include.runtime.embedded.supervision import Supervision
 from include.settings import Settings
 process._airflow = lambda: ["/bin/sh", "-c", "sleep 600 & wait"]
 settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})

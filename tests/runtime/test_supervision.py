@@ -16,14 +16,14 @@ import psutil
 import pytest
 
 from include.cli import status
-from include.runtime.airflow import sessions
-from include.runtime.airflow.beginnings import Beginnings, paused_dags
-from include.runtime.airflow.client import Client
-from include.runtime.airflow.environment import PROCESSES, SCHEDULER, TRIGGERER
-from include.runtime.airflow.health import pulses, silent
-from include.runtime.airflow.process import RunningAirflow
-from include.runtime.airflow.sessions import CHILDREN, Started
-from include.runtime.airflow.supervision import Supervision, endings
+from include.runtime.embedded import sessions
+from include.runtime.embedded.beginnings import Beginnings, paused_dags
+from include.runtime.embedded.client import Client
+from include.runtime.embedded.environment import PROCESSES, SCHEDULER, TRIGGERER
+from include.runtime.embedded.health import pulses, silent
+from include.runtime.embedded.process import RunningAirflow
+from include.runtime.embedded.sessions import CHILDREN, Started
+from include.runtime.embedded.supervision import Supervision, endings
 from include.settings import Settings
 from tests.runtime.conftest import NIGHT_SECONDS, Listener, free_port
 from tests.runtime.nights import INSTANT, declare, reaches, until
@@ -107,7 +107,7 @@ def test_what_ends_again_and_again_is_started_again_after_pauses_and_told_twice(
     until(lambda: len(endings(watched.settings)) == 2, seconds=5, what="both are remembered")
     first, second = endings(watched.settings)
     assert (second.at - first.at).total_seconds() > 0.8, "no pause between them"
-    monkeypatch.setattr("include.runtime.airflow.supervision._LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("include.runtime.embedded.supervision._LONGEST_PAUSE_SECONDS", 0)
     until(lambda: len(watched.spawned) >= 6, seconds=15, what="it is tried on")
     until(lambda: len(listener.heard) == 2, seconds=5, what="ops are told")
     assert listener.titles() == ["Airflow: the triggerer ended", "Airflow: the triggerer ends again and again"]

@@ -8,7 +8,7 @@ import pytest
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
-from include.runtime.code import code_digest
+from include.runtime.code.digest import code_digest
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.registry.nights import Commit
-from include.runtime.commits import commit_of
+from include.runtime.code.commits import commit_of
 
 
 def git(folder: Path, *words: str) -> str:

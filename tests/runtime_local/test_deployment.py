@@ -14,7 +14,7 @@ import pytest
 from include.core.errors import DeclarationError
 from include.governance.signing import PRIVATE_KEY_FILE, Signer, create_key
 from include.runtime import deployment
-from include.runtime.code import code_digest
+from include.runtime.code.digest import code_digest
 from include.settings import Settings
 
 

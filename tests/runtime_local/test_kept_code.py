@@ -25,8 +25,9 @@ from include.core.events import CodeKept, RunStarted
 from include.core.records import Run
 from include.ledger import Ledger
 from include.ledger.journal import run_stream
-from include.runtime import kept_code, local
-from include.runtime.code import SHOWN, Rooms, code_digest, rooms_of_this_process
+from include.runtime.code import kept as kept_code
+from include.runtime.code.digest import SHOWN, Rooms, code_digest, rooms_of_this_process
+from include.runtime.nights import local
 from include.settings import ROOT, Settings
 
 NOW = datetime.now(UTC)
@@ -199,14 +200,14 @@ def test_no_module_that_counts_imports_one_that_only_shows() -> None:
 
 def test_what_only_shows_does_not_count(tmp_path: Path) -> None:
     include = tmp_path / "include"
-    for name in ("lineage/drawing.py", "declared/scope.py", "runtime/pages/access.py"):
+    for name in ("lineage/drawing.py", "declared/scope.py", "runtime/server/pages/access.py"):
         (include / name).parent.mkdir(parents=True, exist_ok=True)
         (include / name).write_text("1")
     (include / "projects" / "p").mkdir(parents=True)
     first = code_digest(include, include / "projects", "p")
     for name, counts in (
         ("lineage/drawing.py", False),
-        ("runtime/pages/access.py", False),
+        ("runtime/server/pages/access.py", False),
         ("declared/scope.py", True),
     ):
         (include / name).write_text("2")

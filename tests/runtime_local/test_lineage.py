@@ -11,9 +11,9 @@ from include.cli import night
 from include.core.errors import AuthorityError
 from include.core.events import LineageEmitted
 from include.ledger import Ledger, delivery
-from include.runtime import reach
-from include.runtime.examination import Sign
-from include.runtime.lineage import deliver, send_again, set_aside, tell_set_aside
+from include.runtime.doctor import reach
+from include.runtime.doctor.examination import Sign
+from include.runtime.upkeep.lineage import deliver, send_again, set_aside, tell_set_aside
 from include.settings import Settings
 
 

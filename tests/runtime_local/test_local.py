@@ -15,14 +15,14 @@ import pytest
 
 from include.core.errors import LeaseHeld
 from include.projects import flight_delay
-from include.runtime import local
+from include.runtime.nights import local
 from include.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
 HOLDING = """
 import sys, time
-from include.runtime import local
+from include.runtime.nights import local
 from include.settings import Settings
 with local._alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sys.argv[2], "theirs"):
     print("ready", flush=True)
@@ -32,7 +32,7 @@ with local._alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sy
 #: Two workers, both at work; the process then waits for them, as a night does.
 WORKING = """
 import time
-from include.runtime import local
+from include.runtime.nights import local
 if __name__ == "__main__":
     with local._workers(2) as pool:
         held = [pool.submit(time.sleep, 60) for _ in range(2)]
@@ -100,7 +100,7 @@ import os, sys, time
 sys.path.insert(0, os.getcwd())
 from types import SimpleNamespace
 from include.cli.ending import unwound_by_signals
-from include.runtime import local
+from include.runtime.nights import local
 
 def shard(*given):
     print(os.getpid(), flush=True)

@@ -17,7 +17,7 @@ from include.core.errors import AuthorityError, DecisionConflict, DeclarationErr
 from include.core.events import DataOpened, MessageSent
 from include.governance.notices import quoted
 from include.ledger import Ledger
-from include.runtime import notices
+from include.runtime.upkeep import notices
 from include.settings import Settings
 from tests.governance.conftest import PURPOSE, STEWARD, House, build
 from tests.ledger.processes import in_child, start, wait

@@ -12,7 +12,7 @@ from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
 from include.registry.authority import PromotionAuthority
 from include.registry.champions import Champions
-from include.runtime import promoting
+from include.runtime.nights import promoting
 from include.settings import Settings
 from tests.registry.models import evaluation
 from tests.registry.test_champions import P, Registry

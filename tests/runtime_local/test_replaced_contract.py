@@ -8,8 +8,9 @@ import pytest
 
 from include.core.errors import AccessDenied, ContractError, DataError
 from include.projects import temperature_tomorrow
-from include.runtime import deployment, local
-from include.runtime.authority_service import AuthorityParts, open_authority
+from include.runtime import deployment
+from include.runtime.nights import local
+from include.runtime.server.service import AuthorityParts, open_authority
 from include.settings import ROOT, Settings
 
 PROJECT = temperature_tomorrow.PROJECT

@@ -20,8 +20,8 @@ from include.ledger import Ledger
 from include.ledger.journal import run_stream
 from include.lineage import emission, walk
 from include.runtime import deployment
-from include.runtime.lineage import graph
-from include.runtime.runs import last_runs
+from include.runtime.nights.runs import last_runs
+from include.runtime.upkeep.lineage import graph
 from include.settings import Settings
 from tests.registry.models import PROJECT
 

@@ -9,7 +9,7 @@ from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
 from include.projects.flight_delay import PROJECT
 from include.runtime import deployment
-from include.runtime.scoring import load_champion
+from include.runtime.nights.scoring import load_champion
 from include.settings import Settings
 from tests.registry.test_champions import P, Registry
 from tests.registry.test_going_back import quarantined, stewarded

@@ -15,7 +15,7 @@ from include.core.words import markdown
 from include.runtime.airflow import alerts
 from include.runtime.airflow.approval import DataStewardApprovalSensor
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
-from include.runtime.projects import load_project, project_names
+from include.runtime.code.projects import load_project, project_names
 from include.settings import Settings
 
 

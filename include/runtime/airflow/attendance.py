@@ -11,8 +11,8 @@ from include.core.canonical import decode, encode
 from include.core.errors import TrainyardError
 
 if TYPE_CHECKING:
-    from include.runtime.kubernetes.endings import Ending
-    from include.runtime.kubernetes.request import PodRequest
+    from include.runtime.pods.endings import Ending
+    from include.runtime.pods.request import PodRequest
 
 
 class TrainingPodTrigger(BaseTrigger):
@@ -32,10 +32,10 @@ class TrainingPodTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the pods' endings, and what stopped the wait, which the task verifies for itself."""
-        from include.runtime.kubernetes import diagnosis, shards
-        from include.runtime.kubernetes.attendance import in_thread
-        from include.runtime.kubernetes.endings import Ending
-        from include.runtime.kubernetes.request import PodRequest
+        from include.runtime.pods import diagnosis, shards
+        from include.runtime.pods.attendance import in_thread
+        from include.runtime.pods.endings import Ending
+        from include.runtime.pods.request import PodRequest
 
         request = decode(PodRequest, self.request.encode())
         seen: list[Ending] = []
@@ -65,8 +65,8 @@ class TrainingPodTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Remove pods and secret: a user ended the task."""
-        from include.runtime.kubernetes.cluster import Cluster
-        from include.runtime.kubernetes.request import PodRequest
+        from include.runtime.pods.cluster import Cluster
+        from include.runtime.pods.request import PodRequest
 
         request = decode(PodRequest, self.request.encode())
         async with Cluster.connected(request.namespace) as cluster:
@@ -77,8 +77,8 @@ def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], in
     """What asks whether the step may go on, and what of it is stored; what records how a pod of it ended."""
     from include.core.errors import DeclarationError
     from include.ledger.journal import begun
-    from include.runtime.kubernetes.shards import record, still_allowed, stored
-    from include.runtime.local import open_platform
+    from include.runtime.nights.local import open_platform
+    from include.runtime.pods.shards import record, still_allowed, stored
     from include.settings import Settings
 
     platform = open_platform(Settings.from_environment())

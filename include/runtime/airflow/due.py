@@ -63,9 +63,9 @@ def _retraining(project: str, due: Due) -> Due:
 
 def _watch(project: str, due: Due) -> Due:
     from include.runtime.airflow import alerts
-    from include.runtime.aliases import put_back
-    from include.runtime.local import open_platform
-    from include.runtime.projects import load_project
+    from include.runtime.code.projects import load_project
+    from include.runtime.nights.aliases import put_back
+    from include.runtime.nights.local import open_platform
     from include.settings import Settings
     from include.steps import verdicts
 

@@ -14,12 +14,12 @@ from include.core.canonical import decode, encode
 from include.core.errors import ClusterUnavailable
 from include.runtime.airflow.attendance import TrainingPodTrigger
 from include.runtime.airflow.operators import one_of_ours
-from include.runtime.kubernetes.request import PodRequest
+from include.runtime.pods.request import PodRequest
 
 if TYPE_CHECKING:
     from kubernetes.client import V1Pod  # type: ignore[import-untyped]  # it publishes no types
 
-    from include.runtime.kubernetes.shards import StepInPods
+    from include.runtime.pods.shards import StepInPods
 
 
 class TrainingPodOperator(KubernetesPodOperator):
@@ -66,7 +66,7 @@ class TrainingPodOperator(KubernetesPodOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, str]) -> str:
         """Verify and record what the pods stored, whatever they ended like, and remove them."""
-        from include.runtime.kubernetes.endings import Ending
+        from include.runtime.pods.endings import Ending
 
         try:
             self._request = decode(PodRequest, event["request"].encode())
@@ -89,8 +89,8 @@ class TrainingPodOperator(KubernetesPodOperator):
         from datetime import UTC, datetime, timedelta
 
         from include import steps
-        from include.runtime.kubernetes.request import pod_manifest
-        from include.runtime.projects import load_project
+        from include.runtime.code.projects import load_project
+        from include.runtime.pods.request import pod_manifest
         from include.settings import Settings
 
         compute = load_project(self.project, Settings.from_environment().projects).operations.compute
@@ -117,7 +117,7 @@ class TrainingPodOperator(KubernetesPodOperator):
         An error that heals leaves a pod that runs to the next attempt.
         """
         from include import steps
-        from include.runtime.kubernetes import shards
+        from include.runtime.pods import shards
         from include.settings import Settings
 
         try:
@@ -135,7 +135,7 @@ class TrainingPodOperator(KubernetesPodOperator):
             self._clear(self._request.namespace, self._request.selector)
 
     def _clear(self, namespace: str, selector: str) -> None:
-        from include.runtime.kubernetes import shards
+        from include.runtime.pods import shards
 
         try:
             shards.clear(namespace, selector)
@@ -145,7 +145,7 @@ class TrainingPodOperator(KubernetesPodOperator):
     def _placed(self, context: Context) -> "StepInPods | str":
         """The step; where its run began with other code, what that code's process, which waits for its pod, returns."""
         from include.runtime.airflow import tasks
-        from include.runtime.kubernetes.shards import StepInPods
+        from include.runtime.pods.shards import StepInPods
 
         step, inputs = ("refit", self.inputs) if self.shard is None else ("train", {**self.inputs, "shard": self.shard})
         done = tasks.perform_if_moved(step, self.project, context["run_id"], inputs)

@@ -69,7 +69,7 @@ def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", 
     """
     from include import steps
     from include.ledger import lease
-    from include.runtime.projects import load_project
+    from include.runtime.code.projects import load_project
 
     settings, platform = _open()
     project = load_project(project_name, settings.projects)
@@ -145,7 +145,7 @@ def perform_pinned(
 def _trained(night: Night, plan: str, shard: int | None) -> str:
     """What training *shard* (``None``: the refit) returns, wherever it is placed."""
     from include import steps
-    from include.runtime import local
+    from include.runtime.nights import local
     from include.settings import Placement
 
     if night.settings.placement is Placement.KUBERNETES:
@@ -215,7 +215,7 @@ def instant_of(context: Mapping[str, Any], *, now: datetime) -> datetime:
     Raises:
         DeclarationError: the configured instant is no time with a zone, or the instant is after *now*.
     """
-    from include.runtime.instants import require_past
+    from include.runtime.nights.instants import require_past
 
     asked = (context.get("params") or {}).get("instant")
     if asked is None:
@@ -240,7 +240,7 @@ def _open() -> "tuple[Settings, Platform]":
 
 
 def _open_within(parents: "Parents | None") -> "tuple[Settings, Platform]":
-    from include.runtime.local import open_platform
+    from include.runtime.nights.local import open_platform
     from include.settings import Settings
 
     settings = Settings.from_environment()
@@ -252,7 +252,7 @@ def _open_within(parents: "Parents | None") -> "tuple[Settings, Platform]":
 
 def _resumed(settings: "Settings", platform: "Platform", project_name: str, run_id: str) -> Night:
     from include import steps
-    from include.runtime.projects import load_project
+    from include.runtime.code.projects import load_project
 
     project = load_project(project_name, settings.projects)
     run = steps.resume(platform, project, run_id=run_id, now=datetime.now(UTC))
@@ -264,7 +264,7 @@ def _await_api_server(decided: Callable[[], bool]) -> None:
     import httpx
     from airflow.configuration import conf
 
-    from include.runtime import promoting
+    from include.runtime.nights import promoting
 
     def wake() -> None:
         url = f"{str(conf.get('api', 'base_url', fallback='')).rstrip('/')}/trainyard/health"

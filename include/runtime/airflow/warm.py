@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from include.core.errors import TrainyardError
-from include.runtime.code import rooms_of_this_process
+from include.runtime.code.digest import rooms_of_this_process
 
 
 def warm() -> None:

@@ -1,0 +1,67 @@
+"""Declared projects, loaded by name, one at a time."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from include.core.errors import DeclarationError
+from include.core.project import Project
+from include.runtime.code.imports import guarded
+
+_REMEDY = "Compare with include/projects/flight_delay, or start from `./trainyard new NAME`."
+
+
+def project_names(folder: Path) -> tuple[str, ...]:
+    """The names of the projects under *folder* (``include/projects``), sorted. Imports none of them."""
+    return tuple(sorted(path.parent.name for path in folder.glob("[!_.]*/__init__.py")))
+
+
+def load_project(name: str, folder: Path) -> Project:
+    """The ``PROJECT`` that the package *folder*/*name* declares. No other project is imported.
+
+    Raises:
+        DeclarationError: there is no such folder, its package cannot be imported, imports from elsewhere
+            (:mod:`include.runtime.code.imports`) or declares no ``PROJECT``, or the project is called differently from
+            its folder.
+    """
+    if not _is_declared(name, folder):
+        raise DeclarationError(
+            "a project is a folder with an __init__.py", value=f"{folder / name}", remedy=f"{_REMEDY}"
+        )
+    module = f"{package_of(folder)}.{name}"
+    try:
+        with guarded(module, folder / name):
+            declared = getattr(importlib.import_module(module), "PROJECT", None)
+    except DeclarationError:
+        raise
+    except Exception as error:  # a project is a team's own code: whatever it raises, it cannot be used as written
+        raise DeclarationError(
+            f"project {name!r} can be imported", value=f"{type(error).__name__}: {error}", remedy=_REMEDY
+        ) from error
+    if not isinstance(declared, Project):
+        raise DeclarationError(
+            f"{folder / name / '__init__.py'} declares PROJECT", value=type(declared).__name__, remedy=_REMEDY
+        )
+    if declared.name != name:
+        raise DeclarationError(
+            "a project is called like its folder", value=f"{declared.name!r} in {folder / name}", remedy="Rename one."
+        )
+    return declared
+
+
+def _is_declared(name: str, folder: Path) -> bool:
+    """Whether *name* is one of :func:`project_names`, without a look at the others: all of them are loaded in turn."""
+    single = Path(name).name == name and name[:1] not in ("", "_", ".")
+    return single and (folder / name / "__init__.py").exists()
+
+
+def package_of(folder: Path) -> str:
+    """The dotted name under which *folder* is imported: `include.projects` in the house."""
+    folder = folder.resolve()
+    top = folder
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
+    root = str(top.parent)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    return ".".join(folder.relative_to(top.parent).parts)

@@ -1,0 +1,1 @@
+"""What a night will need, tried before one needs it."""

@@ -1,0 +1,130 @@
+"""Has the authority decide about what training registered: it alone holds the key that makes a champion.
+
+    TRAINYARD_LEDGER=URL python -m include.runtime.nights.promoting --authority-keys FOLDER
+
+is the authority for a moment, for nights without Airflow: it decides about what waits in the ledger, and ends. In
+Airflow the API server decides, in a thread of its own.
+"""
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.errors import TrainyardError
+from include.governance.signing import PRIVATE_KEY_FILE
+from include.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from include.registry.authority import PromotionAuthority
+
+log = logging.getLogger(__name__)
+
+#: How long training waits for a decision, and a process of our own may take for it.
+PATIENCE_SECONDS = 60
+#: How often an authority looks at the ledger where nobody wakes it.
+_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 0.05
+
+
+def beside(settings: Settings) -> Callable[[Callable[[], bool]], None]:
+    """What waits for the authority's decision: where its key lies here, one of our own is started for the moment."""
+
+    def wait(decided: Callable[[], bool]) -> None:
+        if os.access(settings.authority_keys / PRIVATE_KEY_FILE, os.R_OK):
+            _decide_once(settings)
+        else:
+            until(decided)
+
+    return wait
+
+
+def until(decided: Callable[[], bool], *, wake: Callable[[], object] = lambda: None) -> None:
+    """Wait for an authority elsewhere, which *wake* may make look at once; for a minute at most."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    wake()
+    while not decided() and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+class Decider:
+    """Decides about what is registered, in a thread of the process that holds the key, until that ends."""
+
+    def __init__(self, promotions: "PromotionAuthority") -> None:
+        self._promotions = promotions
+        self._woken = threading.Event()
+        self._told: str | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._keep_deciding, name="promotions", daemon=True).start()
+
+    def wake(self) -> None:
+        """Look now. Harmless, however often and whoever asks: nothing else is decided than would be soon."""
+        self._woken.set()
+
+    def _keep_deciding(self) -> None:
+        while True:
+            self._woken.clear()
+            self.look()
+            self._woken.wait(_LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Decide about what waits. What stands against it is logged when it changes, however often that is tried."""
+        told: str | None = None
+        try:
+            self._promotions.decide()
+        except TrainyardError as error:  # what waits stays in the ledger
+            told = str(error)
+            if told != self._told:
+                log.warning("promotions: %s", error)
+        except Exception as error:  # nobody would start another thread: no project would be decided about any more
+            told = repr(error)
+            if told != self._told:
+                log.exception("promotions: what is registered cannot be decided about")
+        if told is None and self._told is not None:
+            log.info("promotions: decided about again")
+        self._told = told
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Decide about what waits; the exit status."""
+    from include.governance.signing import Signer
+    from include.ledger import Ledger
+    from include.registry.authority import PromotionAuthority
+
+    parser = argparse.ArgumentParser(prog="python -m include.runtime.nights.promoting", description=__doc__)
+    parser.add_argument("--authority-keys", required=True, type=Path, help="folder of the private key")
+    asked = parser.parse_args(arguments)
+    try:
+        signer = Signer.load(asked.authority_keys / PRIVATE_KEY_FILE)
+        PromotionAuthority(Ledger.open(Settings.from_environment().ledger), signer).decide()
+    except TrainyardError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    return 0
+
+
+def _decide_once(settings: Settings) -> None:
+    """In a process of its own: the key is never in that of training. What fails is told by the missing decision."""
+    keys = str(settings.authority_keys)
+    command = [sys.executable, "-m", "include.runtime.nights.promoting", "--authority-keys", keys]
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(  # noqa: S603 -- our own module, our own arguments
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TRAINYARD_LEDGER": settings.ledger},
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The watch in this process, and the training night that it asks for, without Airflow."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from include import steps
+from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, NothingToWatch, TrainyardError
+from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
+from include.core.project import Project
+from include.core.records import RetrainingOutcome, Trigger
+from include.ledger import Ledger
+from include.runtime.nights.aliases import put_back
+from include.runtime.nights.local import Night, Note, Progress, open_platform, run_night, signed_in_here, utc_now
+from include.settings import Settings
+from include.steps import Platform, retraining, series, verdicts, watch
+
+#: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
+HERE = "here__"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What a watch came to: the verdict and the answer to what it asked for, or why there was ``nothing`` to watch.
+
+    ``alias`` says what was wrong with MLflow's, which is put back, ``unjudged`` which days have no figures, and why.
+    """
+
+    run_id: str
+    judged: DriftJudged | None = None
+    alias: str | None = None
+    answer: RetrainingAsked | RetrainingDeclined | None = None
+    nothing: str | None = None
+    unjudged: tuple[str, ...] = ()
+
+
+def run_watch(
+    settings: Settings,
+    project: Project,
+    *,
+    run_id: str,
+    instant: datetime,
+    on_step: Progress = lambda step, digest: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Watched:
+    """Judge *project* on the days that matured by *instant*, beside whatever night runs.
+
+    Raises:
+        AccessDenied: no grant covers what the project reads; the requests are filed.
+        TrainyardError: whatever rule the watch broke. Run it again with the same *run_id* to go on.
+    """
+    platform = open_platform(settings)
+    found = put_back(platform, project.name)
+    alias = found.told if found else None
+    due = verdicts.due(platform, project, run_id=run_id, instant=instant)
+    if isinstance(due, str):
+        return Watched(run_id=run_id, alias=alias, nothing=due)
+    run = steps.begin(
+        platform,
+        project,
+        run_id=run_id,
+        instant=instant,
+        now=clock(),
+        exclusive=False,
+        start=signed_in_here(),
+    )
+    on_step("gate", None)
+    steps.request_access(platform, run, requester=settings.user, now=clock())
+    platform.access.require(steps.scope_of(platform, run), now=clock())
+    on_step("gate", "")
+    digest = ""
+    chain: Sequence[tuple[str, Callable[[str], str]]] = (
+        ("snapshot", lambda _: steps.snapshot(platform, project, run, now=clock())),
+        ("score", lambda snapshot: watch.score(platform, project, run, snapshot, now=clock())),
+        ("drift", lambda scored: watch.drift(platform, project, run, scored, now=clock())),
+        ("verdict", lambda live: watch.verdict(platform, project, run, live, now=clock())),
+    )
+    try:
+        for name, step in chain:
+            on_step(name, None)
+            digest = step(digest)
+            on_step(name, digest)
+    except NothingToWatch as overtaken:
+        return Watched(run_id=run_id, alias=alias, nothing=str(overtaken.value))
+    return replace(watched(platform.ledger, project.name, run_id), alias=alias)
+
+
+def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
+    """What the watch *run_id* came to, as recorded."""
+    judged = next((each for each in verdicts.judged(ledger, project) if each.run_id == run_id), None)
+    known = retraining.known(ledger, project)
+    answers: list[RetrainingAsked | RetrainingDeclined] = [each.ask for each in known.retrainings]
+    answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)
+    nothing = "Nothing was judged" if judged is None else None
+    unjudged = series.unjudged_in_words(ledger, project, run_id)
+    return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing, unjudged=unjudged)
+
+
+def unfinished(platform: Platform, project: str) -> RetrainingAsked | None:
+    """The last ask, of the champion in force, that :func:`retrain` may answer; ``None``: another night does, or did."""
+    asks, champion = retraining.known(platform.ledger, project).retrainings, platform.champions.in_force(project)
+    if not asks or champion is None or asks[-1].ask.model_version != champion.number:
+        return None
+    last = asks[-1]
+    waits = last.started is None and last.in_flight
+    ours = last.started == f"{HERE}{last.ask.ask_id}" and last.outcome in (None, RetrainingOutcome.FAILED)
+    return last.ask if waits or ours else None
+
+
+def retrain(
+    settings: Settings,
+    project: Project,
+    ask_id: str,
+    *,
+    on_step: Progress = lambda step, digest: None,
+    on_note: Note = lambda what: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> tuple[RetrainingAsked, Night]:
+    """Run the training night that drift asked for as *ask_id*, in this process, at the instant of the ask.
+
+    The night has an id of its own, so that no night of Airflow's is taken over. One that failed or was interrupted goes
+    on when this is called again.
+
+    Raises:
+        DeclarationError: the ask is unknown, was answered, or is answered by another night or a newer champion.
+        AccessDenied: no grant covers what the project reads; the ask still waits for this night.
+        LeaseHeld: another night of the project runs; likewise.
+        TrainyardError: whatever rule the night broke.
+    """
+    platform = open_platform(settings)
+    ledger = platform.ledger
+    run_id = f"{HERE}{ask_id}"
+    _require_open(ledger, project.name, ask_id, run_id)
+    champion = platform.champions.in_force(project.name)
+    ask = retraining.start(ledger, project.name, run_id, champion=champion.number if champion else None)
+    if ask is None or ask.ask_id != ask_id:
+        _require_open(ledger, project.name, ask_id, run_id)
+        raise _taken(f"an earlier ask than {ask_id} waits")
+    drifted = signed_in_here(Trigger.DRIFT)
+    try:
+        night = run_night(
+            settings,
+            project,
+            run_id=run_id,
+            instant=ask.instant,
+            on_step=on_step,
+            on_note=on_note,
+            clock=clock,
+            start=drifted,
+        )
+    except Exception as error:
+        if not _only_waits(error):
+            retraining.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
+        raise
+    retraining.answered(ledger, night.run, night.promotion)
+    return ask, night
+
+
+def _require_open(ledger: Ledger, project: str, ask_id: str, run_id: str) -> None:
+    """Refuse an ask that the night *run_id* may not answer."""
+    asks = retraining.known(ledger, project).retrainings
+    found = next((each for each in asks if each.ask.ask_id == ask_id), None)
+    if found is None:
+        raise DeclarationError(
+            "a retraining answers what drift asked for", value=f"no ask {ask_id}", remedy="See `./trainyard watch`."
+        )
+    if found.started not in (None, run_id):
+        raise _taken(f"{found.started} answers {ask_id}")
+    if found.outcome not in (None, RetrainingOutcome.FAILED):
+        raise DeclarationError(
+            "an ask is answered once",
+            value=f"{ask_id} ended: {found.outcome.value}",
+            remedy="Wait for the next verdict, or start a night with `./trainyard run`.",
+        )
+
+
+def _taken(what: str) -> DeclarationError:
+    return DeclarationError("one night answers an ask", value=what, remedy="See it in Airflow.")
+
+
+def _only_waits(error: Exception) -> bool:
+    """Whether the night goes on as it is once somebody grants, the other night ends, or a connection is back."""
+    return isinstance(error, TrainyardError) and (error.retry_heals or isinstance(error, LeaseHeld | AccessDenied))

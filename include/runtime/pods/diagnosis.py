@@ -1,0 +1,339 @@
+"""What a pod's state means: waiting and why, running, or ended and how, in one line with its remedy. Pure."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from include.core.errors import TrainyardError
+from include.runtime.pods.endings import Ending, Outcome, Running, Waiting
+from include.runtime.pods.request import CONTAINER, PodRequest
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
+
+
+Sight = Waiting | Running | Ending
+
+#: Words of a container runtime that an image is not there, or is nobody's to pull: waiting would change nothing.
+_NO_IMAGE = ("not found", "notfound", "manifest unknown", "denied", "unauthorized", "invalid reference")
+_PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_NOT_CREATED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+_PULL_PATIENCE_SECONDS, _CREATE_PATIENCE_SECONDS = 20.0, 20.0
+#: What somebody else put into the pod, a service mesh say, may take longer: it is no fault of ours.
+_ADDED_PATIENCE_SECONDS = 120.0
+_SIGTERM, _SIGKILL = 143, 137
+#: By which Kueue says of a pod that it takes it back.
+_TAKEN_BACK = "TerminationTarget"
+_WAITS_ANEW = "Another one waits in it, and goes on from what it stored."
+
+_STATUSES = {
+    64: (Outcome.ORDER_REFUSED, "the order was refused", "Its last line says why; clear the task to order it again."),
+    65: (
+        Outcome.INPUT_ALTERED,
+        "an input's bytes are not those of its digest",
+        "Find out who writes to the store, then clear the task `plan`: it makes it again.",
+    ),
+    69: (
+        Outcome.STORE_UNREACHABLE,
+        "the artifact store could not be reached",
+        "It is tried again by itself; see that the store runs and that pods may reach it.",
+    ),
+    70: (
+        Outcome.RESULT_DIFFERS,
+        "the stored result of a trial is not the one that it has there",
+        "Its last line says how; compare the images and processors that trained it, then clear the task.",
+    ),
+    71: (
+        Outcome.MACHINE_FAULT,
+        "no trial could be trained on that node",
+        "It is tried again by itself, in another pod; see the node's device, its driver and its memory.",
+    ),
+    77: (
+        Outcome.ADDRESSES_LAPSED,
+        "the store refused the order's addresses, or the credentials that signed them have ended",
+        "It is ordered again by itself; credentials that outlive `maximum_minutes` avoid it.",
+    ),
+}
+
+
+def look(pod: "V1Pod", request: PodRequest) -> Sight:
+    """What the pod's state means."""
+    status = pod.status
+    state = _state(pod)
+    if status.phase in ("Succeeded", "Failed") or (state is not None and state.terminated is not None):
+        terminated = state.terminated if state is not None else None
+        return replace(_ended(pod, terminated, request), ran_seconds=_ran_seconds(terminated))
+    if state is not None and state.running is not None:
+        return Running(leaving=pod.metadata.deletion_timestamp is not None)
+    if pod.metadata.deletion_timestamp is not None:
+        return _taken(pod, request, None) or _ending(
+            pod, Outcome.LOST, "was deleted before it ran", "Another one is asked for."
+        )
+    if (added := _added(pod)) is not None:
+        return added
+    if state is not None and state.waiting is not None and state.waiting.reason:
+        return _stuck(request, state.waiting.reason, state.waiting.message or "")
+    why = _gated(pod, request) or _unscheduled(pod)
+    return Waiting(why=why or "it is scheduled, and its container is being made")
+
+
+def gone(name: str, request: PodRequest, seen: "V1Pod | None") -> Ending:
+    """The end of a pod of which nobody knows any more; *seen*: as it was last."""
+    queue = request.compute.queue
+    if queue is None:
+        outcome, why = Outcome.LOST, "deleted, or its node drained. Another one goes on from what it stored."
+    else:
+        outcome, why = Outcome.REQUEUED, f"taken back by its queue {queue!r}, or deleted. {_WAITS_ANEW}"
+    ending = Ending(pod=name, outcome=outcome, message=f"Pod {name} is gone: {why}")
+    return ending if seen is None else _seen(seen, ending, None)
+
+
+def killed_in_vain(ending: Ending, request: PodRequest, pods: int) -> Ending:
+    """The end of a pod that was killed as those before it were, *pods* of them without a new result."""
+    return replace(
+        ending,
+        outcome=Outcome.KILLED_IN_VAIN,
+        message=f"Pod {ending.pod} was killed (status {ending.exit_code}), as those before it: {pods} with nothing "
+        f"newly stored; memory is the likely cause, its limit being {request.compute.memory_mib} MiB. "
+        "Raise `memory_mib` of the project's Compute, or see who kills processes on the node, then clear the task.",
+    )
+
+
+def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
+    """The end of a pod whose trouble lasted."""
+    if waiting.trouble is Outcome.IMAGE_MISSING:
+        remedy = f"See that {request.image!r} exists and that the nodes may pull it (TRAINYARD_TRAINER_IMAGE names it)."
+    else:
+        remedy = "Repair what it names, then clear the task."
+    return _ending(pod, waiting.trouble or Outcome.NOT_STARTED, waiting.why, remedy)
+
+
+def too_long(name: str, request: PodRequest, why: str) -> Ending:
+    """The end of a request whose time is over, before or while its pod ran."""
+    if request.cut_short:
+        return Ending(
+            pod=name,
+            outcome=Outcome.ORDER_OVER,
+            message=f"Pod {name} had an order until {request.give_up_at:%Y-%m-%d %H:%M} UTC, when the grant ended; at "
+            f"last: {why}. It is ordered again, if a grant holds by then, and goes on from what it stored.",
+        )
+    return Ending(
+        pod=name,
+        outcome=Outcome.TOO_LONG,
+        message=f"Pod {name} had {request.compute.maximum_minutes} minutes to wait and to run, and they are over; at "
+        f"last: {why}. Raise `maximum_minutes` of the project's Compute, or make room, then clear the task.",
+    )
+
+
+def stopped(name: str, error: Exception) -> Ending:
+    """The end of a pod that was given up for *error*, whatever became of it."""
+    why = type(error).__name__ + (f": {error.rule}" if isinstance(error, TrainyardError) else "")
+    return Ending(
+        pod=name,
+        outcome=Outcome.STOPPED,
+        message=f"Pod {name} was given up ({why}). What it stored is kept: see to that, then clear the task.",
+    )
+
+
+def left(pod: "V1Pod", request: PodRequest) -> Ending:
+    """The end of a pod that is removed since nobody will take it up: its own, if it came to one."""
+    sight = look(pod, request)
+    if isinstance(sight, Ending):
+        return sight
+    why = "was left by a run that is over, or whose order has ended, and was removed"
+    return _ending(pod, Outcome.STOPPED, why, "What it stored is kept: clear the task to go on from it.")
+
+
+def never(request: PodRequest, why: str) -> Ending:
+    """What becomes of a request that nothing could ever satisfy."""
+    return Ending(
+        pod=request.pod_name(0),
+        outcome=Outcome.NEVER,
+        message=f"No pod was made, as none could ever run: {why}. "
+        "Lower the project's Compute, or have the cluster changed, then clear the task.",
+    )
+
+
+def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", request: PodRequest) -> Ending:
+    """How the trainer ended, whatever became of the pod after it; or how the pod did, where it was ended with it."""
+    code = terminated.exit_code if terminated is not None else None
+    if code == 0:
+        return _ending(pod, Outcome.DONE, "ended with status 0", "", code)
+    ended = _ended_with_its_pod(pod, request, code)
+    if ended is not None:
+        return ended
+    if terminated is None:
+        failed = _failed_before(pod)
+        return failed or _lost(pod, f"ended as {pod.status.phase} with no word of its container", code)
+    return _ended_by_itself(pod, terminated, request)
+
+
+def _ran_seconds(terminated: "V1ContainerStateTerminated | None") -> float | None:
+    if terminated is None or terminated.started_at is None or terminated.finished_at is None:
+        return None
+    return float((terminated.finished_at - terminated.started_at).total_seconds())
+
+
+def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:
+    """What ended the pod as a whole: its time, what it wrote, its queue, its node; ``None``: nothing that is known."""
+    status = pod.status
+    if status.reason == "DeadlineExceeded":
+        return _seen(pod, too_long(pod.metadata.name, request, "it was running"), code)
+    if status.reason == "Evicted" and _own_fault(status.message or ""):
+        limit = f"{request.compute.ephemeral_storage_mib} MiB"
+        return _ending(
+            pod,
+            Outcome.OUT_OF_STORAGE,
+            f"wrote more than its {limit} to disk and was evicted",
+            "Raise `ephemeral_storage_mib` of the project's Compute, then clear the task.",
+            code,
+        )
+    if (taken := _taken(pod, request, code)) is not None:
+        return taken
+    if status.reason or _disrupted(pod):
+        return _lost(pod, f"{status.reason or 'disrupted'}: {status.message or _disrupted(pod)}", code)
+    return None
+
+
+def _ended_by_itself(pod: "V1Pod", terminated: "V1ContainerStateTerminated", request: PodRequest) -> Ending:
+    code = terminated.exit_code
+    if terminated.reason == "OOMKilled":
+        limit = f"{request.compute.memory_mib} MiB"
+        return _ending(
+            pod,
+            Outcome.OUT_OF_MEMORY,
+            f"took more than its {limit} of memory and was killed",
+            "Raise `memory_mib` of the project's Compute, then clear the task.",
+            code,
+        )
+    return _exited(pod, terminated.exit_code, terminated.reason or "")
+
+
+def _exited(pod: "V1Pod", code: int, reason: str) -> Ending:
+    if code == _SIGKILL and reason == "Error" and pod.metadata.deletion_timestamp is None:
+        what = f"was killed (status {code}), and nobody says why"
+        return _ending(pod, Outcome.KILLED, what, "Another one goes on from what it stored.", code)
+    if code in (_SIGTERM, _SIGKILL) or pod.metadata.deletion_timestamp is not None:
+        return _lost(pod, f"was killed (status {code})", code)
+    if reason in _NOT_CREATED or reason == "ContainerCannotRun":
+        return _ending(pod, Outcome.NOT_STARTED, f"could not start ({reason})", "See that the image is ours.", code)
+    if code in _STATUSES:
+        outcome, what, remedy = _STATUSES[code]
+        return _ending(pod, outcome, f"ended with status {code}: {what}", remedy, code)
+    return _ending(
+        pod,
+        Outcome.EXIT,
+        f"ended with status {code}",
+        "Its log says why; repair that, then clear it.",
+        code,
+    )
+
+
+def _lost(pod: "V1Pod", what: str, code: int | None) -> Ending:
+    return _ending(pod, Outcome.LOST, what.rstrip(". "), "Another one goes on from what it stored.", code)
+
+
+def _ending(pod: "V1Pod", outcome: Outcome, what: str, remedy: str, code: int | None = None) -> Ending:
+    node = f" on {pod.spec.node_name}" if pod.spec.node_name else ""
+    line = " ".join(f"Pod {pod.metadata.name}{node} {what}. {remedy}".split())
+    return _seen(pod, Ending(pod=pod.metadata.name, outcome=outcome, message=line), code)
+
+
+def _seen(pod: "V1Pod", ending: Ending, code: int | None) -> Ending:
+    status = trainer(pod)
+    digest = (status.image_id or "").rpartition("@")[2] if status is not None else ""
+    return replace(
+        ending,
+        node=pod.spec.node_name,
+        image_digest=digest if digest.startswith("sha256:") else None,
+        exit_code=code,
+    )
+
+
+def _stuck(request: PodRequest, reason: str, message: str) -> Waiting:
+    short = " ".join(message.split())[:300]
+    if reason in _PULLING:
+        hopeless = reason in _PULLING[2:] or any(word in message.lower() for word in _NO_IMAGE)
+        return Waiting(
+            why=f"cannot get the image {request.image!r} ({reason}: {short})",
+            trouble=Outcome.IMAGE_MISSING,
+            patience_seconds=0.0 if hopeless else _PULL_PATIENCE_SECONDS,
+        )
+    if reason in _NOT_CREATED:
+        why = f"cannot start ({reason}: {short})"
+        return Waiting(why=why, trouble=Outcome.NOT_STARTED, patience_seconds=_CREATE_PATIENCE_SECONDS)
+    return Waiting(why=f"its container is being made ({reason}{': ' if short else ''}{short})")
+
+
+def _unscheduled(pod: "V1Pod") -> str | None:
+    for condition in pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return f"the scheduler finds no place ({condition.message})"
+    return None if pod.spec.node_name else "the scheduler has not looked at it yet"
+
+
+def _gated(pod: "V1Pod", request: PodRequest) -> str | None:
+    """What keeps the scheduler from looking at the pod: its queue, or somebody's gate."""
+    gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates or [])
+    if not gates:
+        return None
+    queue = request.compute.queue
+    return (
+        f"its turn in the queue {queue!r} has not come ({gates})" if queue else f"the scheduling gate {gates} holds it"
+    )
+
+
+def _taken(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:
+    """Its end, if its queue took it back, which deletes it; a queue's pod that somebody else deletes waits anew too."""
+    queue, told = request.compute.queue, _told(pod, _TAKEN_BACK)
+    if queue is None or (told is None and pod.metadata.deletion_timestamp is None):
+        return None
+    what = f"was taken back by its queue {queue!r}, or deleted" + (f" ({told})" if told else "")
+    return _ending(pod, Outcome.REQUEUED, what, _WAITS_ANEW, code)
+
+
+def _disrupted(pod: "V1Pod") -> str | None:
+    return _told(pod, "DisruptionTarget")
+
+
+def _told(pod: "V1Pod", condition_type: str) -> str | None:
+    for condition in pod.status.conditions or []:
+        if condition.type == condition_type and condition.status == "True":
+            return f"{condition.reason}: {condition.message}"
+    return None
+
+
+def _added(pod: "V1Pod") -> Waiting | None:
+    """What somebody put into the pod to run before the trainer, a service mesh's proxy say, and cannot."""
+    for each in pod.status.init_container_statuses or []:
+        waiting = each.state.waiting if each.state is not None else None
+        if waiting is not None and waiting.reason in (*_PULLING, *_NOT_CREATED, "CrashLoopBackOff"):
+            short = " ".join((waiting.message or "").split())[:300]
+            why = f"cannot start: {each.name!r}, which was added to it, does not ({waiting.reason}: {short})"
+            return Waiting(why=why, trouble=Outcome.NOT_STARTED, patience_seconds=_ADDED_PATIENCE_SECONDS)
+    return None
+
+
+def _failed_before(pod: "V1Pod") -> Ending | None:
+    """The end of a pod of which something that was added to it failed before the trainer could begin."""
+    for each in pod.status.init_container_statuses or []:
+        ended = each.state.terminated if each.state is not None else None
+        if ended is not None and ended.exit_code != 0:
+            what = f"could not start: {each.name!r}, which was added to it, ended with status {ended.exit_code}"
+            remedy = "See who adds it to pods of this namespace, or leave them out, then clear the task."
+            return _ending(pod, Outcome.NOT_STARTED, what, remedy)
+    return None
+
+
+def _own_fault(message: str) -> bool:
+    """Whether a pod was evicted for what it wrote, and not for what its node lacked."""
+    return "exceeds the" in message or "exceeded" in message
+
+
+def _state(pod: "V1Pod") -> "V1ContainerState | None":
+    status = trainer(pod)
+    return None if status is None else status.state
+
+
+def trainer(pod: "V1Pod") -> "V1ContainerStatus | None":
+    """What is said of the container that trains, of however many others the pod has: a sidecar may come before it."""
+    return next((each for each in pod.status.container_statuses or [] if each.name == CONTAINER), None)

@@ -1,0 +1,230 @@
+"""What nobody starts by hand: late runs are told, lineage is delivered, lost attempts and lost asks are closed."""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
+
+from include.runtime.airflow import alerts
+from include.runtime.airflow.names import dag_id_of
+from include.runtime.airflow.operators import RETRIES, only_what_heals
+from include.settings import Placement, Settings
+
+#: What of a bucket nobody read for so long leaves the home's cache. No task lasts that long.
+CACHED = timedelta(days=7)
+
+
+def stewardship_dag() -> DAG:
+    """One DAG for the whole deployment, every quarter of an hour."""
+    with DAG(
+        dag_id="stewardship",
+        description="Tells of late runs and requests, delivers lineage events, closes and removes what runs left",
+        schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
+        catchup=False,
+        is_paused_upon_creation=False,
+        max_active_runs=1,
+        tags={"trainyard", "stewardship"},
+        doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "
+        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, tells ops of "
+        "rollbacks and has MLflow's alias follow them, and sees that each retraining that drift asked for is "
+        "started once and ended.",
+        default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
+        dagrun_timeout=timedelta(minutes=14),
+        on_failure_callback=alerts.stewardship_failed,
+    ) as dag:
+        _tell_late_nights()
+        _deliver_lineage()
+        _tell_stewards()
+        _close_lost_attempts()
+        _carry_out_retention()
+        _follow_rollbacks()
+        _draw_plots()
+        settings = Settings.from_environment()
+        if settings.placement is Placement.KUBERNETES:
+            _remove_left_pods()
+            _tell_waiting_training()
+        if settings.has_cache:
+            _trim_cache()
+        TriggerDagRunOperator.partial(
+            task_id="start_lost_retrainings",
+            logical_date=None,
+            skip_when_already_exists=True,
+            doc_md="Starts the night of an ask whose asset event was lost. Skipped where none was.",
+        ).expand_kwargs(_find_lost_retrainings())
+    return dag
+
+
+@task(
+    task_id="tell_late_nights",
+    doc_md="Alerts ops, once a run, of nights and watches that take longer than allowed, the steward's time apart.",
+)
+def _tell_late_nights() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.upkeep.lateness import tell_late_runs
+
+    tell_late_runs(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
+
+
+@task(
+    task_id="deliver_lineage",
+    doc_md="Hands events that are new to the file or the endpoint, in order. One that is down gets all of them later. "
+    "What it refuses for good is set aside, and told to ops once.",
+)
+def _deliver_lineage() -> None:
+    from functools import partial
+
+    from include.runtime.upkeep.lineage import deliver, tell_set_aside
+
+    settings = Settings.from_environment()
+    try:
+        deliver(settings)
+    finally:
+        tell_set_aside(settings, partial(alerts.send, settings))
+
+
+@task(
+    task_id="tell_stewards",
+    doc_md="Sends to `TRAINYARD_ADDRESSES_FILE`, once each, what stewards and those who asked are to be told, and lets "
+    "requests lapse that nobody decided about.",
+)
+def _tell_stewards() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.upkeep import notices
+
+    notices.tell(Settings.from_environment(), now=datetime.now(UTC))
+
+
+@task(
+    task_id="close_lost_attempts",
+    doc_md="Records the end of attempts whose process was killed and which nobody tried again.",
+)
+def _close_lost_attempts() -> None:
+    from datetime import UTC, datetime
+
+    from include.ledger import Ledger
+    from include.ledger.journal import close_lost
+
+    close_lost(Ledger.open(Settings.from_environment().ledger), now=datetime.now(UTC))
+
+
+@task(
+    task_id="carry_out_retention",
+    doc_md="Once a day, removes artifacts whose declared time is over, each after its tombstone in the ledger. What a "
+    "running run may need is removed in a later round. With them go copies of code that no run of a month began with.",
+)
+def _carry_out_retention() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.code import kept as kept_code
+    from include.runtime.nights.local import open_platform
+    from include.steps import retention
+
+    settings, now = Settings.from_environment(), datetime.now(UTC)
+    platform = open_platform(settings)
+    if retention.is_due(platform.ledger, now=now):
+        retention.carry_out(platform, now=now)
+        kept_code.remove_unneeded(settings, platform.ledger, now=now)
+
+
+@task(
+    task_id="follow_rollbacks",
+    doc_md="Tells ops once of each rollback and retirement, and has MLflow's alias follow where whoever asked for them "
+    "did not see to it.",
+)
+def _follow_rollbacks() -> None:
+    import logging
+    from datetime import UTC, datetime
+
+    from include.runtime.nights.aliases import follow_rollbacks
+    from include.runtime.nights.local import open_platform
+    from include.runtime.upkeep.rollbacks import tell_rollbacks
+
+    settings = Settings.from_environment()
+    platform = open_platform(settings)
+    tell_rollbacks(settings, platform.ledger, platform.champions, now=datetime.now(UTC))
+    for told in follow_rollbacks(platform):
+        logging.getLogger(__name__).info(told)
+
+
+@task(
+    task_id="draw_plots",
+    doc_md="Draws for MLflow the plots of versions that nights registered since the last round. While MLflow is away "
+    "they wait.",
+)
+def _draw_plots() -> None:
+    import logging
+
+    from include.core.errors import RegistryUnavailable
+    from include.runtime.nights.local import open_platform
+    from include.runtime.upkeep.plots import draw_new
+
+    try:
+        draw_new(open_platform(Settings.from_environment()))
+    except RegistryUnavailable as error:  # no alert each quarter of an hour for that: a later round draws them
+        logging.getLogger(__name__).warning("plots: %s", error)
+
+
+@task(
+    task_id="remove_left_pods",
+    doc_md="Removes training pods, and the orders that they mount, of runs that nobody will take up again.",
+)
+def _remove_left_pods() -> None:
+    from datetime import UTC, datetime
+
+    from include.ledger import Ledger
+    from include.runtime.pods.sweeping import sweep
+    from include.runtime.upkeep import reconciliation
+
+    settings, runs = Settings.from_environment(), get_current_context()["ti"]
+
+    def over(project: str, run_id: str) -> bool:
+        return reconciliation.is_over(runs, dag_id_of(project), run_id)
+
+    sweep(settings, Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
+
+
+@task(
+    task_id="trim_cache",
+    doc_md="Removes from the home's cache what no task has read of a bucket for a week. It can be fetched again.",
+)
+def _trim_cache() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.deployment import vault_of
+
+    vault_of(Settings.from_environment()).trim_cache(unused_since=datetime.now(UTC) - CACHED)
+
+
+@task(
+    task_id="tell_waiting_training",
+    doc_md="Alerts ops, once a run, of training that waits for its pool in vain, or longer than its Compute allows.",
+)
+def _tell_waiting_training() -> None:
+    from datetime import UTC, datetime
+
+    from include.runtime.upkeep.waiting import tell_waiting_training
+
+    tell_waiting_training(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
+
+
+@task(
+    task_id="find_lost_retrainings",
+    doc_md="Finds what drift asked for and no night has taken up for ten minutes; records the end of those that ended, "
+    "and asks in place of a watch that was killed between its verdict and the ask.",
+)
+def _find_lost_retrainings() -> list[dict[str, str]]:
+    from datetime import UTC, datetime
+
+    from include.ledger import Ledger
+    from include.runtime.code.projects import project_names
+    from include.runtime.deployment import champions_of
+    from include.runtime.upkeep import reconciliation
+
+    settings, now = Settings.from_environment(), datetime.now(UTC)
+    ledger, projects, runs = Ledger.open(settings.ledger), project_names(settings.projects), get_current_context()["ti"]
+    reconciliation.close_ended(ledger, projects, runs, now=now)
+    reconciliation.ask_late(ledger, projects, champions_of(settings, ledger))
+    found = reconciliation.lost(ledger, projects, runs, now=now)
+    return [{"trigger_dag_id": start.dag_id, "trigger_run_id": start.run_id} for start in found]
