@@ -67,6 +67,7 @@ ROOMS = (
     "core",
     "data",
     "declared",
+    "elsewhere",
     "governance",
     "ledger",
     "lineage",

@@ -15,6 +15,7 @@ RUN python3 -m venv /opt/trainyard/venv \
 COPY include/__init__.py include/__main__.py /opt/trainyard/include/
 COPY include/core /opt/trainyard/include/core
 COPY include/training /opt/trainyard/include/training
+COPY include/elsewhere /opt/trainyard/include/elsewhere
 COPY include/data/__init__.py include/data/losses.py /opt/trainyard/include/data/
 RUN /opt/trainyard/venv/bin/python -m compileall -q /opt/trainyard/include
 

@@ -1,11 +1,20 @@
 """Trainyard: models built, trained and retrained on production data, with stewards in the loop.
 
-The rooms, from the top down: ``cli`` (the command line), ``demo`` (a year of flights and their chain of nights),
-``runtime`` (where steps run: its own tour names its rooms),
-``settings`` (the only reader of the environment), ``steps`` (the night, one function a step), ``training`` and
-``registry``, ``data`` (the only reader of production data), ``governance`` (who may read what), ``lineage`` (what is
-reported of a run to OpenLineage), ``declared`` (a project's code, compiled), ``contracts``, ``ledger`` (the memory) and
-``store`` (artifacts), and ``core`` (what everybody speaks). ``projects`` holds what teams declare.
+The rooms, from the top down:
+
+- ``cli``: the command line; ``demo``: a year of flights and their chain of nights
+- ``runtime``: where steps run (its own tour names its rooms); ``settings``: the only reader of the environment
+- ``steps``: the night, one function a step
+- ``elsewhere``: training by a process that has an order and nothing else
+- ``training``, ``registry`` and ``monitoring``
+- ``data``: the only reader of production data
+- ``governance``: who may read what
+- ``lineage``: what is reported of a run to OpenLineage; ``declared``: a project's code, compiled
+- ``contracts``
+- ``ledger``: the memory; ``store``: artifacts
+- ``core``: what everybody speaks
+
+``projects`` holds what teams declare.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 import sys
 
-from include.training.pod import main
+from include.elsewhere.pod import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -44,7 +44,8 @@ def order(
         DeclarationError: the vault is none that others can reach.
         TrainingError: as :func:`collect`, or there is no winner.
     """
-    from include.training import order as orders
+    from include.elsewhere import document as orders
+    from include.training.order import engine
 
     step = step_of(shard)
     require_made(platform, project, run, step, now=now, plan=plan)
@@ -63,7 +64,7 @@ def order(
             plan=plan,
             step=step,
             code=run.code_digest,
-            engine=orders.engine(),
+            engine=engine(),
             expires_at=issued.expires_at,
             threads=project.operations.threads,
             patience_seconds=PATIENCE_SECONDS,
@@ -187,7 +188,7 @@ class _ShardPart:
 
     @property
     def largest_bytes(self) -> int:
-        from include.training import results
+        from include.elsewhere import results
 
         return results.LARGEST_BYTES
 
@@ -203,13 +204,13 @@ class _ShardPart:
         return self.drawn
 
     def verify(self, name: str, data: bytes) -> None:
-        from include.training import results
+        from include.elsewhere import results
 
         results.verified(self.drawn, name, data)
 
     def take(self, checked: Mapping[str, bytes]) -> str:
         """All results are held against the halving first; they are recorded in the order in which trials ended."""
-        from include.training import results
+        from include.elsewhere import results
 
         made = {trial_id: results.verified(self.drawn, trial_id, data) for trial_id, data in checked.items()}
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from include import steps
 from include.core.project import Project
 from include.core.records import Order, Run
-from include.training import order as orders
+from include.elsewhere import document as orders
 from tests.night.yard import FLIGHTS, INSTANT, Yard
 
 ROOT = Path(__file__).resolve().parent.parent.parent

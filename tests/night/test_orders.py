@@ -20,11 +20,11 @@ from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished,
 from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
 from include.core.project import Project
 from include.core.records import Order, Plan, Run, Trial
+from include.elsewhere import document as orders
+from include.elsewhere.results import LARGEST_BYTES
 from include.runtime.pods.endings import Ending, Outcome
 from include.runtime.pods.shards import StepInPods
 from include.store import Store
-from include.training import order as orders
-from include.training.results import LARGEST_BYTES
 from tests import buckets
 from tests.night import killed
 from tests.night.conftest import MakeYard

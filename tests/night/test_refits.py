@@ -16,7 +16,7 @@ from include.core.errors import AccessDenied, ShardUnfinished, TrainingError
 from include.core.events import ArtifactOpened, Event, ModelEvaluated, ModelRegistered, TrainingOrdered
 from include.core.project import Project
 from include.core.records import Evaluation, Order, Plan, Run
-from include.training import order as orders
+from include.elsewhere import document as orders
 from tests import buckets
 from tests.night.conftest import MakeYard
 from tests.night.elsewhere import LIFETIME, ONE, Elsewhere, changed, planned, utc_now

@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 HELD = {*sys.stdlib_module_names, "include", "lightgbm", "numpy", "scipy", "narwhals"}
-ROOMS = ("include.core", "include.training", "include.__main__", "include.data.losses")
+ROOMS = ("include.core", "include.elsewhere", "include.training", "include.__main__", "include.data.losses")
 
 
 class NothingElse:

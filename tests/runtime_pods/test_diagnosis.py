@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from include.elsewhere.pod import Exit
 from include.runtime.pods.diagnosis import gone, look
 from include.runtime.pods.endings import Ending, Outcome, Running, Waiting
 from include.runtime.pods.shards import error_of
-from include.training.pod import Exit
 from tests.runtime_pods.world import request_in
 
 REQUEST = request_in("trainyard", "true")

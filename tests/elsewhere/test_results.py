@@ -10,7 +10,7 @@ from include.core.canonical import encode
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
-from include.training.results import LARGEST_BYTES, halved, verified
+from include.elsewhere.results import LARGEST_BYTES, halved, verified
 from include.training.trial import NOT_FINITE, REFUSED, halve, outcome
 
 RUNGS = (5, 10, 20)

@@ -1,7 +1,7 @@
 """One order, carried out where nothing is at hand but it: no ledger, no store, no credentials.
 
-It imports ``core``, ``training`` and ``data.losses`` alone, and beside the standard library what LightGBM needs: the
-image that it runs in holds nothing else.
+It imports this room, ``core``, ``training`` and ``data.losses`` alone, and beside the standard library what LightGBM
+needs: the image that it runs in holds nothing else.
 """
 
 import os
@@ -17,8 +17,10 @@ from pathlib import Path
 from include.core.canonical import encode
 from include.core.errors import AccessDenied, AddressRefused, MachineFault, StoreError, StoreUnavailable, TrainingError
 from include.core.records import Refit, ResultAddresses, Shard, Trial
-from include.training import models, order, results
-from include.training.exchange import Exchange
+from include.elsewhere import document as orders
+from include.elsewhere import results
+from include.elsewhere.exchange import Exchange
+from include.training import models, order
 
 ORDER_FILE = "/var/run/trainyard/order.json"
 
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     return Exit.DONE
 
 
-def train(document: order.Document) -> None:
+def train(document: orders.Document) -> None:
     """Make what the order asks for and has no result yet, and write each result as soon as it is certain.
 
     Raises:
@@ -100,7 +102,7 @@ def _refit(work: Refit, addresses: ResultAddresses, exchange: Exchange, inputs: 
     _say(f"model of {len(model)} bytes stored")
 
 
-def _train_shard(document: order.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs") -> None:
+def _train_shard(document: orders.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs") -> None:
     """Train the trials of *shard* that have no result yet, and write the result of each as it ends."""
     recorded = {trial.trial_id: trial for trial in document.recorded}
     for trial_id, addresses in document.results.items():
@@ -136,14 +138,14 @@ class _Inputs:
         return path
 
 
-def _read(path: Path, order_id: str, digest: str) -> order.Document:
+def _read(path: Path, order_id: str, digest: str) -> orders.Document:
     """The order in the file *path*.
 
     Raises:
         AccessDenied: it is not the one that was recorded, has expired, or was made for other code.
     """
     try:
-        document = order.read(path.read_bytes(), digest=digest)
+        document = orders.read(path.read_bytes(), digest=digest)
     except OSError:
         raise AccessDenied("the order can be read", value=str(path), remedy="Order it again: clear its task.") from None
     except TrainingError as error:
