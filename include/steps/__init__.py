@@ -1,34 +1,39 @@
-"""The night, one function a step: the same from Airflow, the command line and a notebook.
+"""The steps of a night and a watch, one function each: the same from Airflow, the command line and a notebook.
 
-    begin → [gate] → snapshot → validate ─┐
-                         └────► features ─┴─► plan → train (once a shard) → refit → evaluate → promote → end
+Their order, and what each takes, stands in :mod:`~include.steps.chain`. Every step takes the platform, the project, its
+run and the digests of earlier manifests, and returns the digest of its own. What was computed once is found in the
+ledger and not computed again, after the grants were verified again. A step may be killed at any line and run again.
 
-Every step takes the platform, the project, its run and the digests of earlier manifests, and returns the digest of its
-own. What was computed once is found in the ledger and not computed again, after the grants were verified again. A step
-may be killed at any line and run again.
-
-Beside it runs the :mod:`~include.steps.watch`; :mod:`~include.steps.verdicts` keeps what it found, and
-:mod:`~include.steps.retraining` what it asks for. A :mod:`~include.steps.backtest` goes as far as ``refit``, at earlier
-instants, and registers nothing.
+:mod:`~include.steps.verdicts` keeps what a :mod:`~include.steps.watch` found, and :mod:`~include.steps.retraining` what
+it asks for. A :mod:`~include.steps.backtesting` goes as far as the model, at earlier instants, and registers nothing.
 """
 
-from include.steps import retraining, verdicts, watch
-from include.steps.backtest import backtest, looks
-from include.steps.data import features, snapshot, validate
-from include.steps.decision import evaluate, promote
-from include.steps.declaring import declare
-from include.steps.ordering import collect, order, stored
-from include.steps.platform import (
-    Platform,
-    contracts_of,
-    missing_access,
-    request_access,
-    require_grantable,
-    scope_of,
-)
-from include.steps.run import LEASE, begin, end, resume
-from include.steps.serving import score
-from include.steps.training import plan, refit, shards, step_of, train
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from include.steps.backtesting import backtest, looks
+    from include.steps.data import features, snapshot, validate
+    from include.steps.decision import evaluate, promote
+    from include.steps.declaring import declare
+    from include.steps.ordering import collect, order, stored
+    from include.steps.platform import (
+        Platform,
+        contracts_of,
+        missing_access,
+        request_access,
+        require_grantable,
+        scope_of,
+    )
+    from include.steps.run import LEASE, begin, end, resume
+    from include.steps.serving import score
+    from include.steps.training import (
+        plan,
+        refit,
+        shards,
+        step_of,
+        train,
+    )
 
 __all__ = [
     "LEASE",
@@ -50,7 +55,6 @@ __all__ = [
     "request_access",
     "require_grantable",
     "resume",
-    "retraining",
     "scope_of",
     "score",
     "shards",
@@ -59,6 +63,28 @@ __all__ = [
     "stored",
     "train",
     "validate",
-    "verdicts",
-    "watch",
 ]
+
+#: Where each name lies. Its module is imported when it is first asked for: who only reads the chain, as a DAG does,
+#: needs nothing that computes.
+_LIES_IN = {
+    name: module
+    for module, names in {
+        "backtesting": "backtest looks",
+        "data": "features snapshot validate",
+        "decision": "evaluate promote",
+        "declaring": "declare",
+        "ordering": "collect order stored",
+        "platform": "Platform contracts_of missing_access request_access require_grantable scope_of",
+        "run": "LEASE begin end resume",
+        "serving": "score",
+        "training": "plan refit shards step_of train",
+    }.items()
+    for name in names.split()
+}
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _LIES_IN:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_LIES_IN[name]}"), name)

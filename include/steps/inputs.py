@@ -13,20 +13,11 @@ from include.core.project import Project, Severity
 from include.core.records import Run, Validation
 from include.ledger import Ledger
 from include.ledger.journal import Journal, run_stream
+from include.steps.chain import MADE_BY
 from include.steps.platform import Platform, failure_told, known
 
 #: The step that trains the winner again.
-REFIT = "refit"
-#: By the name under which a step is given a digest, the step that made what it names.
-MADE_BY = {
-    "snapshot": "snapshot",
-    "features": "features",
-    "plan": "plan",
-    "model": REFIT,
-    "evaluation": "evaluate",
-    "scored": "score",
-    "live": "drift",
-}
+REFIT = MADE_BY["model"]
 
 
 def require_made(platform: Platform, project: Project, run: Run, step: str, *, now: datetime, **given: str) -> None:

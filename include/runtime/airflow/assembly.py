@@ -1,22 +1,25 @@
 """From declared projects to Airflow's DAGs: what all of a project's DAGs are like."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from airflow.sdk import DAG, Asset, BaseOperator, Param
 from airflow.sdk.bases.timetable import BaseTimetable
 from airflow.sdk.definitions.context import Context
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-from include.core.errors import TrainyardError
+from include.core.errors import DeclarationError, TrainyardError
 from include.core.project import Project
 from include.core.words import markdown
 from include.runtime.airflow import alerts
 from include.runtime.airflow.approval import DataStewardApprovalSensor
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
 from include.runtime.code.projects import load_project, project_names
-from include.settings import Settings
+from include.settings import Placement, Settings
+from include.steps.chain import Chain, Step, step_named
+
+Task = BaseOperator | MappedOperator
 
 
 def dags_of(id_of: Callable[[str], str], build: Callable[[Project], DAG], only: str | None) -> Iterator[DAG]:
@@ -51,28 +54,81 @@ def project_dag(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tasks:
-    """Makes the tasks of one DAG of *project*. ``docs`` explains each, by its id."""
+def wire(project: Project, chain: Chain, *, schedule: str) -> Task:
+    """The gate of *chain* and a task for each of its steps, in the DAG that is being built; the last of them.
 
-    project: Project
-    docs: Mapping[str, str]
-
-    def gate(self, *, schedule: str) -> DataStewardApprovalSensor:
-        """What waits for data stewards; *schedule* is the DAG's cron line."""
-        return DataStewardApprovalSensor(
-            task_id="gate",
-            project=self.project.name,
-            patience=timedelta(minutes=self.project.operations.gate_patience_minutes),
-            schedule=schedule,
-            timezone=self.project.operations.timezone,
-            pool="gates",
-            doc_md=self.docs["gate"],
+    *schedule* is the DAG's cron line. A step that has no task is done first by that of whoever takes what it gives.
+    """
+    gate = DataStewardApprovalSensor(
+        task_id="gate",
+        project=project.name,
+        patience=timedelta(minutes=project.operations.gate_patience_minutes),
+        schedule=schedule,
+        timezone=project.operations.timezone,
+        pool="gates",
+        doc_md=chain.gate,
+    )
+    made: dict[str, Task] = {}
+    for step in chain:
+        task = _task_of(
+            project, step, {name: made[maker].output for name, maker in step.makers.items() if maker in made}
         )
+        if task is not None:
+            task.set_upstream([made[name] for name in _tasks_before(step, made)] or gate)
+            made[step.name] = task
+    return made[chain.last.name]
 
-    def step(self, step: str, **inputs: object) -> StepOperator:
-        """The task that is called as its step; *inputs* are what earlier tasks return."""
-        return StepOperator(task_id=step, project=self.project.name, step=step, inputs=inputs, doc_md=self.docs[step])
+
+def _tasks_before(step: Step, made: Mapping[str, Task]) -> set[str]:
+    """The tasks that end before that of *step* begins."""
+    found: set[str] = set()
+    for name in step.before:
+        found |= {name} if name in made else _tasks_before(step_named(name), made)
+    return found
+
+
+def _task_of(project: Project, step: Step, inputs: Mapping[str, object]) -> Task | None:
+    """The task of *step*, called like it; *inputs* are what earlier tasks return.
+
+    ``None``: it has none. A refit in this deployment's own processes is no task of its own: one less is quicker.
+    The number of shards is declared, so that Airflow knows them before the plan is drawn.
+    """
+    settings = Settings.from_environment()
+    operator: Any = StepOperator
+    given: dict[str, Any] = {"task_id": step.name, "project": project.name, "inputs": inputs, "doc_md": step.text}
+    if step.placed and settings.placement is Placement.KUBERNETES:
+        from include.runtime.airflow.pods import TrainingPodOperator  # the provider is imported by no other night
+
+        operator, given = TrainingPodOperator, given | _in_pods(project, settings)
+    elif step.placed and not step.mapped:
+        return None
+    else:
+        given |= {"step": step.name, **({"pool": "training"} if step.placed else {})}
+    if step.mapped:
+        return cast(Task, operator.partial(**given).expand(shard=list(range(project.search.shards))))
+    return cast(Task, operator(**given))
+
+
+def _in_pods(project: Project, settings: Settings) -> dict[str, object]:
+    """What a task has whose step is done in a pod.
+
+    Raises:
+        DeclarationError: it asks for more slots than its pool has.
+    """
+    compute = project.operations.compute
+    slots = max(1, compute.accelerators)
+    if settings.accelerators and slots > settings.accelerators:
+        raise DeclarationError(
+            "a pool has the slots that a task asks for, or the task waits for ever",
+            value=f"{slots} asked of {compute.pool!r}, TRAINYARD_ACCELERATORS gives each pool {settings.accelerators}",
+            remedy="Lower `accelerators` of the project's Compute, or raise TRAINYARD_ACCELERATORS.",
+        )
+    return {
+        "namespace": settings.namespace,
+        "image": compute.image or settings.trainer_image,
+        "pool": compute.pool,
+        "pool_slots": slots,
+    }
 
 
 def drift_asset(project: str) -> Asset:

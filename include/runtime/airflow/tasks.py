@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.records import Promotion, RetrainingOutcome
 from include.runtime import pinned
+from include.steps.chain import NIGHT, WATCH, step_named
 
 if TYPE_CHECKING:
     from include.core.events import AccessRefused
@@ -133,13 +134,14 @@ def perform_pinned(
 
     night = _resumed(*_open_within(parents), project_name, run_id)
     planned = steps.shards(night.platform, inputs["plan"]) if "plan" in inputs else []
-    if step == "train":
+    done = step_named(step)
+    if done.mapped:
         if inputs["shard"] in planned:
             return _trained(night, inputs["plan"], inputs["shard"])
         return str(inputs["plan"])
     for shard in planned:
         _trained(night, inputs["plan"], shard)
-    return _trained(night, inputs["plan"], None) if step == "refit" else _done(step, night, inputs)
+    return _trained(night, inputs["plan"], None) if done.placed else _done(step, night, inputs)
 
 
 def _trained(night: Night, plan: str, shard: int | None) -> str:
@@ -158,29 +160,14 @@ def _trained(night: Night, plan: str, shard: int | None) -> str:
 def _done(step: str, night: Night, inputs: Mapping[str, Any]) -> str:
     from include import steps
     from include.runtime.airflow import watching
+    from include.steps import retraining
 
-    doing: Mapping[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-        "snapshot": (steps.snapshot, ()),
-        "validate": (steps.validate, ("snapshot",)),
-        "features": (steps.features, ("snapshot",)),
-        "plan": (steps.plan, ("features",)),
-        "train": (steps.train, ("plan", "shard")),
-        "evaluate": (steps.evaluate, ("plan", "model")),
-        "promote": (steps.promote, ("evaluation",)),
-        "score": (steps.watch.score, ("snapshot",)),
-        "drift": (steps.watch.drift, ("scored",)),
-        "verdict": (steps.watch.verdict, ("live",)),
-    }
-    do, takes = doing[step]
-    if step == "evaluate" and "model" not in inputs:  # no task of its own has refitted: one task less is quicker
-        model = steps.refit(night.platform, night.project, night.run, inputs["plan"], now=datetime.now(UTC))
-        inputs = {**inputs, "model": model}
-    given = (inputs[name] for name in takes)
-    digest = do(night.platform, night.project, night.run, *given, now=datetime.now(UTC))
-    if step == "promote":
-        steps.retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
+    done = step_named(step)
+    digest = done.perform(night.platform, night.project, night.run, inputs, clock=lambda: datetime.now(UTC))
+    if done is NIGHT.last:
+        retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
         steps.end(night.platform, night.run)
-    elif step == "verdict":
+    elif done is WATCH.last:
         watching.tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
     return digest
 

@@ -1,7 +1,4 @@
-"""From a declared project to its drift DAG.
-
-gate ─► snapshot ─► score ─► drift ─► verdict ─► retrain ──(asset event)──► the training DAG
-"""
+"""From a declared project to its drift DAG: the chain of the watch, and the signal that starts the training DAG."""
 
 from collections.abc import Iterator
 
@@ -11,21 +8,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.core.project import Project
 from include.core.words import markdown
-from include.runtime.airflow.assembly import Tasks, dags_of, drift_asset, project_dag
+from include.runtime.airflow.assembly import dags_of, drift_asset, project_dag, wire
 from include.runtime.airflow.names import run_of, watch_dag_id_of
 from include.runtime.airflow.operators import StepOperator, one_of_ours
-
-_TASK_DOCS = {
-    "gate": "Begins the watch, beside whatever night runs, and waits until data stewards have granted what it reads. "
-    "Skipped where there is nothing to watch: no champion yet, or each day that has matured was judged.",
-    "snapshot": "Reads the rows that were known at the run's instant, only granted columns and only new days.",
-    "score": "Builds the features of the days that are to be judged, and scores each with the champion that was in "
-    "force before it.",
-    "drift": "Counts loss and calibration by day, and records them; counts inputs by week. Its report tells of these.",
-    "verdict": "Judges the series of all days under the project's declared policy, records the verdict, and asks for a "
-    "retraining if that is what it comes to: at most one in flight, after a cooldown, within a budget.",
-    "retrain": "Tells the training DAG that the ledger holds an ask. Skipped where there is none.",
-}
+from include.steps.chain import WATCH
 
 
 def watch_dags(only: str | None) -> Iterator[DAG]:
@@ -44,7 +30,13 @@ def watch_dag(project: Project) -> DAG:
         instant="Watch as of this UTC time; empty: now.",
         doc_md=_documentation(project),
     ) as dag:
-        _wire(project)
+        last = wire(project, WATCH, schedule=project.operations.watch_schedule)
+        last >> RetrainOperator(
+            task_id="retrain",
+            project=project.name,
+            asset=drift_asset(project.name),
+            doc_md="Tells the training DAG that the ledger holds an ask. Skipped where there is none.",
+        )
     return dag
 
 
@@ -69,19 +61,6 @@ class RetrainOperator(StepOperator):
             raise AirflowSkipException(asked.nothing)
         context["outlet_events"][self.asset].extra = {"ask": asked.ask_id}
         return asked.ask_id
-
-
-def _wire(project: Project) -> None:
-    tasks = Tasks(project=project, docs=_TASK_DOCS)
-    gate = tasks.gate(schedule=project.operations.watch_schedule)
-    snapshot = tasks.step("snapshot")
-    score = tasks.step("score", snapshot=snapshot.output)
-    drift = tasks.step("drift", scored=score.output)
-    verdict = tasks.step("verdict", live=drift.output)
-    retrain = RetrainOperator(
-        task_id="retrain", project=project.name, asset=drift_asset(project.name), doc_md=_TASK_DOCS["retrain"]
-    )
-    gate >> snapshot >> score >> drift >> verdict >> retrain
 
 
 def _documentation(project: Project) -> str:

@@ -15,13 +15,11 @@ from include.ledger.journal import run_stream
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
 from include.runtime.upkeep.reconciliation import Runs, is_over
 from include.settings import Settings
+from include.steps.chain import is_step
 
 if TYPE_CHECKING:
     from include.core.project import Project
     from include.ledger import Ledger
-
-#: What a run does before and at its gate.
-_BEFORE_THE_GATE = frozenset({"begin", "declare", "resume", "gate"})
 
 #: A run that began longer ago is not looked at any more.
 _LONGEST = timedelta(days=14)
@@ -98,13 +96,11 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
 
 
 def progress_of(ledger: "Ledger", run: Run) -> Progress:
-    """What the ledger says of the run: a step that started has passed the gate, a lease given back has ended."""
+    """What the ledger says: a run that began a step of its chain has passed the gate, with its lease back it ended."""
     entries = ledger.read(run_stream(run.project, run.run_id))
     begun = next(entry.recorded_at for entry in entries if isinstance(entry.event, RunStarted))
     steps = (
-        entry.recorded_at
-        for entry in entries
-        if isinstance(entry.event, StepStarted) and entry.event.step not in _BEFORE_THE_GATE
+        entry.recorded_at for entry in entries if isinstance(entry.event, StepStarted) and is_step(entry.event.step)
     )
     ended = any(
         isinstance(entry.event, LeaseReleased | LeaseFreed) and entry.event.run_id == run.run_id

@@ -1,7 +1,4 @@
-"""How a night of an earlier instant would have done on its holdout: nothing is registered, and no champion is asked.
-
-begin (no lease) → [gate] → snapshot → validate → features → plan → train → refit → backtest
-"""
+"""How a night of an earlier instant would have done on its holdout: nothing is registered, and no champion is asked."""
 
 from datetime import datetime
 
