@@ -23,6 +23,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from include.core import streams
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -31,7 +33,6 @@ from include.core.events import StepFinished, StepReused, StepStarted  # noqa: E
 from include.core.records import Evaluation, Plan  # noqa: E402
 from include.demo import chain as demo  # noqa: E402
 from include.governance import secrets  # noqa: E402
-from include.ledger.journal import run_stream  # noqa: E402
 from include.projects.flight_delay import PROJECT as ORIGINAL  # noqa: E402
 from include.runtime import deployment  # noqa: E402
 from include.runtime.airflow.names import dag_id_of  # noqa: E402
@@ -223,7 +224,7 @@ def outcome(bench: Bench, name: str, run_id: str) -> tuple[Evaluation, Plan]:
     platform = local.open_platform(bench.settings)
     outputs = {
         entry.event.step: entry.event.output
-        for entry in platform.ledger.read(run_stream(name, run_id))
+        for entry in platform.ledger.read(streams.run(name, run_id))
         if hasattr(entry.event, "output")
     }
     return platform.load(Evaluation, outputs["evaluate"]), platform.load(Plan, outputs["plan"])
@@ -245,7 +246,7 @@ def step_seconds(bench: Bench, name: str, run_id: str, steps_of: Sequence[str]) 
     """The summed wall time of the named steps, by the ledger's times of their beginning and end."""
     ledger = local.open_platform(bench.settings).ledger
     began, total = {}, 0.0
-    for entry in ledger.read(run_stream(name, run_id)):
+    for entry in ledger.read(streams.run(name, run_id)):
         event = entry.event
         if isinstance(event, StepStarted):
             began[event.attempt] = entry.recorded_at

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from include.core import streams
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -47,7 +49,6 @@ from include.core.records import (  # noqa: E402
 )
 from include.governance.access import Access  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
-from include.ledger.journal import run_stream  # noqa: E402
 from include.projects import flight_delay  # noqa: E402
 from include.registry.champions import Champions, sign_from_here  # noqa: E402
 from include.registry.signed import PROMOTION_TYPE, Decision  # noqa: E402
@@ -140,7 +141,7 @@ def fill(ledger: Ledger, store: Store, versions: int) -> None:
     sign_from_here(ledger)
     for number in range(1, versions + 1):
         run = run_of(f"night-{number}", FIRST + number * DAY)
-        stream = run_stream(NAME, run.run_id)
+        stream = streams.run(NAME, run.run_id)
         ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
         evaluated = store.put(encode(evaluation(number, run.instant)))
         yes = Verdict(promote=True, reasons=("better than its predecessor",))
@@ -165,7 +166,7 @@ def fill(ledger: Ledger, store: Store, versions: int) -> None:
         )
         ledger.record(f"model/{NAME}", registered)
         ledger.record(f"promotion/{NAME}", PromotionDecided(project=NAME, envelope=envelope))
-        ledger.record(series.stream_of(NAME), reference)
+        ledger.record(streams.drift(NAME), reference)
 
 
 def evaluation(number: int, instant: datetime) -> Evaluation:
@@ -219,7 +220,7 @@ def record_verdicts(ledger: Ledger, judged: list[DayOfSeries]) -> None:
             figures=series.figures_of([each]),
             verdict=stable,
         )
-        ledger.record(series.stream_of(NAME), event, key=f"judged/{NAME}/watch-{each.day}")
+        ledger.record(streams.drift(NAME), event, key=f"judged/{NAME}/watch-{each.day}")
 
 
 if __name__ == "__main__":

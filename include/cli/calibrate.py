@@ -9,6 +9,7 @@ import typer
 
 from include.cli.night import ProjectName
 from include.cli.shown import Words
+from include.core import streams
 from include.core.project import DriftPolicy, Gates, Look, Project, SkillPolicy
 from include.runtime.code.projects import load_project
 from include.settings import Settings
@@ -57,9 +58,8 @@ def first_evaluated(ledger: "Ledger", project: str) -> "tuple[HoldoutDaysRecorde
     """The days of the first version's holdout, and its evaluation; ``None``: nobody recorded them yet."""
     from include.core.events import HoldoutDaysRecorded
     from include.registry.authority import recorded_evaluation
-    from include.steps.series import holdouts_of
 
-    events = (entry.event for entry in ledger.read(holdouts_of(project)))
+    events = (entry.event for entry in ledger.read(streams.holdout(project)))
     first = next((event for event in events if isinstance(event, HoldoutDaysRecorded)), None)
     return None if first is None else (first, recorded_evaluation(ledger, project, first.evaluation))
 

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
 from include.cli.shown import Words, line, styled
+from include.core import streams
 from include.core.errors import TrainyardError
 from include.settings import Settings
 
@@ -217,7 +218,7 @@ def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
     from include.runtime.server.pages.drift_view import WORDS
     from include.steps import series
 
-    entries = ledger.read(series.stream_of(project))
+    entries = ledger.read(streams.drift(project))
     verdicts = [entry.event.verdict for entry in entries if isinstance(entry.event, DriftJudged)]
     skill = mean_skill(series.fold(entries))
     word = WORDS[verdicts[-1].state][0] if verdicts else "not judged yet"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.events import PartitionsMade
 from include.core.project import Project
@@ -146,7 +147,7 @@ def _engine() -> str:
 
 def made(ledger: Ledger, project: str) -> dict[str, Partition]:
     """What was ever made, by its inputs: contents, so that the instant of the run that made it does not matter."""
-    events = (entry.event for entry in ledger.read(f"partitions/{project}"))
+    events = (entry.event for entry in ledger.read(streams.partitions(project)))
     return {
         partition.inputs: partition
         for event in events
@@ -158,8 +159,8 @@ def made(ledger: Ledger, project: str) -> dict[str, Partition]:
 def record(ledger: Ledger, run: Run, fresh: Sequence[Partition]) -> None:
     if fresh:
         event = PartitionsMade(project=run.project, run_id=run.run_id, partitions=tuple(fresh))
-        key = f"partitions/{run.project}/{run.run_id}/{record_digest(event.partitions)}"
-        ledger.record(f"partitions/{run.project}", event, key=key, fence=Fence.of(run))
+        key = streams.partitions_key(run.project, run.run_id, record_digest(event.partitions))
+        ledger.record(streams.partitions(run.project), event, key=key, fence=Fence.of(run))
 
 
 class _Sources:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import ContractError, DataError
 from include.core.events import DataOpened, DataRead, PartitionsMade
@@ -91,12 +92,12 @@ def take(
             )
             for part, grant in zip(scope.datasets, grants, strict=True)
         ]:
-            ledger.record(f"receipt/{run.project}", dataset.opening())
+            ledger.record(streams.receipt(run.project), dataset.opening())
             try:
                 partitions += dataset.freeze(made)
             finally:  # what was read before an error was read all the same
                 if dataset.files or dataset.reused:
-                    ledger.record(f"receipt/{run.project}", dataset.receipt())
+                    ledger.record(streams.receipt(run.project), dataset.receipt())
             fresh += [partition() for partition in dataset.fresh]
     record(ledger, run, fresh)
     matures_after_days = contracts[project.target.dataset].matures_after_days
@@ -129,7 +130,7 @@ def _made(ledger: Ledger, run: Run, quarantined: Collection[str]) -> dict[str, P
     tainted = _read_under(ledger, run.project, quarantined) if quarantined else frozenset()
     instants: dict[str, datetime | None] = {run.run_id: run.instant}
     made: dict[str, Partition] = {}
-    for entry in ledger.read(f"partitions/{run.project}"):
+    for entry in ledger.read(streams.partitions(run.project)):
         event = entry.event
         if not isinstance(event, PartitionsMade):
             continue
@@ -148,7 +149,7 @@ def _made(ledger: Ledger, run: Run, quarantined: Collection[str]) -> dict[str, P
 
 def _read_under(ledger: Ledger, project: str, grants: Collection[str]) -> frozenset[tuple[str, str]]:
     """The runs and datasets that *grants* were used for."""
-    opened = (entry.event for entry in ledger.read(f"receipt/{project}"))
+    opened = (entry.event for entry in ledger.read(streams.receipt(project)))
     return frozenset(
         (event.run_id, event.scope.dataset)
         for event in opened

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from include import steps
+from include.core import streams
 from include.core.errors import AuthorityError, TrainyardError
 from include.core.events import StepFinished, StepReused
 from include.core.records import Run
-from include.ledger.journal import begun, run_stream
+from include.ledger.journal import begun
 from include.runtime import deployment
 from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
 from include.runtime.code.projects import load_project
@@ -182,10 +183,10 @@ def outcome(settings: Settings, run_id: str) -> Night:
     platform = open_platform(settings)
     digests = {
         entry.event.step: entry.event.output
-        for entry in platform.ledger.read(run_stream(PROJECT, run_id))
+        for entry in platform.ledger.read(streams.run(PROJECT, run_id))
         if isinstance(entry.event, StepFinished | StepReused)
     }
-    started = platform.ledger.find(run_stream(PROJECT, run_id))
+    started = platform.ledger.find(streams.run(PROJECT, run_id))
     run: Run = started.event.run  # type: ignore[union-attr]  # a run that ended has begun
     return night_of(platform, run, evaluation=digests["evaluate"], promotion=digests["promote"])
 

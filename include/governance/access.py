@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, LedgerConflict
 from include.core.events import (
@@ -48,8 +49,8 @@ class Access:
 
     def adoptions(self) -> dict[str, AdoptionClaim]:
         """The adoptions in effect, by dataset."""
-        streams = {entry.stream.partition("/")[2] for entry in self.ledger.read_all(kinds=(ContractAdopted,))}
-        return {name: found for name in sorted(streams) if (found := self.adoption(name)) is not None}
+        datasets = {streams.subject(entry.stream) for entry in self.ledger.read_all(kinds=(ContractAdopted,))}
+        return {name: found for name in sorted(datasets) if (found := self.adoption(name)) is not None}
 
     def adopted(self, dataset: str) -> str | None:
         """The digest of the contract that is in effect for *dataset*."""
@@ -144,12 +145,12 @@ class Access:
 
     def quarantined(self, scope: Scope) -> frozenset[str]:
         """The grants for the datasets of *scope*, of its project, that are in quarantine."""
-        streams = (self.decisions(scope.project, dataset.dataset) for dataset in scope.datasets)
-        return frozenset(grant for decisions in streams for grant in decisions.quarantined)
+        folded = (self.decisions(scope.project, dataset.dataset) for dataset in scope.datasets)
+        return frozenset(grant for decisions in folded for grant in decisions.quarantined)
 
     def decisions(self, project: str, dataset: str) -> Decisions:
         """What was asked and decided about one dataset of one project."""
-        return self._fold(project, dataset, self.ledger.read(f"access/{project}/{dataset}"))
+        return self._fold(project, dataset, self.ledger.read(streams.access(project, dataset)))
 
     def replaced(self, scope: Scope) -> tuple[str, ...]:
         """The datasets of *scope* of whose contract another version is in effect than the one it was derived from."""
@@ -158,7 +159,7 @@ class Access:
 
     def _adoptions(self, dataset: str) -> list[AdoptionClaim]:
         """All of them, oldest first."""
-        entries = self.ledger.read(f"contract/{dataset}")
+        entries = self.ledger.read(streams.contract(dataset))
         return [found for entry in entries if (found := proven_adoption(dataset, entry, self.verifier))]
 
     def _grant_for(
@@ -186,7 +187,7 @@ class Access:
         )
 
     def _request(self, scope: Scope, dataset: DatasetScope, requester: str) -> str:
-        stream = f"access/{scope.project}/{dataset.dataset}"
+        stream = streams.access(scope.project, dataset.dataset)
         for _ in range(ATTEMPTS):
             decisions = self.decisions(scope.project, dataset.dataset)
             for request in decisions.open:
@@ -209,12 +210,12 @@ class Access:
         raise crowded(stream)
 
     def _all(self, project: str | None) -> Iterable[Decisions]:
-        streams: dict[tuple[str, str], list[Entry]] = {}
+        found: dict[tuple[str, str], list[Entry]] = {}
         for entry in self.ledger.read_all(kinds=_ACCESS_KINDS):
             place = place_of(entry)
             if place is not None and project in (None, place[0]):
-                streams.setdefault(place, []).append(entry)
-        for (owner, dataset), entries in sorted(streams.items(), key=lambda item: item[0]):
+                found.setdefault(place, []).append(entry)
+        for (owner, dataset), entries in sorted(found.items(), key=lambda item: item[0]):
             yield self._fold(owner, dataset, entries)
 
     def _fold(self, project: str, dataset: str, entries: Sequence[Entry]) -> Decisions:

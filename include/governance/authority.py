@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from include.contracts import read, require_adoptable
+from include.core import streams
 from include.core.canonical import encode
 from include.core.errors import (
     AuthorityError,
@@ -111,7 +112,7 @@ class Authority:
         if digest is not None and digest != contract.digest:
             remedy = "Read the file again, then adopt it."
             raise DecisionConflict(f"{dataset}: the contract is the one you read", value=contract.digest, remedy=remedy)
-        stream = f"contract/{dataset}"
+        stream = streams.contract(dataset)
         for _ in range(ATTEMPTS):
             version = self._ledger.version(stream)
             current = self._access.adoption(dataset)

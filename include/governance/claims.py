@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
+from include.core import streams
 from include.core.canonical import decode
 from include.core.errors import AuthorityError
 from include.core.events import AccessRefused, AccessRevoked, ContractAdopted, QuarantineLifted
@@ -117,7 +118,7 @@ def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> AdoptionC
     if not isinstance(entry.event, ContractAdopted):
         return None
     adoption = proven(AdoptionClaim, entry.event.envelope, ADOPTION_TYPE, verifier)
-    here = (f"contract/{dataset}", dataset, entry.stream_version)
+    here = (streams.contract(dataset), dataset, entry.stream_version)
     if adoption is None or (entry.stream, adoption.dataset, adoption.position) != here:
         return None
     return adoption

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from include.core import streams
 from include.core.errors import UnknownId
 from include.core.events import (
     AccessGranted,
@@ -65,7 +66,7 @@ class Decisions:
 
     @property
     def stream(self) -> str:
-        return f"access/{self.project}/{self.dataset}"
+        return streams.access(self.project, self.dataset)
 
     @property
     def open(self) -> tuple[AccessRequested, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError, LedgerConflict, UnknownId
 from include.core.events import AccessRequested, HoldLifted, HoldPlaced, ModelRegistered
@@ -38,10 +39,6 @@ class Hold:
     since: datetime
 
 
-def stream_of(subject: str) -> str:
-    return f"hold/{subject}"
-
-
 def holds(ledger: Ledger, verifier: Verifier) -> dict[str, Hold]:
     """The holds in force, by subject. What the authority did not sign for its place neither holds nor lifts."""
     found: dict[str, Hold] = {}
@@ -63,7 +60,7 @@ def place(access: Access, signer: Signer, kind: _Kind, subject: str, *, user: st
     Raises:
         AuthorityError: there is no such subject, no hold to lift, or *user* is no steward of it.
     """
-    ledger, stream = access.ledger, stream_of(subject)
+    ledger, stream = access.ledger, streams.hold(subject)
     for _ in range(ATTEMPTS):
         version = ledger.version(stream)
         stewards = stewards_of(access, subject)
@@ -93,7 +90,7 @@ def stewards_of(access: Access, subject: str) -> tuple[str, ...]:
     named = project.isidentifier()
     if named and not slash and (adoption := access.adoption(subject)):
         return adoption.stewards
-    models = [entry.event for entry in access.ledger.read(f"model/{project}")] if named else []
+    models = [entry.event for entry in access.ledger.read(streams.model(project))] if named else []
     numbers = [str(model.model_version) for model in models if isinstance(model, ModelRegistered)]
     if not numbers or (slash and number not in numbers):
         remedy = "Name a dataset with an adopted contract, a project that has models, or PROJECT/VERSION."
@@ -116,4 +113,4 @@ def _proven(entry: Entry, event: HoldPlaced | HoldLifted, verifier: Verifier) ->
     claimed = HoldClaim(
         subject=event.subject, steward=event.steward, reason=event.reason, position=entry.stream_version
     )
-    return signed == claimed and entry.stream == stream_of(event.subject)
+    return signed == claimed and entry.stream == streams.hold(event.subject)

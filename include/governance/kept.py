@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from include.core import streams
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
 from include.core.events import ContractKept
@@ -17,7 +18,7 @@ def keep(ledger: Ledger, contract: Contract) -> None:
     """Keep what *contract* says, unless it is kept. Nothing is in effect by that: an adoption names the digest."""
     if _kept(ledger, contract.dataset, contract.digest) is None:
         event = ContractKept(dataset=contract.dataset, digest=contract.digest, text=contract.text)
-        ledger.record(_stream(contract.dataset), event)
+        ledger.record(streams.contract_text(contract.dataset), event)
 
 
 class KeptContracts:
@@ -51,13 +52,9 @@ class KeptContracts:
         return None if adopted is None else self.of(dataset, adopted, files)
 
 
-def _stream(dataset: str) -> str:
-    return f"contract-text/{dataset}"
-
-
 def _kept(ledger: Ledger, dataset: str, digest: str) -> str | None:
     """The text whose digest is *digest*: what somebody else wrote under that name counts for nothing."""
-    for entry in ledger.read(_stream(dataset)):
+    for entry in ledger.read(streams.contract_text(dataset)):
         event = entry.event
         if isinstance(event, ContractKept) and event.digest == digest == digest_of(event.text.encode()):
             return event.text

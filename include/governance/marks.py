@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from include.core import streams
 from include.core.errors import Quarantined
 from include.core.events import AccessRevoked, Event, RunStarted
 from include.core.records import RevocationKind
@@ -81,9 +82,9 @@ class Marks:
         """Folded from the project's own streams, and from what else tells when its nights began."""
         begun: tuple[type[Event], ...] = (RunStarted,)
         entries = [
-            *self._ledger.read(f"receipt/{project}"),
-            *self._ledger.read(f"partitions/{project}"),
-            *self._ledger.read(f"model/{project}"),
+            *self._ledger.read(streams.receipt(project)),
+            *self._ledger.read(streams.partitions(project)),
+            *self._ledger.read(streams.model(project)),
             *self._ledger.read_all(kinds=begun),
         ]
         basis = Basis()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from include.core import streams
 from include.core.errors import LedgerConflict
 from include.core.events import AccessLapsed
 from include.core.records import Contract
@@ -48,7 +49,7 @@ def lapse(ledger: Ledger, register: Register, contract_of: ContractOf, *, now: d
         if now < asked.at + timedelta(days=days):
             continue
         request = asked.request
-        stream = f"access/{request.project}/{request.scope.dataset}"
+        stream = streams.access(request.project, request.scope.dataset)
         version = ledger.version(stream)
         if not register.request(request.request_id).waits:  # decided between the two looks
             continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from include.core import streams
 from include.core.events import (
     AccessGranted,
     AccessLapsed,
@@ -177,9 +178,9 @@ class Register:
         """The latest request of the project for each dataset that it ever asked for, by dataset."""
         with self._lock:
             state = self._now()
-            streams = sorted((key, found) for key, found in state.streams.items() if key[0] == project)
+            ours = sorted((key, found) for key, found in state.streams.items() if key[0] == project)
             return tuple(
-                _asked(state, found, next(reversed(found.requests.values()))) for _, found in streams if found.requests
+                _asked(state, found, next(reversed(found.requests.values()))) for _, found in ours if found.requests
             )
 
     def decided(self, *, since: datetime, project: str | None = None) -> tuple[RegisteredRequest, ...]:
@@ -249,7 +250,7 @@ class Register:
     def _fold(self, state: _State, entry: Entry) -> _State:
         event = entry.event
         if isinstance(event, ContractAdopted):
-            dataset = entry.stream.partition("/")[2]
+            dataset = streams.subject(entry.stream)
             adoption = proven_adoption(dataset, entry, self._verifier)
             if adoption is not None:
                 state.adoptions.setdefault(dataset, []).append(adoption)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from include.core import streams
 from include.core.canonical import encode
 from include.core.errors import AccessDenied
 from include.core.events import ArtifactOpened
@@ -168,5 +169,5 @@ class Vault:
             artifacts=self._lists.put(encode(sorted(wanted))),
             count=len(wanted),
         )
-        self._ledger.record(f"receipt/{run.project}", receipt)
+        self._ledger.record(streams.receipt(run.project), receipt)
         return grants

@@ -5,16 +5,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.events import Event, PodMeasured, StepMeasured
 from include.core.records import Run
 
 if TYPE_CHECKING:
     from include.ledger.ledger import Ledger
-
-
-def cost_stream(project: str) -> str:
-    """The stream of what the project's attempts and pods took."""
-    return f"cost/{project}"
 
 
 def _clocks() -> tuple[float, float]:
@@ -32,7 +28,7 @@ class Beginning:
     def took(self, run: Run, step: str, attempt: str) -> tuple[str, Event]:
         """The stream, and the event that says what *attempt* of *step* took until now."""
         wall, cpu = (round(now - then, 3) for now, then in zip(_clocks(), self.clocks, strict=True))
-        return cost_stream(run.project), StepMeasured(
+        return streams.cost(run.project), StepMeasured(
             project=run.project, run_id=run.run_id, step=step, attempt=attempt, wall_seconds=wall, cpu_seconds=cpu
         )
 
@@ -65,7 +61,7 @@ def costs(ledger: "Ledger", project: str) -> dict[str, Cost]:
     """What each run of *project* took, by its id; runs of before this was recorded have none."""
     steps: dict[str, list[StepMeasured]] = {}
     pods: dict[str, list[PodMeasured]] = {}
-    for entry in ledger.read(cost_stream(project)):
+    for entry in ledger.read(streams.cost(project)):
         if isinstance(entry.event, StepMeasured):
             steps.setdefault(entry.event.run_id, []).append(entry.event)
         elif isinstance(entry.event, PodMeasured):

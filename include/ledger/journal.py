@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
 from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
@@ -21,11 +22,6 @@ _CLOSING = "closed attempts"
 _WITHOUT_A_LEASE = timedelta(days=1)
 
 
-def run_stream(project: str, run_id: str) -> str:
-    """The stream of a run, which is also the key of its first event."""
-    return f"run/{project}/{run_id}"
-
-
 def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
     """The run as it began, with the fence of then; ``None``: it has not."""
     return all_begun(ledger, project, {run_id}).get(run_id)
@@ -33,9 +29,9 @@ def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
 
 def all_begun(ledger: Ledger, project: str, run_ids: Collection[str]) -> dict[str, Run]:
     """Those of the runs *run_ids* that have begun, as :func:`begun`, by their ids, in one query."""
-    streams = {run_stream(project, run_id): run_id for run_id in run_ids}
-    found = ledger.find_all(streams)
-    return {streams[key]: entry.event.run for key, entry in found.items() if isinstance(entry.event, RunStarted)}
+    by_key = {streams.run(project, run_id): run_id for run_id in run_ids}
+    found = ledger.find_all(by_key)
+    return {by_key[key]: entry.event.run for key, entry in found.items() if isinstance(entry.event, RunStarted)}
 
 
 def under_way(ledger: Ledger, run: Run, *, position: int) -> bool:
@@ -47,7 +43,7 @@ def under_way(ledger: Ledger, run: Run, *, position: int) -> bool:
     if run.fence:
         since = lease.held_since(ledger, run.project, run_id=run.run_id)
         return since is not None and since < position
-    began, at = ledger.find(run_stream(run.project, run.run_id)), ledger.read_all(after=position - 1, limit=1)
+    began, at = ledger.find(streams.run(run.project, run.run_id)), ledger.read_all(after=position - 1, limit=1)
     if began is None or not at or began.position > position:
         return False
     return at[0].recorded_at - began.recorded_at < _WITHOUT_A_LEASE
@@ -73,7 +69,7 @@ class Journal:
     ) -> None:
         self._ledger, self._run = ledger, run
         self._duration, self._clock = duration, clock
-        self._stream = run_stream(run.project, run.run_id)
+        self._stream = streams.run(run.project, run.run_id)
         self._began: dict[str, Beginning] = {}
         self.fence = Fence.of(run)
 
@@ -211,7 +207,7 @@ class Journal:
                     return
 
     def _key(self, step: str, inputs: str) -> str:
-        return f"step/{self._run.project}/{step}/{inputs}"
+        return streams.step_key(self._run.project, step, inputs)
 
 
 def close_lost(ledger: Ledger, *, now: datetime) -> int:
@@ -275,7 +271,7 @@ def record_failure(
         message=told_of(error),
     )
     with suppress(LedgerError):
-        ledger.record(run_stream(project, run_id), failed, beside=beside)
+        ledger.record(streams.run(project, run_id), failed, beside=beside)
 
 
 def told_of(error: Exception) -> str:

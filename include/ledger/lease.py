@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.errors import DeclarationError, LeaseHeld, LedgerConflict
 from include.core.events import LeaseFreed, LeaseReleased, LeaseShortened, LeaseTaken
 from include.ledger.entry import Entry, Fence
@@ -33,11 +34,6 @@ class Holder:
     run_id: str
     token: int
     expires_at: datetime
-
-
-def stream_of(project: str) -> str:
-    """The stream of *project*'s lease."""
-    return f"lease/{project}"
 
 
 def holder(newest_first: Iterable[Entry]) -> Holder | None:
@@ -76,7 +72,7 @@ def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration
             return Fence(project=project, token=mine.token)
         event = LeaseTaken(run_id=run_id, expires_at=now + duration)
         try:
-            taken = ledger.append(stream_of(project), [event], expected_version=version)
+            taken = ledger.append(streams.lease(project), [event], expected_version=version)
         except LedgerConflict:
             continue
         return Fence(project=project, token=mine.token if mine is not None else taken)
@@ -106,7 +102,7 @@ def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta)
             return True
         event = LeaseTaken(run_id=held.run_id, expires_at=now + duration)
         try:
-            ledger.append(stream_of(fence.project), [event], expected_version=version)
+            ledger.append(streams.lease(fence.project), [event], expected_version=version)
         except LedgerConflict:
             continue
         return True
@@ -130,7 +126,7 @@ def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
     Extending or shortening a lease is no taking; taking it again after it was given back is.
     """
     since = None
-    for entry in reversed(ledger.read(stream_of(project))):
+    for entry in reversed(ledger.read(streams.lease(project))):
         event = entry.event
         if not isinstance(event, LeaseTaken | LeaseShortened) or event.run_id != run_id:
             break
@@ -140,7 +136,7 @@ def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
 
 def ever_held(ledger: "Ledger", project: str, *, run_id: str) -> bool:
     """Whether *run_id* ever took *project*'s lease: what watches or scores beside a night takes none."""
-    taken = (entry.event for entry in ledger.read(stream_of(project)) if isinstance(entry.event, LeaseTaken))
+    taken = (entry.event for entry in ledger.read(streams.lease(project)) if isinstance(entry.event, LeaseTaken))
     return any(event.run_id == run_id for event in taken)
 
 
@@ -157,7 +153,7 @@ def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
         if held is None or held.run_id != run_id:
             return
         try:
-            ledger.append(stream_of(project), [LeaseReleased(run_id=run_id)], expected_version=version)
+            ledger.append(streams.lease(project), [LeaseReleased(run_id=run_id)], expected_version=version)
         except LedgerConflict:
             continue
         return
@@ -177,7 +173,7 @@ def free(ledger: "Ledger", project: str, *, by: str, reason: str, now: datetime)
             )
         event = LeaseFreed(run_id=held.run_id, by=by, reason=reason)
         try:
-            ledger.append(stream_of(project), [event], expected_version=version)
+            ledger.append(streams.lease(project), [event], expected_version=version)
         except LedgerConflict:
             continue
         return held
@@ -185,7 +181,7 @@ def free(ledger: "Ledger", project: str, *, by: str, reason: str, now: datetime)
 
 def _read(ledger: "Ledger", project: str) -> tuple[Holder | None, int]:
     """Who holds the lease, expired or not, and the stream's version."""
-    entries = ledger.read(stream_of(project))
+    entries = ledger.read(streams.lease(project))
     return holder(reversed(entries)), entries[-1].stream_version if entries else 0
 
 
@@ -200,7 +196,7 @@ def _bounded(
             return held, version
         shortened = LeaseShortened(run_id=held.run_id, expires_at=latest)
         try:
-            ledger.append(stream_of(project), [shortened], expected_version=version)
+            ledger.append(streams.lease(project), [shortened], expected_version=version)
         except LedgerConflict:
             continue
 

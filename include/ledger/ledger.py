@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import encode
 from include.core.errors import LedgerConflict, LedgerError
 from include.core.events import Event
@@ -227,7 +228,7 @@ class Ledger:
 def _check(transaction: "Transaction", fence: Fence | None) -> None:
     if fence is None:
         return
-    held = lease.holder(unseal(logged) for logged in transaction.newest_first(lease.stream_of(fence.project)))
+    held = lease.holder(unseal(logged) for logged in transaction.newest_first(streams.lease(fence.project)))
     if held is None or held.token != fence.token:
         now = "nobody" if held is None else f"run {held.run_id!r} with token {held.token}"
         raise LedgerError(

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import LedgerConflict
 from include.core.events import Event, MessageFailed, MessageSent, MessageTried
@@ -67,7 +68,7 @@ def send_once(
     ledger: "Ledger", message_id: str, address: Address, send: Callable[[], bool], *, now: datetime
 ) -> Delivery:
     """Call *send* (whether the address took it) unless the message was sent there, is being sent, or has to wait."""
-    stream = f"message/{message_id}/{address.digest}"
+    stream = streams.message(message_id, address.digest)
     entries = ledger.read(stream)
     if not _is_due(entries, now):
         return Delivery.NOT_NOW

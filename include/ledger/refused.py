@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.events import LineageEmitted, LineageSentAgain, LineageSetAside
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ FOR_GOOD = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
-_STREAM = "lineage set aside"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +38,21 @@ class SetAside:
 
 def set_aside(ledger: "Ledger", endpoint: str, *, position: int, status: int, tries: int) -> None:
     """Record that the event at *position* is passed over, after so many *tries*; once, whoever finds it."""
-    key = f"lineage-set-aside/{endpoint}/{position}"
+    key = streams.lineage_set_aside_key(endpoint, position)
     if ledger.find(key) is None:
         event = LineageSetAside(endpoint=endpoint, position=position, status=status, tries=tries)
-        ledger.record(_STREAM, event, key=key)
+        ledger.record(streams.LINEAGE_SET_ASIDE, event, key=key)
 
 
 def sent_again(ledger: "Ledger", each: SetAside) -> None:
     """Record that the endpoint took it after all; once."""
     event = LineageSentAgain(endpoint=each.endpoint, position=each.position)
-    ledger.record(_STREAM, event, key=f"lineage-sent-again/{each.endpoint}/{each.position}")
+    ledger.record(streams.LINEAGE_SET_ASIDE, event, key=streams.lineage_sent_again_key(each.endpoint, each.position))
 
 
 def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAside, ...]:
     """All events that *endpoint* ever refused for good, in the order in which they were set aside."""
-    entries = [entry for entry in ledger.read(_STREAM)]
+    entries = [entry for entry in ledger.read(streams.LINEAGE_SET_ASIDE)]
     again = {
         entry.event.position
         for entry in entries

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import DecisionConflict, RegistryError
 from include.core.events import (
@@ -23,14 +24,14 @@ from include.core.records import Evaluation, Gate, Override
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.marks import Marks
 from include.ledger import Entry, Ledger
-from include.ledger.journal import begun, run_stream
+from include.ledger.journal import begun
 from include.registry import promotion, signed
 from include.registry.champions import Champions, Known, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered import remembering
 from include.registry.signed import Decision
-from include.registry.standing import gates_key, standing
+from include.registry.standing import standing
 
 if TYPE_CHECKING:
     from include.governance.signing import Signer
@@ -119,7 +120,7 @@ class PromotionAuthority:
             decision = replace(self._decision(known, version, then, again=True), asked_by=user)
             if signed.append(self._ledger, self._signer, decision):
                 return decision
-        raise crowded(f"promotion/{project}")
+        raise crowded(streams.promotion(project))
 
     def override(self, project: str, gate: Gate, *, until: date, user: str, reason: str) -> Override:
         """Let models of *project* through *gate* to the end of the day *until* (UTC).
@@ -152,7 +153,7 @@ class PromotionAuthority:
                 decided += 1
             else:
                 conflicts += 1
-        raise crowded(f"promotion/{project}")
+        raise crowded(streams.promotion(project))
 
     def _pending(self, known: Known) -> Version | None:
         """The next version to decide about."""
@@ -210,7 +211,7 @@ class PromotionAuthority:
 
 def _project(entry: Entry) -> str:
     """Of which project *entry* is, as its stream says."""
-    return entry.stream.partition("/")[2].partition("/")[0]
+    return streams.subject(entry.stream).partition("/")[0]
 
 
 def decidable(ledger: Ledger, known: Known, version: Version) -> bool:
@@ -239,7 +240,7 @@ def require_decidable(ledger: Ledger, registered: ModelRegistered) -> None:
     declared_gates(ledger, registered)
     made = {
         entry.event.output
-        for entry in ledger.read(run_stream(registered.project, registered.run_id))
+        for entry in ledger.read(streams.run(registered.project, registered.run_id))
         if isinstance(entry.event, StepFinished | StepReused) and entry.event.step == "evaluate"
     }
     if registered.evaluation not in made:
@@ -252,7 +253,7 @@ def declared_gates(ledger: Ledger, registered: ModelRegistered) -> Gates:
     Raises:
         RegistryError: it recorded none.
     """
-    entry = ledger.find(gates_key(registered.project, registered.run_id))
+    entry = ledger.find(streams.gates_key(registered.project, registered.run_id))
     if entry is None or not isinstance(entry.event, GatesDeclared):
         raise _missing(registered.project, f"the run {registered.run_id!r} declared no gates")
     return entry.event.gates
@@ -264,7 +265,7 @@ def recorded_evaluation(ledger: Ledger, project: str, digest: str) -> Evaluation
     Raises:
         RegistryError: it does not.
     """
-    entry = ledger.find(f"evaluated/{project}/{digest}")
+    entry = ledger.find(streams.evaluated_key(project, digest))
     event = None if entry is None else entry.event
     if not isinstance(event, ModelEvaluated) or record_digest(event.evaluation) != digest:
         raise _missing(project, f"no evaluation {digest} is recorded")

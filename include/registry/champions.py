@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.errors import RegistryError
 from include.core.events import ModelRegistered, PromotionsSigned
 from include.core.records import day_start
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from include.governance.signing import Verifier
 
 NOT_SIGNED = "promotion: NOT SIGNED"
-#: The key of the first event, and the stream, that says that promotions are signed from there on.
-SIGNED_FROM = "promotions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +209,7 @@ class Champions:
         signed_from = self._signed_from()
         decided, rollbacks, length = self._signed.of(project)
         made, versions = [], []
-        for entry in self._ledger.read(f"model/{project}"):
+        for entry in self._ledger.read(streams.model(project)):
             event = entry.event
             if isinstance(event, ModelRegistered) and event.project == project:
                 key = (event.model_version, event.evaluation, event.bundle)
@@ -254,7 +253,7 @@ class Champions:
             self._instants[project, run_id] = run.instant
 
     def _signed_from(self) -> int | None:
-        entry = self._ledger.find(SIGNED_FROM)
+        entry = self._ledger.find(streams.PROMOTIONS)
         return None if entry is None else entry.position
 
 
@@ -294,5 +293,5 @@ def _beside(version: Version, marks: Sequence[RevocationMark], rollback: Rollbac
 
 def sign_from_here(ledger: Ledger) -> None:
     """Record, once for a ledger, that from here on nothing is promoted without a signature."""
-    if ledger.find(SIGNED_FROM) is None:
-        ledger.record(SIGNED_FROM, PromotionsSigned(), key=SIGNED_FROM)
+    if ledger.find(streams.PROMOTIONS) is None:
+        ledger.record(streams.PROMOTIONS, PromotionsSigned(), key=streams.PROMOTIONS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.errors import AuthorityError, DecisionConflict, RegistryError, UnknownId
 from include.core.events import ArtifactsRemoved, LookTaken
 from include.core.records import LookOutcome
@@ -16,7 +17,7 @@ from include.governance.whole import require_whole
 from include.ledger import Ledger
 from include.registry import signed
 from include.registry.champions import Champions, Known, Version
-from include.registry.looks import Looked, look_at, look_key
+from include.registry.looks import Looked, look_at
 from include.registry.rollback import Rollback
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class RollbackAuthority:
             )
             if signed.append(self._ledger, self._signer, rollback):
                 return rollback
-        raise crowded(f"promotion/{project}")
+        raise crowded(streams.promotion(project))
 
     def decide_looks(self, project: str) -> int:
         """Go back where a recorded look came to that, and comes to it again on the recorded days; how many did.
@@ -87,7 +88,7 @@ class RollbackAuthority:
         A look at a version that is not in force any more is over. One whose predecessor may not come back, or that asks
         for an instant which has not come (promotions would wait for it), makes the project one of :attr:`waiting`.
         """
-        events = (entry.event for entry in self._ledger.read(f"drift/{project}"))
+        events = (entry.event for entry in self._ledger.read(streams.drift(project)))
         asking = [
             event
             for event in events
@@ -113,13 +114,13 @@ class RollbackAuthority:
                 left=looked.version,
                 reason=looked.in_words(),
                 asked_by=None,
-                look=look_key(project, looked.version, looked.look),
+                look=streams.look_key(project, looked.version, looked.look.days),
                 instant=looked.instant,
                 position=known.length + 1,
             )
             if signed.append(self._ledger, self._signer, rollback):
                 return True
-        raise crowded(f"promotion/{project}")
+        raise crowded(streams.promotion(project))
 
     def _reason_to_wait(self, known: Known, project: str, looked: Looked) -> str | None:
         if looked.instant is None or looked.instant > datetime.now(UTC):

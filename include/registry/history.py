@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from include.core import streams
 from include.core.events import ModelRegistered
 from include.core.records import Run, Verdict
 from include.ledger import Fence, Ledger
@@ -10,7 +11,7 @@ from include.registry.champions import sign_from_here
 
 def models(ledger: Ledger, project: str) -> Sequence[ModelRegistered]:
     """All registered versions, oldest first."""
-    events = (entry.event for entry in ledger.read(f"model/{project}"))
+    events = (entry.event for entry in ledger.read(streams.model(project)))
     return [event for event in events if isinstance(event, ModelRegistered)]
 
 
@@ -23,7 +24,7 @@ def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict:
         LedgerConflict: another version was registered at the same moment.
     """
     sign_from_here(ledger)
-    stream, version = f"model/{run.project}", ledger.version(f"model/{run.project}")
+    stream, version = streams.model(run.project), ledger.version(streams.model(run.project))
     known = models(ledger, run.project)
     for model in known:
         if model.evaluation == evaluation:

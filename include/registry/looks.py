@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.events import DayJudged, LooksDeclared, LookTaken
 from include.core.project import Look
@@ -48,16 +49,6 @@ class Looked:
         )
 
 
-def looks_key(project: str, run_id: str) -> str:
-    """Under which key a run declares its looks."""
-    return f"looks/{project}/{run_id}"
-
-
-def look_key(project: str, version: int, look: Look) -> str:
-    """Under which key a look is recorded."""
-    return f"look/{project}/{version}/{look.days}"
-
-
 def looks_to_take(ledger: Ledger, known: Known, project: str) -> Iterator[Looked]:
     """The looks that are due and not recorded: of the version in force, and of those that were replaced before."""
     declared = {
@@ -65,13 +56,13 @@ def looks_to_take(ledger: Ledger, known: Known, project: str) -> Iterator[Looked
         for entry in ledger.read_all(kinds=(LooksDeclared,))
         if isinstance(entry.event, LooksDeclared) and entry.event.project == project
     }
-    entries = ledger.read(f"drift/{project}") if declared else []
+    entries = ledger.read(streams.drift(project)) if declared else []
     taken, judged = {entry.key for entry in entries if isinstance(entry.event, LookTaken)}, _judged(entries)
     for change in known.changes:
         version = change.version if change.rollback is None else None
-        looks = declared.get(looks_key(project, version.registered.run_id), ()) if version else ()
+        looks = declared.get(streams.looks_key(project, version.registered.run_id), ()) if version else ()
         for look in looks:
-            if version is not None and look_key(project, version.number, look) not in taken:
+            if version is not None and streams.look_key(project, version.number, look.days) not in taken:
                 found = _looked(known, project, version, look, judged)
                 if found is not None:
                     yield found
@@ -82,12 +73,12 @@ def look_at(ledger: Ledger, known: Known, project: str, taken: LookTaken) -> Loo
     version = known.numbered(taken.model_version)
     if version is None or taken.look not in declared_looks(ledger, project, version):
         return None
-    return _looked(known, project, version, taken.look, _judged(ledger.read(f"drift/{project}")))
+    return _looked(known, project, version, taken.look, _judged(ledger.read(streams.drift(project))))
 
 
 def declared_looks(ledger: Ledger, project: str, version: Version) -> tuple[Look, ...]:
     """The looks that the version's night declared when it began."""
-    entry = ledger.find(looks_key(project, version.registered.run_id))
+    entry = ledger.find(streams.looks_key(project, version.registered.run_id))
     return entry.event.looks if entry is not None and isinstance(entry.event, LooksDeclared) else ()
 
 

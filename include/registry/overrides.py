@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError, DecisionUnusable, LedgerConflict, UnknownId
 from include.core.events import GateOverridden, GateOverrideEnded
@@ -52,7 +53,7 @@ class Overrides:
     def in_force(self, project: str, *, now: datetime) -> tuple[Override, ...]:
         """The overrides of *project* that hold at *now* (UTC), by gate: the last word about each counts."""
         found: dict[Gate, Override] = {}
-        for entry in self._ledger.read(stream_of(project)):
+        for entry in self._ledger.read(streams.override(project)):
             event = entry.event
             if isinstance(event, GateOverridden) and self._proven(entry, event):
                 found[event.override.gate] = event.override
@@ -68,7 +69,7 @@ class Overrides:
         except (AuthorityError, ValueError):
             return False
         project = event.override.project if isinstance(event, GateOverridden) else event.project
-        return signed == claimed and entry.stream == stream_of(project)
+        return signed == claimed and entry.stream == streams.override(project)
 
 
 def _claim(event: GateOverridden | GateOverrideEnded, position: int) -> tuple[str, _Claim | _End]:
@@ -77,10 +78,6 @@ def _claim(event: GateOverridden | GateOverrideEnded, position: int) -> tuple[st
         return OVERRIDE_TYPE, _Claim(override=event.override, position=position)
     end = _End(project=event.project, gate=event.gate, by=event.by, reason=event.reason, position=position)
     return OVERRIDE_END_TYPE, end
-
-
-def stream_of(project: str) -> str:
-    return f"override/{project}"
 
 
 def override(
@@ -138,7 +135,7 @@ def _append(
     ledger: Ledger, signer: "Signer", project: str, decide: Callable[[], GateOverridden | GateOverrideEnded]
 ) -> None:
     """Sign what *decide* makes of the stream as it stands, for its next place."""
-    stream = stream_of(project)
+    stream = streams.override(project)
     for _ in range(ATTEMPTS):
         version = ledger.version(stream)
         event = decide()

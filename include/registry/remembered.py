@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from include.core import streams
 from include.core.events import ModelEvaluated
 from include.core.records import Days, Evaluation, Run, Verdict, day_start
 from include.ledger import Ledger
@@ -81,7 +82,7 @@ def _same_recipe(ledger: Ledger, known: Known, rollback: Rollback, run: Run, eva
     if version is None:
         return False
     registered = version.registered
-    entry = ledger.find(f"evaluated/{rollback.project}/{registered.evaluation}")
+    entry = ledger.find(streams.evaluated_key(rollback.project, registered.evaluation))
     recipe = entry.event.evaluation.recipe if entry is not None and isinstance(entry.event, ModelEvaluated) else None
     if recipe is not None and evaluation.recipe is not None:
         return recipe == evaluation.recipe

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError, LedgerConflict
 from include.core.events import ChampionRolledBack, Event, PromotionDecided
@@ -62,7 +63,7 @@ class Signed:
         """
         found: Decided = {}
         rollbacks: list[tuple[Rollback, datetime]] = []
-        entries = self._ledger.read(f"promotion/{project}")
+        entries = self._ledger.read(streams.promotion(project))
         for entry in entries:
             said = self._proven(entry.event)
             if said is None or (said.project, said.position) != (project, entry.stream_version):
@@ -75,7 +76,7 @@ class Signed:
 
     def key_of(self, project: str, position: int) -> str:
         """With which key the decision at *position* of the project's stream is signed, as its envelope names it."""
-        event = self._ledger.read(f"promotion/{project}")[position - 1].event
+        event = self._ledger.read(streams.promotion(project))[position - 1].event
         signed = isinstance(event, PromotionDecided | ChampionRolledBack) and self._proven(event) is not None
         return self._verifier.key_id if signed else "nobody"
 
@@ -107,7 +108,7 @@ def append(ledger: Ledger, signer: "Signer", decision: Decision | Rollback) -> b
         envelope = signer.sign(PROMOTION_TYPE, encode(decision))
         event = PromotionDecided(project=decision.project, envelope=envelope)
     try:
-        ledger.append(f"promotion/{decision.project}", [event], expected_version=decision.position - 1)
+        ledger.append(streams.promotion(decision.project), [event], expected_version=decision.position - 1)
     except LedgerConflict:
         return False
     return True

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from math import inf
 
+from include.core import streams
 from include.core.canonical import decode
 from include.core.events import DriftJudged, GatesDeclared, HoldoutBacktested, ModelEvaluated, PolicyDeclared
 from include.core.project import DriftPolicy, Gates
@@ -117,7 +118,7 @@ def failing(ledger: Ledger, project: str) -> date | None:
     last = _last_verdict(ledger, project)
     if last is None or last.verdict.state is not DriftState.FAILING:
         return None
-    declared = ledger.find(f"policy/{project}/{last.policy}")
+    declared = ledger.find(streams.policy_key(project, last.policy))
     policy = declared.event.policy if declared and isinstance(declared.event, PolicyDeclared) else None
     if policy is not None and not decode(DriftPolicy, policy.encode()).stops_promotion:
         return None
@@ -126,18 +127,13 @@ def failing(ledger: Ledger, project: str) -> date | None:
 
 def is_watched(ledger: Ledger, project: str, run_id: str) -> bool:
     """Whether *project* declared a drift policy when the night *run_id* began: yes, unless the night says otherwise."""
-    entry = ledger.find(gates_key(project, run_id))
+    entry = ledger.find(streams.gates_key(project, run_id))
     return entry is None or not isinstance(entry.event, GatesDeclared) or entry.event.watched is not False
-
-
-def gates_key(project: str, run_id: str) -> str:
-    """Under which key a run declares its gates, and whether it is watched."""
-    return f"gates/{project}/{run_id}"
 
 
 def _last_verdict(ledger: Ledger, project: str) -> DriftJudged | None:
     """The verdict that was recorded last; the stream holds years, and it stands near the end."""
-    stream = f"drift/{project}"
+    stream = streams.drift(project)
     near = max(0, ledger.version(stream) - _NEAR_THE_END)
     for after in dict.fromkeys((near, 0)):
         events = (entry.event for entry in reversed(ledger.read(stream, after=after)))
@@ -152,7 +148,7 @@ class Looks:
     def __init__(self, ledger: Ledger, project: str) -> None:
         made = [
             (entry.position, entry.event)
-            for entry in ledger.read(f"evaluations/{project}")
+            for entry in ledger.read(streams.evaluations(project))
             if isinstance(entry.event, ModelEvaluated)
         ]
         self._evaluated = [(position, event.evaluation) for position, event in made]
@@ -160,7 +156,7 @@ class Looks:
         self.last_run = made[-1][1].run_id if made else None
         self._backtested = [
             (entry.position, entry.event.days)
-            for entry in ledger.read(f"looks/{project}")
+            for entry in ledger.read(streams.backtests(project))
             if isinstance(entry.event, HoldoutBacktested)
         ]
 

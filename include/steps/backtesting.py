@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from include.core import streams
 from include.core.events import HoldoutBacktested
 from include.core.project import Project
 from include.core.records import Backtested, FeatureSet, Plan, Run
@@ -52,8 +53,8 @@ def backtest(platform: Platform, project: Project, run: Run, plan: str, model: s
     looked = HoldoutBacktested(
         project=project.name, run_id=run.run_id, instant=run.instant, days=built.split.holdout, backtested=digest
     )
-    key = f"backtested/{project.name}/{run.run_id}"
-    Journal(platform.ledger, run).fact(f"looks/{project.name}", looked, key=key)
+    key = streams.backtested_key(project.name, run.run_id)
+    Journal(platform.ledger, run).fact(streams.backtests(project.name), looked, key=key)
     took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]
     emit(platform, project, run, "backtest", took, walk.evaluation(project.name, digest), now=now)
     return digest
@@ -61,5 +62,5 @@ def backtest(platform: Platform, project: Project, run: Run, plan: str, model: s
 
 def looks(ledger: Ledger, project: str) -> tuple[HoldoutBacktested, ...]:
     """Every look of a backtest at days of *project*, in the order in which they were recorded."""
-    events = (entry.event for entry in ledger.read(f"looks/{project}"))
+    events = (entry.event for entry in ledger.read(streams.backtests(project)))
     return tuple(event for event in events if isinstance(event, HoldoutBacktested))

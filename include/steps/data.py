@@ -3,6 +3,7 @@
 from datetime import datetime
 from itertools import takewhile
 
+from include.core import streams
 from include.core.errors import ValidationFailed
 from include.core.events import DataValidated
 from include.core.project import Project, Severity
@@ -91,7 +92,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             covered=outcome.covered,
             worst=next((severity for severity in Severity if outcome.failed(severity)), None),
         )
-        journal.fact(f"validated/{project.name}", event, key=f"validated/{project.name}/{digest}")
+        journal.fact(streams.validated(project.name), event, key=streams.validated_key(project.name, digest))
         return digest
 
     journal = Journal(platform.ledger, run)
@@ -159,7 +160,7 @@ def _checked(platform: Platform, project: Project, expectations: str, snapshot: 
     What was recorded since this very *snapshot* was first checked does not count: an attempt that was killed, and a
     validation that was lost, are repeated as they were.
     """
-    events = (entry.event for entry in platform.ledger.read(f"validated/{project.name}"))
+    events = (entry.event for entry in platform.ledger.read(streams.validated(project.name)))
     alike = (event for event in events if isinstance(event, DataValidated) and event.expectations == expectations)
     return frozenset(
         content

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.events import ModelEvaluated, ModelRegistered
 from include.core.project import Project
@@ -74,7 +75,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
         )
         digest = platform.keep(evaluated)
         event = ModelEvaluated(project=project.name, run_id=run.run_id, evaluation=evaluated)
-        journal.fact(f"evaluations/{project.name}", event, key=f"evaluated/{project.name}/{digest}")
+        journal.fact(streams.evaluations(project.name), event, key=streams.evaluated_key(project.name, digest))
         return digest
 
     journal = Journal(platform.ledger, run)

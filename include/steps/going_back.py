@@ -2,6 +2,7 @@
 
 import logging
 
+from include.core import streams
 from include.core.errors import LedgerError, RegistryError
 from include.core.events import LookTaken
 from include.core.records import LookOutcome, Run
@@ -9,7 +10,6 @@ from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.registry.champions import Champions
 from include.steps.platform import Platform
-from include.steps.series import stream_of
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,11 @@ def take_and_follow(platform: Platform, run: Run) -> None:
 
 def take(ledger: Ledger, champions: Champions, run: Run) -> None:
     """Record the looks that are due, once each, whichever watch comes first and however often."""
-    from include.registry.looks import look_key, looks_to_take
+    from include.registry.looks import looks_to_take
 
     project = run.project
     for looked in tuple(looks_to_take(ledger, champions.known(project), project)):
-        key = look_key(project, looked.version, looked.look)
+        key = streams.look_key(project, looked.version, looked.look.days)
         event = LookTaken(
             project=project,
             run_id=run.run_id,
@@ -46,7 +46,7 @@ def take(ledger: Ledger, champions: Champions, run: Run) -> None:
         )
         log.info("%s: %s: %s", project, looked.outcome.value, looked.in_words())
         try:
-            Journal(ledger, run).fact(stream_of(project), event, key=key)
+            Journal(ledger, run).fact(streams.drift(project), event, key=key)
         except LedgerError:  # another watch was quicker
             if ledger.find(key) is None:
                 raise
@@ -61,7 +61,7 @@ def asking(ledger: Ledger, champions: Champions, project: str) -> tuple[LookTake
 
 def _asked(ledger: Ledger, project: str) -> tuple[LookTaken, ...]:
     """The looks that ever asked to go back."""
-    events = (entry.event for entry in ledger.read(stream_of(project)))
+    events = (entry.event for entry in ledger.read(streams.drift(project)))
     return tuple(each for each in events if isinstance(each, LookTaken) and each.outcome is LookOutcome.BACK)
 
 

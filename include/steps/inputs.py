@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NoReturn
 
+from include.core import streams
 from include.core.errors import AccessDenied, TrainyardError, ValidationFailed
 from include.core.events import PartitionsMade, StepFinished, StepReused
 from include.core.project import Project, Severity
 from include.core.records import Run, Validation
 from include.ledger import Ledger
-from include.ledger.journal import Journal, run_stream
+from include.ledger.journal import Journal
 from include.steps.chain import MADE_BY
 from include.steps.platform import Platform, failure_told, known
 
@@ -85,7 +86,7 @@ def makers(ledger: Ledger, digests: Collection[str]) -> Mapping[str, str]:
 
 def _made(platform: Platform, run: Run, step: str) -> list[str]:
     """What *step* of *run* made or found made, in the order in which it did."""
-    events = (entry.event for entry in platform.ledger.read(run_stream(run.project, run.run_id)))
+    events = (entry.event for entry in platform.ledger.read(streams.run(run.project, run.run_id)))
     return [event.output for event in events if isinstance(event, StepFinished | StepReused) and event.step == step]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 
+from include.core import streams
 from include.core.canonical import encode
 from include.core.errors import ShardUnfinished, TrainingError
 from include.core.events import TrainingOrdered
@@ -13,7 +14,7 @@ from include.core.project import Project
 from include.core.records import FeatureSet, Order, Plan, Refit, Run, Shard, Trial, Winner
 from include.governance.access import identifier
 from include.ledger import Fence
-from include.ledger.journal import record_failure, run_stream
+from include.ledger.journal import record_failure
 from include.steps import training
 from include.steps.inputs import REFIT, require_made
 from include.steps.platform import Platform, known, scope_of, tell_failure
@@ -83,7 +84,7 @@ def order(
             document=digest,
             expires_at=issued.expires_at,
         )
-        platform.ledger.record(run_stream(project.name, run.run_id), event, fence=Fence.of(run))
+        platform.ledger.record(streams.run(project.name, run.run_id), event, fence=Fence.of(run))
     except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
         record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=step)
         tell_failure(platform, project, run, step, error, at=now)

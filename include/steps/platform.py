@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from include.core import streams
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import ContractError, DeclarationError, LedgerError, NothingToWatch, StoreError
 from include.core.events import LineageEmitted, ModelEvaluated
@@ -238,7 +239,7 @@ def evaluation_of(platform: Platform, project: str, digest: str) -> Evaluation:
     Raises:
         StoreError: the manifest was altered, or lost and never recorded.
     """
-    entry = None if platform.store.has(digest) else platform.ledger.find(f"evaluated/{project}/{digest}")
+    entry = None if platform.store.has(digest) else platform.ledger.find(streams.evaluated_key(project, digest))
     if entry is not None and isinstance(entry.event, ModelEvaluated):
         platform.keep(entry.event.evaluation)
     return platform.load(Evaluation, digest)
@@ -275,7 +276,7 @@ def emit(
         parents=platform.parents,
         grants=platform.access.in_force(scope_of(platform, run), now=now, run=run),
     )
-    platform.ledger.receive("lineage", LineageEmitted(event=event))
+    platform.ledger.receive(streams.LINEAGE, LineageEmitted(event=event))
 
 
 @contextmanager
@@ -308,4 +309,4 @@ def tell_failure(platform: Platform, project: Project, run: Run, step: str, erro
     with suppress(LedgerError):
         fence = Fence.of(run)
         if fence is None or not lease.taken_over(platform.ledger, fence):
-            platform.ledger.receive("lineage", LineageEmitted(event=event))
+            platform.ledger.receive(streams.LINEAGE, LineageEmitted(event=event))

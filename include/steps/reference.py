@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import RegistryError
 from include.core.events import FitRecorded, HoldoutDaysRecorded, ImportanceRecorded, ModelRegistered, ReferenceMade
@@ -10,7 +11,6 @@ from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Plan, Profile, Run
 from include.ledger.journal import Journal
 from include.steps.platform import Platform, evaluation_of, open_artifacts
-from include.steps.series import holdouts_of, stream_of
 
 if TYPE_CHECKING:
     from include.data.losses import Numbers
@@ -23,7 +23,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
     from include.registry import bundle
     from include.training import matrix
 
-    key = f"reference/{project.name}/{evaluation}"
+    key = streams.reference_key(project.name, evaluation)
     known = platform.ledger.find(key)
     if known is not None and isinstance(known.event, ReferenceMade) and platform.vault.has(known.event.reference):
         return known.event.reference
@@ -57,7 +57,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         importance=champion.importance(),
     )
     journal = Journal(platform.ledger, run)
-    journal.fact(stream_of(project.name), importance, key=f"importance/{project.name}/{evaluation}")
+    journal.fact(streams.drift(project.name), importance, key=streams.importance_key(project.name, evaluation))
     digest = platform.vault.put(encode(made))
     event = ReferenceMade(
         project=project.name,
@@ -66,7 +66,7 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
         evaluation=evaluation,
         reference=digest,
     )
-    journal.fact(stream_of(project.name), event, key=key)
+    journal.fact(streams.drift(project.name), event, key=key)
     return digest
 
 
@@ -83,6 +83,6 @@ def _record_holdout(
     daily = HoldoutDaysRecorded(
         project=project, run_id=run.run_id, model_version=version, evaluation=evaluation, figures=figures
     )
-    journal, stream = Journal(platform.ledger, run), holdouts_of(project)
-    journal.fact(stream, fitted, key=f"fit/{project}/{evaluation}")
-    journal.fact(stream, daily, key=f"holdout-days/{project}/{evaluation}")
+    journal, stream = Journal(platform.ledger, run), streams.holdout(project)
+    journal.fact(stream, fitted, key=streams.fit_key(project, evaluation))
+    journal.fact(stream, daily, key=streams.holdout_days_key(project, evaluation))

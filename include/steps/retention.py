@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from include.core import streams
 from include.core.errors import ContractError
 from include.core.events import ArtifactsRemoved, RetentionCarriedOut, StepStarted
 from include.core.records import ArtifactKind
@@ -18,7 +19,6 @@ from include.ledger import Ledger
 from include.steps.platform import Platform, adopted_contract
 from include.steps.references import References, Uses
 
-STREAM = "retention"
 #: How often it is carried out; what was left because something ran is tried again at once.
 EVERY = timedelta(days=1)
 #: Where the removal of bytes stands is kept in the ledger under this name.
@@ -65,14 +65,14 @@ def carry_out(platform: Platform, *, now: datetime) -> RetentionCarriedOut:
     due = [each for each in _unheld(platform, known, _times(platform, known)[0]) if each.due_since <= now]
     ready = [each for each in due if sweep.projects.get(each.artifact, frozenset()).isdisjoint(busy)]
     for tombstone in _tombstones(ready, _rows_by_version(known)):
-        position = platform.ledger.record(STREAM, tombstone).position
+        position = platform.ledger.record(streams.RETENTION, tombstone).position
         sweep.remove(position, tombstone.artifacts, tombstone, busy)
     if sweep.done_until is not None:
         platform.ledger.mark_delivered(_REMOVING, position=sweep.done_until)
     left = sweep.left + len(due) - len(ready)
     carried = RetentionCarriedOut(removed=sweep.removed, left=left)
     if sweep.removed or is_due(platform.ledger, now=now):
-        platform.ledger.record(STREAM, carried)
+        platform.ledger.record(streams.RETENTION, carried)
     return carried
 
 

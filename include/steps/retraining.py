@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import LedgerConflict
 from include.core.events import (
@@ -71,11 +72,6 @@ class Known:
         return tuple(each for each in self.retrainings if each.in_flight and each.started is None)
 
 
-def stream_of(project: str) -> str:
-    """The stream of *project*'s retrainings."""
-    return f"retraining/{project}"
-
-
 def fold(entries: Iterable[Entry]) -> Known:
     """What the entries of a stream, in their order, come to."""
     known = Known()
@@ -112,7 +108,7 @@ def _changed(known: Known, ask_id: str, change: Callable[[Retraining], Retrainin
 
 def known(ledger: Ledger, project: str) -> Known:
     """What is recorded of *project*'s retrainings now."""
-    return fold(ledger.read(stream_of(project)))
+    return fold(ledger.read(streams.retraining(project)))
 
 
 def refusal(before: Known, policy: DriftPolicy, instant: datetime) -> str | None:
@@ -207,7 +203,7 @@ def answered(ledger: Ledger, run: Run, promotion: Promotion) -> None:
 def verdict_behind(ledger: Ledger, run: Run) -> str | None:
     """The digest of the verdict that asked for the night *run*; ``None``: none did."""
     answered = known(ledger, run.project).answered_by(run.run_id)
-    entry = None if answered is None else ledger.find(f"judged/{run.project}/{answered.ask.run_id}")
+    entry = None if answered is None else ledger.find(streams.judged_key(run.project, answered.ask.run_id))
     return record_digest(entry.event.verdict) if entry is not None and isinstance(entry.event, DriftJudged) else None
 
 
@@ -224,7 +220,7 @@ def _append(ledger: Ledger, project: str, decide: Callable[[Known], Event | None
         if event is None:
             return before
         try:
-            ledger.append(stream_of(project), [event], expected_version=before.version)
+            ledger.append(streams.retraining(project), [event], expected_version=before.version)
         except LedgerConflict:
             continue
         return known(ledger, project)

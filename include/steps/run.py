@@ -5,15 +5,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
 from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered
 from include.core.project import Project
 from include.core.records import Run, Start, Trigger
 from include.ledger import Fence, lease
-from include.ledger.journal import Journal, begun, record_failure, run_stream
-from include.registry.looks import looks_key
-from include.registry.standing import gates_key
+from include.ledger.journal import Journal, begun, record_failure
 from include.steps.declaring import declare
 from include.steps.platform import Platform, contract_in_effect
 
@@ -48,7 +47,7 @@ def begin(
     """
     from include.declared.declaration import digest_of
 
-    stream = run_stream(project.name, run_id)
+    stream = streams.run(project.name, run_id)
     if platform.ledger.find(stream) is not None:
         resumed = resume(platform, project, run_id=run_id, now=now)
         _declare_again(platform, project, resumed)
@@ -87,10 +86,10 @@ def begin(
         if exclusive:
             watched = project.drift is not None
             gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates, watched=watched)
-            events.append((gates, gates_key(project.name, run_id)))
+            events.append((gates, streams.gates_key(project.name, run_id)))
             if project.drift is not None and project.drift.looks:
                 declared_looks = LooksDeclared(project=project.name, run_id=run_id, looks=project.drift.looks)
-                events.append((declared_looks, looks_key(project.name, run_id)))
+                events.append((declared_looks, streams.looks_key(project.name, run_id)))
         platform.ledger.record_all(stream, events, fence=fence)
     except BaseException:  # a signal too
         with suppress(LedgerError):  # out of reach: the lease expires
@@ -135,10 +134,10 @@ def _declare_again(platform: Platform, project: Project, run: Run) -> None:
 
 def _record_start(platform: Platform, run: Run, start: Start, fence: Fence | None) -> None:
     """Record what set the run off, if nobody did before."""
-    key = f"triggered/{run.project}/{run.run_id}"
+    key = streams.triggered_key(run.project, run.run_id)
     if platform.ledger.find(key) is None:
         triggered = RunTriggered(project=run.project, run_id=run.run_id, trigger=start.trigger, who=start.who)
-        platform.ledger.record(f"triggers/{run.project}", triggered, key=key, fence=fence)
+        platform.ledger.record(streams.triggers(run.project), triggered, key=key, fence=fence)
 
 
 def end(platform: Platform, run: Run) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from statistics import fmean
 
+from include.core import streams
 from include.core.errors import LedgerError
 from include.core.events import DayJudged, DriftJudged, Event
 from include.core.records import FEW_ROWS, DayFigures, DayOfSeries, Days, Run
@@ -13,23 +14,13 @@ from include.ledger import Entry, Fence, Ledger
 _LATELY_DAYS = 28
 
 
-def stream_of(project: str) -> str:
-    """The stream of all that is judged about *project*'s champions, and of what they are judged by."""
-    return f"drift/{project}"
-
-
-def holdouts_of(project: str) -> str:
-    """The stream of how *project*'s versions did on their holdouts: much of it, and no watch needs it."""
-    return f"holdout/{project}"
-
-
 def series_of(ledger: Ledger, project: str, *, without: str | None = None) -> tuple[DayOfSeries, ...]:
     """The judged days of *project*, in their order; those that the watch *without* recorded are left out.
 
     The first record of a day counts. Verdicts of before the series judged days too, by the champion that they were on:
     these have no loss of a constant.
     """
-    return fold(ledger.read(stream_of(project)), without=without)
+    return fold(ledger.read(streams.drift(project)), without=without)
 
 
 def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOfSeries, ...]:
@@ -69,7 +60,7 @@ def skill_in_words(ledger: Ledger, project: str) -> str:
 def unjudged_in_words(ledger: Ledger, project: str, run_id: str) -> tuple[str, ...]:
     """Which days the watch *run_id* recorded as not judged, a line for each reason."""
     days: dict[str, list[date]] = {}
-    for entry in ledger.read(stream_of(project)):
+    for entry in ledger.read(streams.drift(project)):
         event = entry.event
         if isinstance(event, DayJudged) and event.run_id == run_id and event.judged.unjudged is not None:
             days.setdefault(f"version {event.judged.champion}: {event.judged.unjudged}", []).append(event.judged.day)
@@ -101,7 +92,7 @@ def record(ledger: Ledger, run: Run, days: Sequence[DayOfSeries]) -> None:
     left = _unheld(ledger, run.project, days)
     while left:
         try:
-            ledger.record_all(stream_of(run.project), [_fact(run, each) for each in left], fence=Fence.of(run))
+            ledger.record_all(streams.drift(run.project), [_fact(run, each) for each in left], fence=Fence.of(run))
             return
         except LedgerError:  # another watch recorded one of them in between, and so none of these is
             before, left = left, _unheld(ledger, run.project, left)
@@ -116,7 +107,7 @@ def _unheld(ledger: Ledger, project: str, days: Sequence[DayOfSeries]) -> list[D
 
 def _fact(run: Run, judged: DayOfSeries) -> tuple[Event, str]:
     event = DayJudged(project=run.project, run_id=run.run_id, instant=run.instant, judged=judged)
-    return event, f"day/{run.project}/{judged.day}"
+    return event, streams.day_key(run.project, judged.day)
 
 
 def of_before(champion: int, days: Days, figures: Iterable[DayFigures]) -> Iterable[DayOfSeries]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import RegistryError
 from include.core.events import ModelEvaluated, StepFinished, StepReused, StepStarted, TrialRecorded
@@ -23,7 +24,7 @@ from include.core.records import (
     Validation,
 )
 from include.ledger import Ledger
-from include.ledger.journal import begun, run_stream
+from include.ledger.journal import begun
 from include.registry.nights import Night, ShownTrial, Source
 from include.steps.platform import Platform, loaded
 from include.steps.training import step_of
@@ -39,10 +40,10 @@ def night_of(platform: Platform, project: str, evaluation: str) -> Night:
     Raises:
         RegistryError: no night evaluated such a model.
     """
-    found = platform.ledger.find(f"evaluated/{project}/{evaluation}")
+    found = platform.ledger.find(streams.evaluated_key(project, evaluation))
     event = found.event if found is not None else None
     run = begun(platform.ledger, project, event.run_id) if isinstance(event, ModelEvaluated) else None
-    start = platform.ledger.find(run_stream(project, run.run_id)) if run is not None else None
+    start = platform.ledger.find(streams.run(project, run.run_id)) if run is not None else None
     if not isinstance(event, ModelEvaluated) or run is None or start is None:
         raise RegistryError("a shown model was evaluated by a night", value=evaluation, remedy="Run the night again.")
     evaluated = event.evaluation
@@ -92,7 +93,7 @@ class Learnt:
 
 def made_by(ledger: Ledger, project: str, run_id: str) -> Mapping[str, str]:
     """By step, the digest of what the run made last, or found made."""
-    events = (entry.event for entry in ledger.read(run_stream(project, run_id)))
+    events = (entry.event for entry in ledger.read(streams.run(project, run_id)))
     return {event.step: event.output for event in events if isinstance(event, StepFinished | StepReused)}
 
 
@@ -146,7 +147,7 @@ def _trials(ledger: Ledger, project: str, plan: Plan, evaluated: Evaluation, sin
     from include.training.endings import endings
 
     ids = [trial.trial_id for trial in plan.trials]
-    entries = {trial_id: ledger.find(f"trial/{trial_id}") for trial_id in ids}
+    entries = {trial_id: ledger.find(streams.trial_key(trial_id)) for trial_id in ids}
     recorded = {
         trial_id: (entry.event, entry.recorded_at)
         for trial_id, entry in entries.items()
@@ -172,5 +173,5 @@ def _trials(ledger: Ledger, project: str, plan: Plan, evaluated: Evaluation, sin
 
 
 def _attempts(ledger: Ledger, project: str, run_id: str) -> Sequence[tuple[str, datetime]]:
-    entries = ledger.read(run_stream(project, run_id))
+    entries = ledger.read(streams.run(project, run_id))
     return [(entry.event.step, entry.recorded_at) for entry in entries if isinstance(entry.event, StepStarted)]

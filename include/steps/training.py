@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from include.core import streams
 from include.core.canonical import encode, record_digest
 from include.core.errors import LedgerUnavailable
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
-from include.ledger.journal import Journal, run_stream
+from include.ledger.journal import Journal
 from include.steps.definitions import as_tables
 from include.steps.inputs import REFIT, require_made, require_validated
 from include.steps.platform import Platform, declaration_of, emit, known, known_since, once, open_artifacts, scope_of
@@ -229,7 +230,7 @@ def finish_refit(
 
 def _pod(platform: Platform, run: Run, step: str) -> dict[str, str]:
     """Where the step was done last, as its lineage event tells; empty where that was no pod."""
-    entries = platform.ledger.read(run_stream(run.project, run.run_id))
+    entries = platform.ledger.read(streams.run(run.project, run.run_id))
     ended = [entry.event for entry in entries if isinstance(entry.event, PodEnded) and entry.event.step == step]
     if not ended:
         return {}
@@ -253,7 +254,7 @@ def record_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
     """Record the outcome of a trial of *plan*, unless it is known."""
     event = TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
     beside = _is_beside(run)
-    stream = f"trials-beside/{run.project}" if beside else f"trials/{run.project}"
+    stream = streams.trials_beside(run.project) if beside else streams.trials(run.project)
     Journal(platform.ledger, run).fact(stream, event, key=trials.trial_key(trial.trial_id, beside=beside))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import DeclarationError, StoreError, StoreUnavailable
 from include.core.events import DriftJudged, PolicyDeclared, RetrainingAsked, RetrainingDeclined
@@ -18,7 +19,7 @@ from include.ledger.journal import Journal
 from include.steps import retraining
 from include.steps.judges import Judges, judges_of, skill_of
 from include.steps.platform import Platform, contract_in_effect, evaluation_of
-from include.steps.series import series_of, stream_of
+from include.steps.series import series_of
 
 if TYPE_CHECKING:
     from include.registry.champions import InForce
@@ -91,7 +92,7 @@ def _skill_when_evaluated(platform: Platform, project: str, versions: Iterable["
 
 def judged(ledger: Ledger, project: str) -> list[DriftJudged]:
     """All verdicts on *project*'s champions, in the order of their recording."""
-    events = (entry.event for entry in ledger.read(stream_of(project)))
+    events = (entry.event for entry in ledger.read(streams.drift(project)))
     return [event for event in events if isinstance(event, DriftJudged)]
 
 
@@ -114,7 +115,7 @@ def declare_policy(platform: Platform, project: Project, run: Run) -> str | None
         return None
     digest = record_digest(project.drift)
     event = PolicyDeclared(project=project.name, digest=digest, policy=encode(project.drift).decode())
-    Journal(platform.ledger, run).fact(stream_of(project.name), event, key=f"policy/{project.name}/{digest}")
+    Journal(platform.ledger, run).fact(streams.drift(project.name), event, key=streams.policy_key(project.name, digest))
     return digest
 
 
@@ -123,8 +124,8 @@ def record(ledger: Ledger, policy: DriftPolicy, run: Run, verdict: DriftJudged, 
 
     As :func:`ask`.
     """
-    key = f"judged/{verdict.project}/{verdict.run_id}"
-    Journal(ledger, run).fact(stream_of(verdict.project), verdict, key=key)
+    key = streams.judged_key(verdict.project, verdict.run_id)
+    Journal(ledger, run).fact(streams.drift(verdict.project), verdict, key=key)
     entry = ledger.find(key)
     recorded = entry.event if entry is not None and isinstance(entry.event, DriftJudged) else verdict
     if recorded.verdict.state is DriftState.RETRAIN:
@@ -173,7 +174,7 @@ def _ask_id(verdict: DriftJudged) -> str:
 
 def _declared(ledger: Ledger, project: str, digest: str) -> DriftPolicy:
     """The policy *digest*, as it was recorded before the first verdict under it."""
-    entry = ledger.find(f"policy/{project}/{digest}")
+    entry = ledger.find(streams.policy_key(project, digest))
     if entry is None or not isinstance(entry.event, PolicyDeclared):
         raise DeclarationError(
             "a verdict is judged under a recorded policy", value=digest, remedy="Run the watch of the project again."

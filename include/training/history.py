@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 from itertools import islice
 
+from include.core import streams
 from include.core.events import TrialRecorded
 from include.core.records import Trial, TrialState
 from include.ledger import Ledger
@@ -30,7 +31,7 @@ def recorded(ledger: Ledger, trial_ids: Iterable[str]) -> Mapping[str, Trial]:
 
 def trial_key(trial_id: str, *, beside: bool = False) -> str:
     """Under which key a night records the outcome of a trial and, *beside* nights, a backtest."""
-    return f"trial-beside/{trial_id}" if beside else f"trial/{trial_id}"
+    return streams.trial_beside_key(trial_id) if beside else streams.trial_key(trial_id)
 
 
 def earlier(
@@ -42,7 +43,7 @@ def earlier(
     id, latest first: the order in which they were recorded does not matter. What was recorded after the position
     *until* does not count: what was drawn then had not seen it.
     """
-    entries = ledger.read(f"trials/{project}")
+    entries = ledger.read(streams.trials(project))
     events = [entry.event for entry in entries if until is None or entry.position <= until]
     ended = [
         event

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from include.core import streams
 from include.core.events import LeaseFreed
 from include.ledger import Ledger, lease
 from tests.cli.conftest import Shop
@@ -24,7 +25,7 @@ def test_a_lease_is_shown_freed_once_and_the_record_says_who_did_it_and_why(adop
     assert "a decision has a reason" in nameless.stderr
     done = adopted.call("lease", "returns", "--free", "--reason", "its [machine] burnt", "--as", "olly")
     assert done.stdout == "freed: run dead of returns holds no lease any more\n"
-    freed = ledger.read(lease.stream_of("returns"))[-1].event
+    freed = ledger.read(streams.lease("returns"))[-1].event
     assert freed == LeaseFreed(run_id="dead", by="olly", reason="its [machine] burnt")
     assert "free: no run of returns" in adopted.call("lease", "returns").stdout
     again = adopted.call("lease", "returns", "--free", "--reason", "again")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.canonical import encode
 from include.core.errors import AccessDenied, AuthorityError, DecisionConflict
 from include.core.events import AccessRevoked, QuarantineLifted, RunStarted
@@ -16,7 +17,6 @@ from include.governance.claims import REVOCATION_TYPE, claim_of
 from include.governance.history import Act
 from include.governance.register import Register
 from include.ledger import lease
-from include.ledger.journal import run_stream
 from tests.governance.conftest import NOW, STEWARD, House, run_of
 
 SOON = NOW + timedelta(minutes=1)
@@ -31,7 +31,7 @@ def begun(house: House, scope: Scope, *, exclusive: bool = True) -> Run:
     if exclusive:
         fence = lease.take(house.ledger, run.project, run_id=run.run_id, now=NOW, duration=timedelta(minutes=30))
         run = replace(run, fence=fence.token)
-    stream = run_stream(run.project, run.run_id)
+    stream = streams.run(run.project, run.run_id)
     house.ledger.record(stream, RunStarted(run=run, separation_of_duties="SHOWN"), key=stream)
     return run
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.core import streams
 from include.core.errors import AccessDenied, LedgerError, LedgerUnavailable
 from include.core.events import (
     Event,
@@ -22,8 +23,8 @@ from include.core.events import (
 )
 from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
-from include.ledger.costs import cost_stream, costs
-from include.ledger.journal import Journal, close_lost, run_stream
+from include.ledger.costs import costs
+from include.ledger.journal import Journal, close_lost
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -40,7 +41,7 @@ def journal(ledger: Ledger, run_id: str = "night") -> Journal:
 
 
 def kinds(ledger: Ledger, run_id: str = "night") -> list[str]:
-    return [entry.event.kind for entry in ledger.read(run_stream("p", run_id))]
+    return [entry.event.kind for entry in ledger.read(streams.run("p", run_id))]
 
 
 def computed() -> str:
@@ -77,7 +78,7 @@ def test_what_may_not_be_used_is_neither_computed_nor_taken_and_that_is_recorded
     made.once("plan", ("in",), computed)
     with pytest.raises(AccessDenied):
         made.once("plan", ("in",), never, allowed=allowed)
-    failed = [entry.event for entry in ledger.read(run_stream("p", "night")) if isinstance(entry.event, StepFailed)]
+    failed = [entry.event for entry in ledger.read(streams.run("p", "night")) if isinstance(entry.event, StepFailed)]
     assert [event.error for event in failed] == ["AccessDenied"] * 3
     assert failed[0].message == "a grant covers it; found: none. Ask."
 
@@ -147,7 +148,7 @@ def test_a_foreign_error_is_recorded_by_its_type_alone(ledger: Ledger) -> None:
 
     with pytest.raises(ValueError, match="N12345"):
         journal(ledger).once("plan", ("in",), fails)
-    (failed,) = [entry.event for entry in ledger.read(run_stream("p", "night")) if isinstance(entry.event, StepFailed)]
+    (failed,) = [entry.event for entry in ledger.read(streams.run("p", "night")) if isinstance(entry.event, StepFailed)]
     assert (failed.error, failed.message) == ("ValueError", "ValueError")
 
 
@@ -159,7 +160,7 @@ def begun(ledger: Ledger) -> Run:
     run = Run(
         project="p", run_id="night", instant=NOW, code_digest="code", declaration_digest="said", fence=fence.token
     )
-    stream = run_stream("p", "night")
+    stream = streams.run("p", "night")
     ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
     return run
 
@@ -243,7 +244,7 @@ class Beaten:
         return NOW + timedelta(seconds=time.monotonic() - self.started)
 
     def taken(self) -> int:
-        return sum(isinstance(entry.event, LeaseTaken) for entry in self.ledger.read(lease.stream_of("p")))
+        return sum(isinstance(entry.event, LeaseTaken) for entry in self.ledger.read(streams.lease("p")))
 
     def until(self, beats: int) -> None:
         deadline = time.monotonic() + 20
@@ -266,7 +267,7 @@ def test_an_attempt_that_takes_long_keeps_its_lease_to_its_end(ledger: Ledger) -
     ended = beaten.taken()
     time.sleep(3 * BEAT.total_seconds())
     assert beaten.taken() == ended
-    held = lease.holder(reversed(ledger.read(lease.stream_of("p"))))
+    held = lease.holder(reversed(ledger.read(streams.lease("p"))))
     assert held is not None
     assert (held.run_id, held.token) == ("night", beaten.fence.token)
 
@@ -353,9 +354,9 @@ def test_what_each_attempt_took_is_recorded_beside_its_end_failed_and_repeated_o
         made.once("plan", ("in",), never)
     made.once("plan", ("in",), works)
     made.once("plan", ("in",), never)
-    took = [entry.event for entry in ledger.read(cost_stream("p"))]
+    took = [entry.event for entry in ledger.read(streams.cost("p"))]
     assert all(isinstance(event, StepMeasured) for event in took)
-    ends = [entry.event for entry in ledger.read(run_stream("p", "night")) if not isinstance(entry.event, StepStarted)]
+    ends = [entry.event for entry in ledger.read(streams.run("p", "night")) if not isinstance(entry.event, StepStarted)]
     assert [event.kind for event in ends] == [StepFailed.kind, StepFinished.kind, StepReused.kind]
     assert [event.attempt for event in took] == [event.attempt for event in ends]  # type: ignore[attr-defined]
     assert [event.cpu_seconds >= 0.05 for event in took] == [False, True, False]  # type: ignore[attr-defined]
@@ -390,4 +391,4 @@ def test_an_attempt_whose_end_is_refused_is_measured_once_as_the_failure_that_it
     with pytest.raises(LedgerError):
         stale.once("plan", ("in",), taken_over)
     assert kinds(ledger) == [StepStarted.kind, StepFailed.kind]
-    assert len(ledger.read(cost_stream("p"))) == 1
+    assert len(ledger.read(streams.cost("p"))) == 1

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.errors import DeclarationError, LeaseHeld, LedgerError
 from include.core.events import LeaseFreed, LineageEmitted
 from include.ledger import Fence, Ledger
-from include.ledger.lease import free, held_by, holder, holds, release, renew, require_free, stream_of, take
+from include.ledger.lease import free, held_by, holder, holds, release, renew, require_free, take
 from tests.ledger.processes import start, wait
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +34,7 @@ def test_the_same_run_gets_the_same_fence_and_extends_it_when_less_than_half_is_
     for minutes, events in ((0, 1), (30, 1), (31, 2), (40, 2), (70, 3), (500, 4)):
         now = NOON + timedelta(minutes=minutes)
         assert take(ledger, "flights", run_id="night 1", now=now, duration=HOUR) == first
-        assert ledger.version(stream_of("flights")) == events
+        assert ledger.version(streams.lease("flights")) == events
     with pytest.raises(LeaseHeld):
         take(ledger, "flights", run_id="night 2", now=NOON + timedelta(minutes=559), duration=HOUR)
 
@@ -60,7 +61,7 @@ def test_a_released_lease_is_free_and_its_fence_is_void(ledger: Ledger) -> None:
     old = take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
     for _ in range(2):
         release(ledger, "flights", run_id="night 1")
-    assert ledger.version(stream_of("flights")) == 2
+    assert ledger.version(streams.lease("flights")) == 2
     with pytest.raises(LedgerError, match="held by nobody"):
         ledger.record("run/flights", LineageEmitted(event="late"), fence=old)
     assert take(ledger, "flights", run_id="night 2", now=NOON, duration=HOUR).token == 3
@@ -87,7 +88,7 @@ def test_of_nights_that_start_at_once_exactly_one_gets_the_lease(ledger_url: str
 
     assert [wait(child) for child in [night(number) for number in range(5)]] == [0] * 5
     assert ledger.version("run/flights") == 1
-    assert ledger.version(stream_of("flights")) == 1
+    assert ledger.version(streams.lease("flights")) == 1
 
 
 MONTHS = timedelta(days=200)
@@ -102,7 +103,7 @@ def test_a_lease_taken_under_a_clock_that_was_ahead_is_over_after_its_duration_o
         require_free(ledger, "flights", run_id="next", now=NOON)
     with pytest.raises(LeaseHeld, match="until 2026-03-01 12:30:00Z"):
         take(ledger, "flights", run_id="next", now=NOON + LONG - timedelta(seconds=1), duration=LONG)
-    assert ledger.version(stream_of("flights")) == 2, "it is shortened once, however often somebody looks"
+    assert ledger.version(streams.lease("flights")) == 2, "it is shortened once, however often somebody looks"
     assert not holds(ledger, "flights", run_id="dead", now=NOON + LONG)
     assert take(ledger, "flights", run_id="next", now=NOON + LONG, duration=LONG).token > old.token
     with pytest.raises(LedgerError, match="only the holder"):
@@ -156,7 +157,7 @@ def test_whatever_the_clock_was_a_dead_run_is_over_its_duration_after_the_first_
 def test_a_lease_that_somebody_frees_is_free_at_once_and_on_record(ledger: Ledger) -> None:
     old = take(ledger, "flights", run_id="dead", now=NOON + MONTHS, duration=LONG)
     assert free(ledger, "flights", by="olly", reason="its machine burnt", now=NOON).run_id == "dead"
-    assert ledger.read(stream_of("flights"))[-1].event == LeaseFreed(
+    assert ledger.read(streams.lease("flights"))[-1].event == LeaseFreed(
         run_id="dead", by="olly", reason="its machine burnt"
     )
     with pytest.raises(LedgerError, match="held by nobody"):
@@ -169,7 +170,7 @@ def test_a_lease_that_somebody_frees_is_free_at_once_and_on_record(ledger: Ledge
 def good_tokens(ledger: Ledger, project: str) -> list[int]:
     """The tokens of *project* with which something can be written now, of all that were ever given and the next one."""
     good = []
-    for token in range(ledger.version(stream_of(project)) + 2):
+    for token in range(ledger.version(streams.lease(project)) + 2):
         with suppress(LedgerError):
             ledger.record(f"run/{project}", LineageEmitted(event="a try"), fence=Fence(project=project, token=token))
             good.append(token)
@@ -198,7 +199,7 @@ def test_whatever_happens_at_most_one_fence_is_good_and_tokens_only_rise(
             held = None if held is not None and held[0] == run_id else held
             assert good_tokens(ledger, project) == ([held[1]] if held else [])
             continue
-        before = holder(reversed(ledger.read(stream_of(project))))
+        before = holder(reversed(ledger.read(streams.lease(project))))
         try:
             token = take(ledger, project, run_id=run_id, now=now, duration=HOUR).token
         except LeaseHeld:
@@ -209,7 +210,7 @@ def test_whatever_happens_at_most_one_fence_is_good_and_tokens_only_rise(
         held = (run_id, token)
         fences.append(held)
         assert good_tokens(ledger, project) == [token]
-        now_held = holder(reversed(ledger.read(stream_of(project))))
+        now_held = holder(reversed(ledger.read(streams.lease(project))))
         assert now_held is not None
         assert (now_held.run_id, now_held.token) == (run_id, token)
         assert now_held.expires_at - now >= HOUR / 2

@@ -20,12 +20,13 @@ import yaml
 
 from include import steps
 from include.contracts import load
+from include.core import streams
 from include.core.errors import AccessDenied, CodeChanged, ContractError
 from include.core.events import AccessRequested, ModelRegistered, PartitionsMade, StepFinished, StepReused
 from include.core.project import Project
 from include.core.records import DriftState, Evaluation, Partition, RetrainingOutcome
 from include.data.scoring import read_rows
-from include.ledger.journal import begun, run_stream
+from include.ledger.journal import begun
 from include.runtime.code.projects import load_project
 from include.runtime.nights.local import open_platform, run_night, utc_now
 from include.runtime.nights.watch import run_watch
@@ -127,7 +128,7 @@ def test_what_its_night_recorded_before_says_what_the_rest_of_it_may_take(settin
     assert known is not None
     platform = replace(opened, code=lambda _: known.code_digest)
     run = steps.resume(platform, project, run_id="midway", now=NOW)
-    entries = platform.ledger.read(run_stream(project.name, "midway"))
+    entries = platform.ledger.read(streams.run(project.name, "midway"))
     made = {entry.event.step: entry.event.output for entry in entries if isinstance(entry.event, StepFinished)}
     made |= {entry.event.step: entry.event.output for entry in entries if isinstance(entry.event, StepReused)}
     for shard in steps.shards(platform, made["plan"]):

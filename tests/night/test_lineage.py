@@ -13,12 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from include import steps
+from include.core import streams
 from include.core.errors import AccessDenied, NothingToWatch
 from include.core.events import PodEnded
 from include.core.records import Plan, Snapshot
 from include.declared.declaration import declare
 from include.ledger.delivery import deliver_to_file
-from include.ledger.journal import run_stream
 from include.lineage import emission
 from include.lineage import walk as walk_of
 from include.runtime.upkeep.lineage import graph
@@ -405,7 +405,7 @@ def test_a_shard_that_was_trained_in_a_pod_tells_which_on_what_node_and_of_what_
                     exit_code=0,
                     message="",
                 )
-                yard.platform.ledger.record(run_stream(FLIGHTS.name, "night"), event)
+                yard.platform.ledger.record(streams.run(FLIGHTS.name, "night"), event)
 
     yard.night(before=end_a_pod)
     deliver_to_file(yard.platform.ledger, tmp_path / "events.jsonl")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
+from include.core import streams
 from include.core.errors import RegistryError
 from include.core.events import (
     ArtifactOpened,
@@ -25,7 +26,6 @@ from include.core.records import FeatureSet, Plan, Validation
 from include.registry import bundle
 from include.registry.versions import ALIAS
 from include.runtime.code.commits import commit_of
-from include.steps import series
 from include.steps.showing import learnt_of
 from include.steps.training import outcomes_of
 from include.training import order
@@ -80,9 +80,9 @@ def test_a_registered_model_has_the_shares_of_its_features_recorded_once(done: t
 
 def test_what_every_watch_reads_of_a_night_holds_no_figures_of_its_holdout(done: tuple[Yard, Night]) -> None:
     yard, _ = done
-    recorded = [type(entry.event) for entry in yard.platform.ledger.read(series.stream_of(FLIGHTS.name))]
+    recorded = [type(entry.event) for entry in yard.platform.ledger.read(streams.drift(FLIGHTS.name))]
     assert recorded == [ImportanceRecorded, ReferenceMade]
-    kept = [type(entry.event) for entry in yard.platform.ledger.read(series.holdouts_of(FLIGHTS.name))]
+    kept = [type(entry.event) for entry in yard.platform.ledger.read(streams.holdout(FLIGHTS.name))]
     assert kept == [FitRecorded, HoldoutDaysRecorded]
 
 

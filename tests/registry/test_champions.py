@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.canonical import encode, record_digest
 from include.core.errors import DecisionConflict, RegistryError
 from include.core.events import (
@@ -26,9 +27,7 @@ from include.ledger import Ledger
 from include.registry import bundle
 from include.registry.authority import PromotionAuthority, require_decidable
 from include.registry.champions import NOT_SIGNED, Champions, Version
-from include.registry.looks import looks_key
 from include.registry.signed import PROMOTION_TYPE, Decision
-from include.registry.standing import gates_key
 from tests.registry.models import FEATURE_SET, PROJECT, evaluation, signer
 from tests.training.flights import Folder
 
@@ -71,10 +70,10 @@ class Registry:
         )
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
         gates = GatesDeclared(project=P, run_id=run_id, gates=GATES, watched=self.watched)
-        self.ledger.record(stream, gates, key=gates_key(P, run_id))
+        self.ledger.record(stream, gates, key=streams.gates_key(P, run_id))
         if self.looks:
             declared = LooksDeclared(project=P, run_id=run_id, looks=self.looks)
-            self.ledger.record(stream, declared, key=looks_key(P, run_id))
+            self.ledger.record(stream, declared, key=streams.looks_key(P, run_id))
         told = ModelEvaluated(project=P, run_id=run_id, evaluation=made)
         self.ledger.record(f"evaluations/{P}", told, key=f"evaluated/{P}/{digest}")
         ended = StepFinished(project=P, run_id=run_id, step="evaluate", attempt="a", inputs=digest, output=digest)
@@ -104,7 +103,7 @@ class Registry:
         told = ModelEvaluated(project=project, run_id="night", evaluation=made)
         self.ledger.record(f"evaluations/{project}", told, key=f"evaluated/{project}/{digest}")
         gates = GatesDeclared(project=project, run_id="night", gates=GATES)
-        self.ledger.record(stream, gates, key=gates_key(project, "night"))
+        self.ledger.record(stream, gates, key=streams.gates_key(project, "night"))
         ended = StepFinished(project=project, run_id="night", step="evaluate", attempt="a", inputs="", output=digest)
         self.ledger.record(stream, ended)
         verdict = Verdict(promote=True, reasons=())
@@ -226,7 +225,9 @@ def test_a_version_whose_figures_are_not_recorded_is_never_decided_about(registr
         "step": ("watch", digest),
     }[missing]
     if missing == "step":
-        registry.ledger.record("x", GatesDeclared(project=P, run_id="watch", gates=GATES), key=gates_key(P, "watch"))
+        registry.ledger.record(
+            "x", GatesDeclared(project=P, run_id="watch", gates=GATES), key=streams.gates_key(P, "watch")
+        )
     event = registry.register(*other, promote=True)
     assert registry.authority.decide() == 0
     assert registry.in_force() is None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.errors import DeclarationError
 from include.core.events import ChampionRolledBack, DayJudged, LookTaken
 from include.core.project import DriftPolicy, Look
@@ -16,7 +17,7 @@ from include.core.records import DAY, DayOfSeries, LookOutcome, Run
 from include.ledger import Ledger
 from include.registry import authority
 from include.registry.authority import PromotionAuthority
-from include.registry.looks import look_key, lower_bound
+from include.registry.looks import lower_bound
 from include.steps import going_back
 from tests.registry.models import signer
 from tests.registry.test_champions import NOW, P, Registry
@@ -98,7 +99,11 @@ def test_a_new_champion_that_loses_more_than_the_one_before_goes_back_at_its_fir
         deciding.decide()
     assert (registry.in_force(), registry.rollbacks()) == (1, 1)
     (rollback,) = registry.champions.known(P).rollbacks
-    assert (rollback.look, rollback.asked_by, rollback.instant) == (look_key(P, 2, LOOKS[0]), None, registry.now)
+    assert (rollback.look, rollback.asked_by, rollback.instant) == (
+        streams.look_key(P, 2, LOOKS[0].days),
+        None,
+        registry.now,
+    )
     assert "over 14 days version 2 loses +0.02" in rollback.reason
     registry.watch()
     assert [each.outcome for each in registry.taken()] == [LookOutcome.BACK, LookOutcome.SUPERSEDED]
@@ -256,11 +261,13 @@ def test_whatever_is_lost_or_doubled_a_look_is_taken_once_and_goes_back_once(
     keys = [(each.model_version, each.look.days) for each in taken]
     assert len(keys) == len(set(keys))
     signed = [each.look for each in registry.champions.known(P).rollbacks]
-    went = [look_key(P, each.model_version, each.look) for each in taken if each.outcome is LookOutcome.BACK]
+    went = [
+        streams.look_key(P, each.model_version, each.look.days) for each in taken if each.outcome is LookOutcome.BACK
+    ]
     assert len(signed) == len(set(signed))
     assert set(signed) <= set(went)
     in_force = registry.champions.known(P).change()
     assert in_force is not None
     if went and in_force.rollback is None and in_force.version is not None:
-        assert look_key(P, in_force.version.number, LOOKS[0]) not in went
+        assert streams.look_key(P, in_force.version.number, LOOKS[0].days) not in went
     registry.ledger.close()

@@ -15,10 +15,11 @@ import httpx
 import psutil
 import pytest
 
+from include.core import streams
 from include.core.errors import DeclarationError
 from include.core.events import LineageEmitted, RunStarted, StepReused
 from include.ledger import Ledger
-from include.ledger.lease import holder, stream_of
+from include.ledger.lease import holder
 from include.lineage.datasets import PRODUCER
 from include.runtime.embedded import process, sessions
 from include.runtime.embedded.client import AirflowRefused, Client
@@ -142,7 +143,7 @@ def test_a_night_whose_grants_are_in_force_passes_its_gate_without_waiting(
     run_id = dana.trigger(dag_id, instant=INSTANT)
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "success"
     assert not list((airflow_home(airflow.settings) / "logs").glob(f"dag_id={dag_id}/run_id={run_id}/**/*.trigger.*"))
-    assert holder(reversed(Ledger.open(airflow.settings.ledger).read(stream_of("punctual")))) is None
+    assert holder(reversed(Ledger.open(airflow.settings.ledger).read(streams.lease("punctual")))) is None
 
 
 def test_a_killed_step_is_tried_again_and_a_deployment_changes_nothing_of_the_night_that_goes_on(
@@ -208,7 +209,9 @@ def test_a_gate_marked_successful_by_hand_opens_nothing_and_is_not_tried_again(
     assert "AccessDenied" in dana.log(dag_id, run_id, "snapshot")
     until(lambda: "ungranted: the night failed" in listener.titles(), seconds=60, what="ops are told")
     ledger = Ledger.open(airflow.settings.ledger)  # given back after the alert, which goes out whatever else fails
-    until(lambda: holder(reversed(ledger.read(stream_of("ungranted")))) is None, seconds=60, what="the lease is free")
+    until(
+        lambda: holder(reversed(ledger.read(streams.lease("ungranted")))) is None, seconds=60, what="the lease is free"
+    )
 
 
 def test_the_days_of_a_backfill_begin_in_the_order_of_their_dates(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from include.core import streams
 from include.core.events import RunLate, RunStarted, StepStarted
 from include.core.records import Run
 from include.ledger import Ledger, lease
-from include.ledger.journal import run_stream
 from include.runtime.upkeep.lateness import tell_late_runs
 from include.settings import Settings
 from tests.runtime.conftest import settings_in
@@ -73,11 +73,11 @@ def begin(ledger: Ledger, run_id: str, **given: Any) -> None:
         **given,
     )
     step(ledger, "declare", run_id)
-    ledger.record(run_stream("tardy", run_id), RunStarted(run=run, separation_of_duties="NOT SHOWN"))
+    ledger.record(streams.run("tardy", run_id), RunStarted(run=run, separation_of_duties="NOT SHOWN"))
 
 
 def step(ledger: Ledger, name: str, run_id: str = RUN) -> None:
-    ledger.record(run_stream("tardy", run_id), StepStarted(project="tardy", run_id=run_id, step=name, attempt=name))
+    ledger.record(streams.run("tardy", run_id), StepStarted(project="tardy", run_id=run_id, step=name, attempt=name))
 
 
 def test_a_night_is_told_once_when_its_own_time_is_up(
@@ -89,7 +89,7 @@ def test_a_night_is_told_once_when_its_own_time_is_up(
     assert tell_late_runs(settings, Airflow(), now=clock.now + HOUR) == 1
     assert "tardy: the night is late" in caplog.text
     assert tell_late_runs(settings, Airflow(), now=clock.now + 2 * HOUR) == 0
-    (late,) = [entry.event for entry in ledger.read(run_stream("tardy", RUN)) if isinstance(entry.event, RunLate)]
+    (late,) = [entry.event for entry in ledger.read(streams.run("tardy", RUN)) if isinstance(entry.event, RunLate)]
     assert (late.own_minutes, late.waited_minutes) == (60.0, 300.0)
 
 

@@ -10,10 +10,10 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.events import RunStarted
 from include.core.records import Run
 from include.ledger import Ledger
-from include.ledger.journal import run_stream
 from include.runtime.airflow import turn
 from include.runtime.airflow.approval import DataStewardApprovalTrigger
 from include.settings import Settings
@@ -100,7 +100,7 @@ def test_a_day_that_has_begun_waits_for_none_which_may_wait_for_its_lease(ledger
     airflow.states[0] = airflow.states[1] = "running"
     assert turn.earlier(airflow.context(1), "p", "1") == "0"
     run = Run(project="p", run_id="1", instant=FIRST, code_digest="c", declaration_digest="d", fence=1)
-    ledger.record(run_stream("p", "1"), RunStarted(run=run, separation_of_duties=""), key=run_stream("p", "1"))
+    ledger.record(streams.run("p", "1"), RunStarted(run=run, separation_of_duties=""), key=streams.run("p", "1"))
     assert turn.earlier(airflow.context(1), "p", "1") is None
 
 

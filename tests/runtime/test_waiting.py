@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from include.core import streams
 from include.core.events import RunStarted, StepFinished, TrainingWaits
 from include.core.records import Run
 from include.ledger import Ledger, lease
-from include.ledger.journal import run_stream
 from include.runtime.upkeep.waiting import tell_waiting_training
 from include.settings import Settings
 from tests.runtime.conftest import settings_in
@@ -54,11 +54,11 @@ def ledger(settings: Settings) -> Ledger:
         declaration_digest="sha256:0",
         fence=fence.token,
     )
-    ledger.record(run_stream("patient", RUN), RunStarted(run=run, separation_of_duties="NOT SHOWN"))
+    ledger.record(streams.run("patient", RUN), RunStarted(run=run, separation_of_duties="NOT SHOWN"))
     planned = StepFinished(
         project="patient", run_id=RUN, step="plan", attempt="1", inputs="sha256:1", output="sha256:2"
     )
-    ledger.record(run_stream("patient", RUN), planned)
+    ledger.record(streams.run("patient", RUN), planned)
     return ledger
 
 

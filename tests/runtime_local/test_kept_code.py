@@ -20,11 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.errors import CodeChanged, DataError, StepCrashed, StoreUnavailable
 from include.core.events import CodeKept, RunStarted
 from include.core.records import Run
 from include.ledger import Ledger
-from include.ledger.journal import run_stream
 from include.runtime.code import kept as kept_code
 from include.runtime.code.digest import SHOWN, Rooms, code_digest, rooms_of_this_process
 from include.runtime.nights import local
@@ -173,7 +173,7 @@ def test_copies_go_when_no_run_of_a_month_began_with_them_and_half_written_ones_
 ) -> None:
     found, ledger, code = house
     kept_code.keep(found, ledger, "p", code)
-    ledger.record(run_stream("p", "night"), RunStarted(run=began_with(code), separation_of_duties="NOT SHOWN"))
+    ledger.record(streams.run("p", "night"), RunStarted(run=began_with(code), separation_of_duties="NOT SHOWN"))
     half = found.home / "code" / "copy.tar.0123456789abcdef"
     half.write_text("killed here")
     old = time.time() - kept_code.KEPT.total_seconds() - 60

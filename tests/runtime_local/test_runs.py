@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.cli.lineage import runs
+from include.core import streams
 from include.core.events import (
     LineageEmitted,
     ModelRegistered,
@@ -17,7 +18,6 @@ from include.core.events import (
 from include.core.records import Run, Verdict
 from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
-from include.ledger.journal import run_stream
 from include.lineage import emission, walk
 from include.runtime import deployment
 from include.runtime.nights.runs import last_runs
@@ -45,14 +45,14 @@ def ledger(settings: Settings) -> Ledger:
 
 def begin(ledger: Ledger, run_id: str, *, project: str = NAME, fence: int = 0) -> Run:
     run = Run(project=project, run_id=run_id, instant=AT, code_digest="", declaration_digest="", fence=fence)
-    stream = run_stream(project, run_id)
+    stream = streams.run(project, run_id)
     ledger.record(stream, RunStarted(run=run, separation_of_duties=""), key=stream)
     return run
 
 
 def attempt(ledger: Ledger, run: Run, step: str, *, error: str | None = None, ends: bool = True) -> None:
     at = {"project": run.project, "run_id": run.run_id, "step": step, "attempt": f"{run.run_id}-{step}"}
-    stream = run_stream(run.project, run.run_id)
+    stream = streams.run(run.project, run.run_id)
     ledger.record(stream, StepStarted(**at))
     if error:
         ledger.record(stream, StepFailed(**at, error=error, message=""))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import CodeChanged, LeaseHeld, LedgerUnavailable, TrainyardError
 from include.core.events import PodEnded
 from include.ledger import Ledger
 from include.ledger.costs import costs
-from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.airflow.attendance import TrainingPodTrigger
 from include.runtime.airflow.pods import TrainingPodOperator
@@ -97,7 +97,7 @@ def test_the_end_of_a_pod_is_recorded_once_as_it_was_seen_first(tmp_path: Path) 
     first = Ending(pod=REQUEST.pod_name(0), outcome=Outcome.LOST, message="It was drained.", node="n2")
     for ending in (first, first, replace(first, message="It is gone.", node=None), replace(first, pod="another")):
         shards.record(ledger, REQUEST, ending)
-    entries = ledger.read(run_stream(REQUEST.project, REQUEST.run_id))
+    entries = ledger.read(streams.run(REQUEST.project, REQUEST.run_id))
     found = [entry.event for entry in entries if isinstance(entry.event, PodEnded)]
     assert [(event.pod, event.message) for event in found] == [
         (first.pod, "It was drained."),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from include.core import streams
 from include.core.events import PodEnded, RunStarted, TrainingOrdered
 from include.core.records import Run
 from include.ledger import Ledger, lease
-from include.ledger.journal import run_stream
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.request import PodRequest
 from include.runtime.pods.shards import deployment_of
@@ -55,7 +55,7 @@ class World:
             declaration_digest="sha256:0",
             fence=fence.token,
         )
-        stream = run_stream(project, run_id)
+        stream = streams.run(project, run_id)
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
         ordered = TrainingOrdered(
             project=project,
@@ -84,7 +84,7 @@ class World:
         return len(living), len(self.namespace.get("secrets", request.selector))
 
     def ended(self, request: PodRequest) -> list[PodEnded]:
-        entries = self.ledger.read(run_stream(request.project, request.run_id))
+        entries = self.ledger.read(streams.run(request.project, request.run_id))
         return [entry.event for entry in entries if isinstance(entry.event, PodEnded)]
 
 

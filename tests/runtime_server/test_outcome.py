@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 
+from include.core import streams
 from include.core.canonical import encode
 from include.core.events import DriftJudged, RunStarted, StepFinished, StepMeasured, TrialRecorded
 from include.core.project import Objective, Severity
@@ -32,8 +33,6 @@ from include.core.records import (
     Verdict,
 )
 from include.ledger import Ledger
-from include.ledger.costs import cost_stream
-from include.ledger.journal import run_stream
 from include.monitoring import page as drift_page
 from include.runtime.server.pages.run import add_runs
 from include.runtime.server.reports import add_reports
@@ -69,12 +68,12 @@ class Yard:
 
     def begin(self, run_id: str) -> None:
         run = Run(project="flights", run_id=run_id, instant=AT, code_digest="", declaration_digest="", fence=1)
-        stream = run_stream("flights", run_id)
+        stream = streams.run("flights", run_id)
         self.ledger.record(stream, RunStarted(run=run, separation_of_duties=""), key=stream)
 
     def made(self, step: str, output: str, run_id: str = NIGHT) -> None:
         at = {"project": "flights", "run_id": run_id, "step": step, "attempt": f"{run_id}{step}"}
-        self.ledger.record(run_stream("flights", run_id), StepFinished(**at, inputs=f"sha256:{step}", output=output))
+        self.ledger.record(streams.run("flights", run_id), StepFinished(**at, inputs=f"sha256:{step}", output=output))
 
     def validated(self) -> Validation:
         checks = (
@@ -246,7 +245,7 @@ def test_the_page_of_a_run_says_what_it_took_and_nothing_where_that_was_not_reco
         measured = StepMeasured(
             project="flights", run_id=run_id, step="plan", attempt="a", wall_seconds=seconds, cpu_seconds=seconds / 2
         )
-        yard.ledger.record(cost_stream("flights"), measured)
+        yard.ledger.record(streams.cost("flights"), measured)
     assert "it took 3.2 s of processor and 6.5 s of time in 2 attempts of its steps" in words(asked)
 
 

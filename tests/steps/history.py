@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from include.core import streams
 from include.core.canonical import decode, encode, record_digest
 from include.core.errors import AuthorityError, RegistryError
 from include.core.events import (
@@ -52,15 +53,13 @@ from include.core.records import (
     day_start,
 )
 from include.ledger import lease
-from include.ledger.journal import run_stream
 from include.monitoring.series import Prediction, judged_days
 from include.projects import flight_delay
 from include.registry import history as versions
 from include.registry.authority import PromotionAuthority
-from include.registry.looks import look_key, looks_key
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 from include.registry.signed import PROMOTION_TYPE, Decision
-from include.registry.standing import Looks, gates_key
+from include.registry.standing import Looks
 from include.steps import going_back, series, verdicts
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
@@ -165,11 +164,11 @@ class History(RuleBasedStateMachine):
         if not grants:
             return  # the gate waits
         run = self._run("night", self._instant(jump))
-        stream, ledger = run_stream(run.project, run.run_id), self.yard.ledger
+        stream, ledger = streams.run(run.project, run.run_id), self.yard.ledger
         gates = GatesDeclared(project=run.project, run_id=run.run_id, gates=GATES)
-        ledger.record(stream, gates, key=gates_key(run.project, run.run_id))
+        ledger.record(stream, gates, key=streams.gates_key(run.project, run.run_id))
         looks = LooksDeclared(project=run.project, run_id=run.run_id, looks=POLICY.looks)
-        ledger.record(stream, looks, key=looks_key(run.project, run.run_id))
+        ledger.record(stream, looks, key=streams.looks_key(run.project, run.run_id))
         opened = ArtifactOpened(
             project=run.project, run_id=run.run_id, step="plan", grants=(grants[-1].grant_id,), artifacts="a", count=1
         )
@@ -324,7 +323,7 @@ class History(RuleBasedStateMachine):
         )
         key = f"judged/{event.project}/{event.run_id}"
         if self.yard.ledger.find(key) is None:
-            self.yard.ledger.record(series.stream_of(event.project), event, key=key)
+            self.yard.ledger.record(streams.drift(event.project), event, key=key)
             self.failing = failing
 
     def _scored(self, watch: Watch) -> tuple[DayOfSeries, ...]:
@@ -425,7 +424,7 @@ class History(RuleBasedStateMachine):
     @rule(number=st.integers(0, 30), decision=st.booleans())
     def an_event_is_doubled(self, number: int, decision: bool) -> None:
         """Somebody appends again what was signed for another place or, without its key, a day with other figures."""
-        ledger, stream = self.yard.ledger, series.stream_of(self.project.name)
+        ledger, stream = self.yard.ledger, streams.drift(self.project.name)
         signed = [each.event for each in ledger.read(f"promotion/{self.project.name}")]
         if decision:
             doubled = signed[number % len(signed)]
@@ -497,7 +496,7 @@ class History(RuleBasedStateMachine):
             assert taken is not None
             assert isinstance(taken.event, LookTaken)
             assert (taken.event.outcome, taken.event.predecessor) == (LookOutcome.BACK, version)
-            assert rollback.look == look_key(self.project.name, left, taken.event.look)
+            assert rollback.look == streams.look_key(self.project.name, left, taken.event.look.days)
         else:
             assert rollback.asked_by == STEWARD
         if version is None:
@@ -592,7 +591,7 @@ class History(RuleBasedStateMachine):
             declaration_digest="declared",
             fence=0,
         )
-        stream = run_stream(run.project, run.run_id)
+        stream = streams.run(run.project, run.run_id)
         started: Event = RunStarted(run=run, separation_of_duties="NOT SHOWN")
         self.yard.ledger.record(stream, started, key=stream)
         return run

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.canonical import encode, record_digest
 from include.core.errors import AccessDenied, ValidationFailed
 from include.core.events import RunStarted, StepFailed
 from include.core.project import Severity
 from include.core.records import CheckResult, Run, Validation
 from include.ledger import Ledger
-from include.ledger.journal import Journal, run_stream
+from include.ledger.journal import Journal
 from include.projects import flight_delay
 from include.steps import Platform
 from include.steps.inputs import MADE_BY, REFIT, require_made, require_validated
@@ -43,7 +44,7 @@ def platform(tmp_path: Path) -> Platform:
     opened = SimpleNamespace(ledger=ledger, store=store, parents=None)
     opened.load = lambda kind, digest: Platform.load(cast(Platform, opened), kind, digest)
     for run in RUNS:
-        stream = run_stream(run.project, run.run_id)
+        stream = streams.run(run.project, run.run_id)
         ledger.record(stream, RunStarted(run=run, separation_of_duties="NOT SHOWN"), key=stream)
     return cast(Platform, opened)
 
@@ -71,7 +72,7 @@ def test_a_digest_is_taken_if_and_only_if_this_very_run_made_it_in_that_step(
     platform: Platform, made: list[tuple[Run, str, int]], name: str, number: int
 ) -> None:
     """Equal digests of equal content, in whichever run: who made it first does not matter, only that this run did."""
-    mark = len(platform.ledger.read(run_stream(PROJECT.name, "ours")))  # what an earlier example recorded is another's
+    mark = len(platform.ledger.read(streams.run(PROJECT.name, "ours")))  # what an earlier example recorded is another's
     digests = [record_digest((mark, each)) for each in range(3)]
     for run, argument, each in made:
         make(platform, run, MADE_BY[argument], inputs=(argument, digests[each]), output=digests[each])
@@ -90,7 +91,7 @@ def test_what_is_refused_is_recorded_and_names_the_digest_and_what_the_run_made_
     assert ours in str(error.value)
     assert "Clear the task `plan`" in error.remedy
     assert not error.retry_heals
-    entries = platform.ledger.read(run_stream(PROJECT.name, "ours"))
+    entries = platform.ledger.read(streams.run(PROJECT.name, "ours"))
     (failed,) = [entry.event for entry in entries if isinstance(entry.event, StepFailed)]
     assert (failed.step, failed.error, failed.message) == ("attacked", "AccessDenied", str(error))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.core import streams
 from include.core.events import DriftJudged, Event
 from include.core.records import DAY, DayFigures, DayOfSeries, Days, DriftState, DriftVerdict, Run
 from include.ledger import Entry, Fence, Ledger
@@ -45,7 +46,7 @@ def verdict_of_before(ledger: Ledger, name: str, days: Days, *, champion: int, k
         figures=figures,
         verdict=DriftVerdict(state=DriftState.STABLE, reasons=(), figures={}, days=(), inputs=()),
     )
-    ledger.record(series.stream_of("p"), event, key=f"judged/p/{name}")
+    ledger.record(streams.drift("p"), event, key=f"judged/p/{name}")
 
 
 def test_the_series_holds_the_days_in_their_order_whatever_the_order_of_their_recording(ledger: Ledger) -> None:
@@ -61,7 +62,7 @@ def test_a_day_that_another_watch_recorded_first_keeps_its_figures(ledger: Ledge
     series.record(ledger, run(), [judged(0), judged(1)])
     series.record(ledger, run("second"), [judged(1, loss=9.0), judged(2)])
     assert series.series_of(ledger, "p") == (judged(0), judged(1), judged(2))
-    assert len(ledger.read(series.stream_of("p"))) == 3
+    assert len(ledger.read(streams.drift("p"))) == 3
 
 
 def test_of_watches_that_record_at_once_the_first_record_of_each_day_counts(ledger: Ledger) -> None:

@@ -6,6 +6,8 @@ import attr
 from openlineage.client.serde import Serde
 from openlineage.client.transport.transport import Config, Transport
 
+from include.core import streams
+
 if TYPE_CHECKING:
     from openlineage.client.client import Event
 
@@ -38,4 +40,4 @@ class LedgerTransport(Transport):
         from include.settings import Settings
 
         self._ledger = self._ledger or Ledger.open(Settings.from_environment().ledger)
-        self._ledger.receive("lineage", LineageEmitted(event=Serde.to_json(event)))
+        self._ledger.receive(streams.LINEAGE, LineageEmitted(event=Serde.to_json(event)))

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, StoreUnavailable
 from include.core.events import CodeKept, RunStarted
@@ -63,7 +64,7 @@ def keep(settings: Settings, ledger: Ledger, project: str, code: str) -> None:
             remedy="Make room there, or correct its mode: it is tried again by itself.",
         ) from error
     event = CodeKept(project=project, code=code, copies=copies)
-    ledger.record(f"code/{project}", event, key=f"code_kept/{project}/{record_digest((code, copies))}")
+    ledger.record(streams.code(project), event, key=streams.code_kept_key(project, record_digest((code, copies))))
 
 
 def unpack(settings: Settings, ledger: Ledger, run: Run, folder: Path) -> Path:
@@ -120,7 +121,7 @@ def remove_unneeded(settings: Settings, ledger: Ledger, *, now: datetime) -> int
 
 
 def _known(ledger: Ledger, project: str, code: str) -> list[CodeKept]:
-    events = (entry.event for entry in ledger.read(f"code/{project}"))
+    events = (entry.event for entry in ledger.read(streams.code(project)))
     return [event for event in events if isinstance(event, CodeKept) and event.code == code]
 
 

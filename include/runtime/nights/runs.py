@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.events import ModelRegistered, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
-from include.ledger.journal import run_stream
 
 if TYPE_CHECKING:
     from include.ledger import Ledger
@@ -32,7 +32,7 @@ def last_runs(ledger: "Ledger", project: str | None = None, *, count: int) -> tu
     versions = {
         (name, model.run_id): model.model_version
         for name in {run.project for run, _ in begun}
-        for entry in ledger.read(f"model/{name}")
+        for entry in ledger.read(streams.model(name))
         if isinstance(model := entry.event, ModelRegistered)
     }
     return tuple(
@@ -47,7 +47,7 @@ def _kind(run: Run) -> str:
 
 def _stands(ledger: "Ledger", run: Run, versions: dict[tuple[str, str], int]) -> str:
     version = versions.get((run.project, run.run_id))
-    events = (entry.event for entry in reversed(ledger.read(run_stream(run.project, run.run_id))))
+    events = (entry.event for entry in reversed(ledger.read(streams.run(run.project, run.run_id))))
     last = next(
         (each for each in events if isinstance(each, StepStarted | StepFailed | StepFinished | StepReused)), None
     )

@@ -10,6 +10,7 @@ from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
 from include import steps
+from include.core import streams
 from include.core.errors import (
     DeclarationError,
     LeaseHeld,
@@ -24,9 +25,7 @@ from include.core.events import Event, PodEnded, PodMeasured
 from include.core.project import Project
 from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
-from include.ledger.costs import cost_stream
 from include.ledger.entry import Fence
-from include.ledger.journal import run_stream
 from include.runtime import deployment
 from include.runtime.pods import attendance
 from include.runtime.pods.cluster import Cluster
@@ -194,11 +193,11 @@ def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
         exit_code=ending.exit_code,
         message=ending.message,
     )
-    key = f"pod_ended/{request.project}/{request.run_id}/{ending.pod}"
+    key = streams.pod_ended_key(request.project, request.run_id, ending.pod)
     if ledger.find(key) is not None:  # the first to see it knows best: who comes later may only find it gone
         return
     try:
-        ledger.record(run_stream(request.project, request.run_id), event, key=key, beside=_cost(request, ending))
+        ledger.record(streams.run(request.project, request.run_id), event, key=key, beside=_cost(request, ending))
     except LedgerError:  # another attendant of the same pod was first
         if ledger.find(key) is None:
             raise
@@ -216,7 +215,7 @@ def _cost(request: PodRequest, ending: Ending) -> list[tuple[str, Event]]:
         wall_seconds=ending.ran_seconds,
         gpu_seconds=ending.ran_seconds * request.compute.accelerators,
     )
-    return [(cost_stream(request.project), measured)]
+    return [(streams.cost(request.project), measured)]
 
 
 def error_of(ending: Ending) -> TrainyardError:

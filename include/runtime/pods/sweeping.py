@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import decode
 from include.core.events import TrainingOrdered
 from include.ledger import Ledger, lease
-from include.ledger.journal import run_stream
 from include.runtime.pods import diagnosis
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.request import REQUEST, PodRequest, all_of, secret_name
@@ -40,7 +40,7 @@ class _Sweep:
 
     def is_left(self, project: str, run_id: str, ends_at: datetime) -> bool:
         """Whether nobody will take up what an order until *ends_at* made."""
-        if self.ledger.find(run_stream(project, run_id)) is None:  # so that nobody can ask whether it runs
+        if self.ledger.find(streams.run(project, run_id)) is None:  # so that nobody can ask whether it runs
             return ends_at <= self.now
         if lease.holds(self.ledger, project, run_id=run_id, now=self.now):
             return False
@@ -77,7 +77,7 @@ async def _pod(cluster: Cluster, sweep: _Sweep, pod: "V1Pod") -> bool:
         return False
     if not sweep.is_left(request.project, request.run_id, request.give_up_at):
         return False
-    if sweep.ledger.find(run_stream(request.project, request.run_id)) is not None:
+    if sweep.ledger.find(streams.run(request.project, request.run_id)) is not None:
         record(sweep.ledger, request, diagnosis.left(pod, request))
     await cluster.remove([pod.metadata.name], request.secret_name)
     log.info("removed pod %s of run %s of %s", pod.metadata.name, request.run_id, request.project)

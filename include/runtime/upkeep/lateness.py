@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.errors import TrainyardError
 from include.core.events import LeaseFreed, LeaseReleased, RunLate, RunStarted, StepStarted
 from include.core.records import Run
-from include.ledger.journal import run_stream
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
 from include.runtime.upkeep.reconciliation import Runs, is_over
 from include.settings import Settings
@@ -77,7 +77,7 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
     from include.runtime.airflow import alerts
 
     progress = progress_of(ledger, run)
-    key = f"late/{run.project}/{run.run_id}"
+    key = streams.late_key(run.project, run.run_id)
     allowed = timedelta(minutes=project.operations.late_after_minutes)
     if progress.ended or progress.own_time(now) < allowed or ledger.find(key) is not None:
         return False
@@ -91,19 +91,19 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
     if not sent:  # told again at the next look
         return False
     late = RunLate(project=run.project, run_id=run.run_id, own_minutes=round(own, 1), waited_minutes=round(waited, 1))
-    ledger.record(run_stream(run.project, run.run_id), late, key=key)
+    ledger.record(streams.run(run.project, run.run_id), late, key=key)
     return True
 
 
 def progress_of(ledger: "Ledger", run: Run) -> Progress:
     """What the ledger says: a run that began a step of its chain has passed the gate, with its lease back it ended."""
-    entries = ledger.read(run_stream(run.project, run.run_id))
+    entries = ledger.read(streams.run(run.project, run.run_id))
     begun = next(entry.recorded_at for entry in entries if isinstance(entry.event, RunStarted))
     steps = (
         entry.recorded_at for entry in entries if isinstance(entry.event, StepStarted) and is_step(entry.event.step)
     )
     ended = any(
         isinstance(entry.event, LeaseReleased | LeaseFreed) and entry.event.run_id == run.run_id
-        for entry in ledger.read(f"lease/{run.project}")
+        for entry in ledger.read(streams.lease(run.project))
     )
     return Progress(begun=begun, passed_gate=next(steps, None), ended=ended)

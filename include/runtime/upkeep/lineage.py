@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.errors import DeclarationError
 from include.lineage.graph import Graph, graph_of
 from include.settings import Settings
@@ -101,7 +102,7 @@ def graph(settings: Settings, project: str, *, run: str | None = None) -> Graph:
     from include.runtime.deployment import champions_of
 
     ledger = Ledger.open(settings.ledger)
-    events = [each.event.event for each in ledger.read("lineage") if isinstance(each.event, LineageEmitted)]
+    events = [each.event.event for each in ledger.read(streams.LINEAGE) if isinstance(each.event, LineageEmitted)]
     champion = champions_of(settings, ledger).in_force(project) if run is None else None
     if champion is not None:
         with suppress(DeclarationError):  # it was made before lineage was recorded

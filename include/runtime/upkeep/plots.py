@@ -1,5 +1,6 @@
 """Plots of registered versions, drawn from the ledger for MLflow after their nights: no night waits for them."""
 
+from include.core import streams
 from include.core.events import FitRecorded, ImportanceRecorded
 from include.registry.plots import plots_of
 from include.steps import Platform
@@ -22,7 +23,7 @@ def draw_new(platform: Platform) -> int:
     for entry in ledger.read_all(after=after, kinds=(ImportanceRecorded,)):
         event = entry.event
         if isinstance(event, ImportanceRecorded):
-            found = ledger.find(f"fit/{event.project}/{event.evaluation}")
+            found = ledger.find(streams.fit_key(event.project, event.evaluation))
             fit = found.event.fit if found is not None and isinstance(found.event, FitRecorded) else None
             name = f"{event.project}, version {event.model_version}"
             plots = plots_of(name, fit, event.importance)

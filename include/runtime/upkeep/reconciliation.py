@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from include.core import streams
 from include.core.errors import LeaseHeld
 from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import RetrainingOutcome
@@ -101,7 +102,7 @@ def _over(ledger: Ledger, each: retraining.Retraining, runs: Runs, *, now: datet
 
 
 def _outcome(ledger: Ledger, project: str, run_id: str) -> RetrainingOutcome:
-    for entry in ledger.read(f"model/{project}"):
+    for entry in ledger.read(streams.model(project)):
         if isinstance(entry.event, ModelRegistered) and entry.event.run_id == run_id:
             return RetrainingOutcome.PROMOTED if entry.event.verdict.promote else RetrainingOutcome.KEPT
     return RetrainingOutcome.FAILED

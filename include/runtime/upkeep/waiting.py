@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from include.core import streams
 from include.core.errors import TrainyardError
 from include.core.events import RunStarted, StepFinished, StepReused, TrainingWaits
 from include.core.project import Compute
 from include.core.records import Run
 from include.ledger import Ledger
-from include.ledger.journal import run_stream
 from include.runtime.airflow import alerts
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.code.projects import load_project, project_names
@@ -109,7 +109,7 @@ def _tell(
         )
     else:
         return False
-    key = f"waits/{run.project}/{run.run_id}/{reason}"
+    key = streams.waits_key(run.project, run.run_id, reason)
     if ledger.find(key) is not None:
         return False
     sent = alerts.send(
@@ -122,7 +122,7 @@ def _tell(
     event = TrainingWaits(
         project=run.project, run_id=run.run_id, pool=compute.pool, slots=slots, tasks=waiting, reason=reason
     )
-    ledger.record(run_stream(run.project, run.run_id), event, key=key)
+    ledger.record(streams.run(run.project, run.run_id), event, key=key)
     return True
 
 
@@ -130,7 +130,7 @@ def _planned_at(ledger: Ledger, run: Run) -> datetime | None:
     """When the last step that training or the refit of the run waits for had ended."""
     ended = [
         entry.recorded_at
-        for entry in ledger.read(run_stream(run.project, run.run_id))
+        for entry in ledger.read(streams.run(run.project, run.run_id))
         if isinstance(entry.event, StepFinished | StepReused) and entry.event.step == "plan"
     ]
     return ended[-1] if ended else None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from include.core import streams
 from include.core.canonical import decode
 from include.core.events import DriftJudged
 from include.core.project import DriftPolicy
@@ -132,7 +133,7 @@ def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
 
 def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes | None:
     """The report that the watch *run_id* made; ``None``: it made none, it was removed since, or it is no watch."""
-    found = ledger.find(f"judged/{project}/{run_id}")
+    found = ledger.find(streams.judged_key(project, run_id))
     if found is None or not isinstance(found.event, DriftJudged):
         return None
     report = decode(LiveFigures, store.get(found.event.live)).report

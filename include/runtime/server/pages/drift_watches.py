@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from include.core import streams
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import (
@@ -134,7 +135,7 @@ class Watches:
 
 
 def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
-    event, name = entry.event, entry.stream.partition("/")[2]
+    event, name = entry.event, streams.subject(entry.stream)
     if isinstance(event, ArtifactsRemoved):
         for version in event.versions:
             name, _, number = version.rpartition("/")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from include.core import streams
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import DriftJudged
 from include.core.project import Severity
@@ -129,7 +130,7 @@ def _decided(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) ->
 
 
 def _judged(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Judged | None:
-    found = ledger.find(f"judged/{run.project}/{run.run_id}")
+    found = ledger.find(streams.judged_key(run.project, run.run_id))
     if found is None or not isinstance(found.event, DriftJudged):
         return None
     live = found.event.live
