@@ -35,13 +35,14 @@ from include.core.project import Project  # noqa: E402
 from include.core.records import DAY, DayOfSeries, DriftState  # noqa: E402
 from include.demo import chain as demo  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
+from include.retraining import asks, series  # noqa: E402
+from include.retraining.asks import Retraining  # noqa: E402
 from include.runtime.code.projects import load_project  # noqa: E402
 from include.runtime.nights import watch  # noqa: E402
 from include.runtime.nights.local import open_platform, run_night, signed_in_here  # noqa: E402
 from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
-from include.steps import retraining, series, verdicts  # noqa: E402
-from include.steps.retraining import Retraining  # noqa: E402
+from include.steps import verdicts  # noqa: E402
 
 RESAMPLES, BLOCK = 10_000, 7
 
@@ -116,7 +117,7 @@ def told(settings: Settings, watched: Series, every: int) -> dict[str, Any]:
     ledger, name = Ledger.open(settings.ledger), watched.project
     days = sorted(series.series_of(ledger, name), key=lambda each: each.day)
     states = [each.verdict.state for each in verdicts.judged(ledger, name)]
-    asks = retraining.known(ledger, name).retrainings
+    asked = asks.known(ledger, name).retrainings
     live = [each for each in days if each.day > watched.first and each.loss is not None]
     skill = [each.skill for each in live if each.skill is not None]
     found = {
@@ -129,7 +130,7 @@ def told(settings: Settings, watched: Series, every: int) -> dict[str, Any]:
         "loss": fmean(each.loss for each in live if each.loss is not None),
         "skill": fmean(skill),
         "watches": {state.value: states.count(state) for state in DriftState},
-        "asks": [_turned_out(ledger, name, each, days) for each in asks],
+        "asks": [_turned_out(ledger, name, each, days) for each in asked],
     }
     print(table([found]), flush=True)
     return found

@@ -52,7 +52,8 @@ from include.ledger import Ledger  # noqa: E402
 from include.projects import flight_delay  # noqa: E402
 from include.registry.champions import Champions, sign_from_here  # noqa: E402
 from include.registry.signed import PROMOTION_TYPE, Decision  # noqa: E402
-from include.steps import Platform, series, verdicts  # noqa: E402
+from include.retraining import series  # noqa: E402
+from include.steps import Platform, verdicts  # noqa: E402
 from include.store import Store  # noqa: E402
 from tests.registry.models import signer  # noqa: E402
 

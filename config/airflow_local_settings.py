@@ -73,6 +73,7 @@ ROOMS = (
     "lineage",
     "monitoring",
     "registry",
+    "retraining",
     "steps",
     "training",
 )

@@ -5,6 +5,7 @@ The rooms, from the top down:
 - ``cli``: the command line; ``demo``: a year of flights and their chain of nights
 - ``runtime``: where steps run (its own tour names its rooms); ``settings``: the only reader of the environment
 - ``steps``: the night, one function a step
+- ``retraining``: what becomes of what a watch finds
 - ``elsewhere``: training by a process that has an order and nothing else
 - ``training``, ``registry`` and ``monitoring``
 - ``data``: the only reader of production data

@@ -39,7 +39,7 @@ def calibrate(
     """
     from include.ledger import Ledger
     from include.monitoring.calibration import LEAST_DAYS
-    from include.steps.series import series_of
+    from include.retraining.series import series_of
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)

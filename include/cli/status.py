@@ -214,9 +214,9 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
 def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
     """What the last verdict says of the project's recipe, and the mean skill of its newest judged days."""
     from include.core.events import DriftJudged
+    from include.retraining import series
     from include.runtime.server.pages.drift_recipe import mean_skill
     from include.runtime.server.pages.drift_view import WORDS
-    from include.steps import series
 
     entries = ledger.read(streams.drift(project))
     verdicts = [entry.event.verdict for entry in entries if isinstance(entry.event, DriftJudged)]
@@ -227,8 +227,8 @@ def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
 
 def _helped(ledger: "Ledger", project: str) -> list[str]:
     """Whether retraining helped, where a retraining has a day that tells."""
-    from include.monitoring.helped import helped
-    from include.steps.series import series_of
+    from include.retraining.helped import helped
+    from include.retraining.series import series_of
 
     found = helped(series_of(ledger, project))
     return [f"{project}: {found.in_words()}"] if found.retrainings else []

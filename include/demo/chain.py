@@ -14,6 +14,7 @@ from include.core.errors import AuthorityError, TrainyardError
 from include.core.events import StepFinished, StepReused
 from include.core.records import Run
 from include.ledger.journal import begun
+from include.retraining import asks, series
 from include.runtime import deployment
 from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
 from include.runtime.code.projects import load_project
@@ -23,7 +24,7 @@ from include.runtime.nights.local import Night, night_of, open_platform
 from include.runtime.nights.watch import Watched, watched
 from include.runtime.server.client import authority
 from include.settings import Settings
-from include.steps import retraining, series, verdicts
+from include.steps import verdicts
 
 PROJECT = "flight_delay"
 TRAINING, WATCH = dag_id_of(PROJECT), watch_dag_id_of(PROJECT)
@@ -212,15 +213,15 @@ def recipe(settings: Settings) -> tuple[str, ...]:
     return series.skill_in_words(ledger, PROJECT), series.did_it_help(ledger, PROJECT)
 
 
-def in_flight(settings: Settings) -> retraining.Retraining | None:
+def in_flight(settings: Settings) -> asks.Retraining | None:
     """The retraining that drift asked for and that has not ended, if there is one."""
     last = last_retraining(settings)
     return last if last is not None and last.in_flight else None
 
 
-def last_retraining(settings: Settings) -> retraining.Retraining | None:
+def last_retraining(settings: Settings) -> asks.Retraining | None:
     """The last retraining that drift asked for, whatever became of it."""
-    known = retraining.known(open_platform(settings).ledger, PROJECT)
+    known = asks.known(open_platform(settings).ledger, PROJECT)
     return known.retrainings[-1] if known.retrainings else None
 
 

@@ -4,7 +4,7 @@ Their order, and what each takes, stands in :mod:`~include.steps.chain`. Every s
 run and the digests of earlier manifests, and returns the digest of its own. What was computed once is found in the
 ledger and not computed again, after the grants were verified again. A step may be killed at any line and run again.
 
-:mod:`~include.steps.verdicts` keeps what a :mod:`~include.steps.watch` found, and :mod:`~include.steps.retraining` what
+:mod:`~include.steps.verdicts` keeps what a :mod:`~include.steps.watch` found, and :mod:`~include.retraining.asks` what
 it asks for. A :mod:`~include.steps.backtesting` goes as far as the model, at earlier instants, and registers nothing.
 """
 

@@ -9,7 +9,7 @@ from include.core.events import DataValidated
 from include.core.project import Project, Severity
 from include.core.records import FeatureSet, Run, Snapshot, Validation
 from include.ledger.journal import Journal
-from include.steps import retraining
+from include.retraining import asks
 from include.steps.inputs import require_made
 from include.steps.platform import (
     Platform,
@@ -49,7 +49,7 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
         digest = platform.keep(taken)
         journal.finish("snapshot", attempt, inputs=digest, output=digest)
     took = list(walk.sources(taken))
-    verdict = retraining.verdict_behind(platform.ledger, run)
+    verdict = asks.verdict_behind(platform.ledger, run)
     if verdict is not None:
         took += walk.verdict(project.name, verdict)
     emit(platform, project, run, "snapshot", took, walk.snapshots(taken), now=now)

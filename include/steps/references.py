@@ -30,7 +30,7 @@ from include.governance.retention import ArtifactReference
 from include.ledger import Entry, Ledger, lease
 from include.registry.champions import Known
 from include.registry.going_back import last_in_force
-from include.steps.judges import BEST_OF_DAYS
+from include.retraining.judges import BEST_OF_DAYS
 from include.steps.platform import Platform
 
 #: What says that a run of a project goes on.

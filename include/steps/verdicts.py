@@ -16,10 +16,10 @@ from include.core.project import DriftPolicy, Project
 from include.core.records import DAY, Days, DriftState, Interval, Run, last_day
 from include.ledger import Ledger
 from include.ledger.journal import Journal
-from include.steps import retraining
-from include.steps.judges import Judges, judges_of, skill_of
+from include.retraining import asks
+from include.retraining.judges import Judges, judges_of, skill_of
+from include.retraining.series import series_of
 from include.steps.platform import Platform, contract_in_effect, evaluation_of
-from include.steps.series import series_of
 
 if TYPE_CHECKING:
     from include.registry.champions import InForce
@@ -149,7 +149,7 @@ def ask(
     later = None
     if champion is not None and champion != verdict.model_version:
         later = f"version {champion} is champion by now"
-    return retraining.ask(ledger, policy, wanted, needless=later)
+    return asks.ask(ledger, policy, wanted, needless=later)
 
 
 def ask_late(ledger: Ledger, project: str, *, champion: int | None) -> RetrainingAsked | RetrainingDeclined | None:
@@ -163,7 +163,7 @@ def ask_late(ledger: Ledger, project: str, *, champion: int | None) -> Retrainin
         for each in judged(ledger, project)
         if each.verdict.state is DriftState.RETRAIN and each.model_version == champion
     ]
-    if not wanting or retraining.known(ledger, project).of(_ask_id(wanting[-1])) is not None:
+    if not wanting or asks.known(ledger, project).of(_ask_id(wanting[-1])) is not None:
         return None
     return ask(ledger, _declared(ledger, project, wanting[-1].policy), wanting[-1], champion=champion)
 

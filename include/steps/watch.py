@@ -24,7 +24,8 @@ from include.core.records import (
     Run,
     Snapshot,
 )
-from include.steps import going_back, series, verdicts
+from include.retraining import series
+from include.steps import going_back, verdicts
 from include.steps.inputs import require_made
 from include.steps.judging import Bench, due_of, predictions
 from include.steps.live import explanation_of, labels_of, opened_rows, profiles_of, scored_days, unfamiliar_of

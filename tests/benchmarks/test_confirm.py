@@ -10,7 +10,7 @@ import pytest
 from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import DAY, DayOfSeries, RetrainingOutcome, Verdict
 from include.ledger import Ledger
-from include.steps.retraining import Retraining
+from include.retraining.asks import Retraining
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

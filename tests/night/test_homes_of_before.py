@@ -27,12 +27,13 @@ from include.core.project import Project
 from include.core.records import DriftState, Evaluation, Partition, RetrainingOutcome
 from include.data.scoring import read_rows
 from include.ledger.journal import begun
+from include.retraining import asks
 from include.runtime.code.projects import load_project
 from include.runtime.nights.local import open_platform, run_night, utc_now
 from include.runtime.nights.watch import run_watch
 from include.runtime.server.service import open_authority
 from include.settings import Settings
-from include.steps import Platform, retraining
+from include.steps import Platform
 from tests.night.yard import Night, Yard
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -153,10 +154,10 @@ def test_its_watch_asks_for_a_retraining_that_replaces_the_champion(settings: Se
     assert watched.judged.verdict.state is DriftState.RETRAIN
     assert watched.answer is not None
     ledger = open_platform(settings).ledger
-    assert retraining.start(ledger, project.name, "next", champion=None) is not None
+    assert asks.start(ledger, project.name, "next", champion=None) is not None
     done = night(settings, project, watched.answer.instant)
-    retraining.answered(ledger, done.run, done.promotion)
-    assert retraining.known(ledger, project.name).retrainings[-1].outcome is RetrainingOutcome.PROMOTED
+    asks.answered(ledger, done.run, done.promotion)
+    assert asks.known(ledger, project.name).retrainings[-1].outcome is RetrainingOutcome.PROMOTED
     registered = [entry.event for entry in ledger.read_all(kinds=(ModelRegistered,))]
     assert [getattr(event, "model_version", None) for event in registered] == [1, 2]
 

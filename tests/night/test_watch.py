@@ -32,10 +32,11 @@ from include.core.events import (
 from include.core.project import DriftPolicy, FeatureGroup, Project, Window
 from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores, RetrainingOutcome, Run
 from include.ledger import lease
+from include.retraining import asks
+from include.retraining.series import series_of
 from include.runtime.nights.local import Night, Progress
 from include.runtime.nights.watch import retrain, run_watch, unfinished
-from include.steps import retraining, verdicts, watch
-from include.steps.series import series_of
+from include.steps import verdicts, watch
 from include.store import Store
 from tests.night import killed
 from tests.night.conftest import MakeYard
@@ -212,7 +213,7 @@ def test_a_verdict_asks_for_one_night_and_the_same_watch_again_changes_nothing(a
 
 def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(alarmed: Yard) -> None:
     ledger = alarmed.platform.ledger
-    asked = retraining.start(ledger, "flight_delay", "answer", champion=None)
+    asked = asks.start(ledger, "flight_delay", "answer", champion=None)
     assert asked is not None
     night = alarmed.night(STRICTLY_WATCHED, run_id="answer", instant=asked.instant)
     assert night.evaluation.holdout.last == date(2013, 6, 26)
@@ -221,8 +222,8 @@ def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(al
     named = [json.loads(event) for event in lineage if verdict in event.replace(": ", ":")]
     assert [event["job"]["name"] for event in named] == ["flight_delay.verdict", "flight_delay.snapshot"]
     assert [one["name"] for one in named[1]["inputs"] if "verdict" in one["name"]] == ["verdict/flight_delay"]
-    retraining.answered(ledger, night.run, night.promotion)
-    assert not retraining.known(ledger, "flight_delay").waiting()
+    asks.answered(ledger, night.run, night.promotion)
+    assert not asks.known(ledger, "flight_delay").waiting()
     much_later = watched(alarmed, STRICTLY_WATCHED, run_id="new", instant=LATER + timedelta(days=30))
     assert (much_later.model_version, much_later.days.first) == (2, date(2013, 6, 27))
     assert much_later.verdict.state is DriftState.FAILING, "no model meets such a limit, and this one learnt since"
@@ -378,7 +379,7 @@ def outcomes(yard: Yard) -> list[RetrainingOutcome]:
 
 def test_a_retraining_here_takes_over_no_night_of_another(asking: tuple[Yard, str]) -> None:
     yard, ask_id = asking
-    retraining.start(yard.platform.ledger, "flight_delay", f"retraining__{ask_id}", champion=None)
+    asks.start(yard.platform.ledger, "flight_delay", f"retraining__{ask_id}", champion=None)
     with pytest.raises(DeclarationError, match=f"one night answers an ask; found: retraining__{ask_id}"):
         here(yard, ask_id)
     with pytest.raises(DeclarationError, match="no ask unknown"):
@@ -405,7 +406,7 @@ def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str
     with pytest.raises(AccessDenied):
         here(yard, ask_id)
     assert outcomes(yard) == []
-    (each,) = retraining.known(ledger, "flight_delay").retrainings
+    (each,) = asks.known(ledger, "flight_delay").retrainings
     assert (each.started, each.in_flight) == (f"here__{ask_id}", True)
     assert unfinished(yard.platform, "flight_delay") == each.ask
 

@@ -22,7 +22,6 @@ from include.ledger import Ledger
 from include.runtime.embedded import sessions
 from include.runtime.embedded.process import RunningAirflow
 from include.runtime.upkeep.reconciliation import PATIENCE
-from include.steps import retraining
 from tests.runtime.conftest import NIGHT_SECONDS
 from tests.runtime.drifting import LATER, NAME, POLICY, TRAIN, WATCH, House
 from tests.runtime.nights import hold, reaches, task, until
@@ -81,7 +80,7 @@ def test_a_lost_event_is_found_by_the_reconciler_and_a_late_one_finds_nothing_to
     earlier = Ledger.open(house.airflow.settings.ledger, clock=lambda: datetime.now(UTC) - PATIENCE)
     instant = LATER + timedelta(days=20)
     wanted = RetrainingAsked(project=NAME, ask_id="lost", run_id="watch__lost", model_version=2, instant=instant)
-    assert retraining.ask(earlier, POLICY, wanted) == wanted
+    assert asks.ask(earlier, POLICY, wanted) == wanted
     for _ in range(2):
         house.steward()
     started = house.retrained(asks + 1)

@@ -13,9 +13,10 @@ from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Verdict
 from include.ledger import Ledger, lease
 from include.registry.champions import Champions
+from include.retraining import asks
 from include.runtime.upkeep import reconciliation
 from include.runtime.upkeep.reconciliation import PATIENCE, Start
-from include.steps import retraining, verdicts
+from include.steps import verdicts
 from tests.registry.models import signer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -38,7 +39,7 @@ class Airflow:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     made = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}", clock=lambda: NOW)
-    retraining.ask(made, POLICY, ASK)
+    asks.ask(made, POLICY, ASK)
     return made
 
 
@@ -47,7 +48,7 @@ def lost(ledger: Ledger, runs: Mapping[str, str], now: datetime = LATE) -> list[
 
 
 def outcome(ledger: Ledger) -> RetrainingOutcome | None:
-    return retraining.known(ledger, "p").retrainings[0].outcome
+    return asks.known(ledger, "p").retrainings[0].outcome
 
 
 def test_an_ask_that_nobody_took_up_for_ten_minutes_gets_a_night_under_an_id_of_its_own(ledger: Ledger) -> None:
@@ -67,7 +68,7 @@ def test_a_night_that_ended_without_having_taken_the_ask_is_followed_by_another(
 
 
 def test_an_ask_that_a_night_took_up_is_not_lost(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "asset_triggered__1", champion=None)
+    asks.start(ledger, "p", "asset_triggered__1", champion=None)
     assert lost(ledger, {}) == []
 
 
@@ -76,13 +77,13 @@ def closed(ledger: Ledger, runs: Mapping[str, str], now: datetime = LATE) -> int
 
 
 def test_a_night_that_runs_or_waits_is_not_over(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "night", champion=None)
+    asks.start(ledger, "p", "night", champion=None)
     assert closed(ledger, {"night": "running"}) == closed(ledger, {"night": "queued"}) == 0
     assert outcome(ledger) is None
 
 
 def test_a_night_that_failed_without_a_word_ends_its_ask(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "night", champion=None)
+    asks.start(ledger, "p", "night", champion=None)
     assert closed(ledger, {"night": "failed"}) == 1
     assert outcome(ledger) is RetrainingOutcome.FAILED
     assert closed(ledger, {"night": "failed"}) == 0
@@ -92,7 +93,7 @@ def test_a_night_that_failed_without_a_word_ends_its_ask(ledger: Ledger) -> None
 def test_what_the_night_decided_is_found_in_the_ledger(
     ledger: Ledger, promote: bool, expected: RetrainingOutcome
 ) -> None:
-    retraining.start(ledger, "p", "night", champion=None)
+    asks.start(ledger, "p", "night", champion=None)
     model = ModelRegistered(
         project="p",
         run_id="night",
@@ -107,7 +108,7 @@ def test_what_the_night_decided_is_found_in_the_ledger(
 
 
 def test_a_night_that_airflow_does_not_know_is_over_when_nobody_holds_the_lease_any_more(ledger: Ledger) -> None:
-    retraining.start(ledger, "p", "by-hand", champion=None)
+    asks.start(ledger, "p", "by-hand", champion=None)
     over = NOW + lease.DURATION
     assert closed(ledger, {}, now=over - timedelta(seconds=1)) == 0
     lease.take(ledger, "p", run_id="by-hand", now=NOW, duration=timedelta(hours=2))
@@ -167,7 +168,7 @@ def judged(ledger: Ledger, run_id: str, *, version: int = 1, state: DriftState =
 def test_a_verdict_whose_watch_was_killed_before_it_asked_is_asked_for_once(unasked: Ledger) -> None:
     verdict = judged(unasked, "watch__1")
     assert [reconciliation.ask_late(unasked, ["p", "other"], champions(unasked)) for _ in range(2)] == [1, 0]
-    (waiting,) = retraining.known(unasked, "p").waiting()
+    (waiting,) = asks.known(unasked, "p").waiting()
     assert (waiting.ask.run_id, waiting.ask.model_version, waiting.ask.instant) == ("watch__1", 1, NOW)
     assert verdicts.ask(unasked, POLICY, verdict, champion=1) == waiting.ask, (
         "the watch that goes on after all gets this answer"
@@ -182,7 +183,7 @@ def test_only_the_newest_verdict_on_the_champion_in_force_is_asked_for_late(unas
     judged(unasked, "watch__old")
     judged(unasked, "watch__new")
     assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 1
-    assert retraining.known(unasked, "p").waiting()[0].ask.run_id == "watch__new"
+    assert asks.known(unasked, "p").waiting()[0].ask.run_id == "watch__new"
     promoted(unasked, 2)
     judged(unasked, "watch__late")
     assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 0, "it judged a champion that is replaced"
@@ -193,6 +194,6 @@ def test_a_late_ask_keeps_the_pace_that_its_policy_sets(unasked: Ledger) -> None
     reconciliation.ask_late(unasked, ["p"], champions(unasked))
     judged(unasked, "watch__2")
     assert reconciliation.ask_late(unasked, ["p"], champions(unasked)) == 0
-    (declined,) = retraining.known(unasked, "p").declined
+    (declined,) = asks.known(unasked, "p").declined
     assert isinstance(declined, RetrainingDeclined)
     assert declined.run_id == "watch__2"

@@ -9,9 +9,9 @@ from include.core.events import DriftJudged, RetrainingAsked
 from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict
 from include.ledger import Ledger
+from include.retraining import asks
 from include.runtime.airflow.watching import Asked, asked_by, tell
 from include.settings import Settings
-from include.steps import retraining
 from tests.runtime.conftest import Listener
 
 POLICY = DriftPolicy(excess_loss=1.0, calibration_gap=None)
@@ -92,11 +92,11 @@ def test_the_task_retrain_signals_only_an_ask_that_waits(settings: Settings) -> 
     def ask(number: int) -> str:
         run_id, instant = judge(ledger, number, DriftState.RETRAIN), datetime(2013, 9, number, 6, tzinfo=UTC)
         wanted = RetrainingAsked(project="p", ask_id=f"a{number}", run_id=run_id, model_version=1, instant=instant)
-        retraining.ask(ledger, POLICY, wanted)
+        asks.ask(ledger, POLICY, wanted)
         return run_id
 
     first, second = ask(2), ask(3)
     assert asked_by("p", first) == Asked(ask_id="a2")
     assert "gets none: the retraining a2 is in flight" in str(asked_by("p", second).nothing)
-    retraining.start(ledger, "p", "night", champion=None)
+    asks.start(ledger, "p", "night", champion=None)
     assert asked_by("p", first) == Asked(nothing="The night night answers already")

@@ -38,11 +38,11 @@ from include.monitoring import page
 from include.monitoring.report import explain
 from include.monitoring.shapes import shapes
 from include.registry.champions import Champions
+from include.retraining import asks
 from include.runtime.airflow.names import watch_by_hand
 from include.runtime.server.pages.drift import add_drift
 from include.runtime.server.reports import add_reports
 from include.runtime.server.service import bearer_user
-from include.steps import retraining
 from include.store import Store
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
@@ -131,7 +131,7 @@ class Yard:
 
     def ask(self, run_id: str, instant: datetime) -> None:
         asked = RetrainingAsked(project="flights", ask_id=run_id[-12:], run_id=run_id, model_version=1, instant=instant)
-        assert retraining.ask(self.ledger, POLICY, asked) == asked
+        assert asks.ask(self.ledger, POLICY, asked) == asked
 
 
 def figures(day: date) -> DayFigures:
@@ -150,8 +150,8 @@ def yard(tmp_path: Path) -> Yard:
     made.judge(Days(first=FIRST + 13 * DAY, last=FIRST + 28 * DAY), DriftState.STABLE)
     run_id = made.judge(Days(first=FIRST + 29 * DAY, last=FIRST + 40 * DAY), DriftState.RETRAIN, reason=HOSTILE)
     made.ask(run_id, datetime(2013, 10, 14, 6, tzinfo=UTC))
-    retraining.start(made.ledger, "flights", "asset_triggered__1", champion=None)
-    retraining.end(made.ledger, "flights", "asset_triggered__1", RetrainingOutcome.PROMOTED)
+    asks.start(made.ledger, "flights", "asset_triggered__1", champion=None)
+    asks.end(made.ledger, "flights", "asset_triggered__1", RetrainingOutcome.PROMOTED)
     made.champion(2)
     made.judge(Days(first=FIRST + 41 * DAY, last=FIRST + 50 * DAY), DriftState.WARNING, version=2)
     return made
@@ -180,7 +180,7 @@ def test_an_ask_whose_champion_was_replaced_is_told_as_one_without_a_night(peopl
     run_id = made.judge(Days(first=FIRST, last=FIRST + 28 * DAY), DriftState.RETRAIN)
     made.ask(run_id, datetime(2013, 10, 1, 6, tzinfo=UTC))
     made.champion(2)
-    assert retraining.start(made.ledger, "flights", "asset_triggered__1", champion=2) is None
+    assert asks.start(made.ledger, "flights", "asset_triggered__1", champion=2) is None
     text = client(people, made).get(f"{PAGES}/flights").text
     assert "no night ran: the champion had been replaced" in text
     assert "waits for its night" not in text

@@ -34,7 +34,7 @@ from include.ledger import Ledger
 from include.registry.champions import sign_from_here
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 from include.registry.signed import PROMOTION_TYPE, Decision
-from include.steps import retraining
+from include.retraining import asks
 from include.store import Store
 from tests.registry.models import signer
 
@@ -194,9 +194,9 @@ class Story:
         asked = RetrainingAsked(
             project=PROJECT, ask_id=f"ask-{day}", run_id=asked_by, model_version=self._champion, instant=_at(day)
         )
-        retraining.ask(self._ledger, POLICY, asked)
-        retraining.start(self._ledger, PROJECT, f"asset_triggered__{day}", champion=self._champion)
-        retraining.end(self._ledger, PROJECT, f"asset_triggered__{day}", outcome)
+        asks.ask(self._ledger, POLICY, asked)
+        asks.start(self._ledger, PROJECT, f"asset_triggered__{day}", champion=self._champion)
+        asks.end(self._ledger, PROJECT, f"asset_triggered__{day}", outcome)
 
     def _judged(self, day: date, skill: float) -> DayOfSeries:
         wave = (day.toordinal() * 7 % 11 - 5) / 250

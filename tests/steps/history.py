@@ -60,7 +60,8 @@ from include.registry.authority import PromotionAuthority
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 from include.registry.signed import PROMOTION_TYPE, Decision
 from include.registry.standing import Looks
-from include.steps import going_back, series, verdicts
+from include.retraining import series
+from include.steps import going_back, verdicts
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
 from tests.steps.yard import CONTRACTS, FIRST, MATURES, Deaf, LostAnswer, Yard, last_matured

@@ -12,8 +12,8 @@ from include.core.events import ModelRegistered
 from include.core.records import DAY, LiveScores, Run, Verdict
 from include.projects import flight_delay
 from include.registry.champions import InForce, Version
+from include.retraining.judges import Judges
 from include.steps import Platform, judging
-from include.steps.judges import Judges
 from include.steps.judging import Bench, due_of
 from include.steps.verdicts import Due
 

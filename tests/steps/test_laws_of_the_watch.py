@@ -18,8 +18,8 @@ from include.core.errors import NothingToWatch
 from include.core.records import DAY
 from include.registry.champions import InForce, Version
 from include.registry.rollback import Rollback
+from include.retraining.judges import Judges
 from include.steps import verdicts, watch
-from include.steps.judges import Judges
 from tests.steps.history import History
 from tests.steps.yard import FIRST, Yard, last_matured
 

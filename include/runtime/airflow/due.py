@@ -44,14 +44,14 @@ def started_by_drift(context: Mapping[str, Any]) -> bool:
 
 def _retraining(project: str, due: Due) -> Due:
     from include.ledger import Ledger
+    from include.retraining import asks
     from include.runtime.deployment import champions_of
     from include.settings import Settings
-    from include.steps import retraining
 
     settings = Settings.from_environment()
     ledger = Ledger.open(settings.ledger)
     champion = champions_of(settings, ledger).in_force(project)
-    ask = retraining.start(ledger, project, due.run_id, champion=champion.number if champion else None)
+    ask = asks.start(ledger, project, due.run_id, champion=champion.number if champion else None)
     if ask is None:
         return replace(
             due,

@@ -159,13 +159,13 @@ def _trained(night: Night, plan: str, shard: int | None) -> str:
 
 def _done(step: str, night: Night, inputs: Mapping[str, Any]) -> str:
     from include import steps
+    from include.retraining import asks
     from include.runtime.airflow import watching
-    from include.steps import retraining
 
     done = step_named(step)
     digest = done.perform(night.platform, night.project, night.run, inputs, clock=lambda: datetime.now(UTC))
     if done is NIGHT.last:
-        retraining.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
+        asks.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
         steps.end(night.platform, night.run)
     elif done is WATCH.last:
         watching.tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
@@ -175,12 +175,12 @@ def _done(step: str, night: Night, inputs: Mapping[str, Any]) -> str:
 def failed(project_name: str, run_id: str) -> None:
     """Give the lease of a run back (one that never began has none), and record that what it answered has failed."""
     from include.ledger import Ledger, lease
+    from include.retraining import asks
     from include.settings import Settings
-    from include.steps import retraining
 
     ledger = Ledger.open(Settings.from_environment().ledger)
     lease.release(ledger, project_name, run_id=run_id)
-    retraining.end(ledger, project_name, run_id, RetrainingOutcome.FAILED)
+    asks.end(ledger, project_name, run_id, RetrainingOutcome.FAILED)
 
 
 def gave_up(error: TrainyardError, project_name: str, run_id: str) -> None:

@@ -63,11 +63,12 @@ class Asked:
 def asked_by(project: str, run_id: str) -> Asked:
     """What the watch *run_id* of *project* asked for, as the ledger tells."""
     from include.ledger import Ledger
+    from include.retraining import asks
     from include.settings import Settings
-    from include.steps import retraining, verdicts
+    from include.steps import verdicts
 
     ledger = Ledger.open(Settings.from_environment().ledger)
-    known = retraining.known(ledger, project)
+    known = asks.known(ledger, project)
     for each in known.retrainings:
         if each.ask.run_id == run_id:
             if each.started is not None:

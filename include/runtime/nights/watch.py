@@ -10,10 +10,11 @@ from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome, Trigger
 from include.ledger import Ledger
+from include.retraining import asks, series
 from include.runtime.nights.aliases import put_back
 from include.runtime.nights.local import Night, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
-from include.steps import Platform, retraining, series, verdicts, watch
+from include.steps import Platform, verdicts, watch
 
 #: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
 HERE = "here__"
@@ -88,7 +89,7 @@ def run_watch(
 def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
     """What the watch *run_id* came to, as recorded."""
     judged = next((each for each in verdicts.judged(ledger, project) if each.run_id == run_id), None)
-    known = retraining.known(ledger, project)
+    known = asks.known(ledger, project)
     answers: list[RetrainingAsked | RetrainingDeclined] = [each.ask for each in known.retrainings]
     answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)
     nothing = "Nothing was judged" if judged is None else None
@@ -98,10 +99,10 @@ def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
 
 def unfinished(platform: Platform, project: str) -> RetrainingAsked | None:
     """The last ask, of the champion in force, that :func:`retrain` may answer; ``None``: another night does, or did."""
-    asks, champion = retraining.known(platform.ledger, project).retrainings, platform.champions.in_force(project)
-    if not asks or champion is None or asks[-1].ask.model_version != champion.number:
+    asked, champion = asks.known(platform.ledger, project).retrainings, platform.champions.in_force(project)
+    if not asked or champion is None or asked[-1].ask.model_version != champion.number:
         return None
-    last = asks[-1]
+    last = asked[-1]
     waits = last.started is None and last.in_flight
     ours = last.started == f"{HERE}{last.ask.ask_id}" and last.outcome in (None, RetrainingOutcome.FAILED)
     return last.ask if waits or ours else None
@@ -132,7 +133,7 @@ def retrain(
     run_id = f"{HERE}{ask_id}"
     _require_open(ledger, project.name, ask_id, run_id)
     champion = platform.champions.in_force(project.name)
-    ask = retraining.start(ledger, project.name, run_id, champion=champion.number if champion else None)
+    ask = asks.start(ledger, project.name, run_id, champion=champion.number if champion else None)
     if ask is None or ask.ask_id != ask_id:
         _require_open(ledger, project.name, ask_id, run_id)
         raise _taken(f"an earlier ask than {ask_id} waits")
@@ -150,16 +151,16 @@ def retrain(
         )
     except Exception as error:
         if not _only_waits(error):
-            retraining.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
+            asks.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
         raise
-    retraining.answered(ledger, night.run, night.promotion)
+    asks.answered(ledger, night.run, night.promotion)
     return ask, night
 
 
 def _require_open(ledger: Ledger, project: str, ask_id: str, run_id: str) -> None:
     """Refuse an ask that the night *run_id* may not answer."""
-    asks = retraining.known(ledger, project).retrainings
-    found = next((each for each in asks if each.ask.ask_id == ask_id), None)
+    asked = asks.known(ledger, project).retrainings
+    found = next((each for each in asked if each.ask.ask_id == ask_id), None)
     if found is None:
         raise DeclarationError(
             "a retraining answers what drift asked for", value=f"no ask {ask_id}", remedy="See `./trainyard watch`."

@@ -14,8 +14,9 @@ from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger, lease
 from include.registry.champions import Champions
+from include.retraining import asks
 from include.runtime.airflow.names import RETRAINING, dag_id_of
-from include.steps import retraining, verdicts
+from include.steps import verdicts
 
 #: An asset event becomes a run within seconds; one that took longer is taken for lost. If it comes after all, it finds
 #: nothing to do.
@@ -46,7 +47,7 @@ def lost(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: datetime) 
     having taken the ask. What waits in Airflow's queue is left there.
     """
     for project in projects:
-        for ask in retraining.lost(ledger, project, now=now, patience=PATIENCE):
+        for ask in asks.lost(ledger, project, now=now, patience=PATIENCE):
             found = _next_run(dag_id_of(project), ask.ask_id, runs)
             if found is not None:
                 yield Start(dag_id=dag_id_of(project), run_id=found)
@@ -77,9 +78,9 @@ def close_ended(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: dat
     """Record the end of nights that answered an ask and are over, though nothing told of it; how many."""
     closed = 0
     for project in projects:
-        for each in retraining.known(ledger, project).retrainings:
+        for each in asks.known(ledger, project).retrainings:
             if each.in_flight and each.started is not None and _over(ledger, each, runs, now=now):
-                retraining.end(ledger, project, each.started, _outcome(ledger, project, each.started))
+                asks.end(ledger, project, each.started, _outcome(ledger, project, each.started))
                 closed += 1
     return closed
 
@@ -89,7 +90,7 @@ def is_over(runs: Runs, dag_id: str, run_id: str) -> bool:
     return not runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_GOING_ON))
 
 
-def _over(ledger: Ledger, each: retraining.Retraining, runs: Runs, *, now: datetime) -> bool:
+def _over(ledger: Ledger, each: asks.Retraining, runs: Runs, *, now: datetime) -> bool:
     """Whether the night has ended: Airflow says so or, of a run that it does not know, the lease."""
     dag_id, run_ids = dag_id_of(each.ask.project), [str(each.started)]
     if runs.get_dr_count(dag_id, run_ids=run_ids):

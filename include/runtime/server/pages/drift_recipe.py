@@ -10,7 +10,7 @@ from include.runtime.server.pages.drift_charts import Chart, Event, Series, char
 from include.runtime.server.pages.drift_watches import Watched
 
 if TYPE_CHECKING:
-    from include.monitoring.helped import Helped, Retraining
+    from include.retraining.helped import Helped, Retraining
 
 #: The newest figures are means of so many judged days.
 NEWEST_DAYS = 28

@@ -11,11 +11,11 @@ from include.core.project import DriftPolicy
 from include.core.records import DAY, DriftState, LiveFigures, Override, RetrainingOutcome
 from include.ledger import Ledger
 from include.monitoring import page
+from include.retraining import asks
 from include.runtime.airflow.names import watch_path
 from include.runtime.server.pages.drift_features import Features, features_of
 from include.runtime.server.pages.drift_recipe import Recipe, mean_skill, recipe_of
 from include.runtime.server.pages.drift_watches import Watched, Watches
-from include.steps import retraining
 from include.store import Store
 
 #: What a state is called, and its class in the style sheet.
@@ -162,7 +162,7 @@ def _summary(project: str, watched: Watched) -> Summary:
 # ── the calendar ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _months(verdicts: Sequence[DriftJudged], known: retraining.Known) -> tuple[Month, ...]:
+def _months(verdicts: Sequence[DriftJudged], known: asks.Known) -> tuple[Month, ...]:
     asked = {each.ask.run_id for each in known.retrainings}
     covered: dict[date, Cell] = {}
     for event in verdicts:
@@ -197,7 +197,7 @@ def _month(first: date, covered: Mapping[date, Cell]) -> Month:
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _line(event: DriftJudged, known: retraining.Known, *, report: bool) -> Line:
+def _line(event: DriftJudged, known: asks.Known, *, report: bool) -> Line:
     word, style = WORDS[event.verdict.state]
     return Line(
         judged=event,
@@ -209,7 +209,7 @@ def _line(event: DriftJudged, known: retraining.Known, *, report: bool) -> Line:
     )
 
 
-def _answer(event: DriftJudged, known: retraining.Known) -> str:
+def _answer(event: DriftJudged, known: asks.Known) -> str:
     for each in known.retrainings:
         if each.ask.run_id == event.run_id:
             return _progress(each)
@@ -217,7 +217,7 @@ def _answer(event: DriftJudged, known: retraining.Known) -> str:
     return f"no retraining: {declined.reason}" if declined else ""
 
 
-def _progress(each: retraining.Retraining) -> str:
+def _progress(each: asks.Retraining) -> str:
     if each.outcome is RetrainingOutcome.SUPERSEDED:
         return "no night ran: the champion had been replaced"
     if each.outcome is not None:

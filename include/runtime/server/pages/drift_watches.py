@@ -30,11 +30,11 @@ from include.core.records import DayOfSeries, LiveFigures, Override
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
 from include.registry.champions import Champions, Change, InForce, Tenure
-from include.steps import retraining, series
+from include.retraining import asks, series
 from include.store import Store
 
 if TYPE_CHECKING:
-    from include.monitoring.helped import Helped
+    from include.retraining.helped import Helped
 
 _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
@@ -73,7 +73,7 @@ class Watched:
     champion: InForce | None = None
     retired: str | None = None
     stale: bool = False
-    known: retraining.Known = field(default_factory=retraining.Known)
+    known: asks.Known = field(default_factory=asks.Known)
     not_rebuildable: frozenset[int] = frozenset()
 
 
@@ -101,7 +101,7 @@ class Watches:
 
     def helped(self, project: str, watched: Watched) -> "Helped":
         """What the series says of *project*'s retrainings: worked out again when a day has come to it."""
-        from include.monitoring.helped import helped
+        from include.retraining.helped import helped
 
         known = self._helped.get(project)
         if known is None or known[0] != len(watched.days):
@@ -159,7 +159,7 @@ def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
     elif isinstance(event, ModelRegistered | PromotionDecided | ChampionRolledBack):
         project = replace(project, stale=True)
     else:
-        project = replace(project, known=retraining.following(project.known, entry))
+        project = replace(project, known=asks.following(project.known, entry))
     projects[name] = project
     return projects
 

@@ -14,7 +14,8 @@ from include.core.events import DriftJudged, Event, RetrainingAsked, RetrainingD
 from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Run
 from include.ledger import Fence, Ledger
-from include.steps import retraining, verdicts
+from include.retraining import asks
+from include.steps import verdicts
 
 POLICY = DriftPolicy(excess_loss=0.1, calibration_gap=0.1, cooldown_days=20, monthly_budget=1)
 DAY_0 = datetime(2013, 9, 1, 6, tzinfo=UTC)
@@ -34,20 +35,20 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def asked(ledger: Ledger, ask_id: str, day: int = 0, policy: DriftPolicy = POLICY) -> bool:
-    return isinstance(retraining.ask(ledger, policy, wanted(ask_id, day)), RetrainingAsked)
+    return isinstance(asks.ask(ledger, policy, wanted(ask_id, day)), RetrainingAsked)
 
 
 def run_through(ledger: Ledger, run_id: str, outcome: RetrainingOutcome = RetrainingOutcome.PROMOTED) -> None:
-    assert retraining.start(ledger, "p", run_id, champion=None) is not None
-    retraining.end(ledger, "p", run_id, outcome)
+    assert asks.start(ledger, "p", run_id, champion=None) is not None
+    asks.end(ledger, "p", run_id, outcome)
 
 
 def test_a_verdict_is_answered_once_however_often_it_asks(ledger: Ledger) -> None:
-    answers = [retraining.ask(ledger, POLICY, wanted("a")) for _ in range(3)]
+    answers = [asks.ask(ledger, POLICY, wanted("a")) for _ in range(3)]
     assert answers == [wanted("a")] * 3
     assert len(ledger.read("retraining/p")) == 1
     run_through(ledger, "night")
-    assert retraining.ask(ledger, POLICY, wanted("a")) == wanted("a"), "what was answered stays answered"
+    assert asks.ask(ledger, POLICY, wanted("a")) == wanted("a"), "what was answered stays answered"
 
 
 @pytest.mark.parametrize("state", list(DriftState))
@@ -61,17 +62,17 @@ def test_a_verdict_of_retrain_asks_for_a_night_and_no_other_does_not_that_of_a_f
         verdict=DriftVerdict(state=state, reasons=(), figures={}, days=(), inputs=()),
     )  # fmt: skip
     verdicts.record(ledger, POLICY, run, event, champion=1)
-    known = retraining.known(ledger, "p")
+    known = asks.known(ledger, "p")
     assert (bool(known.retrainings), known.declined) == (state is DriftState.RETRAIN, ())
 
 
 def test_while_one_is_in_flight_nothing_else_is_asked_for(ledger: Ledger) -> None:
     assert asked(ledger, "a")
-    declined = retraining.ask(ledger, POLICY, wanted("b", day=60))
+    declined = asks.ask(ledger, POLICY, wanted("b", day=60))
     assert isinstance(declined, RetrainingDeclined)
     assert declined.reason == "the retraining a is in flight: it waits for a night"
-    retraining.start(ledger, "p", "night", champion=None)
-    again = retraining.ask(ledger, POLICY, wanted("c", day=61))
+    asks.start(ledger, "p", "night", champion=None)
+    again = asks.ask(ledger, POLICY, wanted("c", day=61))
     assert isinstance(again, RetrainingDeclined)
     assert again.reason == "the retraining a is in flight: it runs as night"
 
@@ -81,7 +82,7 @@ def test_however_the_night_ended_the_cooldown_is_kept_to_the_day(ledger: Ledger,
     lenient = DriftPolicy(excess_loss=0.1, calibration_gap=None, cooldown_days=20, monthly_budget=2)
     assert asked(ledger, "a")
     run_through(ledger, "night", outcome)
-    declined = retraining.ask(ledger, lenient, wanted("b", day=19))
+    declined = asks.ask(ledger, lenient, wanted("b", day=19))
     assert isinstance(declined, RetrainingDeclined)
     assert "20 days lie between two" in declined.reason
     assert asked(ledger, "c", day=20, policy=lenient)
@@ -90,7 +91,7 @@ def test_however_the_night_ended_the_cooldown_is_kept_to_the_day(ledger: Ledger,
 def test_the_budget_counts_the_asks_of_thirty_days(ledger: Ledger) -> None:
     assert asked(ledger, "a")
     run_through(ledger, "first")
-    declined = retraining.ask(ledger, POLICY, wanted("b", day=29))
+    declined = asks.ask(ledger, POLICY, wanted("b", day=29))
     assert isinstance(declined, RetrainingDeclined)
     assert declined.reason == "the budget of 30 days is spent: 1 of 1"
     assert asked(ledger, "c", day=30)
@@ -108,51 +109,49 @@ def test_an_instant_before_the_last_ask_asks_for_nothing(ledger: Ledger) -> None
 
 def test_one_night_answers_an_ask_and_keeps_it_while_every_other_finds_nothing(ledger: Ledger) -> None:
     asked(ledger, "a")
-    assert [retraining.start(ledger, "p", "first", champion=None) for _ in range(2)] == [wanted("a")] * 2
-    assert retraining.start(ledger, "p", "second", champion=None) is None
-    retraining.end(ledger, "p", "second", RetrainingOutcome.PROMOTED)
-    assert retraining.known(ledger, "p").retrainings[0].outcome is None, "what answers nothing ends nothing"
-    retraining.end(ledger, "p", "first", RetrainingOutcome.KEPT)
-    assert retraining.start(ledger, "p", "first", champion=None) == wanted("a"), (
-        "its later steps still know what it answers"
-    )
-    assert retraining.start(ledger, "p", "third", champion=None) is None
+    assert [asks.start(ledger, "p", "first", champion=None) for _ in range(2)] == [wanted("a")] * 2
+    assert asks.start(ledger, "p", "second", champion=None) is None
+    asks.end(ledger, "p", "second", RetrainingOutcome.PROMOTED)
+    assert asks.known(ledger, "p").retrainings[0].outcome is None, "what answers nothing ends nothing"
+    asks.end(ledger, "p", "first", RetrainingOutcome.KEPT)
+    assert asks.start(ledger, "p", "first", champion=None) == wanted("a"), "its later steps still know what it answers"
+    assert asks.start(ledger, "p", "third", champion=None) is None
 
 
 def test_a_night_that_failed_and_was_repaired_ends_well_after_all_and_only_once(ledger: Ledger) -> None:
     asked(ledger, "a")
-    retraining.start(ledger, "p", "night", champion=None)
+    asks.start(ledger, "p", "night", champion=None)
     for outcome in (RetrainingOutcome.FAILED, RetrainingOutcome.FAILED, RetrainingOutcome.PROMOTED):
-        retraining.end(ledger, "p", "night", outcome)
-    retraining.end(ledger, "p", "night", RetrainingOutcome.FAILED)
-    assert retraining.known(ledger, "p").retrainings[0].outcome is RetrainingOutcome.PROMOTED
+        asks.end(ledger, "p", "night", outcome)
+    asks.end(ledger, "p", "night", RetrainingOutcome.FAILED)
+    assert asks.known(ledger, "p").retrainings[0].outcome is RetrainingOutcome.PROMOTED
     assert len(ledger.read("retraining/p")) == 4
 
 
 def test_an_ask_whose_champion_was_replaced_gets_no_night_and_counts_in_the_pace(ledger: Ledger) -> None:
     asked(ledger, "a")
-    assert [retraining.start(ledger, "p", run_id, champion=2) for run_id in ("night", "night", "other")] == [None] * 3
-    (known,) = retraining.known(ledger, "p").retrainings
+    assert [asks.start(ledger, "p", run_id, champion=2) for run_id in ("night", "night", "other")] == [None] * 3
+    (known,) = asks.known(ledger, "p").retrainings
     assert (known.started, known.outcome, known.in_flight) == (None, RetrainingOutcome.SUPERSEDED, False)
     assert len(ledger.read("retraining/p")) == 2, "it ends once"
-    assert retraining.lost(ledger, "p", now=NOW + timedelta(days=9), patience=timedelta()) == ()
+    assert asks.lost(ledger, "p", now=NOW + timedelta(days=9), patience=timedelta()) == ()
     assert not asked(ledger, "b", day=19)
     assert asked(ledger, "c", day=30)
 
 
 def test_a_night_keeps_its_ask_when_it_has_replaced_the_champion_itself(ledger: Ledger) -> None:
     asked(ledger, "a")
-    retraining.start(ledger, "p", "night", champion=1)
-    assert retraining.start(ledger, "p", "night", champion=2) == wanted("a")
+    asks.start(ledger, "p", "night", champion=1)
+    assert asks.start(ledger, "p", "night", champion=2) == wanted("a")
 
 
 def test_an_ask_that_no_night_has_started_for_is_lost_after_a_while(ledger: Ledger) -> None:
     asked(ledger, "a")
     patience = timedelta(minutes=10)
-    assert retraining.lost(ledger, "p", now=NOW + patience - timedelta(seconds=1), patience=patience) == ()
-    assert retraining.lost(ledger, "p", now=NOW + patience, patience=patience) == (wanted("a"),)
-    retraining.start(ledger, "p", "night", champion=None)
-    assert retraining.lost(ledger, "p", now=NOW + patience, patience=patience) == ()
+    assert asks.lost(ledger, "p", now=NOW + patience - timedelta(seconds=1), patience=patience) == ()
+    assert asks.lost(ledger, "p", now=NOW + patience, patience=patience) == (wanted("a"),)
+    asks.start(ledger, "p", "night", champion=None)
+    assert asks.lost(ledger, "p", now=NOW + patience, patience=patience) == ()
 
 
 # ── under any interleaving ────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +177,7 @@ class Laws:
     def check(self, ledger: Ledger) -> None:
         entries = ledger.read("retraining/p")
         for length in range(len(entries) + 1):
-            known = retraining.fold(entries[:length])
+            known = asks.fold(entries[:length])
             assert sum(each.in_flight for each in known.retrainings) <= 1, "never two in flight"
         instants = [each.ask.instant for each in known.retrainings]
         for position, instant in enumerate(instants):
@@ -220,10 +219,10 @@ def test_under_any_interleaving_one_is_in_flight_and_the_budget_is_kept(
     def made(move: tuple[str, int, int]) -> Callable[[], object]:
         name, number, detail = move
         if name == "ask":
-            return lambda: retraining.ask(ledger, policy, wanted(f"v{number}", day=detail))
+            return lambda: asks.ask(ledger, policy, wanted(f"v{number}", day=detail))
         if name == "start":
-            return lambda: retraining.start(ledger, "p", f"night-{number}", champion=None)
-        return lambda: retraining.end(ledger, "p", f"night-{number}", list(RetrainingOutcome)[detail])
+            return lambda: asks.start(ledger, "p", f"night-{number}", champion=None)
+        return lambda: asks.end(ledger, "p", f"night-{number}", list(RetrainingOutcome)[detail])
 
     # Each move is overtaken, between its look and its write, by the one after it.
     ledger.rivals = [made(move) for move in moves[1::2]]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from include.core.events import ModelRegistered
 from include.core.records import DAY, DayOfSeries, Interval, Verdict
 from include.registry.champions import Change, Tenure, Version
-from include.steps.judges import BEST_OF_DAYS, Judges, judges_of, skill_of
+from include.retraining.judges import BEST_OF_DAYS, Judges, judges_of, skill_of
 
 #: At its beginning version 1 becomes champion, by a night of four in the morning.
 FIRST = datetime(2013, 6, 1, 4, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.records import DAY, DayOfSeries
-from include.monitoring.helped import helped
+from include.retraining.helped import helped
 
 FIRST = date(2013, 6, 1)
 

@@ -10,7 +10,7 @@ from include.core import streams
 from include.core.events import DriftJudged, Event
 from include.core.records import DAY, DayFigures, DayOfSeries, Days, DriftState, DriftVerdict, Run
 from include.ledger import Entry, Fence, Ledger
-from include.steps import series
+from include.retraining import series
 
 FIRST = date(2013, 6, 1)
 

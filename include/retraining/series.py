@@ -40,7 +40,7 @@ def fold(entries: Iterable[Entry], *, without: str | None = None) -> tuple[DayOf
 
 def did_it_help(ledger: Ledger, project: str) -> str:
     """One line of what may be said about *project*'s retrainings: whether they helped."""
-    from include.monitoring.helped import helped
+    from include.retraining.helped import helped
 
     return helped(series_of(ledger, project)).in_words()
 
