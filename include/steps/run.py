@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
-from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered
+from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered, TrainerImageNamed
 from include.core.project import Project
 from include.core.records import Run, Start, Trigger
 from include.ledger import Fence, lease
@@ -83,6 +83,9 @@ def begin(
         started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
         _record_start(platform, run, start, fence)
         events: list[tuple[Event, str | None]] = [(started, stream)]
+        if image := platform.trainer_image(project):
+            named = TrainerImageNamed(project=project.name, run_id=run_id, image=image)
+            events.append((named, streams.image_key(project.name, run_id)))
         if exclusive:
             watched = project.drift is not None
             gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates, watched=watched)

@@ -16,7 +16,10 @@ _ENGINE_FILES = (
     "training/trial.py",
 )
 #: What to do where another code wrote an order than reads it.
-OTHER_CODE = "Build the trainer image again, from the checkout that the night runs."
+OTHER_CODE = (
+    "Build the trainer image again from the checkout that the run began with, name it in TRAINYARD_TRAINER_IMAGE and "
+    "clear the task; or start another run, whose pods are made of the image that is configured then."
+)
 _ENGINE_PACKAGES = ("lightgbm", "numpy")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import httpx
 import pytest
+from aiohttp import web
 
 from include import steps
 from include.core.canonical import digest_of, encode
@@ -23,13 +24,16 @@ from include.core.records import Order, Plan, Run, Trial
 from include.elsewhere import document as orders
 from include.elsewhere.results import LARGEST_BYTES
 from include.runtime.pods.endings import Ending, Outcome
-from include.runtime.pods.shards import StepInPods
+from include.runtime.pods.request import PodRequest
+from include.runtime.pods.shards import StepInPods, record
+from include.settings import Placement
 from include.store import Store
 from tests import buckets
 from tests.night import killed
 from tests.night.conftest import MakeYard
 from tests.night.elsewhere import LIFETIME, ONE, TRIALS, Elsewhere, changed, planned, utc_now
 from tests.night.yard import FLIGHTS, Yard
+from tests.runtime_pods import api
 
 
 def long(project: Project, rounds: int = 100_000) -> Project:
@@ -251,7 +255,7 @@ def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_r
         (order, other, "the recorded one"),
         (replace(order, document=order.document + b" "), None, "the recorded one"),
         (changed(order, expires_at=past), None, "before it expires"),
-        (changed(order, engine=other), None, "Build the trainer image again"),
+        (changed(order, engine=other), None, "Build the trainer image again from the checkout that the run began with"),
         (unknown, digest_of(unknown.document), "Build the trainer image again"),
         (changed(order, order_id="o-another"), None, "its own id"),
     ):
@@ -260,6 +264,32 @@ def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_r
         assert why in output
         assert "http" not in output
     assert {stored(yard, trial.trial_id) for trial in yard.platform.load(Plan, plan).trials} == {None}
+
+
+def test_each_pod_of_a_run_asks_for_the_image_that_the_run_began_with_whatever_is_configured_then(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.settings = replace(yard.settings, placement=Placement.KUBERNETES, trainer_image="trainer:1")
+    run, plan = planned(yard)
+    deployed = replace(yard.settings, trainer_image="trainer:2")
+    made: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST" and request.path.endswith("/pods"):
+            made.append((await request.json())["spec"]["containers"][0]["image"])
+        return api.empty() if request.method in ("GET", "DELETE") else web.json_response(await request.json())
+
+    async def law() -> None:
+        async with api.serving(api.Api(answer=answer), tmp_path, monkeypatch):
+            for _ in range(2):
+                step = StepInPods(settings=deployed, platform=yard.platform, project=ONE, run=run, plan=plan, shard=0)
+                request = await step._begin(print, lambda: None)
+                assert isinstance(request, PodRequest)
+                ended = Ending(pod=request.pod_name(0), outcome=Outcome.LOST, message="Lost.", image_digest="sha256:1")
+                record(yard.platform.ledger, request, replace(ended, image="trainer@sha256:1"))
+
+    api.run(law())
+    assert made == ["trainer:1", "trainer@sha256:1"]
 
 
 def test_an_altered_or_missing_input_ends_it_and_is_set_aside_and_made_again_by_the_plan(

@@ -30,11 +30,11 @@ class Heard:
     stored: Callable[[], int] = lambda: 0
 
     async def attend(
-        self, cluster: Cluster, check: object = None, seconds: float = 240, compute: Compute = SMALL
+        self, cluster: Cluster, check: object = None, seconds: float = 240, compute: Compute = SMALL, **given: str
     ) -> tuple[Ending, ...]:
         return await attendance.attend(
             cluster,
-            request_in(NAMESPACE, "true", seconds=seconds, compute=compute),
+            request_in(NAMESPACE, "true", seconds=seconds, compute=compute, **given),
             log=self.lines.append,
             note=self.notes.append,
             check=check if callable(check) else lambda: None,

@@ -22,6 +22,8 @@ def pod(
     deleted: bool = False,
     beside: tuple[dict[str, Any], ...] = (),
     gates: tuple[str, ...] = (),
+    image: str = "x",
+    image_id: str = "",
     **status: Any,
 ) -> Any:
     """A pod as the API describes it, with its container in *state* and, before it, those that others put in *beside*.
@@ -31,11 +33,11 @@ def pod(
     from kubernetes_asyncio.client import ApiClient
 
     metadata = {"name": "o-1"} | ({"deletionTimestamp": "2026-03-01T12:00:00Z"} if deleted else {})
-    containers = [*beside, container("train", state)]
+    containers = [*beside, container("train", state, image_id)]
     where = {"schedulingGates": [{"name": gate} for gate in gates]} if gates else {"nodeName": "n2"}
     body = {
         "metadata": metadata,
-        "spec": {**where, "containers": [{"name": "train", "image": "x"}]},
+        "spec": {**where, "containers": [{"name": "train", "image": image}]},
         "status": {"phase": phase, **({"containerStatuses": containers} if state else {}), **status},
     }
     return ApiClient.__new__(ApiClient)._ApiClient__deserialize(body, "V1Pod")

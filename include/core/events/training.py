@@ -46,6 +46,16 @@ class TrainingOrdered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainerImageNamed(Event):
+    """The image that the run's training pods ask for. In the run's stream; key ``image/<project>/<run_id>``."""
+
+    kind: ClassVar[str] = "trainer_image_named"
+    project: str
+    run_id: str
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PodMeasured(Event):
     """An observation: what a pod took, however it ended. Stream ``cost/<project>``.
 
@@ -66,7 +76,7 @@ class PodEnded(Event):
     """An observation, in the run's stream: a pod in which a *step* was done ended, or could never be made.
 
     ``outcome`` and ``message`` say how; it is no result. ``image_digest`` and ``code_digest`` are what ran; what nobody
-    saw is ``None``.
+    saw is ``None``. ``image`` is what it asked for: by the digest that ran, where its registry has it under that.
     """
 
     kind: ClassVar[str] = "pod_ended"

@@ -65,6 +65,7 @@ def open_platform(settings: Settings) -> Platform:
     from include.registry.champions import Champions
     from include.runtime import deployment
     from include.runtime.nights import promoting
+    from include.runtime.pods import images
     from include.store import Store
 
     deployment.require(settings)
@@ -86,6 +87,7 @@ def open_platform(settings: Settings) -> Platform:
         versions=deployment.versions_of(settings),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project, rooms_of_this_process()),
         keep_code=lambda project, code: kept_code.keep(settings, ledger, project, code),
+        trainer_image=lambda project: images.named(settings, project),
         commit=lambda project: commit_of(settings.projects / project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )

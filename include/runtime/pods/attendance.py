@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -198,6 +198,8 @@ class _Attendant:
             if ending.outcome is Outcome.REQUEUED:  # however fast a queue takes pods back, they are made at a slow pace
                 await asyncio.sleep(_later(self._clock() - self._began))
             self._number += 1
+            if ending.image is not None:  # whatever its reference names by now
+                self._request = replace(self._request, image=ending.image)
 
     async def stopped(self, error: Exception) -> None:
         """Say how the pod that was attended to ended, unless that was seen."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
 from include.runtime.pods.endings import Ending, Outcome, Running, Waiting
+from include.runtime.pods.images import by_digest
 from include.runtime.pods.request import CONTAINER, PodRequest
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ def killed_in_vain(ending: Ending, request: PodRequest, pods: int) -> Ending:
 def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
     """The end of a pod whose trouble lasted."""
     if waiting.trouble is Outcome.IMAGE_MISSING:
-        remedy = f"See that {request.image!r} exists and that the nodes may pull it (TRAINYARD_TRAINER_IMAGE names it)."
+        remedy = (
+            f"See that {request.image!r} exists and that the nodes may pull it; a run keeps the image that it began "
+            "with, and TRAINYARD_TRAINER_IMAGE names that of the next."
+        )
     else:
         remedy = "Repair what it names, then clear the task."
     return _ending(pod, waiting.trouble or Outcome.NOT_STARTED, waiting.why, remedy)
@@ -240,10 +244,13 @@ def _ending(pod: "V1Pod", outcome: Outcome, what: str, remedy: str, code: int | 
 
 def _seen(pod: "V1Pod", ending: Ending, code: int | None) -> Ending:
     status = trainer(pod)
-    digest = (status.image_id or "").rpartition("@")[2] if status is not None else ""
+    image_id = (status.image_id or "") if status is not None else ""
+    digest = image_id.rpartition("@")[2]
+    asked = next((each.image for each in pod.spec.containers or [] if each.name == CONTAINER and each.image), None)
     return replace(
         ending,
         node=pod.spec.node_name,
+        image=by_digest(asked, image_id) if asked and image_id else None,
         image_digest=digest if digest.startswith("sha256:") else None,
         exit_code=code,
     )

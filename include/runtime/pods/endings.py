@@ -54,13 +54,14 @@ class Ending:
     """The end of a pod. ``message`` is one line: what happened, and what to do.
 
     ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them, as are ``ran_seconds``, from the
-    trainer's beginning to its end.
+    trainer's beginning to its end. ``image`` asks for what ran, by its digest; ``None``: no node could ask so.
     """
 
     pod: str
     outcome: Outcome
     message: str
     node: str | None = None
+    image: str | None = None
     image_digest: str | None = None
     exit_code: int | None = None
     ran_seconds: float | None = None

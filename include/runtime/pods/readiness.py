@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from include.core.errors import DeclarationError
 from include.core.project import Project
-from include.runtime.pods import capacity, diagnosis
+from include.runtime.pods import capacity, diagnosis, images
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.request import PodRequest
-from include.runtime.pods.shards import deployment_of, error_of, image_of
+from include.runtime.pods.shards import deployment_of, error_of
 from include.settings import Settings
 from include.store import Store
 
@@ -32,7 +32,7 @@ def require_ready(settings: Settings, project: Project) -> str:
         ClusterUnavailable: the cluster is out of reach, has no such namespace, or does not let us work there.
         PodFailed: its rules, nodes or quotas would never take such a pod.
     """
-    image = image_of(settings, project)
+    image = images.configured(settings, project)
     _require_bucket(Store(settings.vault), project)
     asyncio.run(_require_cluster(settings, project, image))
     return image

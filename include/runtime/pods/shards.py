@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urlsplit
 from include import steps
 from include.core import streams
 from include.core.errors import (
-    DeclarationError,
     LeaseHeld,
     LedgerError,
     LedgerUnavailable,
@@ -27,7 +26,7 @@ from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
 from include.ledger.entry import Fence
 from include.runtime import deployment
-from include.runtime.pods import attendance
+from include.runtime.pods import attendance, images
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.endings import Ending, Outcome
 from include.runtime.pods.following import Say
@@ -68,7 +67,7 @@ class StepInPods:
         return asyncio.run(self._begin(note, check or still_allowed(self.platform, self.run)))
 
     async def _begin(self, note: Say, check: Callable[[], None]) -> PodRequest | str:
-        image = image_of(self.settings, self.project)
+        image = images.kept(self.platform.ledger, self.run) or images.configured(self.settings, self.project)
         async with Cluster.connected(self.settings.namespace) as cluster:
             living = await cluster.living(self._selector, now=datetime.now(UTC))
             if living is not None:
@@ -139,22 +138,6 @@ class StepInPods:
         return selector(self.settings, project=self.project.name, run_id=self.run.run_id, plan=self.plan, step=step)
 
 
-def image_of(settings: Settings, project: Project) -> str:
-    """The image that the project's shards are trained in.
-
-    Raises:
-        DeclarationError: none is named.
-    """
-    image = project.operations.compute.image or settings.trainer_image
-    if image is None:
-        raise DeclarationError(
-            "a training pod has an image",
-            value="neither the project's Compute nor TRAINYARD_TRAINER_IMAGE names one",
-            remedy="Build it with `docker/build`, and name it in TRAINYARD_TRAINER_IMAGE (docs/ops.md).",
-        )
-    return image
-
-
 def selector(settings: Settings, *, project: str, run_id: str, plan: str, step: str) -> str:
     """Selects the pods and secrets of one step of a run of the deployment that *settings* name."""
     return selector_of(deployment=deployment_of(settings), project=project, run_id=run_id, plan=plan, step=step)
@@ -186,7 +169,7 @@ def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
         order_id=request.order_id,
         pod=ending.pod,
         node=ending.node,
-        image=request.image,
+        image=ending.image or request.image,
         image_digest=ending.image_digest,
         code_digest=request.code_digest,
         outcome=str(ending.outcome),
