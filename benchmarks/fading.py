@@ -37,7 +37,7 @@ from include.core.records import DAY, DayOfSeries, Days, DriftState, Evaluation,
 from include.data.losses import expected_row_losses, row_losses  # noqa: E402
 from include.monitoring.verdict import judge  # noqa: E402
 from include.projects.flight_delay import PROJECT  # noqa: E402
-from include.registry.promotion import Champion, decide  # noqa: E402
+from include.registry.promotion import ChampionGrounds, decide  # noqa: E402
 from include.training.evaluation import paired_interval  # noqa: E402
 from include.training.metrics import metrics  # noqa: E402
 
@@ -146,7 +146,7 @@ class Line:
             constant_loss=float(losses[2].mean()),
             skill=paired_interval((losses[2] - losses[0]).ravel(), day, seed=seed),
         )  # fmt: skip
-        before = Champion(version=self.version, holdout=Days(first=at(held - 1), last=at(last - 1)))
+        before = ChampionGrounds(version=self.version, holdout=Days(first=at(held - 1), last=at(last - 1)))
         if decide(evaluation, PROJECT.gates, before).promote:
             self.champion, self.version, self.learnt = candidate, night, held - 1
             self.promoted += 1

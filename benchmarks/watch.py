@@ -86,9 +86,9 @@ def measure(folder: Path, *, days: int, versions: int) -> dict[str, dict[str, fl
         """As a task opens it, which has nothing in memory."""
         return open_platform(ledger, Store(folder / "store"))
 
-    def due(run_id: str, instant: datetime) -> verdicts.Due:
+    def due(run_id: str, instant: datetime) -> verdicts.DueDays:
         found = verdicts.due(fresh(), PROJECT, run_id=run_id, instant=instant)
-        return cast(verdicts.Due, found)
+        return cast(verdicts.DueDays, found)
 
     all_due = due("watch", last)
     seconds = {"all days due": median(lambda: due("watch", last))}

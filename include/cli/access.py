@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from include.cli.notices import tell_people
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.records import RevocationKind
 from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings
@@ -23,7 +23,7 @@ _KINDS = (
     "quarantine: what was made under it is neither promoted nor served until you lift it, too."
 )
 
-console = Words()
+console = PlainConsole()
 access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from include.cli.ending import unwound_by_signals
 from include.cli.night import ProjectName, parse_instant, tell_note
 from include.cli.notices import tell_people
-from include.cli.shown import Words, bold, line
+from include.cli.shown import PlainConsole, bold, line
 from include.core.errors import AccessDenied
 from include.core.words import visible
 from include.runtime.code.projects import load_project
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from include.core.records import Interval
     from include.runtime.nights.backtest import Backtest
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

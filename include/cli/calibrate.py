@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.night import ProjectName
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core import streams
 from include.core.project import DriftPolicy, Gates, Look, Project, SkillPolicy
 from include.runtime.code.projects import load_project
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.core.records import DayOfSeries, Evaluation
     from include.ledger import Ledger
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.shown import Words, bold, line
+from include.cli.shown import PlainConsole, bold, line
 from include.contracts.places import PRODUCTION
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.contracts import Rows
+    from include.contracts import FileRows
 
-console = Words()
+console = PlainConsole()
 contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what stewards promise, and who decides.")
 
 #: What a project calls its rows to predict for, and their key: no dataset may be called so.
@@ -139,7 +139,7 @@ class Filing:
     Parquet stays where it is if no time is named, or if it lies in that folder already, in its days.
     """
 
-    rows: "Rows"
+    rows: "FileRows"
     folder: Path
     time: str | None
     first: date | None
@@ -153,7 +153,7 @@ class Filing:
     def copies(self) -> bool:
         return not self.rows.stored or (self.time is not None and not self.in_place)
 
-    def chosen(self) -> "Rows":
+    def chosen(self) -> "FileRows":
         """The rows that are to be filed, once nothing stands against it."""
         from include.data.partitioning import chosen, require_filed, require_unfiled
 
@@ -178,7 +178,7 @@ class Filing:
         return self.rows
 
     @contextmanager
-    def done(self, rows: "Rows") -> Iterator[None]:
+    def done(self, rows: "FileRows") -> Iterator[None]:
         """File *rows*; if what follows fails, they are not filed: the same command would find the folder taken."""
         if not self.copies:
             yield
@@ -191,7 +191,7 @@ class Filing:
             raise
         _say(f"filed {filed}, under {self.folder}")
 
-    def _file(self, rows: "Rows") -> str:
+    def _file(self, rows: "FileRows") -> str:
         from include.data.partitioning import file_by_day, file_whole
 
         if self.time is None:

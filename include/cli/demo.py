@@ -11,7 +11,7 @@ import typer
 from include.cli.ending import unwound_by_signals
 from include.cli.night import show_holdout
 from include.cli.service import Port, land
-from include.cli.shown import Words, bold, line, styled
+from include.cli.shown import PlainConsole, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import access_path
@@ -20,9 +20,9 @@ from include.settings import Placement, Settings
 
 if TYPE_CHECKING:
     from include.runtime.embedded.process import RunningAirflow
-    from include.runtime.nights.watch import Watched
+    from include.runtime.nights.watch import WatchResult
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -195,7 +195,7 @@ class _Chain:
         threading.Thread(target=listen, daemon=True).start()
 
 
-def _show_verdict(watched: "Watched") -> None:
+def _show_verdict(watched: "WatchResult") -> None:
     """A verdict in a few lines: which days, which figures, why."""
     if watched.judged is None:
         console.print(f"  {watched.nothing}", soft_wrap=True)

@@ -2,10 +2,10 @@
 
 import typer
 
-from include.cli.shown import Words, line, styled
+from include.cli.shown import PlainConsole, line, styled
 from include.settings import Settings
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,12 +18,12 @@ def doctor() -> None:
     The status is 1 if a night would fail, or nobody would hear of it.
     """
     from include.runtime.doctor.checks import doctor as examined
-    from include.runtime.doctor.examination import Sign
+    from include.runtime.doctor.examination import Health
 
-    marks = {Sign.GOOD: ("✓", "green"), Sign.ADVICE: ("!", "yellow"), Sign.BAD: ("✗", "red")}
+    marks = {Health.GOOD: ("✓", "green"), Health.ADVICE: ("!", "yellow"), Health.BAD: ("✗", "red")}
     bad = 0
     for finding in examined(Settings.from_environment()):
-        bad += finding.sign is Sign.BAD
+        bad += finding.sign is Health.BAD
         console.print(line(styled(*marks[finding.sign]), f" {finding.what}: {finding.told}"), soft_wrap=True)
     if bad:
         console.print(f"{bad} to repair")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.shown import Words, bold, line, styled
+from include.cli.shown import PlainConsole, bold, line, styled
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
 from include.runtime.code.projects import load_project
@@ -16,7 +16,7 @@ from include.settings import Settings
 if TYPE_CHECKING:
     from include.declared.declaration import Declaration
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

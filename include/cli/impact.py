@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.governance.impact import Impact
 
-console = Words()
+console = PlainConsole()
 
 _SUBJECT = "DATASET, DATASET.COLUMN, a grant (g-…), a FEATURE, or a model: PROJECT (its champion) or PROJECT@VERSION."
 

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from include.cli.night import ProjectName
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.words import reason as as_reason
 from include.core.words import require_sentence
 from include.settings import Settings
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.shown import Words, bold, line
+from include.cli.shown import PlainConsole, bold, line
 from include.core.errors import DeclarationError
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.lineage.graph import Graph
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from include.cli.ending import unwound_by_signals
 from include.cli.notices import show_decisions, tell_people
 from include.cli.retention import keep_in_order
-from include.cli.shown import Words, bold, line, styled
+from include.cli.shown import PlainConsole, bold, line, styled
 from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.project import Objective
@@ -25,15 +25,15 @@ from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.core.records import Evaluation, Interval
-    from include.runtime.nights.local import Night
-    from include.runtime.nights.scoring import Scored
+    from include.runtime.nights.local import NightResult
+    from include.runtime.nights.scoring import ScoringResult
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
 Instant = Annotated[
     str | None, typer.Option(help="What the data knew: YYYY-MM-DD or YYYY-MM-DDTHH:MM, UTC. Default: now.")
 ]
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -103,7 +103,7 @@ def _deliver(settings: Settings) -> None:
         console.print(f"lineage: set aside: {each.in_words()}", soft_wrap=True)
 
 
-def _show_cost(settings: Settings, night: "Night") -> None:
+def _show_cost(settings: Settings, night: "NightResult") -> None:
     from include.ledger import Ledger
     from include.ledger.costs import costs
 
@@ -112,7 +112,7 @@ def _show_cost(settings: Settings, night: "Night") -> None:
         console.print(f"the night took {found.in_words()}", soft_wrap=True)
 
 
-def show(night: "Night") -> None:
+def show(night: "NightResult") -> None:
     """The summary that ends a night, to whoever iterates: what was learnt, and what was decided.
 
     Nothing of it is a figure of the holdout: whoever chose by these would have looked.
@@ -143,7 +143,7 @@ def show(night: "Night") -> None:
     _show_features(night)
 
 
-def show_holdout(night: "Night") -> None:
+def show_holdout(night: "NightResult") -> None:
     """How the model did on the holdout beside the champion before, and each gate's reason: for who does not iterate."""
     evaluation, promotion = night.evaluation, night.promotion
     _show_state(night)
@@ -160,13 +160,13 @@ def show_holdout(night: "Night") -> None:
     _show_features(night)
 
 
-def _show_state(night: "Night") -> None:
+def _show_state(night: "NightResult") -> None:
     promotion = night.promotion
     state = styled("champion", "green") if promotion.verdict.promote else "candidate (the champion stays)"
     console.print(line(f"\n{night.run.project} version {promotion.version}: ", state))
 
 
-def _show_features(night: "Night") -> None:
+def _show_features(night: "NightResult") -> None:
     if features := night.features.removal_only:
         told = (
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
@@ -221,7 +221,7 @@ def score(
         console.print(told, soft_wrap=True)
 
 
-def familiarity(scored: "Scored") -> Iterator[str]:
+def familiarity(scored: "ScoringResult") -> Iterator[str]:
     """In which features the rows are unlike all that the version learnt from, a line each."""
     if not scored.unfamiliar:
         yield f"all rows are like those that version {scored.version} learnt from, feature by feature"

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.errors import TrainyardError
 from include.settings import Settings
 
-console = Words()
+console = PlainConsole()
 
 #: Decisions that ``run`` shows are no older than that.
 _SHOWN_WITHIN = timedelta(days=30)

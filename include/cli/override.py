@@ -6,7 +6,7 @@ import typer
 
 from include.cli.access import Reason, Steward
 from include.cli.night import ProjectName
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.errors import DeclarationError
 from include.core.records import Gate
 from include.runtime.server.client import authority
@@ -16,7 +16,7 @@ Overridden = Annotated[Gate, typer.Option("--gate", help="The gate that models a
 Until = Annotated[str | None, typer.Option(metavar="DATE", help="The last day (UTC) on which it holds, as 2013-07-01.")]
 End = Annotated[bool, typer.Option("--end", help="End the override that is in force, now.")]
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

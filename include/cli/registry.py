@@ -4,12 +4,12 @@ import typer
 
 from include.cli.access import Steward
 from include.cli.night import ProjectName
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.runtime.code.projects import load_project
 from include.runtime.server.client import authority
 from include.settings import Settings
 
-console = Words()
+console = PlainConsole()
 registry = typer.Typer(no_args_is_help=True, help="Model versions, and who vouches that one is champion.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.errors import RegistryError
 from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings
@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 #: So many lines of what goes next are shown.
 SHOWN = 8
 
-console = Words()
+console = PlainConsole()
 hold = typer.Typer(no_args_is_help=True, help="What is kept from removal, whatever time is declared for it.")
 
 

@@ -7,7 +7,7 @@ import typer
 
 from include.cli.access import Reason, Steward
 from include.cli.night import Instant, ProjectName, parse_instant
-from include.cli.shown import Words, bold, line
+from include.cli.shown import PlainConsole, bold, line
 from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
 from include.runtime.server.client import authority
@@ -24,7 +24,7 @@ Day = Annotated[str, typer.Argument(metavar="DATE", help="A day (UTC), as 2013-0
 #: A night that is decided about so long after its instant replays the past.
 _REPLAYED = timedelta(days=2)
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,14 +13,14 @@ from typing import Annotated
 
 import typer
 
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.errors import DeclarationError
 from include.core.project import Window
 from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
 from include.core.words import require_sentence
 from include.settings import ROOT, Settings
 
-console = Words()
+console = PlainConsole()
 TEMPLATES = Path(__file__).parent / "templates"
 
 _LABELS = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
@@ -161,7 +161,7 @@ def _in_time(column: Column, partition: str | None) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
+class ScaffoldFeature:
     """A feature that is a column of the row itself."""
 
     name: str
@@ -191,7 +191,7 @@ def _candidates(contract: Contract, label: str) -> Iterator[Column]:
             yield column
 
 
-def _known_in_time(contract: Contract, label: str) -> Iterator[Feature]:
+def _known_in_time(contract: Contract, label: str) -> Iterator[ScaffoldFeature]:
     from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT
 
     taken = {name.casefold() for name in ("hour_of_day", "weekday", LABEL, PREDICTED_AT, DAY_COLUMN, *contract.key)}
@@ -201,7 +201,7 @@ def _known_in_time(contract: Contract, label: str) -> Iterator[Feature]:
             while name.casefold() in taken or not name.isidentifier() or keyword.iskeyword(name):
                 name = f"the_{name}"
             taken.add(name.casefold())
-            yield Feature(name=name, column=column.name)
+            yield ScaffoldFeature(name=name, column=column.name)
 
 
 def _window(contract: Contract, history: Days | None) -> Window:
@@ -269,7 +269,7 @@ def _tuple(names: tuple[str, ...]) -> str:
     return one_line if len(one_line) < _LINE else "\n".join(["(", *(f"    {_quoted(name)}," for name in names), ")"])
 
 
-def _tell(project: str, folder: Path, tests: Path, history: Days | None, features: Iterable[Feature]) -> None:
+def _tell(project: str, folder: Path, tests: Path, history: Days | None, features: Iterable[ScaffoldFeature]) -> None:
     run = f"./trainyard run {project}"
     if history is not None and history.last < datetime.now(UTC).date() - DAY:
         run += f" --instant {history.last + DAY}"  # a night of today would find no rows

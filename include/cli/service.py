@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
 from include.settings import ROOT, Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

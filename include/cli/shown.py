@@ -8,7 +8,7 @@ from rich.text import Text
 from include.core.words import visible
 
 
-class Words(Console):
+class PlainConsole(Console):
     """A console that takes no text for markup, neither in a line nor in a table's cell: our own colours are given by
     :func:`styled`.
     """

@@ -4,13 +4,13 @@ import typer
 
 from include.cli.ending import unwound_by_signals
 from include.cli.service import Port
-from include.cli.shown import Words
+from include.cli.shown import PlainConsole
 from include.settings import Settings
 
 #: A new project is shown, and begun, within some seconds.
 _LOOK_SECONDS = 5
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
-from include.cli.shown import Words, line, styled
+from include.cli.shown import PlainConsole, line, styled
 from include.core import streams
 from include.core.errors import TrainyardError
 from include.settings import Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from include.runtime.embedded.process import RunningAirflow
     from include.steps import Platform
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:

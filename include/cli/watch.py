@@ -8,7 +8,7 @@ from rich.table import Table
 from include.cli.ending import unwound_by_signals
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
 from include.cli.retention import keep_in_order
-from include.cli.shown import Words, bold, line
+from include.cli.shown import PlainConsole, bold, line
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import watch_by_hand
 from include.runtime.code.projects import load_project
@@ -16,9 +16,9 @@ from include.runtime.nights.local import declared_digest, open_platform
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.runtime.nights.watch import Watched
+    from include.runtime.nights.watch import WatchResult
 
-console = Words()
+console = PlainConsole()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def watch(
     keep_in_order(settings)
 
 
-def _show(watched: "Watched") -> None:
+def _show(watched: "WatchResult") -> None:
     if watched.alias:
         console.print(watched.alias, soft_wrap=True)
     if watched.judged is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from include.contracts.proposals import by_name, in_key
 from include.core.errors import ContractError
-from include.core.records import CLASSES, RESTRICTED, Column, Contract, Personal
+from include.core.records import CLASSES, RESTRICTED, Column, Contract, PersonalKind
 
 
 def require_adoptable(contract: Contract, classes: Sequence[tuple[str, str]] = ()) -> None:
@@ -49,8 +49,8 @@ def _block(columns: Sequence[Column]) -> str:
     return "\n".join(
         (
             "Add to the `customProperties` of each of these columns the entry with the word that is right: "
-            f"{Personal.DIRECT_IDENTIFIER} (names a person, never read), {Personal.JOIN_KEY} (leads to one, read as a "
-            f"token) or {Personal.NONE} (read as it is):",
+            f"{PersonalKind.DIRECT_IDENTIFIER} (names a person, never read), {PersonalKind.JOIN_KEY} (leads to one, "
+            f"read as a token) or {PersonalKind.NONE} (read as it is):",
             *(line for column in columns for line in _lines(column)),
         )
     )
@@ -61,4 +61,4 @@ def _lines(column: Column) -> Iterator[str]:
     yield f"      - name: {json.dumps(column.name, ensure_ascii=False)}"
     yield "        customProperties:"
     yield "          - property: personal"
-    yield f"            value: {(in_key(proposed) if column.key else proposed) or Personal.NONE}"
+    yield f"            value: {(in_key(proposed) if column.key else proposed) or PersonalKind.NONE}"

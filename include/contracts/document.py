@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from include.core.errors import ContractError
-from include.core.records import Personal
+from include.core.records import PersonalKind
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard
@@ -79,7 +79,7 @@ def custom(
     for index, entry in enumerate(properties or ()):
         here = f"{at}customProperties[{index}].property"
         if entry.property not in allowed:
-            if entry.property != _FOREIGN or entry.value in tuple(Personal):
+            if entry.property != _FOREIGN or entry.value in tuple(PersonalKind):
                 _refuse_nearly_known(file, here, str(entry.property))
             not_understood.append(f"{here} ({entry.property})")
             continue
@@ -92,7 +92,7 @@ def custom(
 def _yaml(file: Path, data: bytes) -> Any:
     import yaml
 
-    class Strict(yaml.CSafeLoader):  # libyaml: every task reads all contracts, and this is six times faster
+    class StrictLoader(yaml.CSafeLoader):  # libyaml: every task reads all contracts, and this is six times faster
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             seen: set[object] = set()
             for key, _ in node.value:
@@ -103,7 +103,7 @@ def _yaml(file: Path, data: bytes) -> Any:
             return super().construct_mapping(node, deep=deep)
 
     try:
-        return _with_dates_as_text(yaml.load(data, Loader=Strict))  # noqa: S506  # a SafeLoader that is stricter still
+        return _with_dates_as_text(yaml.load(data, Loader=StrictLoader))  # noqa: S506  # a SafeLoader that is stricter still
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date that is none, a list in itself
         mark = getattr(error, "problem_mark", None)
         at = f"line {mark.line + 1}" if mark else "(root)"

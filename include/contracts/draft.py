@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from include.contracts.rows import Rows
+from include.contracts.rows import FileRows
 from include.contracts.survey import ColumnFacts, Survey, survey
 from include.core.errors import ContractError
 from include.core.records import ColumnType
@@ -10,7 +10,7 @@ from include.core.records import ColumnType
 
 def draft(
     dataset: str,
-    rows: Rows,
+    rows: FileRows,
     *,
     time: str | None = None,
     stewards: Sequence[str] = (),
@@ -60,7 +60,7 @@ def _check_outcomes(outcomes: Collection[str], columns: Collection[str], partiti
         )
 
 
-def _partition_column(rows: Rows, time: str | None) -> str | None:
+def _partition_column(rows: FileRows, time: str | None) -> str | None:
     """The *time* that the user names; else the only timestamp whose UTC day is its folder's in every row."""
     if time is not None:
         rows.times(time)

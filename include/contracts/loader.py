@@ -20,7 +20,7 @@ from include.core.records import (
     ColumnType,
     Contract,
     KnownAt,
-    Personal,
+    PersonalKind,
     Treatment,
 )
 from include.core.words import is_user
@@ -46,9 +46,9 @@ Classes = tuple[tuple[str, str], ...]
 
 _TREATMENTS = {
     None: Treatment.CLEAR,
-    Personal.NONE: Treatment.CLEAR,
-    Personal.JOIN_KEY: Treatment.TOKEN,
-    Personal.DIRECT_IDENTIFIER: Treatment.DROP,
+    PersonalKind.NONE: Treatment.CLEAR,
+    PersonalKind.JOIN_KEY: Treatment.TOKEN,
+    PersonalKind.DIRECT_IDENTIFIER: Treatment.DROP,
 }
 _KNOWN_AT = re.compile(r"(?P<column>.+?)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+))?")
 _DURATION = re.compile(
@@ -253,11 +253,11 @@ def _column(
     )
 
 
-def _personal(file: Path, at: str, word: object) -> Personal:
+def _personal(file: Path, at: str, word: object) -> PersonalKind:
     try:
-        return Personal(word.strip().casefold() if isinstance(word, str) else "")
+        return PersonalKind(word.strip().casefold() if isinstance(word, str) else "")
     except ValueError:
-        remedy = f"Use one of: {', '.join(Personal)}; `none` for a column that leads to nobody."
+        remedy = f"Use one of: {', '.join(PersonalKind)}; `none` for a column that leads to nobody."
         refuse(file, at, "a known kind of personal field", word, remedy)
 
 

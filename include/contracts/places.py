@@ -33,7 +33,7 @@ def folder_of(contract: Contract, production: Path) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class FolderPaths:
     """A folder by all that it is called: as it is written, without links, and what links within it lead to.
 
     ``here`` identifies what lies there to the file system, ``above`` that and all folders that it lies in.
@@ -44,7 +44,7 @@ class Place:
     above: frozenset[tuple[int, int]]
 
     @classmethod
-    def of(cls, folder: Path, *, links: bool = True) -> "Place":
+    def of(cls, folder: Path, *, links: bool = True) -> "FolderPaths":
         """That of *folder*, whether or not it is there; without *links* those within it are not looked for."""
         written = Path(os.path.normpath(folder))
         paths = {written, _real(written)}
@@ -56,7 +56,7 @@ class Place:
         above = {found for path in paths for each in path.parents if (found := _identity(each))}
         return cls(paths=frozenset(paths), here=frozenset(here), above=frozenset(here | above))
 
-    def overlaps(self, other: "Place") -> bool:
+    def overlaps(self, other: "FolderPaths") -> bool:
         """Whether a file may lie in both: one is the other, or lies in it, by name or to the file system."""
         if self.here & other.above or other.here & self.above:
             return True

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from include.core.records import ColumnType, Personal
+from include.core.records import ColumnType, PersonalKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,7 +59,7 @@ _NUMBERS = (
 )
 
 
-def proposal(name: str, kind: ColumnType, values: "pa.ChunkedArray") -> Personal | None:
+def proposal(name: str, kind: ColumnType, values: "pa.ChunkedArray") -> PersonalKind | None:
     """What a column of that *name* and those *values* is about persons, if anything speaks for it; ``None``: nothing.
 
     A name decides before values do.
@@ -67,24 +67,24 @@ def proposal(name: str, kind: ColumnType, values: "pa.ChunkedArray") -> Personal
     named = by_name(name, kind)
     if named is not None or kind not in (ColumnType.STRING, ColumnType.INTEGER):
         return named
-    return Personal.DIRECT_IDENTIFIER if _shaped(_sample(values)) else None
+    return PersonalKind.DIRECT_IDENTIFIER if _shaped(_sample(values)) else None
 
 
-def by_name(name: str, kind: ColumnType) -> Personal | None:
+def by_name(name: str, kind: ColumnType) -> PersonalKind | None:
     """What the *name* of a column alone speaks for. A time, a date and a yes or no propose nothing."""
     if kind not in (ColumnType.STRING, ColumnType.INTEGER, ColumnType.NUMBER):
         return None
     words = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).lower()
     if _JOINS.search(words):
-        return Personal.JOIN_KEY
+        return PersonalKind.JOIN_KEY
     if _DIRECT.search(words) or (words == "name" and kind is ColumnType.STRING):
-        return Personal.DIRECT_IDENTIFIER
+        return PersonalKind.DIRECT_IDENTIFIER
     return None
 
 
-def in_key(personal: Personal | None) -> Personal | None:
+def in_key(personal: PersonalKind | None) -> PersonalKind | None:
     """*personal* of a column of the key, which is read: a direct identifier never is."""
-    return Personal.JOIN_KEY if personal is Personal.DIRECT_IDENTIFIER else personal
+    return PersonalKind.JOIN_KEY if personal is PersonalKind.DIRECT_IDENTIFIER else personal
 
 
 def _sample(values: "pa.ChunkedArray") -> list[str]:

@@ -24,7 +24,7 @@ VALUES_AT_ONCE = 2**25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class FileRows:
     """The rows of ``files`` at ``path`` that ``keep`` leaves, with the columns ``types``.
 
     ``keep`` has a flag for each row of the files; ``None``: all are left.
@@ -72,7 +72,7 @@ class Rows:
                 remedy="Move it to a folder of its own, or name the folder.",
             )
 
-    def only(self, keep: "NDArray[np.bool_]") -> "Rows":
+    def only(self, keep: "NDArray[np.bool_]") -> "FileRows":
         """Those of these rows whose flag is set."""
         if self.keep is not None:
             kept = self.keep.copy()
@@ -153,7 +153,7 @@ class Rows:
         return pa.table(columns, schema=schema)
 
 
-def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
+def rows_of(path: Path, *, without: Collection[str] = ()) -> FileRows:
     """The rows of the file *path*, or of the files in that folder, but for the columns *without*.
 
     Raises:
@@ -174,7 +174,7 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> Rows:
     _require_usable(types, schema)
     if not known:
         raise ContractError("a contract has columns", value="all are left out", remedy="Keep some.")
-    return Rows(path=path, files=files, types=known)
+    return FileRows(path=path, files=files, types=known)
 
 
 def _require_usable(types: Mapping[str, ColumnType | None], schema: "pa.Schema") -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from include.contracts.proposals import in_key, proposal
-from include.contracts.rows import Rows
-from include.core.records import ColumnType, Personal
+from include.contracts.rows import FileRows
+from include.core.records import ColumnType, PersonalKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ class ColumnFacts:
     nulls: int
     distinct: int
     span: str | None = None
-    personal: Personal | None = None
+    personal: PersonalKind | None = None
 
     @property
     def identifies(self) -> bool:
@@ -68,7 +68,7 @@ class Survey:
     unique: bool
 
 
-def survey(rows: Rows, *, partition: str | None = None, no_key: Collection[str] = ()) -> Survey:
+def survey(rows: FileRows, *, partition: str | None = None, no_key: Collection[str] = ()) -> Survey:
     """What is seen of *rows*, in at most three passes over their files.
 
     Numbers, true/false, columns with nulls and *no_key* are no candidates for a key. Names that people give to keys,
@@ -102,7 +102,7 @@ def _may_be_key(facts: ColumnFacts, no_key: Collection[str]) -> bool:
 
 
 def _key(
-    rows: Rows, candidates: list[ColumnFacts], together: "NDArray[np.uint64]", partition: str | None
+    rows: FileRows, candidates: list[ColumnFacts], together: "NDArray[np.uint64]", partition: str | None
 ) -> tuple[tuple[str, ...], bool]:
     """A minimal key, without columns where there is none.
 
@@ -126,13 +126,13 @@ def _key(
 def _likely_alone(facts: ColumnFacts, partition: str | None) -> tuple[bool, bool, int, bool]:
     """The rank of a column that is a key by itself: what names a person last, since no key is read as that."""
     order = (ColumnType.INTEGER, ColumnType.STRING, *_TIMES)
-    direct = facts.personal is Personal.DIRECT_IDENTIFIER
+    direct = facts.personal is PersonalKind.DIRECT_IDENTIFIER
     return direct, not named_as_key(facts.name), order.index(facts.type), facts.name != partition
 
 
 def _likely(facts: ColumnFacts, partition: str | None, *, alike: bool = False) -> int:
     """The rank of a column as part of a key, 0 first; with *alike*, whole numbers and texts have the same."""
-    if facts.personal is Personal.DIRECT_IDENTIFIER:
+    if facts.personal is PersonalKind.DIRECT_IDENTIFIER:
         return 6
     if named_as_key(facts.name):
         return 0
@@ -142,7 +142,7 @@ def _likely(facts: ColumnFacts, partition: str | None, *, alike: bool = False) -
     return 3 if alike and facts.type is ColumnType.STRING else kinds[facts.type]
 
 
-def _spared(rows: Rows, ranked: Sequence[ColumnFacts], together: "NDArray[np.uint64]") -> list[str]:
+def _spared(rows: FileRows, ranked: Sequence[ColumnFacts], together: "NDArray[np.uint64]") -> list[str]:
     """What is left of the *ranked* columns, which identify a row, when all that can be spared are, the last first."""
     needed = []
     for name, values in rows.columns([facts.name for facts in reversed(ranked)]):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import FeatureLeak
 from include.core.project import Objective, Project
-from include.declared.compiled import LABEL, Derived
+from include.declared.compiled import LABEL, DerivedTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ TOO_GOOD_CORRELATION = 0.99
 _MOST_ROWS, _LEAST_ROWS = 8000, 100
 
 
-def alarm(project: Project, tables: Iterable[tuple[Derived, "pa.Table", "pa.Table"]], *, seed: str) -> None:
+def alarm(project: Project, tables: Iterable[tuple[DerivedTable, "pa.Table", "pa.Table"]], *, seed: str) -> None:
     """No feature is the label in disguise; *tables* are what was built of a group, and the labels of its rows.
 
     Raises:
@@ -33,7 +33,7 @@ def alarm(project: Project, tables: Iterable[tuple[Derived, "pa.Table", "pa.Tabl
 
 
 def _check_plausible(
-    project: Project, derived: Derived, table: "pa.Table", labels: "pa.Table", chance: random.Random
+    project: Project, derived: DerivedTable, table: "pa.Table", labels: "pa.Table", chance: random.Random
 ) -> None:
     import numpy as np
 

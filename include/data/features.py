@@ -12,9 +12,9 @@ from include.data.point_in_time import PointInTime
 from include.data.probe import probe, sampled
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
-from include.data.tables import Tables, write
+from include.data.tables import BuiltTables, write
 from include.data.writer import Writer
-from include.declared.compiled import Declared
+from include.declared.compiled import CompiledProject
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def build(
     snapshot: Snapshot,
     snapshot_digest: str,
     project: Project,
-    compiled: Declared,
+    compiled: CompiledProject,
     contracts: Mapping[str, Contract],
     vault: "Vault",
     open: Callable[[Iterable[str]], Artifacts],
@@ -62,7 +62,7 @@ def build(
     opened = open([part.content for part in (*read, *again)])
     with relations(snapshot, contracts, opened, partitions=read) as held:
         rows = PointInTime(held, project, contracts, compiled, stretches(work, samples))
-        tables = Tables(rows, tasks, opened)
+        tables = BuiltTables(rows, tasks, opened)
         contract = contracts[project.target.dataset]
         with Writer(vault) as writer:  # beside the probes; nothing of it counts before it is recorded
             written = write(work, tables, project.target.key, writer)

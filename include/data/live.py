@@ -11,9 +11,9 @@ from include.core.records import Contract, Days, Partition, Run, Snapshot
 from include.data.point_in_time import PointInTime
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
-from include.data.tables import Tables, write
+from include.data.tables import BuiltTables, write
 from include.data.writer import Writer
-from include.declared.compiled import LABEL, Declared
+from include.declared.compiled import LABEL, CompiledProject
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def live(
     run: Run,
     snapshot: Snapshot,
     project: Project,
-    compiled: Declared,
+    compiled: CompiledProject,
     contracts: Mapping[str, Contract],
     vault: "Vault",
     open: Callable[[Iterable[str]], Artifacts],
@@ -77,7 +77,7 @@ def live(
     if any(task.new for task in work):
         opened = open([part.content for part in read])
         with relations(snapshot, contracts, opened, partitions=read) as held:
-            tables = Tables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
+            tables = BuiltTables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
         with Writer(vault) as writer:
             written = write(work, tables, project.target.key, writer)
         fresh = [partition() for partition in written]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from include.contracts import Rows
+    from include.contracts import FileRows
 
 #: After more days without a row, what lies there is taken for an error until the user says that it is meant.
 LONGEST_GAP_DAYS = 366
@@ -32,7 +32,7 @@ def require_unfiled(target: Path) -> None:
         )
 
 
-def require_filed(rows: "Rows", *, time: str) -> None:
+def require_filed(rows: "FileRows", *, time: str) -> None:
     """Raise :class:`DataError` unless all *rows* lie in the folder of their UTC day by the timestamp *time*."""
     rows.times(time)
     misfiled = rows.misfiled(time) if rows.by_day else len(rows)
@@ -44,7 +44,7 @@ def require_filed(rows: "Rows", *, time: str) -> None:
         )
 
 
-def chosen(rows: "Rows", *, time: str, first: date | None = None, last: date | None = None) -> "Rows":
+def chosen(rows: "FileRows", *, time: str, first: date | None = None, last: date | None = None) -> "FileRows":
     """Those *rows* whose UTC day by the timestamp *time* is from *first* to *last* (inclusive; ``None``: any).
 
     Raises:
@@ -61,7 +61,7 @@ def chosen(rows: "Rows", *, time: str, first: date | None = None, last: date | N
     return rows if keep.all() else rows.only(keep)
 
 
-def file_by_day(rows: "Rows", target: Path, *, time: str) -> Days:
+def file_by_day(rows: "FileRows", target: Path, *, time: str) -> Days:
     """Copy *rows* to ``<target>/day=YYYY-MM-DD/part.parquet``, typed as their contract will say; the days.
 
     A row belongs to the UTC day of its timestamp *time* (a column without a zone is taken as UTC). Days without rows
@@ -83,7 +83,7 @@ def file_by_day(rows: "Rows", target: Path, *, time: str) -> Days:
     return days
 
 
-def file_whole(rows: "Rows", target: Path) -> None:
+def file_whole(rows: "FileRows", target: Path) -> None:
     """Copy *rows* to ``<target>/part.parquet``, typed as their contract will say. *target* appears whole or not at all.
 
     Raises:
@@ -120,7 +120,7 @@ def filed_days(contract: Contract, production: Path) -> Days | None:
     return Days(first=days[0], last=days[-1]) if days else None
 
 
-def _days(rows: "Rows", time: str) -> "NDArray[np.int64]":
+def _days(rows: "FileRows", time: str) -> "NDArray[np.int64]":
     """The proleptic Gregorian ordinal of each row's UTC day; of years that calendars do not name, the nearest one's."""
     import numpy as np
 

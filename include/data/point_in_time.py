@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days
-from include.data.relations import Later, Relations, between, quoted
+from include.data.relations import LateValues, Relations, between, quoted
 from include.declared import POPULATION
-from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Declared, Derived
+from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, CompiledProject, DerivedTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ class PointInTime:
         relations: Relations,
         project: Project,
         contracts: Mapping[str, Contract],
-        compiled: Declared,
+        compiled: CompiledProject,
         stretches: Sequence[Days],
     ) -> None:
         """Find the rows of the *stretches*, which have no day in common.
@@ -74,7 +74,7 @@ class PointInTime:
         counts = self._relations.fetch(f'SELECT "{DAY_COLUMN}" AS day, count(*) AS rows FROM "{_ASKED}" GROUP BY ALL')
         return dict(zip(counts["day"].to_pylist(), counts["rows"].to_pylist(), strict=True))
 
-    def rows(self, derived: Derived, days: Days) -> "pa.Table":
+    def rows(self, derived: DerivedTable, days: Days) -> "pa.Table":
         """The day, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
 
         Its query sees the days that it may look back on, and no others. A number that is not finite, or that float32
@@ -94,7 +94,7 @@ class PointInTime:
         table = self._relations.fetch(self._joined(derived, f'"{_DERIVED}"', days))
         return self._checked(derived, table, days, empty=empty)
 
-    def all_rows(self, spans: Mapping[Derived, Days]) -> "dict[Derived, pa.Table]":
+    def all_rows(self, spans: Mapping[DerivedTable, Days]) -> "dict[DerivedTable, pa.Table]":
         """:meth:`rows` of each for its days; two are computed at once, each in one thread.
 
         Raises:
@@ -105,7 +105,7 @@ class PointInTime:
             other._relations = relations
             free = [self, other]
 
-            def rows(derived: Derived) -> "pa.Table":
+            def rows(derived: DerivedTable) -> "pa.Table":
                 mine = free.pop()
                 try:
                     return mine.rows(derived, spans[derived])
@@ -118,7 +118,7 @@ class PointInTime:
         self,
         datasets: Mapping[str, Days],
         instant: datetime,
-        later: Later,
+        later: LateValues,
         *,
         removed: Collection[tuple[str, str]] = (),
     ) -> None:
@@ -129,11 +129,11 @@ class PointInTime:
         """
         self._relations.cut(datasets, instant, later, removed=removed)
 
-    def later(self, derived: Derived) -> tuple[tuple[str, str], ...]:
+    def later(self, derived: DerivedTable) -> tuple[tuple[str, str], ...]:
         """The columns that *derived* may read, as dataset and name, whose values may become known after a row is."""
         return self._relations.later(derived.datasets)
 
-    def rows_known(self, derived: Derived, day: date, *, extra_days: int) -> "pa.Table":
+    def rows_known(self, derived: DerivedTable, day: date, *, extra_days: int) -> "pa.Table":
         """As :meth:`rows` for *day*, from what :meth:`cut` left.
 
         The query sees *extra_days* more before its lookback and, if there are any, the day after.
@@ -146,7 +146,7 @@ class PointInTime:
         return self._checked(derived, self._relations.fetch(f'FROM "{_JOINED}"'), days)
 
     @property
-    def derived(self) -> tuple[Derived, ...]:
+    def derived(self) -> tuple[DerivedTable, ...]:
         """The label, then the groups."""
         return (self._compiled.label, *self._compiled.groups)
 
@@ -161,17 +161,17 @@ class PointInTime:
     def asked_at(self, day: date, instant: datetime) -> "pa.Table":
         """The rows of *day* that the population would have held, had it been asked at *instant*."""
         days = Days(first=day, last=day)
-        self._relations.cut(dict.fromkeys(self._compiled.population_datasets, days), instant, Later.REMOVED)
+        self._relations.cut(dict.fromkeys(self._compiled.population_datasets, days), instant, LateValues.REMOVED)
         self._relations.show(self._compiled.population_datasets, days, cut=True)
         return self._relations.fetch(self._population())
 
     def _population(self) -> str:
         return self._relations.confined(self._compiled.population, self._compiled.population_datasets)
 
-    def _query(self, derived: Derived) -> str:
+    def _query(self, derived: DerivedTable) -> str:
         return self._relations.confined(derived.sql, (*derived.datasets, POPULATION))
 
-    def _by_name(self, derived: Derived, error: DataError) -> DataError:
+    def _by_name(self, derived: DerivedTable, error: DataError) -> DataError:
         """*error* of its query, with the columns that cannot be computed by themselves."""
         alone = [name for name in derived.names if self._relations.fails(f"({self._query(derived)})", name)]
         return DataError(
@@ -191,7 +191,7 @@ class PointInTime:
     def _same_key(self) -> str:
         return " AND ".join(f"a.{quoted(name)} = d.{quoted(name)}" for name in self.key)
 
-    def _joined(self, derived: Derived, source: str, days: Days) -> str:
+    def _joined(self, derived: DerivedTable, source: str, days: Days) -> str:
         """The query for the asked rows of *days* beside what *source* has for their keys."""
         key = [f"a.{quoted(name)}" for name in self.key]
         values = [_value(derived, name) for name in derived.names]
@@ -202,7 +202,7 @@ class PointInTime:
             f'ORDER BY a."{DAY_COLUMN}", {", ".join(key)}'
         )
 
-    def _checked(self, derived: Derived, table: "pa.Table", days: Days, *, empty: int = 0) -> "pa.Table":
+    def _checked(self, derived: DerivedTable, table: "pa.Table", days: Days, *, empty: int = 0) -> "pa.Table":
         rows = sum(self._rows_by_day.get(day, 0) for day in days)
         if table.num_rows != rows or empty:
             raise DataError(
@@ -213,13 +213,13 @@ class PointInTime:
         return table
 
 
-def reach(derived: Derived, days: Days, extra_days: int = 0) -> Days:
+def reach(derived: DerivedTable, days: Days, extra_days: int = 0) -> Days:
     """What *derived* may use for rows of *days*; with *extra_days* that many before, and one after."""
     first = days.first - (derived.lookback_days + extra_days) * DAY
     return Days(first=first, last=days.last + min(extra_days, 1) * DAY)
 
 
-def _value(derived: Derived, name: str) -> str:
+def _value(derived: DerivedTable, name: str) -> str:
     value = f"d.{quoted(name)}"
     if name in derived.categories:
         return value

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from include.core.errors import DataError, DeclarationError, FeatureLeak
 from include.core.records import Contract, Days
 from include.data.point_in_time import PointInTime, reach
-from include.data.relations import Later
-from include.declared.compiled import PREDICTED_AT, Derived
+from include.data.relations import LateValues
+from include.declared.compiled import PREDICTED_AT, DerivedTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,11 +36,11 @@ class Sample:
     """A day that is probed, and the groups that are."""
 
     day: date
-    groups: tuple[Derived, ...]
+    groups: tuple[DerivedTable, ...]
 
 
 def sampled(
-    days: Days, groups: Sequence[Derived], is_new: Callable[[Derived, date], bool], seed: str
+    days: Days, groups: Sequence[DerivedTable], is_new: Callable[[DerivedTable, date], bool], seed: str
 ) -> tuple[Sample, Sample]:
     """What a night probes: all groups on the newest day, and on another, at random, those that were built now.
 
@@ -53,7 +53,7 @@ def sampled(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class BuiltDay:
     """A derived table's rows of one day, as they were built or found again, in a stretch of ``span_days``."""
 
     table: "pa.Table"
@@ -66,7 +66,7 @@ class Built:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probed:
+class ProbeResult:
     """The instants (UTC) that were probed, and the features for which later values could only be removed, not changed.
 
     Their expressions cannot be computed over values of other rows.
@@ -80,10 +80,10 @@ def probe(
     rows: PointInTime,
     *,
     samples: Sequence[Sample],
-    built: Callable[[Derived, date], Built],
+    built: Callable[[DerivedTable, date], BuiltDay],
     contract: Contract,
     seed: str,
-) -> Probed:
+) -> ProbeResult:
     """Check the project at an instant of each of *samples* (:func:`sampled`).
 
     *contract* is that of the target's dataset; *built* gives what is checked.
@@ -105,7 +105,7 @@ def probe(
     chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
     instants: list[datetime] = []
     removal_only: set[str] = set()
-    for sample, share, later in zip(samples, (_EARLY, _ANY), (Later.REMOVED, Later.DISTURBED), strict=True):
+    for sample, share, later in zip(samples, (_EARLY, _ANY), (LateValues.REMOVED, LateValues.DISTURBED), strict=True):
         day = sample.day
         asked = rows.asked(day)
         if not asked.num_rows:
@@ -118,15 +118,15 @@ def probe(
         before = {group: built(group, day) for group in sample.groups}
         rows.cut(_reaches(before, day), instant, later)
         failed = [group for group, known in before.items() if not _check_group(rows, group, known, day, instant)]
-        if failed and later is Later.REMOVED:
+        if failed and later is LateValues.REMOVED:
             raise _refused_where_missing(f"group {failed[0].name!r}", ", ".join(failed[0].names), instant)
         for group in failed:  # last: they cut the tables anew
             removal_only.update(_check_by_removal(rows, group, before[group], day, instant))
         instants.append(instant)
-    return Probed(instants=tuple(sorted(instants)), removal_only=tuple(sorted(removal_only)))
+    return ProbeResult(instants=tuple(sorted(instants)), removal_only=tuple(sorted(removal_only)))
 
 
-def _reaches(before: Mapping[Derived, Built], day: date) -> dict[str, Days]:
+def _reaches(before: Mapping[DerivedTable, BuiltDay], day: date) -> dict[str, Days]:
     """For each dataset the days that the groups' queries of *day* are shown."""
     longest: dict[str, Days] = {}
     for group, known in before.items():
@@ -183,7 +183,7 @@ def _key_known(contract: Contract, asked: "pa.Table", key: tuple[str, ...], inst
     return pa.array(known)
 
 
-def _check_label(rows: PointInTime, label: Derived, before: Built, day: date) -> None:
+def _check_label(rows: PointInTime, label: DerivedTable, before: BuiltDay, day: date) -> None:
     if before.span_days is None or before.span_days == 1:
         return  # computed from its own day, now or when it was new
     alone = rows.rows(label, Days(first=day, last=day))
@@ -197,7 +197,7 @@ def _check_label(rows: PointInTime, label: Derived, before: Built, day: date) ->
         )
 
 
-def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> bool:
+def _check_group(rows: PointInTime, derived: DerivedTable, before: BuiltDay, day: date, instant: datetime) -> bool:
     """Whether *derived* can be computed over the tables as they were cut; FeatureLeak unless it is what it was."""
     try:
         after = rows.rows_known(derived, day, extra_days=before.extra_days)
@@ -210,7 +210,7 @@ def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, 
             raise FeatureLeak(
                 f"feature {name!r} of group {derived.name!r} knows only the past {derived.lookback_days} days",
                 value=f"{changed} of {int(until.sum())} rows asked for until {_text(instant)} change when what "
-                f"became known later is {Later.DISTURBED.value}"
+                f"became known later is {LateValues.DISTURBED.value}"
                 + (" and more days are there" if before.extra_days else " and other days are gone"),
                 remedy="Use a value only from the moment that its contract's `knownAt` gives, or raise the "
                 "group's lookback_days if it reaches further back.",
@@ -218,12 +218,14 @@ def _check_group(rows: PointInTime, derived: Derived, before: Built, day: date, 
     return True
 
 
-def _check_by_removal(rows: PointInTime, derived: Derived, before: Built, day: date, instant: datetime) -> list[str]:
+def _check_by_removal(
+    rows: PointInTime, derived: DerivedTable, before: BuiltDay, day: date, instant: datetime
+) -> list[str]:
     """Check *derived* with the columns removed over whose changed values it fails; return the features concerned."""
     reaches, later = _reaches({derived: before}, day), frozenset(rows.later(derived))
 
     def computes(changed: Collection[tuple[str, str]], names: Sequence[str] = derived.names) -> bool:
-        rows.cut(reaches, instant, Later.DISTURBED, removed=later.difference(changed))
+        rows.cut(reaches, instant, LateValues.DISTURBED, removed=later.difference(changed))
         part = replace(derived, names=tuple(names), categories=tuple({*names} & {*derived.categories}))
         try:
             rows.rows_known(part, day, extra_days=before.extra_days)
@@ -238,7 +240,7 @@ def _check_by_removal(rows: PointInTime, derived: Derived, before: Built, day: d
         if not computes(columns):
             failing |= {column for column in sorted(columns) if not computes([column])} or columns
     for removed in (failing, later):
-        rows.cut(reaches, instant, Later.DISTURBED, removed=removed)
+        rows.cut(reaches, instant, LateValues.DISTURBED, removed=removed)
         if _check_group(rows, derived, before, day, instant):
             return concerned
     raise _refused_where_missing(f"group {derived.name!r}", ", ".join(concerned), instant)

@@ -40,7 +40,7 @@ class Artifacts(Protocol):
     def path(self, digest: str) -> "Path": ...
 
 
-class Later(StrEnum):
+class LateValues(StrEnum):
     """What is done to that which became known only after an instant."""
 
     REMOVED = "removed"  # values are null, rows are absent
@@ -83,7 +83,7 @@ class Relations:
         self,
         datasets: Mapping[str, Days],
         instant: datetime,
-        later: Later,
+        later: LateValues,
         *,
         removed: Collection[tuple[str, str]] = (),
     ) -> None:
@@ -95,7 +95,7 @@ class Relations:
         for name, days in datasets.items():
             contract = self._contracts[name]
             columns = self._columns(name)
-            stays = "FALSE" if later is Later.REMOVED else _stays(contract)
+            stays = "FALSE" if later is LateValues.REMOVED else _stays(contract)
             present = _present(contract, columns)
             within = _within(contract, days)
             # Where a row is, it is the same row of the same day.
@@ -103,7 +103,7 @@ class Relations:
             where = " AND ".join([*within, f"(({known}) OR {stays})"])
             source = f"{_HELD}.{quoted(name)}"
             late = [column for column in columns if column not in present and column.known_at.column is not None]
-            changed = [] if later is Later.REMOVED else [each for each in late if (name, each.name) not in removed]
+            changed = [] if later is LateValues.REMOVED else [each for each in late if (name, each.name) not in removed]
             others = {column: f"WHEN {stays} THEN {_other_value(column, contract, instant)}" for column in changed}
             chosen = ", ".join(
                 f"CASE WHEN {_known(column, instant)} THEN {quoted(column.name)} {others.get(column, '')} END "

@@ -12,7 +12,7 @@ from include.core.project import Project
 from include.core.records import DAY, Contract, Days, Partition, Run, Snapshot
 from include.data.point_in_time import reach
 from include.data.probe import EXTRA_DAYS, Sample
-from include.declared.compiled import LABEL, Declared, Derived
+from include.declared.compiled import LABEL, CompiledProject, DerivedTable
 from include.ledger import Fence, Ledger
 
 #: Part of every partition's inputs. Raise it when the same inputs give other bytes.
@@ -20,10 +20,10 @@ FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TableTask:
     """A derived table's days: ``new`` maps each that must be computed to its inputs and whether they are complete."""
 
-    derived: Derived
+    derived: DerivedTable
     definition: str
     reused: Mapping[date, Partition]
     new: Mapping[date, tuple[str, bool]]
@@ -48,14 +48,14 @@ class Task:
 
 
 def plan(
-    compiled: Declared,
+    compiled: CompiledProject,
     project: Project,
     snapshot: Snapshot,
     window: Days,
     made: Mapping[str, Partition],
     kept: Callable[[str], bool],
     contracts: Mapping[str, Contract],
-) -> list[Task]:
+) -> list[TableTask]:
     """The label's task and one a group, in the project's order. What was *made* is reused unless it was lost.
 
     What was made under *contracts* that say otherwise when a value is known was probed by that, and is not reused.
@@ -83,7 +83,7 @@ def plan(
             if kept(part.content)
         }
         work.append(
-            Task(
+            TableTask(
                 derived=derived,
                 definition=definition,
                 reused=reused,
@@ -95,7 +95,9 @@ def plan(
     return work
 
 
-def needed(snapshot: Snapshot, compiled: Declared, work: Sequence[Task], samples: Sequence[Sample]) -> list[Partition]:
+def needed(
+    snapshot: Snapshot, compiled: CompiledProject, work: Sequence[TableTask], samples: Sequence[Sample]
+) -> list[Partition]:
     """The snapshot's partitions that the new days and the probes may use."""
     places: set[tuple[str, date | None]] = set()
 
@@ -118,7 +120,7 @@ def needed(snapshot: Snapshot, compiled: Declared, work: Sequence[Task], samples
     return [part for part in snapshot.partitions if (part.table, part.day) in places]
 
 
-def stretches(work: Sequence[Task], samples: Sequence[Sample]) -> list[Days]:
+def stretches(work: Sequence[TableTask], samples: Sequence[Sample]) -> list[Days]:
     """The days for which rows are asked, as stretches without gaps."""
     stretches: list[Days] = []
     for day in sorted({*(sample.day for sample in samples), *(day for task in work if task.span for day in task.span)}):
@@ -169,14 +171,14 @@ class _Sources:
     def __init__(self, snapshot: Snapshot) -> None:
         self._by_place = {(partition.table, partition.day): partition for partition in snapshot.partitions}
 
-    def _behind(self, derived: Derived, day: date) -> list[Partition]:
+    def _behind(self, derived: DerivedTable, day: date) -> list[Partition]:
         days = [None, *Days(first=day - derived.lookback_days * DAY, last=day)]
         places = [(dataset, each) for dataset in derived.datasets for each in days]
         return [self._by_place[place] for place in places if place in self._by_place]
 
-    def behind(self, derived: Derived, day: date) -> list[str]:
+    def behind(self, derived: DerivedTable, day: date) -> list[str]:
         """The contents that *derived* may use for *day*, in a fixed order."""
         return [partition.content for partition in self._behind(derived, day)]
 
-    def complete(self, derived: Derived, day: date) -> bool:
+    def complete(self, derived: DerivedTable, day: date) -> bool:
         return all(partition.complete for partition in self._behind(derived, day))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from include.core.records import Days, FeatureSpec, Partition
 from include.data.point_in_time import PointInTime
-from include.data.probe import Built
+from include.data.probe import BuiltDay
 from include.data.relations import Artifacts
-from include.data.reuse import Task
+from include.data.reuse import TableTask
 from include.data.writer import Writer
-from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, Derived
+from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, DerivedTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,26 +23,26 @@ FLOAT32_INTEGERS = 2**24
 CATEGORY_ROWS = 20
 
 
-class Tables:
+class BuiltTables:
     """The rows of each task's span, built; and those of single days, whether built or read again."""
 
-    def __init__(self, rows: PointInTime, tasks: Mapping[Derived, Task], opened: Artifacts) -> None:
+    def __init__(self, rows: PointInTime, tasks: Mapping[DerivedTable, TableTask], opened: Artifacts) -> None:
         self._rows, self._tasks, self._opened = rows, tasks, opened
         self._built = rows.all_rows({derived: task.span for derived, task in tasks.items() if task.span})
 
-    def of(self, task: Task) -> "pa.Table":
+    def of(self, task: TableTask) -> "pa.Table":
         """All rows of the *task*'s span."""
         return self._built[task.derived]
 
-    def built(self, derived: Derived, day: date) -> Built:
+    def built(self, derived: DerivedTable, day: date) -> BuiltDay:
         """The rows of *day*; of a label that was not built now, only its integers."""
         task = self._tasks[derived]
         if task.span is not None and day in task.span:
-            return Built(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(task.span))
+            return BuiltDay(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(task.span))
         names = derived.integers if derived.name == LABEL else derived.names
-        return Built(table=self._again(task, day, names), span_days=None)
+        return BuiltDay(table=self._again(task, day, names), span_days=None)
 
-    def with_labels(self) -> "Iterator[tuple[Derived, pa.Table, pa.Table]]":
+    def with_labels(self) -> "Iterator[tuple[DerivedTable, pa.Table, pa.Table]]":
         """What was built of each group, beside the labels of its rows."""
         label = self._rows.derived[0]
         of_labels = self._tasks[label].span
@@ -66,7 +66,7 @@ class Tables:
             found += [name for name, number in greatest.items() if number >= FLOAT32_INTEGERS]
         return tuple(sorted(found))
 
-    def specs(self, task: Task, train: Days) -> list[FeatureSpec]:
+    def specs(self, task: TableTask, train: Days) -> list[FeatureSpec]:
         """The features of a group, in its order, with their categories in *train*; the label is none."""
         if task.derived.name == LABEL:
             return []
@@ -77,7 +77,7 @@ class Tables:
             for name, definition in zip(task.derived.names, definitions, strict=True)
         ]
 
-    def _categories(self, task: Task, days: Days) -> dict[str, tuple[str, ...]]:
+    def _categories(self, task: TableTask, days: Days) -> dict[str, tuple[str, ...]]:
         """The values of each category that enough rows of *days* have, sorted; null is none."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -98,7 +98,7 @@ class Tables:
             for name, counted in found.items()
         }
 
-    def _again(self, task: Task, day: date, names: Sequence[str]) -> "pa.Table":
+    def _again(self, task: TableTask, day: date, names: Sequence[str]) -> "pa.Table":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -108,12 +108,16 @@ class Tables:
         return pq.ParquetFile(path).read(columns=list(names), use_threads=False)
 
 
-def write(work: Sequence[Task], tables: Tables, key: tuple[str, ...], writer: Writer) -> list[Callable[[], Partition]]:
+def write(
+    work: Sequence[TableTask], tables: BuiltTables, key: tuple[str, ...], writer: Writer
+) -> list[Callable[[], Partition]]:
     """Put the partitions of the new days into the vault; each is there when it is asked for."""
     return [part for task in work if task.new for part in _written(task, tables.of(task), key, writer)]
 
 
-def _written(task: Task, table: "pa.Table", key: tuple[str, ...], writer: Writer) -> Iterator[Callable[[], Partition]]:
+def _written(
+    task: TableTask, table: "pa.Table", key: tuple[str, ...], writer: Writer
+) -> Iterator[Callable[[], Partition]]:
     places = _places(table, task.new)
     if task.derived.name == LABEL:
         chosen = table.select([*key, DAY_COLUMN, PREDICTED_AT, LABEL])

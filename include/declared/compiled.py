@@ -28,7 +28,7 @@ _NO_FEATURE = '",:[]{}'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Derived:
+class DerivedTable:
     """A table that a project derives: a feature group, or the label.
 
     ``sql`` is what DuckDB runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
@@ -48,23 +48,23 @@ class Derived:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
+class CompiledProject:
     """A project, compiled: the rows to predict for (``population``, as SQL), the label, and the feature groups."""
 
     population: str
     population_columns: tuple[str, ...]
     population_datasets: tuple[str, ...]
-    label: Derived
-    groups: tuple[Derived, ...]
+    label: DerivedTable
+    groups: tuple[DerivedTable, ...]
 
-    def definition(self, derived: Derived, key: Sequence[str]) -> str:
+    def definition(self, derived: DerivedTable, key: Sequence[str]) -> str:
         """The digest of what a table of this declaration means, whatever it is called: which rows, and what of them."""
         return record_digest((tuple(key), self.population, derived.sql, derived.lookback_days))
 
 
 def declared(
     project: Project, contracts: Mapping[str, Contract], scope: Scope, *, as_written: bool = False
-) -> Declared:
+) -> CompiledProject:
     """Compile *project* over the columns of *scope*; *as_written* as :func:`~include.declared.sql_of` has it.
 
     Raises:
@@ -94,7 +94,7 @@ def declared(
         if groups[-1].categories:
             _check_categories(groups[-1], call(group.build, {**known, POPULATION: population}), contracts)
     _check_names(project, groups)
-    return Declared(
+    return CompiledProject(
         population=sql_of(population, as_written=as_written),
         population_columns=tuple(population.columns),
         population_datasets=parameters(target.population),
@@ -127,10 +127,10 @@ class _Compiler:
     meaning: Meaning
     as_written: bool
 
-    def derived(self, name: str, table: "ibis.Table", function: Expression, lookback_days: int) -> Derived:
+    def derived(self, name: str, table: "ibis.Table", function: Expression, lookback_days: int) -> DerivedTable:
         names = _names(self.project, name, table)
         types = {column: table[column].type() for column in names}
-        return Derived(
+        return DerivedTable(
             name=name,
             sql=sql_of(table, as_written=self.as_written),
             datasets=tuple(parameter for parameter in parameters(function) if parameter != POPULATION),
@@ -161,7 +161,7 @@ def _names(project: Project, name: str, table: "ibis.Table") -> tuple[str, ...]:
     return names
 
 
-def _check_names(project: Project, groups: Sequence[Derived]) -> None:
+def _check_names(project: Project, groups: Sequence[DerivedTable]) -> None:
     odd = [name for group in groups for name in group.names if {*name} & {*_NO_FEATURE} or not name.isprintable()]
     if odd:
         raise DeclarationError(
@@ -188,7 +188,7 @@ def _check_names(project: Project, groups: Sequence[Derived]) -> None:
         taken += group.names
 
 
-def _check_categories(group: Derived, table: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
+def _check_categories(group: DerivedTable, table: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
     """A vocabulary of categories is recorded in the open, so it must hold no token and nothing restricted."""
     sources = column_lineage(table, contracts)
     for name in group.categories:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Scope
-from include.declared.compiled import LABEL, Declared, declared
+from include.declared.compiled import LABEL, CompiledProject, declared
 from include.declared.expressions import expressions_of
 from include.declared.reads import column_lineage, columns_read
 from include.declared.scope import scope_of
@@ -14,7 +14,7 @@ from include.declared.tables import name_of, parameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class ColumnOrigin:
     """An output column of ``table`` (a feature group, or ``label``), its type, and its (dataset, column) sources."""
 
     table: str
@@ -24,7 +24,7 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class TableReads:
     """All (dataset, column)s that decide ``table``: those its columns come from, and those that its rows depend on."""
 
     table: str
@@ -40,11 +40,11 @@ class Declaration:
 
     digest: str
     scope: Scope
-    compiled: Declared
-    origins: tuple[Origin, ...]
-    readings: tuple[Reading, ...]
+    compiled: CompiledProject
+    origins: tuple[ColumnOrigin, ...]
+    readings: tuple[TableReads, ...]
 
-    def of(self, table: str) -> tuple[Origin, ...]:
+    def of(self, table: str) -> tuple[ColumnOrigin, ...]:
         return tuple(origin for origin in self.origins if origin.table == table)
 
     def read_by(self, table: str) -> tuple[tuple[str, str], ...]:
@@ -86,10 +86,10 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> Declaration:
     for name, table in {**expressions.groups, LABEL: expressions.label}.items():
         types = dict(table.schema().items())
         origins += [
-            Origin(table=name, column=column, type=str(types[column]), sources=sources)
+            ColumnOrigin(table=name, column=column, type=str(types[column]), sources=sources)
             for column, sources in column_lineage(table, contracts).items()
         ]
-        readings.append(Reading(table=name, sources=tuple(sorted(columns_read(table, contracts)))))
+        readings.append(TableReads(table=name, sources=tuple(sorted(columns_read(table, contracts)))))
     return Declaration(
         digest=digest_of(project, contracts),
         scope=scope,

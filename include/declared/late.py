@@ -33,7 +33,7 @@ class LateRead:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _PredictionTime:
     """When rows are asked for: their time in ``column`` plus ``offset``."""
 
     column: str
@@ -51,7 +51,7 @@ def late_reads(project: Project, contracts: Mapping[str, Contract]) -> tuple[Lat
         DeclarationError: an expression cannot be made, as in :func:`~include.declared.scope_of`.
     """
     expressions = expressions_of(project, contracts)
-    rows = _Rows(dataset=project.target.dataset, key=project.target.key)
+    rows = _RowOrigins(dataset=project.target.dataset, key=project.target.key)
     contract = contracts[project.target.dataset]
     asked = _asked(expressions.population, rows)
     labelled = rows.sources(expressions.label.op(), LABEL)
@@ -85,7 +85,7 @@ def late_reads(project: Project, contracts: Mapping[str, Contract]) -> tuple[Lat
     return tuple(found)
 
 
-def _asked(population: "ibis.Table", rows: "_Rows") -> _Asked | None:
+def _asked(population: "ibis.Table", rows: "_RowOrigins") -> _PredictionTime | None:
     """``predicted_at`` as a column and what is added to it; ``None`` where it is computed otherwise."""
     import ibis.expr.operations as ops
 
@@ -100,10 +100,10 @@ def _asked(population: "ibis.Table", rows: "_Rows") -> _Asked | None:
         offset = duration if isinstance(value, ops.TimestampAdd) else -duration
         value = value.left
     column = rows.origin(value.rel, value.name) if isinstance(value, ops.Field) else None
-    return None if column is None else _Asked(column=column, offset=offset)
+    return None if column is None else _PredictionTime(column=column, offset=offset)
 
 
-def _outcome(label: Iterable[Column], asked: _Asked | None) -> _Asked | None:
+def _outcome(label: Iterable[Column], asked: _PredictionTime | None) -> _PredictionTime | None:
     """From when on the label is known, where that is counted from one column alone, another than the asking is."""
     late = [
         one
@@ -114,7 +114,7 @@ def _outcome(label: Iterable[Column], asked: _Asked | None) -> _Asked | None:
     bases = {one.column for one in late}
     if len(bases) != 1:
         return None
-    return _Asked(column=str(bases.pop()), offset=max(one.offset for one in late))
+    return _PredictionTime(column=str(bases.pop()), offset=max(one.offset for one in late))
 
 
 def _duration(value: Any) -> timedelta | None:
@@ -125,7 +125,7 @@ def _duration(value: Any) -> timedelta | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rows:
+class _RowOrigins:
     """Follows columns back to the one row of ``dataset`` that an output row is, by its ``key``; elsewhere it stops."""
 
     dataset: str

@@ -20,8 +20,8 @@ from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
 from include.runtime.code.projects import load_project
 from include.runtime.embedded.client import FINISHED, Client
 from include.runtime.embedded.process import RunningAirflow
-from include.runtime.nights.local import Night, night_of, open_platform
-from include.runtime.nights.watch import Watched, watched
+from include.runtime.nights.local import NightResult, night_of, open_platform
+from include.runtime.nights.watch import WatchResult, watched
 from include.runtime.server.client import authority
 from include.settings import Settings
 from include.steps import verdicts
@@ -139,7 +139,7 @@ def approve(settings: Settings, tell: Tell) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class NightProgress:
     """Where a night stands. ``waiting``: its gate waits for a steward."""
 
     state: str
@@ -147,7 +147,7 @@ class Progress:
     waiting: bool
 
 
-def progress(airflow: RunningAirflow, dag_id: str, run_id: str) -> Progress:
+def progress(airflow: RunningAirflow, dag_id: str, run_id: str) -> NightProgress:
     """Look at the run once: the states of its tasks, mapped ones as ``train[0]``."""
     with airflow.client(DATA_SCIENTIST) as client:
         found = client.tasks(dag_id, run_id)
@@ -155,7 +155,9 @@ def progress(airflow: RunningAirflow, dag_id: str, run_id: str) -> Progress:
             task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]": task.state or "waiting"
             for task in found
         }
-        return Progress(state=client.run_state(dag_id, run_id), tasks=tasks, waiting=tasks.get("gate") == "deferred")
+        return NightProgress(
+            state=client.run_state(dag_id, run_id), tasks=tasks, waiting=tasks.get("gate") == "deferred"
+        )
 
 
 def failure(airflow: RunningAirflow, dag_id: str, run_id: str) -> DemoFailed:
@@ -179,7 +181,7 @@ def last_words(log: str) -> str:
     return "\n".join(f"    {line}" for line in lines[-_LAST_LINES:])
 
 
-def outcome(settings: Settings, run_id: str) -> Night:
+def outcome(settings: Settings, run_id: str) -> NightResult:
     """What the night decided, from the ledger."""
     platform = open_platform(settings)
     digests = {
@@ -202,7 +204,7 @@ def looks(settings: Settings) -> Iterator[datetime]:
         instant += LOOK_BACK
 
 
-def verdict(settings: Settings, run_id: str) -> Watched:
+def verdict(settings: Settings, run_id: str) -> WatchResult:
     """What the watch *run_id* (Airflow's id) came to, from the ledger."""
     return watched(open_platform(settings).ledger, PROJECT, run_of(WATCH, run_id))
 

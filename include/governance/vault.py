@@ -12,7 +12,7 @@ from include.core.events import ArtifactOpened
 from include.core.records import Grant, ResultAddresses, Run, Scope
 from include.governance.access import Access
 from include.ledger import Ledger
-from include.store import SetAside, Store
+from include.store import AlteredArtifact, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Vault:
         """
         self._store.verify(digest)
 
-    def altered(self) -> tuple[SetAside, ...]:
+    def altered(self) -> tuple[AlteredArtifact, ...]:
         """What was ever found altered and set aside."""
         return self._store.altered()
 

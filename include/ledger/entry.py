@@ -45,7 +45,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sealed:
+class SealedEvent:
     """An event's bytes, fixed for ever, and what of them is repeated in columns.
 
     ``raw`` is two lines of canonical JSON: who, where and when (``key``, ``kind``, ``recorded_at``, ``stream``,
@@ -67,14 +67,14 @@ class Sealed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Logged:
+class LoggedEvent:
     """A sealed event with its place in the order, and what the log repeats of it there (stream and kind)."""
 
     inbox_id: int
     position: int
     stream_version: int
     placed_as: tuple[str, str]
-    sealed: Sealed
+    sealed: SealedEvent
 
 
 def leaf_hash(raw: bytes) -> str:
@@ -82,7 +82,9 @@ def leaf_hash(raw: bytes) -> str:
     return hashlib.sha256(_LEAF_PREFIX + raw).hexdigest()
 
 
-def seal(stream: str, event: Event, *, recorded_at: datetime, key: str | None = None, once: bool = False) -> Sealed:
+def seal(
+    stream: str, event: Event, *, recorded_at: datetime, key: str | None = None, once: bool = False
+) -> SealedEvent:
     """The bytes to keep for *event*, under *key*, or with *once* under a key made of all that is said but the time.
 
     Raises:
@@ -93,12 +95,12 @@ def seal(stream: str, event: Event, *, recorded_at: datetime, key: str | None = 
         key = "received/" + hashlib.sha256(f"{stream}\n{kind}\n{version}\n".encode() + body).hexdigest()
     moment = recorded_at.astimezone(UTC).isoformat()
     raw = _header(stream, kind, version, key, moment) + b"\n" + body
-    return Sealed(
+    return SealedEvent(
         stream=stream, kind=kind, version=version, key=key, recorded_at=moment, raw=raw, leaf_hash=leaf_hash(raw)
     )
 
 
-def unseal(logged: Logged) -> Entry:
+def unseal(logged: LoggedEvent) -> Entry:
     """The entry that the bytes say.
 
     Raises:
@@ -122,7 +124,7 @@ def unseal(logged: Logged) -> Entry:
     )
 
 
-def is_as_sealed(columns: Sealed, *, placed_as: tuple[str, str]) -> bool:
+def is_as_sealed(columns: SealedEvent, *, placed_as: tuple[str, str]) -> bool:
     """Whether the bytes are those that were hashed, and inbox and log (*placed_as*) say in their columns what they do.
 
     A row of the inbox will do for *columns*.

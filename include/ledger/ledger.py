@@ -9,7 +9,7 @@ from include.core.canonical import encode
 from include.core.errors import LedgerConflict, LedgerError
 from include.core.events import Event
 from include.ledger import lease
-from include.ledger.entry import Entry, Fence, Logged, Sealed, seal, unseal
+from include.ledger.entry import Entry, Fence, LoggedEvent, SealedEvent, seal, unseal
 
 if TYPE_CHECKING:
     from include.ledger.database import Database
@@ -111,7 +111,7 @@ class Ledger:
             _check(transaction, fence)
             placed = transaction.by_ids(inserted)
             facts = dict(known)
-            observed: list[Logged] = []
+            observed: list[LoggedEvent] = []
             for sealed, row in zip(fresh, inserted, strict=True):
                 if sealed.key is None:
                     observed.append(placed[row])
@@ -204,7 +204,7 @@ class Ledger:
                 "a ledger has no gaps, and triggers that refuse changes", value="; ".join(faults), remedy=RESTORE
             )
 
-    def _read(self, query: "Callable[[Transaction], list[Logged]]") -> list[Entry]:
+    def _read(self, query: "Callable[[Transaction], list[LoggedEvent]]") -> list[Entry]:
         with self._database.reading() as transaction:
             behind = transaction.is_behind()
             logged = [] if behind else query(transaction)
@@ -221,7 +221,7 @@ class Ledger:
             with self._database.writing() as transaction:
                 transaction.sequence()
 
-    def _seal(self, stream: str, event: Event, key: str | None = None) -> Sealed:
+    def _seal(self, stream: str, event: Event, key: str | None = None) -> SealedEvent:
         return seal(stream, event, key=key, recorded_at=self._clock())
 
 
@@ -238,10 +238,10 @@ def _check(transaction: "Transaction", fence: Fence | None) -> None:
         )
 
 
-def _fresh(offered: Sequence[Sealed], known: Collection[str]) -> list[Sealed]:
+def _fresh(offered: Sequence[SealedEvent], known: Collection[str]) -> list[SealedEvent]:
     """Those of *offered* that are not recorded yet: each observation, and each fact once."""
     taken = set(known)
-    fresh: list[Sealed] = []
+    fresh: list[SealedEvent] = []
     for sealed in offered:
         if sealed.key is None or sealed.key not in taken:
             fresh.append(sealed)
@@ -250,7 +250,7 @@ def _fresh(offered: Sequence[Sealed], known: Collection[str]) -> list[Sealed]:
     return fresh
 
 
-def _same_fact(offered: Sealed, recorded: Logged) -> Entry:
+def _same_fact(offered: SealedEvent, recorded: LoggedEvent) -> Entry:
     entry = unseal(recorded)
     if (entry.stream, encode(entry.event)) != (offered.stream, offered.body) or entry.event.kind != offered.kind:
         raise LedgerError(

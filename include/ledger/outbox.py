@@ -54,7 +54,7 @@ class Address:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undelivered:
+class UndeliveredAddress:
     """An address that did not take its latest message, after so many attempts; it is tried again after ``again_at``."""
 
     to: str
@@ -88,7 +88,7 @@ def send_once(
     return Delivery.SENT if sent else Delivery.FAILED
 
 
-def undelivered(ledger: "Ledger") -> tuple[Undelivered, ...]:
+def undelivered(ledger: "Ledger") -> tuple[UndeliveredAddress, ...]:
     """The addresses whose latest message they did not take, by name."""
     latest: dict[str, MessageSent | MessageFailed] = {}
     for entry in ledger.read_all(kinds=(MessageSent, MessageFailed)):
@@ -96,7 +96,7 @@ def undelivered(ledger: "Ledger") -> tuple[Undelivered, ...]:
             latest[entry.event.address] = entry.event
     failed = [event for event in latest.values() if isinstance(event, MessageFailed)]
     return tuple(
-        Undelivered(
+        UndeliveredAddress(
             to=event.to,
             address=event.address,
             service=event.service,

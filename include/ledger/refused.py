@@ -19,7 +19,7 @@ FOR_GOOD = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetAside:
+class SetAsideEvent:
     """A lineage event that *endpoint* refused: its place in the ledger, the last answer, and where that was recorded.
 
     ``sent_again``: it was taken later.
@@ -44,13 +44,13 @@ def set_aside(ledger: "Ledger", endpoint: str, *, position: int, status: int, tr
         ledger.record(streams.LINEAGE_SET_ASIDE, event, key=key)
 
 
-def sent_again(ledger: "Ledger", each: SetAside) -> None:
+def sent_again(ledger: "Ledger", each: SetAsideEvent) -> None:
     """Record that the endpoint took it after all; once."""
     event = LineageSentAgain(endpoint=each.endpoint, position=each.position)
     ledger.record(streams.LINEAGE_SET_ASIDE, event, key=streams.lineage_sent_again_key(each.endpoint, each.position))
 
 
-def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAside, ...]:
+def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAsideEvent, ...]:
     """All events that *endpoint* ever refused for good, in the order in which they were set aside."""
     entries = [entry for entry in ledger.read(streams.LINEAGE_SET_ASIDE)]
     again = {
@@ -59,7 +59,7 @@ def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAside, ...]:
         if isinstance(entry.event, LineageSentAgain) and entry.event.endpoint == endpoint
     }
     return tuple(
-        SetAside(
+        SetAsideEvent(
             endpoint=endpoint,
             position=event.position,
             status=event.status,
@@ -71,7 +71,7 @@ def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAside, ...]:
     )
 
 
-def text_of(ledger: "Ledger", each: SetAside) -> bytes:
+def text_of(ledger: "Ledger", each: SetAsideEvent) -> bytes:
     """The event itself (UTF-8 JSON)."""
     (entry,) = ledger.read_all(after=each.position - 1, kinds=[LineageEmitted], limit=1)
     assert isinstance(entry.event, LineageEmitted)  # noqa: S101  # only such events are delivered, and none is removed

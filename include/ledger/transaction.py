@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from include.ledger import schema
-from include.ledger.entry import Logged, Sealed
+from include.ledger.entry import LoggedEvent, SealedEvent
 from include.ledger.schema import inbox, log
 from include.ledger.statement import Statement
 
@@ -92,7 +92,7 @@ class Transaction:
         """Wait until no other transaction writes the log."""
         raise NotImplementedError
 
-    def receive(self, sealed: Sealed) -> None:
+    def receive(self, sealed: SealedEvent) -> None:
         """Insert into the inbox, unless the key is there."""
         raise NotImplementedError
 
@@ -108,7 +108,7 @@ class Transaction:
         """Give every event in the inbox that has none its place in the log, in the order of arrival."""
         raise NotImplementedError
 
-    def insert(self, events: Sequence[Sealed]) -> list[int]:
+    def insert(self, events: Sequence[SealedEvent]) -> list[int]:
         """Insert into the inbox; the rows' ids, in the order of *events*."""
         return self._insert([self._row(sealed) for sealed in events])
 
@@ -116,11 +116,11 @@ class Transaction:
         """How many events of *stream* have a place."""
         return int(_VERSION.run(self.connection, stream_=stream).scalar() or 0)
 
-    def of_stream(self, stream: str, *, after: int) -> list[Logged]:
+    def of_stream(self, stream: str, *, after: int) -> list[LoggedEvent]:
         """The events of *stream* whose version is above *after*, in order."""
         return _logged(_OF_STREAM.run(self.connection, stream_=stream, after_=after))
 
-    def newest_first(self, stream: str) -> Iterator[Logged]:
+    def newest_first(self, stream: str) -> Iterator[LoggedEvent]:
         """The events of *stream*, the newest first, fetched as they are asked for."""
         below = sys.maxsize
         while below > 1:
@@ -128,20 +128,20 @@ class Transaction:
             yield from found
             below = found[-1].stream_version if found else 0
 
-    def all(self, *, after: int, kinds: Collection[str] | None, limit: int | None) -> list[Logged]:
+    def all(self, *, after: int, kinds: Collection[str] | None, limit: int | None) -> list[LoggedEvent]:
         """All events whose position is above *after*, in order; of *kinds* only, if given, and at most *limit*."""
         chosen = _SELECT.where(log.c.position > after).order_by(log.c.position).limit(limit)
         if kinds is not None:
             chosen = chosen.where(log.c.kind.in_(sorted(kinds)))
         return _logged(self.connection.execute(chosen))
 
-    def rows(self) -> Iterator[tuple[int, Sealed, tuple[str, str]]]:
+    def rows(self) -> Iterator[tuple[int, SealedEvent, tuple[str, str]]]:
         """Of all events in order: position, the inbox's columns, and the log's (stream, kind); made no objects of."""
         result = self.connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_SELECT.order_by(log.c.position))
         for row in result:
-            yield row.position, cast(Sealed, row), (row.placed_stream, row.placed_kind)
+            yield row.position, cast(SealedEvent, row), (row.placed_stream, row.placed_kind)
 
-    def by_ids(self, ids: Collection[int]) -> dict[int, Logged]:
+    def by_ids(self, ids: Collection[int]) -> dict[int, LoggedEvent]:
         """The events with these inbox ids."""
         if not ids:
             return {}
@@ -149,9 +149,9 @@ class Transaction:
         found = _logged(_BY_IDS.run(self.connection, first_=min(wanted), last_=max(wanted)))
         return {logged.inbox_id: logged for logged in found if logged.inbox_id in wanted}
 
-    def by_keys(self, keys: Collection[str]) -> dict[str, Logged]:
+    def by_keys(self, keys: Collection[str]) -> dict[str, LoggedEvent]:
         """The events recorded under these idempotency keys."""
-        found: dict[str, Logged] = {}
+        found: dict[str, LoggedEvent] = {}
         ordered = sorted(keys)
         for start in range(0, len(ordered), _KEYS_A_QUERY):
             some = ordered[start : start + _KEYS_A_QUERY]
@@ -183,7 +183,7 @@ class Transaction:
         statement = sa.insert(inbox).returning(inbox.c.id, sort_by_parameter_order=True)
         return list(self.connection.scalars(statement, rows))
 
-    def _row(self, sealed: Sealed) -> dict[str, Any]:
+    def _row(self, sealed: SealedEvent) -> dict[str, Any]:
         return {
             "stream": sealed.stream,
             "kind": sealed.kind,
@@ -195,14 +195,14 @@ class Transaction:
         }
 
 
-def _logged(rows: "sa.CursorResult[Any]") -> list[Logged]:
+def _logged(rows: "sa.CursorResult[Any]") -> list[LoggedEvent]:
     return [
-        Logged(
+        LoggedEvent(
             inbox_id=row.id,
             position=row.position,
             stream_version=row.stream_version,
             placed_as=(row.placed_stream, row.placed_kind),
-            sealed=Sealed(
+            sealed=SealedEvent(
                 stream=row.stream,
                 kind=row.kind,
                 version=row.version,
@@ -229,7 +229,7 @@ class SqliteTransaction(Transaction):
     def lock(self) -> None:
         """BEGIN IMMEDIATE has taken the only writers' lock."""
 
-    def receive(self, sealed: Sealed) -> None:
+    def receive(self, sealed: SealedEvent) -> None:
         if _ID_OF_KEY.run(self.connection, key_=sealed.key).scalar() is None:
             self.insert([sealed])
 
@@ -242,7 +242,7 @@ class SqliteTransaction(Transaction):
     def sequence(self) -> None:
         _SEQUENCE.run(self.connection)
 
-    def insert(self, events: Sequence[Sealed]) -> list[int]:
+    def insert(self, events: Sequence[SealedEvent]) -> list[int]:
         if len(events) == 1:
             return [int(_INSERT.run(self.connection, **self._row(events[0])).scalar_one())]
         return super().insert(events)
@@ -270,13 +270,13 @@ class PostgresTransaction(Transaction):
     def lock(self) -> None:
         self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
-    def receive(self, sealed: Sealed) -> None:
+    def receive(self, sealed: SealedEvent) -> None:
         row = self._row(sealed) | {"transaction_id": _OWN_TRANSACTION}
         self.connection.execute(
             postgresql_insert(inbox).values(row).on_conflict_do_nothing(index_elements=[inbox.c.key])
         )
 
-    def insert(self, events: Sequence[Sealed]) -> list[int]:
+    def insert(self, events: Sequence[SealedEvent]) -> list[int]:
         own = self.connection.scalar(sa.select(_OWN_TRANSACTION))
         return self._insert([self._row(sealed) | {"transaction_id": own} for sealed in events])
 

@@ -34,7 +34,7 @@ class Assertion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SourceColumn:
     """A column that another is made of; ``masked``: its values do not survive."""
 
     dataset: str
@@ -53,8 +53,8 @@ class Dataset:
     version: str
     type: DatasetType = DatasetType.TABLE
     fields: Sequence[tuple[str, str]] = ()
-    columns: Mapping[str, Iterable[Source]] = field(default_factory=dict)
-    rows_from: Sequence[Source] = ()
+    columns: Mapping[str, Iterable[SourceColumn]] = field(default_factory=dict)
+    rows_from: Sequence[SourceColumn] = ()
     rows: int | None = None
     assertions: Sequence[Assertion] = ()
 
@@ -78,10 +78,10 @@ def _facets(dataset: Dataset) -> dict[str, Any]:
     return facets
 
 
-def _column_lineage(columns: Mapping[str, Iterable[Source]], rows_from: Sequence[Source]) -> object:
+def _column_lineage(columns: Mapping[str, Iterable[SourceColumn]], rows_from: Sequence[SourceColumn]) -> object:
     from openlineage.client.facet_v2 import column_lineage_dataset as facet
 
-    def input_field(source: Source, kind: str = "DIRECT") -> facet.InputField:
+    def input_field(source: SourceColumn, kind: str = "DIRECT") -> facet.InputField:
         transformation = facet.Transformation(type=kind, masking=source.masked)
         return facet.InputField(
             namespace=NAMESPACE, name=source.dataset, field=source.column, transformations=[transformation]

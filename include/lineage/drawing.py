@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from include.lineage.datasets import DatasetType
 from include.lineage.graph import DatasetNode, Graph, Key, StepNode, with_shards_joined
-from include.lineage.layout import Edge, Node, Placed, place
+from include.lineage.layout import Edge, GraphLayout, Node, place
 
 _MARGIN = 32
 _HEADER = 74
@@ -117,7 +117,7 @@ def lines_of(graph: Graph) -> list[str]:
 # ── sizes and places ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _middles(placed: Placed, steps: dict[str, StepNode]) -> list[float]:
+def _middles(placed: GraphLayout, steps: dict[str, StepNode]) -> list[float]:
     """The y of each layer's middle."""
     found: list[float] = []
     top = float(_HEADER + _MARGIN)
@@ -128,7 +128,7 @@ def _middles(placed: Placed, steps: dict[str, StepNode]) -> list[float]:
     return found
 
 
-def _layer_of(node: Node, placed: Placed) -> int:
+def _layer_of(node: Node, placed: GraphLayout) -> int:
     return next(index for index, layer in enumerate(placed.layers) if node in layer)
 
 
@@ -180,7 +180,7 @@ def _short(key: Key) -> str:
 # ── shapes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lines(placed: Placed, middles: Sequence[float], steps: dict[str, StepNode], left: float) -> Iterator[str]:
+def _lines(placed: GraphLayout, middles: Sequence[float], steps: dict[str, StepNode], left: float) -> Iterator[str]:
     for (upper, lower), path in placed.paths.items():
         first = _layer_of(upper, placed)
         start = middles[first] + (_STEP_HEIGHT if upper in steps else _BOX_HEIGHT) / 2
@@ -206,7 +206,7 @@ def _curve(path: Sequence[float], middles: Sequence[float], first: int, start: f
     return "".join(drawn)
 
 
-def _box(node: DatasetNode, project: str, x: float, middles: Sequence[float], placed: Placed) -> str:
+def _box(node: DatasetNode, project: str, x: float, middles: Sequence[float], placed: GraphLayout) -> str:
     above, title, below = _words(node, project)
     colour = _ROOMS.get(node.name.split("/")[0], ("", 1))[1]
     width = _box_width(node, project)
@@ -225,7 +225,7 @@ def _box(node: DatasetNode, project: str, x: float, middles: Sequence[float], pl
     )
 
 
-def _pill(step: StepNode, x: float, middles: Sequence[float], placed: Placed) -> str:
+def _pill(step: StepNode, x: float, middles: Sequence[float], placed: GraphLayout) -> str:
     width = _step_width(step)
     left, middle = x - width / 2, middles[_layer_of(step.run_id, placed)]
     return (

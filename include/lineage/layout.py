@@ -22,7 +22,7 @@ _LINE_WIDTH, _LINE_WEIGHT = 14.0, 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class GraphLayout:
     """``layers`` from top to bottom. ``x`` is each node's centre, ``width`` that of all, in pixels from the left edge.
 
     ``paths`` are the x of each edge where it passes a layer, from its first to its last.
@@ -42,7 +42,7 @@ class _Bend:
     layer: int
 
 
-def place(nodes: Sequence[Node], edges: Sequence[Edge], widths: Mapping[Node, float], *, gap: float) -> Placed:
+def place(nodes: Sequence[Node], edges: Sequence[Edge], widths: Mapping[Node, float], *, gap: float) -> GraphLayout:
     """Place *nodes* of *widths* (pixels), *gap* between neighbours. Edges that close a circle are not followed."""
     layer_of = _layers(nodes, edges)
     edges = [edge for edge in dict.fromkeys(edges) if layer_of[edge[0]] < layer_of[edge[1]]]
@@ -65,7 +65,7 @@ def place(nodes: Sequence[Node], edges: Sequence[Edge], widths: Mapping[Node, fl
     x = _positions(layers, above, below, sizes, gap)
     left = min((x[node] - sizes[node] / 2 for node in x), default=0.0)
     right = max((x[node] + sizes[node] / 2 for node in x), default=0.0)
-    return Placed(
+    return GraphLayout(
         layers=tuple(tuple(node for node in layer if not isinstance(node, _Bend)) for layer in layers),
         x={node: x[node] - left for node in nodes},
         width=right - left,

@@ -15,7 +15,7 @@ from include.core.project import Severity
 from include.core.records import FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
 from include.declared.compiled import LABEL
 from include.declared.declaration import Declaration
-from include.lineage.datasets import Assertion, Dataset, DatasetType, Source
+from include.lineage.datasets import Assertion, Dataset, DatasetType, SourceColumn
 
 #: What a model's one output column is called.
 PREDICTION = "prediction"
@@ -42,7 +42,9 @@ def snapshots(taken: Snapshot) -> list[Dataset]:
             fields=[(name, treatment.value) for name, treatment in scope.columns],
             columns={
                 name: [
-                    Source(dataset=f"production/{scope.dataset}", column=name, masked=treatment is not Treatment.CLEAR)
+                    SourceColumn(
+                        dataset=f"production/{scope.dataset}", column=name, masked=treatment is not Treatment.CLEAR
+                    )
                 ]
                 for name, treatment in scope.columns
             },
@@ -64,13 +66,14 @@ def features(project: str, built: FeatureSet, declared: Declaration) -> list[Dat
             fields=[(origin.column, origin.type) for origin in declared.of(table)],
             columns={
                 origin.column: [
-                    Source(dataset=f"snapshot/{project}/{dataset}", column=column) for dataset, column in origin.sources
+                    SourceColumn(dataset=f"snapshot/{project}/{dataset}", column=column)
+                    for dataset, column in origin.sources
                 ]
                 for origin in declared.of(table)
                 if origin.sources
             },
             rows_from=[
-                Source(dataset=f"snapshot/{project}/{dataset}", column=column)
+                SourceColumn(dataset=f"snapshot/{project}/{dataset}", column=column)
                 for dataset, column in declared.read_by(table)
             ],
             rows=sum(partition.rows for partition in built.of(table)),
@@ -82,10 +85,10 @@ def features(project: str, built: FeatureSet, declared: Declaration) -> list[Dat
 def training(project: str, built: FeatureSet, drawn: Plan) -> list[Dataset]:
     """The binned data set that all trials share."""
     columns = {
-        feature.name: [Source(dataset=f"features/{project}/{feature.group}", column=feature.name)]
+        feature.name: [SourceColumn(dataset=f"features/{project}/{feature.group}", column=feature.name)]
         for feature in built.features
     }
-    columns[LABEL] = [Source(dataset=f"features/{project}/{LABEL}", column=LABEL)]
+    columns[LABEL] = [SourceColumn(dataset=f"features/{project}/{LABEL}", column=LABEL)]
     fields = [(feature.name, "category" if feature.categories else "float32") for feature in built.features]
     return [
         Dataset(name=f"training/{project}", version=drawn.binned, fields=[*fields, (LABEL, "float64")], columns=columns)
@@ -117,7 +120,7 @@ def trials(project: str, shard: int, outcomes: str) -> list[Dataset]:
 def model(project: str, built: FeatureSet, refitted: str) -> list[Dataset]:
     """The refitted model (the digest of its text): its prediction comes from every training column."""
     columns: Iterable[str] = [*(feature.name for feature in built.features), LABEL]
-    made_of = [Source(dataset=f"training/{project}", column=column) for column in columns]
+    made_of = [SourceColumn(dataset=f"training/{project}", column=column) for column in columns]
     return [_model(f"model/{project}", refitted, made_of)]
 
 
@@ -128,7 +131,7 @@ def evaluation(project: str, evaluated: str) -> list[Dataset]:
 
 def champion(project: str, model_version: int, bundle: str) -> list[Dataset]:
     """A registered version, known by its number and the digest of its bundle: what a watch scores with."""
-    made_of = [Source(dataset=f"model/{project}", column=PREDICTION)]
+    made_of = [SourceColumn(dataset=f"model/{project}", column=PREDICTION)]
     return [_model(f"registry/{project}/{model_version}", bundle, made_of)]
 
 
@@ -142,7 +145,7 @@ def reference(project: str, model_version: int, profile: str) -> list[Dataset]:
 
 def scores(project: str, model_version: int, scored: str, *, rows: int | None = None) -> list[Dataset]:
     """Predictions of a registered version for live rows (the digest of what was scored)."""
-    made_of = [Source(dataset=f"registry/{project}/{model_version}", column=PREDICTION)]
+    made_of = [SourceColumn(dataset=f"registry/{project}/{model_version}", column=PREDICTION)]
     return [
         Dataset(
             name=f"scores/{project}",
@@ -164,7 +167,7 @@ def verdict(project: str, judged: str) -> list[Dataset]:
     return [_output(f"verdict/{project}", judged)]
 
 
-def _model(name: str, version: str, made_of: Sequence[Source]) -> Dataset:
+def _model(name: str, version: str, made_of: Sequence[SourceColumn]) -> Dataset:
     return Dataset(
         name=name,
         version=version,

@@ -12,7 +12,7 @@ from include.core.errors import DataError
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DayFigures, DayOfSeries, Evaluation
 from include.core.rules import rounded_up
-from include.monitoring.chance import NIGHTS, Usual, chance, drawn_from, running
+from include.monitoring.chance import NIGHTS, UsualDay, chance, drawn_from, running
 from include.monitoring.skill import hardness_of, usual_days, usual_of
 
 #: With fewer judged days there are too few whole weeks to draw from.
@@ -77,7 +77,7 @@ def proposed(policy: DriftPolicy, series: Sequence[DayOfSeries], *, share: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class StartingPolicy:
     """A policy, and by which share of the constant's loss a model should cost less (``None``: it shows no skill).
 
     Both from the holdout's ``days``: how many, the first, the last.
@@ -90,7 +90,9 @@ class Start:
     last: date
 
 
-def started(policy: DriftPolicy, figures: Sequence[DayFigures], evaluation: Evaluation, *, share: float) -> Start:
+def started(
+    policy: DriftPolicy, figures: Sequence[DayFigures], evaluation: Evaluation, *, share: float
+) -> StartingPolicy:
     """*policy* with limits from the daily spread of an evaluation, before the watch has judged days enough.
 
     Each limit lies above the mean of as many days as the policy looks at, as far out as Student's t says for so many
@@ -112,7 +114,7 @@ def started(policy: DriftPolicy, figures: Sequence[DayFigures], evaluation: Eval
     skill, constant, floor = evaluation.skill, evaluation.constant_loss, None
     if skill is not None and constant is not None and skill.lower > 0:
         floor = rounded_up(skill.lower / constant / 2, digits=2)
-    return Start(
+    return StartingPolicy(
         policy=replace(
             policy,
             excess_loss=_limit(excess, policy, share),
@@ -135,7 +137,7 @@ def _limit(daily: Sequence[float], policy: DriftPolicy, share: float) -> float:
     return _up(abs(fmean(daily)) + far * stdev(daily) * sqrt(1 / policy.days + 1 / days))
 
 
-def _usual(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> tuple[Usual, ...]:
+def _usual(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> tuple[UsualDay, ...]:
     """All days, as hard as those that tell *policy* what is usual. Those of models that do not say what they expect are
     held against the mean of all.
     """

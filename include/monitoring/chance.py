@@ -19,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usual:
+class UsualDay:
     """A day of a stretch in which nothing changed: its skill, excess loss and calibration gap, and how much more it
     cost than the best champion of the last 180 days; ``None``: not known.
     """
@@ -44,7 +44,7 @@ class Chance:
 
 
 @lru_cache(maxsize=256)
-def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) -> Chance:
+def chance(usual: tuple[UsualDay, ...], policy: DriftPolicy, skill: SkillPolicy) -> Chance:
     """What chance brings in 180 nights whose weeks are like those of the sorted days *usual*, under *policy*.
 
     The cumulative sum of missing skill is above the limit in the share ``skill.false_asks`` of histories, at most. What
@@ -69,13 +69,13 @@ def chance(usual: tuple[Usual, ...], policy: DriftPolicy, skill: SkillPolicy) ->
     return Chance(limit=limit, false_asks=float(asks.mean()), best=best)
 
 
-def drawn_from(usual: Sequence[Usual], policy: DriftPolicy) -> Numbers:
+def drawn_from(usual: Sequence[UsualDay], policy: DriftPolicy) -> Numbers:
     """Shape (histories, ``policy.days`` + 180, 4): the figures of nights like *usual*, in their order there."""
     weeks = by_week([each.day for each in usual], _rows(usual))
     return drawn(weeks, np.random.default_rng(_seed(weeks)), nights=policy.days + NIGHTS)
 
 
-def floor(usual: Sequence[Usual], tolerated: float) -> float:
+def floor(usual: Sequence[UsualDay], tolerated: float) -> float:
     """A day counts as no worse than the worst of the usual ones, or than one of the *tolerated* skill."""
     return min(tolerated, *(each.skill for each in usual))
 
@@ -135,6 +135,6 @@ def _seed(weeks: Numbers) -> int:
     return int.from_bytes(sha256(weeks[:, :, :3].tobytes()).digest()[:8])
 
 
-def _rows(usual: Sequence[Usual]) -> Numbers:
+def _rows(usual: Sequence[UsualDay]) -> Numbers:
     figures = [[each.skill, each.excess, each.gap, each.behind] for each in usual]
     return np.array([[np.nan if figure is None else figure for figure in each] for each in figures])

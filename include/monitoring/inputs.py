@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from include.core.errors import DataError
 from include.core.project import DriftPolicy
-from include.core.records import ColumnProfile, FeatureDrift, Profile, Reference, Unfamiliar
+from include.core.records import ColumnProfile, FeatureDrift, Profile, Reference, UnfamiliarValues
 from include.monitoring.profile import pooled, stability_index
 
 #: With fewer weeks before it that have an index themselves, what is usual of a week is not known.
@@ -107,7 +107,7 @@ def in_words(inputs: Sequence[FeatureDrift], weeks: Sequence[Profile]) -> Iterab
     )
 
 
-def lacking_in_words(lacking: Sequence[Unfamiliar]) -> Iterable[str]:
+def lacking_in_words(lacking: Sequence[UnfamiliarValues]) -> Iterable[str]:
     if not lacking:
         return
     named = ", ".join(

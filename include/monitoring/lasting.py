@@ -10,21 +10,23 @@ from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries
 from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, came_after
 
-Judged = Sequence[DayOfSeries]
+JudgedDays = Sequence[DayOfSeries]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limited:
+class LimitedMean:
     """A mean over days that has a limit: ``beyond`` says of any days whether theirs lies there.
 
     ``above`` is by how much one day lies above the limit, or below 0; ``None``: it has no such figure.
     """
 
-    beyond: Callable[[Judged], bool]
+    beyond: Callable[[JudgedDays], bool]
     above: Callable[[DayOfSeries], float | None]
 
 
-def began(limited: Limited, days: Judged, last: date, *, policy: DriftPolicy, first: Mapping[int, date]) -> date | None:
+def began(
+    limited: LimitedMean, days: JudgedDays, last: date, *, policy: DriftPolicy, first: Mapping[int, date]
+) -> date | None:
     """Since when what moves the mean over ``policy.days`` days, which is beyond its limit on *last*, has done so.
 
     *days* are all sorted ones that have the figure, *first* tells of each champion the first day that it judged. Of the
@@ -36,11 +38,11 @@ def began(limited: Limited, days: Judged, last: date, *, policy: DriftPolicy, fi
     dates = [each.day for each in days]
     ends = [*dates, *([last] if not dates or last > dates[-1] else ())]
 
-    def window(end: date, after: date | None) -> Judged:
+    def window(end: date, after: date | None) -> JudgedDays:
         start = bisect_right(dates, max(end - policy.days * DAY, after or date.min))
         return days[start : bisect_right(dates, end)]
 
-    def is_beyond(found: Judged) -> bool:
+    def is_beyond(found: JudgedDays) -> bool:
         return len(found) >= policy.minimum_days and limited.beyond(found)
 
     place = len(ends) - 1
@@ -58,10 +60,10 @@ def began(limited: Limited, days: Judged, last: date, *, policy: DriftPolicy, fi
     return since
 
 
-def _rises_from(limited: Limited, days: Judged) -> date:
+def _rises_from(limited: LimitedMean, days: JudgedDays) -> date:
     sums = list(accumulate(limited.above(each) or 0.0 for each in reversed(days)))
     return days[len(days) - 1 - max(range(len(sums)), key=lambda place: (sums[place], -place))].day
 
 
-def _between(days: Judged, dates: Sequence[date], first: date, last: date) -> Iterator[DayOfSeries]:
+def _between(days: JudgedDays, dates: Sequence[date], first: date, last: date) -> Iterator[DayOfSeries]:
     yield from days[bisect_left(dates, first) : bisect_right(dates, last)]

@@ -9,15 +9,15 @@ from statistics import fmean
 
 from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries, DriftState, Reference
-from include.monitoring.lasting import Judged, Limited, began
-from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, Watched, came_after, first_days, level_of, watch
+from include.monitoring.lasting import JudgedDays, LimitedMean, began
+from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, SkillWatch, came_after, first_days, level_of, watch
 
 #: A champion has learnt of a change if it learnt so many days of it.
 LEARNT_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RequestOutcome:
     """What one figure comes to: the ``state`` that it asks for, a sentence that says why, and since when it lasts."""
 
     state: DriftState
@@ -27,26 +27,26 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rule(Limited):
+class _Rule(LimitedMean):
     """A mean over days that has a limit, here ``over`` the last ones; ``words`` say what it is of any days."""
 
-    over: Judged
-    words: Callable[[Judged], str]
+    over: JudgedDays
+    words: Callable[[JudgedDays], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class JudgedSeries:
     """All that is judged: the sorted ``series`` up to ``last``, and who is ``champion`` now (:func:`judge`)."""
 
     policy: DriftPolicy
     reference: Reference
-    series: Judged
+    series: JudgedDays
     last: date
     champion: int | None
     blind_days: int
 
     @cached_property
-    def judged(self) -> Judged:
+    def judged(self) -> JudgedDays:
         """The last ``policy.days`` days, as far as they have figures."""
         return [each for each in self.series if each.day > self.last - self.policy.days * DAY and each.loss is not None]
 
@@ -55,7 +55,7 @@ class Case:
         return level_of(self.policy, self.series, self._evaluated)
 
     @cached_property
-    def watched(self) -> Watched | None:
+    def watched(self) -> SkillWatch | None:
         return watch(self.level, self.series) if self.level else None
 
     @cached_property
@@ -89,10 +89,10 @@ class Case:
             found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.chance.limit}
         return found
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[RequestOutcome]:
         """Of each figure that the policy judges; of all of them, if there are too few days."""
         if len(self.judged) < self.policy.minimum_days:
-            yield Outcome(
+            yield RequestOutcome(
                 state=DriftState.TOO_FEW_TO_KNOW,
                 sentence=f"{len(self.judged)} of the last {self.policy.days} matured days came after the evaluation of "
                 f"the first model and have labels; fewer than {self.policy.minimum_days} decide nothing",
@@ -100,7 +100,7 @@ class Case:
             )
             return
         for rule in (self._excess(), self._gap(), self._knows(), self._best()):
-            if isinstance(rule, Outcome):
+            if isinstance(rule, RequestOutcome):
                 yield rule
             elif rule is not None:
                 yield self._outcome(rule)
@@ -109,35 +109,35 @@ class Case:
 
     # ── means over the last days ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _outcome(self, rule: _Rule) -> Outcome:
+    def _outcome(self, rule: _Rule) -> RequestOutcome:
         stretch = f"over {len(rule.over)} matured days, {rule.over[0].day} to {rule.over[-1].day}"
         sentence = f"{stretch}, {rule.words(rule.over)}"
         if not rule.beyond(rule.over):
-            return Outcome(state=DriftState.STABLE, sentence=sentence)
+            return RequestOutcome(state=DriftState.STABLE, sentence=sentence)
         days = [each for each in self.series if rule.above(each) is not None]
         since = began(rule, days, self.last, policy=self.policy, first=self._first)
         if since is None:
-            return Outcome(
+            return RequestOutcome(
                 state=DriftState.STABLE, sentence=f"{sentence}; it was not, over days since a model took over"
             )
         return self._answered(since, [each for each in days if each.day >= since], rule.beyond, sentence)
 
-    def _excess(self) -> _Rule | Outcome | None:
+    def _excess(self) -> _Rule | RequestOutcome | None:
         limit = self.policy.excess_loss
         if limit is None:
             return None
         if self._expected(self.judged) is None:
-            return Outcome(
+            return RequestOutcome(
                 state=DriftState.STABLE,
                 known=False,
                 sentence=f"over {len(self.judged)} matured days, the loss is {_mean(self.judged, 'loss'):.4f}, and no "
                 "holdout day of the model's evaluation has enough labelled rows to say what to expect",
             )
 
-        def excess(days: Judged) -> tuple[float, float]:
+        def excess(days: JudgedDays) -> tuple[float, float]:
             return _mean(days, "loss"), self._expected(days) or 0.0
 
-        def words(days: Judged) -> str:
+        def words(days: JudgedDays) -> str:
             loss, expected = excess(days)
             return (
                 f"the loss is {loss:.4f}, {loss - expected:+.4f} against the expected {expected:.4f}; "
@@ -148,7 +148,7 @@ class Case:
             expected = self._expected([day])
             return None if day.loss is None or expected is None else day.loss - expected - limit
 
-        def beyond(days: Judged) -> bool:
+        def beyond(days: JudgedDays) -> bool:
             return excess(days)[0] - excess(days)[1] > limit
 
         return _Rule(over=self.judged, beyond=beyond, above=above, words=words)
@@ -158,10 +158,10 @@ class Case:
         if limit is None:
             return None
 
-        def gap(days: Judged) -> float:
+        def gap(days: JudgedDays) -> float:
             return _mean(days, "mean_score") - _mean(days, "mean_label")
 
-        def words(days: Judged) -> str:
+        def words(days: JudgedDays) -> str:
             score, label = _mean(days, "mean_score"), _mean(days, "mean_label")
             return (
                 f"{score:.4f} is predicted on average and {label:.4f} came, a gap of {score - label:+.4f}; "
@@ -179,13 +179,13 @@ class Case:
         """Whether it knows more than the constant at all; a day costs at most as much as a usual one gains."""
         floor = -self.level.usual if self.level else -math.inf
 
-        def knows(days: Judged) -> float:
+        def knows(days: JudgedDays) -> float:
             return fmean(max(skill, floor) for skill in self._comparable(days))
 
         def above(day: DayOfSeries) -> float | None:
             return None if day.skill is None else -knows([day])
 
-        def words(days: Judged) -> str:
+        def words(days: JudgedDays) -> str:
             if self.level:
                 return f"the skill score is {self.level.score(knows(days)):.1%}; knowing no feature has 0"
             side = "below" if knows(days) > 0 else "above"
@@ -206,13 +206,13 @@ class Case:
         def above(day: DayOfSeries) -> float | None:
             return None if day.loss is None or day.best_loss is None else behind([day]) - drop
 
-        def behind(days: Judged) -> float:
+        def behind(days: JudgedDays) -> float:
             of = [(each.day, each.loss, each.best_loss) for each in days]
             return fmean(
                 level.of_usual(day, loss - best) for day, loss, best in of if loss is not None and best is not None
             )
 
-        def words(days: Judged) -> str:
+        def words(days: JudgedDays) -> str:
             return (
                 f"the skill score is {-level.score(behind(days)):+.1%} beside that of version {days[-1].best}, the "
                 f"best of the last 180 days; {'beyond' if behind(days) > drop else 'within'} the accepted "
@@ -223,14 +223,14 @@ class Case:
 
     # ── the recipe over the whole series ──────────────────────────────────────────────────────────────────────────────
 
-    def _skill(self) -> Outcome:
+    def _skill(self) -> RequestOutcome:
         if self.watched is None:
-            return Outcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
+            return RequestOutcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
         level, watched = self.watched.level, self.watched
         usual, lowest = f"{level.score(level.usual):.1%}", f"{level.score(level.tolerated):.1%}"
         stretch, words = f"{level.days[0]} to {level.days[-1]}", "the skill score (1 - loss / the constant's loss)"
         if not watched.alarm or watched.since is None:
-            return Outcome(
+            return RequestOutcome(
                 state=DriftState.STABLE,
                 sentence=f"over {stretch} {words} was {usual}, and may come down to {lowest}; no more is missing than "
                 "chance brings",
@@ -243,7 +243,7 @@ class Case:
             f"chance brings where it may come down to {lowest}"
         )
 
-        def beyond(days: Judged) -> bool:
+        def beyond(days: JudgedDays) -> bool:
             return fmean(level.missing(skill) for skill in self._comparable(days)) > 0
 
         return self._answered(began, days, beyond, sentence)
@@ -260,45 +260,47 @@ class Case:
 
     # ── did retraining help? ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _answered(self, began: date, days: Judged, beyond: Callable[[Judged], bool], sentence: str) -> Outcome:
+    def _answered(
+        self, began: date, days: JudgedDays, beyond: Callable[[JudgedDays], bool], sentence: str
+    ) -> RequestOutcome:
         """What a figure that is beyond its limit since *began* asks for, by the *days* from then on."""
         after = [each for each in days if came_after(began, self._first, each.champion)]
         newest = self.champion is not None and self.champion not in self._first
         if not after and not newest:
-            return Outcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
+            return RequestOutcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
         if len(after) < LEAST_AFTER:
             waits = (
                 f"{sentence}; a model took over since, and {len(after)} of {LEAST_AFTER} days tell whether it helped"
             )
-            return Outcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
+            return RequestOutcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
         blind = self.blind_days + LEARNT_DAYS
         knowing = [each for each in after if came_after(began, self._first, each.champion, days=blind)]
         if len(knowing) >= LEAST_AFTER and beyond(knowing[-MOST_AFTER:]):
             told = f"{sentence}; so it is over {len(knowing)} days by models that have learnt from days since {began}"
-            return Outcome(state=DriftState.FAILING, sentence=told, began=began)
+            return RequestOutcome(state=DriftState.FAILING, sentence=told, began=began)
         if beyond(after[-MOST_AFTER:]):
-            return Outcome(
+            return RequestOutcome(
                 state=DriftState.RETRAIN, sentence=f"{sentence}; so it is since a model took over", began=began
             )
         helped = f"{sentence}; over the {len(after)} days since a model took over it is not"
-        return Outcome(state=DriftState.STABLE, sentence=helped)
+        return RequestOutcome(state=DriftState.STABLE, sentence=helped)
 
-    def _comparable(self, days: Judged) -> list[float]:
+    def _comparable(self, days: JudgedDays) -> list[float]:
         """The skill of *days* as on days as hard as the usual ones; as it is where nothing says what is usual."""
         if self.level is None:
             return _with_skill(days)
         return [self.level.of_usual(each.day, each.skill) for each in days if each.skill is not None]
 
-    def _expected(self, days: Judged) -> float | None:
+    def _expected(self, days: JudgedDays) -> float | None:
         expected = [self._evaluated if each.expected_loss is None else each.expected_loss for each in days]
         known = [each for each in expected if each is not None]
         return fmean(known) if len(known) == len(days) else None
 
 
-def _with_skill(days: Judged) -> list[float]:
+def _with_skill(days: JudgedDays) -> list[float]:
     return [each.skill for each in days if each.skill is not None]
 
 
-def _mean(days: Judged, name: str) -> float:
+def _mean(days: JudgedDays, name: str) -> float:
     """The mean of a figure that all judged *days* have."""
     return fmean(getattr(each, name) for each in days)

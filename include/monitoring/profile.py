@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.core.errors import DataError
-from include.core.records import DAY, ColumnProfile, Days, Profile, Unfamiliar
+from include.core.records import DAY, ColumnProfile, Days, Profile, UnfamiliarValues
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -209,7 +209,7 @@ def _small(count: int) -> bool:
     return 0 < count < LEAST_GROUP
 
 
-def of_groups(found: Iterable[Unfamiliar]) -> tuple[Unfamiliar, ...]:
+def of_groups(found: Iterable[UnfamiliarValues]) -> tuple[UnfamiliarValues, ...]:
     """*found*, with no count of fewer than 20 rows; what has none left is left out."""
     held = [
         replace(

@@ -20,7 +20,7 @@ from statistics import fmean
 
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DayOfSeries
-from include.monitoring.chance import NIGHTS, Chance, Usual, chance, floor
+from include.monitoring.chance import NIGHTS, Chance, UsualDay, chance, floor
 from include.monitoring.series import CONSTANT_DAYS
 
 #: So many days by champions that came after a change tell whether a retraining brought it back; no more than so many
@@ -88,7 +88,7 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class SkillWatch:
     """Where the watch of a recipe stands after the last day: ``missing`` is the sum, above 0 ``since`` that day.
 
     ``alarm``: it has been above the level's limit, and neither came down to 0 nor was brought back by a retraining, nor
@@ -129,7 +129,7 @@ def level_of(policy: DriftPolicy, series: Sequence[DayOfSeries], evaluated: floa
     )
 
 
-def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
+def watch(level: Level, series: Sequence[DayOfSeries]) -> SkillWatch:
     """Fold the days of the sorted *series* after those of *level*."""
     first = first_days(series)
     missing, since, alarm = 0.0, None, False
@@ -152,7 +152,7 @@ def watch(level: Level, series: Sequence[DayOfSeries]) -> Watched:
         passed = len(lately) >= MOST_AFTER and fmean(lately[-MOST_AFTER:]) <= 0  # the sum alone remembers for ever
         if alarm and (helped or passed):
             missing, since, alarm, lately, after = 0.0, None, False, [], []
-    return Watched(level=level, missing=missing, since=since, alarm=alarm)
+    return SkillWatch(level=level, missing=missing, since=since, alarm=alarm)
 
 
 def first_days(series: Sequence[DayOfSeries]) -> Mapping[int, date]:
@@ -174,14 +174,16 @@ def usual_days(policy: SkillPolicy, series: Sequence[DayOfSeries]) -> Sequence[D
     return tuple(islice(told, policy.usual_days))
 
 
-def usual_of(days: Sequence[DayOfSeries], hardness: Mapping[date, float], evaluated: float | None) -> tuple[Usual, ...]:
+def usual_of(
+    days: Sequence[DayOfSeries], hardness: Mapping[date, float], evaluated: float | None
+) -> tuple[UsualDay, ...]:
     """What *days*, which have a skill, tell; models that say nothing to expect are held against *evaluated*."""
     found = []
     for each in days:
         loss, hard = each.loss or 0.0, hardness[each.day]
         expected = evaluated if each.expected_loss is None else each.expected_loss
         found.append(
-            Usual(
+            UsualDay(
                 day=each.day,
                 skill=(each.skill or 0.0) / hard,
                 excess=None if expected is None else loss - expected,

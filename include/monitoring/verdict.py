@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from include.core.errors import DataError
 from include.core.project import DriftPolicy
-from include.core.records import DayOfSeries, DriftState, DriftVerdict, Profile, Reference, Unfamiliar
+from include.core.records import DayOfSeries, DriftState, DriftVerdict, Profile, Reference, UnfamiliarValues
 from include.monitoring import inputs as moving
-from include.monitoring.outcomes import Case, Outcome
+from include.monitoring.outcomes import JudgedSeries, RequestOutcome
 
 #: Of several outcomes the first of these is the verdict's state.
 _ORDER = (DriftState.FAILING, DriftState.RETRAIN, DriftState.TOO_FEW_TO_KNOW, DriftState.STABLE)
@@ -29,7 +29,7 @@ def judge(
     last: date | None = None,
     champion: int | None = None,
     blind_days: int = 0,
-    unfamiliar: Sequence[Unfamiliar] = (),
+    unfamiliar: Sequence[UnfamiliarValues] = (),
 ) -> DriftVerdict:
     """What *policy* makes of the *series* of a project's judged days, and of the champion's inputs by *weeks*.
 
@@ -56,7 +56,7 @@ def judge(
     """
     days = _sorted(series)
     end = last or (days[-1].day if days else reference.last_seen)
-    case = Case(
+    case = JudgedSeries(
         policy=policy,
         reference=reference,
         series=[each for each in days if each.day <= end],
@@ -90,7 +90,7 @@ def _sorted(series: Iterable[DayOfSeries]) -> list[DayOfSeries]:
     return days
 
 
-def _reasons(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _reasons(outcomes: Sequence[RequestOutcome]) -> Iterator[str]:
     for each in outcomes:
         if each.known:
             yield f"{_ASKS[each.state]}: {each.sentence}"

@@ -26,7 +26,7 @@ from include.governance.marks import Marks
 from include.ledger import Entry, Ledger
 from include.ledger.journal import begun
 from include.registry import promotion, signed
-from include.registry.champions import Champions, Known, Version, sign_from_here
+from include.registry.champions import Champions, ProjectVersions, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered import remembering
@@ -155,17 +155,17 @@ class PromotionAuthority:
                 conflicts += 1
         raise crowded(streams.promotion(project))
 
-    def _pending(self, known: Known) -> Version | None:
+    def _pending(self, known: ProjectVersions) -> Version | None:
         """The next version to decide about."""
         return next((each for each in known.versions if self._decidable(known, each)), None)
 
-    def _decidable(self, known: Known, version: Version) -> bool:
+    def _decidable(self, known: ProjectVersions, version: Version) -> bool:
         registered = version.registered
         return decidable(self._ledger, known, version) and not any(
             mark.quarantined for mark in self._marks.on_night(registered.project, registered.run_id)
         )
 
-    def _decision(self, known: Known, version: Version, gates: Gates, *, again: bool = False) -> Decision:
+    def _decision(self, known: ProjectVersions, version: Version, gates: Gates, *, again: bool = False) -> Decision:
         registered = version.registered
         evaluation = recorded_evaluation(self._ledger, registered.project, registered.evaluation)
         earlier = version.number if again else None
@@ -173,7 +173,7 @@ class PromotionAuthority:
         rival = before = None
         if champion is not None:
             before = recorded_evaluation(self._ledger, registered.project, champion.registered.evaluation)
-            rival = promotion.Champion(version=champion.number, holdout=before.holdout, recipe=before.recipe)
+            rival = promotion.ChampionGrounds(version=champion.number, holdout=before.holdout, recipe=before.recipe)
         stands = None
         if not again:  # of one that is decided again nobody knows how its project stood then
             stands = standing(
@@ -214,7 +214,7 @@ def _project(entry: Entry) -> str:
     return streams.subject(entry.stream).partition("/")[0]
 
 
-def decidable(ledger: Ledger, known: Known, version: Version) -> bool:
+def decidable(ledger: Ledger, known: ProjectVersions, version: Version) -> bool:
     """Whether the authority decides about *version*: nothing is decided of its evaluation or its number, and all that
     is needed is recorded. A version of before promotions were signed is decided again only where somebody asks.
     """

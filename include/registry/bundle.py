@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Union
 from include.core.canonical import decode, digest_of, encode
 from include.core.errors import AuthorityError, DataError, RegistryError
 from include.core.project import Objective, Project
-from include.core.records import Evaluation, FeatureSet, FeatureSpec, Params, Unfamiliar
+from include.core.records import Evaluation, FeatureSet, FeatureSpec, Params, UnfamiliarValues
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ class Champion:
         )
         return prediction
 
-    def unfamiliar(self, rows: Union["pa.Table", "pd.DataFrame"]) -> tuple[Unfamiliar, ...]:
+    def unfamiliar(self, rows: Union["pa.Table", "pd.DataFrame"]) -> tuple[UnfamiliarValues, ...]:
         """Of which features how many of *rows* are unlike all that the model learnt from, so that it can only guess.
 
         Raises:

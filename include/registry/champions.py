@@ -21,7 +21,7 @@ from include.ledger import Ledger
 from include.ledger.journal import all_begun
 from include.registry.overrides import Overrides
 from include.registry.rollback import Rollback
-from include.registry.signed import Decision, Signed
+from include.registry.signed import Decision, SignedDecisions
 
 if TYPE_CHECKING:
     from include.governance.signing import Verifier
@@ -69,7 +69,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InForce:
+class ChampionInForce:
     """The champion, as whoever uses it must see it: ``notes`` are said beside it wherever it is used.
 
     ``refused`` says why it may not be used at all; ``None``: it may.
@@ -87,7 +87,7 @@ class InForce:
     def number(self) -> int:
         return self.version.number
 
-    def usable(self) -> "InForce":
+    def usable(self) -> "ChampionInForce":
         """This very champion.
 
         Raises:
@@ -104,7 +104,7 @@ class InForce:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class ProjectVersions:
     """All versions of a project in the order of their registration, and how long its stream of decisions is.
 
     ``changes`` are the decisions that changed who is in force, in their order; ``retired`` the versions that nobody can
@@ -188,23 +188,25 @@ class Champions:
         self._ledger = ledger
         self._marks = Marks(ledger, Access(ledger, verifier))
         self.overrides = Overrides(ledger, verifier)
-        self._signed = Signed(ledger, verifier)
+        self._signed = SignedDecisions(ledger, verifier)
         # A run keeps its instant, and hundreds are asked for again.
         self._instants: dict[tuple[str, str], datetime] = {}
 
-    def in_force(self, project: str, *, before: int | None = None) -> InForce | None:
-        """The version in force, with what must be said beside it; with *before*, as :meth:`Known.champion`."""
+    def in_force(self, project: str, *, before: int | None = None) -> ChampionInForce | None:
+        """The version in force, with what must be said beside it; *before*: as in :meth:`ProjectVersions.champion`."""
         change = self.known(project).change(before=before)
         if change is None or change.version is None:
             return None
         return self.seen(project, [change.version], rollback=change.rollback)[0]
 
-    def seen(self, project: str, versions: Sequence[Version], *, rollback: Rollback | None = None) -> list[InForce]:
+    def seen(
+        self, project: str, versions: Sequence[Version], *, rollback: Rollback | None = None
+    ) -> list[ChampionInForce]:
         """What must be said beside each of *versions*, in force now or not; *rollback*: by which they are."""
         marks = self._marks.on_nights(project, [each.registered.run_id for each in versions])
         return [_beside(each, marks[each.registered.run_id], rollback) for each in versions]
 
-    def known(self, project: str) -> Known:
+    def known(self, project: str) -> ProjectVersions:
         """All that is registered and decided of *project*."""
         signed_from = self._signed_from()
         decided, rollbacks, length = self._signed.of(project)
@@ -221,7 +223,9 @@ class Champions:
                 if version.promoted:
                     made.append(Change(version=version, rollback=None, position=position, decided_at=decided_at))
         changes = _in_order(made, rollbacks)
-        return Known(versions=versions, length=length, changes=changes, rollbacks=[each for each, _ in rollbacks])
+        return ProjectVersions(
+            versions=versions, length=length, changes=changes, rollbacks=[each for each, _ in rollbacks]
+        )
 
     def tenures(self, project: str) -> tuple[Tenure, ...]:
         """Every champion that *project* had, in the order in which they were decided."""
@@ -281,10 +285,10 @@ def _in_order(promotions: Sequence[Change], rollbacks: Sequence[tuple[Rollback, 
     return changes
 
 
-def _beside(version: Version, marks: Sequence[RevocationMark], rollback: Rollback | None) -> InForce:
+def _beside(version: Version, marks: Sequence[RevocationMark], rollback: Rollback | None) -> ChampionInForce:
     quarantined = [mark.in_words() for mark in marks if mark.quarantined]
     notes = (*(() if version.decision else (NOT_SIGNED,)), *((rollback.in_words(),) if rollback else ()))
-    return InForce(
+    return ChampionInForce(
         version=version,
         notes=(*notes, *(mark.in_words() for mark in marks)),
         refused=f"in quarantine: {'; '.join(quarantined)}" if quarantined else None,

@@ -7,7 +7,7 @@ from include.core.project import Objective
 from include.core.records import FeatureSpec
 
 
-class Learnt(Protocol):
+class ModelDefinition(Protocol):
     """What a model was made for: its manifest, or the features of its night."""
 
     @property
@@ -21,7 +21,7 @@ class Learnt(Protocol):
 
 
 def changes(
-    learnt: Learnt, *, objective: Objective, label: Collection[str], features: Mapping[str, Collection[str]]
+    learnt: ModelDefinition, *, objective: Objective, label: Collection[str], features: Mapping[str, Collection[str]]
 ) -> tuple[str, ...]:
     """What is declared otherwise now than *learnt* was, each in some words; none: the two can be compared.
 

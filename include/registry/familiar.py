@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.core.records import FeatureSpec, Unfamiliar
+from include.core.records import FeatureSpec, UnfamiliarValues
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +19,7 @@ _MISSING = 0b1100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learnt:
+class FamiliarValues:
     """What a model knows of a feature that it uses.
 
     ``missing``: it learnt from rows without a value of it, a rare category among these. ``low`` and ``high`` (both
@@ -31,7 +31,7 @@ class Learnt:
     high: float | None
 
 
-def learnt(model_text: str) -> dict[int, Learnt]:
+def learnt(model_text: str) -> dict[int, FamiliarValues]:
     """Of each feature that a split of the model uses, by its place, what the model knows."""
     infos = next(line for line in model_text.splitlines() if line.startswith("feature_infos="))
     ranges = [_RANGE.fullmatch(info) for info in infos.removeprefix("feature_infos=").split(" ")]
@@ -39,7 +39,7 @@ def learnt(model_text: str) -> dict[int, Learnt]:
     for feature, kind in _splits(model_text):
         missing[feature] = missing.get(feature, False) or bool(kind & _MISSING)
     return {
-        feature: Learnt(
+        feature: FamiliarValues(
             missing=known,
             low=float(found[1]) if (found := ranges[feature]) else None,
             high=float(found[2]) if found else None,
@@ -74,7 +74,7 @@ def importance(model_text: str, features: Sequence[str]) -> dict[str, float]:
     return {name: gain / whole for name, gain in gains.items()} if whole > 0 else {}
 
 
-def unfamiliar(model_text: str, features: Sequence[FeatureSpec], table: "pa.Table") -> tuple[Unfamiliar, ...]:
+def unfamiliar(model_text: str, features: Sequence[FeatureSpec], table: "pa.Table") -> tuple[UnfamiliarValues, ...]:
     """Of each of *features* that the model uses, how many rows of *table* are unlike all that it learnt from.
 
     In the order of *features*; a feature that is as it was in all rows is left out. Counts, and no value.
@@ -92,7 +92,7 @@ def unfamiliar(model_text: str, features: Sequence[FeatureSpec], table: "pa.Tabl
         outside = 0
         if feature.categories is None and known.low is not None and known.high is not None:
             outside = int(((numbers < known.low) | (numbers > known.high)).sum())
-        each = Unfamiliar(
+        each = UnfamiliarValues(
             feature=feature.name,
             nulls=0 if known.missing else absent - strange,
             categories=strange,

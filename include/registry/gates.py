@@ -7,14 +7,14 @@ from include.core.project import LEAST_DAYS, Gates, Objective
 from include.core.records import DAY, Evaluation, Gate, Interval
 from include.core.rules import rounded_up
 from include.data.resampling import at_error
-from include.registry.grounds import Champion, Standing
+from include.registry.grounds import ChampionGrounds, ProjectStanding
 
 _UNNAMED = "its objective, its label or a feature that it needs is not built any more or is defined otherwise now"
 _LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class GateOutcome:
     """Whether one gate lets the model through, and the sentence that says why; nobody overrides the gate ``None``."""
 
     gate: Gate | None
@@ -27,44 +27,44 @@ class Outcome:
         return self.reason if self.gate is None else f"the gate {self.gate}"
 
 
-def replaces(evaluation: Evaluation, champion: Champion) -> Iterator[Outcome]:
+def replaces(evaluation: Evaluation, champion: ChampionGrounds) -> Iterator[GateOutcome]:
     name = f"champion version {champion.version}"
     if evaluation.champion != champion.version:
         reason = f"{name} stays: the model was not compared with it"
-        yield Outcome(gate=None, passed=False, reason=reason)
+        yield GateOutcome(gate=None, passed=False, reason=reason)
     last, champion_last = evaluation.holdout.last, champion.holdout.last
     if last < champion_last:
         reason = (
             f"{name} stays: its holdout ends on {champion_last}, that of this model, of an earlier night, on {last}"
         )
-        yield Outcome(gate=None, passed=False, reason=reason)
+        yield GateOutcome(gate=None, passed=False, reason=reason)
 
 
-def floors(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+def floors(evaluation: Evaluation, gates: Gates) -> Iterator[GateOutcome]:
     name = _LOSS[evaluation.objective]
     loss = evaluation.metrics[name]
     if gates.floor_loss is not None:
         reason = f"{name} {loss:.4f}, at most {gates.floor_loss:.4f} is asked for"
-        yield Outcome(gate=Gate.FLOORS, passed=loss <= gates.floor_loss, reason=reason)
+        yield GateOutcome(gate=Gate.FLOORS, passed=loss <= gates.floor_loss, reason=reason)
     if gates.floor_share is not None:
         yield _share(evaluation, gates.floor_share)
     if evaluation.objective is Objective.BINARY:
         auc = evaluation.metrics["auc"]
         reason = f"AUC {auc:.4f}, at least {gates.floor_auc:.4f} is asked for"
-        yield Outcome(gate=Gate.FLOORS, passed=auc >= gates.floor_auc, reason=reason)
+        yield GateOutcome(gate=Gate.FLOORS, passed=auc >= gates.floor_auc, reason=reason)
 
 
-def _share(evaluation: Evaluation, share: float) -> Outcome:
+def _share(evaluation: Evaluation, share: float) -> GateOutcome:
     name, constant = _LOSS[evaluation.objective], evaluation.constant_loss
     if constant is None:
         reason = f"the {name} of the constant is not recorded: run a night of another instant"
-        return Outcome(gate=Gate.FLOORS, passed=False, reason=reason)
+        return GateOutcome(gate=Gate.FLOORS, passed=False, reason=reason)
     loss, limit = evaluation.metrics[name], constant * (1 - share)
     reason = f"{name} {loss:.4f}, at most {limit:.4f} is asked for: {share:.1%} less than the constant's {constant:.4f}"
-    return Outcome(gate=Gate.FLOORS, passed=loss <= limit, reason=reason)
+    return GateOutcome(gate=Gate.FLOORS, passed=loss <= limit, reason=reason)
 
 
-def skill(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+def skill(evaluation: Evaluation, gates: Gates) -> Iterator[GateOutcome]:
     if evaluation.constant_loss is None or gates.skill is None:
         return
     name = _LOSS[evaluation.objective]
@@ -76,29 +76,29 @@ def skill(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
     else:
         reason += f" (fewer than {LEAST_DAYS} holdout days: they give no bound to rely on)"
     reason += f"; more than {gates.skill:+.4f} is asked for"
-    yield Outcome(gate=Gate.SKILL, passed=estimate > gates.skill, reason=reason)
+    yield GateOutcome(gate=Gate.SKILL, passed=estimate > gates.skill, reason=reason)
 
 
-def against_champion(evaluation: Evaluation, gates: Gates, *, refit: bool) -> Iterator[Outcome]:
+def against_champion(evaluation: Evaluation, gates: Gates, *, refit: bool) -> Iterator[GateOutcome]:
     champion, difference = f"champion version {evaluation.champion}", evaluation.difference
     days = difference.days if difference else int(bool(evaluation.champion_metrics))
     unseen = "holdout days"
     if evaluation.compared is not None and evaluation.compared.first > evaluation.holdout.first:
         unseen += f" after {evaluation.compared.first - DAY}, the last that {champion} learnt"
     reason = f"{days} {unseen}; at least {gates.minimum_days} are asked for"
-    yield Outcome(gate=Gate.MINIMUM_DAYS, passed=days >= gates.minimum_days, reason=reason)
+    yield GateOutcome(gate=Gate.MINIMUM_DAYS, passed=days >= gates.minimum_days, reason=reason)
     if difference is None:
         reason = f"{days or 'no'} holdout day gives no bound on the difference to {champion}"
-        yield Outcome(gate=Gate.MARGIN, passed=False, reason=reason)
+        yield GateOutcome(gate=Gate.MARGIN, passed=False, reason=reason)
     else:
         yield _margin(evaluation, gates, difference, refit=refit)
     if evaluation.objective is Objective.BINARY and evaluation.champion_metrics:
         auc, rival = evaluation.compared_metrics["auc"], evaluation.champion_metrics["auc"]
         reason = f"AUC {auc:.4f} beside {rival:.4f} of {champion}; at most {gates.auc_guard:.4f} less is accepted"
-        yield Outcome(gate=Gate.AUC_GUARD, passed=rival - auc <= gates.auc_guard, reason=reason)
+        yield GateOutcome(gate=Gate.AUC_GUARD, passed=rival - auc <= gates.auc_guard, reason=reason)
 
 
-def _margin(evaluation: Evaluation, gates: Gates, difference: Interval, *, refit: bool) -> Outcome:
+def _margin(evaluation: Evaluation, gates: Gates, difference: Interval, *, refit: bool) -> GateOutcome:
     differs = (
         f"{_LOSS[evaluation.objective]} differs from champion version {evaluation.champion} by "
         f"{difference.estimate:+.4f}, with 95 % confidence by at "
@@ -108,15 +108,17 @@ def _margin(evaluation: Evaluation, gates: Gates, difference: Interval, *, refit
             f"a refit of the champion's recipe: {differs}least {difference.lower:+.4f}; more than {gates.margin:+.4f} "
             "for sure is refused"
         )
-        return Outcome(gate=Gate.MARGIN, passed=difference.lower <= gates.margin, reason=reason)
+        return GateOutcome(gate=Gate.MARGIN, passed=difference.lower <= gates.margin, reason=reason)
     reason = f"{differs}most {difference.upper:+.4f}; at most {gates.margin:+.4f} is accepted"
     passed = difference.upper <= gates.margin
-    return Outcome(
+    return GateOutcome(
         gate=Gate.MARGIN, passed=passed, reason=reason + _unshowable(difference, gates.margin, passed, what="margin")
     )
 
 
-def another_recipe(evaluation: Evaluation, champion: Champion | None, standing: Standing) -> Iterator[Outcome]:
+def another_recipe(
+    evaluation: Evaluation, champion: ChampionGrounds | None, standing: ProjectStanding
+) -> Iterator[GateOutcome]:
     if champion is None or None in (evaluation.recipe, champion.recipe) or evaluation.recipe == champion.recipe:
         return
     day, compared = standing.recipe_day, evaluation.compared
@@ -127,10 +129,12 @@ def another_recipe(evaluation: Evaluation, champion: Champion | None, standing: 
     reason = f"{said} is compared on days after {day}, until which a recipe or a backtest was looked at"
     if not passed:
         reason += f", not on those from {compared.first} on"
-    yield Outcome(gate=Gate.RECIPE, passed=passed, reason=reason)
+    yield GateOutcome(gate=Gate.RECIPE, passed=passed, reason=reason)
 
 
-def given_away(evaluation: Evaluation, gates: Gates, standing: Standing, *, refit: bool) -> Iterator[Outcome]:
+def given_away(
+    evaluation: Evaluation, gates: Gates, standing: ProjectStanding, *, refit: bool
+) -> Iterator[GateOutcome]:
     total, limit = standing.given_away_with(evaluation), gates.given_away_limit
     if evaluation.constant_loss is None or standing.reference is None or total is None:
         return
@@ -149,7 +153,7 @@ def given_away(evaluation: Evaluation, gates: Gates, standing: Standing, *, refi
     else:
         passed = total.upper <= limit
         reason = f"{costs}, {sure}most {total.upper:+.4f}; {together}" + _unshowable(total, limit, passed, what="limit")
-    yield Outcome(gate=Gate.GIVEN_AWAY, passed=passed, reason=reason)
+    yield GateOutcome(gate=Gate.GIVEN_AWAY, passed=passed, reason=reason)
 
 
 def _unshowable(difference: Interval, limit: float, passed: bool, *, what: str) -> str:
@@ -160,15 +164,15 @@ def _unshowable(difference: Interval, limit: float, passed: bool, *, what: str) 
     return f"; the noise of this holdout is {rounded_up(noise):g}, which is the smallest {what} that it can show"
 
 
-def calibration(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+def calibration(evaluation: Evaluation, gates: Gates) -> Iterator[GateOutcome]:
     gap = evaluation.calibration_gap
     if gap is None or gates.calibration is None:
         return
     reason = f"mean prediction minus mean label {gap:+.4f}; at most {gates.calibration:.4f} either way is accepted"
-    yield Outcome(gate=Gate.CALIBRATION, passed=abs(gap) <= gates.calibration, reason=reason)
+    yield GateOutcome(gate=Gate.CALIBRATION, passed=abs(gap) <= gates.calibration, reason=reason)
 
 
-def slices(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
+def slices(evaluation: Evaluation, gates: Gates) -> Iterator[GateOutcome]:
     for each in evaluation.slices:
         differs, named = each.difference, f"where {each.feature} is {each.category} ({each.rows:,} rows)"
         if differs is not None and differs.days >= LEAST_DAYS and differs.lower > gates.margin:
@@ -176,7 +180,7 @@ def slices(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
                 f"{named} the model loses {differs.estimate:+.4f} against champion version {evaluation.champion}, "
                 f"for all slices at once {differs.lower:+.4f} at least; {gates.margin:+.4f} is accepted"
             )
-            yield Outcome(gate=Gate.SLICES, passed=False, reason=reason)
+            yield GateOutcome(gate=Gate.SLICES, passed=False, reason=reason)
     skilled = [(each, each.skill) for each in evaluation.slices if each.skill is not None]
     if skilled:
         least, skill = min(skilled, key=lambda pair: pair[1].estimate)
@@ -184,42 +188,44 @@ def slices(evaluation: Evaluation, gates: Gates) -> Iterator[Outcome]:
             f"of {len(evaluation.slices)} slices, the least skill over the constant is {skill.estimate:+.4f} "
             f"({skill.lower:+.4f} to {skill.upper:+.4f} for all at once), where {least.feature} is {least.category}"
         )
-        yield Outcome(gate=None, passed=True, reason=reason)
+        yield GateOutcome(gate=None, passed=True, reason=reason)
 
 
-def looked_at(standing: Standing) -> Iterator[Outcome]:
+def looked_at(standing: ProjectStanding) -> Iterator[GateOutcome]:
     if standing.looks:
         reason = f"{standing.looks} earlier evaluations and backtests of the project saw days of this holdout"
-        yield Outcome(gate=None, passed=True, reason=reason)
+        yield GateOutcome(gate=None, passed=True, reason=reason)
 
 
-def recipe_failing(evaluation: Evaluation, champion: Champion | None, standing: Standing) -> Iterator[Outcome]:
+def recipe_failing(
+    evaluation: Evaluation, champion: ChampionGrounds | None, standing: ProjectStanding
+) -> Iterator[GateOutcome]:
     if standing.failing is None:
         return
     said = f"the recipe is FAILING by the verdict of {standing.failing}"
     if standing.unwatched:
         reason = f"{said}, which stops nothing: the project declares no drift policy any more, and nobody watches it"
-        yield Outcome(gate=None, passed=True, reason=reason)
+        yield GateOutcome(gate=None, passed=True, reason=reason)
         return
     difference = evaluation.difference
     changed = champion is not None and None not in (evaluation.recipe, champion.recipe)
     changed = changed and champion is not None and evaluation.recipe != champion.recipe
     if standing.unwatched is not None and changed and difference is not None and difference.upper < 0:
         reason = f"{said}; this is another recipe, which loses less than the champion: at most {difference.upper:+.4f}"
-        yield Outcome(gate=Gate.FAILING, passed=True, reason=reason)
+        yield GateOutcome(gate=Gate.FAILING, passed=True, reason=reason)
         return
     reason = (
         f"{said}: retraining does not bring it back, and nothing is promoted until the verdict is another, another "
         "recipe is shown to lose less than the champion, or a person overrides this"
     )
-    yield Outcome(gate=Gate.FAILING, passed=False, reason=reason)
+    yield GateOutcome(gate=Gate.FAILING, passed=False, reason=reason)
 
 
-def superseding(evaluation: Evaluation, gates: Gates, changed: Sequence[str]) -> Iterator[Outcome]:
+def superseding(evaluation: Evaluation, gates: Gates, changed: Sequence[str]) -> Iterator[GateOutcome]:
     other = f"champion version {evaluation.champion} could not be compared: {'; '.join(changed) or _UNNAMED}"
     if gates.supersedes != evaluation.champion:
         remedy = f"put it back, or declare Gates(supersedes={evaluation.champion}) for another instant"
-        yield Outcome(gate=None, passed=False, reason=f"{other}; {remedy}")
+        yield GateOutcome(gate=None, passed=False, reason=f"{other}; {remedy}")
         return
     reason = f"{other}; the project declares that it may be superseded, by the floors"
-    yield Outcome(gate=None, passed=True, reason=reason)
+    yield GateOutcome(gate=None, passed=True, reason=reason)

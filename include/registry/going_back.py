@@ -16,8 +16,8 @@ from include.governance.marks import Marks, require_free
 from include.governance.whole import require_whole
 from include.ledger import Ledger
 from include.registry import signed
-from include.registry.champions import Champions, Known, Version
-from include.registry.looks import Looked, look_at
+from include.registry.champions import Champions, ProjectVersions, Version
+from include.registry.looks import LookResult, look_at
 from include.registry.rollback import Rollback
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class RollbackAuthority:
                 return True
         raise crowded(streams.promotion(project))
 
-    def _reason_to_wait(self, known: Known, project: str, looked: Looked) -> str | None:
+    def _reason_to_wait(self, known: ProjectVersions, project: str, looked: LookResult) -> str | None:
         if looked.instant is None or looked.instant > datetime.now(UTC):
             return f"{looked.instant} has not come"
         try:
@@ -138,7 +138,7 @@ class RollbackAuthority:
             rule = f"{project}: only a steward of a dataset that it reads goes back, or retires a version"
             raise AuthorityError(rule, value=user, remedy=remedy)
 
-    def _require_way_back(self, known: Known, project: str, version: int, left: int) -> None:
+    def _require_way_back(self, known: ProjectVersions, project: str, version: int, left: int) -> None:
         """That *left* is in force, and *version* may be."""
         found = _require_champion_ever(known, project, version)
         if left != last_in_force(known):
@@ -174,7 +174,7 @@ _OTHER = "Name another version, run a night of another instant, or retire the on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class RollbackPath:
     """From which version somebody goes back, and to which; ``again``: that is what the project did last."""
 
     left: int
@@ -182,7 +182,7 @@ class Way:
     again: bool
 
 
-def way_back(known: Known, project: str, version: int | None) -> Way:
+def way_back(known: ProjectVersions, project: str, version: int | None) -> RollbackPath:
     """What it means to go back now, to *version* or, with ``None``, to the one that the champion replaced.
 
     Whoever asks again after it was done asks for the same: a project goes back further only to a version by name.
@@ -193,7 +193,7 @@ def way_back(known: Known, project: str, version: int | None) -> Way:
     left, change = require_left(known, project), known.change()
     done = change.rollback if change else None
     if done is not None and done.version is not None and version in (None, done.version):
-        return Way(left=done.left, version=done.version, again=True)
+        return RollbackPath(left=done.left, version=done.version, again=True)
     before = known.champion(before=left)
     target = version if version is not None else before.number if before else None
     if target is None:
@@ -202,10 +202,10 @@ def way_back(known: Known, project: str, version: int | None) -> Way:
             value=f"version {left} replaced none",
             remedy="Name a version, or retire the champion: `./trainyard retire`.",
         )
-    return Way(left=left, version=target, again=False)
+    return RollbackPath(left=left, version=target, again=False)
 
 
-def require_left(known: Known, project: str) -> int:
+def require_left(known: ProjectVersions, project: str) -> int:
     """As :func:`last_in_force`.
 
     Raises:
@@ -217,7 +217,7 @@ def require_left(known: Known, project: str) -> int:
     return left
 
 
-def last_in_force(known: Known) -> int | None:
+def last_in_force(known: ProjectVersions) -> int | None:
     """The version in force or, where nothing is, that which was retired; ``None``: there was never one."""
     change = known.change()
     if change is None:
@@ -225,7 +225,7 @@ def last_in_force(known: Known) -> int | None:
     return change.version.number if change.version else change.rollback.left if change.rollback else None
 
 
-def _done(known: Known, version: int | None, left: int) -> Rollback | None:
+def _done(known: ProjectVersions, version: int | None, left: int) -> Rollback | None:
     """The rollback that has already done what is asked for: the last decision, or a version's retirement."""
     if version is None:
         return next((each for each in known.rollbacks if each.version is None and each.left == left), None)
@@ -234,7 +234,7 @@ def _done(known: Known, version: int | None, left: int) -> Rollback | None:
     return rollback if rollback and (rollback.version, rollback.left) == (version, left) else None
 
 
-def _require_registered(known: Known, project: str, number: int) -> Version:
+def _require_registered(known: ProjectVersions, project: str, number: int) -> Version:
     found = known.numbered(number)
     if found is None:
         numbers = ", ".join(str(each.number) for each in known.versions) or "none"
@@ -242,7 +242,7 @@ def _require_registered(known: Known, project: str, number: int) -> Version:
     return found
 
 
-def _require_champion_ever(known: Known, project: str, number: int) -> Version:
+def _require_champion_ever(known: ProjectVersions, project: str, number: int) -> Version:
     found = _require_registered(known, project, number)
     if not found.promoted:
         _refuse(

@@ -9,7 +9,7 @@ from include.core.records import Days, Evaluation, Interval, Override
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion:
+class ChampionGrounds:
     """The version in force, the days on which it was evaluated itself, and by which recipe it was made.
 
     ``changed`` says what is declared otherwise now than when it was made.
@@ -22,7 +22,7 @@ class Champion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ProjectStanding:
     """What else a decision about a model rests on: how its project stands at that moment.
 
     ``reference`` is a champion that is kept frozen, and ``given_away`` what promotions since it gave away together by

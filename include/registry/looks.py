@@ -13,13 +13,13 @@ from include.core.events import DayJudged, LooksDeclared, LookTaken
 from include.core.project import Look
 from include.core.records import DayOfSeries, LookOutcome
 from include.ledger import Entry, Ledger
-from include.registry.champions import Change, Known, Version
+from include.registry.champions import Change, ProjectVersions, Version
 
 _RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
+class LookResult:
     """What a look at ``version`` beside its ``predecessor`` comes to, ``instant`` being that of its last day's watch.
 
     ``estimate`` and ``lower`` are ``None`` where the version was replaced before it had the ``look``'s days.
@@ -49,7 +49,7 @@ class Looked:
         )
 
 
-def looks_to_take(ledger: Ledger, known: Known, project: str) -> Iterator[Looked]:
+def looks_to_take(ledger: Ledger, known: ProjectVersions, project: str) -> Iterator[LookResult]:
     """The looks that are due and not recorded: of the version in force, and of those that were replaced before."""
     declared = {
         entry.key: entry.event.looks
@@ -68,7 +68,7 @@ def looks_to_take(ledger: Ledger, known: Known, project: str) -> Iterator[Looked
                     yield found
 
 
-def look_at(ledger: Ledger, known: Known, project: str, taken: LookTaken) -> Looked | None:
+def look_at(ledger: Ledger, known: ProjectVersions, project: str, taken: LookTaken) -> LookResult | None:
     """The look that *taken* says it is of, computed from the recorded days; ``None``: it is not due or not declared."""
     version = known.numbered(taken.model_version)
     if version is None or taken.look not in declared_looks(ledger, project, version):
@@ -98,8 +98,8 @@ def lower_bound(differences: Sequence[float], error: float, *, seed: int) -> flo
 
 
 def _looked(
-    known: Known, project: str, version: Version, look: Look, judged: Sequence[tuple[DayOfSeries, datetime]]
-) -> Looked | None:
+    known: ProjectVersions, project: str, version: Version, look: Look, judged: Sequence[tuple[DayOfSeries, datetime]]
+) -> LookResult | None:
     """The look at *version*; ``None``: it has too few days yet, or replaced nothing."""
     before, champion = known.champion(before=version.number), known.change()
     if before is None or champion is None:
@@ -115,7 +115,7 @@ def _looked(
     if len(pairs) < look.days and not replaced:
         return None
     if replaced:
-        return Looked(
+        return LookResult(
             version=version.number,
             predecessor=before.number,
             look=look,
@@ -126,7 +126,7 @@ def _looked(
         )
     differences = [difference for difference, _ in pairs]
     digest = record_digest((project, version.number, look)).removeprefix("sha256:")
-    return Looked(
+    return LookResult(
         version=version.number,
         predecessor=before.number,
         look=look,

@@ -40,7 +40,7 @@ class ShownTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SourceTable:
     """A table that the night read or made. ``digest`` names all its rows, ``uses`` says which days served for what."""
 
     name: str
@@ -58,7 +58,7 @@ class Commit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class ShownNight:
     """What MLflow shows of a night beside its model: nothing in it is a value of the data, or names a person.
 
     ``digests`` say by name what the model was made of and by. ``rungs`` are the rounds after which losses were taken.
@@ -70,13 +70,13 @@ class Night:
     objective: Objective
     split: Split
     digests: Mapping[str, str]
-    sources: Sequence[Source]
+    sources: Sequence[SourceTable]
     rungs: Sequence[int]
     trials: Sequence[ShownTrial]
     commit: Commit | None = None
 
 
-def tags_of(night: Night, reasons: Sequence[str]) -> Mapping[str, str]:
+def tags_of(night: ShownNight, reasons: Sequence[str]) -> Mapping[str, str]:
     """The tags of the night's run; *reasons* are the verdict's."""
     split = night.split
     stretches = {"train": split.train, "validation": split.validation, "holdout": split.holdout}
@@ -99,7 +99,7 @@ def tags_of(night: Night, reasons: Sequence[str]) -> Mapping[str, str]:
     }
 
 
-def curve_of(night: Night) -> Sequence["Metric"]:
+def curve_of(night: ShownNight) -> Sequence["Metric"]:
     """The losses by rung of the trial that made the model, and what became of all trials."""
     from mlflow.entities import Metric
 
@@ -110,7 +110,7 @@ def curve_of(night: Night) -> Sequence["Metric"]:
     return [*counts, *(_curve(night, best, began) if best else ())]
 
 
-def log_sources(client: "MlflowClient", run_id: str, night: Night) -> None:
+def log_sources(client: "MlflowClient", run_id: str, night: ShownNight) -> None:
     """Show the tables as inputs of the run; repeated, they are the same."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -135,7 +135,7 @@ def log_sources(client: "MlflowClient", run_id: str, night: Night) -> None:
     )
 
 
-def add_trials(client: "MlflowClient", parent: Any, night: Night) -> None:
+def add_trials(client: "MlflowClient", parent: Any, night: ShownNight) -> None:
     """Show the night's trials as children of the run *parent*, once; a call that was killed is completed by the next.
 
     A database takes them all in one transaction: one by one they cost a tenth of a second each, half of a short night.
@@ -151,7 +151,7 @@ def add_trials(client: "MlflowClient", parent: Any, night: Night) -> None:
         _add_one_by_one(client, parent, night)
 
 
-def _add_at_once(store: "SqlAlchemyStore", client: "MlflowClient", parent: Any, night: Night) -> None:
+def _add_at_once(store: "SqlAlchemyStore", client: "MlflowClient", parent: Any, night: ShownNight) -> None:
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
     from sqlalchemy import insert
 
@@ -193,7 +193,7 @@ def _add_at_once(store: "SqlAlchemyStore", client: "MlflowClient", parent: Any, 
                 session.execute(insert(table), its)
 
 
-def _add_one_by_one(client: "MlflowClient", parent: Any, night: Night) -> None:
+def _add_one_by_one(client: "MlflowClient", parent: Any, night: ShownNight) -> None:
     from mlflow.entities import Param
 
     known = {run.data.tags.get(_TRIAL): run for run in _children(client, parent)}
@@ -239,7 +239,7 @@ def _trial_tags(each: ShownTrial, parent: Any) -> dict[str, str]:
     }
 
 
-def _curve(night: Night, each: ShownTrial, at: int) -> list["Metric"]:
+def _curve(night: ShownNight, each: ShownTrial, at: int) -> list["Metric"]:
     from mlflow.entities import Metric
 
     rungs = zip(night.rungs, each.trial.losses, strict=False)

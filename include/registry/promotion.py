@@ -5,13 +5,16 @@ from dataclasses import replace
 from include.core.project import Gates
 from include.core.records import Evaluation, Gate, Override, Verdict
 from include.registry import gates as gate
-from include.registry.grounds import Champion, Standing
+from include.registry.grounds import ChampionGrounds, ProjectStanding
 
-__all__ = ["Champion", "Standing", "decide"]
+__all__ = ["ChampionGrounds", "ProjectStanding", "decide"]
 
 
 def decide(
-    evaluation: Evaluation, gates: Gates, champion: Champion | None = None, standing: Standing | None = None
+    evaluation: Evaluation,
+    gates: Gates,
+    champion: ChampionGrounds | None = None,
+    standing: ProjectStanding | None = None,
 ) -> Verdict:
     """The verdict of all *gates*, each with its reason: one that does not let the model through is enough.
 
@@ -33,8 +36,8 @@ def decide(
     Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
     backfill): the champion may have learnt the days that they are compared on.
     """
-    standing = standing or Standing()
-    outcomes: list[gate.Outcome] = []
+    standing = standing or ProjectStanding()
+    outcomes: list[gate.GateOutcome] = []
     if evaluation.champion is not None and evaluation.compared is None:
         outcomes += gate.superseding(evaluation, gates, champion.changed if champion else ())
     elif evaluation.champion is not None:
@@ -57,11 +60,11 @@ def decide(
     return Verdict(promote=not refused, reasons=tuple(each.reason for each in outcomes), refusals=tuple(refused))
 
 
-def _is_refit(evaluation: Evaluation, champion: Champion | None) -> bool:
+def _is_refit(evaluation: Evaluation, champion: ChampionGrounds | None) -> bool:
     return champion is not None and evaluation.recipe is not None and evaluation.recipe == champion.recipe
 
 
-def _overridden(outcome: gate.Outcome, overrides: dict[Gate, Override]) -> gate.Outcome:
+def _overridden(outcome: gate.GateOutcome, overrides: dict[Gate, Override]) -> gate.GateOutcome:
     override = overrides.get(outcome.gate) if outcome.gate is not None else None
     if override is None or outcome.passed:
         return outcome

@@ -8,7 +8,7 @@ from include.core.events import ModelEvaluated
 from include.core.records import Days, Evaluation, Run, Verdict, day_start
 from include.ledger import Ledger
 from include.ledger.journal import begun
-from include.registry.champions import Change, Known
+from include.registry.champions import Change, ProjectVersions
 from include.registry.rollback import Rollback
 
 #: Whether it lets the model through, the sentence that says what is asked for, and what figure of the holdout answers.
@@ -16,7 +16,13 @@ _Outcome = tuple[bool, str, str]
 
 
 def remembering(
-    verdict: Verdict, ledger: Ledger, known: Known, run: Run | None, evaluation: Evaluation, *, before: int | None
+    verdict: Verdict,
+    ledger: Ledger,
+    known: ProjectVersions,
+    run: Run | None,
+    evaluation: Evaluation,
+    *,
+    before: int | None,
 ) -> Verdict:
     """*verdict* on the model that *run* made, or where a rollback stands, with what that asks for beside.
 
@@ -33,7 +39,9 @@ def remembering(
     )
 
 
-def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, before: int | None) -> Iterator[_Outcome]:
+def _outcomes(
+    ledger: Ledger, known: ProjectVersions, run: Run, evaluation: Evaluation, before: int | None
+) -> Iterator[_Outcome]:
     change, standing = known.change(before=before), _standing(known, before)
     if change is None or not standing:
         return
@@ -49,7 +57,7 @@ def _outcomes(ledger: Ledger, known: Known, run: Run, evaluation: Evaluation, be
         yield _beats(change, left, evaluation)
 
 
-def _standing(known: Known, before: int | None) -> list[Rollback]:
+def _standing(known: ProjectVersions, before: int | None) -> list[Rollback]:
     """The rollbacks since the last promotion, oldest first."""
     end = known.change(before=before)
     found: list[Rollback] = []
@@ -76,7 +84,7 @@ def _first(days: Days | None) -> str:
     return "no day" if days is None else str(days.first)
 
 
-def _same_recipe(ledger: Ledger, known: Known, rollback: Rollback, run: Run, evaluation: Evaluation) -> bool:
+def _same_recipe(ledger: Ledger, known: ProjectVersions, rollback: Rollback, run: Run, evaluation: Evaluation) -> bool:
     """Whether the model of *run* is of the recipe that was left: as evaluations name it or, of before, by the runs."""
     version = known.numbered(rollback.left)
     if version is None:

@@ -12,7 +12,7 @@ from include.core.events import ChampionRolledBack, Event, PromotionDecided
 from include.core.project import Gates
 from include.core.records import Verdict
 from include.ledger import Ledger
-from include.registry.promotion import Standing
+from include.registry.promotion import ProjectStanding
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ class Decision:
     champion: int | None
     position: int
     asked_by: str | None
-    standing: Standing | None = None
+    standing: ProjectStanding | None = None
 
 
 #: Decisions by version, evaluation and bundle, each with when it was recorded.
-Decided = dict[tuple[int, str, str], tuple[Decision, datetime]]
+DecisionsByModel = dict[tuple[int, str, str], tuple[Decision, datetime]]
 
 
-class Signed:
+class SignedDecisions:
     """Reads these streams of one ledger, trusting only what the authority's public key verifies."""
 
     def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
@@ -57,11 +57,11 @@ class Signed:
         # An envelope proves the same for ever, and hundreds are asked for again.
         self._proved: dict[tuple[str, str], Decision | Rollback | None] = {}
 
-    def of(self, project: str) -> tuple[Decided, Sequence[tuple[Rollback, datetime]], int]:
+    def of(self, project: str) -> tuple[DecisionsByModel, Sequence[tuple[Rollback, datetime]], int]:
         """The decisions that hold, by version, evaluation and bundle (the first about each counts), the rollbacks, and
         how many entries the stream has.
         """
-        found: Decided = {}
+        found: DecisionsByModel = {}
         rollbacks: list[tuple[Rollback, datetime]] = []
         entries = self._ledger.read(streams.promotion(project))
         for entry in entries:

@@ -14,7 +14,7 @@ from include.core.rules import rounded_up
 from include.data.resampling import at_error
 from include.ledger import Ledger
 from include.registry.champions import Version
-from include.registry.grounds import Standing
+from include.registry.grounds import ProjectStanding
 from include.registry.overrides import Overrides
 
 #: In so many entries the last verdict is looked for first.
@@ -32,12 +32,12 @@ def standing(
     retired: frozenset[int],
     run_id: str,
     now: datetime,
-) -> Standing:
+) -> ProjectStanding:
     """How *project* stands at *now* for the model of *evaluation*, beside the *champion* in force.
 
     The night *run_id* made it. *retired* are the versions that nobody goes back to.
     """
-    since = Standing(given_away_noise=0.0)
+    since = ProjectStanding(given_away_noise=0.0)
     if champion is not None and champion_evaluation is not None:
         since = frozen(champion, champion_evaluation, retired=retired)
     seen, fails = Looks(ledger, project), failing(ledger, project)
@@ -51,14 +51,14 @@ def standing(
     )
 
 
-def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]) -> Standing:
+def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]) -> ProjectStanding:
     """Which version stands as reference while *champion* is in force, and what was given away since it together.
 
     It begins anew with a champion that is shown to cost no more than it, that superseded what could not be compared,
     that a person let give away more, or that was decided before this was recorded; and with the champion in force where
     the reference is one of the *retired*: what people took out of use is no measure.
     """
-    anew = Standing(reference=champion.number, given_away_noise=0.0)
+    anew = ProjectStanding(reference=champion.number, given_away_noise=0.0)
     decided = champion.decision.standing if champion.decision is not None else None
     total = None if decided is None else decided.given_away_with(evaluation)
     if decided is None or decided.reference is None or total is None or total.upper <= 0:
@@ -69,7 +69,7 @@ def frozen(champion: Version, evaluation: Evaluation, *, retired: frozenset[int]
     if let and champion.decision is not None and total.estimate > champion.decision.gates.given_away_limit:
         return anew
     noise = max(total.upper - total.estimate, total.estimate - total.lower)
-    return Standing(reference=decided.reference, given_away=total.estimate, given_away_noise=noise)
+    return ProjectStanding(reference=decided.reference, given_away=total.estimate, given_away_noise=noise)
 
 
 def in_words(ledger: Ledger, overrides: Overrides, project: str, *, now: datetime) -> Iterator[str]:

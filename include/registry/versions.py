@@ -22,7 +22,7 @@ from include.registry.deleted import (
     restored_model,
     versions_of,
 )
-from include.registry.nights import Night
+from include.registry.nights import ShownNight
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +37,7 @@ class Artifacts(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moved:
+class MovedAlias:
     """The alias was not the champion's, and is again: ``told`` says so in a sentence.
 
     ``pointed_to`` is the version that it was at; ``None``: at none of ours.
@@ -76,7 +76,7 @@ class Versions:
         project: Project,
         promotion: Promotion,
         evaluation: Evaluation,
-        night: Callable[[], Night],
+        night: Callable[[], ShownNight],
         champion: int | None,
         opened: Artifacts | None,
     ) -> None:
@@ -118,7 +118,7 @@ class Versions:
             run = None if experiment is None else self._known(client, experiment, evaluation)
             return run is not None and files.log_plots(client, run, plots)
 
-    def put_back(self, project: str, champion: int | None) -> "Moved | None":
+    def put_back(self, project: str, champion: int | None) -> "MovedAlias | None":
         """Give the alias ``champion`` to version *champion*, or to none; what was found. ``None``: all is well.
 
         Raises:
@@ -127,7 +127,7 @@ class Versions:
         with _reaching(f"the MLflow registry shows which version of {project} is champion"):
             return self._put_back(project, champion)
 
-    def _put_back(self, project: str, champion: int | None) -> "Moved | None":
+    def _put_back(self, project: str, champion: int | None) -> "MovedAlias | None":
         client = self._client()
         experiment = experiment_of(client, project)
         if client.search_registered_models(f"name = '{project}'"):
@@ -144,18 +144,18 @@ class Versions:
         told = f"in MLflow the alias {ALIAS!r} of {project} {'was removed' if alias is None else found}"
         if champion is None and alias is not None:
             client.delete_registered_model_alias(project, ALIAS)
-            return Moved(pointed_to=ours, told=f"{told}: removed, since nothing is in force")
+            return MovedAlias(pointed_to=ours, told=f"{told}: removed, since nothing is in force")
         if champion is None or champion not in shown or str(alias) == str(shown[champion]):
             return None
         client.set_registered_model_alias(project, ALIAS, shown[champion])
-        return Moved(pointed_to=ours, told=f"{told}: put back to version {champion}, the champion")
+        return MovedAlias(pointed_to=ours, told=f"{told}: put back to version {champion}, the champion")
 
     def _register(
         self,
         project: Project,
         promotion: Promotion,
         evaluation: Evaluation,
-        night: Callable[[], Night],
+        night: Callable[[], ShownNight],
         champion: int | None,
         opened: Artifacts | None,
     ) -> None:
@@ -231,7 +231,7 @@ def _client_of(uri: str, lock: Path | None) -> "MlflowClient":
     return client
 
 
-def _begin(client: "MlflowClient", experiment: str, promotion: Promotion, night: Night) -> Any:
+def _begin(client: "MlflowClient", experiment: str, promotion: Promotion, night: ShownNight) -> Any:
     return client.create_run(
         experiment,
         start_time=int(night.began.timestamp() * 1000),
@@ -255,7 +255,7 @@ def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapp
     }
 
 
-def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: Night, tags: Mapping[str, str]) -> None:
+def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: ShownNight, tags: Mapping[str, str]) -> None:
     """All figures, dated as the run or the night: logged again after a kill, they are the same rows."""
     from mlflow.entities import Metric, Param, RunTag
 

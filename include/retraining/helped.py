@@ -17,7 +17,7 @@ _RESAMPLES = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retraining:
+class RetrainingEffect:
     """A ``version`` that replaced ``predecessor``, on the days that both scored while it was champion.
 
     ``differences`` are the daily ones of their losses, in the days' order: below 0, the new one is better.
@@ -39,14 +39,14 @@ class Retraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Helped:
+class RetrainingEffects:
     """All retrainings of a project that have such days, in the order of their first, and what they come to together.
 
     ``pooled`` is the mean over all their days with its one-sided 95 % bounds, whole retrainings resampled; ``None``:
     there are fewer than eight, which allow no conclusion.
     """
 
-    retrainings: tuple[Retraining, ...]
+    retrainings: tuple[RetrainingEffect, ...]
     pooled: Interval | None
 
     def in_words(self) -> str:
@@ -70,7 +70,7 @@ class Helped:
         )
 
 
-def helped(series: Iterable[DayOfSeries]) -> Helped:
+def helped(series: Iterable[DayOfSeries]) -> RetrainingEffects:
     """What the *series*, in the order of its days, says of each retraining and of all together.
 
     A champion that was gone back to was not retrained: it counts for none.
@@ -82,15 +82,15 @@ def helped(series: Iterable[DayOfSeries]) -> Helped:
         if day.champion > day.predecessor:
             found.setdefault((day.champion, day.predecessor), []).append(day.loss - day.predecessor_loss)
     retrainings = tuple(
-        Retraining(version=version, predecessor=predecessor, differences=tuple(differences))
+        RetrainingEffect(version=version, predecessor=predecessor, differences=tuple(differences))
         for (version, predecessor), differences in found.items()
     )
-    return Helped(
+    return RetrainingEffects(
         retrainings=retrainings, pooled=_pooled(retrainings) if len(retrainings) >= LEAST_RETRAININGS else None
     )
 
 
-def _pooled(retrainings: Sequence[Retraining]) -> Interval | None:
+def _pooled(retrainings: Sequence[RetrainingEffect]) -> Interval | None:
     differences = [each for one in retrainings for each in one.differences]
     groups = np.repeat(np.arange(len(retrainings), dtype=np.int32), [len(one.differences) for one in retrainings])
     return paired_interval(np.array(differences), groups, seed=_seed(differences), resamples=_RESAMPLES)

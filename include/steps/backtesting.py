@@ -5,7 +5,7 @@ from datetime import datetime
 from include.core import streams
 from include.core.events import HoldoutBacktested
 from include.core.project import Project
-from include.core.records import Backtested, FeatureSet, Plan, Run
+from include.core.records import BacktestResult, FeatureSet, Plan, Run
 from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.steps.inputs import require_made
@@ -13,7 +13,7 @@ from include.steps.platform import Platform, declaration_of, emit, once, open_ar
 
 
 def backtest(platform: Platform, project: Project, run: Run, plan: str, model: str, *, now: datetime) -> str:
-    """Score the refitted *model* of *plan* on the holdout. Returns the digest of the :class:`Backtested`.
+    """Score the refitted *model* of *plan* on the holdout. Returns the digest of the :class:`BacktestResult`.
 
     That its days were looked at is recorded before anybody sees a figure of them.
 
@@ -39,7 +39,7 @@ def backtest(platform: Platform, project: Project, run: Run, plan: str, model: s
         rows = matrix.rows_of(built, built.split.holdout, opened, stretch="holdout")
         booster = lightgbm.Booster(model_str=opened.path(model).read_text())
         score = booster.predict(rows.matrix(built.features), num_threads=project.operations.threads)
-        found = Backtested(
+        found = BacktestResult(
             plan=plan,
             model=model,
             objective=drawn.objective,

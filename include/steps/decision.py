@@ -28,8 +28,8 @@ from include.steps.training import outcomes_of
 
 if TYPE_CHECKING:
     from include.governance.vault import OpenedArtifacts
-    from include.registry.champions import InForce, Version
-    from include.registry.promotion import Champion, Standing
+    from include.registry.champions import ChampionInForce, Version
+    from include.registry.promotion import ChampionGrounds, ProjectStanding
     from include.training.evaluation import Rival
 
 
@@ -218,8 +218,8 @@ def _words(promoted: bool) -> str:
 
 def _champion(
     platform: Platform, project: Project, run: Run, candidate: Evaluation, before: int | None
-) -> "Champion | None":
-    from include.registry.promotion import Champion
+) -> "ChampionGrounds | None":
+    from include.registry.promotion import ChampionGrounds
 
     champion = platform.champions.in_force(project.name, before=before)
     if champion is None:
@@ -228,12 +228,14 @@ def _champion(
     otherwise: tuple[str, ...] = ()
     if candidate.compared is None:
         otherwise = changed(platform, project, run, platform.load(FeatureSet, evaluated.features))
-    return Champion(version=champion.number, holdout=evaluated.holdout, recipe=evaluated.recipe, changed=otherwise)
+    return ChampionGrounds(
+        version=champion.number, holdout=evaluated.holdout, recipe=evaluated.recipe, changed=otherwise
+    )
 
 
 def _standing(
     platform: Platform, run: Run, candidate: Evaluation, known: "Version | None", *, now: datetime
-) -> "Standing | None":
+) -> "ProjectStanding | None":
     """How the project stands now; for a model that was decided about, how it stood then."""
     from include.registry.standing import standing
 
@@ -254,7 +256,7 @@ def _standing(
 
 
 def _compared_with(
-    platform: Platform, project: Project, champion: "InForce | None", *, recipe: str, plan: str
+    platform: Platform, project: Project, champion: "ChampionInForce | None", *, recipe: str, plan: str
 ) -> "tuple[date | None, Version | None]":
     """After which day a model of *recipe* is compared with *champion*, and the frozen version beside that.
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import FeatureSet, Run
-from include.registry.definitions import Learnt, changes
+from include.registry.definitions import ModelDefinition, changes
 from include.steps.platform import Platform, contracts_of, declaration_of
 
 if TYPE_CHECKING:
-    from include.declared.compiled import Declared
+    from include.declared.compiled import CompiledProject
 
 
-def changed(platform: Platform, project: Project, run: Run, learnt: Learnt) -> tuple[str, ...]:
+def changed(platform: Platform, project: Project, run: Run, learnt: ModelDefinition) -> tuple[str, ...]:
     """What the *run*'s declaration defines otherwise than *learnt* was, in words."""
     from include.declared.compiled import declared
 
@@ -37,7 +37,7 @@ def recipe_of(project: Project, built: FeatureSet) -> str:
     return record_digest((built.objective, built.label, features, window, project.search))
 
 
-def as_tables(project: Project, built: FeatureSet, compiled: "Declared") -> FeatureSet:
+def as_tables(project: Project, built: FeatureSet, compiled: "CompiledProject") -> FeatureSet:
     """*built* with the definitions of whole tables in the place of each column's: so earlier releases recorded them."""
     tables = {group.name: compiled.definition(group, project.target.key) for group in compiled.groups}
     return replace(
@@ -47,7 +47,7 @@ def as_tables(project: Project, built: FeatureSet, compiled: "Declared") -> Feat
     )
 
 
-def _changes(project: Project, declarations: "Iterable[Declared]", learnt: Learnt) -> tuple[str, ...]:
+def _changes(project: Project, declarations: "Iterable[CompiledProject]", learnt: ModelDefinition) -> tuple[str, ...]:
     label: set[str] = set()
     features: dict[str, set[str]] = {}
     for compiled in declarations:

@@ -10,7 +10,7 @@ from include.core.project import Project
 from include.core.records import DueDay, LiveScores, Run, VersionScores
 from include.steps.platform import Platform
 from include.steps.serving import load
-from include.steps.verdicts import Due
+from include.steps.verdicts import DueDays
 
 if TYPE_CHECKING:
     from include.data.live import LiveRows
@@ -30,7 +30,7 @@ class Bench:
         AccessDenied: no grant in force covers what the project reads.
     """
 
-    def __init__(self, platform: Platform, project: Project, run: Run, due: Due, *, now: datetime) -> None:
+    def __init__(self, platform: Platform, project: Project, run: Run, due: DueDays, *, now: datetime) -> None:
         self._platform, self._project, self._run, self._due, self._now = platform, project, run, due, now
         self.model = lru_cache(maxsize=_HELD)(self._load)
         self._unusable: dict[int, str | None] = {}

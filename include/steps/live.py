@@ -14,7 +14,7 @@ from include.core.records import (
     Partition,
     Reference,
     Run,
-    Unfamiliar,
+    UnfamiliarValues,
     window_days,
 )
 from include.steps.platform import Platform, contents, open_artifacts
@@ -58,7 +58,7 @@ def opened_rows(
     return live_rows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now))
 
 
-def unfamiliar_of(model: "Champion", rows: "LiveRows", days: Days) -> tuple[Unfamiliar, ...]:
+def unfamiliar_of(model: "Champion", rows: "LiveRows", days: Days) -> tuple[UnfamiliarValues, ...]:
     """What the last week's rows have that the model learnt nothing of."""
     import numpy as np
 

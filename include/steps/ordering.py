@@ -132,7 +132,7 @@ def stored(platform: Platform, run: Run, plan: str, step: str) -> int:
     return sum(platform.vault.result(name, most_bytes=1) is not None for name in part.missing())
 
 
-def _stored(platform: Platform, part: "_Part", names: list[str]) -> dict[str, bytes]:
+def _stored(platform: Platform, part: "_OrderedPart", names: list[str]) -> dict[str, bytes]:
     """The results that a process elsewhere has written so far, each verified; the first that is not is set aside."""
     checked: dict[str, bytes] = {}
     for name in names:
@@ -148,7 +148,7 @@ def _stored(platform: Platform, part: "_Part", names: list[str]) -> dict[str, by
     return checked
 
 
-class _Part(Protocol):
+class _OrderedPart(Protocol):
     """What can be done elsewhere: what it takes, and what its results are."""
 
     @property
@@ -171,7 +171,7 @@ class _Part(Protocol):
         """Record the verified results of all that was missing; what the step returns."""
 
 
-def _part(platform: Platform, run: Run, plan: str, shard: int | None) -> _Part:
+def _part(platform: Platform, run: Run, plan: str, shard: int | None) -> _OrderedPart:
     drawn = platform.load(Plan, plan)
     if shard is None:
         return _RefitPart(platform=platform, run=run, plan=plan, drawn=drawn)

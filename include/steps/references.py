@@ -28,7 +28,7 @@ from include.core.records import (
 )
 from include.governance.retention import ArtifactReference
 from include.ledger import Entry, Ledger, lease
-from include.registry.champions import Known
+from include.registry.champions import ProjectVersions
 from include.registry.going_back import last_in_force
 from include.retraining.judges import BEST_OF_DAYS
 from include.steps.platform import Platform
@@ -117,7 +117,7 @@ class Uses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
+class _PartitionUse:
     """Of a partition, all that matters here: a year's manifests name a million."""
 
     table: str
@@ -125,33 +125,33 @@ class _Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Read:
+class _DatasetUse:
     dataset: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scope:
-    datasets: tuple[_Read, ...]
+class _ScopeUse:
+    datasets: tuple[_DatasetUse, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Taken:
+class _SnapshotUse:
     """Of a :class:`~include.core.records.Snapshot`."""
 
-    scope: _Scope
-    partitions: tuple[_Part, ...]
+    scope: _ScopeUse
+    partitions: tuple[_PartitionUse, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Built:
+class _FeatureSetUse:
     """Of a :class:`~include.core.records.FeatureSet`."""
 
     snapshot: str
-    partitions: tuple[_Part, ...]
+    partitions: tuple[_PartitionUse, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ScoredBeside:
+class _VersionScoresUse:
     """Of a :class:`~include.core.records.VersionScores`."""
 
     bundle: str
@@ -159,16 +159,16 @@ class _ScoredBeside:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scored:
+class _LiveScoresUse:
     """Of a :class:`~include.core.records.LiveScores`."""
 
     bundle: str
     scores: str
-    partitions: tuple[_Part, ...]
-    others: tuple[_ScoredBeside, ...] = ()
+    partitions: tuple[_PartitionUse, ...]
+    others: tuple[_VersionScoresUse, ...] = ()
 
 
-def in_use(known: Known) -> Mapping[int, datetime]:
+def in_use(known: ProjectVersions) -> Mapping[int, datetime]:
     """Until when each version that was ever champion was: until the decision that put another into its place, for good
     that in force and the one which the project goes back to from there.
     """
@@ -191,7 +191,7 @@ class References:
     def __init__(self, platform: Platform, uses: Uses, *, now: datetime) -> None:
         self._platform, self.uses, self._now = platform, uses, now
         self._manifests: dict[str, object] = {}
-        self._parts: dict[_Part, _Part] = {}
+        self._parts: dict[_PartitionUse, _PartitionUse] = {}
         self._last_use: dict[_Said, datetime] = {}
         self._last_position: dict[str, int] = {}
         #: The projects of which nobody can say what is still needed: a manifest behind a champion cannot be read.
@@ -214,24 +214,24 @@ class References:
         if evaluated := self._load(Evaluation, model.evaluation):
             if drawn := self._load(Plan, evaluated.plan):
                 found |= {drawn.binned, drawn.profile}
-            if built := self._load(_Built, evaluated.features):
+            if built := self._load(_FeatureSetUse, evaluated.features):
                 found.update(part.content for part in built.partitions)
         return frozenset(found)
 
-    def rows_of(self, model: ModelRegistered) -> Sequence[_Part]:
+    def rows_of(self, model: ModelRegistered) -> Sequence[_PartitionUse]:
         """The rows of production data that the version was made of: with the ledger, all that a rebuilding needs."""
         taken = self._taken(model)
         return taken.partitions if taken else ()
 
-    def _taken(self, model: ModelRegistered) -> _Taken | None:
+    def _taken(self, model: ModelRegistered) -> _SnapshotUse | None:
         evaluated = self._load(Evaluation, model.evaluation)
-        built = self._load(_Built, evaluated.features) if evaluated else None
-        return self._load(_Taken, built.snapshot) if built else None
+        built = self._load(_FeatureSetUse, evaluated.features) if evaluated else None
+        return self._load(_SnapshotUse, built.snapshot) if built else None
 
     def _fold(self) -> None:
         for (project, step, output), use in self.uses.outputs.items():
             datasets = self._datasets(project, use.run_id)
-            if step == "snapshot" and (taken := self._load(_Taken, output)):
+            if step == "snapshot" and (taken := self._load(_SnapshotUse, output)):
                 for part in taken.partitions:
                     self._say((part.content, ArtifactKind.SNAPSHOT, project, (part.table,)), use)
             for kind, digests in self._named(step, output):
@@ -295,7 +295,7 @@ class References:
     def _datasets(self, project: str, run_id: str) -> tuple[str, ...]:
         """What the run reads: all that it makes but rows is taken to be made of all of it."""
         digest = self.uses.snapshots.get((project, run_id))
-        taken = self._load(_Taken, digest) if digest else None
+        taken = self._load(_SnapshotUse, digest) if digest else None
         return tuple(sorted(read.dataset for read in taken.scope.datasets)) if taken else ()
 
     def _load(self, kind: type[_Record], digest: str) -> _Record | None:
@@ -307,7 +307,7 @@ class References:
                 raise
             except (StoreError, ValueError):
                 found = None
-            if isinstance(found, _Taken | _Built | _Scored):
+            if isinstance(found, _SnapshotUse | _FeatureSetUse | _LiveScoresUse):
                 shared = tuple(self._parts.setdefault(part, part) for part in found.partitions)
                 found = replace(found, partitions=shared)
             self._manifests[digest] = found
@@ -321,14 +321,14 @@ class References:
             yield ArtifactKind.MODEL, [output]
         elif step == "validate" and (checked := load(Validation, output)):
             yield ArtifactKind.REPORT, [checked.report]
-        elif step == "features" and (built := load(_Built, output)):
+        elif step == "features" and (built := load(_FeatureSetUse, output)):
             yield ArtifactKind.FEATURES, [part.content for part in built.partitions]
         elif step == "plan" and (drawn := load(Plan, output)):
             yield ArtifactKind.TRAINING, [drawn.binned]
             yield ArtifactKind.PROFILE, [drawn.profile]
         elif step == "promote" and (promoted := load(Promotion, output)):
             yield ArtifactKind.MODEL, [promoted.bundle]
-        elif step == "score" and (scored := load(_Scored, output)):
+        elif step == "score" and (scored := load(_LiveScoresUse, output)):
             yield ArtifactKind.FEATURES, [part.content for part in scored.partitions]
             yield ArtifactKind.SCORES, [scored.scores, *(each.scores for each in scored.others)]
             yield ArtifactKind.MODEL, [scored.bundle, *(each.bundle for each in scored.others)]

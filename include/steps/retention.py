@@ -57,7 +57,7 @@ def carry_out(platform: Platform, *, now: datetime) -> RetentionCarriedOut:
     """
     uses = Uses.of(platform.ledger)
     known = References(platform, uses, now=now)
-    sweep = _Sweep(platform, known)
+    sweep = _Removal(platform, known)
     busy = uses.running(platform.ledger, now=now)
     for position, tombstone in uses.tombstones:
         if position > platform.ledger.delivered(_REMOVING)[0]:
@@ -160,7 +160,7 @@ def _tombstones(due: Iterable[RemovalDue], rows: Mapping[str, frozenset[str]]) -
             )
 
 
-class _Sweep:
+class _Removal:
     """Removes bytes that have a tombstone, as long as nothing of their projects has begun."""
 
     def __init__(self, platform: Platform, known: References) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError, RegistryError
 from include.core.project import Project
-from include.core.records import Run, Snapshot, Unfamiliar
+from include.core.records import Run, Snapshot, UnfamiliarValues
 from include.steps.data import snapshot
 from include.steps.definitions import changed
 from include.steps.platform import Platform, contents, contracts_of, open_artifacts
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.registry.bundle import Champion
-    from include.registry.champions import InForce
+    from include.registry.champions import ChampionInForce
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Predictions:
     table: "pa.Table"
     version: int
     notes: tuple[str, ...]
-    unfamiliar: tuple[Unfamiliar, ...]
+    unfamiliar: tuple[UnfamiliarValues, ...]
 
 
 def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, now: datetime) -> Predictions:
@@ -68,7 +68,7 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
 
 
 def load(
-    platform: Platform, project: Project, run: Run, champion: "InForce", *, step: str, now: datetime
+    platform: Platform, project: Project, run: Run, champion: "ChampionInForce", *, step: str, now: datetime
 ) -> "Champion":
     """The model of *champion*, which learnt what its project declares now.
 

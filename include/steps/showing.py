@@ -25,7 +25,7 @@ from include.core.records import (
 )
 from include.ledger import Ledger
 from include.ledger.journal import begun
-from include.registry.nights import Night, ShownTrial, Source
+from include.registry.nights import ShownNight, ShownTrial, SourceTable
 from include.steps.platform import Platform, loaded
 from include.steps.training import step_of
 from include.training import history as trials
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from include.store import Store
 
 
-def night_of(platform: Platform, project: str, evaluation: str) -> Night:
+def night_of(platform: Platform, project: str, evaluation: str) -> ShownNight:
     """The night that made the model of *evaluation*: the same whenever it is asked for, and by whichever run.
 
     Raises:
@@ -49,7 +49,7 @@ def night_of(platform: Platform, project: str, evaluation: str) -> Night:
     evaluated = event.evaluation
     plan, built = platform.load(Plan, evaluated.plan), platform.load(FeatureSet, evaluated.features)
     snapshot = platform.load(Snapshot, built.snapshot)
-    return Night(
+    return ShownNight(
         run=run,
         began=start.recorded_at,
         objective=evaluated.objective,
@@ -76,7 +76,7 @@ def night_of(platform: Platform, project: str, evaluation: str) -> Night:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learnt:
+class NightFigures:
     """What a night learnt, to whoever iterates: figures of the validation days, and none of the holdout.
 
     ``trial`` was chosen, the number ``number`` of all; ``ended`` counts these by how they ended. ``warnings`` are the
@@ -97,12 +97,12 @@ def made_by(ledger: Ledger, project: str, run_id: str) -> Mapping[str, str]:
     return {event.step: event.output for event in events if isinstance(event, StepFinished | StepReused)}
 
 
-def learnt_of(platform: Platform, run: Run, evaluation: Evaluation) -> Learnt:
+def learnt_of(platform: Platform, run: Run, evaluation: Evaluation) -> NightFigures:
     """What *run* learnt before it made *evaluation*, as :func:`recorded_learnt` has it."""
     return recorded_learnt(platform.ledger, platform.store, run, evaluation)
 
 
-def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evaluation) -> Learnt:
+def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evaluation) -> NightFigures:
     """What *run* learnt before it made *evaluation*, to who has no more than the ledger and the open store.
 
     Raises:
@@ -114,7 +114,7 @@ def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evalua
     outcomes = trials.recorded(ledger, [trial.trial_id for trial in plan.trials])
     validated = made_by(ledger, run.project, run.run_id).get("validate")
     failed = loaded(store, Validation, validated).failed(Severity.WARNING) if validated else ()
-    return Learnt(
+    return NightFigures(
         objective=evaluation.objective,
         trial=outcomes[evaluation.trial_id],
         number=[each.trial_id for each in plan.trials].index(evaluation.trial_id) + 1,
@@ -124,7 +124,7 @@ def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evalua
     )
 
 
-def _sources(project: str, snapshot: Snapshot, built: FeatureSet) -> tuple[Source, ...]:
+def _sources(project: str, snapshot: Snapshot, built: FeatureSet) -> tuple[SourceTable, ...]:
     read: dict[str, list[Partition]] = {}
     for each in snapshot.partitions:
         read.setdefault(each.table, []).append(each)
@@ -137,9 +137,11 @@ def _sources(project: str, snapshot: Snapshot, built: FeatureSet) -> tuple[Sourc
     )
 
 
-def _source(name: str, partitions: Sequence[Partition], uses: dict[str, Days], counted: Sequence[Partition]) -> Source:
+def _source(
+    name: str, partitions: Sequence[Partition], uses: dict[str, Days], counted: Sequence[Partition]
+) -> SourceTable:
     digest = record_digest([(each.table, each.content) for each in partitions])
-    return Source(name=name, digest=digest, rows=sum(each.rows for each in counted), uses=uses)
+    return SourceTable(name=name, digest=digest, rows=sum(each.rows for each in counted), uses=uses)
 
 
 def _trials(ledger: Ledger, project: str, plan: Plan, evaluated: Evaluation, since: datetime) -> tuple[ShownTrial, ...]:

@@ -22,23 +22,23 @@ from include.retraining.series import series_of
 from include.steps.platform import Platform, contract_in_effect, evaluation_of
 
 if TYPE_CHECKING:
-    from include.registry.champions import InForce
+    from include.registry.champions import ChampionInForce
 
 
 @dataclass(frozen=True, kw_only=True)
-class Due:
+class DueDays:
     """What a watch has to judge: the matured days that the series does not hold yet, in their order.
 
     ``champion`` is the one whose inputs are looked at: that in force or, where it may not be used, the last that judges
     one of ``days`` and may. ``versions`` are all that were ever champion, by number, from the first to the last.
     """
 
-    champion: "InForce"
+    champion: "ChampionInForce"
     days: tuple[Judges, ...]
-    versions: Mapping[int, "InForce"]
+    versions: Mapping[int, "ChampionInForce"]
 
 
-def due(platform: Platform, project: Project, *, run_id: str, instant: datetime) -> Due | str:
+def due(platform: Platform, project: Project, *, run_id: str, instant: datetime) -> DueDays | str:
     """What the watch *run_id* at *instant* has to judge, or in a sentence why there is nothing. Reads no data.
 
     What the watch itself recorded is due until it ends.
@@ -72,10 +72,12 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
     if champion is None:
         barred = next(each for each in wanted if each in refused)
         return f"Nothing to watch: version {barred} may not be used; {refused[barred]}; {len(judges)} days wait"
-    return Due(champion=champion, days=found, versions=versions)
+    return DueDays(champion=champion, days=found, versions=versions)
 
 
-def _skill_when_evaluated(platform: Platform, project: str, versions: Iterable["InForce"]) -> dict[int, Interval]:
+def _skill_when_evaluated(
+    platform: Platform, project: str, versions: Iterable["ChampionInForce"]
+) -> dict[int, Interval]:
     """The skill of each version on its holdout, where its evaluation is kept and tells it."""
     found = {}
     for each in versions:

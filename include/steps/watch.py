@@ -263,7 +263,7 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     return digest
 
 
-def _due(platform: Platform, project: Project, run: Run, last: date) -> verdicts.Due:
+def _due(platform: Platform, project: Project, run: Run, last: date) -> verdicts.DueDays:
     """What is due of the days up to *last*, the last that had matured by the contract that the run reads under.
 
     Raises:

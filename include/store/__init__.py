@@ -6,7 +6,7 @@ conditions, checksums and addresses of limited life). The bytes of ``sha256:abcd
 ``<root>/altered``.
 """
 
-from include.store.shelf import SetAside
+from include.store.shelf import AlteredArtifact
 from include.store.store import Store
 
-__all__ = ["SetAside", "Store"]
+__all__ = ["AlteredArtifact", "Store"]

@@ -16,7 +16,7 @@ from typing import Any
 from include.core.errors import AddressRefused
 from include.core.records import ResultAddresses
 from include.store.remote import Remote
-from include.store.shelf import ALTERED, Unreachable, altered, place_of
+from include.store.shelf import ALTERED, ShelfUnreachable, altered, place_of
 
 #: What is larger goes up, and comes down, in parts of this size; parts of S3 have 5 MiB at least.
 PART_BYTES = 16 << 20
@@ -144,7 +144,7 @@ class Bucket(Remote):
                     return False
                 self.set_aside(digest)
                 continue
-            except Unreachable:
+            except ShelfUnreachable:
                 # A server that refuses may break off a long body instead of reading it before it says so.
                 if self._head(self._key(digest)) is None:
                     raise
@@ -157,7 +157,7 @@ class Bucket(Remote):
                     raise
                 continue
             return True
-        raise Unreachable("others write the same artifact without end", remedy="Retry in a moment.")
+        raise ShelfUnreachable("others write the same artifact without end", remedy="Retry in a moment.")
 
     def _write_parts(self, digest: str, parts: Iterator[bytes]) -> None:
         first = next(parts, b"")
@@ -221,7 +221,7 @@ class Bucket(Remote):
         try:
             self._call("head_bucket")
         except FileNotFoundError:
-            raise Unreachable(
+            raise ShelfUnreachable(
                 "there is no such bucket", remedy="Make the bucket, or correct TRAINYARD_STORE and TRAINYARD_VAULT."
             ) from None
         self._found = True
@@ -251,18 +251,18 @@ class Bucket(Remote):
         try:
             yield
         except (NoCredentialsError, PartialCredentialsError) as error:
-            raise Unreachable(
+            raise ShelfUnreachable(
                 "no credentials for it",
                 remedy="Give this process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the "
                 "machine's role.",
             ) from error
         except (BotoCoreError, ClientError, HTTPException) as error:  # aiohttp's: a body that breaks off
-            raise Unreachable(
+            raise ShelfUnreachable(
                 f"{type(error).__name__} at {self._endpoint()}",
                 remedy="Check that it runs and is reachable, then retry.",
             ) from error
         except PermissionError as error:
-            raise Unreachable(
+            raise ShelfUnreachable(
                 f"its answer is {_code(error) or 'a refusal'}",
                 remedy="Check the credentials of this process, and that they may list, read, write and delete there.",
             ) from error

@@ -19,7 +19,7 @@ _MOMENT = "%Y%m%dT%H%M%S%fZ"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class SetAside:
+class AlteredArtifact:
     """What was found altered at ``found_at`` (UTC) in the place of ``digest``: it lies at ``name``, unread."""
 
     found_at: datetime
@@ -68,7 +68,7 @@ class RemoteShelf(Shelf, Protocol):
 Write = Callable[[Path], None]
 
 
-class Unreachable(OSError):
+class ShelfUnreachable(OSError):
     """A shelf that cannot be used, and what to do about it; ``strerror`` says why."""
 
     def __init__(self, why: str, *, remedy: str) -> None:
@@ -124,10 +124,10 @@ def name_aside(digest: str) -> str:
     return f"{ALTERED}/{digest.removeprefix('sha256:')}-{datetime.now(UTC).strftime(_MOMENT)}"
 
 
-def found_aside(name: str) -> SetAside:
+def found_aside(name: str) -> AlteredArtifact:
     """What the *name* says."""
     digest, _, moment = name.rpartition("/")[2].partition("-")
-    return SetAside(
+    return AlteredArtifact(
         found_at=datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC), digest=f"sha256:{digest}", name=name
     )
 

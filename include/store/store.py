@@ -13,8 +13,8 @@ from include.store.bucket import Bucket
 from include.store.folder import Folder
 from include.store.remote import ATOMIC_PROTOCOLS, Remote
 from include.store.shelf import (
+    AlteredArtifact,
     RemoteShelf,
-    SetAside,
     Write,
     altered,
     digest_of_file,
@@ -154,7 +154,7 @@ class Store:
         if not found:
             raise self._set_aside(digest)
 
-    def altered(self) -> tuple[SetAside, ...]:
+    def altered(self) -> tuple[AlteredArtifact, ...]:
         """What was ever found altered and set aside, in the order in which it was; of a bucket a thousand at most."""
         with reachable(self._shelf.shown):
             return tuple(sorted(found_aside(name) for name in self._shelf.aside()))

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from include.core.errors import DataError
-from include.core.records import DAY, Backtested, DayFigures, Interval
+from include.core.records import DAY, BacktestResult, DayFigures, Interval
 from include.data.resampling import paired_interval
 
 #: Days of one week are too alike to be resampled one by one, as soon as there are weeks enough to resample.
@@ -17,7 +17,7 @@ _SEED = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class BacktestOrigin:
     """A project at one instant and, if there is one, its variant: on the days that both were scored on."""
 
     day: date
@@ -68,14 +68,14 @@ def earliest(first: date, last: date, fits: Callable[[date], bool]) -> date:
     return date.fromordinal(low)
 
 
-def paired(day: date, own: Backtested, other: Backtested | None) -> Origin:
+def paired(day: date, own: BacktestResult, other: BacktestResult | None) -> BacktestOrigin:
     """What both made of the days that both held out.
 
     Raises:
         DataError: there are none with figures, or not the same rows.
     """
     if other is None:
-        return Origin(day=day, own=_required(day, own.figures), other=None)
+        return BacktestOrigin(day=day, own=_required(day, own.figures), other=None)
     theirs = {each.day: each for each in other.figures}
     common = _required(day, tuple(each for each in own.figures if each.day in theirs))
     uneven = [each.day for each in common if each.rows != theirs[each.day].rows]
@@ -85,10 +85,10 @@ def paired(day: date, own: Backtested, other: Backtested | None) -> Origin:
             value=f"{len(uneven)} of {len(common)} days have others, {uneven[0]} the first",
             remedy="Let both have the same population and label.",
         )
-    return Origin(day=day, own=common, other=tuple(theirs[each.day] for each in common))
+    return BacktestOrigin(day=day, own=common, other=tuple(theirs[each.day] for each in common))
 
 
-def pooled(origins: Sequence[Origin]) -> Interval | None:
+def pooled(origins: Sequence[BacktestOrigin]) -> Interval | None:
     """The mean daily difference of all *origins* and its one-sided 95 % bounds; ``None``: one day only.
 
     Whole days are resampled; with more than one origin blocks of 7 days, each within one holdout.

@@ -18,7 +18,7 @@ from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
 from include.runtime import deployment
 from include.runtime.doctor import checks as doctor
-from include.runtime.doctor.examination import Finding, Sign, examine
+from include.runtime.doctor.examination import Finding, Health, examine
 from include.settings import ROOT, Placement, Settings
 from tests.cli.conftest import Shop
 
@@ -37,7 +37,7 @@ def found(settings: Settings, *names: str) -> list[Finding]:
 
 def bad(settings: Settings, name: str) -> str:
     """What is told of the one thing that is bad in that check."""
-    (told,) = [each.told for each in found(settings, name) if each.sign is Sign.BAD]
+    (told,) = [each.told for each in found(settings, name) if each.sign is Health.BAD]
     assert SECRET not in told
     return told
 
@@ -45,8 +45,8 @@ def bad(settings: Settings, name: str) -> str:
 def test_of_a_whole_home_all_is_well_and_nothing_is_left_behind(settings: Settings) -> None:
     before = (Ledger.open(settings.ledger).read_all(), files(settings))
     signs = {each.what: each.sign for each in doctor.doctor(settings)}
-    here = dict.fromkeys(("home", *doctor.CHECKS.keys() - {"cluster"}), Sign.GOOD)
-    assert signs == here | dict.fromkeys(("alerts", "stewards", "Airflow"), Sign.ADVICE)
+    here = dict.fromkeys(("home", *doctor.CHECKS.keys() - {"cluster"}), Health.GOOD)
+    assert signs == here | dict.fromkeys(("alerts", "stewards", "Airflow"), Health.ADVICE)
     assert (Ledger.open(settings.ledger).read_all(), files(settings)) == before
 
 
@@ -58,7 +58,7 @@ def files(settings: Settings) -> set[Path]:
 def test_of_a_home_that_is_not_there_the_remedy_is_told_and_none_is_made(tmp_path: Path) -> None:
     settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path / "home")})
     home, *_, rest = doctor.doctor(settings)
-    assert (home.sign, rest.what) == (Sign.BAD, "the rest")
+    assert (home.sign, rest.what) == (Health.BAD, "the rest")
     assert "./trainyard start" in home.told
     assert not settings.home.exists()
 
@@ -83,7 +83,7 @@ def test_a_home_that_is_open_or_lacks_a_key_is_told(
 ) -> None:
     damage(settings)
     home, *_ = doctor.doctor(settings)
-    assert home.sign is Sign.BAD
+    assert home.sign is Health.BAD
     assert told in home.told
 
 
@@ -145,7 +145,7 @@ def test_a_lineage_endpoint_that_refuses_us_or_is_away_is_told_and_gets_no_event
     key.write_text(SECRET)
     key.chmod(0o600)
     (answers,) = found(replace(settings, lineage=f"http://{address}/x", lineage_key_file=key), "lineage")
-    assert answers.sign is Sign.GOOD
+    assert answers.sign is Health.GOOD
     assert len(shown) == 2
     assert "ConnectError" in bad(replace(settings, lineage="http://127.0.0.1:1/x"), "lineage")
     told = bad(replace(settings, lineage=str(tmp_path / "nowhere" / "lineage.jsonl")), "lineage")
@@ -232,7 +232,7 @@ def test_what_the_cluster_could_not_take_is_told_of_each_project(settings: Setti
     shipped = replace(settings, projects=ROOT / "include" / "projects", placement=Placement.KUBERNETES)
     told = {each.told.partition(":")[0]: each for each in found(shipped, "cluster")}
     assert told.keys() == {"flight_delay", "temperature_tomorrow"}
-    assert all(each.sign is Sign.BAD and "TRAINYARD_TRAINER_IMAGE" in each.told for each in told.values())
+    assert all(each.sign is Health.BAD and "TRAINYARD_TRAINER_IMAGE" in each.told for each in told.values())
     assert found(settings, "cluster") == []
 
 
@@ -247,7 +247,7 @@ def test_an_mlflow_that_is_away_is_told_at_once(settings: Settings, protocol: st
 
 def test_a_check_that_does_not_answer_is_told_and_holds_up_no_other(settings: Settings) -> None:
     def hangs(settings: Settings) -> Iterator[Finding]:
-        yield Finding(what="slow", sign=Sign.GOOD, told="first")
+        yield Finding(what="slow", sign=Health.GOOD, told="first")
         time.sleep(20)
 
     def breaks(settings: Settings) -> Iterator[Finding]:
@@ -259,7 +259,7 @@ def test_a_check_that_does_not_answer_is_told_and_holds_up_no_other(settings: Se
         settings, {"slow": hangs, "broken": breaks, "room": doctor.CHECKS["room"]}, patience_seconds=0.3
     )
     assert time.monotonic() - began < 5
-    assert (first.told, slow.sign, slow.what) == ("first", Sign.BAD, "slow")
+    assert (first.told, slow.sign, slow.what) == ("first", Health.BAD, "slow")
     assert "no answer within 0.3 s" in slow.told
-    assert (broken.sign, broken.told.split(".")[0]) == (Sign.BAD, "ValueError")
-    assert good.sign is Sign.GOOD
+    assert (broken.sign, broken.told.split(".")[0]) == (Health.BAD, "ValueError")
+    assert good.sign is Health.GOOD

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from include.cli.night import familiarity, score
-from include.core.records import Unfamiliar
+from include.core.records import UnfamiliarValues
 from include.runtime.nights import scoring
-from include.runtime.nights.scoring import Scored
+from include.runtime.nights.scoring import ScoringResult
 
 
-def scored(*unfamiliar: Unfamiliar) -> Scored:
-    return Scored(
+def scored(*unfamiliar: UnfamiliarValues) -> ScoringResult:
+    return ScoringResult(
         version=3, rows=2_000, ahead=0, instant=datetime(2024, 5, 1, tzinfo=UTC), unfamiliar=unfamiliar, notes=()
     )
 
 
-def unlike(feature: str, **counts: int) -> Unfamiliar:
-    return Unfamiliar(
+def unlike(feature: str, **counts: int) -> UnfamiliarValues:
+    return UnfamiliarValues(
         **{"feature": feature, "nulls": 0, "categories": 0, "outside": 0, "missing_learnt": False, **counts}
     )
 

@@ -8,7 +8,7 @@ import yaml
 from rich.table import Table
 
 from include.cli import access, contract, demo, explain, lineage, night, scaffold, service, status, watch
-from include.cli.shown import Words, bold, line
+from include.cli.shown import PlainConsole, bold, line
 from include.settings import ROOT
 from tests.cli.conftest import Shop
 
@@ -17,7 +17,7 @@ WRITTEN = ["weight [kg]", "[/x]", "[bold]", ":smile:", "a\\[red]", "[link=http:/
 
 @pytest.mark.parametrize("text", WRITTEN)
 def test_what_looks_like_markup_stands_as_it_was_written_in_lines_and_in_tables(text: str) -> None:
-    console = Words()
+    console = PlainConsole()
     console.file = io.StringIO()
     table = Table("column", title=text)
     table.add_row(text)
@@ -28,7 +28,7 @@ def test_what_looks_like_markup_stands_as_it_was_written_in_lines_and_in_tables(
 
 
 def test_no_control_that_somebody_wrote_reaches_the_terminal() -> None:
-    console = Words()
+    console = PlainConsole()
     console.file = io.StringIO()
     table = Table("column")
     table.add_row("x\x1b[2Jy\u202e")
@@ -38,7 +38,7 @@ def test_no_control_that_somebody_wrote_reaches_the_terminal() -> None:
 
 def test_all_commands_print_through_that_console() -> None:
     for module in (access, contract, demo, explain, lineage, night, scaffold, service, status, watch):
-        assert isinstance(module.console, Words), module.__name__
+        assert isinstance(module.console, PlainConsole), module.__name__
     for file in (ROOT / "include" / "cli").glob("*.py"):
         assert file.name == "shown.py" or "Console(" not in file.read_text(), file.name
 

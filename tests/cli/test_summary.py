@@ -11,15 +11,15 @@ from include.cli.night import show, show_holdout
 from include.core.project import Gates, Objective
 from include.core.records import Interval, Run, Slice, Trial, TrialState, Verdict
 from include.registry.promotion import decide
-from include.runtime.nights.local import Night
-from include.steps.showing import Learnt
+from include.runtime.nights.local import NightResult
+from include.steps.showing import NightFigures
 from tests.registry.models import FEATURE_SET, evaluation, promotion
 from tests.training.flights import Folder
 
 TRIAL = Trial(
     trial_id="sha256:trial1", params={}, state=TrialState.COMPLETE, losses=(0.625, 0.6123), rounds=50, error=None
 )
-LEARNT = Learnt(
+LEARNT = NightFigures(
     objective=Objective.BINARY, trial=TRIAL, number=2, ended={TrialState.COMPLETE: 1, TrialState.PRUNED: 3},
     days=FEATURE_SET.split.validation, warnings=("flights: row_counts_are_usual (100 to 900 rows) on 2013-03-02",),
 )  # fmt: skip
@@ -33,7 +33,7 @@ def _said(
     *,
     slices: tuple[Slice, ...] = (),
     verdict: Verdict | None = None,
-    shown: Callable[[Night], None] = show,
+    shown: Callable[[NightResult], None] = show,
     **features: tuple[str, ...],
 ) -> str:
     run = Run(
@@ -47,7 +47,7 @@ def _said(
     built = replace(FEATURE_SET, **features)
     made = promotion(1)
     shown(
-        Night(
+        NightResult(
             run=run,
             features=built,
             learnt=LEARNT,

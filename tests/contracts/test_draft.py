@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.contracts import Rows, draft, load, rows_of
+from include.contracts import FileRows, draft, load, rows_of
 from include.contracts.proposals import by_name
 from include.contracts.survey import span, survey
 from include.core.errors import ContractError, DataError
-from include.core.records import ColumnType, Contract, Personal, Treatment
+from include.core.records import ColumnType, Contract, PersonalKind, Treatment
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -122,7 +122,7 @@ def test_the_key_is_a_smallest_set_of_columns_without_duplicates(tmp_path: Path)
     assert loaded(tmp_path, draft("orders", rows_of(tmp_path / "part.parquet"))).key == ("a", "b")
 
 
-class Counted(Rows):
+class Counted(FileRows):
     """Rows that count how often a column of them is read."""
 
     reads: ClassVar[Counter[str]] = Counter()
@@ -132,7 +132,7 @@ class Counted(Rows):
         return super().table(names)
 
 
-def wide(folder: Path, columns: int, rows: int, distinct: int) -> Rows:
+def wide(folder: Path, columns: int, rows: int, distinct: int) -> FileRows:
     """Rows of so many columns, each with so many distinct values of its own, none by itself a key."""
     random = np.random.default_rng(7)
     values = {f"c{number}": random.integers(0, distinct, rows) for number in range(columns)}
@@ -282,14 +282,14 @@ def test_what_leads_to_a_person_is_proposed_and_the_rest_left_to_a_person_to_say
     contract = loaded(tmp_path, text)
     assert contract.key == ("customer_id",)
     assert {column.name: column.personal for column in contract.columns} == {
-        "email": Personal.DIRECT_IDENTIFIER,
-        "customer_id": Personal.JOIN_KEY,
-        "reached_by": Personal.DIRECT_IDENTIFIER,
+        "email": PersonalKind.DIRECT_IDENTIFIER,
+        "customer_id": PersonalKind.JOIN_KEY,
+        "reached_by": PersonalKind.DIRECT_IDENTIFIER,
         "shop": None,
     }
     pq.write_table(table.select(["email"]), tmp_path / "part.parquet")
     of_one = loaded(tmp_path, draft("orders", rows_of(tmp_path / "part.parquet")))
-    assert [(c.key, c.personal) for c in of_one.columns] == [(True, Personal.JOIN_KEY)], "a key is read"
+    assert [(c.key, c.personal) for c in of_one.columns] == [(True, PersonalKind.JOIN_KEY)], "a key is read"
 
 
 STRANGE = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from include.contracts.places import Place
+from include.contracts.places import FolderPaths
 
 
 def linked(root: Path) -> Path:
@@ -61,7 +61,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("spelled", SAME)
 def test_another_spelling_a_link_a_parent_and_a_child_overlap(root: Path, spelled: Callable[[Path], Path]) -> None:
-    place, other = Place.of(root / "flights"), Place.of(spelled(root))
+    place, other = FolderPaths.of(root / "flights"), FolderPaths.of(spelled(root))
     assert place.overlaps(other)
     assert other.overlaps(place)
 
@@ -71,14 +71,14 @@ def test_another_spelling_a_link_a_parent_and_a_child_overlap(root: Path, spelle
 )
 def test_a_sibling_does_not_overlap_whatever_its_name_begins_with(root: Path, spelled: Callable[[Path], Path]) -> None:
     spelled(root).mkdir(exist_ok=True)
-    assert not Place.of(root / "flights").overlaps(Place.of(spelled(root)))
+    assert not FolderPaths.of(root / "flights").overlaps(FolderPaths.of(spelled(root)))
 
 
 def test_a_folder_that_is_not_there_overlaps_by_its_name(tmp_path: Path) -> None:
-    assert Place.of(tmp_path / "a").overlaps(Place.of(tmp_path / "a" / "b"))
-    assert not Place.of(tmp_path / "a").overlaps(Place.of(tmp_path / "b"))
+    assert FolderPaths.of(tmp_path / "a").overlaps(FolderPaths.of(tmp_path / "a" / "b"))
+    assert not FolderPaths.of(tmp_path / "a").overlaps(FolderPaths.of(tmp_path / "b"))
 
 
 def test_a_link_to_a_folder_that_is_not_there_yet_overlaps_with_it(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "later")
-    assert Place.of(tmp_path / "later").overlaps(Place.of(tmp_path / "link"))
+    assert FolderPaths.of(tmp_path / "later").overlaps(FolderPaths.of(tmp_path / "link"))

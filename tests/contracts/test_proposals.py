@@ -13,12 +13,12 @@ from stdnum import luhn
 from stdnum.pl import pesel
 
 from include.contracts.proposals import _NUMBERS, by_name, proposal
-from include.core.records import ColumnType, Personal
+from include.core.records import ColumnType, PersonalKind
 
-DIRECT, JOIN = Personal.DIRECT_IDENTIFIER, Personal.JOIN_KEY
+DIRECT, JOIN = PersonalKind.DIRECT_IDENTIFIER, PersonalKind.JOIN_KEY
 
 
-def proposed(values: list[object], kind: ColumnType = ColumnType.STRING, name: str = "code") -> Personal | None:
+def proposed(values: list[object], kind: ColumnType = ColumnType.STRING, name: str = "code") -> PersonalKind | None:
     return proposal(name, kind, pa.chunked_array([pa.array(values)]))
 
 
@@ -41,7 +41,7 @@ def proposed(values: list[object], kind: ColumnType = ColumnType.STRING, name: s
         (None, "manufacturer station_name is_member sinus single state address_count RideID Borough file"),
     ],
 )
-def test_a_name_speaks_for_what_people_call_so_however_it_is_written(expected: Personal | None, names: str) -> None:
+def test_a_name_speaks_for_what_people_call_so_however_it_is_written(expected: PersonalKind | None, names: str) -> None:
     for name in names.split():
         assert proposed(["a", "b"], name=name) is expected, name
 
@@ -49,7 +49,7 @@ def test_a_name_speaks_for_what_people_call_so_however_it_is_written(expected: P
 @given(st.text(max_size=20), st.sampled_from([ColumnType.TIMESTAMP, ColumnType.DATE, ColumnType.BOOLEAN]))
 def test_what_cannot_name_a_person_is_never_proposed_and_nothing_is_ever_cleared(name: str, kind: ColumnType) -> None:
     assert by_name(name, kind) is None
-    assert by_name(name, ColumnType.STRING) is not Personal.NONE
+    assert by_name(name, ColumnType.STRING) is not PersonalKind.NONE
 
 
 def pesels(seed: random.Random) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.core.records import Column, ColumnType, Contract, KnownAt, Personal, Treatment
+from include.core.records import Column, ColumnType, Contract, KnownAt, PersonalKind, Treatment
 
 DAY = date(2013, 7, 4)
 SENTINEL = "SENTINEL-VALUE"
@@ -21,7 +21,7 @@ def sales_contract(**changes: Any) -> Contract:
             type=type_,
             classification="internal",
             restricted=False,
-            personal=Personal.NONE,
+            personal=PersonalKind.NONE,
             treatment=Treatment.CLEAR,
             known_at=KnownAt(column=None),
             required=key,

@@ -16,9 +16,9 @@ from include.core.errors import DataError, DeclarationError
 from include.core.records import Contract, Days, Snapshot
 from include.data.confinement import lock, require_confined
 from include.data.point_in_time import PointInTime
-from include.data.relations import Later, Relations, relations
+from include.data.relations import LateValues, Relations, relations
 from include.declared import scope_of, sql_of
-from include.declared.compiled import Declared, declared
+from include.declared.compiled import CompiledProject, declared
 from include.projects import flight_delay
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
@@ -136,7 +136,7 @@ def held(night: Night, frozen: Snapshot) -> Iterator[Relations]:
 
 
 @pytest.fixture(scope="module")
-def compiled(night: Night) -> Declared:
+def compiled(night: Night) -> CompiledProject:
     return declared(DELAY, night.contracts, scope_of(DELAY, night.contracts))
 
 
@@ -184,31 +184,33 @@ KEY = ", ".join(DELAY.target.key)
 PAST = f"SELECT {KEY}, (SELECT max(arrival_delay) FROM snapshot.flights) AS label FROM flights"
 
 
-def _population(rows: Callable[[Declared], PointInTime], compiled: Declared, day: Days) -> None:
+def _population(rows: Callable[[CompiledProject], PointInTime], compiled: CompiledProject, day: Days) -> None:
     rows(replace(compiled, population=compiled.population + " WHERE origin IN (SELECT origin FROM snapshot.flights)"))
 
 
-def _built(rows: Callable[[Declared], PointInTime], compiled: Declared, day: Days) -> None:
+def _built(rows: Callable[[CompiledProject], PointInTime], compiled: CompiledProject, day: Days) -> None:
     rows(compiled).rows(replace(compiled.label, sql=PAST), day)
 
 
-def _probed(rows: Callable[[Declared], PointInTime], compiled: Declared, day: Days) -> None:
+def _probed(rows: Callable[[CompiledProject], PointInTime], compiled: CompiledProject, day: Days) -> None:
     asked = rows(compiled)
-    asked.cut({"flights": day}, INSTANT, Later.REMOVED)
+    asked.cut({"flights": day}, INSTANT, LateValues.REMOVED)
     asked.rows_known(replace(compiled.label, sql=PAST), day.first, extra_days=0)
 
 
-def _probed_by_another_thread(rows: Callable[[Declared], PointInTime], compiled: Declared, day: Days) -> None:
+def _probed_by_another_thread(
+    rows: Callable[[CompiledProject], PointInTime], compiled: CompiledProject, day: Days
+) -> None:
     rows(compiled).all_rows({replace(compiled.label, sql=PAST): day})
 
 
 @pytest.mark.parametrize("way", [_population, _built, _probed, _probed_by_another_thread])
 def test_no_query_of_a_project_reads_the_raw_tables_whichever_way_it_comes_to_be_run(
-    way: Callable[..., None], held: Relations, night: Night, frozen: Snapshot, compiled: Declared
+    way: Callable[..., None], held: Relations, night: Night, frozen: Snapshot, compiled: CompiledProject
 ) -> None:
     day = Days(first=frozen.last_matured, last=frozen.last_matured)
 
-    def rows(changed: Declared) -> PointInTime:
+    def rows(changed: CompiledProject) -> PointInTime:
         return PointInTime(held, DELAY, night.contracts, changed, [day])
 
     assert rows(compiled).rows(compiled.label, day).num_rows > 0

@@ -17,7 +17,7 @@ from include.core.records import DAY, Contract, Days, KnownAt, Partition, Snapsh
 from include.data import reuse
 from include.data.point_in_time import PointInTime
 from include.data.relations import relations
-from include.data.reuse import Task
+from include.data.reuse import TableTask
 from include.data.tables import CATEGORY_ROWS, parquet
 from include.declared.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
@@ -83,7 +83,7 @@ def test_what_was_built_under_a_contract_that_says_otherwise_when_a_value_is_kno
     described = tuple(replace(column, description="in other words") for column in weather.columns)
     worded = {**night.contracts, "weather": replace(weather, columns=described, digest="sha256:other")}
 
-    def plan(contracts: Mapping[str, Contract], made: Mapping[str, Partition]) -> list[Task]:
+    def plan(contracts: Mapping[str, Contract], made: Mapping[str, Partition]) -> list[TableTask]:
         return reuse.plan(compiled, DELAY, delay_snapshot, window, made, lambda content: True, contracts)
 
     part = delay_snapshot.partitions[0]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.contracts import Rows, draft, load, rows_of
+from include.contracts import FileRows, draft, load, rows_of
 from include.core.errors import DataError
 from include.core.records import Days
 from include.data.partitioning import (
@@ -26,7 +26,7 @@ from include.data.source import Source
 FIRST = date(2024, 5, 1)
 
 
-def rows_on(folder: Path, days: Sequence[date]) -> Rows:
+def rows_on(folder: Path, days: Sequence[date]) -> FileRows:
     times = [datetime(day.year, day.month, day.day, 12) for day in days]  # noqa: DTZ001  # files hold UTC without a zone
     table = pa.table({"id": range(len(days)), "at": pa.array(times, pa.timestamp("us"))})
     pq.write_table(table, folder / "part.parquet")

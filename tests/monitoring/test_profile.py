@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from include.core.canonical import decode, encode
 from include.core.errors import DataError
-from include.core.records import DAY, ColumnProfile, Days, LiveScores, Profile, Unfamiliar
+from include.core.records import DAY, ColumnProfile, Days, LiveScores, Profile, UnfamiliarValues
 from include.monitoring.profile import LEAST_GROUP, aligned, of_groups, profile, profile_like, stability_index, weekly
 
 DAYS = Days(first=date(2013, 6, 1), last=date(2013, 6, 28))
@@ -158,7 +158,7 @@ def test_a_dictionary_column_is_profiled_as_the_strings_that_it_stands_for():
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 3), max_size=4))
 def test_what_is_recorded_of_unfamiliar_rows_tells_of_no_small_group(counts: list[tuple[int, int, int]]) -> None:
     found = [
-        Unfamiliar(feature=str(place), nulls=nulls, categories=categories, outside=outside, missing_learnt=False)
+        UnfamiliarValues(feature=str(place), nulls=nulls, categories=categories, outside=outside, missing_learnt=False)
         for place, (nulls, categories, outside) in enumerate(counts)
     ]
     held = {each.feature: (each.nulls, each.categories, each.outside) for each in of_groups(found)}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DAY, DayOfSeries, DriftState
-from include.monitoring.chance import Usual, chance
-from include.monitoring.outcomes import Case
+from include.monitoring.chance import UsualDay, chance
+from include.monitoring.outcomes import JudgedSeries
 from include.monitoring.verdict import judge
 from tests.monitoring.test_verdict import REFERENCE
 
@@ -78,7 +78,9 @@ def test_the_share_of_false_asks_is_that_of_all_rules_together_and_says_which_ar
     policy = DriftPolicy(skill=SkillPolicy(drop=0.05))
 
     def guaranteed(series: Sequence[DayOfSeries]) -> tuple[float, str]:
-        case = Case(policy=policy, reference=REFERENCE, series=series, last=series[-1].day, champion=1, blind_days=0)
+        case = JudgedSeries(
+            policy=policy, reference=REFERENCE, series=series, last=series[-1].day, champion=1, blind_days=0
+        )
         assert case.level is not None
         return case.level.chance.false_asks, case.level.guarantee
 
@@ -325,7 +327,7 @@ def test_a_level_that_a_human_accepted_is_the_usual_one_from_then_on():
 def test_a_stretch_that_nobody_judged_is_not_usual():
     skills = np.random.default_rng(7).normal(0.2, 0.4, USUAL_DAYS)
     days = tuple(
-        Usual(day=FIRST + place * DAY, skill=float(skill), excess=0.0, gap=0.0) for place, skill in enumerate(skills)
+        UsualDay(day=FIRST + place * DAY, skill=float(skill), excess=0.0, gap=0.0) for place, skill in enumerate(skills)
     )
     apart = tuple(replace(each, day=each.day + 70 * DAY) if place >= 28 else each for place, each in enumerate(days))
     assert chance(apart, POLICY, SkillPolicy()) == chance(days, POLICY, SkillPolicy())

@@ -19,7 +19,7 @@ from include.core.records import (
     DriftVerdict,
     Profile,
     Reference,
-    Unfamiliar,
+    UnfamiliarValues,
 )
 from include.monitoring.inputs import drift_of_inputs
 from include.monitoring.verdict import judge
@@ -254,8 +254,10 @@ def test_weeks_out_of_order_are_refused():
         judge(POLICY, [], REFERENCE, [*weeks(USUAL), *weeks(USUAL)])
 
 
-def lacking(**counts: int | bool) -> Unfamiliar:
-    return Unfamiliar(**{"feature": "x", "nulls": 0, "categories": 0, "outside": 0, "missing_learnt": False, **counts})
+def lacking(**counts: int | bool) -> UnfamiliarValues:
+    return UnfamiliarValues(
+        **{"feature": "x", "nulls": 0, "categories": 0, "outside": 0, "missing_learnt": False, **counts}
+    )
 
 
 @pytest.mark.parametrize("counts", [{"nulls": 40}, {"categories": 40}])

@@ -23,7 +23,7 @@ from include.core.project import Project
 from include.core.records import Order, Plan, Run, Trial
 from include.elsewhere import document as orders
 from include.elsewhere.results import LARGEST_BYTES
-from include.runtime.pods.endings import Ending, Outcome
+from include.runtime.pods.endings import PodEnding, PodOutcome
 from include.runtime.pods.request import PodRequest
 from include.runtime.pods.shards import StepInPods, record
 from include.settings import Placement
@@ -285,7 +285,9 @@ def test_each_pod_of_a_run_asks_for_the_image_that_the_run_began_with_whatever_i
                 step = StepInPods(settings=deployed, platform=yard.platform, project=ONE, run=run, plan=plan, shard=0)
                 request = await step._begin(print, lambda: None)
                 assert isinstance(request, PodRequest)
-                ended = Ending(pod=request.pod_name(0), outcome=Outcome.LOST, message="Lost.", image_digest="sha256:1")
+                ended = PodEnding(
+                    pod=request.pod_name(0), outcome=PodOutcome.LOST, message="Lost.", image_digest="sha256:1"
+                )
                 record(yard.platform.ledger, request, replace(ended, image="trainer@sha256:1"))
 
     api.run(law())
@@ -304,7 +306,7 @@ def test_an_altered_or_missing_input_ends_it_and_is_set_aside_and_made_again_by_
     status, output = elsewhere.run(order)
     assert (status, "was altered" in output) == (65, True)
     there = StepInPods(settings=yard.settings, platform=yard.platform, project=ONE, run=run, plan=plan, shard=0)
-    ended = Ending(pod="pod", outcome=Outcome.INPUT_ALTERED, message="an input was altered.", exit_code=65)
+    ended = PodEnding(pod="pod", outcome=PodOutcome.INPUT_ALTERED, message="an input was altered.", exit_code=65)
     with pytest.raises(StoreError, match="was altered, and is set aside"):
         there._collect((ended,))
     assert [each.digest for each in yard.platform.vault.altered()] == [f"sha256:{name}"]

@@ -34,7 +34,7 @@ from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores
 from include.ledger import lease
 from include.retraining import asks
 from include.retraining.series import series_of
-from include.runtime.nights.local import Night, Progress
+from include.runtime.nights.local import NightResult, Progress
 from include.runtime.nights.watch import retrain, run_watch, unfinished
 from include.steps import verdicts, watch
 from include.store import Store
@@ -148,7 +148,7 @@ def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(
     assert due(trained, replace(WATCHED, drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
     assert "2013-05-29 is the last day that had matured" in str(due(trained, instant=INSTANT))
     assert "judged on all days up to 2013-06-26" in str(due(calm, run_id="another"))
-    assert isinstance(due(calm), verdicts.Due), "the watch itself may go on"
+    assert isinstance(due(calm), verdicts.DueDays), "the watch itself may go on"
     assert "evaluated or judged" in str(due(calm, instant=LATER - timedelta(days=7), run_id="backfill"))
 
 
@@ -369,7 +369,9 @@ def asking(alarmed: Yard) -> tuple[Yard, str]:
     return alarmed, asked.ask_id
 
 
-def here(yard: Yard, ask_id: str, *, on_step: Progress = lambda step, digest: None) -> tuple[RetrainingAsked, Night]:
+def here(
+    yard: Yard, ask_id: str, *, on_step: Progress = lambda step, digest: None
+) -> tuple[RetrainingAsked, NightResult]:
     return retrain(yard.settings, STRICTLY_WATCHED, ask_id, on_step=on_step, clock=lambda: NOW)
 
 

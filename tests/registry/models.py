@@ -22,7 +22,7 @@ from include.core.records import (
     Verdict,
 )
 from include.governance.signing import Signer
-from include.registry.nights import Night, ShownTrial, Source
+from include.registry.nights import ShownNight, ShownTrial, SourceTable
 from tests.training.flights import KEY, Folder
 
 FEATURES = (
@@ -98,7 +98,7 @@ def promotion(version: int, *, promote: bool = True) -> Promotion:
 BEGAN = datetime(2026, 3, 2, 1, tzinfo=UTC)
 
 
-def night(version: int = 1, *, trials: int = 4) -> Night:
+def night(version: int = 1, *, trials: int = 4) -> ShownNight:
     """The night of *version*: its last trial failed, its first made the model, the others were stopped."""
     states = [TrialState.COMPLETE, *[TrialState.PRUNED] * (trials - 2), TrialState.FAILED]
     losses = {TrialState.COMPLETE: (0.6, 0.5), TrialState.PRUNED: (0.7,), TrialState.FAILED: ()}
@@ -110,15 +110,15 @@ def night(version: int = 1, *, trials: int = 4) -> Night:
         declaration_digest="sha256:declaration",
         fence=version,
     )
-    return Night(
+    return ShownNight(
         run=run,
         began=BEGAN,
         objective=Objective.BINARY,
         split=SPLIT,
         digests={"snapshot": "sha256:snapshot", "features": "sha256:features"},
         sources=(
-            Source(name="flights", digest=f"sha256:{'a' * 64}", rows=9000, uses={"snapshot": SPLIT.train}),
-            Source(
+            SourceTable(name="flights", digest=f"sha256:{'a' * 64}", rows=9000, uses={"snapshot": SPLIT.train}),
+            SourceTable(
                 name="features",
                 digest=f"sha256:{'b' * 64}",
                 rows=8000,

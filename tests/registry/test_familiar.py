@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.core.records import FeatureSpec, Unfamiliar
+from include.core.records import FeatureSpec, UnfamiliarValues
 from include.data.encoding import encode_features
 from include.registry.familiar import importance, learnt, unfamiliar
 
@@ -73,7 +73,7 @@ def test_a_feature_that_no_split_uses_is_not_told_of() -> None:
     data = lightgbm.Dataset(rows, (rows[:, 1] > 1).astype(float), feature_name=["x", "shop"], categorical_feature=[1])
     booster = lightgbm.train({"objective": "binary", "verbosity": -1, "min_data_in_leaf": 1}, data, 2)
     assert unfamiliar(booster.model_to_string(), FEATURES, table([(None, "east")])) == (
-        Unfamiliar(feature="shop", nulls=0, categories=1, outside=0, missing_learnt=False),
+        UnfamiliarValues(feature="shop", nulls=0, categories=1, outside=0, missing_learnt=False),
     )
 
 

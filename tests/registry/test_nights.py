@@ -107,7 +107,7 @@ def test_a_night_that_is_shown_is_not_asked_for_again(registries: Registries, tm
     registry, folder = registries(), Folder(tmp_path)  # type: ignore[arg-type]
     show(registry, folder)
 
-    def asked() -> nights.Night:
+    def asked() -> nights.ShownNight:
         raise AssertionError("the night was asked for")
 
     evaluated = evaluation(folder, seed=1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from include.core.errors import DeclarationError
 from include.core.project import Gates, Objective
 from include.core.records import DAY, Days, Evaluation, Interval, Slice
-from include.registry.promotion import Champion, decide
+from include.registry.promotion import ChampionGrounds, decide
 from tests.registry.models import SPLIT
 
 #: A model whose champion, version 3, needs a feature that is not built any more, or is defined otherwise.
@@ -192,7 +192,7 @@ def test_a_tighter_margin_never_promotes_what_a_wider_one_refuses(evaluation, wi
 @given(evaluations(champion=True), gates(), st.integers(-30, 30))
 def test_a_model_of_an_earlier_night_never_replaces_the_champion_of_a_later_one(evaluation, gates, days):
     ends = Days(first=SPLIT.holdout.first, last=SPLIT.holdout.last + days * DAY)
-    verdict = decide(evaluation, gates, Champion(version=3, holdout=ends))
+    verdict = decide(evaluation, gates, ChampionGrounds(version=3, holdout=ends))
     if days > 0:
         assert not verdict.promote
         assert f"champion version 3 stays: its holdout ends on {ends.last}" in "; ".join(verdict.reasons)
@@ -203,7 +203,7 @@ def test_a_model_of_an_earlier_night_never_replaces_the_champion_of_a_later_one(
 @settings(max_examples=100, deadline=None)
 @given(evaluations(), gates())
 def test_a_model_that_was_not_compared_with_the_champion_does_not_replace_it(evaluation, gates):
-    assert not decide(evaluation, gates, Champion(version=4, holdout=SPLIT.holdout)).promote
+    assert not decide(evaluation, gates, ChampionGrounds(version=4, holdout=SPLIT.holdout)).promote
 
 
 def test_a_champion_that_cannot_be_scored_stays_unless_the_project_names_it_as_superseded():
@@ -219,7 +219,7 @@ def test_a_champion_that_cannot_be_scored_stays_unless_the_project_names_it_as_s
 
 def test_the_gate_names_what_is_declared_otherwise():
     changed = ("feature 'dest' is defined otherwise", "feature 'hour' is not built any more")
-    champion = Champion(version=3, holdout=SPLIT.holdout, changed=changed)
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout, changed=changed)
     reason = decide(UNSCORED, Gates(margin=0.0, floor_loss=0.6), champion).reasons[0]
     assert "could not be compared: feature 'dest' is defined otherwise; feature 'hour' is not built any more;" in reason
 

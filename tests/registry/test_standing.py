@@ -34,7 +34,7 @@ from include.governance.access import Access
 from include.ledger import Ledger
 from include.registry.champions import Version
 from include.registry.overrides import Overrides, end_override, override
-from include.registry.promotion import Champion, Standing, decide
+from include.registry.promotion import ChampionGrounds, ProjectStanding, decide
 from include.registry.signed import Decision
 from include.registry.standing import Looks, failing, frozen, in_words, showable
 from tests.governance.conftest import STEWARD
@@ -81,13 +81,13 @@ class Chain:
         self.champion: tuple[Version, Evaluation] | None = None
 
     def candidate(self, number: int, loss: float, recipe: str = "r") -> Verdict:
-        made, rival, stands = _model(loss, recipe=recipe), None, Standing(given_away_noise=0.0)
+        made, rival, stands = _model(loss, recipe=recipe), None, ProjectStanding(given_away_noise=0.0)
         if self.champion is not None:
             version, evaluated = self.champion
             stands = frozen(version, evaluated, retired=NOBODY)
             reference = stands.reference
             assert reference is not None
-            rival = Champion(version=version.number, holdout=SPLIT.holdout, recipe=evaluated.recipe)
+            rival = ChampionGrounds(version=version.number, holdout=SPLIT.holdout, recipe=evaluated.recipe)
             differs = _difference(loss - self.losses[version.number], self.noise)
             made = _against(loss, version.number, 0.0, recipe=recipe, difference=differs)
             if self.scored and reference != version.number:
@@ -100,7 +100,7 @@ class Chain:
         return verdict
 
 
-def _decided(number: int, verdict: Verdict, stands: Standing | None) -> Version:
+def _decided(number: int, verdict: Verdict, stands: ProjectStanding | None) -> Version:
     from include.core.events import ModelRegistered
 
     registered = ModelRegistered(project=P, run_id="r", model_version=number, evaluation="", bundle="", verdict=verdict)
@@ -165,19 +165,21 @@ def test_a_chain_of_refits_within_the_noise_ends_where_what_it_gave_away_is_show
 
 
 def test_a_champion_that_was_lucky_by_less_than_the_noise_is_no_new_reference() -> None:
-    stands = Standing(reference=1, given_away=0.01, given_away_noise=0.005)
+    stands = ProjectStanding(reference=1, given_away=0.01, given_away_noise=0.005)
     verdict = Verdict(promote=True, reasons=())
     lucky = _against(0.5, 2, 0.0, reference=1, reference_difference=_difference(-0.001, 0.005))
-    assert frozen(_decided(3, verdict, stands), lucky, retired=NOBODY) == Standing(
+    assert frozen(_decided(3, verdict, stands), lucky, retired=NOBODY) == ProjectStanding(
         reference=1, given_away=-0.001, given_away_noise=pytest.approx(0.005)
     )
     better = replace(lucky, reference_difference=_difference(-0.006, 0.005))
-    assert frozen(_decided(3, verdict, stands), better, retired=NOBODY) == Standing(reference=3, given_away_noise=0.0)
+    assert frozen(_decided(3, verdict, stands), better, retired=NOBODY) == ProjectStanding(
+        reference=3, given_away_noise=0.0
+    )
 
 
 def test_a_limit_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_that_it_can_show() -> None:
-    stands = Standing(reference=1, given_away_noise=0.0)
-    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    stands = ProjectStanding(reference=1, given_away_noise=0.0)
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r")
     noisy = _difference(0.0, 0.03141)
     other = _against(0.5, 3, -0.1, recipe="other", reference=1, reference_difference=noisy)
     refused = decide(other, GATES, champion, stands)
@@ -189,8 +191,8 @@ def test_a_limit_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_tha
 
 
 def test_the_declared_error_decides_how_sure_it_must_be() -> None:
-    stands = Standing(reference=1, given_away_noise=0.0)
-    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    stands = ProjectStanding(reference=1, given_away_noise=0.0)
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r")
     other = _against(0.5, 3, -0.1, recipe="other", reference=1, reference_difference=_difference(0.01, 0.009))
     assert decide(other, GATES, champion, stands).promote
     strict = decide(other, replace(GATES, given_away_error=0.01), champion, stands)
@@ -200,8 +202,8 @@ def test_the_declared_error_decides_how_sure_it_must_be() -> None:
 
 
 def test_a_model_that_was_decided_about_before_is_decided_by_the_estimate_as_then() -> None:
-    stands = Standing(reference=1, given_away=0.02)
-    champion = Champion(version=3, holdout=SPLIT.holdout)
+    stands = ProjectStanding(reference=1, given_away=0.02)
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout)
     summed = _against(0.5, 3, 0.001)
     assert not decide(summed, GATES, champion, stands).promote
     assert "by the sum of all promotions since" in "; ".join(decide(summed, GATES, champion, stands).reasons)
@@ -214,18 +216,23 @@ def test_a_model_that_was_decided_about_before_is_decided_by_the_estimate_as_the
 
 def test_the_reference_begins_anew_only_with_a_champion_that_a_person_let_give_away_more() -> None:
     let = Override(project=P, gate=Gate.GIVEN_AWAY, until=date(2026, 3, 2), by="a", reason="r")
-    stands, verdict = Standing(reference=1, given_away=0.015, overrides=(let,)), Verdict(promote=True, reasons=())
+    stands, verdict = (
+        ProjectStanding(reference=1, given_away=0.015, overrides=(let,)),
+        Verdict(promote=True, reasons=()),
+    )
     within, above = (_against(0.5, 2, difference) for difference in (0.001, 0.01))
     assert frozen(_decided(3, verdict, stands), within, retired=NOBODY).reference == 1
     assert frozen(_decided(3, verdict, stands), within, retired=NOBODY).given_away == pytest.approx(0.016)
-    assert frozen(_decided(3, verdict, stands), above, retired=NOBODY) == Standing(reference=3, given_away_noise=0.0)
+    assert frozen(_decided(3, verdict, stands), above, retired=NOBODY) == ProjectStanding(
+        reference=3, given_away_noise=0.0
+    )
 
 
 def test_what_was_given_away_is_not_measured_against_a_version_that_people_retired() -> None:
     verdict, evaluated = Verdict(promote=True, reasons=()), _against(0.5, 2, 0.001)
-    champion = _decided(3, verdict, Standing(reference=1, given_away=0.015))
+    champion = _decided(3, verdict, ProjectStanding(reference=1, given_away=0.015))
     assert frozen(champion, evaluated, retired=frozenset({2})).reference == 1
-    anew = Standing(reference=3, given_away_noise=0.0)
+    anew = ProjectStanding(reference=3, given_away_noise=0.0)
     assert frozen(champion, evaluated, retired=frozenset({1, 2})) == anew
 
 
@@ -259,7 +266,7 @@ def test_a_margin_that_the_noise_of_the_holdout_hides_is_refused_with_the_one_th
 
 
 def test_a_refit_of_the_champion_s_recipe_is_refused_only_where_it_is_worse_for_sure() -> None:
-    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r")
     unclear = replace(_against(0.5, 3, 0.01, recipe="r"), difference=_difference(0.01, 0.03))
     assert decide(unclear, GATES, champion).promote
     assert not decide(replace(unclear, recipe="other"), GATES, champion).promote
@@ -270,8 +277,8 @@ def test_a_refit_of_the_champion_s_recipe_is_refused_only_where_it_is_worse_for_
 
 
 def test_another_recipe_is_compared_on_days_after_those_on_which_the_last_was_first_looked_at() -> None:
-    champion = Champion(version=3, holdout=SPLIT.holdout, recipe="r")
-    seen = Standing(recipe_day=SPLIT.holdout.first)
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r")
+    seen = ProjectStanding(recipe_day=SPLIT.holdout.first)
     other = _against(0.5, 3, 0.0, recipe="other")
     assert not decide(other, GATES, champion, seen).promote
     cut = replace(other, compared=replace(SPLIT.holdout, first=SPLIT.holdout.first + DAY))
@@ -285,7 +292,7 @@ def test_another_recipe_is_compared_on_days_after_those_on_which_the_last_was_fi
 def test_nothing_is_promoted_while_the_recipe_fails_unless_a_person_overrides_that(gate: Gate, first: bool) -> None:
     made = _model(0.5) if first else _against(0.5, 3, -0.1)
     let = Override(project=P, gate=gate, until=date(2026, 3, 2), by="anna", reason="a known fault of June")
-    verdict = decide(made, GATES, None, Standing(failing=date(2026, 3, 1), overrides=(let,)))
+    verdict = decide(made, GATES, None, ProjectStanding(failing=date(2026, 3, 1), overrides=(let,)))
     assert verdict.promote == (gate is Gate.FAILING)
     assert "FAILING by the verdict of 2026-03-01" in "; ".join(verdict.reasons)
     told = "let through all the same by anna until 2026-03-02: a known fault of June"
@@ -293,9 +300,11 @@ def test_nothing_is_promoted_while_the_recipe_fails_unless_a_person_overrides_th
 
 
 def test_an_override_lets_through_its_gate_alone_and_never_what_was_not_compared() -> None:
-    def by(*gates: Gate) -> Standing:
+    def by(*gates: Gate) -> ProjectStanding:
         day = date(2026, 3, 2)
-        return Standing(overrides=tuple(Override(project=P, gate=g, until=day, by="a", reason="r") for g in gates))
+        return ProjectStanding(
+            overrides=tuple(Override(project=P, gate=g, until=day, by="a", reason="r") for g in gates)
+        )
 
     low = _model(2.0, skill=None)
     assert not decide(low, GATES, None, by(Gate.FLOORS)).promote
@@ -303,7 +312,7 @@ def test_an_override_lets_through_its_gate_alone_and_never_what_was_not_compared
     assert decide(low, GATES, None, by(Gate.FLOORS, Gate.SKILL)).promote
     uncompared = _model(0.5, champion=3)
     assert not decide(uncompared, GATES, None, by(*Gate)).promote
-    backfill = Champion(version=3, holdout=Days(first=SPLIT.holdout.first, last=SPLIT.holdout.last + DAY))
+    backfill = ChampionGrounds(version=3, holdout=Days(first=SPLIT.holdout.first, last=SPLIT.holdout.last + DAY))
     assert not decide(_against(0.5, 3, -0.1), GATES, backfill, by(*Gate)).promote
 
 
@@ -382,7 +391,7 @@ def test_the_authority_promotes_nothing_while_the_last_verdict_is_failing_and_a_
     assert decision.verdict == decide(
         replace(better, trial_id="sha256:4", plan="sha256:plan4"),
         decision.gates,
-        Champion(version=2, holdout=made.holdout, recipe="r"),
+        ChampionGrounds(version=2, holdout=made.holdout, recipe="r"),
         decision.standing,
     ), "whoever has the decision can decide again"
     registry.authority.end_override(P, Gate.FAILING, user=STEWARD, reason="The fault is back")
@@ -404,8 +413,8 @@ def test_the_authority_measures_nothing_against_a_version_that_a_steward_retired
 
 
 def test_another_recipe_that_is_shown_to_lose_less_is_promoted_though_the_one_of_before_fails() -> None:
-    champion, day = Champion(version=3, holdout=SPLIT.holdout, recipe="r"), date(2026, 3, 1)
-    stands = Standing(failing=day, unwatched=False)
+    champion, day = ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r"), date(2026, 3, 1)
+    stands = ProjectStanding(failing=day, unwatched=False)
     better = replace(_against(0.5, 3, -0.05, recipe="other"), difference=_difference(-0.05, 0.04))
     assert decide(better, GATES, champion, stands).promote
     assert "another recipe, which loses less than the champion: at most -0.0100" in "; ".join(

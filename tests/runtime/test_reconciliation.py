@@ -15,7 +15,7 @@ from include.ledger import Ledger, lease
 from include.registry.champions import Champions
 from include.retraining import asks
 from include.runtime.upkeep import reconciliation
-from include.runtime.upkeep.reconciliation import PATIENCE, Start
+from include.runtime.upkeep.reconciliation import PATIENCE, NightStart
 from include.steps import verdicts
 from tests.registry.models import signer
 
@@ -43,7 +43,7 @@ def ledger(tmp_path: Path) -> Ledger:
     return made
 
 
-def lost(ledger: Ledger, runs: Mapping[str, str], now: datetime = LATE) -> list[Start]:
+def lost(ledger: Ledger, runs: Mapping[str, str], now: datetime = LATE) -> list[NightStart]:
     return list(reconciliation.lost(ledger, ["p", "other"], Airflow(runs), now=now))
 
 
@@ -53,7 +53,7 @@ def outcome(ledger: Ledger) -> RetrainingOutcome | None:
 
 def test_an_ask_that_nobody_took_up_for_ten_minutes_gets_a_night_under_an_id_of_its_own(ledger: Ledger) -> None:
     assert lost(ledger, {}, now=LATE - timedelta(seconds=1)) == []
-    assert lost(ledger, {}) == [Start(dag_id="train_p", run_id="retraining__a")]
+    assert lost(ledger, {}) == [NightStart(dag_id="train_p", run_id="retraining__a")]
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
@@ -63,7 +63,7 @@ def test_a_night_that_was_started_and_waits_is_left_alone(ledger: Ledger, state:
 
 @pytest.mark.parametrize("state", ["failed", "success"])
 def test_a_night_that_ended_without_having_taken_the_ask_is_followed_by_another(ledger: Ledger, state: str) -> None:
-    assert lost(ledger, {"retraining__a": state}) == [Start(dag_id="train_p", run_id="retraining__a__2")]
+    assert lost(ledger, {"retraining__a": state}) == [NightStart(dag_id="train_p", run_id="retraining__a__2")]
     assert lost(ledger, {"retraining__a": state, "retraining__a__2": "queued"}) == []
 
 
@@ -173,7 +173,7 @@ def test_a_verdict_whose_watch_was_killed_before_it_asked_is_asked_for_once(unas
     assert verdicts.ask(unasked, POLICY, verdict, champion=1) == waiting.ask, (
         "the watch that goes on after all gets this answer"
     )
-    assert lost(unasked, {}) == [Start(dag_id="train_p", run_id=f"retraining__{waiting.ask.ask_id}")]
+    assert lost(unasked, {}) == [NightStart(dag_id="train_p", run_id=f"retraining__{waiting.ask.ask_id}")]
 
 
 def test_only_the_newest_verdict_on_the_champion_in_force_is_asked_for_late(unasked: Ledger) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from include.runtime.embedded.sessions import Started, alive, remember, stop
+from include.runtime.embedded.sessions import StartedProcess, alive, remember, stop
 from include.settings import Settings
 
 #: Starts a session, tells its number, and never asks what became of it.
@@ -37,7 +37,7 @@ def test_stopping_does_not_wait_for_a_starter_that_buries_nobody(tmp_path: Path,
         assert starter.stdout is not None
         child = psutil.Process(int(starter.stdout.readline()))
         time.sleep(0.5)  # until the stubborn one ignores the signal
-        remember(settings, 1, [Started.of("scheduler", child.pid)])
+        remember(settings, 1, [StartedProcess.of("scheduler", child.pid)])
         assert alive(settings)
         began = time.monotonic()
         stop(settings, patience_seconds=1)
@@ -53,7 +53,7 @@ def test_a_step_of_the_system_clock_hides_no_process(
 ) -> None:
     settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as child:
-        remember(settings, 1, [Started.of("scheduler", child.pid)])
+        remember(settings, 1, [StartedProcess.of("scheduler", child.pid)])
         # Linux tells the boot as seconds since the epoch: a step of the clock moves it, and every birth with it.
         boot = psutil.boot_time() + step_seconds
         monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot)
@@ -74,7 +74,7 @@ def orphan(settings: Settings) -> Iterator[psutil.Process]:
     ) as leader:
         assert leader.stdout is not None
         member = psutil.Process(int(leader.stdout.readline()))
-        remember(settings, 1, [Started.of("scheduler", leader.pid)])
+        remember(settings, 1, [StartedProcess.of("scheduler", leader.pid)])
         leader.communicate("\n")
     try:
         yield member

@@ -22,7 +22,7 @@ from include.runtime.embedded.client import Client
 from include.runtime.embedded.environment import PROCESSES, SCHEDULER, TRIGGERER
 from include.runtime.embedded.health import pulses, silent
 from include.runtime.embedded.process import RunningAirflow
-from include.runtime.embedded.sessions import CHILDREN, Started
+from include.runtime.embedded.sessions import CHILDREN, StartedProcess
 from include.runtime.embedded.supervision import Supervision, endings
 from include.settings import Settings
 from tests.runtime.conftest import NIGHT_SECONDS, Listener, free_port
@@ -53,11 +53,11 @@ class Watched:
         )
         return self
 
-    def spawn(self, name: str, beside: Sequence[Started]) -> Started:
+    def spawn(self, name: str, beside: Sequence[StartedProcess]) -> StartedProcess:
         process = subprocess.Popen(["/bin/sh", "-c", self.command], start_new_session=True)
         CHILDREN[process.pid] = process
         self.leaders.append(process.pid)
-        started = Started.of(name, process.pid)
+        started = StartedProcess.of(name, process.pid)
         sessions.remember(self.settings, 1, [*beside, started])
         self.spawned.append(name)
         return started
@@ -128,7 +128,7 @@ def test_what_cannot_be_written_down_on_a_full_disk_keeps_nobody_from_watching_o
 
 
 def test_whatever_a_look_raises_is_told_once_and_the_next_look_is_made(watched: Watched) -> None:
-    def unable(name: str, beside: Sequence[Started]) -> Started:
+    def unable(name: str, beside: Sequence[StartedProcess]) -> StartedProcess:
         raise RuntimeError(name)
 
     watched.start(SCHEDULER)

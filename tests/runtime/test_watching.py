@@ -10,7 +10,7 @@ from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict
 from include.ledger import Ledger
 from include.retraining import asks
-from include.runtime.airflow.watching import Asked, asked_by, tell
+from include.runtime.airflow.watching import RetrainingSignal, asked_by, tell
 from include.settings import Settings
 from tests.runtime.conftest import Listener
 
@@ -86,7 +86,7 @@ def test_a_human_is_asked_once_about_inputs_and_a_recipe_whichever_version_is_ch
 def test_the_task_retrain_signals_only_an_ask_that_waits(settings: Settings) -> None:
     ledger = Ledger.open(settings.ledger)
     stable = judge(ledger, 1, DriftState.STABLE)
-    assert asked_by("p", stable) == Asked(nothing="No retraining is asked for: a human looks: 3 features")
+    assert asked_by("p", stable) == RetrainingSignal(nothing="No retraining is asked for: a human looks: 3 features")
     assert asked_by("p", "watch__none").nothing == "No retraining is asked for: no verdict"
 
     def ask(number: int) -> str:
@@ -96,7 +96,7 @@ def test_the_task_retrain_signals_only_an_ask_that_waits(settings: Settings) -> 
         return run_id
 
     first, second = ask(2), ask(3)
-    assert asked_by("p", first) == Asked(ask_id="a2")
+    assert asked_by("p", first) == RetrainingSignal(ask_id="a2")
     assert "gets none: the retraining a2 is in flight" in str(asked_by("p", second).nothing)
     asks.start(ledger, "p", "night", champion=None)
-    assert asked_by("p", first) == Asked(nothing="The night night answers already")
+    assert asked_by("p", first) == RetrainingSignal(nothing="The night night answers already")

@@ -17,7 +17,7 @@ from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavaila
 from include.core.project import Compute
 from include.runtime.pods import attendance, following, replacing
 from include.runtime.pods.cluster import Cluster
-from include.runtime.pods.endings import Ending, Outcome
+from include.runtime.pods.endings import PodEnding, PodOutcome
 from tests.runtime_pods.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
 from tests.runtime_pods.world import DOCUMENT, SMALL, request_in
 
@@ -26,12 +26,12 @@ from tests.runtime_pods.world import DOCUMENT, SMALL, request_in
 class Heard:
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    seen: list[Ending] = field(default_factory=list)
+    seen: list[PodEnding] = field(default_factory=list)
     stored: Callable[[], int] = lambda: 0
 
     async def attend(
         self, cluster: Cluster, check: object = None, seconds: float = 240, compute: Compute = SMALL, **given: str
-    ) -> tuple[Ending, ...]:
+    ) -> tuple[PodEnding, ...]:
         return await attendance.attend(
             cluster,
             request_in(NAMESPACE, "true", seconds=seconds, compute=compute, **given),
@@ -75,8 +75,8 @@ def test_once_the_check_raises_no_pod_is_made_any_more_and_the_secret_goes_first
     removing = api.calls.index("DELETE secrets")
     assert api.calls[removing:] == ["DELETE secrets", "DELETE pods"]
     *lost, last = heard.seen
-    assert {ending.outcome for ending in lost} <= {Outcome.LOST}
-    assert last.outcome in (Outcome.LOST, Outcome.STOPPED)
+    assert {ending.outcome for ending in lost} <= {PodOutcome.LOST}
+    assert last.outcome in (PodOutcome.LOST, PodOutcome.STOPPED)
     assert len({ending.pod for ending in heard.seen}) == len(heard.seen) > 0
 
 
@@ -102,7 +102,7 @@ def test_a_pod_that_vanishes_between_two_looks_was_lost_on_the_node_where_it_ran
         monkeypatch.setattr(attendance, "_RUNNING_SECONDS", 0.05)
         async with serving(Api(answer=vanishing), tmp_path, monkeypatch) as cluster:
             lost, done = await Heard().attend(cluster)
-        assert (lost.outcome, lost.node) == (Outcome.LOST, done.node)
+        assert (lost.outcome, lost.node) == (PodOutcome.LOST, done.node)
         assert lost.node
 
     run(law())
@@ -131,7 +131,7 @@ def test_a_check_without_an_answer_ends_the_wait_as_a_ledger_that_is_away(
 
     run(law())
     (stopped,) = heard.seen
-    assert stopped.outcome is Outcome.STOPPED
+    assert stopped.outcome is PodOutcome.STOPPED
     assert stopped.outcome.heals
     assert "LedgerUnavailable" in stopped.message
 
@@ -156,7 +156,7 @@ def test_a_check_answers_though_what_shares_the_loop_hangs(monkeypatch: pytest.M
 def test_an_end_that_the_ledger_does_not_take_now_is_still_returned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(ending: Ending) -> None:
+    def away(ending: PodEnding) -> None:
         raise LedgerUnavailable("the ledger's database can be reached", value="it cannot", remedy="Wait.")
 
     async def ended(request: web.Request) -> web.StreamResponse:
@@ -179,7 +179,7 @@ def test_an_end_that_the_ledger_does_not_take_now_is_still_returned(
                 stored=heard.stored,
                 ended=away,
             )
-        assert [(each.outcome, each.exit_code) for each in endings] == [(Outcome.EXIT, 3)]
+        assert [(each.outcome, each.exit_code) for each in endings] == [(PodOutcome.EXIT, 3)]
 
     run(law())
 
@@ -211,7 +211,7 @@ def test_a_refusal_that_lasts_is_repeated_about_once_a_second(tmp_path: Path, mo
 
     run(law())
     assert 2 <= api.calls.count("GET pods") <= 5
-    assert [ending.outcome for ending in heard.seen] == [Outcome.STOPPED]
+    assert [ending.outcome for ending in heard.seen] == [PodOutcome.STOPPED]
     assert api.calls[-2:] == ["DELETE secrets", "DELETE pods"]
 
 
@@ -243,7 +243,7 @@ def test_of_a_line_without_an_end_only_the_beginning_is_held_and_handed_on(
         async with serving(Api(answer=endless), tmp_path, monkeypatch) as cluster:
             tracemalloc.start()
             (ending,) = await heard.attend(cluster)
-            assert ending.outcome is Outcome.DONE
+            assert ending.outcome is PodOutcome.DONE
             assert tracemalloc.get_traced_memory()[1] < len(piece) * pieces / 4
             tracemalloc.stop()
 
@@ -324,7 +324,7 @@ def test_the_log_of_a_trainer_that_never_began_is_not_asked_for_though_a_sidecar
         monkeypatch.setattr(replacing, "REPLACED", 0)
         async with serving(api, tmp_path, monkeypatch) as cluster:
             (ending,) = await Heard().attend(cluster)
-        assert ending.outcome is Outcome.LOST
+        assert ending.outcome is PodOutcome.LOST
 
     run(law())
     assert not [call for call in api.calls if call.endswith("/log")]
@@ -340,7 +340,7 @@ def test_pods_that_are_killed_again_and_again_end_the_step_and_what_is_stored_is
         killed = partial(ending_with, {"exitCode": 137, "reason": "Error"})
         async with serving(Api(answer=killed), tmp_path, monkeypatch) as cluster:
             endings = await heard.attend(cluster)
-        assert [each.outcome for each in endings] == [Outcome.KILLED] * 4 + [Outcome.KILLED_IN_VAIN]
+        assert [each.outcome for each in endings] == [PodOutcome.KILLED] * 4 + [PodOutcome.KILLED_IN_VAIN]
         assert heard.seen == list(endings)
 
     run(law())
@@ -355,8 +355,8 @@ def test_a_queue_that_takes_every_pod_back_is_asked_at_a_slow_pace_and_until_the
         monkeypatch.setattr(attendance, "_LATER_SECONDS", 0.4)
         async with serving(api, tmp_path, monkeypatch) as cluster:
             *taken, last = await heard.attend(cluster, seconds=1.5, compute=replace(SMALL, queue="team-a"))
-        assert {each.outcome for each in taken} == {Outcome.REQUEUED}
-        assert last.outcome is Outcome.TOO_LONG
+        assert {each.outcome for each in taken} == {PodOutcome.REQUEUED}
+        assert last.outcome is PodOutcome.TOO_LONG
 
     run(law())
     assert 2 <= api.calls.count("POST pods") <= 5

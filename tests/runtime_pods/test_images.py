@@ -14,7 +14,7 @@ from include.core.records import Run
 from include.ledger import Ledger
 from include.runtime.pods import images, shards
 from include.runtime.pods.diagnosis import look, stuck
-from include.runtime.pods.endings import Ending, Outcome, Waiting
+from include.runtime.pods.endings import PodEnding, PodOutcome, PodWaiting
 from tests.runtime_pods.api import NAMESPACE, Api, pod_json, refusal, run, serving
 from tests.runtime_pods.test_attendance import Heard
 from tests.runtime_pods.test_diagnosis import pod, terminated
@@ -43,11 +43,11 @@ def begin(ledger: Ledger, image: str) -> None:
     ledger.record(streams.run(NIGHT.project, NIGHT.run_id), event)
 
 
-def ended(ledger: Ledger, asked: str, outcome: Outcome = Outcome.DONE, image_id: str = "") -> None:
+def ended(ledger: Ledger, asked: str, outcome: PodOutcome = PodOutcome.DONE, image_id: str = "") -> None:
     """A pod of the run that asked for an image ends, of what a node knows as *image_id*."""
     request = replace(request_in(NAMESPACE, "true"), image=asked, project=NIGHT.project, run_id=NIGHT.run_id)
     seen = look(pod(phase="Failed", state=terminated(0), image=asked, image_id=image_id), request)
-    assert isinstance(seen, Ending)
+    assert isinstance(seen, PodEnding)
     name = request.pod_name(0)
     shards.record(ledger, request, replace(seen, pod=name, outcome=outcome))
 
@@ -76,22 +76,22 @@ def test_a_run_keeps_the_image_that_it_began_with_and_then_the_digest_that_its_f
     assert images.kept(ledger, NIGHT) is None, "a run of an earlier release: what is configured"
     begin(ledger, "trainer:1")
     assert images.kept(ledger, NIGHT) == "trainer:1"
-    ended(ledger, "trainer:1", Outcome.LOST)
+    ended(ledger, "trainer:1", PodOutcome.LOST)
     assert images.kept(ledger, NIGHT) == "trainer:1", "nobody saw what it ran"
-    ended(ledger, "trainer:1", Outcome.LOST, f"docker.io/library/trainer@{D1}")
+    ended(ledger, "trainer:1", PodOutcome.LOST, f"docker.io/library/trainer@{D1}")
     assert images.kept(ledger, NIGHT) == f"trainer@{D1}"
     ended(ledger, "trainer:1", image_id=f"docker.io/library/trainer@{D2}")
     assert images.kept(ledger, NIGHT) == f"trainer@{D1}", "the tag was given to another image meanwhile"
-    ended(ledger, f"trainer@{D1}", Outcome.IMAGE_MISSING)
+    ended(ledger, f"trainer@{D1}", PodOutcome.IMAGE_MISSING)
     assert images.kept(ledger, NIGHT) == f"trainer@{D1}", "it is gone, and no other takes its place"
 
 
 @pytest.mark.parametrize(
     ("outcome", "image_id"),
-    [(Outcome.ORDER_REFUSED, f"docker.io/library/trainer@{D1}"), (Outcome.IMAGE_MISSING, "")],
+    [(PodOutcome.ORDER_REFUSED, f"docker.io/library/trainer@{D1}"), (PodOutcome.IMAGE_MISSING, "")],
 )
 def test_an_image_that_no_pod_of_the_run_could_train_in_gives_way_to_the_one_that_is_configured(
-    ledger: Ledger, outcome: Outcome, image_id: str
+    ledger: Ledger, outcome: PodOutcome, image_id: str
 ) -> None:
     """It was built of other code, or misspelt: whoever corrects the setting and clears the task goes on."""
     begin(ledger, "trainer:1")
@@ -104,7 +104,7 @@ def test_an_image_that_no_pod_of_the_run_could_train_in_gives_way_to_the_one_tha
 def test_an_image_that_nodes_were_loaded_with_is_asked_for_by_its_name_again(ledger: Ledger) -> None:
     begin(ledger, "trainer:1")
     ended(ledger, "trainer:1", image_id=D1)
-    ended(ledger, "trainer:1", Outcome.ORDER_REFUSED, D2)
+    ended(ledger, "trainer:1", PodOutcome.ORDER_REFUSED, D2)
     assert images.kept(ledger, NIGHT) == "trainer:1"
 
 
@@ -133,7 +133,7 @@ def test_a_pod_that_replaces_a_lost_one_asks_for_the_digest_that_one_ran(
     async def law() -> None:
         async with serving(Api(answer=first_lost), tmp_path, monkeypatch) as cluster:
             lost, done = await Heard().attend(cluster, image="trainer:1")
-        assert (lost.outcome, done.outcome) == (Outcome.LOST, Outcome.DONE)
+        assert (lost.outcome, done.outcome) == (PodOutcome.LOST, PodOutcome.DONE)
 
     run(law())
     assert list(made.values()) == ["trainer:1", f"trainer@{D1}"]
@@ -144,7 +144,7 @@ def test_an_image_that_is_gone_is_told_as_that_and_no_outage() -> None:
     absent = {"waiting": {"reason": "ErrImagePull", "message": f"trainer@{D1}: not found"}}
     seen = pod(phase="Pending", state=absent)
     sight = look(seen, request)
-    assert isinstance(sight, Waiting)
+    assert isinstance(sight, PodWaiting)
     told = shards.error_of(stuck(seen, request, sight))
     assert not told.retry_heals
     assert f"cannot get the image 'trainer@{D1}'" in str(told)

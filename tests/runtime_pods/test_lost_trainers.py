@@ -13,7 +13,7 @@ import pytest
 from include import steps
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Compute, Project
-from include.runtime.pods.endings import Outcome
+from include.runtime.pods.endings import PodOutcome
 from tests.night.yard import FLIGHTS, Yard
 from tests.runtime_pods.nights import begun, deployments, planned
 from tests.runtime_pods.world import Attended, Namespace
@@ -60,7 +60,7 @@ def lost(yard: Yard, project: Project, namespace: Namespace) -> Iterator[Attende
         attended.until(lambda: len(trained(attended)) >= 2, seconds=90)
         yield attended
         attended.ended(seconds=180)
-        assert [ending.outcome for ending in attended.endings] == [Outcome.LOST, Outcome.DONE], attended.lines
+        assert [ending.outcome for ending in attended.endings] == [PodOutcome.LOST, PodOutcome.DONE], attended.lines
         shard.finish(attended.request, attended.endings)
     finally:
         steps.end(shard.platform, shard.run)

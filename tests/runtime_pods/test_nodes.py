@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from include.runtime.pods.endings import Outcome
+from include.runtime.pods.endings import PodOutcome
 from tests.runtime_pods.world import SMALL, Attended, Namespace, request_in
 
 GPU = replace(SMALL, accelerators=1)
@@ -23,8 +23,8 @@ def marked(namespace: Namespace) -> Iterator[Namespace]:
 
 def test_a_node_is_found_by_its_accelerators_and_by_the_labels_and_taints_that_are_declared(marked: Namespace) -> None:
     refused = Attended(request=request_in(marked.name, "true", compute=GPU)).start().ended(seconds=20).last
-    assert refused.outcome is Outcome.NEVER
+    assert refused.outcome is PodOutcome.NEVER
     assert "n2 could hold it, but it has the taint sku=gpu:NoSchedule" in refused.message
     declared = replace(GPU, tolerations=("sku=gpu:NoSchedule",), node_selector={"pool": "gpu"})
     done = Attended(request=request_in(marked.name, "true", compute=declared)).start().ended().last
-    assert (done.outcome, done.node) == (Outcome.DONE, "n2")
+    assert (done.outcome, done.node) == (PodOutcome.DONE, "n2")

@@ -17,7 +17,7 @@ from include.runtime import deployment
 from include.runtime.airflow.attendance import TrainingPodTrigger
 from include.runtime.airflow.pods import TrainingPodOperator
 from include.runtime.pods import shards
-from include.runtime.pods.endings import Ending, Outcome
+from include.runtime.pods.endings import PodEnding, PodOutcome
 from include.settings import Settings
 from tests.runtime_pods.world import request_in
 
@@ -86,15 +86,15 @@ def test_a_trigger_that_cannot_attend_tells_the_task_of_an_end_all_the_same(home
         raise AssertionError("a trigger fires")
 
     event = asyncio.run(fired())
-    (ending,) = decode(tuple[Ending, ...], event["endings"].encode())
+    (ending,) = decode(tuple[PodEnding, ...], event["endings"].encode())
     assert event["stopped"]
-    assert (ending.pod, ending.outcome) == (REQUEST.pod_name(0), Outcome.STOPPED)
+    assert (ending.pod, ending.outcome) == (REQUEST.pod_name(0), PodOutcome.STOPPED)
     assert event["stopped"] in ending.message
 
 
 def test_the_end_of_a_pod_is_recorded_once_as_it_was_seen_first(tmp_path: Path) -> None:
     ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
-    first = Ending(pod=REQUEST.pod_name(0), outcome=Outcome.LOST, message="It was drained.", node="n2")
+    first = PodEnding(pod=REQUEST.pod_name(0), outcome=PodOutcome.LOST, message="It was drained.", node="n2")
     for ending in (first, first, replace(first, message="It is gone.", node=None), replace(first, pod="another")):
         shards.record(ledger, REQUEST, ending)
     entries = ledger.read(streams.run(REQUEST.project, REQUEST.run_id))
@@ -109,8 +109,8 @@ def test_the_end_of_a_pod_is_recorded_once_as_it_was_seen_first(tmp_path: Path) 
 def test_what_a_pod_took_is_recorded_once_beside_its_end_with_the_time_of_its_accelerators(tmp_path: Path) -> None:
     ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
     with_two = replace(REQUEST, compute=replace(REQUEST.compute, accelerators=2))
-    lost = Ending(pod=REQUEST.pod_name(0), outcome=Outcome.LOST, message="It was drained.", ran_seconds=90.0)
-    done = replace(lost, pod=REQUEST.pod_name(1), outcome=Outcome.DONE, ran_seconds=30.0)
+    lost = PodEnding(pod=REQUEST.pod_name(0), outcome=PodOutcome.LOST, message="It was drained.", ran_seconds=90.0)
+    done = replace(lost, pod=REQUEST.pod_name(1), outcome=PodOutcome.DONE, ran_seconds=30.0)
     for ending in (lost, lost, done, replace(done, pod="gone", ran_seconds=None)):
         shards.record(ledger, with_two, ending)
     cost = costs(ledger, REQUEST.project)[REQUEST.run_id]

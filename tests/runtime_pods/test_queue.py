@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.runtime.pods.cluster import Cluster
-from include.runtime.pods.endings import Outcome
+from include.runtime.pods.endings import PodOutcome
 from include.runtime.pods.request import PodRequest, pod_manifest
 from tests.runtime_pods.world import DOCUMENT, SMALL, Attended, Namespace, request_in
 
@@ -60,7 +60,7 @@ def test_a_pod_waits_for_its_queue_and_what_the_queue_takes_back_waits_there_aga
     attended.ended()
     assert attended.error is None, repr(attended.error)
     taken, done = attended.endings
-    assert (taken.outcome, done.outcome) == (Outcome.REQUEUED, Outcome.DONE)
+    assert (taken.outcome, done.outcome) == (PodOutcome.REQUEUED, PodOutcome.DONE)
     assert "WorkloadEvictedDueToPreempted: Preempted to accommodate another" in taken.message
 
 
@@ -74,5 +74,5 @@ def test_of_a_pod_with_a_sidecar_that_runs_on_the_trainer_s_status_log_and_end_a
         spec.update(containers=[sidecar, trainer], initContainers=[native])
 
     attended = changed(namespace, request_in(namespace.name, "echo ours; exit 64"), inject).ended()
-    assert (attended.last.outcome, attended.last.exit_code) == (Outcome.ORDER_REFUSED, 64)
+    assert (attended.last.outcome, attended.last.exit_code) == (PodOutcome.ORDER_REFUSED, 64)
     assert attended.lines == ["ours"]

@@ -16,63 +16,68 @@ from hypothesis import strategies as st
 
 from include.core.errors import ClusterUnavailable, PodFailed
 from include.runtime.pods import cluster as calls
-from include.runtime.pods.refusal import Meaning, Refusal
+from include.runtime.pods.refusal import Refusal, RefusalKind
 from tests.runtime_pods.api import Api, refusal, run, serving
 from tests.runtime_pods.world import DOCUMENT, request_in
 
 RECORDED = [
-    (409, "AlreadyExists", 'secrets "o-1" already exists', Meaning.THERE),
-    (409, "AlreadyExists", 'object is being deleted: pods "o-1" already exists', Meaning.THERE),
+    (409, "AlreadyExists", 'secrets "o-1" already exists', RefusalKind.THERE),
+    (409, "AlreadyExists", 'object is being deleted: pods "o-1" already exists', RefusalKind.THERE),
     # A ResourceQuota that several API servers, or its controller, write at once.
     (
         409,
         "Conflict",
         'Operation cannot be fulfilled on resourcequotas "team": the object has been modified; please apply your '
         "changes to the latest version and try again",
-        Meaning.AWAY,
+        RefusalKind.AWAY,
     ),
-    (409, "", "", Meaning.AWAY),
+    (409, "", "", RefusalKind.AWAY),
     (
         403,
         "Forbidden",
         'pods "o-1" is forbidden: exceeded quota: team, requested: pods=1, used: pods=4, limited: pods=4',
-        Meaning.FULL,
+        RefusalKind.FULL,
     ),
-    (403, "Forbidden", 'pods "o-1" is forbidden: status unknown for quota: team, resources: pods', Meaning.FULL),
-    (403, "Forbidden", 'pods "o-1" is forbidden: failed quota: team: must specify limits.example.com', Meaning.RULE),
+    (403, "Forbidden", 'pods "o-1" is forbidden: status unknown for quota: team, resources: pods', RefusalKind.FULL),
+    (
+        403,
+        "Forbidden",
+        'pods "o-1" is forbidden: failed quota: team: must specify limits.example.com',
+        RefusalKind.RULE,
+    ),
     (
         403,
         "Forbidden",
         'pods is forbidden: User "runner" cannot create resource "pods" in API group "" in the namespace "trainyard"',
-        Meaning.NO_RIGHT,
+        RefusalKind.NO_RIGHT,
     ),
     (
         403,
         "Forbidden",
         'pods "o-1" is forbidden: User "runner" cannot get resource "pods" in API group "" in the namespace "it"',
-        Meaning.NO_RIGHT,
+        RefusalKind.NO_RIGHT,
     ),
-    (401, "Unauthorized", "Unauthorized", Meaning.NO_RIGHT),
+    (401, "Unauthorized", "Unauthorized", RefusalKind.NO_RIGHT),
     # An API server that has just started, and a namespace that was just made.
-    (403, "Forbidden", 'pods "o-1" is forbidden: not yet ready to handle request', Meaning.NO_RIGHT),
+    (403, "Forbidden", 'pods "o-1" is forbidden: not yet ready to handle request', RefusalKind.NO_RIGHT),
     (
         403,
         "Forbidden",
         'pods "o-1" is forbidden: error looking up service account trainyard/default: serviceaccount "default" '
         "not found",
-        Meaning.NO_RIGHT,
+        RefusalKind.NO_RIGHT,
     ),
     (
         403,
         "Forbidden",
         "pods \"o-1\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'owners' denied request: no owner",
-        Meaning.RULE,
+        RefusalKind.RULE,
     ),
     (
         401,
         "Unauthorized",
         "pods \"o-1\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'owners' denied request: no owner",
-        Meaning.RULE,
+        RefusalKind.RULE,
     ),
     # Kyverno, whose webhook answers without a status of its own: the API server makes it 400, with no reason.
     (
@@ -80,17 +85,17 @@ RECORDED = [
         "",
         'admission webhook "validate.kyverno.svc-fail" denied the request: \n\nresource Pod/trainyard/o-1 was blocked '
         "due to the following policies \n\nrequire-labels:\n  check-team: 'validation error: label team is required'\n",
-        Meaning.RULE,
+        RefusalKind.RULE,
     ),
     (
         403,
         "Forbidden",
         'admission webhook "validation.gatekeeper.sh" denied the request: [allowed-repos] container <train> has an '
         "invalid image repo",
-        Meaning.RULE,
+        RefusalKind.RULE,
     ),
-    (500, "InternalError", 'Internal error occurred: failed calling webhook "mutate.example.com"', Meaning.AWAY),
-    (500, "", 'admission webhook "its.own" denied the request: context deadline exceeded', Meaning.AWAY),
+    (500, "InternalError", 'Internal error occurred: failed calling webhook "mutate.example.com"', RefusalKind.AWAY),
+    (500, "", 'admission webhook "its.own" denied the request: context deadline exceeded', RefusalKind.AWAY),
     # OpenShift, for a user id out of its namespace's range.
     (
         403,
@@ -99,24 +104,29 @@ RECORDED = [
         "Forbidden: not usable by user or serviceaccount, provider restricted-v2: .spec.securityContext.fsGroup: "
         "Invalid value: []int64{65532}: 65532 is not an allowed group, provider restricted-v2: "
         ".containers[0].runAsUser: Invalid value: 65532: must be in the ranges: [1000680000, 1000689999]]",
-        Meaning.RULE,
+        RefusalKind.RULE,
     ),
-    (403, "Forbidden", 'pods "o-1" is forbidden: image policy webhook backend denied one or more images', Meaning.RULE),
+    (
+        403,
+        "Forbidden",
+        'pods "o-1" is forbidden: image policy webhook backend denied one or more images',
+        RefusalKind.RULE,
+    ),
     (
         403,
         "Forbidden",
         'pods "o-1" is forbidden: Post "https://images.example.com": dial tcp: refused',
-        Meaning.NO_RIGHT,
+        RefusalKind.NO_RIGHT,
     ),
-    (422, "Invalid", 'Pod "o-1" is invalid: spec.containers[0].image: Required value', Meaning.RULE),
-    (400, "BadRequest", 'Pod in version "v1" cannot be handled as a Pod: json: unknown field', Meaning.RULE),
-    (404, "NotFound", 'namespaces "nowhere" not found', Meaning.OTHER),
-    (429, "TooManyRequests", "too many requests, please try again later", Meaning.AWAY),
+    (422, "Invalid", 'Pod "o-1" is invalid: spec.containers[0].image: Required value', RefusalKind.RULE),
+    (400, "BadRequest", 'Pod in version "v1" cannot be handled as a Pod: json: unknown field', RefusalKind.RULE),
+    (404, "NotFound", 'namespaces "nowhere" not found', RefusalKind.OTHER),
+    (429, "TooManyRequests", "too many requests, please try again later", RefusalKind.AWAY),
 ]
 
 
 @pytest.mark.parametrize(("status", "reason", "said", "meaning"), RECORDED)
-def test_what_an_api_server_says_is_told_apart(status: int, reason: str, said: str, meaning: Meaning) -> None:
+def test_what_an_api_server_says_is_told_apart(status: int, reason: str, said: str, meaning: RefusalKind) -> None:
     body = json.dumps({"kind": "Status", "reason": reason, "message": said, "code": status})
     found = Refusal.of(status, body, "phrase")
     assert found.meaning is meaning
@@ -126,7 +136,7 @@ def test_what_an_api_server_says_is_told_apart(status: int, reason: str, said: s
 @given(status=st.integers(400, 599), body=st.one_of(st.none(), st.text(max_size=9), st.just("[]"), st.just("{}")))
 def test_an_answer_that_is_none_of_an_api_server_s_is_no_rule_of_the_cluster(status: int, body: str | None) -> None:
     """A proxy's page, say: nobody is told to change a project for it."""
-    assert Refusal.of(status, body, "phrase").meaning not in (Meaning.RULE, Meaning.THERE, Meaning.FULL)
+    assert Refusal.of(status, body, "phrase").meaning not in (RefusalKind.RULE, RefusalKind.THERE, RefusalKind.FULL)
 
 
 def refused_with(*answers: web.Response) -> Api:
@@ -168,7 +178,7 @@ def test_a_secret_that_is_there_already_is_not_asked_for_again(tmp_path: Path, m
 def test_a_rule_of_the_cluster_ends_the_step_at_once_in_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rules = [each for each in RECORDED if each[3] is Meaning.RULE]
+    rules = [each for each in RECORDED if each[3] is RefusalKind.RULE]
     api = refused_with(*(refusal(status, said, reason) for status, reason, said, _ in rules))
 
     async def law() -> None:

@@ -12,7 +12,7 @@ from include import steps
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Compute, Project
 from include.core.records import Evaluation, Plan, Run, Trial, TrialState
-from include.runtime.pods.endings import Outcome
+from include.runtime.pods.endings import PodOutcome
 from include.runtime.pods.request import PodRequest, pod_manifest
 from tests.night.yard import FLIGHTS, Yard
 from tests.runtime_pods.nights import deployments, placed, planned
@@ -62,7 +62,7 @@ def test_the_image_holds_what_trains_a_shard_at_the_platforms_versions_and_nothi
 ) -> None:
     attended = Attended(request=asked(namespace, trainer_image)).start().ended()
 
-    assert attended.last.outcome is Outcome.DONE, (attended.last, attended.lines)
+    assert attended.last.outcome is PodOutcome.DONE, (attended.last, attended.lines)
     inside = json.loads(attended.lines[-1])
     pinned = versions("requirements.txt", {**default_environment()})
     assert inside["packages"] == {name: pinned[name] for name in ("lightgbm", "narwhals", "numpy", "scipy")}
@@ -109,7 +109,7 @@ def in_two_pods(yards: tuple[Yard, ...], nights: list[tuple[Run, str]], shard: i
     in_pods = [placed(yard, GPU_FLIGHTS, run, plan, shard) for yard, (run, plan) in zip(yards, nights, strict=True)]
     for _, attended in in_pods:
         ending = attended.ended(seconds=400).last
-        assert ending.outcome is Outcome.DONE, (ending, attended.lines)
+        assert ending.outcome is PodOutcome.DONE, (ending, attended.lines)
     first, second = (step.finish(attended.request, attended.endings) for step, attended in in_pods)
     assert first == second
     return first

@@ -15,7 +15,7 @@ from include.core.canonical import digest_of
 from include.core.project import Compute
 from include.runtime.pods.attendance import attend, place
 from include.runtime.pods.cluster import Cluster
-from include.runtime.pods.endings import Ending
+from include.runtime.pods.endings import PodEnding
 from include.runtime.pods.request import PodRequest
 
 SHELL = "local/busybox:1"
@@ -73,8 +73,8 @@ class Attended:
     check: Callable[[], None] = lambda: None
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    endings: tuple[Ending, ...] = ()
-    seen: list[Ending] = field(default_factory=list)
+    endings: tuple[PodEnding, ...] = ()
+    seen: list[PodEnding] = field(default_factory=list)
     error: BaseException | None = None
     placed: bool = False
     _thread: threading.Thread | None = None
@@ -134,7 +134,7 @@ class Attended:
         return self
 
     @property
-    def last(self) -> Ending:
+    def last(self) -> PodEnding:
         assert self.error is None, repr(self.error)
         return self.endings[-1]
 

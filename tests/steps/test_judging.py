@@ -11,11 +11,11 @@ from include.core.errors import RegistryError
 from include.core.events import ModelRegistered
 from include.core.records import DAY, LiveScores, Run, Verdict
 from include.projects import flight_delay
-from include.registry.champions import InForce, Version
+from include.registry.champions import ChampionInForce, Version
 from include.retraining.judges import Judges
 from include.steps import Platform, judging
 from include.steps.judging import Bench, due_of
-from include.steps.verdicts import Due
+from include.steps.verdicts import DueDays
 
 FIRST = date(2013, 6, 1)
 NOW = datetime(2013, 7, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ CHANGED = (1, 2)
 REMOVED = 3
 
 
-def version(number: int) -> InForce:
+def version(number: int) -> ChampionInForce:
     registered = ModelRegistered(
         project="p",
         run_id=f"night-{number}",
@@ -34,7 +34,7 @@ def version(number: int) -> InForce:
         bundle=f"bundle-{number}",
         verdict=Verdict(promote=True, reasons=()),
     )
-    return InForce(version=Version(registered=registered, decision=None, before=True))
+    return ChampionInForce(version=Version(registered=registered, decision=None, before=True))
 
 
 def judges(offset: int, champion: int, **beside: object) -> Judges:
@@ -47,7 +47,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The versions that are asked for, in their order."""
     asked: list[int] = []
 
-    def load(platform: object, project: object, run: object, champion: InForce, *, step: str, now: object) -> object:
+    def load(
+        platform: object, project: object, run: object, champion: ChampionInForce, *, step: str, now: object
+    ) -> object:
         asked.append(champion.number)
         if champion.number in CHANGED:
             raise RegistryError("it scores", value="feature 'hour' is defined otherwise", remedy="Put it back.")
@@ -59,7 +61,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def bench(*days: Judges, champion: int = 6) -> Bench:
     vault = SimpleNamespace(has=lambda digest: digest != f"bundle-{REMOVED}")
-    due = Due(champion=version(champion), days=days, versions={number: version(number) for number in range(1, 7)})
+    due = DueDays(champion=version(champion), days=days, versions={number: version(number) for number in range(1, 7)})
     return Bench(cast(Platform, SimpleNamespace(vault=vault)), flight_delay.PROJECT, RUN, due, now=NOW)
 
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from include.core.errors import NothingToWatch
 from include.core.records import DAY
-from include.registry.champions import InForce, Version
+from include.registry.champions import ChampionInForce, Version
 from include.registry.rollback import Rollback
 from include.retraining.judges import Judges
 from include.steps import verdicts, watch
@@ -143,13 +143,13 @@ def test_days_of_the_champion_in_force_wait_while_it_is_in_quarantine_and_no_lon
 
     def due() -> tuple[Judges, ...]:
         found = verdicts.due(begun.yard.platform, begun.project, run_id=run.run_id, instant=run.instant)
-        assert isinstance(found, verdicts.Due)
+        assert isinstance(found, verdicts.DueDays)
         return found.days
 
     whole, seen = due(), champions.seen
     assert {each.champion for each in whole} == {1, 2}
 
-    def barred(project: str, versions: Sequence[Version], *, rollback: Rollback | None = None) -> list[InForce]:
+    def barred(project: str, versions: Sequence[Version], *, rollback: Rollback | None = None) -> list[ChampionInForce]:
         found = seen(project, versions, rollback=rollback)
         return [replace(each, refused="in quarantine") if each.number == 2 else each for each in found]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from include.core.errors import DataError
 from include.core.project import Objective
-from include.core.records import DAY, Backtested, DayFigures, Days
-from include.training.backtest import Origin, earliest, origins_between, paired, pooled
+from include.core.records import DAY, BacktestResult, DayFigures, Days
+from include.training.backtest import BacktestOrigin, earliest, origins_between, paired, pooled
 
 FIRST = date(2013, 3, 1)
 
@@ -22,13 +22,13 @@ def figures(first: date, losses: list[float], rows: int = 100) -> tuple[DayFigur
     )
 
 
-def backtested(days: tuple[DayFigures, ...]) -> Backtested:
-    return Backtested(
+def backtested(days: tuple[DayFigures, ...]) -> BacktestResult:
+    return BacktestResult(
         plan="p", model="m", objective=Objective.BINARY, label="l", holdout=Days(first=FIRST, last=FIRST), figures=days
     )
 
 
-def origin(place: int, differences: list[float]) -> Origin:
+def origin(place: int, differences: list[float]) -> BacktestOrigin:
     first = FIRST + place * 30 * DAY
     own = [0.5] * len(differences)
     other = [0.5 + each for each in differences]

@@ -127,7 +127,7 @@ class HoldoutBacktested(Event):
     """A backtest looked at days: a promotion that rests on them later is not the first to.
 
     Stream ``looks/<project>``. Key ``backtested/<project>/<run_id>``: the same declaration at the same instant looks
-    once. ``backtested`` is the digest of the :class:`~include.core.records.Backtested`.
+    once. ``backtested`` is the digest of the :class:`~include.core.records.BacktestResult`.
     """
 
     kind: ClassVar[str] = "holdout_backtested"

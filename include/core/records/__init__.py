@@ -11,7 +11,7 @@ from include.core.records.contract import (
     ColumnType,
     Contract,
     KnownAt,
-    Personal,
+    PersonalKind,
     Treatment,
 )
 from include.core.records.days import DAY, Days, Split, day_start, last_day, window_days
@@ -34,7 +34,7 @@ from include.core.records.monitoring import (
     Reference,
     RetrainingOutcome,
     Shape,
-    Unfamiliar,
+    UnfamiliarValues,
     VersionScores,
 )
 from include.core.records.night import (
@@ -50,7 +50,7 @@ from include.core.records.night import (
 )
 from include.core.records.retention import ArtifactKind
 from include.core.records.training import (
-    Backtested,
+    BacktestResult,
     Evaluation,
     Gate,
     Interval,
@@ -76,7 +76,7 @@ __all__ = [
     "FEW_ROWS",
     "RESTRICTED",
     "ArtifactKind",
-    "Backtested",
+    "BacktestResult",
     "CheckResult",
     "Column",
     "ColumnProfile",
@@ -107,7 +107,7 @@ __all__ = [
     "Override",
     "Params",
     "Partition",
-    "Personal",
+    "PersonalKind",
     "Plan",
     "PlannedTrial",
     "Profile",
@@ -129,7 +129,7 @@ __all__ = [
     "Trial",
     "TrialState",
     "Trigger",
-    "Unfamiliar",
+    "UnfamiliarValues",
     "Validation",
     "Verdict",
     "VersionScores",

@@ -16,7 +16,7 @@ class Treatment(StrEnum):
     DROP = "drop"  # direct identifiers: never read
 
 
-class Personal(StrEnum):
+class PersonalKind(StrEnum):
     """What a contract says of a column about persons."""
 
     DIRECT_IDENTIFIER = "direct-identifier"  # names a person: never read
@@ -63,7 +63,7 @@ class Column:
     type: ColumnType
     classification: str
     restricted: bool
-    personal: Personal | None
+    personal: PersonalKind | None
     treatment: Treatment
     known_at: KnownAt
     required: bool

@@ -191,7 +191,7 @@ class DriftVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unfamiliar:
+class UnfamiliarValues:
     """How many rows have, in a feature, what the model learnt nothing of.
 
     ``nulls`` have no value, where it learnt from none without: it takes a number for 0 there, and sends a category to
@@ -250,7 +250,7 @@ class LiveScores:
     since: Days
     partitions: tuple[Partition, ...]
     scores: str
-    unfamiliar: tuple[Unfamiliar, ...] | None = None
+    unfamiliar: tuple[UnfamiliarValues, ...] | None = None
     due: tuple[DueDay, ...] = ()
     others: tuple[VersionScores, ...] = ()
 

@@ -265,7 +265,7 @@ class Promotion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backtested:
+class BacktestResult:
     """How the model of a plan did on its holdout, by day, in a backtest: nothing is registered or promoted of it.
 
     ``model`` is the vault's digest of its text, ``label`` the digest of the label's definition. Days with fewer than

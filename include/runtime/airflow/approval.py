@@ -23,7 +23,7 @@ from include.runtime.airflow.timetable import next_start
 if TYPE_CHECKING:
     from include.core.records import Scope, Start
     from include.governance.access import Access
-    from include.runtime.airflow.tasks import Night
+    from include.runtime.airflow.tasks import TaskRun
     from include.settings import Settings
 
 #: The gate gives up that long before the next scheduled night, which it would keep from starting: one run is active.
@@ -188,7 +188,7 @@ def _overtaken(before: str, give_up_at: datetime) -> LeaseHeld:
     )
 
 
-def _refused(night: "Night") -> AccessDenied:
+def _refused(night: "TaskRun") -> AccessDenied:
     reasons = (f"{one.steward} refused request {one.request_id}: {one.reason!r}" for one in night.refusals())
     return AccessDenied(
         f"a night of {night.project.name!r} reads only what stewards have granted",
@@ -197,7 +197,7 @@ def _refused(night: "Night") -> AccessDenied:
     )
 
 
-def _denied(night: "Night", give_up_at: datetime) -> AccessDenied:
+def _denied(night: "TaskRun", give_up_at: datetime) -> AccessDenied:
     platform = night.platform
     stewards = {
         one.dataset: (platform.access.adoption(one.dataset) or platform.contracts[one.dataset]).stewards

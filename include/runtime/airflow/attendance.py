@@ -11,7 +11,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import TrainyardError
 
 if TYPE_CHECKING:
-    from include.runtime.pods.endings import Ending
+    from include.runtime.pods.endings import PodEnding
     from include.runtime.pods.request import PodRequest
 
 
@@ -34,16 +34,16 @@ class TrainingPodTrigger(BaseTrigger):
         """Yield one event: the pods' endings, and what stopped the wait, which the task verifies for itself."""
         from include.runtime.pods import diagnosis, shards
         from include.runtime.pods.attendance import in_thread
-        from include.runtime.pods.endings import Ending
+        from include.runtime.pods.endings import PodEnding
         from include.runtime.pods.request import PodRequest
 
         request = decode(PodRequest, self.request.encode())
-        seen: list[Ending] = []
+        seen: list[PodEnding] = []
         stopped = ""
         try:
             check, stored, record = await in_thread(_opened, request)
 
-            def ended(ending: Ending) -> None:
+            def ended(ending: PodEnding) -> None:
                 seen.append(ending)
                 record(ending)
 
@@ -73,7 +73,7 @@ class TrainingPodTrigger(BaseTrigger):
             await cluster.clear(request.selector)
 
 
-def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], int], Callable[[Ending], None]]":
+def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], int], Callable[[PodEnding], None]]":
     """What asks whether the step may go on, and what of it is stored; what records how a pod of it ended."""
     from include.core.errors import DeclarationError
     from include.ledger.journal import begun

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Due:
+class DueRun:
     """A run's id in the ledger and its instant, or why there is ``nothing`` for it to do."""
 
     run_id: str
@@ -21,7 +21,7 @@ class Due:
     nothing: str | None = None
 
 
-def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: datetime) -> Due:
+def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: datetime) -> DueRun:
     """What the run of *context* is for. A night that drift started takes the instant of the ask that it answers.
 
     Which ask that is stands in the ledger, recorded when the first night comes for it: another night that the same ask
@@ -30,7 +30,7 @@ def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: dateti
     Raises:
         DeclarationError: its instant is none, or after *now*.
     """
-    due = Due(run_id=run_of(dag_id, context["run_id"]), instant=instant_of(context, now=now))
+    due = DueRun(run_id=run_of(dag_id, context["run_id"]), instant=instant_of(context, now=now))
     if is_watch(dag_id):
         return _watch(project, due)
     return _retraining(project, due) if started_by_drift(context) else due
@@ -42,7 +42,7 @@ def started_by_drift(context: Mapping[str, Any]) -> bool:
     return kind == "asset_triggered" or str(context["run_id"]).startswith(RETRAINING)
 
 
-def _retraining(project: str, due: Due) -> Due:
+def _retraining(project: str, due: DueRun) -> DueRun:
     from include.ledger import Ledger
     from include.retraining import asks
     from include.runtime.deployment import champions_of
@@ -61,7 +61,7 @@ def _retraining(project: str, due: Due) -> Due:
     return replace(due, instant=ask.instant)
 
 
-def _watch(project: str, due: Due) -> Due:
+def _watch(project: str, due: DueRun) -> DueRun:
     from include.runtime.airflow import alerts
     from include.runtime.code.projects import load_project
     from include.runtime.nights.aliases import put_back

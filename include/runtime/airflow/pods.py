@@ -66,11 +66,11 @@ class TrainingPodOperator(KubernetesPodOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, str]) -> str:
         """Verify and record what the pods stored, whatever they ended like, and remove them."""
-        from include.runtime.pods.endings import Ending
+        from include.runtime.pods.endings import PodEnding
 
         try:
             self._request = decode(PodRequest, event["request"].encode())
-            endings = decode(tuple[Ending, ...], event["endings"].encode())
+            endings = decode(tuple[PodEnding, ...], event["endings"].encode())
             placed = self._placed(context)
         except Exception as error:  # as above; and whoever tries again, or nobody, orders it anew
             self._remove()

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class TaskRun:
     """A run, opened by one of its tasks."""
 
     settings: "Settings"
@@ -59,7 +59,7 @@ class Night:
         return steps.request_access(self.platform, self.run, requester=requester or self.project.owner, now=now)
 
 
-def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", exclusive: bool = True) -> Night:
+def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", exclusive: bool = True) -> TaskRun:
     """Begin the run, or go on with it: a run keeps the instant that it began with. An *exclusive* one takes the lease.
 
     Nothing is computed here of a run that began with other code, whose later steps that code does.
@@ -83,10 +83,10 @@ def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", 
         run = steps.resume(platform, project, run_id=run_id, now=now)
     else:
         run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive, start=start)
-    return Night(settings=settings, platform=platform, project=project, run=run)
+    return TaskRun(settings=settings, platform=platform, project=project, run=run)
 
 
-def resume(project_name: str, run_id: str) -> Night:
+def resume(project_name: str, run_id: str) -> TaskRun:
     """Take up a run that has begun.
 
     Raises:
@@ -144,7 +144,7 @@ def perform_pinned(
     return _trained(night, inputs["plan"], None) if done.placed else _done(step, night, inputs)
 
 
-def _trained(night: Night, plan: str, shard: int | None) -> str:
+def _trained(night: TaskRun, plan: str, shard: int | None) -> str:
     """What training *shard* (``None``: the refit) returns, wherever it is placed."""
     from include import steps
     from include.runtime.nights import local
@@ -157,7 +157,7 @@ def _trained(night: Night, plan: str, shard: int | None) -> str:
     return steps.train(night.platform, night.project, night.run, plan, shard, now=datetime.now(UTC))
 
 
-def _done(step: str, night: Night, inputs: Mapping[str, Any]) -> str:
+def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
     from include import steps
     from include.retraining import asks
     from include.runtime.airflow import watching
@@ -237,13 +237,13 @@ def _open_within(parents: "Parents | None") -> "tuple[Settings, Platform]":
     return settings, replace(platform, parents=parents, await_authority=_await_api_server)
 
 
-def _resumed(settings: "Settings", platform: "Platform", project_name: str, run_id: str) -> Night:
+def _resumed(settings: "Settings", platform: "Platform", project_name: str, run_id: str) -> TaskRun:
     from include import steps
     from include.runtime.code.projects import load_project
 
     project = load_project(project_name, settings.projects)
     run = steps.resume(platform, project, run_id=run_id, now=datetime.now(UTC))
-    return Night(settings=settings, platform=platform, project=project, run=run)
+    return TaskRun(settings=settings, platform=platform, project=project, run=run)
 
 
 def _await_api_server(decided: Callable[[], bool]) -> None:

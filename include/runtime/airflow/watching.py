@@ -53,14 +53,14 @@ def _of_recipe(judged: "DriftJudged") -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RetrainingSignal:
     """The ask of a watch that waits for its night, or why there is ``nothing`` to signal."""
 
     ask_id: str = ""
     nothing: str | None = None
 
 
-def asked_by(project: str, run_id: str) -> Asked:
+def asked_by(project: str, run_id: str) -> RetrainingSignal:
     """What the watch *run_id* of *project* asked for, as the ledger tells."""
     from include.ledger import Ledger
     from include.retraining import asks
@@ -72,10 +72,12 @@ def asked_by(project: str, run_id: str) -> Asked:
     for each in known.retrainings:
         if each.ask.run_id == run_id:
             if each.started is not None:
-                return Asked(nothing=f"The night {each.started} answers already")
-            return Asked(ask_id=each.ask.ask_id)
+                return RetrainingSignal(nothing=f"The night {each.started} answers already")
+            return RetrainingSignal(ask_id=each.ask.ask_id)
     for declined in known.declined:
         if declined.run_id == run_id:
-            return Asked(nothing=f"The verdict asked for a retraining and gets none: {declined.reason}")
+            return RetrainingSignal(nothing=f"The verdict asked for a retraining and gets none: {declined.reason}")
     reasons = [each.verdict.reasons for each in verdicts.judged(ledger, project) if each.run_id == run_id]
-    return Asked(nothing="No retraining is asked for: " + "; ".join(reasons[-1] if reasons else ("no verdict",)))
+    return RetrainingSignal(
+        nothing="No retraining is asked for: " + "; ".join(reasons[-1] if reasons else ("no verdict",))
+    )

@@ -140,7 +140,7 @@ def _installed_packages() -> frozenset[Path]:
     return frozenset(Path(path).resolve() for path in {*paths, *site.getsitepackages(), site.getusersitepackages()})
 
 
-class _OfProject(SourceFileLoader):
+class _ProjectLoader(SourceFileLoader):
     """Runs a module's source as it lies there, once it is checked; never what Python kept compiled of it."""
 
     package: str
@@ -180,7 +180,7 @@ class _Projects(MetaPathFinder):
         if package is None:
             return None
         if isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _OfProject(fullname, spec.loader.path)
+            spec.loader = _ProjectLoader(fullname, spec.loader.path)
             spec.loader.package = package
         return spec
 

@@ -10,7 +10,7 @@ from include.core.errors import TrainyardError
 from include.settings import Settings
 
 
-class Sign(StrEnum):
+class Health(StrEnum):
     """How well it is: as it should be; worth knowing, and no night fails by it; a night would fail, or nobody hear."""
 
     GOOD = "good"
@@ -23,7 +23,7 @@ class Finding:
     """What was tried, and what came of it: of what is not good, with its remedy. No secret, no value of the data."""
 
     what: str
-    sign: Sign
+    sign: Health
     told: str
 
 
@@ -36,16 +36,16 @@ def examine(settings: Settings, checks: Mapping[str, Check], *, patience_seconds
     An error of ours is told as it stands, of another only the type, and the file: its text may quote a secret.
     """
     deadline = time.monotonic() + patience_seconds
-    running = {name: _Running(name, check, settings) for name, check in checks.items()}
+    running = {name: _RunningCheck(name, check, settings) for name, check in checks.items()}
     for name, each in running.items():
         each.thread.join(max(0.0, deadline - time.monotonic()))
         yield from tuple(each.found)
         if each.thread.is_alive():
             told = f"no answer within {patience_seconds:g} s. See whether what it names can be reached from here."
-            yield Finding(what=name, sign=Sign.BAD, told=told)
+            yield Finding(what=name, sign=Health.BAD, told=told)
 
 
-class _Running:
+class _RunningCheck:
     """One check, in a thread that ends with the process: it may hang."""
 
     def __init__(self, name: str, check: Check, settings: Settings) -> None:
@@ -59,9 +59,9 @@ class _Running:
             for finding in self._check(self._settings):
                 self.found.append(finding)
         except TrainyardError as error:
-            self.found.append(Finding(what=self._name, sign=Sign.BAD, told=str(error)))
+            self.found.append(Finding(what=self._name, sign=Health.BAD, told=str(error)))
         except Exception as error:  # whatever a library raises is a finding, and takes the other checks nothing
             file = getattr(error, "filename", None)
             where = f" ({file})" if isinstance(error, OSError) and file else ""
             told = f"{type(error).__name__}{where}. See whether it is there, and may be used by this account."
-            self.found.append(Finding(what=self._name, sign=Sign.BAD, told=told))
+            self.found.append(Finding(what=self._name, sign=Health.BAD, told=told))

@@ -28,7 +28,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Secrets:
+class AirflowSecrets:
     """What Airflow signs and encrypts with, and the passwords of its users. Kept in two files of mode 0600."""
 
     jwt: str
@@ -68,7 +68,7 @@ def passwords_file(settings: Settings) -> Path:
     return airflow_home(settings) / "passwords.json"
 
 
-def secrets_of(settings: Settings) -> Secrets:
+def secrets_of(settings: Settings) -> AirflowSecrets:
     """The secrets of this home, generated on first use and kept; a steward who is new gets a password."""
     kept = _load_or_create(
         airflow_home(settings) / "secrets.json",
@@ -79,7 +79,7 @@ def secrets_of(settings: Settings) -> Secrets:
         },
     )
     passwords = _with_passwords(settings, users_of(settings).keys())
-    return Secrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
+    return AirflowSecrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
 
 
 def _with_passwords(settings: Settings, users: Collection[str]) -> dict[str, str]:

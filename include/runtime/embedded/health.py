@@ -18,14 +18,14 @@ _NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulse:
+class Heartbeat:
     """``beat`` (UTC) is the last heartbeat; ``None``: there was none, or it is none that has one."""
 
     healthy: bool
     beat: datetime | None = None
 
 
-def pulses(url: str, *, timeout_seconds: float = 5) -> Mapping[str, Pulse]:
+def pulses(url: str, *, timeout_seconds: float = 5) -> Mapping[str, Heartbeat]:
     """The pulse of the API server, the database and the other three processes of the Airflow at *url*, by name.
 
     Where the API server does not answer, nothing is known of the others, and only it is in the answer.
@@ -37,18 +37,18 @@ def pulses(url: str, *, timeout_seconds: float = 5) -> Mapping[str, Pulse]:
     except (httpx.TransportError, ValueError):
         told = None
     if not isinstance(told, Mapping):
-        return {API_SERVER: Pulse(healthy=False)}
-    found = {API_SERVER: Pulse(healthy=True)}
+        return {API_SERVER: Heartbeat(healthy=False)}
+    found = {API_SERVER: Heartbeat(healthy=True)}
     for name, ours in _NAMES.items():
         report = told.get(name) or {}
         beat = report.get(f"latest_{name}_heartbeat")
-        found[ours] = Pulse(
+        found[ours] = Heartbeat(
             healthy=report.get("status") == "healthy", beat=datetime.fromisoformat(beat) if beat else None
         )
     return found
 
 
-def silent(found: Mapping[str, Pulse]) -> tuple[str, ...]:
+def silent(found: Mapping[str, Heartbeat]) -> tuple[str, ...]:
     """Who of *found* gives no sign of life, in words."""
     return tuple(
         f"{name} (last heartbeat {pulse.beat:%Y-%m-%d %H:%M:%S}Z)" if pulse.beat else name

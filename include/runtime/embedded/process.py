@@ -29,10 +29,10 @@ from include.runtime.embedded.environment import (
     environment_of,
     secrets_of,
 )
-from include.runtime.embedded.health import Pulse, pulses
+from include.runtime.embedded.health import Heartbeat, pulses
 from include.runtime.embedded.pools import make_pools
-from include.runtime.embedded.sessions import CHILDREN, Started, alive, begin, ended, recall, remember, stop
-from include.runtime.embedded.starter import Place, await_guard, take
+from include.runtime.embedded.sessions import CHILDREN, StartedProcess, alive, begin, ended, recall, remember, stop
+from include.runtime.embedded.starter import StarterLock, await_guard, take
 from include.runtime.embedded.supervision import Supervision
 from include.settings import Settings
 
@@ -60,7 +60,7 @@ class RunningAirflow:
 
     settings: Settings
     port: int
-    place: Place | None = field(default=None, repr=False, compare=False)
+    place: StarterLock | None = field(default=None, repr=False, compare=False)
     supervision: Supervision | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -120,7 +120,7 @@ def start(
         _migrate(settings, port, progress, place)
         progress("Starting Airflow's API server, scheduler, DAG processor and triggerer")
         asked_at = time.time()
-        started: list[Started] = []
+        started: list[StartedProcess] = []
         for name in PROCESSES:
             started.append(_spawn(name, settings, port, beside=started, new_paused=new_paused))
         airflow = RunningAirflow(settings=settings, port=port, place=place)
@@ -135,7 +135,7 @@ def start(
         raise
     progress(f"Airflow is ready at {airflow.url}")
 
-    def spawn(name: str, beside: Sequence[Started]) -> Started:
+    def spawn(name: str, beside: Sequence[StartedProcess]) -> StartedProcess:
         return _spawn(name, settings, port, beside=beside, new_paused=new_paused)
 
     return replace(airflow, supervision=Supervision(settings, airflow.url, spawn=spawn, progress=progress))
@@ -171,7 +171,7 @@ def require_startable(settings: Settings, *, port: int) -> None:
     _take(settings, port).leave()
 
 
-def _take(settings: Settings, port: int) -> Place:
+def _take(settings: Settings, port: int) -> StarterLock:
     await_guard(settings)
     if alive(settings):
         raise DeclarationError(
@@ -196,7 +196,7 @@ def _require_free(port: int) -> None:
             ) from error
 
 
-def _migrate(settings: Settings, port: int, progress: Progress, place: Place) -> None:
+def _migrate(settings: Settings, port: int, progress: Progress, place: StarterLock) -> None:
     """Make or upgrade Airflow's database, once per version of Airflow. If we are killed it ends all the same."""
     marker = airflow_home(settings) / f"migrated-{version('apache-airflow-core')}"
     if marker.exists():
@@ -223,7 +223,9 @@ def _migrate(settings: Settings, port: int, progress: Progress, place: Place) ->
     marker.touch()
 
 
-def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started], new_paused: bool = False) -> Started:
+def _spawn(
+    name: str, settings: Settings, port: int, *, beside: Sequence[StartedProcess], new_paused: bool = False
+) -> StartedProcess:
     """Start the process, and write it down *beside* the others before it does anything: a kill of ours loses none."""
     # Logs are read from the disk; the servers that would hand them to other machines listen on every interface.
     arguments = [name, "--skip-serve-logs"] if name in _LOG_SERVERS else [name]
@@ -239,7 +241,7 @@ def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started
             umask=0o077,
         )
     CHILDREN[process.pid] = process
-    started = Started.of(name, process.pid)
+    started = StartedProcess.of(name, process.pid)
     remember(settings, port, [*beside, started])
     assert process.stdin is not None  # noqa: S101  # it is a pipe
     with suppress(BrokenPipeError), process.stdin as told:  # one that was ended meanwhile is seen to have
@@ -247,7 +249,9 @@ def _spawn(name: str, settings: Settings, port: int, *, beside: Sequence[Started
     return started
 
 
-def _await_health(airflow: RunningAirflow, started: Sequence[Started], *, since: float, timeout_seconds: float) -> None:
+def _await_health(
+    airflow: RunningAirflow, started: Sequence[StartedProcess], *, since: float, timeout_seconds: float
+) -> None:
     deadline = time.monotonic() + timeout_seconds
     missing, warm = set(PROCESSES), False
     while missing:
@@ -274,7 +278,7 @@ def _await_health(airflow: RunningAirflow, started: Sequence[Started], *, since:
             warm = asked.is_success
 
 
-def _fresh(pulse: Pulse | None, name: str, since: float) -> bool:
+def _fresh(pulse: Heartbeat | None, name: str, since: float) -> bool:
     """Whether it has reported since *since*: a heartbeat of an earlier life may look fresh. The API server has none."""
     if pulse is None or not pulse.healthy:
         return False

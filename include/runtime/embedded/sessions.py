@@ -17,7 +17,7 @@ from include.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
+class StartedProcess:
     """One of our processes. ``identity`` tells it from another process of the same number."""
 
     name: str
@@ -25,7 +25,7 @@ class Started:
     identity: int
 
     @classmethod
-    def of(cls, name: str, pid: int) -> "Started":
+    def of(cls, name: str, pid: int) -> "StartedProcess":
         """The living process *pid*."""
         return cls(name=name, pid=pid, identity=_identity(pid))
 
@@ -47,7 +47,7 @@ def stop(settings: Settings, *, patience_seconds: float = 2) -> None:
     _ending_file(settings).unlink(missing_ok=True)
 
 
-def end(started: Sequence[Started], *, patience_seconds: float = 2) -> None:
+def end(started: Sequence[StartedProcess], *, patience_seconds: float = 2) -> None:
     """End the sessions that *started* lead, whether these live or not: asked first, then killed."""
     doomed = _members(started)
     for process in doomed:
@@ -123,7 +123,7 @@ def begin(settings: Settings, port: int) -> None:
     _ending_file(settings).unlink(missing_ok=True)
 
 
-def remember(settings: Settings, port: int, started: Sequence[Started]) -> None:
+def remember(settings: Settings, port: int, started: Sequence[StartedProcess]) -> None:
     """Write down what was started so far, in place of what was written before."""
     path = _process_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -133,7 +133,7 @@ def remember(settings: Settings, port: int, started: Sequence[Started]) -> None:
     draft.replace(path)
 
 
-def recall(settings: Settings) -> tuple[int, list[Started]]:
+def recall(settings: Settings) -> tuple[int, list[StartedProcess]]:
     """The port, and what was started last; 0 and nothing before the first start, after a stop and after a reboot."""
     try:
         kept = json.loads(_process_file(settings).read_text())
@@ -141,7 +141,9 @@ def recall(settings: Settings) -> tuple[int, list[Started]]:
         return 0, []
     if kept.get("boot") != _boot():
         return 0, []
-    return kept["port"], [Started(name=name, pid=pid, identity=identity) for name, pid, identity in kept["processes"]]
+    return kept["port"], [
+        StartedProcess(name=name, pid=pid, identity=identity) for name, pid, identity in kept["processes"]
+    ]
 
 
 def alive(settings: Settings) -> bool:
@@ -149,7 +151,7 @@ def alive(settings: Settings) -> bool:
     return any(not ended(leader) for leader in recall(settings)[1])
 
 
-def ended(leader: Started) -> bool:
+def ended(leader: StartedProcess) -> bool:
     """Whether the process is no more; a child of ours is buried by that."""
     child = CHILDREN.get(leader.pid)
     if child is not None and child.poll() is not None:
@@ -160,7 +162,7 @@ def ended(leader: Started) -> bool:
         return True
 
 
-def _members(started: Sequence[Started]) -> list[psutil.Process]:
+def _members(started: Sequence[StartedProcess]) -> list[psutil.Process]:
     """The living processes of the sessions, whether their leaders live or not."""
     sessions = {leader.pid for leader in started if not _replaced(leader)}
     found = []
@@ -175,7 +177,7 @@ def _members(started: Sequence[Started]) -> list[psutil.Process]:
     return found
 
 
-def _replaced(leader: Started) -> bool:
+def _replaced(leader: StartedProcess) -> bool:
     """Whether the leader's number belongs to a later process by now. It cannot while its session has members."""
     try:
         return _identity(leader.pid) != leader.identity

@@ -22,7 +22,7 @@ _GUARD_SECONDS = 30
 
 
 @dataclass(kw_only=True)
-class Place:
+class StarterLock:
     """Held by this process until it leaves it, or is gone and its guard has ended what it started."""
 
     settings: Settings
@@ -67,7 +67,7 @@ def await_guard(settings: Settings) -> None:
         time.sleep(0.1)
 
 
-def take(settings: Settings) -> Place:
+def take(settings: Settings) -> StarterLock:
     """Take the place, if no other process holds it.
 
     Raises:
@@ -91,7 +91,7 @@ def take(settings: Settings) -> Place:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
-    return Place(settings=settings, lock=lock)
+    return StarterLock(settings=settings, lock=lock)
 
 
 def _file(settings: Settings) -> Path:

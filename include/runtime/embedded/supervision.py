@@ -17,11 +17,11 @@ from include.runtime.airflow import alerts
 from include.runtime.embedded import sessions
 from include.runtime.embedded.environment import airflow_home
 from include.runtime.embedded.health import pulses
-from include.runtime.embedded.sessions import Started
+from include.runtime.embedded.sessions import StartedProcess
 from include.settings import Settings
 
 #: Starts the process of that name, written down beside the others.
-Spawn = Callable[[str, Sequence[Started]], Started]
+Spawn = Callable[[str, Sequence[StartedProcess]], StartedProcess]
 
 _LOOK_SECONDS = 1.0
 #: What ends again within that time of its start has not recovered: the pauses before its next starts double.
@@ -37,7 +37,7 @@ _SILENT_LOOKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class ProcessEnd:
     """A process of Airflow that ended by itself: its name, when that was seen (UTC), the ``time`` of how many."""
 
     name: str
@@ -110,7 +110,7 @@ class Supervision:
             self._met.add(what)
             self._progress(f"Watching over Airflow met {what}; it goes on. See whether the home's disk has room.")
 
-    def _look_after(self, leader: Started) -> None:
+    def _look_after(self, leader: StartedProcess) -> None:
         now = time.monotonic()
         life = self._lives.setdefault(leader.name, _Life(since=now))
         if life.due is None:
@@ -121,7 +121,7 @@ class Supervision:
         if now >= life.due and self._start_again(leader, life):
             self._tell_ended(leader.name, life.times)
 
-    def _start_again(self, leader: Started, life: _Life) -> bool:
+    def _start_again(self, leader: StartedProcess, life: _Life) -> bool:
         """Whether it was tried; not when somebody has ended Airflow meanwhile."""
         with sessions.one_writer(self._settings):
             if self._over.is_set() or sessions.ending(self._settings):
@@ -135,7 +135,7 @@ class Supervision:
 
     def _tell_ended(self, name: str, times: int) -> None:
         with suppress(OSError):  # a full disk, say, which may be why it ended: ops are told all the same
-            _remember(self._settings, Ending(name=name, at=datetime.now(UTC), time=times))
+            _remember(self._settings, ProcessEnd(name=name, at=datetime.now(UTC), time=times))
         log = f"Its log is {airflow_home(self._settings) / 'logs' / 'processes' / f'{name}.log'}."
         if times == 1:
             self._progress(f"The {name} ended, and is started again. {log}")
@@ -159,16 +159,16 @@ class Supervision:
                 self._progress(f"The {name} gives signs of life again.")
 
 
-def endings(settings: Settings) -> tuple[Ending, ...]:
+def endings(settings: Settings) -> tuple[ProcessEnd, ...]:
     """What ended by itself since Airflow's last start here, in order."""
     try:
         kept = json.loads(_endings_file(settings).read_text())
     except FileNotFoundError:
         return ()
-    return tuple(Ending(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in kept)
+    return tuple(ProcessEnd(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in kept)
 
 
-def _remember(settings: Settings, ending: Ending) -> None:
+def _remember(settings: Settings, ending: ProcessEnd) -> None:
     kept = [{**asdict(one), "at": one.at.isoformat()} for one in (*endings(settings)[-99:], ending)]
     file = _endings_file(settings)
     draft = file.with_suffix(".draft")

@@ -12,14 +12,14 @@ _FOLLOWING = "aliases after rollbacks"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class AliasFault:
     """What was wrong with an alias, in a sentence. ``late``: nobody moved it, it had not followed a rollback yet."""
 
     told: str
     late: bool
 
 
-def put_back(platform: Platform, project: str) -> Found | None:
+def put_back(platform: Platform, project: str) -> AliasFault | None:
     """Where MLflow's alias of *project* is not the champion's, put it back; what was found. ``None``: all is well.
 
     That MLflow cannot be reached is told, and stops nobody: nothing goes by it.
@@ -31,14 +31,16 @@ def put_back(platform: Platform, project: str) -> Found | None:
     try:
         moved = platform.versions.put_back(project, change.version.number if change.version else None)
     except RegistryError as error:
-        return Found(told=str(error), late=False)
+        return AliasFault(told=str(error), late=False)
     if moved is None:
         return None
     left = moved.pointed_to
     if left not in {each.left for each in known.rollbacks} or not _is_new(platform, project):
-        return Found(told=moved.told, late=False)
+        return AliasFault(told=moved.told, late=False)
     now = f"version {change.version.number}, the champion" if change.version else "none, since nothing is in force"
-    return Found(told=f"in MLflow the alias 'champion' of {project} follows from version {left} to {now}", late=True)
+    return AliasFault(
+        told=f"in MLflow the alias 'champion' of {project} follows from version {left} to {now}", late=True
+    )
 
 
 def follow_rollbacks(platform: Platform) -> Sequence[str]:

@@ -10,7 +10,7 @@ from include.core.errors import DataError, DeclarationError
 from include.core.project import Project
 from include.core.records import (
     DAY,
-    Backtested,
+    BacktestResult,
     Contract,
     Days,
     Interval,
@@ -43,7 +43,7 @@ class Backtest:
     ``looks``: how many backtests, this one included, had looked at days of these origins.
     """
 
-    origins: tuple[pairs.Origin, ...]
+    origins: tuple[pairs.BacktestOrigin, ...]
     difference: Interval | None
     looks: int
 
@@ -174,12 +174,12 @@ def _one(
     on_step: Progress,
     on_note: Note,
     clock: Callable[[], datetime],
-) -> Backtested:
+) -> BacktestResult:
     _, drawn, model = learn(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
     on_step("backtest", None)
     digest = steps.backtest(platform, project, run, drawn, model, now=clock())
     on_step("backtest", digest)
-    return platform.load(Backtested, digest)
+    return platform.load(BacktestResult, digest)
 
 
 def _history(scopes: Sequence[Scope], contracts: Mapping[str, Contract], settings: Settings) -> Days:
@@ -221,7 +221,7 @@ def _reaches(project: Project, scope: Scope, contracts: Mapping[str, Contract], 
     return max(first, since)
 
 
-def _looks(ledger: Ledger, projects: Sequence[Project], origins: Sequence[pairs.Origin]) -> int:
+def _looks(ledger: Ledger, projects: Sequence[Project], origins: Sequence[pairs.BacktestOrigin]) -> int:
     seen = {figures.day for origin in origins for figures in origin.own}
     return max(
         sum(any(day in look.days for day in seen) for look in steps.looks(ledger, each.name)) for each in projects

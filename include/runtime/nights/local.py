@@ -26,7 +26,7 @@ from include.runtime.code.digest import CodeStamp, code_digest, code_stamp, room
 from include.runtime.code.projects import load_project
 from include.settings import ROOT, Placement, Settings
 from include.steps import Platform
-from include.steps.showing import Learnt, learnt_of
+from include.steps.showing import NightFigures, learnt_of
 
 #: Called when a step begins (``None``) and when it ends (its digest).
 Progress = Callable[[str, str | None], None]
@@ -35,12 +35,12 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class NightResult:
     """What a night left: its run, the features that it built, what it learnt of them, and what it decided."""
 
     run: Run
     features: FeatureSet
-    learnt: Learnt
+    learnt: NightFigures
     evaluation: Evaluation
     promotion: Promotion
 
@@ -103,7 +103,7 @@ def run_night(
     on_note: Note = lambda what: None,
     clock: Callable[[], datetime] = utc_now,
     start: Start | None = None,
-) -> Night:
+) -> NightResult:
     """The whole night of *project* in this process; its training shards in processes or, where so placed, in pods.
 
     What set it off is *start*; ``None``: whoever is signed in here.
@@ -208,7 +208,7 @@ def _night(
     on_note: Note,
     clock: Callable[[], datetime],
     start: Start,
-) -> Night:
+) -> NightResult:
     run: Run | None = None
     try:  # around its beginning too: a signal may come between the lease and the next line
         run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), start=start)
@@ -225,10 +225,10 @@ def _night(
     return night_of(platform, run, evaluation=chosen, promotion=decided)
 
 
-def night_of(platform: Platform, run: Run, *, evaluation: str, promotion: str) -> Night:
+def night_of(platform: Platform, run: Run, *, evaluation: str, promotion: str) -> NightResult:
     """What *run* left, by the digests of what its last steps made."""
     evaluated = platform.load(Evaluation, evaluation)
-    return Night(
+    return NightResult(
         run=run,
         features=platform.load(FeatureSet, evaluated.features),
         learnt=learnt_of(platform, run, evaluated),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include import steps
 from include.core.errors import RegistryError
 from include.core.project import Project
-from include.core.records import DAY, Run, Scope, Unfamiliar, day_start
+from include.core.records import DAY, Run, Scope, UnfamiliarValues, day_start
 from include.runtime.nights.local import open_platform, signed_in_here, utc_now
 from include.settings import Settings
 
@@ -49,7 +49,7 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoringResult:
     """How many rows were scored by which ``version``, from features of what the data knew at ``instant``.
 
     ``ahead`` of them lie on UTC days after those that had ended then: of such a day the features see no other rows than
@@ -62,10 +62,12 @@ class Scored:
     rows: int
     ahead: int
     instant: datetime
-    unfamiliar: tuple[Unfamiliar, ...]
+    unfamiliar: tuple[UnfamiliarValues, ...]
 
 
-def score_file(settings: Settings, project: Project, file: Path, target: Path, *, instant: datetime | None) -> Scored:
+def score_file(
+    settings: Settings, project: Project, file: Path, target: Path, *, instant: datetime | None
+) -> ScoringResult:
     """Write key and ``prediction`` of each row of *file* to *target* (Parquet, CSV or JSON lines, as its name says).
 
     *file* holds the columns of the target's dataset that the project reads; outcomes may be left out.
@@ -89,7 +91,7 @@ def score_file(settings: Settings, project: Project, file: Path, target: Path, *
     at = instant or _end_of_last_day(platform, project, scope, rows)
     scored = steps.score(platform, project, _beside(platform, project, "score", at), rows, now=utc_now())
     write_rows(scored.table, target)
-    return Scored(
+    return ScoringResult(
         version=scored.version,
         notes=scored.notes,
         rows=int(scored.table.num_rows),

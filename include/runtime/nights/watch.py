@@ -12,7 +12,7 @@ from include.core.records import RetrainingOutcome, Trigger
 from include.ledger import Ledger
 from include.retraining import asks, series
 from include.runtime.nights.aliases import put_back
-from include.runtime.nights.local import Night, Note, Progress, open_platform, run_night, signed_in_here, utc_now
+from include.runtime.nights.local import NightResult, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform, verdicts, watch
 
@@ -21,7 +21,7 @@ HERE = "here__"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class WatchResult:
     """What a watch came to: the verdict and the answer to what it asked for, or why there was ``nothing`` to watch.
 
     ``alias`` says what was wrong with MLflow's, which is put back, ``unjudged`` which days have no figures, and why.
@@ -43,7 +43,7 @@ def run_watch(
     instant: datetime,
     on_step: Progress = lambda step, digest: None,
     clock: Callable[[], datetime] = utc_now,
-) -> Watched:
+) -> WatchResult:
     """Judge *project* on the days that matured by *instant*, beside whatever night runs.
 
     Raises:
@@ -55,7 +55,7 @@ def run_watch(
     alias = found.told if found else None
     due = verdicts.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
-        return Watched(run_id=run_id, alias=alias, nothing=due)
+        return WatchResult(run_id=run_id, alias=alias, nothing=due)
     run = steps.begin(
         platform,
         project,
@@ -82,11 +82,11 @@ def run_watch(
             digest = step(digest)
             on_step(name, digest)
     except NothingToWatch as overtaken:
-        return Watched(run_id=run_id, alias=alias, nothing=str(overtaken.value))
+        return WatchResult(run_id=run_id, alias=alias, nothing=str(overtaken.value))
     return replace(watched(platform.ledger, project.name, run_id), alias=alias)
 
 
-def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
+def watched(ledger: Ledger, project: str, run_id: str) -> WatchResult:
     """What the watch *run_id* came to, as recorded."""
     judged = next((each for each in verdicts.judged(ledger, project) if each.run_id == run_id), None)
     known = asks.known(ledger, project)
@@ -94,7 +94,7 @@ def watched(ledger: Ledger, project: str, run_id: str) -> Watched:
     answer = next((each for each in (*answers, *known.declined) if each.run_id == run_id), None)
     nothing = "Nothing was judged" if judged is None else None
     unjudged = series.unjudged_in_words(ledger, project, run_id)
-    return Watched(run_id=run_id, judged=judged, answer=answer, nothing=nothing, unjudged=unjudged)
+    return WatchResult(run_id=run_id, judged=judged, answer=answer, nothing=nothing, unjudged=unjudged)
 
 
 def unfinished(platform: Platform, project: str) -> RetrainingAsked | None:
@@ -116,7 +116,7 @@ def retrain(
     on_step: Progress = lambda step, digest: None,
     on_note: Note = lambda what: None,
     clock: Callable[[], datetime] = utc_now,
-) -> tuple[RetrainingAsked, Night]:
+) -> tuple[RetrainingAsked, NightResult]:
     """Run the training night that drift asked for as *ask_id*, in this process, at the instant of the ask.
 
     The night has an id of its own, so that no night of Airflow's is taken over. One that failed or was interrupted goes

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from include.core.errors import ClusterUnavailable, LedgerUnavailable, TrainyardError
 from include.runtime.pods import capacity, diagnosis
 from include.runtime.pods.cluster import Cluster, NoRoom
-from include.runtime.pods.endings import Ending, Outcome, Running, Waiting
+from include.runtime.pods.endings import PodEnding, PodOutcome, PodRunning, PodWaiting
 from include.runtime.pods.following import Follower, Say
-from include.runtime.pods.replacing import Replacing
+from include.runtime.pods.replacing import Replacements
 from include.runtime.pods.request import PodRequest
 from include.steps.training import UNANSWERED_SECONDS
 
@@ -40,12 +40,12 @@ _TELL_SECONDS = 5.0
 
 async def place(
     cluster: Cluster, request: PodRequest, document: bytes, *, note: Say, check: Callable[[], None]
-) -> Ending | None:
+) -> PodEnding | None:
     """Make the secret and the first pod. A quota that is used up now leaves the pod to :func:`attend`.
 
     A quota on secrets is waited for here, since the document goes nowhere else: *note* is told, and *check*, called
-    every few seconds in a thread, ends the wait by what it raises. An :class:`Ending` says that no node or quota could
-    ever hold the pod, or had no room in time. Then, and where it raises, nothing is left.
+    every few seconds in a thread, ends the wait by what it raises. A :class:`PodEnding` says that no node or quota
+    could ever hold the pod, or had no room in time. Then, and where it raises, nothing is left.
     """
     nodes, quotas = await asyncio.gather(cluster.nodes(), cluster.quotas())
     why = capacity.never_in_quotas(request.compute, quotas)
@@ -93,8 +93,8 @@ async def attend(
     note: Say,
     check: Callable[[], None],
     stored: Callable[[], int],
-    ended: Callable[[Ending], None],
-) -> tuple[Ending, ...]:
+    ended: Callable[[PodEnding], None],
+) -> tuple[PodEnding, ...]:
     """Wait until a pod of *request* has ended for good; how each of its pods ended, the last one last.
 
     *log* is handed each line that a pod prints, once, also if this process is killed and another takes over (the lines
@@ -166,7 +166,7 @@ async def _ask(check: Callable[[], None]) -> None:
 class _Trouble:
     """What keeps a pod from running, and since when (the loop's clock)."""
 
-    kind: Outcome | None = None
+    kind: PodOutcome | None = None
     since: float = 0.0
 
 
@@ -178,16 +178,16 @@ class _Attendant:
         log: Say,
         note: Say,
         stored: Callable[[], int],
-        ended: Callable[[Ending], None],
+        ended: Callable[[PodEnding], None],
     ) -> None:
         self._cluster, self._request, self._log, self._note = cluster, request, log, note
-        self._stored, self._ended, self._replacing = stored, ended, Replacing(request=request)
+        self._stored, self._ended, self._replacing = stored, ended, Replacements(request=request)
         self._clock = asyncio.get_running_loop().time
         self._noted, self._noted_at, self._began = "", self._clock(), self._clock()
         self._number = 0
-        self._endings: list[Ending] = []
+        self._endings: list[PodEnding] = []
 
-    async def until_ended(self) -> tuple[Ending, ...]:
+    async def until_ended(self) -> tuple[PodEnding, ...]:
         self._number = await self._youngest()
         while True:
             ending = await self._judged(await self._one(self._number))
@@ -195,7 +195,9 @@ class _Attendant:
             if not self._replacing.follows(ending):
                 return tuple(self._endings)
             self._tell(ending.message)
-            if ending.outcome is Outcome.REQUEUED:  # however fast a queue takes pods back, they are made at a slow pace
+            if (
+                ending.outcome is PodOutcome.REQUEUED
+            ):  # however fast a queue takes pods back, they are made at a slow pace
                 await asyncio.sleep(_later(self._clock() - self._began))
             self._number += 1
             if ending.image is not None:  # whatever its reference names by now
@@ -207,15 +209,15 @@ class _Attendant:
         if not any(ending.pod == name for ending in self._endings):
             await self._end(diagnosis.stopped(name, error))
 
-    async def _judged(self, ending: Ending) -> Ending:
+    async def _judged(self, ending: PodEnding) -> PodEnding:
         """The end as it stands beside those of the pods before it."""
         stored: int | None = None
-        if ending.outcome is Outcome.KILLED:
+        if ending.outcome is PodOutcome.KILLED:
             with suppress(TrainyardError, TimeoutError):  # what nobody can count ends no request
                 stored = await asyncio.wait_for(in_thread(self._stored), UNANSWERED_SECONDS)
         return self._replacing.judged(ending, stored)
 
-    async def _end(self, ending: Ending) -> None:
+    async def _end(self, ending: PodEnding) -> None:
         self._endings.append(ending)
         with suppress(LedgerUnavailable, TimeoutError):  # who takes the endings from us records them once more
             await asyncio.wait_for(in_thread(self._ended, ending), UNANSWERED_SECONDS)
@@ -226,7 +228,7 @@ class _Attendant:
         names = [pod.metadata.name for pod in await self._patiently(self._cluster.pods, self._request.selector)]
         return max((int(name.removeprefix(prefix)) for name in names if name.startswith(prefix)), default=0)
 
-    async def _one(self, number: int) -> Ending:
+    async def _one(self, number: int) -> PodEnding:
         """Pod *number*, made unless it is there, to its end."""
         name = self._request.pod_name(number)
         if (ending := await self._made(number, name)) is not None:
@@ -239,10 +241,10 @@ class _Attendant:
                     return diagnosis.gone(name, self._request, seen)
                 seen = pod
                 sight = diagnosis.look(pod, self._request)
-                if isinstance(sight, Ending):
+                if isinstance(sight, PodEnding):
                     await following.finish(pod)
                     return sight
-                if isinstance(sight, Waiting):
+                if isinstance(sight, PodWaiting):
                     self._tell(f"pod {name} waits: {sight.why}")
                     if self._lasting(trouble, sight):
                         return diagnosis.stuck(pod, self._request, sight)
@@ -258,8 +260,8 @@ class _Attendant:
                     return diagnosis.too_long(name, self._request, why)
                 await following.wait(min(pause, self._left_seconds()))
 
-    async def _made(self, number: int, name: str) -> Ending | None:
-        """Make the pod, as soon as the quota lets us; an :class:`Ending`: the time was over first."""
+    async def _made(self, number: int, name: str) -> PodEnding | None:
+        """Make the pod, as soon as the quota lets us; an :class:`PodEnding`: the time was over first."""
         while True:
             now = datetime.now(UTC)
             why = "the one before it had ended"
@@ -289,7 +291,7 @@ class _Attendant:
                 self._tell(f"the cluster does not answer, and is asked again: {away.value}")
             await self._sleep()
 
-    def _lasting(self, trouble: _Trouble, sight: Waiting) -> bool:
+    def _lasting(self, trouble: _Trouble, sight: PodWaiting) -> bool:
         if sight.trouble is None:
             # Between two attempts to pull, a container is "being made" for a moment: that ends no trouble.
             return False
@@ -307,7 +309,7 @@ class _Attendant:
         """Until the request's time is over, but long enough to be no busy wait."""
         return max(_SOON_SECONDS, (self._request.give_up_at - datetime.now(UTC)).total_seconds())
 
-    def _running(self, pod: "V1Pod", sight: Running) -> None:
+    def _running(self, pod: "V1Pod", sight: PodRunning) -> None:
         where = f"pod {pod.metadata.name} runs on {pod.spec.node_name}"
         self._tell(f"{where}, and was asked to end" if sight.leaving else where)
 

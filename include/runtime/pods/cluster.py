@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from include.core.canonical import decode
 from include.core.errors import ClusterUnavailable, PodFailed
 from include.runtime.pods.capacity import Node, Quota
-from include.runtime.pods.refusal import Meaning, Refusal
+from include.runtime.pods.refusal import Refusal, RefusalKind
 from include.runtime.pods.request import (
     CONTAINER,
     GRACE_SECONDS,
@@ -254,7 +254,7 @@ class Cluster:
                     return None
                 refusal = Refusal.of(error.status, error.body, str(error.reason))
                 waited, why = loop.time() - started, str(refusal)
-                if made and refusal.meaning is Meaning.THERE:
+                if made and refusal.meaning is RefusalKind.THERE:
                     return None
                 self._require_asking_again(refusal, waited, made=made)
                 if error.status == 401:
@@ -268,16 +268,16 @@ class Cluster:
     def _require_asking_again(self, refusal: Refusal, waited_seconds: float, *, made: bool) -> None:
         """Raise what a refusal means for good, after *waited_seconds*; nothing, if the same call may do better."""
         meaning = refusal.meaning
-        if meaning is Meaning.FULL:
+        if meaning is RefusalKind.FULL:
             raise NoRoom(refusal.said)
-        if meaning is Meaning.RULE and made:
+        if meaning is RefusalKind.RULE and made:
             raise PodFailed(
                 "the cluster's rules allow a training pod",
                 value=refusal.said,
                 remedy="Change the project's Compute, or the namespace's rules (docs/ops.md), then clear the task.",
             )
-        believed = meaning is Meaning.NO_RIGHT and waited_seconds > _ROLES_SECONDS
-        if believed or meaning in (Meaning.RULE, Meaning.OTHER, Meaning.THERE):
+        believed = meaning is RefusalKind.NO_RIGHT and waited_seconds > _ROLES_SECONDS
+        if believed or meaning in (RefusalKind.RULE, RefusalKind.OTHER, RefusalKind.THERE):
             raise _unable(self.namespace, str(refusal)) from None
 
     async def _identify(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
-from include.runtime.pods.endings import Ending, Outcome, Running, Waiting
+from include.runtime.pods.endings import PodEnding, PodOutcome, PodRunning, PodWaiting
 from include.runtime.pods.images import by_digest
 from include.runtime.pods.request import CONTAINER, PodRequest
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
 
 
-Sight = Waiting | Running | Ending
+Sight = PodWaiting | PodRunning | PodEnding
 
 #: Words of a container runtime that an image is not there, or is nobody's to pull: waiting would change nothing.
 _NO_IMAGE = ("not found", "notfound", "manifest unknown", "denied", "unauthorized", "invalid reference")
@@ -27,29 +27,33 @@ _TAKEN_BACK = "TerminationTarget"
 _WAITS_ANEW = "Another one waits in it, and goes on from what it stored."
 
 _STATUSES = {
-    64: (Outcome.ORDER_REFUSED, "the order was refused", "Its last line says why; clear the task to order it again."),
+    64: (
+        PodOutcome.ORDER_REFUSED,
+        "the order was refused",
+        "Its last line says why; clear the task to order it again.",
+    ),
     65: (
-        Outcome.INPUT_ALTERED,
+        PodOutcome.INPUT_ALTERED,
         "an input's bytes are not those of its digest",
         "Find out who writes to the store, then clear the task `plan`: it makes it again.",
     ),
     69: (
-        Outcome.STORE_UNREACHABLE,
+        PodOutcome.STORE_UNREACHABLE,
         "the artifact store could not be reached",
         "It is tried again by itself; see that the store runs and that pods may reach it.",
     ),
     70: (
-        Outcome.RESULT_DIFFERS,
+        PodOutcome.RESULT_DIFFERS,
         "the stored result of a trial is not the one that it has there",
         "Its last line says how; compare the images and processors that trained it, then clear the task.",
     ),
     71: (
-        Outcome.MACHINE_FAULT,
+        PodOutcome.MACHINE_FAULT,
         "no trial could be trained on that node",
         "It is tried again by itself, in another pod; see the node's device, its driver and its memory.",
     ),
     77: (
-        Outcome.ADDRESSES_LAPSED,
+        PodOutcome.ADDRESSES_LAPSED,
         "the store refused the order's addresses, or the credentials that signed them have ended",
         "It is ordered again by itself; credentials that outlive `maximum_minutes` avoid it.",
     ),
@@ -64,104 +68,104 @@ def look(pod: "V1Pod", request: PodRequest) -> Sight:
         terminated = state.terminated if state is not None else None
         return replace(_ended(pod, terminated, request), ran_seconds=_ran_seconds(terminated))
     if state is not None and state.running is not None:
-        return Running(leaving=pod.metadata.deletion_timestamp is not None)
+        return PodRunning(leaving=pod.metadata.deletion_timestamp is not None)
     if pod.metadata.deletion_timestamp is not None:
         return _taken(pod, request, None) or _ending(
-            pod, Outcome.LOST, "was deleted before it ran", "Another one is asked for."
+            pod, PodOutcome.LOST, "was deleted before it ran", "Another one is asked for."
         )
     if (added := _added(pod)) is not None:
         return added
     if state is not None and state.waiting is not None and state.waiting.reason:
         return _stuck(request, state.waiting.reason, state.waiting.message or "")
     why = _gated(pod, request) or _unscheduled(pod)
-    return Waiting(why=why or "it is scheduled, and its container is being made")
+    return PodWaiting(why=why or "it is scheduled, and its container is being made")
 
 
-def gone(name: str, request: PodRequest, seen: "V1Pod | None") -> Ending:
+def gone(name: str, request: PodRequest, seen: "V1Pod | None") -> PodEnding:
     """The end of a pod of which nobody knows any more; *seen*: as it was last."""
     queue = request.compute.queue
     if queue is None:
-        outcome, why = Outcome.LOST, "deleted, or its node drained. Another one goes on from what it stored."
+        outcome, why = PodOutcome.LOST, "deleted, or its node drained. Another one goes on from what it stored."
     else:
-        outcome, why = Outcome.REQUEUED, f"taken back by its queue {queue!r}, or deleted. {_WAITS_ANEW}"
-    ending = Ending(pod=name, outcome=outcome, message=f"Pod {name} is gone: {why}")
+        outcome, why = PodOutcome.REQUEUED, f"taken back by its queue {queue!r}, or deleted. {_WAITS_ANEW}"
+    ending = PodEnding(pod=name, outcome=outcome, message=f"Pod {name} is gone: {why}")
     return ending if seen is None else _seen(seen, ending, None)
 
 
-def killed_in_vain(ending: Ending, request: PodRequest, pods: int) -> Ending:
+def killed_in_vain(ending: PodEnding, request: PodRequest, pods: int) -> PodEnding:
     """The end of a pod that was killed as those before it were, *pods* of them without a new result."""
     return replace(
         ending,
-        outcome=Outcome.KILLED_IN_VAIN,
+        outcome=PodOutcome.KILLED_IN_VAIN,
         message=f"Pod {ending.pod} was killed (status {ending.exit_code}), as those before it: {pods} with nothing "
         f"newly stored; memory is the likely cause, its limit being {request.compute.memory_mib} MiB. "
         "Raise `memory_mib` of the project's Compute, or see who kills processes on the node, then clear the task.",
     )
 
 
-def stuck(pod: "V1Pod", request: PodRequest, waiting: Waiting) -> Ending:
+def stuck(pod: "V1Pod", request: PodRequest, waiting: PodWaiting) -> PodEnding:
     """The end of a pod whose trouble lasted."""
-    if waiting.trouble is Outcome.IMAGE_MISSING:
+    if waiting.trouble is PodOutcome.IMAGE_MISSING:
         remedy = (
             f"See that {request.image!r} exists and that the nodes may pull it; a run keeps the image that it began "
             "with, and TRAINYARD_TRAINER_IMAGE names that of the next."
         )
     else:
         remedy = "Repair what it names, then clear the task."
-    return _ending(pod, waiting.trouble or Outcome.NOT_STARTED, waiting.why, remedy)
+    return _ending(pod, waiting.trouble or PodOutcome.NOT_STARTED, waiting.why, remedy)
 
 
-def too_long(name: str, request: PodRequest, why: str) -> Ending:
+def too_long(name: str, request: PodRequest, why: str) -> PodEnding:
     """The end of a request whose time is over, before or while its pod ran."""
     if request.cut_short:
-        return Ending(
+        return PodEnding(
             pod=name,
-            outcome=Outcome.ORDER_OVER,
+            outcome=PodOutcome.ORDER_OVER,
             message=f"Pod {name} had an order until {request.give_up_at:%Y-%m-%d %H:%M} UTC, when the grant ended; at "
             f"last: {why}. It is ordered again, if a grant holds by then, and goes on from what it stored.",
         )
-    return Ending(
+    return PodEnding(
         pod=name,
-        outcome=Outcome.TOO_LONG,
+        outcome=PodOutcome.TOO_LONG,
         message=f"Pod {name} had {request.compute.maximum_minutes} minutes to wait and to run, and they are over; at "
         f"last: {why}. Raise `maximum_minutes` of the project's Compute, or make room, then clear the task.",
     )
 
 
-def stopped(name: str, error: Exception) -> Ending:
+def stopped(name: str, error: Exception) -> PodEnding:
     """The end of a pod that was given up for *error*, whatever became of it."""
     why = type(error).__name__ + (f": {error.rule}" if isinstance(error, TrainyardError) else "")
-    return Ending(
+    return PodEnding(
         pod=name,
-        outcome=Outcome.STOPPED,
+        outcome=PodOutcome.STOPPED,
         message=f"Pod {name} was given up ({why}). What it stored is kept: see to that, then clear the task.",
     )
 
 
-def left(pod: "V1Pod", request: PodRequest) -> Ending:
+def left(pod: "V1Pod", request: PodRequest) -> PodEnding:
     """The end of a pod that is removed since nobody will take it up: its own, if it came to one."""
     sight = look(pod, request)
-    if isinstance(sight, Ending):
+    if isinstance(sight, PodEnding):
         return sight
     why = "was left by a run that is over, or whose order has ended, and was removed"
-    return _ending(pod, Outcome.STOPPED, why, "What it stored is kept: clear the task to go on from it.")
+    return _ending(pod, PodOutcome.STOPPED, why, "What it stored is kept: clear the task to go on from it.")
 
 
-def never(request: PodRequest, why: str) -> Ending:
+def never(request: PodRequest, why: str) -> PodEnding:
     """What becomes of a request that nothing could ever satisfy."""
-    return Ending(
+    return PodEnding(
         pod=request.pod_name(0),
-        outcome=Outcome.NEVER,
+        outcome=PodOutcome.NEVER,
         message=f"No pod was made, as none could ever run: {why}. "
         "Lower the project's Compute, or have the cluster changed, then clear the task.",
     )
 
 
-def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", request: PodRequest) -> Ending:
+def _ended(pod: "V1Pod", terminated: "V1ContainerStateTerminated | None", request: PodRequest) -> PodEnding:
     """How the trainer ended, whatever became of the pod after it; or how the pod did, where it was ended with it."""
     code = terminated.exit_code if terminated is not None else None
     if code == 0:
-        return _ending(pod, Outcome.DONE, "ended with status 0", "", code)
+        return _ending(pod, PodOutcome.DONE, "ended with status 0", "", code)
     ended = _ended_with_its_pod(pod, request, code)
     if ended is not None:
         return ended
@@ -177,7 +181,7 @@ def _ran_seconds(terminated: "V1ContainerStateTerminated | None") -> float | Non
     return float((terminated.finished_at - terminated.started_at).total_seconds())
 
 
-def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:
+def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> PodEnding | None:
     """What ended the pod as a whole: its time, what it wrote, its queue, its node; ``None``: nothing that is known."""
     status = pod.status
     if status.reason == "DeadlineExceeded":
@@ -186,7 +190,7 @@ def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> 
         limit = f"{request.compute.ephemeral_storage_mib} MiB"
         return _ending(
             pod,
-            Outcome.OUT_OF_STORAGE,
+            PodOutcome.OUT_OF_STORAGE,
             f"wrote more than its {limit} to disk and was evicted",
             "Raise `ephemeral_storage_mib` of the project's Compute, then clear the task.",
             code,
@@ -198,13 +202,13 @@ def _ended_with_its_pod(pod: "V1Pod", request: PodRequest, code: int | None) -> 
     return None
 
 
-def _ended_by_itself(pod: "V1Pod", terminated: "V1ContainerStateTerminated", request: PodRequest) -> Ending:
+def _ended_by_itself(pod: "V1Pod", terminated: "V1ContainerStateTerminated", request: PodRequest) -> PodEnding:
     code = terminated.exit_code
     if terminated.reason == "OOMKilled":
         limit = f"{request.compute.memory_mib} MiB"
         return _ending(
             pod,
-            Outcome.OUT_OF_MEMORY,
+            PodOutcome.OUT_OF_MEMORY,
             f"took more than its {limit} of memory and was killed",
             "Raise `memory_mib` of the project's Compute, then clear the task.",
             code,
@@ -212,37 +216,37 @@ def _ended_by_itself(pod: "V1Pod", terminated: "V1ContainerStateTerminated", req
     return _exited(pod, terminated.exit_code, terminated.reason or "")
 
 
-def _exited(pod: "V1Pod", code: int, reason: str) -> Ending:
+def _exited(pod: "V1Pod", code: int, reason: str) -> PodEnding:
     if code == _SIGKILL and reason == "Error" and pod.metadata.deletion_timestamp is None:
         what = f"was killed (status {code}), and nobody says why"
-        return _ending(pod, Outcome.KILLED, what, "Another one goes on from what it stored.", code)
+        return _ending(pod, PodOutcome.KILLED, what, "Another one goes on from what it stored.", code)
     if code in (_SIGTERM, _SIGKILL) or pod.metadata.deletion_timestamp is not None:
         return _lost(pod, f"was killed (status {code})", code)
     if reason in _NOT_CREATED or reason == "ContainerCannotRun":
-        return _ending(pod, Outcome.NOT_STARTED, f"could not start ({reason})", "See that the image is ours.", code)
+        return _ending(pod, PodOutcome.NOT_STARTED, f"could not start ({reason})", "See that the image is ours.", code)
     if code in _STATUSES:
         outcome, what, remedy = _STATUSES[code]
         return _ending(pod, outcome, f"ended with status {code}: {what}", remedy, code)
     return _ending(
         pod,
-        Outcome.EXIT,
+        PodOutcome.EXIT,
         f"ended with status {code}",
         "Its log says why; repair that, then clear it.",
         code,
     )
 
 
-def _lost(pod: "V1Pod", what: str, code: int | None) -> Ending:
-    return _ending(pod, Outcome.LOST, what.rstrip(". "), "Another one goes on from what it stored.", code)
+def _lost(pod: "V1Pod", what: str, code: int | None) -> PodEnding:
+    return _ending(pod, PodOutcome.LOST, what.rstrip(". "), "Another one goes on from what it stored.", code)
 
 
-def _ending(pod: "V1Pod", outcome: Outcome, what: str, remedy: str, code: int | None = None) -> Ending:
+def _ending(pod: "V1Pod", outcome: PodOutcome, what: str, remedy: str, code: int | None = None) -> PodEnding:
     node = f" on {pod.spec.node_name}" if pod.spec.node_name else ""
     line = " ".join(f"Pod {pod.metadata.name}{node} {what}. {remedy}".split())
-    return _seen(pod, Ending(pod=pod.metadata.name, outcome=outcome, message=line), code)
+    return _seen(pod, PodEnding(pod=pod.metadata.name, outcome=outcome, message=line), code)
 
 
-def _seen(pod: "V1Pod", ending: Ending, code: int | None) -> Ending:
+def _seen(pod: "V1Pod", ending: PodEnding, code: int | None) -> PodEnding:
     status = trainer(pod)
     image_id = (status.image_id or "") if status is not None else ""
     digest = image_id.rpartition("@")[2]
@@ -256,19 +260,19 @@ def _seen(pod: "V1Pod", ending: Ending, code: int | None) -> Ending:
     )
 
 
-def _stuck(request: PodRequest, reason: str, message: str) -> Waiting:
+def _stuck(request: PodRequest, reason: str, message: str) -> PodWaiting:
     short = " ".join(message.split())[:300]
     if reason in _PULLING:
         hopeless = reason in _PULLING[2:] or any(word in message.lower() for word in _NO_IMAGE)
-        return Waiting(
+        return PodWaiting(
             why=f"cannot get the image {request.image!r} ({reason}: {short})",
-            trouble=Outcome.IMAGE_MISSING,
+            trouble=PodOutcome.IMAGE_MISSING,
             patience_seconds=0.0 if hopeless else _PULL_PATIENCE_SECONDS,
         )
     if reason in _NOT_CREATED:
         why = f"cannot start ({reason}: {short})"
-        return Waiting(why=why, trouble=Outcome.NOT_STARTED, patience_seconds=_CREATE_PATIENCE_SECONDS)
-    return Waiting(why=f"its container is being made ({reason}{': ' if short else ''}{short})")
+        return PodWaiting(why=why, trouble=PodOutcome.NOT_STARTED, patience_seconds=_CREATE_PATIENCE_SECONDS)
+    return PodWaiting(why=f"its container is being made ({reason}{': ' if short else ''}{short})")
 
 
 def _unscheduled(pod: "V1Pod") -> str | None:
@@ -289,13 +293,13 @@ def _gated(pod: "V1Pod", request: PodRequest) -> str | None:
     )
 
 
-def _taken(pod: "V1Pod", request: PodRequest, code: int | None) -> Ending | None:
+def _taken(pod: "V1Pod", request: PodRequest, code: int | None) -> PodEnding | None:
     """Its end, if its queue took it back, which deletes it; a queue's pod that somebody else deletes waits anew too."""
     queue, told = request.compute.queue, _told(pod, _TAKEN_BACK)
     if queue is None or (told is None and pod.metadata.deletion_timestamp is None):
         return None
     what = f"was taken back by its queue {queue!r}, or deleted" + (f" ({told})" if told else "")
-    return _ending(pod, Outcome.REQUEUED, what, _WAITS_ANEW, code)
+    return _ending(pod, PodOutcome.REQUEUED, what, _WAITS_ANEW, code)
 
 
 def _disrupted(pod: "V1Pod") -> str | None:
@@ -309,25 +313,25 @@ def _told(pod: "V1Pod", condition_type: str) -> str | None:
     return None
 
 
-def _added(pod: "V1Pod") -> Waiting | None:
+def _added(pod: "V1Pod") -> PodWaiting | None:
     """What somebody put into the pod to run before the trainer, a service mesh's proxy say, and cannot."""
     for each in pod.status.init_container_statuses or []:
         waiting = each.state.waiting if each.state is not None else None
         if waiting is not None and waiting.reason in (*_PULLING, *_NOT_CREATED, "CrashLoopBackOff"):
             short = " ".join((waiting.message or "").split())[:300]
             why = f"cannot start: {each.name!r}, which was added to it, does not ({waiting.reason}: {short})"
-            return Waiting(why=why, trouble=Outcome.NOT_STARTED, patience_seconds=_ADDED_PATIENCE_SECONDS)
+            return PodWaiting(why=why, trouble=PodOutcome.NOT_STARTED, patience_seconds=_ADDED_PATIENCE_SECONDS)
     return None
 
 
-def _failed_before(pod: "V1Pod") -> Ending | None:
+def _failed_before(pod: "V1Pod") -> PodEnding | None:
     """The end of a pod of which something that was added to it failed before the trainer could begin."""
     for each in pod.status.init_container_statuses or []:
         ended = each.state.terminated if each.state is not None else None
         if ended is not None and ended.exit_code != 0:
             what = f"could not start: {each.name!r}, which was added to it, ended with status {ended.exit_code}"
             remedy = "See who adds it to pods of this namespace, or leave them out, then clear the task."
-            return _ending(pod, Outcome.NOT_STARTED, what, remedy)
+            return _ending(pod, PodOutcome.NOT_STARTED, what, remedy)
     return None
 
 

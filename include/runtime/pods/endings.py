@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class PodOutcome(StrEnum):
     """How a pod ended, or why it never can."""
 
     DONE = "done"
@@ -36,21 +36,21 @@ class Outcome(StrEnum):
 
 _HEALING = frozenset(
     {
-        Outcome.DONE,
-        Outcome.LOST,
-        Outcome.REQUEUED,
-        Outcome.KILLED,
-        Outcome.STORE_UNREACHABLE,
-        Outcome.MACHINE_FAULT,
-        Outcome.ADDRESSES_LAPSED,
-        Outcome.ORDER_OVER,
-        Outcome.STOPPED,  # the next attempt meets what stopped it, if that still holds
+        PodOutcome.DONE,
+        PodOutcome.LOST,
+        PodOutcome.REQUEUED,
+        PodOutcome.KILLED,
+        PodOutcome.STORE_UNREACHABLE,
+        PodOutcome.MACHINE_FAULT,
+        PodOutcome.ADDRESSES_LAPSED,
+        PodOutcome.ORDER_OVER,
+        PodOutcome.STOPPED,  # the next attempt meets what stopped it, if that still holds
     }
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class PodEnding:
     """The end of a pod. ``message`` is one line: what happened, and what to do.
 
     ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them, as are ``ran_seconds``, from the
@@ -58,7 +58,7 @@ class Ending:
     """
 
     pod: str
-    outcome: Outcome
+    outcome: PodOutcome
     message: str
     node: str | None = None
     image: str | None = None
@@ -68,16 +68,16 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waiting:
+class PodWaiting:
     """It does not run yet: *why*. ``trouble``: what it will be if that lasts ``patience_seconds``."""
 
     why: str
-    trouble: Outcome | None = None
+    trouble: PodOutcome | None = None
     patience_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
+class PodRunning:
     """Its container runs. ``leaving``: it was asked to end."""
 
     leaving: bool

@@ -6,11 +6,11 @@ from include.core.events import PodEnded, TrainerImageNamed
 from include.core.project import Project
 from include.core.records import Run
 from include.ledger import Ledger
-from include.runtime.pods.endings import Outcome
+from include.runtime.pods.endings import PodOutcome
 from include.settings import Placement, Settings
 
 #: How a pod ends whose image is not there, or is of other code than its run (:mod:`include.elsewhere.pod`).
-_OF_NO_USE = (Outcome.IMAGE_MISSING, Outcome.ORDER_REFUSED)
+_OF_NO_USE = (PodOutcome.IMAGE_MISSING, PodOutcome.ORDER_REFUSED)
 
 
 def named(settings: Settings, project: Project) -> str | None:

@@ -17,7 +17,7 @@ _NOT_YET = re.compile(
 )
 
 
-class Meaning(Enum):
+class RefusalKind(Enum):
     """What follows from a refusal."""
 
     THERE = auto()  # it is made already
@@ -50,19 +50,23 @@ class Refusal:
         return f"{self.status} {self.said}"
 
     @property
-    def meaning(self) -> Meaning:
+    def meaning(self) -> RefusalKind:
         """What follows from it."""
         if self.status == HTTPStatus.CONFLICT:
-            return Meaning.THERE if self.reason == "AlreadyExists" else Meaning.AWAY
+            return RefusalKind.THERE if self.reason == "AlreadyExists" else RefusalKind.AWAY
         if self.status >= 500 or self.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS):
-            return Meaning.AWAY
+            return RefusalKind.AWAY
         if self.status == HTTPStatus.FORBIDDEN and _FULL.search(self.said):
-            return Meaning.FULL
+            return RefusalKind.FULL
         if _NO_RIGHT.search(self.said) or _NOT_YET.search(self.said):
-            return Meaning.NO_RIGHT
+            return RefusalKind.NO_RIGHT
         if _OF_AN_OBJECT.search(self.said) or self._of_what_was_sent():
-            return Meaning.RULE
-        return Meaning.NO_RIGHT if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else Meaning.OTHER
+            return RefusalKind.RULE
+        return (
+            RefusalKind.NO_RIGHT
+            if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+            else RefusalKind.OTHER
+        )
 
     def _of_what_was_sent(self) -> bool:
         unusable = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)

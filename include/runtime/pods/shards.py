@@ -28,7 +28,7 @@ from include.ledger.entry import Fence
 from include.runtime import deployment
 from include.runtime.pods import attendance, images
 from include.runtime.pods.cluster import Cluster
-from include.runtime.pods.endings import Ending, Outcome
+from include.runtime.pods.endings import PodEnding, PodOutcome
 from include.runtime.pods.following import Say
 from include.runtime.pods.request import PodRequest, selector_of
 from include.settings import Settings
@@ -103,7 +103,7 @@ class StepInPods:
             raise error_of(never)
         return request
 
-    def finish(self, request: PodRequest, endings: tuple[Ending, ...]) -> str:
+    def finish(self, request: PodRequest, endings: tuple[PodEnding, ...]) -> str:
         """Record how its pods ended and what they stored, and remove pods and secret. The digest that the step returns.
 
         What a pod stored counts, however the pod ended.
@@ -121,12 +121,12 @@ class StepInPods:
         finally:
             clear(request.namespace, self._selector)
 
-    def _collect(self, endings: tuple[Ending, ...]) -> str:
+    def _collect(self, endings: tuple[PodEnding, ...]) -> str:
         now = datetime.now(UTC)
         try:
             return steps.collect(self.platform, self.project, self.run, self.plan, self.shard, now=now)
         except ShardUnfinished:
-            if endings and endings[-1].outcome is Outcome.INPUT_ALTERED:  # which sets it aside, to be made again
+            if endings and endings[-1].outcome is PodOutcome.INPUT_ALTERED:  # which sets it aside, to be made again
                 self.platform.vault.verify(self.platform.load(Plan, self.plan).binned)
             if endings and endings[-1].exit_code != 0:
                 raise error_of(endings[-1]) from None
@@ -156,7 +156,7 @@ def deployment_of(settings: Settings) -> str:
     return sha256(ledger.encode() + key).hexdigest()[:16]
 
 
-def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
+def record(ledger: Ledger, request: PodRequest, ending: PodEnding) -> None:
     """Record how a pod ended, unless that is known: it is told as soon as it is seen, and once more at the end.
 
     Raises:
@@ -186,7 +186,7 @@ def record(ledger: Ledger, request: PodRequest, ending: Ending) -> None:
             raise
 
 
-def _cost(request: PodRequest, ending: Ending) -> list[tuple[str, Event]]:
+def _cost(request: PodRequest, ending: PodEnding) -> list[tuple[str, Event]]:
     """What the pod took, where the cluster said when its trainer began and ended."""
     if ending.ran_seconds is None:
         return []
@@ -201,7 +201,7 @@ def _cost(request: PodRequest, ending: Ending) -> list[tuple[str, Event]]:
     return [(streams.cost(request.project), measured)]
 
 
-def error_of(ending: Ending) -> TrainyardError:
+def error_of(ending: PodEnding) -> TrainyardError:
     """The error that a pod's end is, where its results are missing: it heals if the end says so."""
     kind = PodLost if ending.outcome.heals else PodFailed
     what, _, remedy = ending.message.rpartition(". ")
@@ -241,8 +241,8 @@ async def attend(
     note: Say,
     check: Callable[[], None],
     stored: Callable[[], int],
-    ended: Callable[[Ending], None],
-) -> tuple[Ending, ...]:
+    ended: Callable[[PodEnding], None],
+) -> tuple[PodEnding, ...]:
     """:func:`include.runtime.pods.attendance.attend`, in the cluster that the request was made to."""
     async with Cluster.connected(request.namespace) as cluster:
         return await attendance.attend(cluster, request, log=log, note=note, check=check, stored=stored, ended=ended)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sweep:
+class _PodSweep:
     ledger: Ledger
     over: Over
     now: datetime
@@ -57,10 +57,10 @@ def sweep(settings: Settings, ledger: Ledger, *, over: Over, now: datetime) -> i
     Raises:
         ClusterUnavailable: the cluster cannot be reached, or refuses us.
     """
-    return asyncio.run(_sweep(settings, _Sweep(ledger=ledger, over=over, now=now)))
+    return asyncio.run(_sweep(settings, _PodSweep(ledger=ledger, over=over, now=now)))
 
 
-async def _sweep(settings: Settings, sweep: _Sweep) -> int:
+async def _sweep(settings: Settings, sweep: _PodSweep) -> int:
     async with Cluster.connected(settings.namespace) as cluster:
         removed = 0
         for pod in await cluster.pods(all_of(deployment_of(settings))):
@@ -69,7 +69,7 @@ async def _sweep(settings: Settings, sweep: _Sweep) -> int:
     return removed
 
 
-async def _pod(cluster: Cluster, sweep: _Sweep, pod: "V1Pod") -> bool:
+async def _pod(cluster: Cluster, sweep: _PodSweep, pod: "V1Pod") -> bool:
     try:
         request = decode(PodRequest, (pod.metadata.annotations or {}).get(REQUEST, "").encode())
     except ValueError:
@@ -84,7 +84,7 @@ async def _pod(cluster: Cluster, sweep: _Sweep, pod: "V1Pod") -> bool:
     return True
 
 
-async def _secrets(cluster: Cluster, sweep: _Sweep) -> None:
+async def _secrets(cluster: Cluster, sweep: _PodSweep) -> None:
     """Remove the secrets of orders that are left, without listing any: who may list secrets may read them.
 
     Looks at the orders since the oldest that was not left the last time.

@@ -9,7 +9,7 @@ from include.core.errors import DecisionUnusable, DeclarationError
 from include.core.project import Gates
 from include.core.records import Gate, RevocationKind
 from include.runtime.nights.instants import require_past
-from include.runtime.server.incoming import Whole
+from include.runtime.server.incoming import WholeNumber
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class ApprovalBody:
     """Body of ``POST /requests/{id}/grant``."""
 
     reason: str
-    days: Annotated[int, Whole()]
+    days: Annotated[int, WholeNumber()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class RollbackBody:
     ``instant`` is an ISO time with its zone: from when on, of what the data knew.
     """
 
-    version: Annotated[int, Whole()] | None
-    left: Annotated[int, Whole()]
+    version: Annotated[int, WholeNumber()] | None
+    left: Annotated[int, WholeNumber()]
     reason: str
     instant: str
 

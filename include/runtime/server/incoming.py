@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fastapi.routing import APIRoute
 
 
-class Whole:
+class WholeNumber:
     """Marks a whole number of a body: pydantic takes no truth value, fraction or text for it."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

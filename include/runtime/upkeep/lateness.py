@@ -13,7 +13,7 @@ from include.core.errors import TrainyardError
 from include.core.events import LeaseFreed, LeaseReleased, RunLate, RunStarted, StepStarted
 from include.core.records import Run
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
-from include.runtime.upkeep.reconciliation import Runs, is_over
+from include.runtime.upkeep.reconciliation import RunCounts, is_over
 from include.settings import Settings
 from include.steps.chain import is_step
 
@@ -26,7 +26,7 @@ _LONGEST = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class RunProgress:
     """How far a run is, as the ledger tells. Times are UTC; ``None``: not yet."""
 
     begun: datetime
@@ -42,7 +42,7 @@ class Progress:
         return now - self.begun - self.waited(now)
 
 
-def tell_late_runs(settings: Settings, airflow: Runs, *, now: datetime) -> int:
+def tell_late_runs(settings: Settings, airflow: RunCounts, *, now: datetime) -> int:
     """Alert once for each run whose own time is up and that has not ended; how many alerts were sent.
 
     A night that gave its lease back has ended. A watch takes none: whether it goes on, *airflow* says.
@@ -68,7 +68,7 @@ def tell_late_runs(settings: Settings, airflow: Runs, *, now: datetime) -> int:
     return told
 
 
-def _is_told(run: Run, airflow: Runs) -> bool:
+def _is_told(run: Run, airflow: RunCounts) -> bool:
     watch = watch_in_airflow(run.run_id)
     return bool(run.fence) if watch is None else not is_over(airflow, watch_dag_id_of(run.project), watch)
 
@@ -95,7 +95,7 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
     return True
 
 
-def progress_of(ledger: "Ledger", run: Run) -> Progress:
+def progress_of(ledger: "Ledger", run: Run) -> RunProgress:
     """What the ledger says: a run that began a step of its chain has passed the gate, with its lease back it ended."""
     entries = ledger.read(streams.run(run.project, run.run_id))
     begun = next(entry.recorded_at for entry in entries if isinstance(entry.event, RunStarted))
@@ -106,4 +106,4 @@ def progress_of(ledger: "Ledger", run: Run) -> Progress:
         isinstance(entry.event, LeaseReleased | LeaseFreed) and entry.event.run_id == run.run_id
         for entry in ledger.read(streams.lease(run.project))
     )
-    return Progress(begun=begun, passed_gate=next(steps, None), ended=ended)
+    return RunProgress(begun=begun, passed_gate=next(steps, None), ended=ended)

@@ -11,7 +11,7 @@ from include.lineage.graph import Graph, graph_of
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.ledger.refused import SetAside
+    from include.ledger.refused import SetAsideEvent
 
 
 def deliver(settings: Settings) -> int:
@@ -33,7 +33,7 @@ def deliver(settings: Settings) -> int:
     return deliver_to_file(ledger, Path(settings.lineage))
 
 
-def set_aside(settings: Settings) -> "tuple[SetAside, ...]":
+def set_aside(settings: Settings) -> "tuple[SetAsideEvent, ...]":
     """What the endpoint of the settings refused for good and has not taken since; a file refuses nothing."""
     from include.ledger import Ledger
     from include.ledger.delivery import endpoint_name

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from include.core.errors import ContractError, DeclarationError
 from include.core.names import among
 from include.core.records import Contract
-from include.ledger.outbox import Address, Delivery, Undelivered, send_once, undelivered
+from include.ledger.outbox import Address, Delivery, UndeliveredAddress, send_once, undelivered
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class DeliveryCounts:
     """How many messages addresses took now, and how many they did not."""
 
     sent: int
     failed: int
 
 
-def tell(settings: Settings, *, now: datetime) -> Told:
+def tell(settings: Settings, *, now: datetime) -> DeliveryCounts:
     """Let requests lapse that nobody decided about, and send what is due *now* (UTC) and was not sent before.
 
     Raises:
@@ -44,7 +44,7 @@ def tell(settings: Settings, *, now: datetime) -> Told:
     ledger, register, contract_of = _open(settings, now)
     notices.lapse(ledger, register, contract_of, now=now)
     if settings.addresses_file is None:
-        return Told(sent=0, failed=0)
+        return DeliveryCounts(sent=0, failed=0)
     addresses = addresses_of(settings)
     came = {Delivery.SENT: 0, Delivery.FAILED: 0, Delivery.NOT_NOW: 0}
     for notice in notices.notices(ledger, register, contract_of, now=now):
@@ -57,7 +57,7 @@ def tell(settings: Settings, *, now: datetime) -> Told:
                 now=now,
             )
             came[outcome] += 1
-    return Told(sent=came[Delivery.SENT], failed=came[Delivery.FAILED])
+    return DeliveryCounts(sent=came[Delivery.SENT], failed=came[Delivery.FAILED])
 
 
 def addresses_of(settings: Settings) -> Mapping[str, tuple[Address, ...]]:
@@ -84,7 +84,7 @@ def addresses_of(settings: Settings) -> Mapping[str, tuple[Address, ...]]:
     return found
 
 
-def not_reached(settings: Settings) -> tuple[Undelivered, ...]:
+def not_reached(settings: Settings) -> tuple[UndeliveredAddress, ...]:
     """The addresses of the file that did not take their latest message. Raises as :func:`tell`."""
     from include.ledger import Ledger
 

@@ -24,7 +24,7 @@ PATIENCE = timedelta(minutes=10)
 _OVER, _GOING_ON = ("success", "failed"), ("queued", "running")
 
 
-class Runs(Protocol):
+class RunCounts(Protocol):
     """How many runs Airflow knows (:class:`airflow.sdk.types.RuntimeTaskInstanceProtocol`)."""
 
     def get_dr_count(
@@ -33,14 +33,14 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class NightStart:
     """A training night to start, under an id that Airflow takes once."""
 
     dag_id: str
     run_id: str
 
 
-def lost(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: datetime) -> Iterator[Start]:
+def lost(ledger: Ledger, projects: Sequence[str], runs: RunCounts, *, now: datetime) -> Iterator[NightStart]:
     """The nights to start for asks whose asset event never became one.
 
     The id is made of the ask, so that looking twice starts one; a next one is tried only after a run that ended without
@@ -50,10 +50,10 @@ def lost(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: datetime) 
         for ask in asks.lost(ledger, project, now=now, patience=PATIENCE):
             found = _next_run(dag_id_of(project), ask.ask_id, runs)
             if found is not None:
-                yield Start(dag_id=dag_id_of(project), run_id=found)
+                yield NightStart(dag_id=dag_id_of(project), run_id=found)
 
 
-def _next_run(dag_id: str, ask_id: str, runs: Runs) -> str | None:
+def _next_run(dag_id: str, ask_id: str, runs: RunCounts) -> str | None:
     attempt = 1
     while True:
         run_id = f"{RETRAINING}{ask_id}" + (f"__{attempt}" if attempt > 1 else "")
@@ -74,7 +74,7 @@ def ask_late(ledger: Ledger, projects: Sequence[str], champions: Champions) -> i
     return sum(isinstance(answer, RetrainingAsked) for answer in answers)
 
 
-def close_ended(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: datetime) -> int:
+def close_ended(ledger: Ledger, projects: Sequence[str], runs: RunCounts, *, now: datetime) -> int:
     """Record the end of nights that answered an ask and are over, though nothing told of it; how many."""
     closed = 0
     for project in projects:
@@ -85,12 +85,12 @@ def close_ended(ledger: Ledger, projects: Sequence[str], runs: Runs, *, now: dat
     return closed
 
 
-def is_over(runs: Runs, dag_id: str, run_id: str) -> bool:
+def is_over(runs: RunCounts, dag_id: str, run_id: str) -> bool:
     """Whether Airflow has ended the run, or knows none of that name."""
     return not runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_GOING_ON))
 
 
-def _over(ledger: Ledger, each: asks.Retraining, runs: Runs, *, now: datetime) -> bool:
+def _over(ledger: Ledger, each: asks.Retraining, runs: RunCounts, *, now: datetime) -> bool:
     """Whether the night has ended: Airflow says so or, of a run that it does not know, the lease."""
     dag_id, run_ids = dag_id_of(each.ask.project), [str(each.started)]
     if runs.get_dr_count(dag_id, run_ids=run_ids):

@@ -28,7 +28,7 @@ _AGAIN_SECONDS = 20.0
 _WAITS, _HOLDS = ("scheduled",), ("queued", "running", "deferred", "restarting")
 
 
-class Tasks(Protocol):
+class TaskCounts(Protocol):
     """How many task instances Airflow knows (:class:`airflow.sdk.types.RuntimeTaskInstanceProtocol`)."""
 
     def get_ti_count(
@@ -37,13 +37,13 @@ class Tasks(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _TrainingRequest:
     project: str
     compute: Compute
 
 
 def tell_waiting_training(
-    settings: Settings, airflow: Tasks, *, now: datetime, pause: Callable[[float], None] = time.sleep
+    settings: Settings, airflow: TaskCounts, *, now: datetime, pause: Callable[[float], None] = time.sleep
 ) -> int:
     """Alert once a run and reason of training that waits for its pool; how many alerts were sent.
 
@@ -65,15 +65,15 @@ def tell_waiting_training(
     return told
 
 
-def _asked(settings: Settings) -> Iterable[_Asked]:
+def _asked(settings: Settings) -> Iterable[_TrainingRequest]:
     for name in project_names(settings.projects):
         try:
-            yield _Asked(project=name, compute=load_project(name, settings.projects).operations.compute)
+            yield _TrainingRequest(project=name, compute=load_project(name, settings.projects).operations.compute)
         except TrainyardError:  # its DAG says so
             continue
 
 
-def _count(airflow: Tasks, projects: Iterable[_Asked], states: Iterable[str]) -> int:
+def _count(airflow: TaskCounts, projects: Iterable[_TrainingRequest], states: Iterable[str]) -> int:
     return sum(
         airflow.get_ti_count(dag_id_of(each.project), task_ids=list(TASKS), states=list(states)) for each in projects
     )
@@ -90,7 +90,7 @@ def _latest(ledger: Ledger, project: str) -> Run | None:
 
 
 def _tell(
-    settings: Settings, ledger: Ledger, asked: _Asked, run: Run, waiting: int, *, held: int, now: datetime
+    settings: Settings, ledger: Ledger, asked: _TrainingRequest, run: Run, waiting: int, *, held: int, now: datetime
 ) -> bool:
     compute, slots = asked.compute, max(1, asked.compute.accelerators)
     free_since = _planned_at(ledger, run)

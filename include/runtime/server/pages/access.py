@@ -57,7 +57,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class ProjectRequests:
     """The open requests of one project: what a steward decides about at once."""
 
     project: str
@@ -315,11 +315,11 @@ def _on(request: "Request", done: str) -> "RedirectResponse":
     return RedirectResponse(f"{base}/access?done={done}", status_code=303)
 
 
-def _cases(waiting: Sequence[RegisteredRequest]) -> list[Case]:
+def _cases(waiting: Sequence[RegisteredRequest]) -> list[ProjectRequests]:
     by_project: dict[str, list[RegisteredRequest]] = {}
     for one in waiting:
         by_project.setdefault(one.request.project, []).append(one)
-    cases = [Case(project=project, asked=tuple(asked)) for project, asked in by_project.items()]
+    cases = [ProjectRequests(project=project, asked=tuple(asked)) for project, asked in by_project.items()]
     return sorted(cases, key=lambda case: case.since)
 
 

@@ -16,7 +16,7 @@ _TEXT_WIDTH = 130
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ChartLine:
     """One line. ``style`` is its class in the style sheet, ``points`` what ``<polyline>`` takes, a stretch each."""
 
     name: str
@@ -33,7 +33,7 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class ChartEvent:
     """What happened on a day: a retraining, say. ``style`` is its class in the style sheet."""
 
     day: date
@@ -42,7 +42,7 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class EventMark:
     """An event as a vertical line. ``room``: its text fits beside it, where no other one stands."""
 
     at: float
@@ -62,10 +62,10 @@ class Chart:
     title: str
     note: str
     told: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     days: tuple[Tick, ...]
     values: tuple[Tick, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[EventMark, ...]
     changes: str
     zero: float | None
 
@@ -85,7 +85,7 @@ def chart(
     figures: Sequence[DayOfSeries],
     *,
     note: str,
-    events: Sequence[Event] = (),
+    events: Sequence[ChartEvent] = (),
     changes: Sequence[date] = (),
     zero: bool = False,
 ) -> Chart | None:
@@ -116,7 +116,7 @@ def chart(
         note=note,
         told=_told(series, smoothed),
         lines=tuple(
-            Line(
+            ChartLine(
                 name=one.name,
                 style=one.style,
                 stretches=tuple(
@@ -134,12 +134,12 @@ def chart(
     )
 
 
-def _marks(placed: Sequence[tuple[float, Event]]) -> tuple[Mark, ...]:
-    marks, free = list[Mark](), 0.0
+def _marks(placed: Sequence[tuple[float, ChartEvent]]) -> tuple[EventMark, ...]:
+    marks, free = list[EventMark](), 0.0
     for at, event in placed:
         room = at >= free
         free = at + _TEXT_WIDTH if room else free
-        marks.append(Mark(at=at, text=event.text, style=event.style, room=room))
+        marks.append(EventMark(at=at, text=event.text, style=event.style, room=room))
     return tuple(marks)
 
 

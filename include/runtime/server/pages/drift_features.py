@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from include.core.records import FeatureDrift, LiveFigures, Shape
 from include.monitoring.figures import LABEL, SCORE
-from include.runtime.server.pages.drift_watches import Watched
+from include.runtime.server.pages.drift_watches import ProjectWatches
 
 #: The drawing of a small histogram.
 BARS_WIDTH, BARS_HEIGHT = 132, 46
@@ -29,7 +29,7 @@ class Bar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
+class FeatureComparison:
     """A column then and now. ``meaning`` explains its distance; ``share`` of the model is its; ``None``: not known."""
 
     shape: Shape
@@ -46,14 +46,14 @@ class Features:
     ``version`` is the champion that they were judged for.
     """
 
-    shown: tuple[Feature, ...] = ()
+    shown: tuple[FeatureComparison, ...] = ()
     count: int = 0
     wanted: str = ""
     ranked: bool = False
     version: int | None = None
 
 
-def features_of(live: LiveFigures | None, watched: Watched, *, wanted: str) -> Features:
+def features_of(live: LiveFigures | None, watched: ProjectWatches, *, wanted: str) -> Features:
     """Score and label, then the features by their share of the model; where that is not recorded, by their drift."""
     if live is None:
         return Features()
@@ -68,7 +68,7 @@ def features_of(live: LiveFigures | None, watched: Watched, *, wanted: str) -> F
         return outcome, -shares.get(column, 0.0), moved.get(column, len(moved)), column
 
     features = [
-        Feature(
+        FeatureComparison(
             shape=shape,
             meaning=_OUTCOMES.get(shape.column) or _meaning(drifts.get(shape.column)),
             drifted=shape.column in drifts and drifts[shape.column].drifted,

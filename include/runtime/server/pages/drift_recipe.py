@@ -6,11 +6,11 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include.core.records import DayOfSeries
-from include.runtime.server.pages.drift_charts import Chart, Event, Series, chart
-from include.runtime.server.pages.drift_watches import Watched
+from include.runtime.server.pages.drift_charts import Chart, ChartEvent, Series, chart
+from include.runtime.server.pages.drift_watches import ProjectWatches
 
 if TYPE_CHECKING:
-    from include.retraining.helped import Helped, Retraining
+    from include.retraining.helped import RetrainingEffect, RetrainingEffects
 
 #: The newest figures are means of so many judged days.
 NEWEST_DAYS = 28
@@ -19,7 +19,7 @@ LISTED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class HeadlineFigure:
     """A figure in large, and what it means. ``style`` is its class in the style sheet."""
 
     name: str
@@ -29,7 +29,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion:
+class TenureFigures:
     """A stay in force, from ``since`` on; ``skill`` and ``loss`` are means of the days that were judged in it."""
 
     version: int
@@ -44,15 +44,15 @@ class Champion:
 class Recipe:
     """``tenures`` counts all that ``champions`` shows the last of, ``helped`` all of whose last ``retrainings`` are."""
 
-    figures: tuple[Figure, ...]
+    figures: tuple[HeadlineFigure, ...]
     charts: tuple[Chart, ...]
-    champions: tuple[Champion, ...]
+    champions: tuple[TenureFigures, ...]
     tenures: int
-    helped: "Helped"
-    retrainings: "tuple[Retraining, ...]"
+    helped: "RetrainingEffects"
+    retrainings: "tuple[RetrainingEffect, ...]"
 
 
-def recipe_of(watched: Watched, helped: "Helped") -> Recipe:
+def recipe_of(watched: ProjectWatches, helped: "RetrainingEffects") -> Recipe:
     return Recipe(
         figures=_figures(watched),
         charts=_charts(watched),
@@ -80,11 +80,11 @@ def means(days: Sequence[DayOfSeries]) -> Mapping[str, float | None]:
     return {name: sum(values) / len(values) if values else None for name, values in found.items()}
 
 
-def _judged(watched: Watched) -> list[DayOfSeries]:
+def _judged(watched: ProjectWatches) -> list[DayOfSeries]:
     return [day for _, day in sorted(watched.days.items()) if day.loss is not None]
 
 
-def _figures(watched: Watched) -> tuple[Figure, ...]:
+def _figures(watched: ProjectWatches) -> tuple[HeadlineFigure, ...]:
     days = _judged(watched)
     last = newest(days)
     if not last:
@@ -95,18 +95,20 @@ def _figures(watched: Watched) -> tuple[Figure, ...]:
     if skill is not None:
         meaning = "knows more than the base rate alone" if skill > 0 else "knows no more than the base rate alone"
         meaning += _usual(watched)
-        told.append(Figure(name="Skill", value=f"{skill:+.4f}", meaning=meaning, style="" if skill > 0 else "bad"))
+        told.append(
+            HeadlineFigure(name="Skill", value=f"{skill:+.4f}", meaning=meaning, style="" if skill > 0 else "bad")
+        )
     beside = "" if constant is None else f"the base rate alone: {constant:.4f}; "
-    told.append(Figure(name="Loss", value=f"{mean['loss']:.4f}", meaning=f"{beside}{stretch}"))
+    told.append(HeadlineFigure(name="Loss", value=f"{mean['loss']:.4f}", meaning=f"{beside}{stretch}"))
     if score is not None and label is not None:
         meaning = f"{score:.4f} predicted, {label:.4f} came"
-        told.append(Figure(name="Calibration gap", value=f"{score - label:+.4f}", meaning=meaning))
+        told.append(HeadlineFigure(name="Calibration gap", value=f"{score - label:+.4f}", meaning=meaning))
     by = len({day.champion for day in days})
     meaning = f"each once, by {by} champion{'' if by == 1 else 's'}"
-    return (*told, Figure(name="Judged days", value=str(len(days)), meaning=meaning))
+    return (*told, HeadlineFigure(name="Judged days", value=str(len(days)), meaning=meaning))
 
 
-def _usual(watched: Watched) -> str:
+def _usual(watched: ProjectWatches) -> str:
     figures = watched.verdicts[-1].verdict.figures if watched.verdicts else {}
     if "skill_score" in figures:
         names = ("skill_score", "usual_skill_score", "tolerated_skill_score")
@@ -117,7 +119,7 @@ def _usual(watched: Watched) -> str:
     return f"; {figures['usual_skill']:+.4f} is usual, down to {figures['tolerated_skill']:+.4f} is tolerated"
 
 
-def _charts(watched: Watched) -> tuple[Chart, ...]:
+def _charts(watched: ProjectWatches) -> tuple[Chart, ...]:
     days, events = _judged(watched), _events(watched)
     changes = [each.since.date() for each in watched.tenures]
     skill = chart(
@@ -157,9 +159,9 @@ def _charts(watched: Watched) -> tuple[Chart, ...]:
     return tuple(each for each in (skill, loss, calibration) if each is not None)
 
 
-def _events(watched: Watched) -> list[Event]:
+def _events(watched: ProjectWatches) -> list[ChartEvent]:
     asked = [
-        Event(
+        ChartEvent(
             day=each.ask.instant.date(),
             text=f"retraining {each.outcome.value if each.outcome else 'in flight'}",
             style="retraining",
@@ -167,25 +169,25 @@ def _events(watched: Watched) -> list[Event]:
         for each in watched.known.retrainings
     ]
     back = [
-        Event(day=each.since.date(), text=f"back to version {each.version.number}", style="rollback")
+        ChartEvent(day=each.since.date(), text=f"back to version {each.version.number}", style="rollback")
         for each in watched.tenures
         if each.change.rollback is not None
     ]
     last = watched.verdicts[-1].verdict if watched.verdicts else None
-    began = [Event(day=last.began, text="the change began", style="began")] if last and last.began else []
+    began = [ChartEvent(day=last.began, text="the change began", style="began")] if last and last.began else []
     return [*asked, *back, *began]
 
 
-def _champions(watched: Watched) -> tuple[Champion, ...]:
+def _champions(watched: ProjectWatches) -> tuple[TenureFigures, ...]:
     """The last of them first."""
-    days, told, until = _judged(watched), list[Champion](), date.max
+    days, told, until = _judged(watched), list[TenureFigures](), date.max
     for tenure in reversed(watched.tenures[-LISTED:]):
         first = tenure is watched.tenures[0]  # days from before it are judged by it too
         version, since = tenure.version.number, tenure.since.date()
         own = [each for each in days if each.champion == version and (first or each.day >= since) and each.day < until]
         mean, rollback = means(own), tenure.change.rollback
         told.append(
-            Champion(
+            TenureFigures(
                 version=version,
                 since=since,
                 how=rollback.in_words() if rollback is not None else "promoted",

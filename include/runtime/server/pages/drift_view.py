@@ -15,7 +15,7 @@ from include.retraining import asks
 from include.runtime.airflow.names import watch_path
 from include.runtime.server.pages.drift_features import Features, features_of
 from include.runtime.server.pages.drift_recipe import Recipe, mean_skill, recipe_of
-from include.runtime.server.pages.drift_watches import Watched, Watches
+from include.runtime.server.pages.drift_watches import ProjectWatches, Watches
 from include.store import Store
 
 #: What a state is called, and its class in the style sheet.
@@ -55,7 +55,7 @@ class Month:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class VerdictLine:
     """A verdict as a line of the list, and what came of what it asked for.
 
     ``link`` is the path, below where Airflow's UI is served, of its run; empty where it was made outside Airflow.
@@ -103,7 +103,7 @@ class View:
     recipe: Recipe
     overrides: tuple[Override, ...]
     features: Features
-    lines: tuple[Line, ...]
+    lines: tuple[VerdictLine, ...]
 
 
 def summary_of(watches: Watches, project: str) -> Summary:
@@ -140,7 +140,7 @@ def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes 
     return page.load(store, report) if report and store.has(report) else None
 
 
-def _summary(project: str, watched: Watched) -> Summary:
+def _summary(project: str, watched: ProjectWatches) -> Summary:
     champion, known = watched.champion, watched.known
     last = watched.verdicts[-1] if watched.verdicts else None
     word, style = WORDS[last.verdict.state] if last else ("not judged yet", "quiet")
@@ -197,9 +197,9 @@ def _month(first: date, covered: Mapping[date, Cell]) -> Month:
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _line(event: DriftJudged, known: asks.Known, *, report: bool) -> Line:
+def _line(event: DriftJudged, known: asks.Known, *, report: bool) -> VerdictLine:
     word, style = WORDS[event.verdict.state]
-    return Line(
+    return VerdictLine(
         judged=event,
         word=word,
         style=style,

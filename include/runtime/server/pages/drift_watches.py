@@ -29,12 +29,12 @@ from include.core.events import (
 from include.core.records import DayOfSeries, LiveFigures, Override
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
-from include.registry.champions import Champions, Change, InForce, Tenure
+from include.registry.champions import ChampionInForce, Champions, Change, Tenure
 from include.retraining import asks, series
 from include.store import Store
 
 if TYPE_CHECKING:
-    from include.retraining.helped import Helped
+    from include.retraining.helped import RetrainingEffects
 
 _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
@@ -55,7 +55,7 @@ _KINDS: tuple[type[Event], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class ProjectWatches:
     """All verdicts on a project's champions, oldest first, its policy, its champion, and what drift had retrained.
 
     ``days`` is the series of judged days, ``tenures`` are those of all champions, in the order of their decisions.
@@ -70,7 +70,7 @@ class Watched:
     tenures: tuple[Tenure, ...] = ()
     importance: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     policy: PolicyDeclared | None = None
-    champion: InForce | None = None
+    champion: ChampionInForce | None = None
     retired: str | None = None
     stale: bool = False
     known: asks.Known = field(default_factory=asks.Known)
@@ -83,15 +83,15 @@ class Watches:
     def __init__(self, ledger: Ledger, store: Store, champions: Champions) -> None:
         self._ledger, self._store, self._champions = ledger, store, champions
         self._lock = threading.Lock()
-        self._projection = Projection[dict[str, Watched]]({}, _folded, kinds=_KINDS)
+        self._projection = Projection[dict[str, ProjectWatches]]({}, _folded, kinds=_KINDS)
         self._reports: dict[str, bool] = {}
-        self._helped: dict[str, tuple[int, Helped]] = {}
+        self._helped: dict[str, tuple[int, RetrainingEffects]] = {}
 
-    def of(self, project: str) -> Watched:
+    def of(self, project: str) -> ProjectWatches:
         """What is recorded of *project* now."""
         with self._lock:
             projects = self._projection.catch_up(self._ledger)
-            watched = projects.get(project, Watched())
+            watched = projects.get(project, ProjectWatches())
             if watched.stale:
                 champion, tenures = self._champions.in_force(project), self._champions.tenures(project)
                 retired = None if champion else _retired(self._champions.known(project).change())
@@ -99,7 +99,7 @@ class Watches:
                 projects[project] = watched
             return watched
 
-    def helped(self, project: str, watched: Watched) -> "Helped":
+    def helped(self, project: str, watched: ProjectWatches) -> "RetrainingEffects":
         """What the series says of *project*'s retrainings: worked out again when a day has come to it."""
         from include.retraining.helped import helped
 
@@ -134,19 +134,19 @@ class Watches:
         return self._reports[judged.live]
 
 
-def _folded(projects: dict[str, Watched], entry: Entry) -> dict[str, Watched]:
+def _folded(projects: dict[str, ProjectWatches], entry: Entry) -> dict[str, ProjectWatches]:
     event, name = entry.event, streams.subject(entry.stream)
     if isinstance(event, ArtifactsRemoved):
         for version in event.versions:
             name, _, number = version.rpartition("/")
-            project = projects.get(name, Watched())
+            project = projects.get(name, ProjectWatches())
             projects[name] = replace(project, not_rebuildable=project.not_rebuildable | {int(number)})
         return projects
     if isinstance(event, AccessRevoked | QuarantineLifted):
         name = name.partition("/")[0]  # the stream is that of a project and a dataset
-        projects[name] = replace(projects.get(name, Watched()), stale=True)
+        projects[name] = replace(projects.get(name, ProjectWatches()), stale=True)
         return projects
-    project = projects.get(name, Watched())
+    project = projects.get(name, ProjectWatches())
     if isinstance(event, DriftJudged | DayJudged):
         judged = {each.day: each for each in series.fold([entry])}
         project = replace(project, days={**judged, **project.days})

@@ -16,14 +16,14 @@ from include.ledger import Ledger
 from include.ledger.costs import Cost, costs
 from include.ledger.journal import begun
 from include.steps.platform import loaded
-from include.steps.showing import Learnt, made_by, recorded_learnt
+from include.steps.showing import NightFigures, made_by, recorded_learnt
 from include.store import Store
 
 Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class HoldoutFigure:
     """A figure of the holdout. ``before`` is that of the champion before, on the same rows; ``None``: it has none."""
 
     name: str
@@ -32,7 +32,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class ValidationSummary:
     """What validation found. ``report``: its page is still there."""
 
     checks: int
@@ -41,16 +41,16 @@ class Checked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
+class ModelDecision:
     """A night's model, and what was made of it. ``figures`` are those that the gates compared, where they compared."""
 
     promotion: Promotion
     evaluation: Evaluation
-    figures: tuple[Figure, ...]
+    figures: tuple[HoldoutFigure, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class WatchSummary:
     """What a watch came to. ``report``: that of its drift is still there."""
 
     event: DriftJudged
@@ -58,7 +58,7 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """All of a run's page; ``None``: the run has not come so far, or never does.
 
     ``cost`` is what it took until now. ``lacking`` says why something of it is not shown, empty if all is.
@@ -66,14 +66,14 @@ class Outcome:
 
     run: Run
     cost: Cost | None
-    checked: Checked | None
-    learnt: Learnt | None
-    decided: Decided | None
-    judged: Judged | None
+    checked: ValidationSummary | None
+    learnt: NightFigures | None
+    decided: ModelDecision | None
+    judged: WatchSummary | None
     lacking: str
 
 
-def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> Outcome | None:
+def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> RunOutcome | None:
     """What the run came to until now, by its id in the ledger; ``None``: no such run has begun.
 
     Raises:
@@ -93,7 +93,7 @@ def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> Outco
             lacking.append(f"{error.rule}: {error.value}")
             return None
 
-    return Outcome(
+    return RunOutcome(
         run=run,
         cost=costs(ledger, project).get(run_id),
         checked=unless_lost(_checked),
@@ -104,35 +104,35 @@ def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> Outco
     )
 
 
-def _checked(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Checked | None:
+def _checked(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> ValidationSummary | None:
     if "validate" not in made:
         return None
     validation = loaded(store, Validation, made["validate"])
     failed = [check for severity in Severity for check in validation.failed(severity)]
-    return Checked(checks=len(validation.checks), failed=tuple(failed), report=store.has(validation.report))
+    return ValidationSummary(checks=len(validation.checks), failed=tuple(failed), report=store.has(validation.report))
 
 
-def _learnt(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Learnt | None:
+def _learnt(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> NightFigures | None:
     if "evaluate" not in made:
         return None
     return recorded_learnt(ledger, store, run, loaded(store, Evaluation, made["evaluate"]))
 
 
-def _decided(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Decided | None:
+def _decided(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> ModelDecision | None:
     if "promote" not in made:
         return None
     promotion = loaded(store, Promotion, made["promote"])
     evaluation = loaded(store, Evaluation, promotion.evaluation)
     before = evaluation.champion_metrics
     shown = evaluation.compared_metrics if before else evaluation.metrics
-    figures = [Figure(name=name.replace("_", " "), value=shown[name], before=before.get(name)) for name in shown]
-    return Decided(promotion=promotion, evaluation=evaluation, figures=tuple(figures))
+    figures = [HoldoutFigure(name=name.replace("_", " "), value=shown[name], before=before.get(name)) for name in shown]
+    return ModelDecision(promotion=promotion, evaluation=evaluation, figures=tuple(figures))
 
 
-def _judged(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Judged | None:
+def _judged(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> WatchSummary | None:
     found = ledger.find(streams.judged_key(run.project, run.run_id))
     if found is None or not isinstance(found.event, DriftJudged):
         return None
     live = found.event.live
     report = loaded(store, LiveFigures, live).report if store.has(live) else None
-    return Judged(event=found.event, report=report is not None and store.has(report))
+    return WatchSummary(event=found.event, report=report is not None and store.has(report))
