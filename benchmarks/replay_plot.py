@@ -1,11 +1,13 @@
 """The plots of the replay, as SVG that reads in both themes."""
 
 from collections.abc import Sequence
+from math import log1p
 from pathlib import Path
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 400, 70, 50, 40
-COLOURS = {"ours": "#c2410c", "never": "#6b7280", "every 4 weeks": "#2563eb"}
+LETTER = 7.5
+COLOURS = {"ours": "#c2410c", "ours, first scored": "#f59e0b", "never": "#6b7280", "every 4 weeks": "#2563eb"}
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2937}rect.sheet{fill:#fff}"
     "@media(prefers-color-scheme:dark){text{fill:#e5e7eb}rect.sheet{fill:#111827}}"
@@ -17,6 +19,7 @@ class Sheet:
 
     def __init__(self, title: str, x: tuple[float, float, str], y: tuple[float, float, str]) -> None:
         self._x, self._y = x, y
+        self._words: list[tuple[float, float, float]] = []
         self._parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">',
             f"<style>{_STYLE}</style>",
@@ -42,10 +45,17 @@ class Sheet:
     def text(self, x: float, y: float, words: str, *, anchor: str = "start") -> None:
         self._parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>')
 
-    def dot(self, x: float, y: float, words: str, colour: str) -> None:
+    def dot(self, x: float, y: float, words: str, colour: str, *, before: bool = False) -> None:
+        """*words* lie to its right, or *before* it, and further down where others are."""
         self._parts.append(f'<circle cx="{self.across(x):.1f}" cy="{self.down(y):.1f}" r="5" fill="{colour}"/>')
-        near = self.across(x) > WIDTH - 180
-        self.text(self.across(x) + (-9 if near else 9), self.down(y) + 4, words, anchor="end" if near else "start")
+        near = before or self.across(x) > WIDTH - 180
+        across, down = self.across(x) + (-9 if near else 9), self.down(y) + 4
+        start = across - (LETTER * len(words) if near else 0)
+        end = start + LETTER * len(words)
+        while words and any(start < last and first < end and abs(down - at) < 15 for first, last, at in self._words):
+            down += 1
+        self._words.append((start, end, down))
+        self.text(across, down, words, anchor="end" if near else "start")
 
     def bar(self, x: float, low: float, high: float, colour: str) -> None:
         place = self.across(x)
@@ -70,20 +80,24 @@ def write(found: dict[str, Any], folder: Path) -> None:
 def _against_retrainings(found: dict[str, Any]) -> str:
     rules, random = found["rules"], found["random"]
     losses = [rule["log_loss"] for rule in rules] + [random["percentile_5"], random["percentile_95"]]
-    most = max(rule["retrainings"] for rule in rules)
+    most = log1p(max(rule["retrainings"] for rule in rules))
     room = (max(losses) - min(losses)) * 0.1
     sheet = Sheet(
         "Mean daily log loss, July to December 2013",
-        (-most * 0.03, most * 1.05, "retrainings"),
+        (-most * 0.03, most * 1.05, "retrainings, on a logarithmic scale"),
         (min(losses) - room, max(losses) + room, "log loss"),
     )
-    sheet.bar(random["retrainings"], random["percentile_5"], random["percentile_95"], "#9333ea")
-    below = sheet.down(random["percentile_5"]) + 16
-    sheet.text(sheet.across(random["retrainings"]), below, "random schedules, 5 to 95 %", anchor="middle")
+    place = log1p(random["retrainings"])
+    sheet.bar(place, random["percentile_5"], random["percentile_95"], "#9333ea")
+    above = sheet.down(random["percentile_95"]) - 6
+    sheet.text(sheet.across(place), above, "random schedules, 5 to 95 %", anchor="middle")
     for count in sorted({0, *(round(rule["retrainings"]) for rule in rules)}):
-        sheet.text(sheet.across(count), HEIGHT - 30, str(count), anchor="middle")
-    for rule in rules:
-        sheet.dot(rule["retrainings"], rule["log_loss"], rule["rule"], COLOURS.get(rule["rule"], "#059669"))
+        sheet.text(sheet.across(log1p(count)), HEIGHT - 30, str(count), anchor="middle")
+    for rule in sorted(rules, key=lambda rule: -float(rule["log_loss"])):
+        colour = COLOURS.get(rule["rule"], "#059669")
+        sheet.dot(
+            log1p(rule["retrainings"]), rule["log_loss"], rule["rule"], colour, before=rule["rule"].startswith("ours")
+        )
     return sheet.svg()
 
 

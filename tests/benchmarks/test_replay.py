@@ -91,10 +91,13 @@ def test_every_rule_is_scored_beside_ours_and_drawn(replay, figures, tmp_path):
     found = replay.scored(figures, policy, lambda cutoff, last: False)
     rules = {rule["rule"]: rule for rule in found["rules"]}
     assert set(rules) == {
-        "ours", "never", "Evidently's default", "every week", "every 2 weeks", "every 4 weeks", "every 8 weeks",
+        "ours", "ours, first scored", "never", "Evidently's default",
+        "every week", "every 2 weeks", "every 4 weeks", "every 8 weeks",
     }  # fmt: skip
     assert rules["ours"]["minus_ours"] == {"mean": 0.0, "lower": 0.0, "upper": 0.0}
     assert rules["never"]["minus_ours"]["lower"] > 0
+    assert rules["ours, first scored"]["made"][1:] == [str(day) for day in replay.FIRST_SCORED]
+    assert found["first_scored"]["random"]["retrainings"] == len(replay.FIRST_SCORED)
     assert rules["every week"]["log_loss"] < rules["ours"]["log_loss"]
     assert found["random"]["percentile_5"] <= found["random"]["percentile_95"]
     replay.replay_plot.write(found, tmp_path)
@@ -120,6 +123,8 @@ def test_the_documentation_says_what_was_measured(replay):
     page = (ROOT / "docs" / "data-scientist.md").read_text()
     assert replay.table(found) in page
     assert found["policy_digest"] in page
+    assert "scored a second time" in found["scored"]
+    assert "scored a second time" in page
     for plot in ("replay.svg", "replay-weeks.svg"):
         assert f"images/{plot}" in page
         assert (ROOT / "docs" / "images" / plot).exists()
