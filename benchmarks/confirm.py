@@ -33,6 +33,7 @@ from confirm_series import ALL, Series  # noqa: E402  # needs the path above
 from include.core.events import ModelRegistered  # noqa: E402
 from include.core.project import Project  # noqa: E402
 from include.core.records import DAY, DayOfSeries, DriftState  # noqa: E402
+from include.core.runs import RunKind  # noqa: E402
 from include.demo import chain as demo  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
 from include.retraining import asks, series  # noqa: E402
@@ -77,7 +78,7 @@ def granted(settings: Settings, project: Project, instant: datetime) -> None:
     platform = open_platform(settings)
     now = datetime.now(UTC)
     run = steps.begin(
-        platform, project, run_id=f"confirm-{now:%Y%m%dT%H%M%S%f}", instant=instant, now=now, exclusive=False,
+        platform, project, run_id=f"confirm-{now:%Y%m%dT%H%M%S%f}", instant=instant, now=now, kind=RunKind.SCORE,
         start=signed_in_here(),
     )  # fmt: skip
     with authority(settings, demo.STEWARD) as client:

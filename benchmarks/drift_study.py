@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT))
 from include import steps  # noqa: E402  # needs the path above
 from include.core.project import DriftPolicy, Objective  # noqa: E402
 from include.core.records import DAY, DayFigures, DayOfSeries, Days, DriftState, FeatureSet, Profile, Reference  # noqa: E402
+from include.core.runs import RunKind  # noqa: E402
 from include.demo import chain as demo  # noqa: E402
 from include.monitoring.figures import day_figures  # noqa: E402
 from include.monitoring.inputs import drift_of_inputs  # noqa: E402
@@ -132,7 +133,7 @@ def prepare(home: Path, until: date) -> Table:
         run_id=f"study-{now:%Y%m%dT%H%M%S}",
         instant=datetime.combine(until, time(4), UTC),
         now=now,
-        exclusive=False,
+        kind=RunKind.WATCH,
     )
     with authority(settings, demo.STEWARD) as client:
         for request_id in steps.request_access(platform, run, requester="study", now=now):

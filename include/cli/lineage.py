@@ -34,7 +34,7 @@ def runs(
     deployment.require(settings)
     found = last_runs(Ledger.open(settings.ledger), project, count=last)
     for each in found:  # a line each: in a table's column an id would be broken
-        about = f"  {each.run.project}: {each.kind} as of {each.run.instant:%Y-%m-%d %H:%M}Z, began "
+        about = f"  {each.run.project}: {each.run.kind} as of {each.run.instant:%Y-%m-%d %H:%M}Z, began "
         console.print(
             line(bold(each.run.run_id), f"{about}{each.began:%Y-%m-%d %H:%M}Z; {each.stands}"), soft_wrap=True
         )

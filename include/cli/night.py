@@ -17,6 +17,7 @@ from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.project import Objective
 from include.core.records import TrialState
+from include.core.runs import by_hand
 from include.runtime.code.projects import load_project
 from include.runtime.nights import local
 from include.runtime.nights.instants import require_past
@@ -52,8 +53,7 @@ def run(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    declaration = local.declared_digest(settings, declared).removeprefix("sha256:")
-    name = f"manual__{at:%Y-%m-%dT%H:%M}__{declaration[:8]}"
+    name = by_hand(at, local.declared_digest(settings, declared))
     show_decisions(settings, project)
     console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
     try:

@@ -10,7 +10,7 @@ from include.cli.night import Instant, ProjectName, parse_instant, show, step_te
 from include.cli.retention import keep_in_order
 from include.cli.shown import PlainConsole, bold, line
 from include.core.events import RetrainingAsked
-from include.runtime.airflow.names import watch_by_hand
+from include.core.runs import RunKind, by_hand, run_id_of
 from include.runtime.code.projects import load_project
 from include.runtime.nights.local import declared_digest, open_platform
 from include.settings import Settings
@@ -41,7 +41,7 @@ def watch(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    name = watch_by_hand(at, declared_digest(settings, declared))
+    name = run_id_of(RunKind.WATCH, by_hand(at, declared_digest(settings, declared)))
     ask = runtime.unfinished(open_platform(settings), project) if retrain and instant is None else None
     with unwound_by_signals(), console.status("") as status:
         on_step = step_teller(status)

@@ -281,7 +281,7 @@ def _gates_of_then(ledger: Ledger, registered: ModelRegistered, gates: Gates) ->
     rival = recorded_evaluation(ledger, registered.project, registered.evaluation).champion
     for then in (gates, replace(gates, supersedes=None), replace(gates, supersedes=rival)):
         inputs = record_digest((run.code_digest if run else None, registered.evaluation, then))
-        if ledger.find(f"step/{registered.project}/promote/{inputs}") is not None:
+        if ledger.find(streams.step_key(registered.project, "promote", inputs)) is not None:
             return then
     raise DecisionConflict(
         f"version {registered.model_version} of {registered.project!r} is decided again by the gates of its night",

@@ -11,6 +11,7 @@ from include.core.errors import CodeChanged, DeclarationError, LedgerError
 from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered, TrainerImageNamed
 from include.core.project import Project
 from include.core.records import Run, Start, Trigger
+from include.core.runs import RunKind
 from include.ledger import Fence, lease
 from include.ledger.journal import Journal, begun, record_failure
 from include.steps.declaring import declare
@@ -30,14 +31,13 @@ def begin(
     run_id: str,
     instant: datetime,
     now: datetime,
-    exclusive: bool = True,
+    kind: RunKind = RunKind.NIGHT,
     start: Start = UNKNOWN,
 ) -> Run:
-    """Start the night *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
+    """Start the run *run_id* of *project* at *instant*, or go on with it: a run keeps its first instant.
 
-    Takes the project's lease and derives from the code what the night reads. A run that cannot begin leaves the
-    lease to the next. One that is not *exclusive* takes none: it may read and score beside a night, and register
-    nothing. What set it off (*start*) is recorded with it.
+    Derives from the code what the run reads. A night takes the project's lease, and one that cannot begin leaves it to
+    the next; other kinds take none. What set it off (*start*) is recorded with it.
 
     Raises:
         LeaseHeld: another night of this project is running.
@@ -47,7 +47,7 @@ def begin(
     """
     from include.declared.declaration import digest_of
 
-    stream = streams.run(project.name, run_id)
+    stream, night = streams.run(project.name, run_id), kind is RunKind.NIGHT
     if platform.ledger.find(stream) is not None:
         resumed = resume(platform, project, run_id=run_id, now=now)
         _declare_again(platform, project, resumed)
@@ -64,7 +64,7 @@ def begin(
         platform.ledger.require_order()
         code = platform.code(project.name)
         platform.keep_code(project.name, code)
-        fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if exclusive else None
+        fence = lease.take(platform.ledger, project.name, run_id=run_id, now=now, duration=LEASE) if night else None
     run = Run(
         project=project.name,
         run_id=run_id,
@@ -72,6 +72,7 @@ def begin(
         code_digest=code,
         declaration_digest=declared,
         fence=fence.token if fence else 0,
+        kind=kind,
     )
     try:
         Journal(platform.ledger, run).once(
@@ -86,7 +87,7 @@ def begin(
         if image := platform.trainer_image(project):
             named = TrainerImageNamed(project=project.name, run_id=run_id, image=image)
             events.append((named, streams.image_key(project.name, run_id)))
-        if exclusive:
+        if night:
             watched = project.drift is not None
             gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates, watched=watched)
             events.append((gates, streams.gates_key(project.name, run_id)))

@@ -10,6 +10,7 @@ from include.core.errors import LedgerUnavailable
 from include.core.events import PodEnded, TrialRecorded
 from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
+from include.core.runs import RunKind
 from include.ledger.journal import Journal
 from include.steps.definitions import as_tables
 from include.steps.inputs import REFIT, require_made, require_validated
@@ -266,7 +267,7 @@ def adopt_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
 
 def _is_beside(run: Run) -> bool:
     """Whether the run trains beside nights, as a backtest does: it holds no lease."""
-    return run.fence == 0
+    return run.kind is not RunKind.NIGHT
 
 
 def outcomes_of(platform: Platform, drawn: Plan | Shard) -> Mapping[str, Trial]:

@@ -22,6 +22,7 @@ from include.core.events import (
 )
 from include.core.project import Project
 from include.core.records import Plan, Run
+from include.core.runs import RunKind
 from include.runtime.nights import backtest, local
 from include.settings import Settings
 from include.steps.training import outcomes_of
@@ -103,7 +104,7 @@ def test_a_backtest_changes_nothing_of_what_a_later_night_draws_and_trains(
     for yard in (looked, quiet):
         yard.grant(FLIGHTS, now=now)
     platform = looked.platform
-    run = steps.begin(platform, seen, run_id="backtest__b", instant=before, now=now, exclusive=False)
+    run = steps.begin(platform, seen, run_id="backtest__b", instant=before, now=now, kind=RunKind.BACKTEST)
     digests: dict[str, str] = {}
     for name in ("snapshot", "validate", "features", "plan", "train-0", "train-1", "refit"):
         digests[name] = looked.step(name, seen, run, digests, now=now)
@@ -124,8 +125,8 @@ def test_a_night_that_trains_what_a_backtest_did_trains_nothing_again_and_later_
     yard, now = make_yard(), local.utc_now()
     yard.grant(FLIGHTS, now=now)
     platform, plans = yard.platform, []
-    for run_id, exclusive in (("backtest__b", False), ("night", True)):
-        run = steps.begin(platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=now, exclusive=exclusive)
+    for run_id, kind in (("backtest__b", RunKind.BACKTEST), ("night", RunKind.NIGHT)):
+        run = steps.begin(platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=now, kind=kind)
         digests: dict[str, str] = {}
         for name in ("snapshot", "validate", "features", "plan", "train-0", "train-1"):
             digests[name] = yard.step(name, FLIGHTS, run, digests, now=now)

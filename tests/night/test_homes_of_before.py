@@ -25,6 +25,7 @@ from include.core.errors import AccessDenied, CodeChanged, ContractError
 from include.core.events import AccessRequested, ModelRegistered, PartitionsMade, StepFinished, StepReused
 from include.core.project import Project
 from include.core.records import DriftState, Evaluation, Partition, RetrainingOutcome
+from include.core.runs import RunKind
 from include.data.scoring import read_rows
 from include.ledger.journal import begun
 from include.retraining import asks
@@ -83,7 +84,7 @@ def night(settings: Settings, project: Project, instant: datetime, run_id: str =
 def test_its_champion_scores_what_it_scored(settings: Settings, project: Project, tmp_path: Path) -> None:
     platform = open_platform(settings)
     before = requests(platform)
-    run = steps.begin(platform, project, run_id="score", instant=INSTANT, now=NOW, exclusive=False)
+    run = steps.begin(platform, project, run_id="score", instant=INSTANT, now=NOW, kind=RunKind.SCORE)
     (read,) = steps.scope_of(platform, run).datasets
     rows = read_rows(tmp_path / "rows.csv", platform.contracts["southwest"], read.names)
     scored = steps.score(platform, project, run, rows, now=NOW).table

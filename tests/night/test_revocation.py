@@ -9,6 +9,7 @@ from include import steps
 from include.core.errors import AccessDenied, Quarantined, RegistryError
 from include.core.events import DataRead
 from include.core.records import DAY, RevocationKind, Run
+from include.core.runs import RunKind
 from include.governance.marks import Marks
 from include.steps import serving, verdicts
 from tests.night.test_score import flights, read
@@ -26,7 +27,7 @@ def revoke(yard: Yard, kind: RevocationKind, dataset: str = "flights") -> str:
 
 
 def beside(yard: Yard, run_id: str) -> Run:
-    return steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW, exclusive=False)
+    return steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW, kind=RunKind.SCORE)
 
 
 def load(yard: Yard, run_id: str) -> object:

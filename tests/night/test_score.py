@@ -16,6 +16,7 @@ from include import steps
 from include.core.errors import DataError, LedgerError, RegistryError
 from include.core.project import Project
 from include.core.records import DAY, FeatureSet
+from include.core.runs import RunKind
 from include.data import scoring
 from include.declared import scope_of
 from include.projects import flight_delay
@@ -47,7 +48,7 @@ def flights(production: Path, day: date, rows: Sequence[int]) -> pa.Table:
 
 def score(yard: Yard, table: pa.Table, folder: Path, *, run_id: str) -> Predictions:
     pq.write_table(table, folder / f"{run_id}.parquet")
-    run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW, exclusive=False)
+    run = steps.begin(yard.platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=NOW, kind=RunKind.SCORE)
     rows = read(yard, folder / f"{run_id}.parquet")
     return steps.score(yard.platform, FLIGHTS, run, rows, now=NOW)
 
@@ -116,7 +117,9 @@ def test_a_champion_does_not_score_what_is_called_as_before_and_means_something_
     for number, (changed, named) in enumerate(
         ((replace(FLIGHTS, features=groups), "distance"), (replace(FLIGHTS, target=late), "the label"))
     ):
-        run = steps.begin(yard.platform, changed, run_id=f"changed-{number}", instant=INSTANT, now=NOW, exclusive=False)
+        run = steps.begin(
+            yard.platform, changed, run_id=f"changed-{number}", instant=INSTANT, now=NOW, kind=RunKind.SCORE
+        )
         with pytest.raises(RegistryError, match=rf"{named}.* is defined otherwise\. .*Gates\(supersedes=1\)"):
             steps.score(yard.platform, changed, run, table, now=NOW)
 
@@ -133,7 +136,7 @@ def test_a_champion_scores_on_where_features_came_beside_its_own_and_where_an_ea
         replace(group, build=with_another) if group.name == "schedule" else group for group in FLIGHTS.features
     )
     wider = replace(FLIGHTS, features=groups)
-    run = steps.begin(yard.platform, wider, run_id="wider", instant=INSTANT, now=NOW, exclusive=False)
+    run = steps.begin(yard.platform, wider, run_id="wider", instant=INSTANT, now=NOW, kind=RunKind.SCORE)
     table = flights(production, INSTANT.date() - 3 * DAY, [1])
     pq.write_table(table, tmp_path / "rows.parquet")
     rows = read(yard, tmp_path / "rows.parquet", wider)
@@ -214,7 +217,7 @@ def test_scoring_goes_on_beside_a_night_and_can_register_nothing(
     try:
         table = flights(production, INSTANT.date() - 3 * DAY, [1, 2])
         assert score(yard, table, tmp_path, run_id="score-beside").table.num_rows == 2
-        beside = steps.begin(yard.platform, FLIGHTS, run_id="beside", instant=INSTANT, now=NOW, exclusive=False)
+        beside = steps.begin(yard.platform, FLIGHTS, run_id="beside", instant=INSTANT, now=NOW, kind=RunKind.SCORE)
         with pytest.raises(LedgerError):
             history.register(
                 yard.platform.ledger, beside, evaluation="sha256:0", bundle="sha256:0", verdict=night.promotion.verdict

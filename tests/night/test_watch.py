@@ -31,6 +31,7 @@ from include.core.events import (
 )
 from include.core.project import DriftPolicy, FeatureGroup, Project, Window
 from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores, RetrainingOutcome, Run
+from include.core.runs import RunKind
 from include.ledger import lease
 from include.retraining import asks
 from include.retraining.series import series_of
@@ -66,7 +67,7 @@ def watched(
 
 
 def begun(yard: Yard, project: Project, *, run_id: str, instant: datetime = LATER, now: datetime = NOW) -> Run:
-    return steps.begin(yard.platform, project, run_id=run_id, instant=instant, now=now, exclusive=False)
+    return steps.begin(yard.platform, project, run_id=run_id, instant=instant, now=now, kind=RunKind.WATCH)
 
 
 def verdicts_of(yard: Yard) -> list[DriftJudged]:

@@ -26,6 +26,7 @@ from include.core.errors import (
     ValidationFailed,
 )
 from include.core.events import LineageEmitted
+from include.core.runs import RunKind
 from include.ledger import Ledger
 from include.runtime.airflow import alerts, tasks
 from include.runtime.airflow.approval import DataStewardApprovalTrigger
@@ -202,3 +203,14 @@ def test_what_was_planned_is_trained_though_the_deployed_dag_has_fewer_shards_or
     assert trained == [0, 1], "what is recorded is not trained again"
     assert perform("refit") == "trained None"
     assert tasks.perform_pinned("features", "p", "night", {"snapshot": "s"}, parents=None) == "features done"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "kind"), [("1", RunKind.NIGHT), ("watch__1", RunKind.WATCH), ("watch__1", RunKind.NIGHT)]
+)
+def test_a_gate_that_gives_up_tells_ops_what_kind_of_run_is_off(
+    run_id: str, kind: RunKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
+    tasks.gave_up(AccessDenied("a", value="b", remedy="c"), "p", run_id, kind=kind)
+    assert [record.message for record in caplog.records] == [f"p: no access, the {kind.value} is off. a; found: b. c"]

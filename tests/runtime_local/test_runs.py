@@ -80,7 +80,7 @@ def test_runs_are_listed_with_what_they_are_and_came_to_the_newest_last(ledger: 
     attempt(ledger, begin(ledger, "score__2026"), "score")
     attempt(ledger, begin(ledger, "scheduled__3", fence=2), "train-0", ends=False)
     begin(ledger, "elsewhere", project="another", fence=3)
-    assert [(each.run.run_id, each.kind, each.stands) for each in last_runs(ledger, NAME, count=20)] == [
+    assert [(each.run.run_id, each.run.kind, each.stands) for each in last_runs(ledger, NAME, count=20)] == [
         ("scheduled__1", "night", "version 1"),
         ("watch__scheduled__2", "watch", "drift failed: DataError"),
         ("score__2026", "score", "score is done"),
@@ -99,7 +99,7 @@ def test_an_id_is_printed_whole_on_one_line(
     begin(ledger, run_id)
     runs(NAME)
     assert (
-        f"{run_id}  {NAME}: manual as of 2026-03-01 04:00Z, began 2026-03-01 04:00Z; begun\n" in capsys.readouterr().out
+        f"{run_id}  {NAME}: night as of 2026-03-01 04:00Z, began 2026-03-01 04:00Z; begun\n" in capsys.readouterr().out
     )
 
 

@@ -33,13 +33,13 @@ from include.core.records import (
     RetrainingOutcome,
     Verdict,
 )
+from include.core.runs import RunKind, by_hand, run_id_of
 from include.ledger import Entry, Ledger
 from include.monitoring import page
 from include.monitoring.report import explain
 from include.monitoring.shapes import shapes
 from include.registry.champions import Champions
 from include.retraining import asks
-from include.runtime.airflow.names import watch_by_hand
 from include.runtime.server.pages.drift import add_drift
 from include.runtime.server.reports import add_reports
 from include.runtime.server.service import bearer_user
@@ -270,7 +270,7 @@ def test_a_runs_link_stays_below_where_airflow_is_served(people: People, yard: Y
 def test_a_verdict_by_the_command_line_links_to_no_run(people: People, yard: Yard) -> None:
     before = client(people, yard).get(f"{PAGES}/flights").text.count("/dags/")
     assert before == 4
-    name = watch_by_hand(datetime(2013, 10, 25, 6, tzinfo=UTC), record_digest(POLICY))
+    name = run_id_of(RunKind.WATCH, by_hand(datetime(2013, 10, 25, 6, tzinfo=UTC), record_digest(POLICY)))
     yard.judge(Days(first=FIRST + 51 * DAY, last=FIRST + 51 * DAY), DriftState.STABLE, version=2, run_id=name)
     after = client(people, yard).get(f"{PAGES}/flights").text
     assert after.count("/dags/") == before

@@ -8,13 +8,14 @@ from include.core.canonical import LATER
 from include.core.project import Objective, Severity
 from include.core.records.access import Scope
 from include.core.records.days import Days, Split
+from include.core.runs import RunKind, kind_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One night of one project. ``instant`` is what the data knew; ``fence`` the lease's token.
+    """One run of one project. ``instant`` is what the data knew; ``fence`` the lease's token, 0 without a lease.
 
-    ``fence`` is 0 for a run that holds no lease: one that reads and scores beside a night, and registers nothing.
+    Of runs that began before ``kind`` was recorded, their id says it.
     """
 
     project: str
@@ -23,6 +24,11 @@ class Run:
     code_digest: str
     declaration_digest: str
     fence: int
+    kind: RunKind = field(default=RunKind.NIGHT, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        if not self.fence and self.kind is RunKind.NIGHT:
+            object.__setattr__(self, "kind", kind_of(self.run_id))
 
 
 class Trigger(StrEnum):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from include.runtime.airflow.names import is_watch, project_of, run_of
+from include.runtime.airflow.names import kind_of, project_of, run_of
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
     reason = context.get("reason") or "failed"
     send(
         Settings.from_environment(),
-        f"{project}: the {'watch' if is_watch(dag.dag_id) else 'night'} failed",
+        f"{project}: the {kind_of(dag.dag_id)} failed",
         f"Run {run_id} of {dag.dag_id}: {reason}. {_LOOK}",
     )
     tasks.failed(project, run_of(dag.dag_id, run_id))  # after the alert: the ledger may be what failed

@@ -14,9 +14,11 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from include.core import runs
 from include.core.errors import AccessDenied, ContractError, LeaseHeld, TrainyardError
+from include.core.runs import RunKind
 from include.runtime.airflow import turn
-from include.runtime.airflow.names import access_path, dag_id_of, is_watch, run_of, watch_dag_id_of, watch_in_airflow
+from include.runtime.airflow.names import access_path, dag_id_of, kind_of, run_of, watch_dag_id_of
 from include.runtime.airflow.operators import one_of_ours
 from include.runtime.airflow.timetable import next_start
 
@@ -106,9 +108,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
             self._wait(context, give_up_at, after=before)
             return
         try:
-            night = tasks.begin(
-                self.project, due.run_id, due.instant, exclusive=not is_watch(self.dag_id), start=_start(context)
-            )
+            night = tasks.begin(self.project, due.run_id, due.instant, kind=kind_of(self.dag_id), start=_start(context))
         except LeaseHeld as held:
             if given_up:
                 self._give_up(context, _held(held, give_up_at))
@@ -147,7 +147,8 @@ class DataStewardApprovalSensor(BaseSensorOperator):
     def _give_up(self, context: Context, error: TrainyardError) -> NoReturn:
         from include.runtime.airflow import tasks
 
-        tasks.gave_up(error, self.project, run_of(self.dag_id, context["run_id"]))
+        kind = kind_of(self.dag_id)
+        tasks.gave_up(error, self.project, run_of(self.dag_id, context["run_id"]), kind=kind)
         raise error
 
 
@@ -191,7 +192,7 @@ def _overtaken(before: str, give_up_at: datetime) -> LeaseHeld:
 def _refused(night: "TaskRun") -> AccessDenied:
     reasons = (f"{one.steward} refused request {one.request_id}: {one.reason!r}" for one in night.refusals())
     return AccessDenied(
-        f"a night of {night.project.name!r} reads only what stewards have granted",
+        f"a {night.run.kind} of {night.project.name!r} reads only what stewards have granted",
         value="; ".join(reasons),
         remedy="Settle it with the steward; clearing this task asks again.",
     )
@@ -204,8 +205,8 @@ def _denied(night: "TaskRun", give_up_at: datetime) -> AccessDenied:
         for one in night.missing()
     }
     return AccessDenied(
-        f"a night of {night.project.name!r} reads only what stewards have granted, and its gate waited for them until "
-        f"{give_up_at.isoformat()}",
+        f"a {night.run.kind} of {night.project.name!r} reads only what stewards have granted, and its gate waited "
+        f"for them until {give_up_at.isoformat()}",
         value="not granted: " + ", ".join(f"{name} (stewards: {', '.join(who)})" for name, who in stewards.items()),
         remedy="Stewards: decide on the page `Data access`, or with `./trainyard access`. Ops: then clear this task.",
     )
@@ -272,7 +273,8 @@ class DataStewardApprovalTrigger(BaseTrigger):
         from include.settings import Settings
 
         if self.after is not None:
-            dag_id_in = dag_id_of if watch_in_airflow(self.run_id) is None else watch_dag_id_of
+            watches = runs.kind_of(self.run_id) is RunKind.WATCH
+            dag_id_in = watch_dag_id_of if watches else dag_id_of
             return None if turn.goes_on(dag_id_in(self.project), self.after) else _OPEN
         settings, now = Settings.from_environment(), datetime.now(UTC)
         ledger = Ledger.open(settings.ledger)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from include.runtime.airflow.names import RETRAINING, is_watch, run_of
+from include.core.runs import RunKind, is_retraining
+from include.runtime.airflow.names import kind_of, run_of
 from include.runtime.airflow.tasks import instant_of
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: dateti
         DeclarationError: its instant is none, or after *now*.
     """
     due = DueRun(run_id=run_of(dag_id, context["run_id"]), instant=instant_of(context, now=now))
-    if is_watch(dag_id):
+    if kind_of(dag_id) is RunKind.WATCH:
         return _watch(project, due)
     return _retraining(project, due) if started_by_drift(context) else due
 
@@ -39,7 +40,7 @@ def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: dateti
 def started_by_drift(context: Mapping[str, Any]) -> bool:
     """Whether an asset event started the run, or the reconciler in its place."""
     kind = getattr(context.get("dag_run"), "run_type", None)
-    return kind == "asset_triggered" or str(context["run_id"]).startswith(RETRAINING)
+    return kind == "asset_triggered" or is_retraining(str(context["run_id"]))
 
 
 def _retraining(project: str, due: DueRun) -> DueRun:

@@ -1,8 +1,9 @@
 """What a project is called in Airflow, and where our pages are. Imports no Airflow, which would make its home here."""
 
-import re
-from datetime import datetime
 from urllib.parse import quote
+
+from include.core import runs
+from include.core.runs import RunKind
 
 #: Where the authority's API and the pages are mounted in Airflow's API server.
 MOUNT = "/trainyard"
@@ -12,9 +13,6 @@ ACCESS_PAGE = f"{PAGES}/access"
 ACCESS_ROUTE = "trainyard_access"
 
 _TRAIN, _WATCH = "train_", "watch_"
-#: What a watch's run is called in the ledger begins with this; one by the command line goes on so, and is no run here.
-_WATCHES = "watch__"
-_BY_HAND = re.compile(r"watch__manual__\d{4}-\d\d-\d\dT\d\d:\d\d__[0-9a-f]{8}")
 
 
 def dag_id_of(project: str) -> str:
@@ -27,24 +25,19 @@ def watch_dag_id_of(project: str) -> str:
     return f"{_WATCH}{project}"
 
 
-def is_watch(dag_id: str) -> bool:
-    """Whether this is a drift DAG."""
-    return dag_id.startswith(_WATCH)
+def kind_of(dag_id: str) -> RunKind:
+    """What the runs of this DAG are."""
+    return RunKind.WATCH if dag_id.startswith(_WATCH) else RunKind.NIGHT
 
 
 def project_of(dag_id: str) -> str:
     """The project whose DAG this is."""
-    return dag_id.removeprefix(_WATCH if is_watch(dag_id) else _TRAIN)
+    return dag_id.removeprefix(_TRAIN if kind_of(dag_id) is RunKind.NIGHT else _WATCH)
 
 
 def run_of(dag_id: str, run_id: str) -> str:
-    """What the ledger calls the run *run_id* of a DAG: both DAGs of a project may have runs of one id."""
-    return f"{_WATCHES}{run_id}" if is_watch(dag_id) else run_id
-
-
-def watch_by_hand(instant: datetime, declared_digest: str) -> str:
-    """What the ledger calls the command line's watch at *instant*: the same as long as code and contracts are."""
-    return f"{_WATCHES}manual__{instant:%Y-%m-%dT%H:%M}__{declared_digest.removeprefix('sha256:')[:8]}"
+    """What the ledger calls the run *run_id* of a DAG."""
+    return runs.run_id_of(kind_of(dag_id), run_id)
 
 
 def watch_in_airflow(run_id: str) -> str | None:
@@ -52,8 +45,8 @@ def watch_in_airflow(run_id: str) -> str | None:
 
     ``None``: it is a night, or a watch by the command line, of which Airflow knows nothing.
     """
-    known = run_id.startswith(_WATCHES) and not _BY_HAND.fullmatch(run_id)
-    return run_id.removeprefix(_WATCHES) if known else None
+    known = runs.kind_of(run_id) is RunKind.WATCH and not runs.is_by_hand(run_id)
+    return runs.name_of(run_id) if known else None
 
 
 def watch_path(project: str, run_id: str) -> str:
@@ -63,10 +56,6 @@ def watch_path(project: str, run_id: str) -> str:
     """
     run = watch_in_airflow(run_id)
     return "" if run is None else f"/dags/{quote(watch_dag_id_of(project), safe='')}/runs/{quote(run, safe='')}"
-
-
-#: A training night that the reconciler starts in place of a lost event has an id that begins with this.
-RETRAINING = "retraining__"
 
 
 def access_path(dag_id: str, run_id: str) -> str:

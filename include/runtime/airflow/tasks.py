@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.records import Promotion, RetrainingOutcome
+from include.core.runs import RunKind
 from include.runtime import pinned
 from include.steps.chain import NIGHT, WATCH, step_named
 
@@ -59,8 +60,10 @@ class TaskRun:
         return steps.request_access(self.platform, self.run, requester=requester or self.project.owner, now=now)
 
 
-def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", exclusive: bool = True) -> TaskRun:
-    """Begin the run, or go on with it: a run keeps the instant that it began with. An *exclusive* one takes the lease.
+def begin(
+    project_name: str, run_id: str, instant: datetime, *, start: "Start", kind: RunKind = RunKind.NIGHT
+) -> TaskRun:
+    """Begin the run, or go on with it: a run keeps the instant that it began with. A night takes the lease.
 
     Nothing is computed here of a run that began with other code, whose later steps that code does.
 
@@ -74,7 +77,7 @@ def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", 
 
     settings, platform = _open()
     project = load_project(project_name, settings.projects)
-    if exclusive:
+    if kind is RunKind.NIGHT:
         lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
     now = datetime.now(UTC)
     began = pinned.moved(platform, project_name, run_id)
@@ -82,7 +85,7 @@ def begin(project_name: str, run_id: str, instant: datetime, *, start: "Start", 
         platform = replace(platform, code=lambda _: began.code_digest)
         run = steps.resume(platform, project, run_id=run_id, now=now)
     else:
-        run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, exclusive=exclusive, start=start)
+        run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now, kind=kind, start=start)
     return TaskRun(settings=settings, platform=platform, project=project, run=run)
 
 
@@ -183,7 +186,7 @@ def failed(project_name: str, run_id: str) -> None:
     asks.end(ledger, project_name, run_id, RetrainingOutcome.FAILED)
 
 
-def gave_up(error: TrainyardError, project_name: str, run_id: str) -> None:
+def gave_up(error: TrainyardError, project_name: str, run_id: str, *, kind: RunKind) -> None:
     """Record that the gate gave up, whoever holds the lease, and tell ops."""
     from include.ledger import Ledger
     from include.ledger.journal import record_failure
@@ -193,7 +196,7 @@ def gave_up(error: TrainyardError, project_name: str, run_id: str) -> None:
     settings = Settings.from_environment()
     record_failure(Ledger.open(settings.ledger), error, project=project_name, run_id=run_id, step="gate")
     why = "no access" if isinstance(error, AccessDenied) else "another night runs"
-    alerts.send(settings, f"{project_name}: {why}, the night is off", str(error))
+    alerts.send(settings, f"{project_name}: {why}, the {kind} is off", str(error))
 
 
 def instant_of(context: Mapping[str, Any], *, now: datetime) -> datetime:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from include import steps
+from include.core import runs
 from include.core.canonical import record_digest
 from include.core.errors import DataError, DeclarationError
 from include.core.project import Project
@@ -20,14 +21,13 @@ from include.core.records import (
     day_start,
     last_day,
 )
+from include.core.runs import RunKind
 from include.ledger import Ledger
 from include.runtime.nights.local import Note, Progress, learn, open_platform, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform
 from include.training import backtest as pairs
 
-#: What a backtest's run is called in the ledger begins with this: it is no night, and holds no lease.
-RUNS = "backtest__"
 #: Whether a night is worth running: with fewer days to train on a model says nothing about the project.
 LEAST_TRAINING_DAYS = 28
 #: In the order in which an origin takes them.
@@ -160,10 +160,9 @@ def _begin(platform: Platform, project: Project, day: date, now: datetime) -> Ru
 
     declared = record_digest((platform.code(project.name), digest_of(project, platform.contracts)))
     instant = day_start(day) + timedelta(hours=_HOUR.hour)
-    run_id = f"{RUNS}{instant:%Y-%m-%dT%H:%M}__{declared.removeprefix('sha256:')[:8]}"
-    return steps.begin(
-        platform, project, run_id=run_id, instant=instant, now=now, exclusive=False, start=signed_in_here()
-    )
+    kind = RunKind.BACKTEST
+    run_id = runs.run_id_of(kind, runs.at(instant, declared))
+    return steps.begin(platform, project, run_id=run_id, instant=instant, now=now, kind=kind, start=signed_in_here())
 
 
 def _one(

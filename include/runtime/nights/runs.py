@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownRun:
-    """``kind`` is what it is for, ``began`` (UTC) when, ``stands`` how far it is or what it came to, in words."""
+    """``began`` (UTC) when, ``stands`` how far it is or what it came to, in words."""
 
     run: Run
-    kind: str
     began: datetime
     stands: str
 
@@ -35,14 +34,7 @@ def last_runs(ledger: "Ledger", project: str | None = None, *, count: int) -> tu
         for entry in ledger.read(streams.model(name))
         if isinstance(model := entry.event, ModelRegistered)
     }
-    return tuple(
-        ShownRun(run=run, kind=_kind(run), began=began, stands=_stands(ledger, run, versions)) for run, began in begun
-    )
-
-
-def _kind(run: Run) -> str:
-    """What has no lease says in its id what it is: `watch__…`, `score__…`."""
-    return "night" if run.fence else run.run_id.partition("__")[0]
+    return tuple(ShownRun(run=run, began=began, stands=_stands(ledger, run, versions)) for run, began in begun)
 
 
 def _stands(ledger: "Ledger", run: Run, versions: dict[tuple[str, str], int]) -> str:

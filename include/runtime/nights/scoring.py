@@ -10,6 +10,7 @@ from include import steps
 from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, Scope, UnfamiliarValues, day_start
+from include.core.runs import RunKind, run_id_of
 from include.runtime.nights.local import open_platform, signed_in_here, utc_now
 from include.settings import Settings
 
@@ -40,7 +41,7 @@ def load_champion(settings: Settings, project: Project) -> "Champion":
     if champion is None:
         raise RegistryError("a champion is loaded", value=f"{project.name} has none", remedy="Run a night first.")
     digest = champion.usable().registered.bundle
-    run = _beside(platform, project, "load", utc_now())
+    run = _beside(platform, project, RunKind.LOAD, utc_now())
     scope = steps.scope_of(platform, run)
     opened = platform.vault.open([digest], run=run, step="load", scope=scope, now=utc_now(), serving=True)
     for note in champion.notes:
@@ -89,7 +90,7 @@ def score_file(
     read = scope.dataset(contract.dataset)
     rows = read_rows(file, contract, read.names if read else ())
     at = instant or _end_of_last_day(platform, project, scope, rows)
-    scored = steps.score(platform, project, _beside(platform, project, "score", at), rows, now=utc_now())
+    scored = steps.score(platform, project, _beside(platform, project, RunKind.SCORE, at), rows, now=utc_now())
     write_rows(scored.table, target)
     return ScoringResult(
         version=scored.version,
@@ -101,13 +102,11 @@ def score_file(
     )
 
 
-def _beside(platform: "Platform", project: Project, purpose: str, instant: datetime) -> Run:
+def _beside(platform: "Platform", project: Project, kind: RunKind, instant: datetime) -> Run:
     """A run of its own that needs no lease, so that it goes on beside a night."""
     now = utc_now()
-    run_id = f"{purpose}__{now:%Y-%m-%dT%H:%M:%S.%f}"
-    return steps.begin(
-        platform, project, run_id=run_id, instant=instant, now=now, exclusive=False, start=signed_in_here()
-    )
+    run_id = run_id_of(kind, f"{now:%Y-%m-%dT%H:%M:%S.%f}")
+    return steps.begin(platform, project, run_id=run_id, instant=instant, now=now, kind=kind, start=signed_in_here())
 
 
 def _end_of_last_day(platform: "Platform", project: Project, scope: Scope, rows: "pa.Table") -> datetime:

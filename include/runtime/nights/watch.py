@@ -9,15 +9,13 @@ from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, Nothi
 from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome, Trigger
+from include.core.runs import RunKind, retraining_here
 from include.ledger import Ledger
 from include.retraining import asks, series
 from include.runtime.nights.aliases import put_back
 from include.runtime.nights.local import NightResult, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform, verdicts, watch
-
-#: The night that :func:`retrain` runs for an ask has an id that begins with this, and so no id of Airflow's.
-HERE = "here__"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ def run_watch(
         run_id=run_id,
         instant=instant,
         now=clock(),
-        exclusive=False,
+        kind=RunKind.WATCH,
         start=signed_in_here(),
     )
     on_step("gate", None)
@@ -104,7 +102,7 @@ def unfinished(platform: Platform, project: str) -> RetrainingAsked | None:
         return None
     last = asked[-1]
     waits = last.started is None and last.in_flight
-    ours = last.started == f"{HERE}{last.ask.ask_id}" and last.outcome in (None, RetrainingOutcome.FAILED)
+    ours = last.started == retraining_here(last.ask.ask_id) and last.outcome in (None, RetrainingOutcome.FAILED)
     return last.ask if waits or ours else None
 
 
@@ -130,7 +128,7 @@ def retrain(
     """
     platform = open_platform(settings)
     ledger = platform.ledger
-    run_id = f"{HERE}{ask_id}"
+    run_id = retraining_here(ask_id)
     _require_open(ledger, project.name, ask_id, run_id)
     champion = platform.champions.in_force(project.name)
     ask = asks.start(ledger, project.name, run_id, champion=champion.number if champion else None)

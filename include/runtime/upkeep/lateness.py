@@ -12,6 +12,7 @@ from include.core import streams
 from include.core.errors import TrainyardError
 from include.core.events import LeaseFreed, LeaseReleased, RunLate, RunStarted, StepStarted
 from include.core.records import Run
+from include.core.runs import RunKind
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
 from include.runtime.upkeep.reconciliation import RunCounts, is_over
 from include.settings import Settings
@@ -70,7 +71,9 @@ def tell_late_runs(settings: Settings, airflow: RunCounts, *, now: datetime) -> 
 
 def _is_told(run: Run, airflow: RunCounts) -> bool:
     watch = watch_in_airflow(run.run_id)
-    return bool(run.fence) if watch is None else not is_over(airflow, watch_dag_id_of(run.project), watch)
+    if run.kind is RunKind.NIGHT or watch is None:
+        return run.kind is RunKind.NIGHT
+    return not is_over(airflow, watch_dag_id_of(run.project), watch)
 
 
 def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run: Run, now: datetime) -> bool:
@@ -84,7 +87,7 @@ def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run:
     own, waited = (time.total_seconds() / 60 for time in (progress.own_time(now), progress.waited(now)))
     sent = alerts.send(
         settings,
-        f"{run.project}: the {'night' if run.fence else 'watch'} is late",
+        f"{run.project}: the {run.kind} is late",
         f"Run {run.run_id} has not ended after {own:.0f} minutes of its own, {allowed.total_seconds() / 60:g} are "
         f"allowed; the {waited:.0f} minutes that it waited for a data steward are not counted.",
     )

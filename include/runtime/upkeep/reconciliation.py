@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from include.core import runs as ids
 from include.core import streams
 from include.core.errors import LeaseHeld
 from include.core.events import ModelRegistered, RetrainingAsked
@@ -15,7 +16,7 @@ from include.core.records import RetrainingOutcome
 from include.ledger import Ledger, lease
 from include.registry.champions import Champions
 from include.retraining import asks
-from include.runtime.airflow.names import RETRAINING, dag_id_of
+from include.runtime.airflow.names import dag_id_of
 from include.steps import verdicts
 
 #: An asset event becomes a run within seconds; one that took longer is taken for lost. If it comes after all, it finds
@@ -56,7 +57,7 @@ def lost(ledger: Ledger, projects: Sequence[str], runs: RunCounts, *, now: datet
 def _next_run(dag_id: str, ask_id: str, runs: RunCounts) -> str | None:
     attempt = 1
     while True:
-        run_id = f"{RETRAINING}{ask_id}" + (f"__{attempt}" if attempt > 1 else "")
+        run_id = ids.retraining(ask_id, attempt)
         if not runs.get_dr_count(dag_id, run_ids=[run_id]):
             return run_id
         if not runs.get_dr_count(dag_id, run_ids=[run_id], states=list(_OVER)):

@@ -15,6 +15,7 @@ from include.core.errors import TrainyardError
 from include.core.events import RunStarted, StepFinished, StepReused, TrainingWaits
 from include.core.project import Compute
 from include.core.records import Run
+from include.core.runs import RunKind
 from include.ledger import Ledger
 from include.runtime.airflow import alerts
 from include.runtime.airflow.names import dag_id_of
@@ -81,11 +82,8 @@ def _count(airflow: TaskCounts, projects: Iterable[_TrainingRequest], states: It
 
 def _latest(ledger: Ledger, project: str) -> Run | None:
     """The project's last night: one runs at a time."""
-    nights = [
-        entry.event.run
-        for entry in ledger.read_all(kinds=(RunStarted,))
-        if isinstance(entry.event, RunStarted) and entry.event.run.project == project and entry.event.run.fence
-    ]
+    begun = (each.event.run for each in ledger.read_all(kinds=(RunStarted,)) if isinstance(each.event, RunStarted))
+    nights = [run for run in begun if run.project == project and run.kind is RunKind.NIGHT]
     return nights[-1] if nights else None
 
 

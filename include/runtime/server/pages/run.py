@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from include.core.records import TrialState
+from include.core.runs import RunKind
 from include.ledger import Ledger
-from include.runtime.airflow.names import is_watch, project_of, run_of
+from include.runtime.airflow.names import kind_of, project_of, run_of
 from include.runtime.server.pages.drift_view import WORDS
 from include.runtime.server.pages.outcome import outcome_of
 from include.store import Store
@@ -39,7 +40,7 @@ def add_runs(pages: "Pages", ledger: Ledger, store: Store) -> None:
             project=project,
             dag_id=dag_id,
             run_id=run_id,
-            watch=is_watch(dag_id),
+            watch=kind_of(dag_id) is RunKind.WATCH,
             beside=beside,
             words=WORDS,
             states=list(TrialState),
