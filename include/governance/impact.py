@@ -42,7 +42,7 @@ FeaturesOf = Callable[[Run], Mapping[tuple[str, str], tuple[str, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pending:
+class PendingNight:
     """A night to come: one that holds its project's lease (``run_id``), or that drift asked for (``ask_id``)."""
 
     project: str
@@ -61,7 +61,7 @@ class Impact:
     projects: tuple[str, ...]
     versions: tuple[RegisteredVersion, ...]
     champions: tuple[RegisteredVersion, ...]
-    pending: tuple[Pending, ...]
+    pending: tuple[PendingNight, ...]
 
 
 @dataclass(kw_only=True)
@@ -75,11 +75,11 @@ class Dependencies:
     leases: dict[str, str] = field(default_factory=dict)
     retrainings: dict[str, dict[str, None]] = field(default_factory=dict)
 
-    def pending(self, project: str) -> Iterator[Pending]:
+    def pending(self, project: str) -> Iterator[PendingNight]:
         if project in self.leases:
-            yield Pending(project=project, run_id=self.leases[project], ask_id=None)
+            yield PendingNight(project=project, run_id=self.leases[project], ask_id=None)
         for ask_id in self.retrainings.get(project, ()):
-            yield Pending(project=project, run_id=None, ask_id=ask_id)
+            yield PendingNight(project=project, run_id=None, ask_id=ask_id)
 
     def reads(self, project: str) -> frozenset[tuple[str, str]]:
         """The (dataset, column)s that the project read last or asked for last."""

@@ -31,7 +31,7 @@ class RevocationMark:
         return f"grant {self.grant_id} for {self.dataset} was revoked by {self.steward} ({self.effect}): {self.reason}"
 
 
-class Marks:
+class RevocationMarks:
     """The marks of one ledger. Where nothing of a project was revoked, one query answers."""
 
     def __init__(self, ledger: Ledger, access: Access) -> None:

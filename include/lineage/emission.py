@@ -34,7 +34,7 @@ class RunReference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parents:
+class ParentRuns:
     """Within which run a step runs (``parent``), and what began it all (``root``)."""
 
     parent: RunReference
@@ -51,7 +51,7 @@ def event(
     outputs: Sequence[Dataset],
     parameters: Mapping[str, object] | None = None,
     tags: Mapping[str, str] | None = None,
-    parents: Parents | None = None,
+    parents: ParentRuns | None = None,
     grants: Sequence[Grant] | None = None,
 ) -> str:
     """The OpenLineage ``COMPLETE`` event (JSON) of *step*, which took *inputs* and made *outputs* by *at* (UTC).
@@ -76,7 +76,7 @@ def event(
 
 
 def failure(
-    *, run: Run, project: Project, step: str, at: datetime, message: str, parents: Parents | None = None
+    *, run: Run, project: Project, step: str, at: datetime, message: str, parents: ParentRuns | None = None
 ) -> str:
     """The OpenLineage ``FAIL`` event (JSON) of *step*, which failed at *at* (UTC) with *message*, and made nothing.
 
@@ -131,14 +131,14 @@ def night_of(run: Run) -> RunReference:
 
 
 def _run_facets(
-    run: Run, parameters: Mapping[str, object], tags: Mapping[str, str], parents: Parents | None
+    run: Run, parameters: Mapping[str, object], tags: Mapping[str, str], parents: ParentRuns | None
 ) -> dict[str, Any]:
     from openlineage.client.facet_v2 import execution_parameters_run, nominal_time_run, tags_run
 
     night = night_of(run)
     known = {"trainyard_run": run.run_id, "code_digest": run.code_digest, **tags}
     facets: dict[str, Any] = {
-        "parent": _parent_facet(parents or Parents(parent=night, root=night)),
+        "parent": _parent_facet(parents or ParentRuns(parent=night, root=night)),
         "nominalTime": nominal_time_run.NominalTimeRunFacet(
             nominalStartTime=run.instant.isoformat(), producer=PRODUCER
         ),
@@ -160,7 +160,7 @@ def _run_facets(
     return facets
 
 
-def _parent_facet(parents: Parents) -> object:
+def _parent_facet(parents: ParentRuns) -> object:
     from openlineage.client.facet_v2 import parent_run as facet
 
     parent, root = parents.parent, parents.root

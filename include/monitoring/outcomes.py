@@ -17,7 +17,7 @@ LEARNT_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestOutcome:
+class FigureOutcome:
     """What one figure comes to: the ``state`` that it asks for, a sentence that says why, and since when it lasts."""
 
     state: DriftState
@@ -89,10 +89,10 @@ class JudgedSeries:
             found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.chance.limit}
         return found
 
-    def outcomes(self) -> Iterator[RequestOutcome]:
+    def outcomes(self) -> Iterator[FigureOutcome]:
         """Of each figure that the policy judges; of all of them, if there are too few days."""
         if len(self.judged) < self.policy.minimum_days:
-            yield RequestOutcome(
+            yield FigureOutcome(
                 state=DriftState.TOO_FEW_TO_KNOW,
                 sentence=f"{len(self.judged)} of the last {self.policy.days} matured days came after the evaluation of "
                 f"the first model and have labels; fewer than {self.policy.minimum_days} decide nothing",
@@ -100,7 +100,7 @@ class JudgedSeries:
             )
             return
         for rule in (self._excess(), self._gap(), self._knows(), self._best()):
-            if isinstance(rule, RequestOutcome):
+            if isinstance(rule, FigureOutcome):
                 yield rule
             elif rule is not None:
                 yield self._outcome(rule)
@@ -109,25 +109,25 @@ class JudgedSeries:
 
     # ── means over the last days ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _outcome(self, rule: _Rule) -> RequestOutcome:
+    def _outcome(self, rule: _Rule) -> FigureOutcome:
         stretch = f"over {len(rule.over)} matured days, {rule.over[0].day} to {rule.over[-1].day}"
         sentence = f"{stretch}, {rule.words(rule.over)}"
         if not rule.beyond(rule.over):
-            return RequestOutcome(state=DriftState.STABLE, sentence=sentence)
+            return FigureOutcome(state=DriftState.STABLE, sentence=sentence)
         days = [each for each in self.series if rule.above(each) is not None]
         since = began(rule, days, self.last, policy=self.policy, first=self._first)
         if since is None:
-            return RequestOutcome(
+            return FigureOutcome(
                 state=DriftState.STABLE, sentence=f"{sentence}; it was not, over days since a model took over"
             )
         return self._answered(since, [each for each in days if each.day >= since], rule.beyond, sentence)
 
-    def _excess(self) -> _Rule | RequestOutcome | None:
+    def _excess(self) -> _Rule | FigureOutcome | None:
         limit = self.policy.excess_loss
         if limit is None:
             return None
         if self._expected(self.judged) is None:
-            return RequestOutcome(
+            return FigureOutcome(
                 state=DriftState.STABLE,
                 known=False,
                 sentence=f"over {len(self.judged)} matured days, the loss is {_mean(self.judged, 'loss'):.4f}, and no "
@@ -223,14 +223,14 @@ class JudgedSeries:
 
     # ── the recipe over the whole series ──────────────────────────────────────────────────────────────────────────────
 
-    def _skill(self) -> RequestOutcome:
+    def _skill(self) -> FigureOutcome:
         if self.watched is None:
-            return RequestOutcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
+            return FigureOutcome(state=DriftState.STABLE, sentence=self._no_level(), known=False)
         level, watched = self.watched.level, self.watched
         usual, lowest = f"{level.score(level.usual):.1%}", f"{level.score(level.tolerated):.1%}"
         stretch, words = f"{level.days[0]} to {level.days[-1]}", "the skill score (1 - loss / the constant's loss)"
         if not watched.alarm or watched.since is None:
-            return RequestOutcome(
+            return FigureOutcome(
                 state=DriftState.STABLE,
                 sentence=f"over {stretch} {words} was {usual}, and may come down to {lowest}; no more is missing than "
                 "chance brings",
@@ -262,28 +262,28 @@ class JudgedSeries:
 
     def _answered(
         self, began: date, days: JudgedDays, beyond: Callable[[JudgedDays], bool], sentence: str
-    ) -> RequestOutcome:
+    ) -> FigureOutcome:
         """What a figure that is beyond its limit since *began* asks for, by the *days* from then on."""
         after = [each for each in days if came_after(began, self._first, each.champion)]
         newest = self.champion is not None and self.champion not in self._first
         if not after and not newest:
-            return RequestOutcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
+            return FigureOutcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
         if len(after) < LEAST_AFTER:
             waits = (
                 f"{sentence}; a model took over since, and {len(after)} of {LEAST_AFTER} days tell whether it helped"
             )
-            return RequestOutcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
+            return FigureOutcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
         blind = self.blind_days + LEARNT_DAYS
         knowing = [each for each in after if came_after(began, self._first, each.champion, days=blind)]
         if len(knowing) >= LEAST_AFTER and beyond(knowing[-MOST_AFTER:]):
             told = f"{sentence}; so it is over {len(knowing)} days by models that have learnt from days since {began}"
-            return RequestOutcome(state=DriftState.FAILING, sentence=told, began=began)
+            return FigureOutcome(state=DriftState.FAILING, sentence=told, began=began)
         if beyond(after[-MOST_AFTER:]):
-            return RequestOutcome(
+            return FigureOutcome(
                 state=DriftState.RETRAIN, sentence=f"{sentence}; so it is since a model took over", began=began
             )
         helped = f"{sentence}; over the {len(after)} days since a model took over it is not"
-        return RequestOutcome(state=DriftState.STABLE, sentence=helped)
+        return FigureOutcome(state=DriftState.STABLE, sentence=helped)
 
     def _comparable(self, days: JudgedDays) -> list[float]:
         """The skill of *days* as on days as hard as the usual ones; as it is where nothing says what is usual."""

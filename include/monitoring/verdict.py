@@ -8,7 +8,7 @@ from include.core.errors import DataError
 from include.core.project import DriftPolicy
 from include.core.records import DayOfSeries, DriftState, DriftVerdict, Profile, Reference, UnfamiliarValues
 from include.monitoring import inputs as moving
-from include.monitoring.outcomes import JudgedSeries, RequestOutcome
+from include.monitoring.outcomes import FigureOutcome, JudgedSeries
 
 #: Of several outcomes the first of these is the verdict's state.
 _ORDER = (DriftState.FAILING, DriftState.RETRAIN, DriftState.TOO_FEW_TO_KNOW, DriftState.STABLE)
@@ -90,7 +90,7 @@ def _sorted(series: Iterable[DayOfSeries]) -> list[DayOfSeries]:
     return days
 
 
-def _reasons(outcomes: Sequence[RequestOutcome]) -> Iterator[str]:
+def _reasons(outcomes: Sequence[FigureOutcome]) -> Iterator[str]:
     for each in outcomes:
         if each.known:
             yield f"{_ASKS[each.state]}: {each.sentence}"

@@ -22,7 +22,7 @@ from include.core.events import (
 from include.core.project import Gates
 from include.core.records import Evaluation, Gate, Override
 from include.governance.access import ATTEMPTS, Access, crowded
-from include.governance.marks import Marks
+from include.governance.marks import RevocationMarks
 from include.ledger import Entry, Ledger
 from include.ledger.journal import begun
 from include.registry import promotion, signed
@@ -50,7 +50,7 @@ class PromotionAuthority:
         self._ledger, self._signer = ledger, signer
         self._champions = Champions(ledger, signer.verifier)
         self._access = Access(ledger, signer.verifier)
-        self._marks, self._overrides = Marks(ledger, self._access), Overrides(ledger, signer.verifier)
+        self._marks, self._overrides = RevocationMarks(ledger, self._access), Overrides(ledger, signer.verifier)
         #: Its part in going back.
         self.rollbacks = RollbackAuthority(ledger, signer)
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from include.core.errors import RegistryError
 from include.core.events import ModelRegistered, PromotionsSigned
 from include.core.records import day_start
 from include.governance.access import Access
-from include.governance.marks import Marks, RevocationMark
+from include.governance.marks import RevocationMark, RevocationMarks
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
 from include.registry.overrides import Overrides
@@ -186,7 +186,7 @@ class Champions:
 
     def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
         self._ledger = ledger
-        self._marks = Marks(ledger, Access(ledger, verifier))
+        self._marks = RevocationMarks(ledger, Access(ledger, verifier))
         self.overrides = Overrides(ledger, verifier)
         self._signed = SignedDecisions(ledger, verifier)
         # A run keeps its instant, and hundreds are asked for again.

@@ -12,7 +12,7 @@ from include.core.records import LookOutcome
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded
-from include.governance.marks import Marks, require_free
+from include.governance.marks import RevocationMarks, require_free
 from include.governance.whole import require_whole
 from include.ledger import Ledger
 from include.registry import signed
@@ -38,7 +38,7 @@ class RollbackAuthority:
         self._ledger, self._signer = ledger, signer
         self._access = Access(ledger, signer.verifier)
         self._champions = Champions(ledger, signer.verifier)
-        self._marks = Marks(ledger, self._access)
+        self._marks = RevocationMarks(ledger, self._access)
         #: The projects that a look asks to go back, and cannot yet.
         self.waiting: set[str] = set()
 

@@ -51,7 +51,7 @@ class Retraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class RetrainingHistory:
     """The fold of a project's stream at ``version``: all asks in their order, and the verdicts that got none."""
 
     version: int = 0
@@ -72,20 +72,20 @@ class Known:
         return tuple(each for each in self.retrainings if each.in_flight and each.started is None)
 
 
-def fold(entries: Iterable[Entry]) -> Known:
+def fold(entries: Iterable[Entry]) -> RetrainingHistory:
     """What the entries of a stream, in their order, come to."""
-    known = Known()
+    known = RetrainingHistory()
     for entry in entries:
         known = following(known, entry)
     return known
 
 
-def following(known: Known, entry: Entry) -> Known:
+def following(known: RetrainingHistory, entry: Entry) -> RetrainingHistory:
     """*known*, after the next *entry* of its stream."""
     return replace(_applied(known, entry), version=entry.stream_version)
 
 
-def _applied(known: Known, entry: Entry) -> Known:
+def _applied(known: RetrainingHistory, entry: Entry) -> RetrainingHistory:
     event = entry.event
     if isinstance(event, RetrainingAsked):
         asked = Retraining(ask=event, asked_at=entry.recorded_at)
@@ -101,17 +101,17 @@ def _applied(known: Known, entry: Entry) -> Known:
     return known
 
 
-def _changed(known: Known, ask_id: str, change: Callable[[Retraining], Retraining]) -> Known:
+def _changed(known: RetrainingHistory, ask_id: str, change: Callable[[Retraining], Retraining]) -> RetrainingHistory:
     changed = (change(each) if each.ask.ask_id == ask_id else each for each in known.retrainings)
     return replace(known, retrainings=tuple(changed))
 
 
-def known(ledger: Ledger, project: str) -> Known:
+def known(ledger: Ledger, project: str) -> RetrainingHistory:
     """What is recorded of *project*'s retrainings now."""
     return fold(ledger.read(streams.retraining(project)))
 
 
-def refusal(before: Known, policy: DriftPolicy, instant: datetime) -> str | None:
+def refusal(before: RetrainingHistory, policy: DriftPolicy, instant: datetime) -> str | None:
     """Why a verdict at *instant* gets no training night after all that was asked *before*; ``None``: it gets one.
 
     One at a time; ``policy.cooldown_days`` after the last ask (exactly so many days later is late enough); at most
@@ -141,7 +141,7 @@ def ask(
     A verdict that was answered before gets the same answer.
     """
 
-    def decide(before: Known) -> Event | None:
+    def decide(before: RetrainingHistory) -> Event | None:
         if before.of(wanted.ask_id) is not None:
             return None
         reason = needless or refusal(before, policy, wanted.instant)
@@ -169,7 +169,7 @@ def start(ledger: Ledger, project: str, run_id: str, *, champion: int | None) ->
     since another night made a model.
     """
 
-    def decide(before: Known) -> Event | None:
+    def decide(before: RetrainingHistory) -> Event | None:
         waiting = before.waiting()
         if before.answered_by(run_id) is not None or not waiting:
             return None
@@ -185,7 +185,7 @@ def start(ledger: Ledger, project: str, run_id: str, *, champion: int | None) ->
 def end(ledger: Ledger, project: str, run_id: str, outcome: RetrainingOutcome) -> None:
     """Record what became of the ask that *run_id* answers, if it answers one. A failed night may still end well."""
 
-    def decide(before: Known) -> Event | None:
+    def decide(before: RetrainingHistory) -> Event | None:
         answered = before.answered_by(run_id)
         if answered is None or answered.outcome not in (None, RetrainingOutcome.FAILED) or answered.outcome is outcome:
             return None
@@ -212,7 +212,7 @@ def lost(ledger: Ledger, project: str, *, now: datetime, patience: timedelta) ->
     return tuple(each.ask for each in known(ledger, project).waiting() if each.asked_at + patience <= now)
 
 
-def _append(ledger: Ledger, project: str, decide: Callable[[Known], Event | None]) -> Known:
+def _append(ledger: Ledger, project: str, decide: Callable[[RetrainingHistory], Event | None]) -> RetrainingHistory:
     """Append what *decide* makes of the fold (``None``: nothing), again whenever somebody appended first; the fold."""
     while True:
         before = known(ledger, project)

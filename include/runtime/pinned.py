@@ -26,7 +26,7 @@ from include.runtime.code import kept as kept_code
 from include.settings import KNOWN, ROOT, Settings
 
 if TYPE_CHECKING:
-    from include.lineage.emission import Parents
+    from include.lineage.emission import ParentRuns
     from include.steps import Platform
 
 
@@ -45,7 +45,7 @@ def perform(
     step: str,
     inputs: Mapping[str, Any],
     *,
-    parents: "Parents | None" = None,
+    parents: "ParentRuns | None" = None,
 ) -> str:
     """Do *step* of *run* by the code that it began with; what the step returns.
 
@@ -142,9 +142,9 @@ def _do(call: Mapping[str, Any]) -> str:
 
     parents = None
     if call["parents"] is not None:
-        from include.lineage.emission import Parents
+        from include.lineage.emission import ParentRuns
 
-        parents = decode(Parents, call["parents"].encode())
+        parents = decode(ParentRuns, call["parents"].encode())
     return tasks.perform_pinned(call["step"], call["project"], call["run_id"], call["inputs"], parents=parents)
 
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from include.declared.declaration import Declaration
     from include.governance.access import Access
     from include.governance.kept import KeptContracts
-    from include.governance.marks import Marks
+    from include.governance.marks import RevocationMarks
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import OpenedArtifacts, Vault
     from include.lineage.datasets import Dataset
-    from include.lineage.emission import Parents
+    from include.lineage.emission import ParentRuns
     from include.registry.champions import Champions
     from include.registry.nights import Commit
     from include.registry.versions import Versions
@@ -65,7 +65,7 @@ class Platform:
     code: Callable[[str], str]
     separation_of_duties: str
     commit: "Callable[[str], Commit | None]" = lambda project: None
-    parents: "Parents | None" = None
+    parents: "ParentRuns | None" = None
     keep_code: Callable[[str, str], None] = lambda project, code: None
     trainer_image: Callable[[Project], str | None] = lambda project: None
 
@@ -99,11 +99,11 @@ def loaded(store: "Store", kind: type[Record], digest: str) -> Record:
         ) from None
 
 
-def marks_of(platform: Platform) -> "Marks":
+def marks_of(platform: Platform) -> "RevocationMarks":
     """Which revoked grants stand behind versions and nights."""
-    from include.governance.marks import Marks
+    from include.governance.marks import RevocationMarks
 
-    return Marks(platform.ledger, platform.access)
+    return RevocationMarks(platform.ledger, platform.access)
 
 
 def scope_of(platform: Platform, run: Run) -> Scope:

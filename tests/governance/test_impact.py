@@ -24,7 +24,7 @@ from include.core.events import (
     RunStarted,
 )
 from include.core.records import DatasetScope, Partition, Run, Treatment, Verdict
-from include.governance.impact import KINDS, Dependencies, Impact, Pending, fold, impact
+from include.governance.impact import KINDS, Dependencies, Impact, PendingNight, fold, impact
 from include.ledger import Entry
 
 START = datetime(2024, 5, 1, 4, tzinfo=UTC)
@@ -243,17 +243,17 @@ class Walk:
         ]
         return promoted[-1] if promoted else None
 
-    def pending(self, project: str) -> set[Pending]:
+    def pending(self, project: str) -> set[PendingNight]:
         found = set()
         last = [e.event for e in self.entries if e.stream == f"lease/{project}"][-1:]
         if last and isinstance(last[0], LeaseTaken):
-            found.add(Pending(project=project, run_id=last[0].run_id, ask_id=None))
+            found.add(PendingNight(project=project, run_id=last[0].run_id, ask_id=None))
         for entry in self.all(RetrainingAsked):
             event = entry.event
             assert isinstance(event, RetrainingAsked)
             started = [e.event.ask_id for e in self.all(RetrainingStarted) if isinstance(e.event, RetrainingStarted)]
             if event.project == project and event.ask_id not in started:
-                found.add(Pending(project=project, run_id=None, ask_id=event.ask_id))
+                found.add(PendingNight(project=project, run_id=None, ask_id=event.ask_id))
         return found
 
 

@@ -319,7 +319,7 @@ def test_a_step_that_airflow_runs_names_the_task_and_the_dag_run(yard: Yard, tmp
     task = emission.RunReference(namespace="ops", job="train_p.snapshot", run_id=str(uuid.UUID(int=1)))
     dag_run = emission.RunReference(namespace="ops", job="train_p", run_id=str(uuid.UUID(int=2)))
     yard.grant(FLIGHTS)
-    platform = replace(yard.platform, parents=emission.Parents(parent=task, root=dag_run))
+    platform = replace(yard.platform, parents=emission.ParentRuns(parent=task, root=dag_run))
     run = steps.begin(platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
     steps.snapshot(platform, FLIGHTS, run, now=NOW)
     deliver_to_file(platform.ledger, tmp_path / "events.jsonl")

@@ -10,7 +10,7 @@ from include.core.errors import AccessDenied, Quarantined, RegistryError
 from include.core.events import DataRead
 from include.core.records import DAY, RevocationKind, Run
 from include.core.runs import RunKind
-from include.governance.marks import Marks
+from include.governance.marks import RevocationMarks
 from include.steps import serving, verdicts
 from tests.night.test_score import flights, read
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
@@ -86,7 +86,7 @@ def test_what_was_read_under_a_quarantined_grant_is_read_anew_by_the_next_night(
     read_of = {e.scope.dataset: e for e in yard.events(DataRead, run_id="anew") if isinstance(e, DataRead)}
     assert read_of["flights"].reused == 0
     assert all(each.reused > 0 for dataset, each in read_of.items() if dataset != "flights")
-    marks = Marks(yard.platform.ledger, yard.platform.access)
+    marks = RevocationMarks(yard.platform.ledger, yard.platform.access)
     assert marks.on_night(FLIGHTS.name, "anew") == ()
     assert [mark.dataset for mark in marks.on_night(FLIGHTS.name, night.run.run_id)] == ["flights"]
 

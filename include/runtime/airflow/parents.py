@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from include.lineage.emission import Parents, RunReference
+    from include.lineage.emission import ParentRuns, RunReference
 
 
-def parents_of_this_task() -> "Parents | None":
+def parents_of_this_task() -> "ParentRuns | None":
     """The task of the running process as the parent, its DAG run as the root; ``None`` outside a task.
 
     Where the DAG run was started with a root of its own (``conf["openlineage"]``), that is the root.
@@ -21,13 +21,13 @@ def parents_of_this_task() -> "Parents | None":
     return parents_of(context["ti"])
 
 
-def parents_of(task_instance: Any) -> "Parents":
+def parents_of(task_instance: Any) -> "ParentRuns":
     """The runs that Airflow's OpenLineage provider names in its own events of *task_instance*, by its own functions."""
     from airflow.providers.openlineage.plugins import macros
 
-    from include.lineage.emission import Parents
+    from include.lineage.emission import ParentRuns
 
-    return Parents(
+    return ParentRuns(
         parent=_reference(macros.lineage_parent_id(task_instance)),
         root=_reference(macros.lineage_root_parent_id(task_instance)),
     )

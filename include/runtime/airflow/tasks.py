@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.core.events import AccessRefused
     from include.core.project import Project
     from include.core.records import DatasetScope, Run, Start
-    from include.lineage.emission import Parents
+    from include.lineage.emission import ParentRuns
     from include.settings import Settings
     from include.steps import Platform
 
@@ -126,7 +126,7 @@ def _done_by_then(
 
 
 def perform_pinned(
-    step: str, project_name: str, run_id: str, inputs: Mapping[str, Any], *, parents: "Parents | None"
+    step: str, project_name: str, run_id: str, inputs: Mapping[str, Any], *, parents: "ParentRuns | None"
 ) -> str:
     """:func:`perform`, in a process that was started for it by :func:`include.runtime.pinned.perform`.
 
@@ -229,7 +229,7 @@ def _open() -> "tuple[Settings, Platform]":
     return _open_within(parents_of_this_task())
 
 
-def _open_within(parents: "Parents | None") -> "tuple[Settings, Platform]":
+def _open_within(parents: "ParentRuns | None") -> "tuple[Settings, Platform]":
     from include.runtime.nights.local import open_platform
     from include.settings import Settings
 

@@ -162,7 +162,7 @@ def _summary(project: str, watched: ProjectWatches) -> Summary:
 # ── the calendar ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _months(verdicts: Sequence[DriftJudged], known: asks.Known) -> tuple[Month, ...]:
+def _months(verdicts: Sequence[DriftJudged], known: asks.RetrainingHistory) -> tuple[Month, ...]:
     asked = {each.ask.run_id for each in known.retrainings}
     covered: dict[date, Cell] = {}
     for event in verdicts:
@@ -197,7 +197,7 @@ def _month(first: date, covered: Mapping[date, Cell]) -> Month:
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _line(event: DriftJudged, known: asks.Known, *, report: bool) -> VerdictLine:
+def _line(event: DriftJudged, known: asks.RetrainingHistory, *, report: bool) -> VerdictLine:
     word, style = WORDS[event.verdict.state]
     return VerdictLine(
         judged=event,
@@ -209,7 +209,7 @@ def _line(event: DriftJudged, known: asks.Known, *, report: bool) -> VerdictLine
     )
 
 
-def _answer(event: DriftJudged, known: asks.Known) -> str:
+def _answer(event: DriftJudged, known: asks.RetrainingHistory) -> str:
     for each in known.retrainings:
         if each.ask.run_id == event.run_id:
             return _progress(each)

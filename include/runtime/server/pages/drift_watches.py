@@ -73,7 +73,7 @@ class ProjectWatches:
     champion: ChampionInForce | None = None
     retired: str | None = None
     stale: bool = False
-    known: asks.Known = field(default_factory=asks.Known)
+    known: asks.RetrainingHistory = field(default_factory=asks.RetrainingHistory)
     not_rebuildable: frozenset[int] = frozenset()
 
 
