@@ -72,6 +72,28 @@ def test_ops_are_told_once_of_what_an_endpoint_refused_for_good_and_again_where_
     assert not set_aside(settings)
 
 
+def test_of_a_round_that_an_endpoint_refused_throughout_ops_get_one_message_with_the_first_and_how_many(
+    settings: Settings, answers: list[int]
+) -> None:
+    ledger, told = Ledger.open(settings.ledger), list[tuple[str, str]]()
+    for number in range(7):
+        ledger.receive("lineage", LineageEmitted(event=f'{{"number": {number}}}'))
+    answers += [422] * 3 * 8
+
+    def takes(title: str, text: str) -> bool:
+        told.append((title, text))
+        return True
+
+    for _ in range(2):
+        deliver(settings)
+        tell_set_aside(settings, takes)
+    assert [title for title, _ in told] == ["lineage: 3 events were refused and set aside"] * 2
+    firsts = [each.position for each in set_aside(settings)][::3]
+    for first, by_now, (_, text) in zip(firsts, (3, 6), told, strict=True):
+        assert f"at position {first} with status 422, as the first of 3; {by_now} are set aside by now" in text
+        assert text.count("position") == 1
+
+
 @pytest.mark.parametrize(
     ("status", "said"), [(403, "answered 403"), (422, "set aside: endpoint http://127"), (503, "status 503")]
 )

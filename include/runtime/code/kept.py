@@ -11,6 +11,7 @@ import secrets
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,7 @@ from include.core.errors import CodeChanged, StoreUnavailable
 from include.core.events import CodeKept, RunStarted
 from include.core.records import Run
 from include.ledger import Ledger
+from include.ledger.entry import Entry
 from include.runtime.code.digest import code_digest, own_files, rooms_of_this_process
 from include.runtime.code.projects import package_of
 from include.settings import ROOT, Settings
@@ -34,13 +36,14 @@ _HALF_WRITTEN = timedelta(hours=1)
 def keep(settings: Settings, ledger: Ledger, project: str, code: str) -> None:
     """Copy the code of digest *code*, that of this process and of *project* as it lies here, unless a copy is there.
 
+    A copy that was altered since is made again: what alters it and keeps its time is found when it is unpacked.
     Where the project was changed in this moment nothing is kept: the run that is about to begin ends by its next step.
 
     Raises:
         StoreUnavailable: the copy cannot be written.
     """
-    for kept in _known(ledger, project, code):
-        if all(_place(settings, copy).is_file() for copy in kept.copies):
+    for entry, kept in _known(ledger, project, code):
+        if all(_stands(_place(settings, copy), copy, entry.recorded_at) for copy in kept.copies):
             return
     rooms = rooms_of_this_process()
 
@@ -56,7 +59,7 @@ def keep(settings: Settings, ledger: Ledger, project: str, code: str) -> None:
     copies = tuple(f"sha256:{sha256(archive).hexdigest()}" for archive in archives)
     try:
         for copy, archive in zip(copies, archives, strict=True):
-            _write(_place(settings, copy), archive)
+            _write(_place(settings, copy), copy, archive)
     except OSError as error:
         raise StoreUnavailable(
             "a run's code is copied when it begins",
@@ -74,7 +77,7 @@ def unpack(settings: Settings, ledger: Ledger, run: Run, folder: Path) -> Path:
         CodeChanged: no copy was kept, or one is missing or altered.
     """
     missing = "no copy was kept"
-    for kept in reversed(_known(ledger, run.project, run.code_digest)):
+    for _, kept in reversed(_known(ledger, run.project, run.code_digest)):
         found = {copy: _verified(_place(settings, copy), copy) for copy in kept.copies}
         gone = [str(_place(settings, copy)) for copy, archive in found.items() if archive is None]
         if gone:
@@ -120,9 +123,9 @@ def remove_unneeded(settings: Settings, ledger: Ledger, *, now: datetime) -> int
     return removed
 
 
-def _known(ledger: Ledger, project: str, code: str) -> list[CodeKept]:
-    events = (entry.event for entry in ledger.read(streams.code(project)))
-    return [event for event in events if isinstance(event, CodeKept) and event.code == code]
+def _known(ledger: Ledger, project: str, code: str) -> list[tuple[Entry, CodeKept]]:
+    entries = ((entry, entry.event) for entry in ledger.read(streams.code(project)))
+    return [(entry, event) for entry, event in entries if isinstance(event, CodeKept) and event.code == code]
 
 
 def _folder(settings: Settings) -> Path:
@@ -158,8 +161,8 @@ def _packed(files: Iterable[tuple[str, bytes]]) -> bytes:
     return packed.getvalue()
 
 
-def _write(place: Path, archive: bytes) -> None:
-    if place.is_file():
+def _write(place: Path, copy: str, archive: bytes) -> None:
+    if _verified(place, copy) is not None:
         return
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = place.with_suffix(f".{secrets.token_hex(8)}")
@@ -168,6 +171,13 @@ def _write(place: Path, archive: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(place)
+
+
+def _stands(place: Path, copy: str, recorded_at: datetime) -> bool:
+    """Whether what *copy* names is there: what was not written to since it was recorded is not read."""
+    with suppress(OSError):
+        return place.stat().st_mtime <= recorded_at.timestamp() or _verified(place, copy) is not None
+    return False
 
 
 def _verified(place: Path, copy: str) -> bytes | None:

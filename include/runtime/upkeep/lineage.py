@@ -56,19 +56,20 @@ def send_again(settings: Settings) -> int:
 def tell_set_aside(settings: Settings, send: Callable[[str, str], bool]) -> int:
     """Call *send* with title and text of what was set aside since the last call that it took; how many events.
 
-    Once for each event. What *send* does not take is told by the next call.
+    One message for all of them, of the first and how many. What *send* does not take is told by the next call.
     """
     from include.ledger import Ledger
     from include.ledger.delivery import endpoint_name
 
     ledger, name = Ledger.open(settings.ledger), f"told of {endpoint_name(settings.lineage)}"
     told, _ = ledger.delivered(name)
-    new = [each for each in set_aside(settings) if each.recorded_at > told]
+    aside = set_aside(settings)
+    new = [each for each in aside if each.recorded_at > told]
     if not new:
         return 0
     text = (
-        f"{'; '.join(each.in_words() for each in new)}. Later events went on without. "
-        "`./trainyard lineage --set-aside` shows what was set aside, and `--send-again` sends it again."
+        f"{new[0].in_words()}, as the first of {len(new)}; {len(aside)} are set aside by now. Later events went on "
+        "without. `./trainyard lineage --set-aside` shows what was set aside, and `--send-again` sends it again."
     )
     if not send(f"lineage: {len(new)} events were refused and set aside", text):
         return 0
