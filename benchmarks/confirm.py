@@ -36,14 +36,13 @@ from include.core.records import DAY, DayOfSeries, DriftState  # noqa: E402
 from include.core.runs import RunKind  # noqa: E402
 from include.demo import chain as demo  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
-from include.retraining import asks, series  # noqa: E402
+from include.retraining import asks, series, verdicts  # noqa: E402
 from include.retraining.asks import Retraining  # noqa: E402
 from include.runtime.code.projects import load_project  # noqa: E402
 from include.runtime.nights import watch  # noqa: E402
 from include.runtime.nights.local import open_platform, run_night, signed_in_here  # noqa: E402
 from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
-from include.steps import verdicts  # noqa: E402
 
 RESAMPLES, BLOCK = 10_000, 7
 

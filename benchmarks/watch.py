@@ -53,7 +53,7 @@ from include.projects import flight_delay  # noqa: E402
 from include.registry.champions import Champions, sign_from_here  # noqa: E402
 from include.registry.signed import PROMOTION_TYPE, Decision  # noqa: E402
 from include.retraining import series  # noqa: E402
-from include.steps import Platform, verdicts  # noqa: E402
+from include.steps import Platform, backlog  # noqa: E402
 from include.store import Store  # noqa: E402
 from tests.registry.models import signer  # noqa: E402
 
@@ -86,9 +86,9 @@ def measure(folder: Path, *, days: int, versions: int) -> dict[str, dict[str, fl
         """As a task opens it, which has nothing in memory."""
         return open_platform(ledger, Store(folder / "store"))
 
-    def due(run_id: str, instant: datetime) -> verdicts.DueDays:
-        found = verdicts.due(fresh(), PROJECT, run_id=run_id, instant=instant)
-        return cast(verdicts.DueDays, found)
+    def due(run_id: str, instant: datetime) -> backlog.DueDays:
+        found = backlog.due(fresh(), PROJECT, run_id=run_id, instant=instant)
+        return cast(backlog.DueDays, found)
 
     all_due = due("watch", last)
     seconds = {"all days due": median(lambda: due("watch", last))}

@@ -134,7 +134,7 @@ def _roll_back(
 
 def _instant_of_now(platform: "Platform", project: str) -> datetime:
     """Now or, where the nights of *project* replay the past, the last instant that any of its runs stood for."""
-    from include.steps import verdicts
+    from include.retraining import verdicts
 
     tenures = platform.champions.tenures(project)
     if not tenures or tenures[-1].change.decided_at - tenures[-1].since < _REPLAYED:

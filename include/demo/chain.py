@@ -24,7 +24,7 @@ from include.runtime.nights.local import NightResult, night_of, open_platform
 from include.runtime.nights.watch import WatchResult, watched
 from include.runtime.server.client import authority
 from include.settings import Settings
-from include.steps import verdicts
+from include.steps import backlog
 
 PROJECT = "flight_delay"
 TRAINING, WATCH = dag_id_of(PROJECT), watch_dag_id_of(PROJECT)
@@ -199,7 +199,7 @@ def looks(settings: Settings) -> Iterator[datetime]:
     platform, project = open_platform(settings), load_project(PROJECT, settings.projects)
     instant = INSTANT + LOOK_BACK
     while instant <= YEAR_END:
-        if not isinstance(verdicts.due(platform, project, run_id="", instant=instant), str):
+        if not isinstance(backlog.due(platform, project, run_id="", instant=instant), str):
             yield instant
         instant += LOOK_BACK
 

@@ -4,8 +4,8 @@ Their order, and what each takes, stands in :mod:`~include.steps.chain`. Every s
 run and the digests of earlier manifests, and returns the digest of its own. What was computed once is found in the
 ledger and not computed again, after the grants were verified again. A step may be killed at any line and run again.
 
-:mod:`~include.steps.verdicts` keeps what a :mod:`~include.steps.watch` found, and :mod:`~include.retraining.asks` what
-it asks for. A :mod:`~include.steps.backtesting` goes as far as the model, at earlier instants, and registers nothing.
+What a :mod:`~include.steps.watch` found, and what it asks for, keeps :mod:`include.retraining`. A
+:mod:`~include.steps.backtesting` goes as far as the model, at earlier instants, and registers nothing.
 """
 
 from importlib import import_module

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DueDay, LiveScores, Run, VersionScores
+from include.steps.backlog import DueDays
 from include.steps.platform import Platform
 from include.steps.serving import load
-from include.steps.verdicts import DueDays
 
 if TYPE_CHECKING:
     from include.data.live import LiveRows

@@ -3,7 +3,7 @@
     due → [gate] → snapshot → score → drift → verdict
 
 It runs beside a night and holds no lease: it registers nothing. One watch covers every day that has matured and that
-the series does not hold: what is due, and what becomes of a verdict, tells :mod:`include.steps.verdicts`. Inputs are
+the series does not hold: what is due says :mod:`include.steps.backlog`. Inputs are
 held against those of the champion in force.
 """
 
@@ -24,8 +24,8 @@ from include.core.records import (
     Run,
     Snapshot,
 )
-from include.retraining import series
-from include.steps import going_back, verdicts
+from include.retraining import series, verdicts
+from include.steps import backlog, going_back
 from include.steps.inputs import require_made
 from include.steps.judging import Bench, due_of, predictions
 from include.steps.live import explanation_of, labels_of, opened_rows, profiles_of, scored_days, unfamiliar_of
@@ -61,7 +61,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     contract = contracts_of(platform, run)[project.target.dataset]
     days = scored_days(verdicts.policy_of(project), project, contract, found.days[0].day, taken.last_matured)
     since = Days(first=found.days[0].day, last=days.last)
-    verdicts.declare_policy(platform, project, run)
+    verdicts.declare_policy(platform.ledger, project, run)
 
     def compute() -> str:
         bench = Bench(platform, project, run, found, now=now)
@@ -263,13 +263,13 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     return digest
 
 
-def _due(platform: Platform, project: Project, run: Run, last: date) -> verdicts.DueDays:
+def _due(platform: Platform, project: Project, run: Run, last: date) -> backlog.DueDays:
     """What is due of the days up to *last*, the last that had matured by the contract that the run reads under.
 
     Raises:
         NothingToWatch: nothing is.
     """
-    found = verdicts.due(platform, project, run_id=run.run_id, instant=run.instant)
+    found = backlog.due(platform, project, run_id=run.run_id, instant=run.instant)
     if not isinstance(found, str):
         days = tuple(each for each in found.days if each.day <= last)
         if days:

@@ -11,7 +11,7 @@ from include.core.events import DataRead
 from include.core.records import DAY, RevocationKind, Run
 from include.core.runs import RunKind
 from include.governance.marks import RevocationMarks
-from include.steps import serving, verdicts
+from include.steps import backlog, serving
 from tests.night.test_score import flights, read
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
 
@@ -65,7 +65,7 @@ def test_a_quarantined_champion_serves_nobody_until_it_is_lifted(past: tuple[Yar
     yard.grant(FLIGHTS)  # what was made under the old one does not come free by a new one
     with pytest.raises(RegistryError, match="in quarantine: grant"):
         load(yard, "refused")
-    due = verdicts.due(yard.platform, FLIGHTS, run_id="watch", instant=INSTANT + 60 * DAY)
+    due = backlog.due(yard.platform, FLIGHTS, run_id="watch", instant=INSTANT + 60 * DAY)
     assert isinstance(due, str)
     assert "may not be used; in quarantine" in due
     run = steps.begin(yard.platform, FLIGHTS, run_id=night.run.run_id, instant=INSTANT, now=NOW)
@@ -74,7 +74,7 @@ def test_a_quarantined_champion_serves_nobody_until_it_is_lifted(past: tuple[Yar
     yard.authority.lift(grant, user=yard.authority.contract("flights").stewards[0], reason="All is well")
     assert yard.step("promote", FLIGHTS, run, night.digests) == night.digests["promote"]
     load(yard, "lifted")
-    assert not isinstance(verdicts.due(yard.platform, FLIGHTS, run_id="watch", instant=INSTANT + 60 * DAY), str)
+    assert not isinstance(backlog.due(yard.platform, FLIGHTS, run_id="watch", instant=INSTANT + 60 * DAY), str)
 
 
 def test_what_was_read_under_a_quarantined_grant_is_read_anew_by_the_next_night(past: tuple[Yard, Night]) -> None:

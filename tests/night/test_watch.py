@@ -33,11 +33,11 @@ from include.core.project import DriftPolicy, FeatureGroup, Project, Window
 from include.core.records import DriftState, Evaluation, LiveFigures, LiveScores, RetrainingOutcome, Run
 from include.core.runs import RunKind
 from include.ledger import lease
-from include.retraining import asks
+from include.retraining import asks, verdicts
 from include.retraining.series import series_of
 from include.runtime.nights.local import NightResult, Progress
 from include.runtime.nights.watch import retrain, run_watch, unfinished
-from include.steps import verdicts, watch
+from include.steps import backlog, watch
 from include.store import Store
 from tests.night import killed
 from tests.night.conftest import MakeYard
@@ -143,13 +143,13 @@ def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(
     make_yard: MakeYard, trained: Yard, calm: Yard
 ) -> None:
     def due(yard: Yard, project: Project = WATCHED, instant: datetime = LATER, run_id: str = "watch") -> object:
-        return verdicts.due(yard.platform, project, run_id=run_id, instant=instant)
+        return backlog.due(yard.platform, project, run_id=run_id, instant=instant)
 
     assert due(make_yard()) == "Nothing to watch: flight_delay has no champion yet"
     assert due(trained, replace(WATCHED, drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
     assert "2013-05-29 is the last day that had matured" in str(due(trained, instant=INSTANT))
     assert "judged on all days up to 2013-06-26" in str(due(calm, run_id="another"))
-    assert isinstance(due(calm), verdicts.DueDays), "the watch itself may go on"
+    assert isinstance(due(calm), backlog.DueDays), "the watch itself may go on"
     assert "evaluated or judged" in str(due(calm, instant=LATER - timedelta(days=7), run_id="backfill"))
 
 

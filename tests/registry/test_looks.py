@@ -18,7 +18,7 @@ from include.ledger import Ledger
 from include.registry import authority
 from include.registry.authority import PromotionAuthority
 from include.registry.looks import lower_bound
-from include.steps import going_back
+from include.retraining import looks
 from tests.registry.models import signer
 from tests.registry.test_champions import NOW, P, Registry
 from tests.registry.test_going_back import back, quarantined, stewarded
@@ -66,7 +66,7 @@ class Watched(Registry):
             declaration_digest="d",
             fence=0,
         )
-        going_back.take(self.ledger, self.champions, run)
+        looks.take(self.ledger, self.champions, run)
 
     def taken(self) -> Sequence[LookTaken]:
         return [entry.event for entry in self.ledger.read(f"drift/{P}") if isinstance(entry.event, LookTaken)]

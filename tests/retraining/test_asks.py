@@ -14,8 +14,7 @@ from include.core.events import DriftJudged, Event, RetrainingAsked, RetrainingD
 from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Run
 from include.ledger import Fence, Ledger
-from include.retraining import asks
-from include.steps import verdicts
+from include.retraining import asks, verdicts
 
 POLICY = DriftPolicy(excess_loss=0.1, calibration_gap=0.1, cooldown_days=20, monthly_budget=1)
 DAY_0 = datetime(2013, 9, 1, 6, tzinfo=UTC)

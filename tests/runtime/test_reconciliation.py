@@ -13,10 +13,9 @@ from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict, RetrainingOutcome, Verdict
 from include.ledger import Ledger, lease
 from include.registry.champions import Champions
-from include.retraining import asks
+from include.retraining import asks, verdicts
 from include.runtime.upkeep import reconciliation
 from include.runtime.upkeep.reconciliation import PATIENCE, NightStart
-from include.steps import verdicts
 from tests.registry.models import signer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -60,8 +60,8 @@ from include.registry.authority import PromotionAuthority
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
 from include.registry.signed import PROMOTION_TYPE, Decision
 from include.registry.standing import Looks
-from include.retraining import series
-from include.steps import going_back, verdicts
+from include.retraining import looks, series
+from include.steps import backlog
 from tests.governance.conftest import STEWARD
 from tests.registry.models import signer
 from tests.steps.yard import CONTRACTS, FIRST, MATURES, Deaf, LostAnswer, Yard, last_matured
@@ -274,7 +274,7 @@ class History(RuleBasedStateMachine):
                 self.first[each.day] = (each, watch.expected[each.day])
                 self.recorded_by[each.day] = watch.run.run_id
         if dies == "not":
-            going_back.take(ledger, self.yard.champions, watch.run)
+            looks.take(ledger, self.yard.champions, watch.run)
             self._judges(watch, failing=failing)
         if not again:
             self.under_way.remove(watch)
@@ -286,7 +286,7 @@ class History(RuleBasedStateMachine):
             self._look(self.under_way.pop(which % len(self.under_way)).run)
 
     def _look(self, run: Run) -> None:
-        due = verdicts.due(self.yard.platform, self.project, run_id=run.run_id, instant=run.instant)
+        due = backlog.due(self.yard.platform, self.project, run_id=run.run_id, instant=run.instant)
         own = {day for day, run_id in self.recorded_by.items() if run_id == run.run_id and self._lived_with(day)}
         waits = bool(self.quarantined)  # nobody can look at inputs, or the champion in force may judge them later
         if isinstance(due, str):
@@ -404,7 +404,7 @@ class History(RuleBasedStateMachine):
     def stewardship(self) -> None:
         """Its round: access that ended is asked for again; looks of a watch that died are taken and decided."""
         self.yard.access.request(self._scope(), requester="trainyard", now=self.now)
-        going_back.take(self.yard.ledger, self.yard.champions, self._run("round", FIRST + timedelta(days=LAST)))
+        looks.take(self.yard.ledger, self.yard.champions, self._run("round", FIRST + timedelta(days=LAST)))
         self.authority_decides(process="new")
 
     @rule(process=st.sampled_from(["same", "new", "two", "dies"]))
@@ -571,7 +571,7 @@ class History(RuleBasedStateMachine):
         )
         self.each_day_keeps_its_first_record_and_is_judged_by_the_champion_in_force_before_it()
         again = self._run("watch", FIRST + timedelta(days=LAST))
-        due = verdicts.due(self.yard.platform, self.project, run_id=again.run_id, instant=again.instant)
+        due = backlog.due(self.yard.platform, self.project, run_id=again.run_id, instant=again.instant)
         assert isinstance(due, str)
         self.stewardship()
         self.the_last_decision_says_who_is_champion_be_it_a_promotion_or_a_rollback()

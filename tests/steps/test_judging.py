@@ -14,8 +14,8 @@ from include.projects import flight_delay
 from include.registry.champions import ChampionInForce, Version
 from include.retraining.judges import Judges
 from include.steps import Platform, judging
+from include.steps.backlog import DueDays
 from include.steps.judging import Bench, due_of
-from include.steps.verdicts import DueDays
 
 FIRST = date(2013, 6, 1)
 NOW = datetime(2013, 7, 1, tzinfo=UTC)

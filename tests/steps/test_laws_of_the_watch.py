@@ -19,7 +19,7 @@ from include.core.records import DAY
 from include.registry.champions import ChampionInForce, Version
 from include.registry.rollback import Rollback
 from include.retraining.judges import Judges
-from include.steps import verdicts, watch
+from include.steps import backlog, watch
 from tests.steps.history import History
 from tests.steps.yard import FIRST, Yard, last_matured
 
@@ -142,8 +142,8 @@ def test_days_of_the_champion_in_force_wait_while_it_is_in_quarantine_and_no_lon
     champions, run = begun.yard.champions, begun._run("watch", FIRST + timedelta(days=20))
 
     def due() -> tuple[Judges, ...]:
-        found = verdicts.due(begun.yard.platform, begun.project, run_id=run.run_id, instant=run.instant)
-        assert isinstance(found, verdicts.DueDays)
+        found = backlog.due(begun.yard.platform, begun.project, run_id=run.run_id, instant=run.instant)
+        assert isinstance(found, backlog.DueDays)
         return found.days
 
     whole, seen = due(), champions.seen

@@ -68,7 +68,7 @@ def _watch(project: str, due: DueRun) -> DueRun:
     from include.runtime.nights.aliases import put_back
     from include.runtime.nights.local import open_platform
     from include.settings import Settings
-    from include.steps import verdicts
+    from include.steps import backlog
 
     settings = Settings.from_environment()
     platform, declared = open_platform(settings), load_project(project, settings.projects)
@@ -77,5 +77,5 @@ def _watch(project: str, due: DueRun) -> DueRun:
         log.info(found_alias.told)
     elif found_alias is not None:
         alerts.send(settings, f"{project}: MLflow's alias is not the champion's", found_alias.told)
-    found = verdicts.due(platform, declared, run_id=due.run_id, instant=due.instant)
+    found = backlog.due(platform, declared, run_id=due.run_id, instant=due.instant)
     return replace(due, nothing=found) if isinstance(found, str) else due

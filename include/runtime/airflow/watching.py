@@ -20,8 +20,8 @@ def tell(settings: "Settings", ledger: "Ledger", project: str, run_id: str) -> N
     The verdict before decides whether it is the beginning, whichever version was champion then.
     """
     from include.core.records import DriftState
+    from include.retraining import verdicts
     from include.runtime.airflow import alerts
-    from include.steps import verdicts
 
     judged = verdicts.judged(ledger, project)
     place, own = next((place, each) for place, each in enumerate(judged) if each.run_id == run_id)
@@ -63,9 +63,8 @@ class RetrainingSignal:
 def asked_by(project: str, run_id: str) -> RetrainingSignal:
     """What the watch *run_id* of *project* asked for, as the ledger tells."""
     from include.ledger import Ledger
-    from include.retraining import asks
+    from include.retraining import asks, verdicts
     from include.settings import Settings
-    from include.steps import verdicts
 
     ledger = Ledger.open(Settings.from_environment().ledger)
     known = asks.known(ledger, project)

@@ -11,11 +11,11 @@ from include.core.project import Project
 from include.core.records import RetrainingOutcome, Trigger
 from include.core.runs import RunKind, retraining_here
 from include.ledger import Ledger
-from include.retraining import asks, series
+from include.retraining import asks, series, verdicts
 from include.runtime.nights.aliases import put_back
 from include.runtime.nights.local import NightResult, Note, Progress, open_platform, run_night, signed_in_here, utc_now
 from include.settings import Settings
-from include.steps import Platform, verdicts, watch
+from include.steps import Platform, backlog, watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def run_watch(
     platform = open_platform(settings)
     found = put_back(platform, project.name)
     alias = found.told if found else None
-    due = verdicts.due(platform, project, run_id=run_id, instant=instant)
+    due = backlog.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
         return WatchResult(run_id=run_id, alias=alias, nothing=due)
     run = steps.begin(

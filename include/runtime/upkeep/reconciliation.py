@@ -15,9 +15,8 @@ from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import RetrainingOutcome
 from include.ledger import Ledger, lease
 from include.registry.champions import Champions
-from include.retraining import asks
+from include.retraining import asks, verdicts
 from include.runtime.airflow.names import dag_id_of
-from include.steps import verdicts
 
 #: An asset event becomes a run within seconds; one that took longer is taken for lost. If it comes after all, it finds
 #: nothing to do.
