@@ -40,7 +40,8 @@ from include.retraining import asks, series, verdicts  # noqa: E402
 from include.retraining.asks import Retraining  # noqa: E402
 from include.runtime.code.projects import load_project  # noqa: E402
 from include.runtime.nights import watch  # noqa: E402
-from include.runtime.nights.local import open_platform, run_night, signed_in_here  # noqa: E402
+from include.runtime.nights.local import run_night  # noqa: E402
+from include.runtime.nights.platform import open_platform, signed_in_here  # noqa: E402
 from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
 

@@ -14,6 +14,7 @@ from include.core.errors import AccessDenied
 from include.core.words import visible
 from include.runtime.code.projects import load_project
 from include.settings import Settings
+from include.steps.chain import BACKTEST
 
 if TYPE_CHECKING:
     from datetime import date
@@ -55,7 +56,7 @@ def backtest(
     console.print(line("backtest of ", bold(project), f": {models} models as nights{told} would have made them"))
     try:
         with unwound_by_signals(), Progress(console=console, transient=True) as bar:
-            task = bar.add_task("", total=models * len(runtime.STEPS))
+            task = bar.add_task("", total=models * len(BACKTEST.steps))
 
             def on_step(name: str, day: "date", step: str, digest: str | None) -> None:
                 if digest is None:

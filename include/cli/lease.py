@@ -31,7 +31,7 @@ def lease(
     from include.ledger import Ledger
     from include.ledger import lease as leases
     from include.runtime import deployment
-    from include.runtime.nights.local import require_not_running
+    from include.runtime.nights.alone import require_not_running
 
     settings, now = Settings.from_environment(), datetime.now(UTC)
     deployment.require(settings)

@@ -21,6 +21,7 @@ from include.core.runs import by_hand
 from include.runtime.code.projects import load_project
 from include.runtime.nights import local
 from include.runtime.nights.instants import require_past
+from include.runtime.nights.platform import declared_digest
 from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
 
@@ -53,7 +54,7 @@ def run(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
-    name = by_hand(at, local.declared_digest(settings, declared))
+    name = by_hand(at, declared_digest(settings, declared))
     show_decisions(settings, project)
     console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
     try:

@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 def retention() -> None:
     """Remove now what is kept longer than its contracts declare. The DAG `stewardship` and `run` do so once a day."""
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.steps.retention import carry_out
 
     carried = carry_out(open_platform(Settings.from_environment()), now=datetime.now(UTC))
@@ -44,7 +44,7 @@ def retention() -> None:
 def keep_in_order(settings: Settings) -> None:
     """Draw the plots of new versions after a run or a watch, and carry retention out if a day has passed since then."""
     from include.runtime.code import kept as kept_code
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.plots import draw_new
     from include.steps.retention import carry_out, is_due
 
@@ -72,7 +72,7 @@ def add(subject: Subject, reason: Reason, steward: Steward = None) -> None:
 def list_() -> None:
     """The holds in force."""
     from include.governance.holds import holds
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
 
     platform = open_platform(Settings.from_environment())
     table = Table("held", "since (UTC)", "by", "reason")

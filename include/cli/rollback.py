@@ -82,7 +82,7 @@ def served(project: ProjectName, day: Day) -> None:
 
 
 def _opened() -> "tuple[Settings, Platform]":
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
 
     settings = Settings.from_environment()
     return settings, open_platform(settings)

@@ -58,7 +58,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     What settings place outside of the home is named, and stays.
     """
     from include.runtime.embedded import sessions
-    from include.runtime.nights.local import require_idle
+    from include.runtime.nights.alone import require_idle
 
     settings = Settings.from_environment()
     home = settings.home.resolve()

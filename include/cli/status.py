@@ -36,7 +36,7 @@ def status() -> None:
     from include.governance.signing import Verifier
     from include.runtime import deployment
     from include.runtime.embedded import process
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
 
     settings = Settings.from_environment()
     airflow = process.attach(settings)

@@ -12,7 +12,7 @@ from include.cli.shown import PlainConsole, bold, line
 from include.core.events import RetrainingAsked
 from include.core.runs import RunKind, by_hand, run_id_of
 from include.runtime.code.projects import load_project
-from include.runtime.nights.local import declared_digest, open_platform
+from include.runtime.nights.platform import declared_digest, open_platform
 from include.settings import Settings
 
 if TYPE_CHECKING:

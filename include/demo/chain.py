@@ -20,7 +20,8 @@ from include.runtime.airflow.names import dag_id_of, run_of, watch_dag_id_of
 from include.runtime.code.projects import load_project
 from include.runtime.embedded.client import FINISHED, Client
 from include.runtime.embedded.process import RunningAirflow
-from include.runtime.nights.local import NightResult, night_of, open_platform
+from include.runtime.nights.local import NightResult, night_of
+from include.runtime.nights.platform import open_platform
 from include.runtime.nights.watch import WatchResult, watched
 from include.runtime.server.client import authority
 from include.settings import Settings

@@ -14,7 +14,7 @@ from include.core.project import Objective
 from include.core.records import Days, Evaluation, Interval
 from include.governance.signing import Signer, create_key
 from include.runtime import deployment
-from include.runtime.nights.local import open_platform
+from include.runtime.nights.platform import open_platform
 from include.settings import Settings
 
 CONTRACT = """

@@ -14,7 +14,7 @@ from include.governance.signing import Signer
 from include.registry.versions import Versions
 from include.runtime import deployment
 from include.runtime.nights.aliases import follow_rollbacks, put_back
-from include.runtime.nights.local import open_platform
+from include.runtime.nights.platform import open_platform
 from include.runtime.server.service import open_authority
 from include.settings import Settings
 from tests.governance.conftest import STEWARD

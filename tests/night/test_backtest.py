@@ -23,7 +23,8 @@ from include.core.events import (
 from include.core.project import Project
 from include.core.records import Plan, Run
 from include.core.runs import RunKind
-from include.runtime.nights import backtest, local
+from include.runtime.nights import backtest, placing
+from include.runtime.nights.platform import utc_now
 from include.settings import Settings
 from include.steps.training import outcomes_of
 from include.training.history import earlier
@@ -39,17 +40,16 @@ LEAN = replace(OWN, name="lean", features=OWN.features[:1])
 def here(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
     """A deployment in which both projects are granted, whose shards are trained in this process."""
 
-    def train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> None:
-        for shard in shards:
-            steps.train(yard.platform, project, run, plan, shard, now=local.utc_now())
+    def train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> list[str]:
+        return [steps.train(yard.platform, project, run, plan, shard, now=utc_now()) for shard in shards]
 
-    monkeypatch.setattr(local, "_train", train)
+    monkeypatch.setattr(placing, "in_processes", train)
     monkeypatch.setattr(backtest, "open_platform", lambda settings: yard.platform)
     projects = yard.home / "projects"
     yard.settings = replace(yard.settings, projects=projects)
     for project in (OWN, LEAN):
         (projects / project.name).mkdir(parents=True)
-        yard.grant(project, now=local.utc_now())
+        yard.grant(project, now=utc_now())
     return yard
 
 
@@ -100,7 +100,7 @@ def test_a_backtest_changes_nothing_of_what_a_later_night_draws_and_trains(
     looked, _ = past
     quiet = make_yard(template=looked.home)
     seen = replace(FLIGHTS, search=replace(FLIGHTS.search, trials=5))  # others than the night's
-    now, before = local.utc_now(), INSTANT - timedelta(days=9)
+    now, before = utc_now(), INSTANT - timedelta(days=9)
     for yard in (looked, quiet):
         yard.grant(FLIGHTS, now=now)
     platform = looked.platform
@@ -122,7 +122,7 @@ def test_a_backtest_changes_nothing_of_what_a_later_night_draws_and_trains(
 def test_a_night_that_trains_what_a_backtest_did_trains_nothing_again_and_later_nights_start_from_it(
     make_yard: MakeYard,
 ) -> None:
-    yard, now = make_yard(), local.utc_now()
+    yard, now = make_yard(), utc_now()
     yard.grant(FLIGHTS, now=now)
     platform, plans = yard.platform, []
     for run_id, kind in (("backtest__b", RunKind.BACKTEST), ("night", RunKind.NIGHT)):

@@ -30,7 +30,8 @@ from include.data.scoring import read_rows
 from include.ledger.journal import begun
 from include.retraining import asks
 from include.runtime.code.projects import load_project
-from include.runtime.nights.local import open_platform, run_night, utc_now
+from include.runtime.nights.local import run_night
+from include.runtime.nights.platform import open_platform, utc_now
 from include.runtime.nights.watch import run_watch
 from include.runtime.server.service import open_authority
 from include.settings import Settings

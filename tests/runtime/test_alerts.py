@@ -10,7 +10,7 @@ from include.core.errors import LedgerUnavailable, RegistryUnavailable
 from include.core.events import ImportanceRecorded
 from include.ledger import Ledger
 from include.runtime.airflow import alerts
-from include.runtime.nights import local
+from include.runtime.nights import platform
 from include.runtime.upkeep import stewardship
 
 
@@ -36,7 +36,7 @@ def test_while_mlflow_is_away_plots_wait_and_no_round_of_stewardship_fails_for_t
         raise RegistryUnavailable("MLflow can be reached", value="nobody answers", remedy="Start it.")
 
     versions = SimpleNamespace(show_plots=away)
-    monkeypatch.setattr(local, "open_platform", lambda settings: SimpleNamespace(ledger=ledger, versions=versions))
+    monkeypatch.setattr(platform, "open_platform", lambda settings: SimpleNamespace(ledger=ledger, versions=versions))
     draw: Callable[[], None] = getattr(stewardship._draw_plots, "function")  # noqa: B009  # Airflow's types hide it
     draw()
     versions.show_plots = lambda project, evaluation, plots: shown.append(evaluation) or True

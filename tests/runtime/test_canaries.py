@@ -13,7 +13,7 @@ from include.core.events import StepFinished
 from include.core.records import FeatureSet, Plan, Snapshot
 from include.runtime.embedded.client import Client
 from include.runtime.embedded.process import RunningAirflow
-from include.runtime.nights.local import open_platform
+from include.runtime.nights.platform import open_platform
 from tests.night.scan import files_with_any
 from tests.runtime.conftest import NIGHT_SECONDS
 from tests.runtime.nights import INSTANT, approve, declare, until

@@ -229,7 +229,7 @@ def test_a_night_of_this_process_asks_before_each_step_whether_other_code_lies_h
     found, ledger, code = house
     kept_code.keep(found, ledger, "p", code)
     given: Any = {"platform": SimpleNamespace(ledger=ledger), "project": SimpleNamespace(name="p")}
-    night = local._Steps(settings=found, run=began_with(code), on_step=print, clock=local.utc_now, **given)
+    night = local.Steps(settings=found, run=began_with(code), **given)
     file = found.projects / "p" / "__init__.py"
     assert not night.moved()
     os.utime(file)

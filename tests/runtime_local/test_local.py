@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -22,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 HOLDING = """
 import sys, time
-from include.runtime.nights import local
+from include.runtime.nights.alone import alone
 from include.settings import Settings
-with local._alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sys.argv[2], "theirs"):
+with alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sys.argv[2], "theirs"):
     print("ready", flush=True)
     time.sleep(60)
 """
@@ -32,9 +33,9 @@ with local._alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sy
 #: Two workers, both at work; the process then waits for them, as a night does.
 WORKING = """
 import time
-from include.runtime.nights import local
+from include.runtime.nights import placing
 if __name__ == "__main__":
-    with local._workers(2) as pool:
+    with placing._workers(2) as pool:
         held = [pool.submit(time.sleep, 60) for _ in range(2)]
         while len(pool._processes) < 2 or not all(each.running() for each in held):
             time.sleep(0.01)
@@ -65,7 +66,10 @@ def test_a_second_process_of_the_same_run_is_told_who_runs_it_until_that_one_die
 ) -> None:
     settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)})
     monkeypatch.setattr(local, "open_platform", lambda settings: None)
-    monkeypatch.setattr(local, "_night", lambda *given, run_id, **named: run_id)
+    monkeypatch.setattr(local, "steps", SimpleNamespace(begin=lambda *given, **named: None))
+    doing = SimpleNamespace(gate=lambda: None, perform=lambda chain: {"evaluate": "", "promote": ""})
+    monkeypatch.setattr(local, "Steps", lambda *given, **named: doing)
+    monkeypatch.setattr(local, "night_of", lambda *given, **named: "theirs")
 
     def run(project: str = "flight_delay") -> object:
         declared = replace(flight_delay.PROJECT, name=project)
@@ -100,16 +104,16 @@ import os, sys, time
 sys.path.insert(0, os.getcwd())
 from types import SimpleNamespace
 from include.cli.ending import unwound_by_signals
-from include.runtime.nights import local
+from include.runtime.nights import placing
 
 def shard(*given):
     print(os.getpid(), flush=True)
     time.sleep(60)
 
 if __name__ == "__main__":
-    local._train_shard = shard
+    placing._train_shard = shard
     with unwound_by_signals():
-        local._train(None, SimpleNamespace(name="p"), SimpleNamespace(run_id="r"), "plan", [0, 1, 2])
+        placing.in_processes(None, SimpleNamespace(name="p"), SimpleNamespace(run_id="r"), "plan", [0, 1, 2])
 """
 
 

@@ -10,6 +10,7 @@ from include.core.errors import AccessDenied, ContractError, DataError
 from include.projects import temperature_tomorrow
 from include.runtime import deployment
 from include.runtime.nights import local
+from include.runtime.nights.platform import declared_digest
 from include.runtime.server.service import AuthorityParts, open_authority
 from include.settings import ROOT, Settings
 
@@ -41,7 +42,7 @@ def opened(settings: Settings) -> AuthorityParts:
 
 def run(settings: Settings) -> str:
     """What ``./trainyard run`` does; the name of the night."""
-    name = f"manual__{local.declared_digest(settings, PROJECT)}"
+    name = f"manual__{declared_digest(settings, PROJECT)}"
     with pytest.raises(AccessDenied, match=r"never asked for|waits for a decision"):
         local.run_night(settings, PROJECT, run_id=name, instant=INSTANT)
     return name

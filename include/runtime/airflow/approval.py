@@ -288,7 +288,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
             return _OPEN  # the gate can begin the run now, and sees what it needs
         if self._scope is None:  # a run that has begun reads the same to its end
             from include import steps
-            from include.runtime.nights.local import open_platform
+            from include.runtime.nights.platform import open_platform
 
             self._scope = steps.scope_of(open_platform(settings), run)
         access = Access(ledger, Verifier.load(settings.keys / PUBLIC_KEY_FILE))

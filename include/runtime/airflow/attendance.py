@@ -77,7 +77,7 @@ def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], in
     """What asks whether the step may go on, and what of it is stored; what records how a pod of it ended."""
     from include.core.errors import DeclarationError
     from include.ledger.journal import begun
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.runtime.pods.shards import record, still_allowed, stored
     from include.settings import Settings
 

@@ -66,7 +66,7 @@ def _watch(project: str, due: DueRun) -> DueRun:
     from include.runtime.airflow import alerts
     from include.runtime.code.projects import load_project
     from include.runtime.nights.aliases import put_back
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.settings import Settings
     from include.steps import backlog
 

@@ -150,14 +150,12 @@ def perform_pinned(
 def _trained(night: TaskRun, plan: str, shard: int | None) -> str:
     """What training *shard* (``None``: the refit) returns, wherever it is placed."""
     from include import steps
-    from include.runtime.nights import local
+    from include.runtime.nights import placing
     from include.settings import Placement
 
     if night.settings.placement is Placement.KUBERNETES:
-        return local.in_pod(night.settings, night.project.name, night.run, plan, shard)
-    if shard is None:
-        return steps.refit(night.platform, night.project, night.run, plan, now=datetime.now(UTC))
-    return steps.train(night.platform, night.project, night.run, plan, shard, now=datetime.now(UTC))
+        return placing.in_pod(night.settings, night.project.name, night.run, plan, shard)
+    return _done(steps.step_of(shard), night, {"plan": plan, "shard": shard})
 
 
 def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
@@ -230,7 +228,7 @@ def _open() -> "tuple[Settings, Platform]":
 
 
 def _open_within(parents: "ParentRuns | None") -> "tuple[Settings, Platform]":
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.settings import Settings
 
     settings = Settings.from_environment()

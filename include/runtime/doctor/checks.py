@@ -173,7 +173,7 @@ def _champions(settings: Settings) -> Iterator[Finding]:
     """Whether what the ledger says is kept lies there, and the bundles of champions are as they were kept."""
     from include.runtime.code.projects import project_names
     from include.runtime.doctor.losses import losses
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
 
     platform = open_platform(settings)
     lost = [loss.in_words() for loss in losses(settings, platform)]

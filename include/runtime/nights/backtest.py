@@ -23,15 +23,16 @@ from include.core.records import (
 )
 from include.core.runs import RunKind
 from include.ledger import Ledger
-from include.runtime.nights.local import Note, Progress, learn, open_platform, signed_in_here, utc_now
+from include.runtime.nights.local import Steps
+from include.runtime.nights.placing import Note
+from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform
+from include.steps.chain import BACKTEST
 from include.training import backtest as pairs
 
 #: Whether a night is worth running: with fewer days to train on a model says nothing about the project.
 LEAST_TRAINING_DAYS = 28
-#: In the order in which an origin takes them.
-STEPS = ("snapshot", "validate", "features", "plan", "train", "refit", "backtest")
 #: When in its day an origin looks at the data, as nights do by default.
 _HOUR = time(4)
 
@@ -145,7 +146,9 @@ def run_backtest(
             def told(step: str, digest: str | None, name: str = each.name, day: date = day) -> None:
                 on_step(name, day, step, digest)
 
-            found.append(_one(settings, platform, each, runs[each.name, day], told, on_note, clock))
+            run = runs[each.name, day]
+            doing = Steps(settings, platform, each, run, on_step=told, on_note=on_note, clock=clock)
+            found.append(platform.load(BacktestResult, doing.perform(BACKTEST)["backtest"]))
         origins.append(pairs.paired(day, found[0], found[1] if variant else None))
     return Backtest(
         origins=tuple(origins),
@@ -163,22 +166,6 @@ def _begin(platform: Platform, project: Project, day: date, now: datetime) -> Ru
     kind = RunKind.BACKTEST
     run_id = runs.run_id_of(kind, runs.at(instant, declared))
     return steps.begin(platform, project, run_id=run_id, instant=instant, now=now, kind=kind, start=signed_in_here())
-
-
-def _one(
-    settings: Settings,
-    platform: Platform,
-    project: Project,
-    run: Run,
-    on_step: Progress,
-    on_note: Note,
-    clock: Callable[[], datetime],
-) -> BacktestResult:
-    _, drawn, model = learn(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
-    on_step("backtest", None)
-    digest = steps.backtest(platform, project, run, drawn, model, now=clock())
-    on_step("backtest", digest)
-    return platform.load(BacktestResult, digest)
 
 
 def _history(scopes: Sequence[Scope], contracts: Mapping[str, Contract], settings: Settings) -> Days:

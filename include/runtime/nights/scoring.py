@@ -11,7 +11,7 @@ from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, Scope, UnfamiliarValues, day_start
 from include.core.runs import RunKind, run_id_of
-from include.runtime.nights.local import open_platform, signed_in_here, utc_now
+from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.settings import Settings
 
 if TYPE_CHECKING:

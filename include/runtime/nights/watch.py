@@ -1,6 +1,6 @@
 """The watch in this process, and the training night that it asks for, without Airflow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,9 +13,12 @@ from include.core.runs import RunKind, retraining_here
 from include.ledger import Ledger
 from include.retraining import asks, series, verdicts
 from include.runtime.nights.aliases import put_back
-from include.runtime.nights.local import NightResult, Note, Progress, open_platform, run_night, signed_in_here, utc_now
+from include.runtime.nights.local import NightResult, Progress, Steps, run_night
+from include.runtime.nights.placing import Note
+from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.settings import Settings
-from include.steps import Platform, backlog, watch
+from include.steps import Platform, backlog
+from include.steps.chain import WATCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +66,10 @@ def run_watch(
         kind=RunKind.WATCH,
         start=signed_in_here(),
     )
-    on_step("gate", None)
-    steps.request_access(platform, run, requester=settings.user, now=clock())
-    platform.access.require(steps.scope_of(platform, run), now=clock())
-    on_step("gate", "")
-    digest = ""
-    chain: Sequence[tuple[str, Callable[[str], str]]] = (
-        ("snapshot", lambda _: steps.snapshot(platform, project, run, now=clock())),
-        ("score", lambda snapshot: watch.score(platform, project, run, snapshot, now=clock())),
-        ("drift", lambda scored: watch.drift(platform, project, run, scored, now=clock())),
-        ("verdict", lambda live: watch.verdict(platform, project, run, live, now=clock())),
-    )
+    doing = Steps(settings, platform, project, run, on_step=on_step, clock=clock)
+    doing.gate()
     try:
-        for name, step in chain:
-            on_step(name, None)
-            digest = step(digest)
-            on_step(name, digest)
+        doing.perform(WATCH)
     except NothingToWatch as overtaken:
         return WatchResult(run_id=run_id, alias=alias, nothing=str(overtaken.value))
     return replace(watched(platform.ledger, project.name, run_id), alias=alias)

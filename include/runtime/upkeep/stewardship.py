@@ -118,7 +118,7 @@ def _carry_out_retention() -> None:
     from datetime import UTC, datetime
 
     from include.runtime.code import kept as kept_code
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.steps import retention
 
     settings, now = Settings.from_environment(), datetime.now(UTC)
@@ -138,7 +138,7 @@ def _follow_rollbacks() -> None:
     from datetime import UTC, datetime
 
     from include.runtime.nights.aliases import follow_rollbacks
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.rollbacks import tell_rollbacks
 
     settings = Settings.from_environment()
@@ -157,7 +157,7 @@ def _draw_plots() -> None:
     import logging
 
     from include.core.errors import RegistryUnavailable
-    from include.runtime.nights.local import open_platform
+    from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.plots import draw_new
 
     try:

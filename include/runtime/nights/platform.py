@@ -1,0 +1,87 @@
+"""The platform that every runtime opens from the settings, and what names and dates the runs of this process."""
+
+import os
+import pwd
+from datetime import UTC, datetime
+
+from include.core.canonical import record_digest
+from include.core.project import Project
+from include.core.records import Start, Trigger
+from include.ledger import Ledger
+from include.runtime.code import kept as kept_code
+from include.runtime.code.commits import commit_of
+from include.runtime.code.digest import code_digest, rooms_of_this_process
+from include.settings import ROOT, Settings
+from include.steps import Platform
+
+
+def utc_now() -> datetime:
+    """The wall clock, the one that decides whether a grant holds."""
+    return datetime.now(UTC)
+
+
+def open_platform(settings: Settings) -> Platform:
+    """The platform of *settings*: cheap, since every task does it.
+
+    Raises:
+        DeclarationError: a key is missing (``./trainyard setup`` makes what a new home lacks).
+        LedgerUnavailable: the ledger's database cannot be reached.
+    """
+    from include.contracts import load_folder
+    from include.governance.access import Access
+    from include.governance.pseudonyms import Pseudonyms
+    from include.governance.signing import Signer, Verifier
+    from include.governance.vault import Vault
+    from include.registry.champions import Champions
+    from include.runtime import deployment
+    from include.runtime.nights import promoting
+    from include.runtime.pods import images
+    from include.store import Store
+
+    deployment.require(settings)
+    ledger = Ledger.open(settings.ledger)
+    authority, store = Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY), Store(settings.store)
+    access = Access(ledger, authority)
+    return Platform(
+        ledger=ledger,
+        store=store,
+        vault=Vault(deployment.vault_of(settings), access, ledger, lists=store),
+        access=access,
+        contracts=load_folder(settings.contracts, settings.classes),
+        pseudonyms=Pseudonyms.load(settings.keys / deployment.PSEUDONYM_KEY),
+        production=settings.production,
+        signer=Signer.load(settings.keys / deployment.MODEL_KEY),
+        verifier=Verifier.load(settings.keys / deployment.MODEL_PUBLIC_KEY),
+        champions=Champions(ledger, authority),
+        await_authority=promoting.beside(settings),
+        versions=deployment.versions_of(settings),
+        code=lambda project: code_digest(ROOT / "include", settings.projects, project, rooms_of_this_process()),
+        keep_code=lambda project, code: kept_code.keep(settings, ledger, project, code),
+        trainer_image=lambda project: images.named(settings, project),
+        commit=lambda project: commit_of(settings.projects / project),
+        separation_of_duties=deployment.separation_of_duties(settings),
+    )
+
+
+def signed_in_here(trigger: Trigger = Trigger.LOGIN) -> Start:
+    """What sets off a run of this process: the account, as the operating system knows it, whatever a variable says."""
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        account = f"user {os.getuid()}"
+    return Start(trigger=trigger, who=account)
+
+
+def declared_digest(settings: Settings, project: Project) -> str:
+    """What names the nights and watches that somebody starts by hand, beside their instants.
+
+    Another code and another version of a contract make it another one, since none goes on under the one before.
+
+    Raises:
+        ContractError: a contract of the project cannot be used.
+    """
+    from include.contracts import load_folder
+    from include.declared.declaration import digest_of
+
+    code = code_digest(ROOT / "include", settings.projects, project.name, rooms_of_this_process())
+    return record_digest((code, digest_of(project, load_folder(settings.contracts, settings.classes))))
