@@ -8,55 +8,21 @@ whoever finds a lease that ends later than it may last records an earlier end fo
 that is alive renews it, as ever.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import DeclarationError, LeaseHeld, LedgerConflict
 from include.core.events import LeaseFreed, LeaseReleased, LeaseShortened, LeaseTaken
-from include.ledger.entry import Entry, Fence
-
-if TYPE_CHECKING:
-    from include.ledger.ledger import Ledger
-
+from include.ledger.entry import Fence
+from include.ledger.holder import Holder, holder
+from include.ledger.ledger import Ledger
 
 #: A run holds its project's lease that long after its last sign of life: a step renews it when it begins, and goes on
 #: renewing it while it runs.
 DURATION = timedelta(minutes=30)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Who holds a lease, until ``expires_at`` (exclusive); expired, it is held until somebody else takes it."""
-
-    run_id: str
-    token: int
-    expires_at: datetime
-
-
-def holder(newest_first: Iterable[Entry]) -> Holder | None:
-    """The fold of a lease stream, read backwards and no further than needed.
-
-    The token is the stream's version at which the holder took the lease; extending or shortening it changes only its
-    end.
-    """
-    current: Holder | None = None
-    end: datetime | None = None
-    for entry in newest_first:
-        event = entry.event
-        if not isinstance(event, LeaseTaken | LeaseShortened):
-            break
-        if current is not None and event.run_id != current.run_id:
-            break
-        end = event.expires_at if end is None else end
-        if isinstance(event, LeaseTaken):
-            current = Holder(run_id=event.run_id, token=entry.stream_version, expires_at=end)
-    return current
-
-
-def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration: timedelta) -> Fence:
+def take(ledger: Ledger, project: str, *, run_id: str, now: datetime, duration: timedelta) -> Fence:
     """Take *project*'s lease for *run_id* until *now* + *duration*, or extend it when less than half is left.
 
     The same run gets the same fence however often it asks. An expired lease of another run is taken over.
@@ -78,7 +44,7 @@ def take(ledger: "Ledger", project: str, *, run_id: str, now: datetime, duration
         return Fence(project=project, token=mine.token if mine is not None else taken)
 
 
-def require_free(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> None:
+def require_free(ledger: Ledger, project: str, *, run_id: str, now: datetime) -> None:
     """Refuse what :func:`take` would refuse, and take nothing.
 
     Raises:
@@ -88,7 +54,7 @@ def require_free(ledger: "Ledger", project: str, *, run_id: str, now: datetime) 
     _require_free(held, project, run_id=run_id, now=now)
 
 
-def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta) -> bool:
+def renew(ledger: Ledger, fence: Fence, *, now: datetime, duration: timedelta) -> bool:
     """Extend the lease that *fence* was taken with when less than half is left; ``False`` if it is held no more.
 
     Unlike :func:`take` it never takes what was released or taken over, and one that expired only while nobody else has
@@ -108,19 +74,19 @@ def renew(ledger: "Ledger", fence: Fence, *, now: datetime, duration: timedelta)
         return True
 
 
-def held_by(ledger: "Ledger", project: str, *, now: datetime) -> Holder | None:
+def held_by(ledger: Ledger, project: str, *, now: datetime) -> Holder | None:
     """Who holds *project*'s lease at *now* (UTC)."""
     held, _ = _bounded(ledger, project, run_id=None, now=now)
     return held if held is not None and now < held.expires_at else None
 
 
-def holds(ledger: "Ledger", project: str, *, run_id: str, now: datetime) -> bool:
+def holds(ledger: Ledger, project: str, *, run_id: str, now: datetime) -> bool:
     """Whether *run_id* holds *project*'s lease at *now* (UTC)."""
     held = held_by(ledger, project, now=now)
     return held is not None and held.run_id == run_id
 
 
-def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
+def held_since(ledger: Ledger, project: str, *, run_id: str) -> int | None:
     """The position of the ledger at which *run_id* took the lease that it holds, expired or not; ``None``: it does not.
 
     Extending or shortening a lease is no taking; taking it again after it was given back is.
@@ -134,19 +100,19 @@ def held_since(ledger: "Ledger", project: str, *, run_id: str) -> int | None:
     return since
 
 
-def ever_held(ledger: "Ledger", project: str, *, run_id: str) -> bool:
+def ever_held(ledger: Ledger, project: str, *, run_id: str) -> bool:
     """Whether *run_id* ever took *project*'s lease: what watches or scores beside a night takes none."""
     taken = (entry.event for entry in ledger.read(streams.lease(project)) if isinstance(entry.event, LeaseTaken))
     return any(event.run_id == run_id for event in taken)
 
 
-def taken_over(ledger: "Ledger", fence: Fence) -> bool:
+def taken_over(ledger: Ledger, fence: Fence) -> bool:
     """Whether somebody else holds the lease that *fence* was taken with, expired or not."""
     held, _ = _read(ledger, fence.project)
     return held is not None and held.token != fence.token
 
 
-def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
+def release(ledger: Ledger, project: str, *, run_id: str) -> None:
     """Give *project*'s lease back if *run_id* holds it; nothing happens if it does not."""
     while True:
         held, version = _read(ledger, project)
@@ -159,7 +125,7 @@ def release(ledger: "Ledger", project: str, *, run_id: str) -> None:
         return
 
 
-def free(ledger: "Ledger", project: str, *, by: str, reason: str, now: datetime) -> Holder:
+def free(ledger: Ledger, project: str, *, by: str, reason: str, now: datetime) -> Holder:
     """End *project*'s lease, whoever holds it, in the name of *by*; who held it. What that run writes is refused then.
 
     Raises:
@@ -179,14 +145,14 @@ def free(ledger: "Ledger", project: str, *, by: str, reason: str, now: datetime)
         return held
 
 
-def _read(ledger: "Ledger", project: str) -> tuple[Holder | None, int]:
+def _read(ledger: Ledger, project: str) -> tuple[Holder | None, int]:
     """Who holds the lease, expired or not, and the stream's version."""
     entries = ledger.read(streams.lease(project))
     return holder(reversed(entries)), entries[-1].stream_version if entries else 0
 
 
 def _bounded(
-    ledger: "Ledger", project: str, *, run_id: str | None, now: datetime, duration: timedelta = DURATION
+    ledger: Ledger, project: str, *, run_id: str | None, now: datetime, duration: timedelta = DURATION
 ) -> tuple[Holder | None, int]:
     """As :func:`_read`, after a lease of another run than *run_id* that ends too late was given an earlier end."""
     while True:

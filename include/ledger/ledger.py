@@ -8,8 +8,8 @@ from include.core import streams
 from include.core.canonical import encode
 from include.core.errors import LedgerConflict, LedgerError
 from include.core.events import Event
-from include.ledger import lease
 from include.ledger.entry import Entry, Fence, LoggedEvent, SealedEvent, seal, unseal
+from include.ledger.holder import holder
 
 if TYPE_CHECKING:
     from include.ledger.database import Database
@@ -228,7 +228,7 @@ class Ledger:
 def _check(transaction: "Transaction", fence: Fence | None) -> None:
     if fence is None:
         return
-    held = lease.holder(unseal(logged) for logged in transaction.newest_first(streams.lease(fence.project)))
+    held = holder(unseal(logged) for logged in transaction.newest_first(streams.lease(fence.project)))
     if held is None or held.token != fence.token:
         now = "nobody" if held is None else f"run {held.run_id!r} with token {held.token}"
         raise LedgerError(

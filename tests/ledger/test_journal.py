@@ -24,6 +24,7 @@ from include.core.events import (
 from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
 from include.ledger.costs import costs
+from include.ledger.holder import holder
 from include.ledger.journal import Journal, close_lost
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -267,7 +268,7 @@ def test_an_attempt_that_takes_long_keeps_its_lease_to_its_end(ledger: Ledger) -
     ended = beaten.taken()
     time.sleep(3 * BEAT.total_seconds())
     assert beaten.taken() == ended
-    held = lease.holder(reversed(ledger.read(streams.lease("p"))))
+    held = holder(reversed(ledger.read(streams.lease("p"))))
     assert held is not None
     assert (held.run_id, held.token) == ("night", beaten.fence.token)
 
