@@ -97,6 +97,11 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def lies_in(folder: Path, path: Path) -> bool:
+    """Whether *path* is no link to what lies outside of *folder*: such a file may be one that few should read."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def _kept_compiled(path: Path) -> bool:
     source = path.parent.parent / f"{path.name.split('.')[0]}.py"
     return path.parent.name == "__pycache__" and ".pyc" in path.name and source.is_file()

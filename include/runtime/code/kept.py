@@ -23,7 +23,7 @@ from include.core.events import CodeKept, RunStarted
 from include.core.records import Run
 from include.ledger import Ledger
 from include.ledger.entry import Entry
-from include.runtime.code.digest import code_digest, own_files, rooms_of_this_process
+from include.runtime.code.digest import code_digest, lies_in, own_files, rooms_of_this_process
 from include.runtime.code.projects import package_of
 from include.settings import ROOT, Settings
 
@@ -31,6 +31,9 @@ from include.settings import ROOT, Settings
 KEPT = timedelta(days=30)
 #: What a killed process left half-written is removed after that long.
 _HALF_WRITTEN = timedelta(hours=1)
+#: The mode, in a copy, of what lies in the project's folder itself; what a link leads to may not be for all to see.
+OWN = 0o600
+_MODE = 0o644
 
 
 def keep(settings: Settings, ledger: Ledger, project: str, code: str) -> None:
@@ -55,7 +58,7 @@ def keep(settings: Settings, ledger: Ledger, project: str, code: str) -> None:
     own = _packed(_read_own(settings, project))
     if moved():
         return
-    archives = (_packed(("include/" + name, data) for name, data in rooms.files), own)
+    archives = (_packed(("include/" + name, _MODE, data) for name, data in rooms.files), own)
     copies = tuple(f"sha256:{sha256(archive).hexdigest()}" for archive in archives)
     try:
         for copy, archive in zip(copies, archives, strict=True):
@@ -136,27 +139,28 @@ def _place(settings: Settings, copy: str) -> Path:
     return _folder(settings) / f"{copy.removeprefix('sha256:')}.tar.gz"
 
 
-def _read_own(settings: Settings, project: str) -> Iterator[tuple[str, bytes]]:
+def _read_own(settings: Settings, project: str) -> Iterator[tuple[str, int, bytes]]:
     """The project's files, and the packages that it lies in, named as they are imported."""
     package = Path(*package_of(settings.projects).split("."))
     for name, path in own_files(ROOT / "include", settings.projects, project):
         if name.parts[0] != "..":
-            yield (package / name).as_posix(), path.read_bytes()
+            mode = OWN if lies_in(settings.projects / project, path) else _MODE
+            yield (package / name).as_posix(), mode, path.read_bytes()
     folder = settings.projects.resolve()
     for depth in range(len(package.parts), 0, -1):
         file = folder / "__init__.py"
         if file.is_file() and package.parts[:depth] != ("include",):  # which is in the platform's part
-            yield Path(*package.parts[:depth], file.name).as_posix(), file.read_bytes()
+            yield Path(*package.parts[:depth], file.name).as_posix(), _MODE, file.read_bytes()
         folder = folder.parent
 
 
-def _packed(files: Iterable[tuple[str, bytes]]) -> bytes:
+def _packed(files: Iterable[tuple[str, int, bytes]]) -> bytes:
     """The same bytes of the same files."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, data in sorted(files):
+        for name, mode, data in sorted(files):
             entry = tarfile.TarInfo(name)
-            entry.size = len(data)
+            entry.size, entry.mode = len(data), mode
             tar.addfile(entry, io.BytesIO(data))
     return packed.getvalue()
 

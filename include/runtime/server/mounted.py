@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import TrainyardError
@@ -67,6 +68,7 @@ def _build() -> "ASGIApp":
 
 def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
+    from include.runtime.code.kept import unpack
     from include.runtime.code.projects import project_names
     from include.runtime.deployment import champions_of
     from include.runtime.server.impact import impacts_over
@@ -79,7 +81,8 @@ def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", curre
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)
     forms = Forms(secrets.read_key(settings.authority_keys / FORMS_KEY), clock=lambda: datetime.now(UTC))
     pages = Pages(current_user, forms, standing=opened.register.separation_of_duties)
-    evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects)
+    then = partial(unpack, settings, opened.ledger)
+    evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects, unpack=then)
     champions = champions_of(settings, opened.ledger)
     impacts = impacts_over(opened.ledger, evidence, champions)
     add_access(pages, opened.authority, opened.register, evidence, impacts)
