@@ -106,9 +106,9 @@ def _deliver(settings: Settings) -> None:
 
 def _show_cost(settings: Settings, night: "NightResult") -> None:
     from include.ledger import Ledger
-    from include.ledger.costs import costs
+    from include.ledger.costs import cost_of
 
-    found = costs(Ledger.open(settings.ledger), night.run.project).get(night.run.run_id)
+    found = cost_of(Ledger.open(settings.ledger), night.run.project, night.run.run_id)
     if found is not None:
         console.print(f"the night took {found.in_words()}", soft_wrap=True)
 

@@ -197,7 +197,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         if champion is None and (change := platform.champions.known(name).change()) and change.rollback:
             said.append(f"{name}: nothing is in force: {change.rollback.in_words()}")
         said += _helped(platform.ledger, name)
-        said += _cost(platform.ledger, name, champion.registered.run_id) if champion else []
+        said += _costs(platform.ledger, name, champion.number if champion else None)
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
         said += [moved.told] if (moved := put_back(platform, name)) else []
         said += in_words(platform.ledger, platform.champions.overrides, name, now=datetime.now(UTC))
@@ -244,12 +244,16 @@ def _show_losses(settings: Settings, platform: "Platform") -> None:
         _show_broken("store or vault", fault)
 
 
-def _cost(ledger: "Ledger", project: str, run_id: str) -> list[str]:
-    """What the champion's night took, where that was recorded."""
-    from include.ledger.costs import costs
+def _costs(ledger: "Ledger", project: str, champion: int | None) -> list[str]:
+    """What led to the champion, to the newest candidate after it, and to the next version so far, where recorded."""
+    from include.registry import history
+    from include.registry.spending import cost_of_version
 
-    found = costs(ledger, project).get(run_id)
-    return [f"{project}: the champion's night took {found.in_words()}"] if found else []
+    newest = len(history.models(ledger, project))
+    versions = {champion: "champion", newest: "candidate"} if champion != newest else {champion: "champion"}
+    told = [(f"version {number} ({word})", number) for number, word in versions.items() if number]
+    sums = [(what, cost_of_version(ledger, project, number)) for what, number in [*told, ("the next version", None)]]
+    return [f"{project}: {what} took {cost.in_words()}" for what, cost in sums if cost.steps or cost.pods]
 
 
 def _show_altered(platform: "Platform") -> None:

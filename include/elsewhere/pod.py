@@ -16,7 +16,7 @@ from pathlib import Path
 
 from include.core.canonical import encode
 from include.core.errors import AccessDenied, AddressRefused, MachineFault, StoreError, StoreUnavailable, TrainingError
-from include.core.records import Refit, ResultAddresses, Shard, Trial
+from include.core.records import Refit, ResultAddresses, Shard, Trial, short_id
 from include.elsewhere import document as orders
 from include.elsewhere import results
 from include.elsewhere.exchange import Exchange
@@ -91,7 +91,7 @@ def _refit(work: Refit, addresses: ResultAddresses, exchange: Exchange, inputs: 
     """Train the winner of a search on all rows, and write its model."""
     from include.training.refit import refit
 
-    _say(f"refit of trial {_short(work.winner.trial_id)}, {work.winner.rounds} rounds")
+    _say(f"refit of trial {short_id(work.winner.trial_id)}, {work.winner.rounds} rounds")
     found = exchange.result(addresses.read)
     if found is not None:
         models.verified(work.winner, found)
@@ -118,7 +118,7 @@ def _train_shard(document: orders.Document, shard: Shard, exchange: Exchange, in
         exchange.write_result(addresses.write, encode(trial), read=addresses.read)
         done += 1
         loss = "" if trial.loss is None else f", loss {trial.loss:.6f}"
-        _say(f"trial {_short(trial.trial_id)} {trial.state}{loss} ({done} of {len(shard.trials)})")
+        _say(f"trial {short_id(trial.trial_id)} {trial.state}{loss} ({done} of {len(shard.trials)})")
 
     from include.training.trial import train_shard
 
@@ -185,10 +185,6 @@ def _end_at_once_on_sigterm() -> None:
         os._exit(Exit.TERMINATED)
 
     threading.Thread(target=wait, name="sigterm", daemon=True).start()
-
-
-def _short(trial_id: str) -> str:
-    return trial_id.removeprefix("sha256:")[:12]
 
 
 def _failed(status: Exit, error: Exception) -> Exit:

@@ -12,7 +12,7 @@ from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
 from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
-from include.ledger.costs import Beginning
+from include.ledger.costs import FIRST_TOLD_SECONDS, Meter, measured
 from include.ledger.entry import Entry, Fence
 from include.ledger.ledger import Ledger
 
@@ -56,7 +56,7 @@ def _utc_now() -> datetime:
 class Journal:
     """Writes for one run, under the fence that it holds: a run that lost its lease writes nothing any more.
 
-    While an attempt runs, a thread beside it renews the lease for *duration* every third of that.
+    While an attempt runs, a thread beside it renews the lease for *duration* every third of that at the latest.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Journal:
         self._ledger, self._run = ledger, run
         self._duration, self._clock = duration, clock
         self._stream = streams.run(run.project, run.run_id)
-        self._began: dict[str, Beginning] = {}
+        self._meters: dict[str, Meter] = {}
         self.fence = Fence.of(run)
 
     def once(
@@ -121,7 +121,7 @@ class Journal:
         finished = StepFinished(
             project=project, run_id=run_id, step=step, attempt=attempt, inputs=inputs, output=output
         )
-        known, cost = self.finished(step, inputs), self._cost(step, attempt)
+        known, cost = self.finished(step, inputs), self._cost(attempt)
         if known is None:
             try:
                 key = self._key(step, inputs)
@@ -142,18 +142,29 @@ class Journal:
         reused = StepReused(project=project, run_id=run_id, step=step, attempt=attempt, output=output)
         self._ledger.record(self._stream, reused, fence=self.fence, beside=cost)
 
-    def fact(self, stream: str, event: Event, *, key: str) -> None:
-        """Record *event* as the fact *key*, unless an earlier run did."""
+    def fact(self, stream: str, event: Event, *, key: str, beside: Sequence[tuple[str, Event]] = ()) -> None:
+        """Record *event* as the fact *key*, unless an earlier run did, and what stands *beside* it in either case."""
         if self._ledger.find(key) is None:
-            self._ledger.record(stream, event, key=key, fence=self.fence)
+            self._ledger.record(stream, event, key=key, fence=self.fence, beside=beside)
+            return
+        for elsewhere, observation in beside:
+            self._ledger.record(elsewhere, observation)
+
+    def under_way(self, step: str) -> str | None:
+        """The attempt of *step* that began last and has no end yet."""
+        return next((started.attempt for started in reversed(self._open(step))), None)
 
     def close_lost(self, step: str) -> None:
         """Record the end of the step's attempts that ended without a word: no other attempt of it may be running."""
+        for started in self._open(step):
+            _close(self._ledger, self._stream, started)
+
+    def _open(self, step: str) -> list[StepStarted]:
+        """The attempts of *step* that have no end, in the order in which they began."""
         events = [entry.event for entry in self._ledger.read(self._stream)]
         ended = {event.attempt for event in events if isinstance(event, StepFinished | StepReused | StepFailed)}
-        for event in events:
-            if isinstance(event, StepStarted) and event.step == step and event.attempt not in ended:
-                self._ledger.record(self._stream, _lost(event))
+        begun = [event for event in events if isinstance(event, StepStarted) and event.step == step]
+        return [event for event in begun if event.attempt not in ended]
 
     @contextmanager
     def attempt(self, step: str) -> Iterator[str]:
@@ -165,34 +176,34 @@ class Journal:
         attempt = uuid.uuid4().hex
         started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
         self._ledger.record(self._stream, started, fence=self.fence)
-        self._began[attempt] = Beginning()
+        meter = self._meters[attempt] = Meter(self._run, step, attempt)
         try:
-            with self._heartbeat():
+            with self._heartbeat(meter):
                 yield attempt
         except Exception as error:  # whatever ended the attempt is recorded, then raised
             project, run_id = self._run.project, self._run.run_id
-            cost = self._cost(step, attempt)
+            cost = self._cost(attempt)
             record_failure(self._ledger, error, project=project, run_id=run_id, step=step, attempt=attempt, beside=cost)
             raise
         finally:
-            del self._began[attempt]
+            del self._meters[attempt]
 
-    def _cost(self, step: str, attempt: str) -> list[tuple[str, Event]]:
-        """What the attempt took until now, to be recorded beside its end."""
-        began = self._began.get(attempt)
-        return [] if began is None else [began.took(self._run, step, attempt)]
+    def _cost(self, attempt: str) -> list[tuple[str, Event]]:
+        """What the attempt took until now and was not told yet, to be recorded beside its end."""
+        meter = self._meters.get(attempt)
+        return [] if meter is None else [meter.rest()]
 
     @contextmanager
-    def _heartbeat(self) -> Iterator[None]:
-        """Renew the lease beside the block; the thread is started in the process that runs it, and joined at its end.
+    def _heartbeat(self, meter: Meter) -> Iterator[None]:
+        """Renew the lease beside the block, and tell what it took so far, in a thread that is joined at its end.
 
-        A run without a lease has none to renew. One that lost its lease goes on until its fence refuses what it writes.
+        A run without a lease has neither. One that lost its lease goes on until its fence refuses what it writes.
         """
         if self.fence is None:
             yield
             return
         stopped = threading.Event()
-        thread = threading.Thread(target=self._renew, args=(self.fence, stopped), name="lease", daemon=True)
+        thread = threading.Thread(target=self._beat, args=(self.fence, meter, stopped), name="lease", daemon=True)
         thread.start()
         try:
             yield
@@ -200,11 +211,15 @@ class Journal:
             stopped.set()
             thread.join()
 
-    def _renew(self, fence: Fence, stopped: threading.Event) -> None:
-        while not stopped.wait(self._duration.total_seconds() / 3):
+    def _beat(self, fence: Fence, meter: Meter, stopped: threading.Event) -> None:
+        longest = self._duration.total_seconds() / 3
+        seconds = min(FIRST_TOLD_SECONDS, longest)
+        while not stopped.wait(seconds):
             with suppress(LedgerUnavailable):  # the next beat may reach it, and two are left before the lease ends
                 if not lease.renew(self._ledger, fence, now=self._clock(), duration=self._duration):
                     return
+                meter.tell_so_far(self._ledger.record)
+            seconds = min(2 * seconds, longest)
 
     def _key(self, step: str, inputs: str) -> str:
         return streams.step_key(self._run.project, step, inputs)
@@ -231,7 +246,7 @@ def close_lost(ledger: Ledger, *, now: datetime) -> int:
             opened.pop(event.attempt, None)
     lost = [(entry, started) for entry, started in opened.values() if _is_lost(ledger, entry, started, now=now)]
     for entry, started in lost:
-        ledger.record(entry.stream, _lost(started))
+        _close(ledger, entry.stream, started)
         del opened[started.attempt]
     done = min((entry.position - 1 for entry, _ in opened.values()), default=last)
     if done > after:
@@ -279,8 +294,9 @@ def told_of(error: Exception) -> str:
     return str(error) if isinstance(error, TrainyardError) else type(error).__name__
 
 
-def _lost(started: StepStarted) -> StepFailed:
-    return StepFailed(
+def _close(ledger: Ledger, stream: str, started: StepStarted) -> None:
+    """Record that an attempt ended without a word. What it told that it took so far is what is known of its cost."""
+    lost = StepFailed(
         project=started.project,
         run_id=started.run_id,
         step=started.step,
@@ -288,3 +304,5 @@ def _lost(started: StepStarted) -> StepFailed:
         error="Lost",
         message="ended without a word",
     )
+    nothing = measured(started.project, started.run_id, started.step, started.attempt, 0.0, 0.0, so_far=True)
+    ledger.record(stream, lost, beside=[nothing])

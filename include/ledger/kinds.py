@@ -52,6 +52,8 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("gates_declared", 2): _as_it_is,
     ("model_evaluated", 1): _as_it_is,
     ("model_registered", 1): _as_it_is,
+    ("pod_measured", 1): _as_it_is,
+    ("step_measured", 1): _as_it_is,
     ("access_refused", 1): _unsigned,
     ("access_revoked", 1): _unsigned,
     ("access_revoked", 2): _stopping,

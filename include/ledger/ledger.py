@@ -1,5 +1,6 @@
 """The rules of the ledger: expected versions, facts, fences. The SQL is in ``database``."""
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -141,6 +142,15 @@ class Ledger:
             )
             raise LedgerError("a stream's versions have no gap", value=found, remedy=RESTORE)
         return entries
+
+    def read_below(self, stream: str, *, after: int, before: int | None = None) -> list[Entry]:
+        """The entries of *stream* and of all streams below it (``<stream>/…``), in order.
+
+        Of those, whose position is above *after* and below *before*. Looks at all places between these, and reads what
+        it returns.
+        """
+        end = sys.maxsize if before is None else before
+        return self._read(lambda transaction: transaction.below(stream, after=after, before=end))
 
     def read_all(
         self, *, after: int = 0, kinds: Collection[type[Event]] | None = None, limit: int | None = None

@@ -40,6 +40,17 @@ def _integer(name: str) -> sa.BindParameter[int]:
 
 _IN_STREAM = _SELECT.where(log.c.stream == sa.bindparam("stream_"))
 _OF_STREAM = Statement(_IN_STREAM.where(log.c.stream_version > _integer("after_")).order_by(log.c.stream_version))
+_BELOW = Statement(
+    _SELECT.where(
+        log.c.position > _integer("after_"),
+        log.c.position < _integer("before_"),
+        sa.or_(
+            log.c.stream == sa.bindparam("stream_"),
+            sa.func.substr(log.c.stream, 1, sa.func.length(sa.bindparam("below_", type_=sa.Text)))
+            == sa.bindparam("below_", type_=sa.Text),
+        ),
+    ).order_by(log.c.position)
+)
 _NEWEST = Statement(
     _IN_STREAM.where(log.c.stream_version < _integer("below_"))
     .order_by(log.c.stream_version.desc())
@@ -119,6 +130,10 @@ class Transaction:
     def of_stream(self, stream: str, *, after: int) -> list[LoggedEvent]:
         """The events of *stream* whose version is above *after*, in order."""
         return _logged(_OF_STREAM.run(self.connection, stream_=stream, after_=after))
+
+    def below(self, stream: str, *, after: int, before: int) -> list[LoggedEvent]:
+        """The events of *stream* and of those below it whose position is between *after* and *before*, in order."""
+        return _logged(_BELOW.run(self.connection, stream_=stream, below_=f"{stream}/", after_=after, before_=before))
 
     def newest_first(self, stream: str) -> Iterator[LoggedEvent]:
         """The events of *stream*, the newest first, fetched as they are asked for."""

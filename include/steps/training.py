@@ -1,19 +1,20 @@
 """The search: its trials drawn and trained, and the best of them trained again, in this process."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from include.core import streams
 from include.core.canonical import encode, record_digest
 from include.core.errors import LedgerUnavailable
-from include.core.events import PodEnded, TrialRecorded
+from include.core.events import Event, PodEnded, TrialRecorded
 from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
 from include.core.runs import RunKind
 from include.ledger.journal import Journal
 from include.steps.definitions import as_tables
 from include.steps.inputs import REFIT, require_made, require_validated
+from include.steps.measuring import measuring
 from include.steps.platform import Platform, declaration_of, emit, known, known_since, once, open_artifacts, scope_of
 from include.training import history as trials
 
@@ -116,14 +117,16 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
     drawn = platform.load(Plan, plan).shard(shard)
 
     def compute() -> str:
-        runner.train_shard(
-            drawn,
-            opened=open_artifacts(platform, run, "train", [drawn.binned], now=now),
-            recorded=outcomes_of(platform, drawn),
-            record=lambda trial: record_trial(platform, run, plan, trial),
-            threads=project.operations.threads,
-            allowed=while_allowed(platform, run, now=now),
-        )
+        with measuring(platform, run, step_of(shard)) as measured:
+            runner.train_shard(
+                drawn,
+                opened=open_artifacts(platform, run, "train", [drawn.binned], now=now),
+                recorded=outcomes_of(platform, drawn),
+                record=lambda trial: record_trial(platform, run, plan, trial, beside=measured.of(trial.trial_id)),
+                threads=project.operations.threads,
+                allowed=while_allowed(platform, run, now=now),
+                meter=measured.meter,
+            )
         return keep_outcomes(platform, drawn)
 
     return finish_shard(platform, project, run, plan, shard, compute, now=now)
@@ -147,12 +150,14 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
 
     def compute() -> str:
         best = refitting.winner(drawn, built, outcomes_of(platform, drawn).values())
-        model = refitting.refit(
-            Refit(winner=best, binned=drawn.binned),
-            opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
-            threads=free.threads(project.operations.threads),
-            allowed=while_allowed(platform, run, now=now),
-        )
+        with measuring(platform, run, REFIT) as measured:
+            model = refitting.refit(
+                Refit(winner=best, binned=drawn.binned),
+                opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
+                threads=free.threads(project.operations.threads),
+                allowed=while_allowed(platform, run, now=now),
+                meter=measured.meter,
+            )
         return platform.vault.put(model)
 
     return finish_refit(platform, project, run, plan, compute, now=now)
@@ -251,12 +256,15 @@ def _searched(drawn: Plan, shard: int) -> dict[str, object]:
     }
 
 
-def record_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
-    """Record the outcome of a trial of *plan*, unless it is known."""
+def record_trial(
+    platform: Platform, run: Run, plan: str, trial: Trial, *, beside: Sequence[tuple[str, Event]] = ()
+) -> None:
+    """Record the outcome of a trial of *plan*, unless it is known, and what it took *beside* it."""
     event = TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
-    beside = _is_beside(run)
-    stream = streams.trials_beside(run.project) if beside else streams.trials(run.project)
-    Journal(platform.ledger, run).fact(stream, event, key=trials.trial_key(trial.trial_id, beside=beside))
+    is_beside = _is_beside(run)
+    stream = streams.trials_beside(run.project) if is_beside else streams.trials(run.project)
+    key = trials.trial_key(trial.trial_id, beside=is_beside)
+    Journal(platform.ledger, run).fact(stream, event, key=key, beside=beside)
 
 
 def adopt_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:

@@ -8,6 +8,7 @@ from include.core.records import FeatureSet, Plan, Refit, Trial, TrialState, Win
 from include.training import order
 from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, model_text
+from include.training.meter import Meter
 from include.training.trial import fault, load
 
 
@@ -29,28 +30,38 @@ def result_name(plan_digest: str, best: Winner) -> str:
     return record_digest(("refit", order.engine(), plan_digest, best))
 
 
-def refit(work: Refit, *, opened: Artifacts, threads: int = 1, allowed: Callable[[], None] = lambda: None) -> bytes:
+def refit(
+    work: Refit,
+    *,
+    opened: Artifacts,
+    threads: int = 1,
+    allowed: Callable[[], None] = lambda: None,
+    meter: Meter | None = None,
+) -> bytes:
     """The model's text as bytes: the same *work* gives the same bytes. *opened* holds ``work.binned``.
 
     *threads* changes no result. *allowed* is called before each boosting round, and ends the training by raising.
+    *meter* counts what it takes as that of the winner.
 
     Raises:
         MachineFault: parameters that a trial was trained with cannot be trained here, or the rows cannot be loaded.
     """
     import lightgbm
 
-    best = work.winner
+    best, meter = work.winner, meter or Meter()
     settings = booster_settings(best.params, objective=best.objective, seed=best.seed, threads=threads)
     rows = load(opened.path(work.binned), best.params, threads=threads)
     try:
-        booster = lightgbm.Booster(settings, rows)
-        for _ in range(best.rounds):
-            allowed()
-            booster.update()
+        with meter.training(best.trial_id, best.params):
+            booster = lightgbm.Booster(settings, rows)
+            for _ in range(best.rounds):
+                allowed()
+                booster.update()
     except lightgbm.basic.LightGBMError:
         # Its own text may quote a cell.
         device = settings.get("device_type", "cpu")
         raise fault("the winner of a search can be trained again", f"not on the device type {device!r} here") from None
+    meter.end(best.trial_id, TrialState.COMPLETE)
     return model_text(booster).encode()
 
 

@@ -10,6 +10,7 @@ from include.core.project import Objective
 from include.core.records import Params, PlannedTrial, Shard, Trial, TrialState
 from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, dataset_settings, probe_settings
+from include.training.meter import Meter
 from include.training.metrics import Numbers, row_losses
 
 #: Why a trial failed: all that its record may say.
@@ -28,6 +29,7 @@ def train_shard(
     record: Callable[[Trial], None],
     threads: int = 1,
     allowed: Callable[[], None] = lambda: None,
+    meter: Meter | None = None,
 ) -> None:
     """Train the trials of *shard* and hand each outcome to *record* once.
 
@@ -37,11 +39,12 @@ def train_shard(
     are decided from their losses, so that an attempt that is stopped anywhere and repeated records what one without
     interruption would have. *threads* changes no result. A trial that LightGBM refuses is recorded as failed, if one
     with plain parameters can be trained. *allowed* is called before each boosting round, and ends the shard by raising.
+    *meter* counts what each takes, and knows it when the outcome is handed on.
 
     Raises:
         MachineFault: no trial can be trained here: no device, no memory, data that cannot be read.
     """
-    race = _Race(shard, opened, recorded, record, threads, allowed)
+    race = _Race(shard, opened, recorded, record, threads, allowed, meter or Meter())
     halve(shard, race.loss, lambda trial_id, depth: race.finish(trial_id, TrialState.PRUNED))
 
 
@@ -85,11 +88,12 @@ class _Race:
         record: Callable[[Trial], None],
         threads: int,
         allowed: Callable[[], None],
+        meter: Meter,
     ) -> None:
         self._planned: dict[str, PlannedTrial] = {trial.trial_id: trial for trial in shard.trials}
         self._known = {trial_id: recorded[trial_id] for trial_id in self._planned if trial_id in recorded}
         self._shard, self._opened, self._record, self._threads = shard, opened, record, threads
-        self._allowed = allowed
+        self._allowed, self._meter = allowed, meter
         self._boosters: dict[str, Any] = {}
         self._losses: dict[str, list[float]] = {trial_id: [] for trial_id in self._planned}
         self._data: tuple[Any, Any] | None = None
@@ -103,7 +107,8 @@ class _Race:
 
         data = self._data = self._data or self._load()
         try:
-            loss = self._train(trial_id, depth, data)
+            with self._meter.training(trial_id, self._planned[trial_id].params):
+                loss = self._train(trial_id, depth, data)
         except lightgbm.basic.LightGBMError as error:
             # LightGBM's own text may quote a label or a cell: only the kind of the error is recorded.
             if str(error) == _NO_MEMORY:
@@ -126,6 +131,7 @@ class _Race:
             return
         losses = tuple(self._losses[trial_id])
         trial = outcome(self._shard, self._planned[trial_id], state, losses, error)
+        self._meter.end(trial_id, state)
         self._record(trial)
         self._known[trial_id] = trial
 

@@ -1,6 +1,7 @@
 """A run's journal: what was computed once is known, and every attempt has an end."""
 
 import os
+import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from include.core.events import (
 )
 from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
-from include.ledger.costs import costs
+from include.ledger.costs import cost_of
 from include.ledger.holder import holder
 from include.ledger.journal import Journal, close_lost
 
@@ -324,6 +325,71 @@ def test_a_heartbeat_outlives_a_ledger_that_is_out_of_reach(ledger: Ledger, monk
         beaten.until(3)
 
 
+def told(ledger: Ledger) -> list[tuple[str, bool]]:
+    events = [entry.event for entry in ledger.read(streams.cost_of_run("p", "night"))]
+    return [(event.attempt, event.so_far) for event in events if isinstance(event, StepMeasured)]
+
+
+def test_an_attempt_tells_what_it_took_so_far_and_each_second_once(ledger: Ledger) -> None:
+    beaten = Beaten(ledger)
+    with beaten.journal.attempt("features") as attempt:
+        beaten.until(4)
+        began = time.monotonic()
+        while len(told(ledger)) < 3 and time.monotonic() < began + 20:
+            time.sleep(0.005)
+        beaten.journal.finish("features", attempt, inputs="in", output="out")
+        whole = time.monotonic() - beaten.started
+    assert [so_far for _, so_far in told(ledger)][:2] == [True, True]
+    assert [so_far for _, so_far in told(ledger)].count(False) == 1
+    assert told(ledger)[-1] == (attempt, False), "nothing is told after the end"
+    cost = cost_of(ledger, "p", "night")
+    assert cost is not None
+    assert (cost.attempts.times, cost.attempts.at_least) == (1, 0)
+    assert 0 < cost.attempts.wall_seconds <= whole + 0.005
+
+
+def test_an_attempt_that_was_killed_took_at_least_what_it_told_and_is_counted(ledger: Ledger) -> None:
+    beaten = Beaten(ledger)
+    child = os.fork()
+    if child == 0:
+        with beaten.journal.attempt("features"):
+            while not told(ledger):
+                time.sleep(0.005)
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(told(ledger)) >= 1
+    beaten.journal.once("features", ("in",), computed)
+    beaten.journal.close_lost("features")
+    cost = cost_of(ledger, "p", "night")
+    assert cost is not None
+    assert (cost.attempts.times, cost.attempts.at_least) == (2, 1)
+    assert cost.attempts.wall_seconds >= BEAT.total_seconds() / 2
+    assert kinds(ledger).count(StepFinished.kind) == 1
+
+
+def test_an_attempt_that_was_lost_before_it_told_anything_is_counted_with_no_second(ledger: Ledger) -> None:
+    made = journal(ledger)
+    lost = StepStarted(project="p", run_id="night", step="plan", attempt="lost")
+    ledger.record(streams.run("p", "night"), lost)
+    assert made.under_way("plan") == "lost"
+    made.close_lost("plan")
+    cost = cost_of(ledger, "p", "night")
+    assert cost is not None
+    assert (cost.attempts.times, cost.attempts.at_least, cost.attempts.wall_seconds) == (1, 1, 0.0)
+    assert made.under_way("plan") is None
+
+
+def test_what_stands_beside_a_fact_is_recorded_also_where_the_fact_is_known(ledger: Ledger) -> None:
+    made, fact = journal(ledger), LeaseTaken(run_id="any", expires_at=NOW)
+    for attempt in ("first", "again"):
+        event = StepMeasured(
+            project="p", run_id="night", step="train-0", attempt=attempt, wall_seconds=1.0, cpu_seconds=1.0
+        )
+        made.fact("facts", fact, key="fact", beside=[(streams.cost_of_run("p", "night"), event)])
+    assert len(ledger.read("facts")) == 1
+    assert [attempt for attempt, _ in told(ledger)] == ["first", "again"]
+
+
 def test_a_run_that_lost_its_lease_writes_no_fact(ledger: Ledger) -> None:
     old = begun(ledger)
     lease.take(ledger, "p", run_id="other", now=NOW + 2 * HOUR, duration=HOUR)
@@ -355,15 +421,19 @@ def test_what_each_attempt_took_is_recorded_beside_its_end_failed_and_repeated_o
         made.once("plan", ("in",), never)
     made.once("plan", ("in",), works)
     made.once("plan", ("in",), never)
-    took = [entry.event for entry in ledger.read(streams.cost("p"))]
+    took = [entry.event for entry in ledger.read(streams.cost_of_run("p", "night"))]
     assert all(isinstance(event, StepMeasured) for event in took)
     ends = [entry.event for entry in ledger.read(streams.run("p", "night")) if not isinstance(entry.event, StepStarted)]
     assert [event.kind for event in ends] == [StepFailed.kind, StepFinished.kind, StepReused.kind]
     assert [event.attempt for event in took] == [event.attempt for event in ends]  # type: ignore[attr-defined]
     assert [event.cpu_seconds >= 0.05 for event in took] == [False, True, False]  # type: ignore[attr-defined]
-    (cost,) = costs(ledger, "p").values()
-    assert (cost.attempts, round(cost.cpu_seconds, 2)) == (3, round(sum(event.cpu_seconds for event in took), 2))  # type: ignore[attr-defined]
-    assert costs(ledger, "another") == {}
+    cost = cost_of(ledger, "p", "night")
+    assert cost is not None
+    assert (cost.attempts.times, round(cost.attempts.cpu_seconds, 2)) == (
+        3,
+        round(sum(event.cpu_seconds for event in took), 2),
+    )  # type: ignore[attr-defined]
+    assert cost_of(ledger, "p", "another") is None
 
 
 def test_what_an_attempt_took_is_recorded_in_the_transaction_of_its_end(
@@ -392,4 +462,4 @@ def test_an_attempt_whose_end_is_refused_is_measured_once_as_the_failure_that_it
     with pytest.raises(LedgerError):
         stale.once("plan", ("in",), taken_over)
     assert kinds(ledger) == [StepStarted.kind, StepFailed.kind]
-    assert len(ledger.read(streams.cost("p"))) == 1
+    assert len(ledger.read(streams.cost_of_run("p", "night"))) == 1

@@ -100,6 +100,20 @@ def test_reading_is_by_version_within_a_stream_and_by_position_across_streams(le
     assert ledger.version("run/nothing") == 0
 
 
+def test_streams_below_another_are_read_with_it_between_two_positions(ledger: Ledger) -> None:
+    streams = ("cost/p", "cost/p/a", "cost/P/a", "cost/p%/a", "cost/pq", "cost/p/b_", "other")
+    event = LineageEmitted(event="x")
+    placed = [(ledger.record(stream, event).position, stream) for _ in range(2) for stream in streams]
+    wanted = [each for each in placed if each[1] in ("cost/p", "cost/p/a", "cost/p/b_")]
+
+    def read(**between: int | None) -> list[tuple[int, str]]:
+        return [(entry.position, entry.stream) for entry in ledger.read_below("cost/p", **between)]
+
+    assert read(after=0) == wanted
+    first, last = wanted[0][0], wanted[-1][0]
+    assert read(after=first, before=last) == wanted[1:-1]
+
+
 def test_an_append_at_another_version_than_the_stream_has_appends_nothing(ledger: Ledger) -> None:
     ledger.append("run/a", [lineage("1")], expected_version=0)
     for expected in (0, 2):

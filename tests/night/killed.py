@@ -66,11 +66,11 @@ def _shard(home: Path, production: Path, vault: str, given: Given, die_after: in
 
     recorded, record = 0, training.record_trial
 
-    def counted(*arguments: Any) -> None:
+    def counted(*arguments: Any, **named: Any) -> None:
         nonlocal recorded
         if recorded == die_after:
             os.kill(os.getpid(), signal.SIGKILL)
-        record(*arguments)
+        record(*arguments, **named)
         recorded += 1
 
     training.record_trial = counted

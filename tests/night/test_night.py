@@ -23,6 +23,7 @@ from include.core.events import (
 )
 from include.core.project import Objective, Severity
 from include.core.records import FeatureSet, Plan, Validation
+from include.ledger.costs import cost_of
 from include.registry import bundle
 from include.registry.versions import ALIAS
 from include.runtime.code.commits import commit_of
@@ -140,7 +141,12 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     again = yard.night(run_id="again")
     assert again.digests == night.digests
     assert yard.events(*facts) == known
-    assert {event.step for event in yard.events(StepReused, run_id="again")} == {"declare", *STEPS}
+    reused = [event.step for event in yard.events(StepReused, run_id="again")]
+    assert set(reused) == {"declare", *STEPS}
+    cost = cost_of(yard.platform.ledger, FLIGHTS.name, "again")
+    assert cost is not None
+    assert set(cost.steps) == set(reused)
+    assert cost.trials == {}
     assert [(event.files, event.rows) for event in yard.events(DataRead, run_id="again")] == [(0, 0)] * 3
     assert len(yard.events(ArtifactOpened)) == opened, "MLflow gets a pointer, and no model is opened for it"
 

@@ -20,9 +20,10 @@ from include.core.canonical import digest_of, encode
 from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, StoreError, TrainingError
 from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
 from include.core.project import Project
-from include.core.records import Order, Plan, Run, Trial
+from include.core.records import Order, Plan, Run, Trial, short_id
 from include.elsewhere import document as orders
 from include.elsewhere.results import LARGEST_BYTES
+from include.ledger.costs import cost_of
 from include.runtime.pods.endings import PodEnding, PodOutcome
 from include.runtime.pods.request import PodRequest
 from include.runtime.pods.shards import StepInPods, record
@@ -152,6 +153,14 @@ def test_a_shard_that_is_killed_after_any_trial_and_runs_again_leaves_the_same_r
         assert place.train_and_die(yard, run, plan, after=after) == -signal.SIGKILL
     assert place.train(yard, run, plan) == digest
     assert sorted(map(encode, trials(yard.events(TrialRecorded)))) == sorted(map(encode, known))
+    if isinstance(place, Here):
+        cost = cost_of(yard.platform.ledger, run.project, run.run_id)
+        assert cost is not None
+        assert (cost.steps["train-0"].times, cost.steps["train-0"].at_least) == (5, 4)
+        assert {trial: spent.ended for trial, spent in cost.trials.items()} == {
+            short_id(each.trial_id): each.state for each in known
+        }
+        assert all(spent.wall_seconds > 0 for spent in cost.trials.values())
 
 
 def test_a_shard_that_was_begun_here_is_ended_elsewhere(

@@ -12,7 +12,7 @@ from include.core.canonical import decode, encode
 from include.core.errors import CodeChanged, LeaseHeld, LedgerUnavailable, TrainyardError
 from include.core.events import PodEnded
 from include.ledger import Ledger
-from include.ledger.costs import costs
+from include.ledger.costs import cost_of
 from include.runtime import deployment
 from include.runtime.airflow.attendance import TrainingPodTrigger
 from include.runtime.airflow.pods import TrainingPodOperator
@@ -113,9 +113,10 @@ def test_what_a_pod_took_is_recorded_once_beside_its_end_with_the_time_of_its_ac
     done = replace(lost, pod=REQUEST.pod_name(1), outcome=PodOutcome.DONE, ran_seconds=30.0)
     for ending in (lost, lost, done, replace(done, pod="gone", ran_seconds=None)):
         shards.record(ledger, with_two, ending)
-    cost = costs(ledger, REQUEST.project)[REQUEST.run_id]
-    assert (cost.pods, cost.pod_seconds, cost.gpu_seconds) == (2, 120.0, 240.0)
-    assert "2 training pods took 120 s, and 240 s of accelerators" in cost.in_words()
+    cost = cost_of(ledger, REQUEST.project, REQUEST.run_id)
+    assert cost is not None
+    assert (cost.in_pods.times, cost.in_pods.wall_seconds, cost.in_pods.gpu_seconds) == (2, 120.0, 240.0)
+    assert "2 training pods took 120 s, 0 s of processor and 240 s of accelerators" in cost.in_words()
     ledger.close()
 
 

@@ -13,7 +13,16 @@ from playwright.sync_api import Browser
 
 from include.core import streams
 from include.core.canonical import encode
-from include.core.events import DriftJudged, RunStarted, StepFinished, StepMeasured, TrialRecorded
+from include.core.events import (
+    DriftJudged,
+    ModelRegistered,
+    PodMeasured,
+    RunStarted,
+    StepFinished,
+    StepMeasured,
+    TrialRecorded,
+    TrialsMeasured,
+)
 from include.core.project import Objective, Severity
 from include.core.records import (
     CheckResult,
@@ -28,6 +37,7 @@ from include.core.records import (
     Run,
     Slice,
     Trial,
+    TrialCost,
     TrialState,
     Validation,
     Verdict,
@@ -95,6 +105,7 @@ class Yard:
             seed=1, warm=(),
         )  # fmt: skip
         digest = self.keep(plan)
+        self.made("plan", digest)
         for one, state in zip(planned, STATES, strict=True):
             losses = () if state is TrialState.FAILED else (0.6123,)
             params = {"learning_rate": 0.0871234, "kind": HOSTILE}
@@ -119,6 +130,41 @@ class Yard:
         verdict = Verdict(promote=promote, reasons=(REASON, HOSTILE), refusals=() if promote else ("gate margin",))
         kept = Promotion(evaluation=evaluated, version=4, bundle="sha256:bundle", verdict=verdict)
         self.made("promote", self.keep(kept))
+
+    def took(self) -> None:
+        """What the night took, in attempts of which one was cut off and in a pod, and a night that failed before it."""
+        failed = "scheduled__2026-03-01T04:00:00+00:00"
+        self.begin(failed)
+        self.registered(3, "before")
+        attempts = (
+            (failed, "plan", "f", 100.0, False), (NIGHT, "plan", "cut", 20.0, True),
+            (NIGHT, "plan", "again", 4.0, False), (NIGHT, "train-0", "t", 2.5, False),
+        )  # fmt: skip
+        for run_id, step, attempt, wall, so_far in attempts:
+            told = StepMeasured(
+                project="flights", run_id=run_id, step=step, attempt=attempt, wall_seconds=wall, cpu_seconds=wall / 2,
+                so_far=so_far,
+            )  # fmt: skip
+            self.ledger.record(streams.cost_of_run("flights", run_id), told)
+        at = {"project": "flights", "run_id": NIGHT, "step": "train-0"}
+        trained = (("trial1", TrialState.COMPLETE, 4.0), ("trial1", TrialState.COMPLETE, 3.0), ("trial0", None, 0.5))
+        costs = tuple(
+            TrialCost(trial=trial, ended=ended, wall_seconds=wall, cpu_seconds=wall, gpu_seconds=wall if ended else 0.0)
+            for trial, ended, wall in trained
+        )
+        for event in (
+            TrialsMeasured(**at, attempt="t", in_pod=False, trials=costs),
+            PodMeasured(**at, pod="pod-0", wall_seconds=30.0, gpu_seconds=60.0),
+        ):
+            self.ledger.record(streams.cost_of_run("flights", NIGHT), event)
+        self.registered(4, NIGHT)
+
+    def registered(self, version: int, run_id: str) -> None:
+        verdict = Verdict(promote=True, reasons=(), refusals=())
+        model = ModelRegistered(
+            project="flights", run_id=run_id, model_version=version, evaluation="", bundle="", verdict=verdict
+        )
+        self.ledger.record(streams.model("flights"), model)
 
     def judged(self, *, report: bool) -> None:
         self.begin(f"watch__{NIGHT}")
@@ -236,17 +282,25 @@ def test_a_link_to_a_report_leads_to_it(yard: Yard, asked: TestClient) -> None:
         assert title in asked.get(link).text
 
 
-def test_the_page_of_a_run_says_what_it_took_and_nothing_where_that_was_not_recorded(
-    yard: Yard, asked: TestClient
+def test_the_page_of_a_run_says_what_each_step_and_trial_took_and_what_led_to_its_version(
+    yard: Yard, asked: TestClient, tmp_path: Path
 ) -> None:
     yard.begin(NIGHT)
     assert "took" not in words(asked)
-    for run_id, seconds in ((NIGHT, 2.5), (NIGHT, 4.0), ("another", 100.0)):
-        measured = StepMeasured(
-            project="flights", run_id=run_id, step="plan", attempt="a", wall_seconds=seconds, cpu_seconds=seconds / 2
-        )
-        yard.ledger.record(streams.cost("flights"), measured)
-    assert "it took 3.2 s of processor and 6.5 s of time in 2 attempts of its steps" in words(asked)
+    yard.decided(yard.searched(tmp_path))
+    yard.took()
+    told = words(asked)
+    for said in (
+        "took 13.2 s of processor and 26.5 s of time in 3 attempts of its steps and 7 s of accelerators; 1 training "
+        "pods took 30 s, 0 s of processor and 60 s of accelerators (at least: of 2 of these a part only is known)",
+        '<th scope="row">plan</th><td data-label="Attempts or pods" class="number">2</td><td data-label="Time" '
+        'class="number">at least 24.0 s</td>',
+        '<th scope="row">train-0, in pods</th><td data-label="Attempts or pods" class="number">1</td>',
+        '<th scope="row">2, complete</th><td data-label="Trainings" class="number">2</td><td data-label="Time" '
+        'class="number">7.0 s</td>',
+        "those that failed: 63.2 s of processor and 126.5 s of time in 4 attempts".replace("those", "nights"),
+    ):
+        assert said in told, said
 
 
 def test_what_is_lost_is_not_shown_and_hides_nothing_else(yard: Yard, asked: TestClient, tmp_path: Path) -> None:
@@ -283,6 +337,7 @@ def url(yard: Yard, app: FastAPI, tmp_path: Path) -> Iterator[str]:
     yard.begin(NIGHT)
     yard.validated()
     yard.decided(yard.searched(tmp_path))
+    yard.took()
     yard.judged(report=True)
     with serving(app) as address:
         yield address
@@ -298,6 +353,9 @@ def test_the_tab_fits_in_a_real_browser_and_runs_nothing_that_anybody_wrote(
             page = reader.page(STEWARD, theme=theme, size=size)
             for name, path in (("night", PAGE), ("watch", WATCH)):
                 page.goto(path)
+                for summary in page.locator("details > summary").all():
+                    summary.click()
+                assert page.get_by_role("heading", name="What it took").count() == (name == "night")
                 assert fits(page), (theme, size, name)
                 shares = page.locator("caption").evaluate_all(
                     "all => all.map(e => e.offsetWidth / e.parentElement.offsetWidth)"

@@ -1,3 +1,4 @@
+import time
 from math import ceil
 
 import lightgbm
@@ -5,7 +6,8 @@ import pytest
 
 from include.core.errors import MachineFault
 from include.core.project import Choice
-from include.core.records import TrialState
+from include.core.records import TrialState, short_id
+from include.training.meter import Meter
 from include.training.trial import train_shard
 from tests.training.flights import Folder
 from tests.training.projects import SPACE
@@ -184,3 +186,45 @@ def test_a_record_that_cannot_be_written_stops_the_shard(plan, vault):
 
     with pytest.raises(OSError, match="disk full"):
         train_shard(plan.shard(0), opened=vault, recorded={}, record=full)
+
+
+def test_each_training_of_a_trial_is_measured_pruned_failed_and_unfinished_ones_too(plan, vault, outcomes):
+    shard, meter, told = plan.shard(0), Meter(), {}
+
+    def record(trial):
+        told[short_id(trial.trial_id)] = meter.of(trial.trial_id)
+        if len(told) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_shard(shard, opened=vault, recorded={}, record=record, meter=meter)
+    assert {trial: cost.ended for trial, cost in told.items()} == {
+        short_id(trial_id): outcomes[trial_id].state for trial_id in outcomes if short_id(trial_id) in told
+    }
+    costs = meter.all()
+    assert len(costs) == len(shard.trials)
+    assert all(cost.wall_seconds > 0 and cost.cpu_seconds > 0 and cost.gpu_seconds == 0 for cost in costs)
+    assert sum(cost.ended is None for cost in costs) == len(shard.trials) - 2
+
+
+def test_what_is_recorded_is_trained_by_nobody_and_costs_nothing(plan, vault, outcomes):
+    meter = Meter()
+    train_shard(plan.shard(0), opened=vault, recorded=outcomes, record=never, meter=meter)
+    assert meter.all() == ()
+
+
+def never(trial):
+    raise AssertionError(trial)
+
+
+@pytest.mark.parametrize(
+    ("params", "held"),
+    [({}, 0), ({"device_type": "cpu"}, 0), ({"device_type": "gpu"}, 1), ({"device_type": "cuda", "num_gpu": 2}, 2)],
+)
+def test_a_trial_holds_the_accelerators_that_it_trains_on_for_as_long_as_it_trains(params, held):
+    meter = Meter()
+    with meter.training("sha256:a", params):
+        time.sleep(0.002)
+    cost = meter.of("sha256:a")
+    assert cost.gpu_seconds == pytest.approx(held * cost.wall_seconds, abs=0.002)
+    assert (cost.gpu_seconds > 0) == bool(held)

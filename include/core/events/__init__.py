@@ -73,6 +73,7 @@ from include.core.events.training import (
     TrainingOrdered,
     TrainingWaits,
     TrialRecorded,
+    TrialsMeasured,
 )
 
 __all__ = [
@@ -141,4 +142,5 @@ __all__ = [
     "TrainingOrdered",
     "TrainingWaits",
     "TrialRecorded",
+    "TrialsMeasured",
 ]

@@ -1,9 +1,10 @@
 """A run of a project: its lease, its steps, and the data that they made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from include.core.canonical import LATER
 from include.core.events.event import Event
 from include.core.project import Severity
 from include.core.records import Partition, Run
@@ -127,19 +128,22 @@ class StepFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepMeasured(Event):
-    """An observation: what an attempt took, however it ended. Stream ``cost/<project>``.
+    """An observation: what an attempt took since what was told of it before. Stream ``cost/<project>/<run_id>``.
 
-    ``wall_seconds`` passed, and this process and the children that it waited for had ``cpu_seconds`` of processors.
-    What training pods took is not in it.
+    ``wall_seconds`` passed, and its process and the children that that waited for had ``cpu_seconds`` of processors.
+    What training pods took is not in it. ``so_far``: it goes on, and if nothing follows it was cut off, and took that
+    at least. In version 1 the stream was ``cost/<project>``, and an attempt told once, at its end.
     """
 
     kind: ClassVar[str] = "step_measured"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     step: str
     attempt: str
     wall_seconds: float
     cpu_seconds: float
+    so_far: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

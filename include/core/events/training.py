@@ -7,7 +7,7 @@ from typing import ClassVar
 from include.core.canonical import LATER
 from include.core.events.event import Event
 from include.core.project import Gates
-from include.core.records import Days, Evaluation, Gate, Override, Trial, Verdict
+from include.core.records import Days, Evaluation, Gate, Override, Trial, TrialCost, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +56,40 @@ class TrainerImageNamed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodMeasured(Event):
-    """An observation: what a pod took, however it ended. Stream ``cost/<project>``.
+class TrialsMeasured(Event):
+    """An observation: what an attempt of a step, or a pod, took to train trials. Stream ``cost/<project>/<run_id>``.
 
-    Its trainer ran for ``wall_seconds``, as the cluster says; it held accelerators for ``gpu_seconds`` in all.
+    ``attempt`` is the attempt's id or, ``in_pod``, the pod's name, of whose seconds these are a part.
+    """
+
+    kind: ClassVar[str] = "trials_measured"
+    project: str
+    run_id: str
+    step: str
+    attempt: str
+    in_pod: bool
+    trials: tuple[TrialCost, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodMeasured(Event):
+    """An observation: what a pod took, however it ended. Stream ``cost/<project>/<run_id>``.
+
+    Its trainer ran for ``wall_seconds``, as the cluster says, and had ``cpu_seconds`` of processors, as it says itself
+    (``None``: it said nothing); it held accelerators for ``gpu_seconds`` in all. ``at_least``: nobody saw its end, or
+    it was killed after its last word. In version 1 the stream was ``cost/<project>``.
     """
 
     kind: ClassVar[str] = "pod_measured"
+    version: ClassVar[int] = 2
     project: str
     run_id: str
     step: str
     pod: str
     wall_seconds: float
     gpu_seconds: float
+    cpu_seconds: float | None = field(default=None, metadata=LATER)
+    at_least: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,9 +65,11 @@ from include.core.records.training import (
     Shard,
     Slice,
     Trial,
+    TrialCost,
     TrialState,
     Verdict,
     Winner,
+    short_id,
 )
 
 __all__ = [
@@ -127,6 +129,7 @@ __all__ = [
     "Start",
     "Treatment",
     "Trial",
+    "TrialCost",
     "TrialState",
     "Trigger",
     "UnfamiliarValues",
@@ -136,5 +139,6 @@ __all__ = [
     "Winner",
     "day_start",
     "last_day",
+    "short_id",
     "window_days",
 ]

@@ -123,6 +123,27 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialCost:
+    """What one training of a trial took: an observation, and no part of its outcome.
+
+    ``trial`` is the :func:`short_id` of its id. It was in training for ``wall_seconds``, in which its process had
+    ``cpu_seconds`` of processors and it held accelerators for ``gpu_seconds`` in all. ``ended`` is how; ``None``: it
+    was in training still when the attempt or the pod ended.
+    """
+
+    trial: str
+    ended: TrialState | None
+    wall_seconds: float
+    cpu_seconds: float
+    gpu_seconds: float
+
+
+def short_id(trial_id: str) -> str:
+    """The first 12 digits of a trial's id, which tell it from all others that one meets."""
+    return trial_id.removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResultAddresses:
     """Where one result is written, once (``PUT`` with the header ``If-None-Match: *``), and read. Secrets."""
 

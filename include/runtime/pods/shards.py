@@ -198,7 +198,7 @@ def _cost(request: PodRequest, ending: PodEnding) -> list[tuple[str, Event]]:
         wall_seconds=ending.ran_seconds,
         gpu_seconds=ending.ran_seconds * request.compute.accelerators,
     )
-    return [(streams.cost(request.project), measured)]
+    return [(streams.cost_of_run(request.project, request.run_id), measured)]
 
 
 def error_of(ending: PodEnding) -> TrainyardError:

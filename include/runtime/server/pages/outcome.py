@@ -11,10 +11,11 @@ from include.core import streams
 from include.core.errors import StoreError, StoreUnavailable
 from include.core.events import DriftJudged
 from include.core.project import Severity
-from include.core.records import CheckResult, Evaluation, LiveFigures, Promotion, Run, Validation
+from include.core.records import CheckResult, Evaluation, LiveFigures, Plan, Promotion, Run, Validation, short_id
 from include.ledger import Ledger
-from include.ledger.costs import Cost, costs
+from include.ledger.costs import Cost, TrialSpent, cost_of
 from include.ledger.journal import begun
+from include.registry.spending import cost_of_version
 from include.steps.platform import loaded
 from include.steps.showing import NightFigures, made_by, recorded_learnt
 from include.store import Store
@@ -58,6 +59,18 @@ class WatchSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What the run took. ``trials`` are in the plan's order, each with its number there (``None``: it has none).
+
+    ``led`` is the sum of all nights that led to the night's version since the one before; ``None``: it made none yet.
+    """
+
+    own: Cost
+    trials: tuple[tuple[int | None, TrialSpent], ...]
+    led: Cost | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOutcome:
     """All of a run's page; ``None``: the run has not come so far, or never does.
 
@@ -65,7 +78,7 @@ class RunOutcome:
     """
 
     run: Run
-    cost: Cost | None
+    cost: Costs | None
     checked: ValidationSummary | None
     learnt: NightFigures | None
     decided: ModelDecision | None
@@ -95,12 +108,28 @@ def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> RunOu
 
     return RunOutcome(
         run=run,
-        cost=costs(ledger, project).get(run_id),
+        cost=unless_lost(_costs),
         checked=unless_lost(_checked),
         learnt=unless_lost(_learnt),
         decided=unless_lost(_decided),
         judged=unless_lost(_judged),
         lacking="; ".join(dict.fromkeys(lacking)),
+    )
+
+
+def _costs(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Costs | None:
+    own = cost_of(ledger, run.project, run.run_id)
+    if own is None:
+        return None
+    planned = loaded(store, Plan, made["plan"]).trials if "plan" in made and store.has(made["plan"]) else ()
+    numbers = {short_id(trial.trial_id): number for number, trial in enumerate(planned, start=1)}
+    numbered = [(numbers.get(trial), spent) for trial, spent in own.trials.items()]
+    promotion = made.get("promote")
+    version = loaded(store, Promotion, promotion).version if promotion is not None and store.has(promotion) else None
+    return Costs(
+        own=own,
+        trials=tuple(sorted(numbered, key=lambda each: (each[0] is None, each[0] or 0))),
+        led=None if version is None else cost_of_version(ledger, run.project, version),
     )
 
 

@@ -1,0 +1,39 @@
+"""What a project's versions took: each night counts for one of them, or for the next."""
+
+from include.core import streams
+from include.core.events import ModelRegistered
+from include.core.runs import RunKind, kind_of
+from include.ledger import Ledger
+from include.ledger.costs import Cost, fold, run_of
+from include.ledger.entry import Entry
+
+
+def cost_of_version(ledger: Ledger, project: str, version: int | None) -> Cost:
+    """What led to *version* since the one before it: its own night and, until then, those that registered nothing.
+
+    Nights that failed count, attempts that were repeated or cut off, and trials of any end. What a night does after it
+    registered counts for its version until the next is registered, for the next from then on: what is counted for one
+    version is counted for no other. ``None``: what led to the next one so far. No watch, scoring or backtest counts.
+    Reads what was recorded between the version before and the one after.
+    """
+    registered = {
+        entry.event.model_version: (entry.position, entry.event.run_id)
+        for entry in ledger.read(streams.model(project))
+        if isinstance(entry.event, ModelRegistered)
+    }
+    number = max(registered, default=0) + 1 if version is None else version
+    before, own, after = (registered.get(each) for each in (number - 1, number, number + 1))
+    entries = ledger.read_below(
+        streams.cost(project), after=before[0] if before else 0, before=after[0] if after else None
+    )
+
+    def is_of_a_night(entry: Entry) -> bool:
+        run_id = run_of(entry)
+        return run_id is not None and kind_of(run_id) is RunKind.NIGHT
+
+    def counts(entry: Entry) -> bool:
+        if own is not None and entry.position > own[0]:
+            return run_of(entry) == own[1]
+        return before is None or run_of(entry) != before[1]
+
+    return fold(entry.event for entry in entries if is_of_a_night(entry) and counts(entry))
