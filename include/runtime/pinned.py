@@ -1,114 +1,22 @@
-"""A step of a run that began with other code than lies here now, done by the code that it began with.
+"""The process that does a step of a run by a kept copy of the code that the run began with.
 
-In a process of its own, that imports ``include`` and the project from a copy (:mod:`include.runtime.code.kept`) and
-nothing of what was deployed since. It is called by later releases too: a call's form stays as it is. It ends with the
-process that started it.
+It is started from that copy by :mod:`include.runtime.code.earlier`, of later releases too: its name, and a call's form,
+stay as they are. It ends with the process that started it.
 """
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from include.core import errors
-from include.core.canonical import decode, encode
+from include.core.canonical import decode
 from include.core.errors import StepCrashed, StepDisconnected, TrainyardError
-from include.core.records import Run
-from include.ledger.journal import begun, record_failure
-from include.runtime.code import kept as kept_code
-from include.settings import KNOWN, ROOT, Settings
-
-if TYPE_CHECKING:
-    from include.lineage.emission import ParentRuns
-    from include.steps import Platform
-
-
-def moved(platform: "Platform", project: str, run_id: str) -> Run | None:
-    """The run if the code moved since it began, and what it began with was kept. ``None``: it is of this code, say."""
-    run = begun(platform.ledger, project, run_id)
-    if run is None or run.code_digest == platform.code(project) or not kept_code.is_known(platform.ledger, run):
-        return None
-    return run
-
-
-def perform(
-    settings: Settings,
-    platform: "Platform",
-    run: Run,
-    step: str,
-    inputs: Mapping[str, Any],
-    *,
-    parents: "ParentRuns | None" = None,
-) -> str:
-    """Do *step* of *run* by the code that it began with; what the step returns.
-
-    Raises:
-        CodeChanged: its copy is missing or altered.
-        TrainyardError: as the step does.
-    """
-    call = {
-        "project": run.project,
-        "run_id": run.run_id,
-        "step": step,
-        "inputs": dict(inputs),
-        "parents": None if parents is None else encode(parents).decode(),
-    }
-    with tempfile.TemporaryDirectory(prefix="trainyard-code-") as folder:
-        try:
-            projects = kept_code.unpack(settings, platform.ledger, run, Path(folder))
-        except TrainyardError as error:
-            record_failure(platform.ledger, error, project=run.project, run_id=run.run_id, step="resume")
-            raise
-        answer = _ask(call, _environment(replace(settings, projects=projects), folder))
-    if "digest" in answer:
-        return str(answer["digest"])
-    kind: type[TrainyardError] = getattr(errors, str(answer["error"]), StepCrashed)
-    raise kind(answer["rule"], value=answer["value"], remedy=answer["remedy"])
-
-
-def _environment(settings: Settings, folder: str) -> dict[str, str]:
-    """That of this process, with the copy before everything else that is imported."""
-    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
-    kept = {name: value for name, value in os.environ.items() if name not in KNOWN}
-    paths = os.pathsep.join([folder, *others])
-    return {**kept, **settings.environment(), "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def _ask(call: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    command = [sys.executable, "-P", "-m", "include.runtime.pinned"]
-    with subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018  # they are pipes
-            child.stdin.write(json.dumps(call) + "\n")
-            child.stdin.flush()  # and stays open: its end is ours
-            told = child.stdout.read()
-        except BaseException:  # a signal too
-            child.kill()
-            raise
-    if not told:
-        return _crash(StepDisconnected, f"its process ended with {child.returncode} and no word")
-    answer: dict[str, Any] = json.loads(told)
-    return answer
-
-
-def _crash(kind: type[TrainyardError], value: str) -> dict[str, Any]:
-    return {
-        "error": kind.__name__,
-        "rule": "a step that is done by the code that its run began with ends with its result or with an error of ours",
-        "value": value,
-        "remedy": "It is tried again by itself."
-        if kind.retry_heals
-        else "Start a new run, by the code that lies here.",
-    }
+from include.runtime.code.earlier import crash
+from include.settings import KNOWN
 
 
 def main() -> None:
@@ -127,7 +35,7 @@ def main() -> None:
     except Exception as error:  # its text may quote a value: its kind and place are told
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-        answer = _crash(StepDisconnected if isinstance(error, ConnectionError | TimeoutError) else StepCrashed, place)
+        answer = crash(StepDisconnected if isinstance(error, ConnectionError | TimeoutError) else StepCrashed, place)
     with os.fdopen(answers, "w") as file:
         json.dump(answer, file)
 

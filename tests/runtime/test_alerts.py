@@ -9,7 +9,7 @@ import pytest
 from include.core.errors import LedgerUnavailable, RegistryUnavailable
 from include.core.events import ImportanceRecorded
 from include.ledger import Ledger
-from include.runtime.airflow import alerts
+from include.runtime.airflow import tasks
 from include.runtime.nights import platform
 from include.runtime.upkeep import stewardship
 
@@ -20,7 +20,7 @@ def test_a_ledger_that_is_away_silences_no_alert(
     monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
     (tmp_path / "ledger.db").mkdir()  # no database can be opened there
     with pytest.raises(LedgerUnavailable):
-        alerts.run_failed({"dag": SimpleNamespace(dag_id="train_flight_delay"), "run_id": "night", "reason": "failed"})
+        tasks.run_failed({"dag": SimpleNamespace(dag_id="train_flight_delay"), "run_id": "night", "reason": "failed"})
     assert "flight_delay: the night failed" in caplog.text
 
 

@@ -243,6 +243,7 @@ def test_a_night_of_this_process_asks_before_each_step_whether_other_code_lies_h
 
 #: A process that answers as one with the copied code does, but for what the step is.
 ANSWERS = """
+from include.core import errors
 from include.runtime import pinned
 def do(call):
     print("said meanwhile")
@@ -255,20 +256,20 @@ pinned.main()
 @pytest.mark.parametrize(
     ("error", "kind", "told"),
     [
-        ("pinned.errors.DataError('a rule', value=3, remedy='Act.')", DataError, "a rule; found: 3. Act."),
-        ("ValueError('N12345')", StepCrashed, "ValueError at <string>:5"),
+        ("errors.DataError('a rule', value=3, remedy='Act.')", DataError, "a rule; found: 3. Act."),
+        ("ValueError('N12345')", StepCrashed, "ValueError at <string>:6"),
     ],
 )
 def test_an_error_of_the_code_of_then_is_raised_as_its_own_kind_and_a_foreign_one_without_its_text(
     error: str, kind: type, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.runtime import pinned
+    from include.runtime.code import earlier
 
     command = [sys.executable, "-P", "-c", ANSWERS.format(error=error)]
     popen = subprocess.Popen
-    monkeypatch.setattr(pinned.subprocess, "Popen", lambda _, **options: popen(command, **options))
+    monkeypatch.setattr(earlier.subprocess, "Popen", lambda _, **options: popen(command, **options))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TRAINYARD_OF_A_LATER_RELEASE": "1"}
-    answer = pinned._ask({"step": "s"}, environment)
+    answer = earlier._ask({"step": "s"}, environment)
     assert answer["error"] == kind.__name__
     assert told in f"{answer['rule']}; found: {answer['value']}. {answer['remedy']}"
     assert "N12345" not in json.dumps(answer)

@@ -12,10 +12,10 @@ from include.core.events import DataOpened, DataRead
 from include.core.records import Scope
 from include.governance.register import Register
 from include.registry.champions import Champions
+from include.runtime.server.evidence import Evidence
 from include.runtime.server.impact import impacts_over
 from include.runtime.server.pages import Forms
 from include.runtime.server.pages.access import add_access
-from include.runtime.server.pages.evidence import Evidence
 from include.settings import ROOT
 from include.store import Store
 from tests.governance.conftest import STEWARD, House, build

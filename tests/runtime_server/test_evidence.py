@@ -12,8 +12,8 @@ from include.core.records import Run
 from include.ledger import Ledger
 from include.runtime.code import kept
 from include.runtime.code.digest import code_digest
-from include.runtime.server.pages import evidence as room
-from include.runtime.server.pages.evidence import Evidence
+from include.runtime.server import evidence as room
+from include.runtime.server.evidence import Evidence
 from include.settings import ROOT, Settings
 from include.store import Store
 

@@ -1,17 +1,15 @@
 """Tells ops what they must know, wherever they listen: Apprise addresses, one a line in a file."""
 
 import logging
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from include.runtime.airflow.names import kind_of, project_of, run_of
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LOOK = "Its tasks' logs in Airflow say why and what to do."
+#: Where the reason of a failed run is found.
+LOOK = "Its tasks' logs in Airflow say why and what to do."
 
 
 def send(settings: Settings, title: str, body: str) -> bool:
@@ -65,24 +63,3 @@ def _fault(address: str, title: str, body: str) -> str | None:
     if not listener.add(address):
         return "no address that Apprise understands"
     return None if listener.notify(title=title, body=body) else "the message was not taken"
-
-
-def run_failed(context: Mapping[str, Any]) -> None:
-    """What a project's DAG does when its run has failed: tell ops why, then give the lease back."""
-    from include.runtime.airflow import tasks
-
-    dag, run_id = context["dag"], context["run_id"]
-    project = project_of(dag.dag_id)
-    reason = context.get("reason") or "failed"
-    send(
-        Settings.from_environment(),
-        f"{project}: the {kind_of(dag.dag_id)} failed",
-        f"Run {run_id} of {dag.dag_id}: {reason}. {_LOOK}",
-    )
-    tasks.failed(project, run_of(dag.dag_id, run_id))  # after the alert: the ledger may be what failed
-
-
-def stewardship_failed(context: Mapping[str, Any]) -> None:
-    """What the DAG ``stewardship`` does when its run has failed: tell ops."""
-    run_id, reason = context["run_id"], context.get("reason") or "failed"
-    send(Settings.from_environment(), "stewardship failed", f"Run {run_id}: {reason}. {_LOOK}")

@@ -12,7 +12,6 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from include.core.errors import DeclarationError, TrainyardError
 from include.core.project import Project
 from include.core.words import markdown
-from include.runtime.airflow import alerts
 from include.runtime.airflow.approval import DataStewardApprovalSensor
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
 from include.runtime.code.projects import load_project, project_names
@@ -50,8 +49,14 @@ def project_dag(
         doc_md=doc_md,
         params={"instant": Param(None, type=["null", "string"], description=instant)},
         default_args={"owner": project.owner, "retry_policy": only_what_heals(), **RETRIES},
-        on_failure_callback=alerts.run_failed,
+        on_failure_callback=_failed,
     )
+
+
+def _failed(context: Context) -> None:
+    from include.runtime.airflow import tasks
+
+    tasks.run_failed(context)
 
 
 def wire(project: Project, chain: Chain, *, schedule: str) -> Task:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.records import Promotion, RetrainingOutcome
 from include.core.runs import RunKind
-from include.runtime import pinned
+from include.runtime.airflow.names import kind_of, project_of, run_of
+from include.runtime.code import earlier
 from include.steps.chain import NIGHT, WATCH, step_named
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def begin(
     if kind is RunKind.NIGHT:
         lease.require_free(platform.ledger, project_name, run_id=run_id, now=datetime.now(UTC))
     now = datetime.now(UTC)
-    began = pinned.moved(platform, project_name, run_id)
+    began = earlier.moved(platform, project_name, run_id)
     if began is not None:
         platform = replace(platform, code=lambda _: began.code_digest)
         run = steps.resume(platform, project, run_id=run_id, now=now)
@@ -118,17 +119,17 @@ def perform_if_moved(step: str, project_name: str, run_id: str, inputs: Mapping[
 def _done_by_then(
     settings: "Settings", platform: "Platform", step: str, project_name: str, run_id: str, inputs: Mapping[str, Any]
 ) -> str | None:
-    began = pinned.moved(platform, project_name, run_id)
+    began = earlier.moved(platform, project_name, run_id)
     if began is None:
         return None
     log.info("The run began before other code was deployed, and goes on with its own: %s", began.code_digest)
-    return pinned.perform(settings, platform, began, step, inputs, parents=platform.parents)
+    return earlier.perform(settings, platform, began, step, inputs, parents=platform.parents)
 
 
 def perform_pinned(
     step: str, project_name: str, run_id: str, inputs: Mapping[str, Any], *, parents: "ParentRuns | None"
 ) -> str:
-    """:func:`perform`, in a process that was started for it by :func:`include.runtime.pinned.perform`.
+    """:func:`perform`, in a process that was started for it by :func:`include.runtime.code.earlier.perform`.
 
     *parents* are those of the task that waits for it; ``None``: a process without Airflow does.
     The DAG is of what was deployed since, and may have more shards than were planned, or fewer.
@@ -173,15 +174,24 @@ def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
     return digest
 
 
-def failed(project_name: str, run_id: str) -> None:
-    """Give the lease of a run back (one that never began has none), and record that what it answered has failed."""
+def run_failed(context: Mapping[str, Any]) -> None:
+    """What a project's DAG does when its run has failed: tell ops why, then give the lease back (a run that never began
+    has none), and record that what it answered has failed.
+    """
     from include.ledger import Ledger, lease
     from include.retraining import asks
+    from include.runtime.airflow import alerts
     from include.settings import Settings
 
-    ledger = Ledger.open(Settings.from_environment().ledger)
-    lease.release(ledger, project_name, run_id=run_id)
-    asks.end(ledger, project_name, run_id, RetrainingOutcome.FAILED)
+    dag_id, run_id = context["dag"].dag_id, context["run_id"]
+    settings, project = Settings.from_environment(), project_of(dag_id)
+    reason = context.get("reason") or "failed"
+    alerts.send(
+        settings, f"{project}: the {kind_of(dag_id)} failed", f"Run {run_id} of {dag_id}: {reason}. {alerts.LOOK}"
+    )
+    ledger, own = Ledger.open(settings.ledger), run_of(dag_id, run_id)  # after the alert: it may be what failed
+    lease.release(ledger, project, run_id=own)
+    asks.end(ledger, project, own, RetrainingOutcome.FAILED)
 
 
 def gave_up(error: TrainyardError, project_name: str, run_id: str, *, kind: RunKind) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from include import steps
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start
-from include.runtime import pinned
+from include.runtime.code import earlier
 from include.runtime.code import kept as kept_code
 from include.runtime.code.digest import CodeStamp, code_digest, code_stamp
 from include.runtime.nights import placing
@@ -119,7 +119,7 @@ class Steps:
         shards = steps.shards(self.platform, inputs["plan"]) if step.mapped else [None]
         if self.moved():
             each = [inputs if shard is None else {**inputs, "shard": shard} for shard in shards]
-            done = [pinned.perform(self.settings, self.platform, self.run, step.name, given) for given in each]
+            done = [earlier.perform(self.settings, self.platform, self.run, step.name, given) for given in each]
         elif step.placed and self.settings.placement is Placement.KUBERNETES:
             done = placing.in_pods(self.settings, self.project, self.run, inputs["plan"], shards, self.on_note)
         elif step.mapped:

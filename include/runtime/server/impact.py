@@ -11,7 +11,7 @@ from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.registry.champions import Champions
-    from include.runtime.server.pages.evidence import Evidence
+    from include.runtime.server.evidence import Evidence
 
 
 class Impacts:
@@ -43,7 +43,7 @@ def impacts_over(ledger: Ledger, evidence: "Evidence", champions: "Champions") -
 def of_deployment(settings: Settings) -> Impacts:
     """That of the deployment; nothing is decided or opened, so that no key is needed."""
     from include.runtime.deployment import champions_of
-    from include.runtime.server.pages.evidence import Evidence
+    from include.runtime.server.evidence import Evidence
     from include.store import Store
 
     ledger = Ledger.open(settings.ledger)

@@ -71,11 +71,11 @@ def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", curre
     from include.runtime.code.kept import unpack
     from include.runtime.code.projects import project_names
     from include.runtime.deployment import champions_of
+    from include.runtime.server.evidence import Evidence
     from include.runtime.server.impact import impacts_over
     from include.runtime.server.pages import Forms, Pages
     from include.runtime.server.pages.access import add_access
     from include.runtime.server.pages.drift import add_drift
-    from include.runtime.server.pages.evidence import Evidence
     from include.runtime.server.pages.run import add_runs
 
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)

@@ -1,6 +1,8 @@
 """What nobody starts by hand: late runs are told, lineage is delivered, lost attempts and lost asks are closed."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
@@ -30,7 +32,7 @@ def stewardship_dag() -> DAG:
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
-        on_failure_callback=alerts.stewardship_failed,
+        on_failure_callback=_failed,
     ) as dag:
         _tell_late_nights()
         _deliver_lineage()
@@ -52,6 +54,12 @@ def stewardship_dag() -> DAG:
             doc_md="Starts the night of an ask whose asset event was lost. Skipped where none was.",
         ).expand_kwargs(_find_lost_retrainings())
     return dag
+
+
+def _failed(context: Mapping[str, Any]) -> None:
+    """What the DAG does when its run has failed: tell ops."""
+    run_id, reason = context["run_id"], context.get("reason") or "failed"
+    alerts.send(Settings.from_environment(), "stewardship failed", f"Run {run_id}: {reason}. {alerts.LOOK}")
 
 
 @task(

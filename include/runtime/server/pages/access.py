@@ -13,9 +13,9 @@ from include.core.records import RevocationKind
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
 from include.governance.register import Register, RegisteredGrant, RegisteredRequest
 from include.runtime.airflow.names import project_of
+from include.runtime.server.evidence import Code, Evidence
 from include.runtime.server.impact import Impacts
 from include.runtime.server.pages.application import Tab
-from include.runtime.server.pages.evidence import Code, Evidence
 from include.runtime.server.pages.sheets import days_left, sheet_of
 
 if TYPE_CHECKING:
