@@ -37,7 +37,7 @@ from include.projects.flight_delay import PROJECT as ORIGINAL  # noqa: E402
 from include.runtime import deployment  # noqa: E402
 from include.runtime.airflow.names import dag_id_of  # noqa: E402
 from include.runtime.code.projects import load_project  # noqa: E402
-from include.runtime.embedded import process, sessions  # noqa: E402
+from include.runtime.embedded import process, process_sessions  # noqa: E402
 from include.runtime.embedded.client import TaskState  # noqa: E402
 from include.runtime.nights import local  # noqa: E402
 from include.runtime.server.client import authority  # noqa: E402
@@ -266,7 +266,7 @@ def task_cpu_seconds(airflow: process.RunningAirflow) -> float:
     import psutil
 
     total = 0.0
-    for pid, command in sessions.processes(airflow.settings).items():
+    for pid, command in process_sessions.processes(airflow.settings).items():
         if "scheduler" in command or "worker" in command:
             times = psutil.Process(pid).cpu_times()
             total += times.children_user + times.children_system

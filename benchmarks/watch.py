@@ -51,7 +51,7 @@ from include.governance.access import Access  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
 from include.projects import flight_delay  # noqa: E402
 from include.registry.champions import Champions, sign_from_here  # noqa: E402
-from include.registry.signed import PROMOTION_TYPE, Decision  # noqa: E402
+from include.registry.signed_decisions import PROMOTION_TYPE, Decision  # noqa: E402
 from include.retraining import series  # noqa: E402
 from include.steps import Platform, backlog  # noqa: E402
 from include.store import Store  # noqa: E402

@@ -42,7 +42,7 @@ PRELOADED = (
     "securesystemslib.dsse",
     "sqlalchemy",
     "sqlglot.optimizer.qualify",
-    "include.runtime.airflow.due",
+    "include.runtime.airflow.due_runs",
     "include.runtime.upkeep.reconciliation",
     "include.runtime.airflow.training_assembly",
     "include.runtime.airflow.watch_assembly",

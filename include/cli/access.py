@@ -8,8 +8,8 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from include.cli.console import PlainConsole
 from include.cli.notices import tell_people
-from include.cli.shown import PlainConsole
 from include.core.records import RevocationKind
 from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings

@@ -6,10 +6,10 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from include.cli.ending import unwound_by_signals
+from include.cli.console import PlainConsole, bold, line
 from include.cli.night import ProjectName, parse_instant, tell_note
 from include.cli.notices import tell_people
-from include.cli.shown import PlainConsole, bold, line
+from include.cli.signals import unwound_by_signals
 from include.core.errors import AccessDenied
 from include.core.words import visible
 from include.runtime.code.projects import load_project

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from include.cli.console import PlainConsole
 from include.cli.night import ProjectName
-from include.cli.shown import PlainConsole
 from include.core import streams
 from include.core.project import DriftPolicy, Gates, Look, Project, SkillPolicy
 from include.runtime.code.projects import load_project

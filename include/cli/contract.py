@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.shown import PlainConsole, bold, line
+from include.cli.console import PlainConsole, bold, line
 from include.contracts.places import PRODUCTION
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user

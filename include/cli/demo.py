@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.ending import unwound_by_signals
+from include.cli.console import PlainConsole, bold, line, styled
 from include.cli.night import show_holdout
 from include.cli.service import Port, land
-from include.cli.shown import PlainConsole, bold, line, styled
+from include.cli.signals import unwound_by_signals
 from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.runtime.airflow.names import access_path

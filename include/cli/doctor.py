@@ -2,7 +2,7 @@
 
 import typer
 
-from include.cli.shown import PlainConsole, line, styled
+from include.cli.console import PlainConsole, line, styled
 from include.settings import Settings
 
 console = PlainConsole()

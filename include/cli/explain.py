@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.shown import PlainConsole, bold, line, styled
+from include.cli.console import PlainConsole, bold, line, styled
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
 from include.runtime.code.projects import load_project
@@ -30,8 +30,8 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     """
     from include import steps
     from include.contracts import load_folder
-    from include.declared.digits import rounded
-    from include.declared.late import late_reads
+    from include.declared.late_reads import late_reads
+    from include.declared.lost_digits import rounded
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)

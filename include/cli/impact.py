@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.shown import PlainConsole
+from include.cli.console import PlainConsole
 from include.settings import Settings
 
 if TYPE_CHECKING:

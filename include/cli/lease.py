@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from include.cli.console import PlainConsole
 from include.cli.night import ProjectName
-from include.cli.shown import PlainConsole
 from include.core.words import reason as as_reason
 from include.core.words import require_sentence
 from include.settings import Settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.shown import PlainConsole, bold, line
+from include.cli.console import PlainConsole, bold, line
 from include.core.errors import DeclarationError
 from include.settings import Settings
 

@@ -9,10 +9,10 @@ import typer
 from rich.status import Status
 from rich.table import Table
 
-from include.cli.ending import unwound_by_signals
+from include.cli.console import PlainConsole, bold, line, styled
 from include.cli.notices import show_decisions, tell_people
 from include.cli.retention import keep_in_order
-from include.cli.shown import PlainConsole, bold, line, styled
+from include.cli.signals import unwound_by_signals
 from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.project import Objective

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from include.cli.shown import PlainConsole
+from include.cli.console import PlainConsole
 from include.core.errors import TrainyardError
 from include.settings import Settings
 

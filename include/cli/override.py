@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from include.cli.access import Reason, Steward
+from include.cli.console import PlainConsole
 from include.cli.night import ProjectName
-from include.cli.shown import PlainConsole
 from include.core.errors import DeclarationError
 from include.core.records import Gate
 from include.runtime.server.client import authority

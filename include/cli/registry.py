@@ -3,8 +3,8 @@
 import typer
 
 from include.cli.access import Steward
+from include.cli.console import PlainConsole
 from include.cli.night import ProjectName
-from include.cli.shown import PlainConsole
 from include.runtime.code.projects import load_project
 from include.runtime.server.client import authority
 from include.settings import Settings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.shown import PlainConsole
+from include.cli.console import PlainConsole
 from include.core.errors import RegistryError
 from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.access import Reason, Steward
+from include.cli.console import PlainConsole, bold, line
 from include.cli.night import Instant, ProjectName, parse_instant
-from include.cli.shown import PlainConsole, bold, line
 from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
 from include.runtime.server.client import authority

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.shown import PlainConsole
+from include.cli.console import PlainConsole
 from include.core.errors import DeclarationError
 from include.core.project import Window
 from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment

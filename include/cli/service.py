@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from include.cli.shown import PlainConsole
+from include.cli.console import PlainConsole
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
 from include.settings import ROOT, Settings
@@ -44,11 +44,11 @@ def setup(
 
 def stop() -> None:
     """End every process that `./trainyard start` or `demo` started, and the call that watches over them."""
-    from include.runtime.embedded import sessions
+    from include.runtime.embedded import process_sessions
 
     settings = Settings.from_environment()
-    running = sessions.alive(settings)
-    sessions.stop(settings)
+    running = process_sessions.alive(settings)
+    process_sessions.stop(settings)
     console.print("stopped" if running else "nothing was running")
 
 
@@ -57,7 +57,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
     What settings place outside of the home is named, and stays.
     """
-    from include.runtime.embedded import sessions
+    from include.runtime.embedded import process_sessions
     from include.runtime.nights.alone import require_idle
 
     settings = Settings.from_environment()
@@ -72,7 +72,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         console.print(f"{told}. A ledger or a vault without its keys is of no use.", soft_wrap=True)
     if not yes:
         typer.confirm(f"Delete {home}, with its ledger and all models?", abort=True)
-    sessions.stop(settings)
+    process_sessions.stop(settings)
     shutil.rmtree(home, ignore_errors=False)
     console.print(f"deleted {home}")
 

@@ -2,9 +2,9 @@
 
 import typer
 
-from include.cli.ending import unwound_by_signals
+from include.cli.console import PlainConsole
 from include.cli.service import Port
-from include.cli.shown import PlainConsole
+from include.cli.signals import unwound_by_signals
 from include.settings import Settings
 
 #: A new project is shown, and begun, within some seconds.
@@ -24,9 +24,9 @@ def start(port: Port = 8080) -> None:
     """
     from include.runtime import deployment
     from include.runtime.embedded import process
-    from include.runtime.embedded.beginnings import Beginnings
     from include.runtime.embedded.client import AirflowRefused
     from include.runtime.embedded.environment import passwords_file
+    from include.runtime.embedded.new_projects import Beginnings
 
     settings = Settings.from_environment()
     process.require_startable(settings, port=port)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Column, Table
 
+from include.cli.console import PlainConsole, line, styled
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
-from include.cli.shown import PlainConsole, line, styled
 from include.core import streams
 from include.core.errors import TrainyardError
 from include.settings import Settings
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 def status() -> None:
     """Show what runs, who may read what, what waits or was refused, which models are in force, and what is broken."""
-    from include.governance.outstanding import in_words, outstanding
+    from include.governance.outstanding_addresses import in_words, outstanding
     from include.governance.register import Register
     from include.governance.signing import Verifier
     from include.runtime import deployment
@@ -59,9 +59,9 @@ def status() -> None:
 
 def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
     """Where it is, which of its processes give no sign of life, what ended since it was started, and what is paused."""
-    from include.runtime.embedded.beginnings import paused_dags
     from include.runtime.embedded.client import AirflowRefused
     from include.runtime.embedded.health import pulses, silent
+    from include.runtime.embedded.new_projects import paused_dags
     from include.runtime.embedded.supervision import endings
 
     if airflow is None:
@@ -96,7 +96,7 @@ def _show_ledger(ledger: "Ledger") -> None:
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
     from include.contracts import load_folder, not_understood
-    from include.governance.kept import KeptContracts
+    from include.governance.kept_contracts import KeptContracts
     from include.governance.overlaps import Overlaps
 
     table = Table("dataset", "contract", "stewards", title="contracts")
@@ -235,7 +235,7 @@ def _helped(ledger: "Ledger", project: str) -> list[str]:
 
 
 def _show_losses(settings: Settings, platform: "Platform") -> None:
-    from include.runtime.doctor.losses import losses
+    from include.runtime.doctor.lost_artifacts import losses
 
     try:
         for loss in losses(settings, platform):

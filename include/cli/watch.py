@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.ending import unwound_by_signals
+from include.cli.console import PlainConsole, bold, line
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
 from include.cli.retention import keep_in_order
-from include.cli.shown import PlainConsole, bold, line
+from include.cli.signals import unwound_by_signals
 from include.core.events import RetrainingAsked
 from include.core.runs import RunKind, by_hand, run_id_of
 from include.runtime.code.projects import load_project

@@ -14,7 +14,7 @@ from include.core.errors import DeclarationError
 from include.core.moments import compared, moment, with_moments
 from include.core.project import Expectation
 from include.core.records import CheckResult
-from include.data.window import ROW_COUNTS, check_row_counts
+from include.data.window_checks import ROW_COUNTS, check_row_counts
 from include.declared.scope import columns_of
 
 if TYPE_CHECKING:

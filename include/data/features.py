@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Days, FeatureSet, Run, Snapshot, Split
-from include.data.alarm import alarm
+from include.data.feature_tables import BuiltTables, write
+from include.data.leak_alarm import alarm
 from include.data.point_in_time import PointInTime
 from include.data.probe import probe, sampled
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
-from include.data.tables import BuiltTables, write
 from include.data.writer import Writer
 from include.declared.compiled import CompiledProject
 from include.ledger import Ledger

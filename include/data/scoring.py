@@ -108,7 +108,7 @@ def ahead(rows: "pa.Table", contract: Contract, instant: datetime) -> int:
 
 def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: "Pseudonyms") -> "pa.Table":
     """Only the columns of *dataset*'s scope, join keys as tokens: what a snapshot may hold."""
-    from include.data.rows import Tokens
+    from include.data.partition_rows import Tokens
 
     tokens = Tokens(pseudonyms, purpose)
     table = rows.select(list(dataset.names))
@@ -132,7 +132,7 @@ def with_rows(
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from include.data.rows import parquet_bytes, sorted_by_key
+    from include.data.partition_rows import parquet_bytes, sorted_by_key
 
     dataset = contract.dataset
     days = pc.cast(treated[contract.partition_column], "date32")

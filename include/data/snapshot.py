@@ -25,8 +25,8 @@ from include.core.records import (
     Treatment,
     last_day,
 )
+from include.data.partition_rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.reuse import record
-from include.data.rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.source import Files, Source
 from include.data.writer import Writer
 from include.ledger import Ledger

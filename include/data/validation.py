@@ -13,7 +13,7 @@ from include.core.records import CheckResult, Contract, Partition, Snapshot, Val
 from include.data.expectations import Batch, check
 from include.data.report import render
 from include.data.source import Source
-from include.data.window import ROW_COUNTS, check_required, check_row_counts, check_window
+from include.data.window_checks import ROW_COUNTS, check_required, check_row_counts, check_window
 from include.declared.scope import COLUMN_NAMES, columns_of
 from include.store import Store
 

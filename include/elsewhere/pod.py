@@ -19,7 +19,7 @@ from include.core.errors import AccessDenied, AddressRefused, MachineFault, Stor
 from include.core.records import Refit, ResultAddresses, Shard, Trial, short_id
 from include.elsewhere import document as orders
 from include.elsewhere import results
-from include.elsewhere.exchange import Exchange
+from include.elsewhere.transfer import Exchange
 from include.training import models, order
 
 ORDER_FILE = "/var/run/trainyard/order.json"

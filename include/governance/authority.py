@@ -35,10 +35,10 @@ from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, AdoptionClaim, claim_of
 from include.governance.decisions import Decisions, Places, placed, unknown
-from include.governance.kept import KeptContracts, keep
+from include.governance.kept_contracts import KeptContracts, keep
 from include.governance.overlaps import Overlaps
 from include.governance.signing import Signer, Verifier
-from include.governance.whole import require_whole
+from include.governance.sound_ledger import require_whole
 from include.ledger import Ledger
 from include.ledger.projection import Projection
 

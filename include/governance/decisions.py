@@ -17,7 +17,7 @@ from include.core.events import (
 )
 from include.core.records import Grant, RevocationKind
 from include.governance.claims import GRANT_TYPE, Ruling, claim_of, proven
-from include.governance.outcomes import DecidedRequest, RequestOutcome
+from include.governance.request_outcomes import DecidedRequest, RequestOutcome
 from include.governance.signing import Verifier
 from include.ledger import Entry
 

@@ -7,7 +7,7 @@ from include.contracts.places import FolderPaths, folder_of
 from include.core.errors import ContractError
 from include.core.records import Contract
 from include.governance.access import Access
-from include.governance.kept import KeptContracts
+from include.governance.kept_contracts import KeptContracts
 
 
 class Overlaps:

@@ -29,7 +29,7 @@ from include.core.records import Grant, RevocationKind, Run
 from include.governance.claims import AdoptionClaim, proven_adoption
 from include.governance.decisions import Decisions, Places, place_of, placed, unknown
 from include.governance.history import HistoryLine, adoption_line, decision_line
-from include.governance.outcomes import DecidedRequest
+from include.governance.request_outcomes import DecidedRequest
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection

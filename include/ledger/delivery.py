@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from include.core.addresses import without_credentials, without_user
 from include.core.errors import LedgerError, LedgerUnavailable
 from include.core.events import LineageEmitted
-from include.ledger import refused
+from include.ledger import set_aside
 
 if TYPE_CHECKING:
     from include.ledger.ledger import Ledger
@@ -39,7 +39,7 @@ def deliver(ledger: "Ledger", send: Send, *, name: str) -> int:
     its next event: nobody gets old events after new ones. What is refused for good is set aside, and later ones go on.
     """
     last, _ = ledger.delivered(name)
-    passed_over = {each.position for each in refused.all_set_aside(ledger, name)}
+    passed_over = {each.position for each in set_aside.all_set_aside(ledger, name)}
     sent = in_a_row = 0
     for batch in _batches(ledger, last):
         for position, event in batch:
@@ -48,7 +48,7 @@ def deliver(ledger: "Ledger", send: Send, *, name: str) -> int:
             status = None if position in passed_over else send(event)
             if status is not None:
                 tries = 1 + len(_PAUSES_SECONDS)
-                refused.set_aside(ledger, name, position=position, status=status, tries=tries)
+                set_aside.set_aside(ledger, name, position=position, status=status, tries=tries)
             ledger.mark_delivered(name, position=position)
             last = position
             in_a_row = 0 if status is None else in_a_row + 1
@@ -86,9 +86,9 @@ def send_again(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int
     """POST to *url* what it refused before; how many it took now. The others stay set aside. Raises as above."""
     taken = 0
     with _posting(url, api_key) as post:
-        for each in refused.all_set_aside(ledger, endpoint_name(url)):
-            if not each.sent_again and post(refused.text_of(ledger, each)) is None:
-                refused.sent_again(ledger, each)
+        for each in set_aside.all_set_aside(ledger, endpoint_name(url)):
+            if not each.sent_again and post(set_aside.text_of(ledger, each)) is None:
+                set_aside.sent_again(ledger, each)
                 taken += 1
     return taken
 
@@ -119,7 +119,7 @@ def _posting(url: str, api_key: str | None) -> "Iterator[Send]":
                 ) from None
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
                 raise _unreachable(shown, f"status {status}")
-            if status in refused.FOR_GOOD:
+            if status in set_aside.FOR_GOOD:
                 return status
             if status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise LedgerError(

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries, DriftState, Reference
-from include.monitoring.lasting import JudgedDays, LimitedMean, began
+from include.monitoring.onset import JudgedDays, LimitedMean, began
 from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, SkillWatch, came_after, first_days, level_of, watch
 
 #: A champion has learnt of a change if it learnt so many days of it.

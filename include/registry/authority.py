@@ -22,15 +22,15 @@ from include.core.events import (
 from include.core.project import Gates
 from include.core.records import Evaluation, Gate, Override
 from include.governance.access import ATTEMPTS, Access, crowded
-from include.governance.marks import RevocationMarks
+from include.governance.revocation_marks import RevocationMarks
 from include.ledger import Entry, Ledger
 from include.ledger.journal import begun
-from include.registry import promotion, signed
+from include.registry import promotion, signed_decisions
 from include.registry.champions import Champions, ProjectVersions, Version, sign_from_here
 from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, end_override, override
-from include.registry.remembered import remembering
-from include.registry.signed import Decision
+from include.registry.remembered_rollbacks import remembering
+from include.registry.signed_decisions import Decision
 from include.registry.standing import standing
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class PromotionAuthority:
             self._marks.require_promotable(project, version.registered.run_id)
             then = _gates_of_then(self._ledger, version.registered, gates)
             decision = replace(self._decision(known, version, then, again=True), asked_by=user)
-            if signed.append(self._ledger, self._signer, decision):
+            if signed_decisions.append(self._ledger, self._signer, decision):
                 return decision
         raise crowded(streams.promotion(project))
 
@@ -149,7 +149,7 @@ class PromotionAuthority:
             if pending is None:
                 return decided
             gates = declared_gates(self._ledger, pending.registered)
-            if signed.append(self._ledger, self._signer, self._decision(known, pending, gates)):
+            if signed_decisions.append(self._ledger, self._signer, self._decision(known, pending, gates)):
                 decided += 1
             else:
                 conflicts += 1

@@ -101,13 +101,13 @@ class Champion:
         Raises:
             DataError: as :meth:`predict`.
         """
-        from include.registry.familiar import unfamiliar
+        from include.registry.familiar_values import unfamiliar
 
         return unfamiliar(self._text, self.features, self._table(rows))
 
     def importance(self) -> dict[str, float]:
         """Of each feature that the model uses, its share of the gain of all splits; they add up to 1."""
-        from include.registry.familiar import importance
+        from include.registry.familiar_values import importance
 
         return importance(self._text, [feature.name for feature in self.features])
 

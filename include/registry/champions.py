@@ -16,12 +16,12 @@ from include.core.errors import RegistryError
 from include.core.events import ModelRegistered, PromotionsSigned
 from include.core.records import day_start
 from include.governance.access import Access
-from include.governance.marks import RevocationMark, RevocationMarks
+from include.governance.revocation_marks import RevocationMark, RevocationMarks
 from include.ledger import Ledger
 from include.ledger.journal import all_begun
 from include.registry.overrides import Overrides
 from include.registry.rollback import Rollback
-from include.registry.signed import Decision, SignedDecisions
+from include.registry.signed_decisions import Decision, SignedDecisions
 
 if TYPE_CHECKING:
     from include.governance.signing import Verifier

@@ -7,7 +7,7 @@ from include.core.project import LEAST_DAYS, Gates, Objective
 from include.core.records import DAY, Evaluation, Gate, Interval
 from include.core.rules import rounded_up
 from include.data.resampling import at_error
-from include.registry.grounds import ChampionGrounds, ProjectStanding
+from include.registry.decision_grounds import ChampionGrounds, ProjectStanding
 
 _UNNAMED = "its objective, its label or a feature that it needs is not built any more or is defined otherwise now"
 _LOSS = {Objective.BINARY: "log_loss", Objective.REGRESSION: "mae"}

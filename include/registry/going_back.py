@@ -12,10 +12,10 @@ from include.core.records import LookOutcome
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded
-from include.governance.marks import RevocationMarks, require_free
-from include.governance.whole import require_whole
+from include.governance.revocation_marks import RevocationMarks, require_free
+from include.governance.sound_ledger import require_whole
 from include.ledger import Ledger
-from include.registry import signed
+from include.registry import signed_decisions
 from include.registry.champions import Champions, ProjectVersions, Version
 from include.registry.looks import LookResult, look_at
 from include.registry.rollback import Rollback
@@ -78,7 +78,7 @@ class RollbackAuthority:
                 instant=instant,
                 position=known.length + 1,
             )
-            if signed.append(self._ledger, self._signer, rollback):
+            if signed_decisions.append(self._ledger, self._signer, rollback):
                 return rollback
         raise crowded(streams.promotion(project))
 
@@ -118,7 +118,7 @@ class RollbackAuthority:
                 instant=looked.instant,
                 position=known.length + 1,
             )
-            if signed.append(self._ledger, self._signer, rollback):
+            if signed_decisions.append(self._ledger, self._signer, rollback):
                 return True
         raise crowded(streams.promotion(project))
 

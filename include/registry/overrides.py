@@ -13,7 +13,7 @@ from include.core.records import Gate, Override
 from include.core.words import reason as as_reason
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.holds import stewards_of_project
-from include.governance.whole import require_whole
+from include.governance.sound_ledger import require_whole
 from include.ledger import Entry, Ledger
 
 if TYPE_CHECKING:

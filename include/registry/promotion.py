@@ -5,7 +5,7 @@ from dataclasses import replace
 from include.core.project import Gates
 from include.core.records import Evaluation, Gate, Override, Verdict
 from include.registry import gates as gate
-from include.registry.grounds import ChampionGrounds, ProjectStanding
+from include.registry.decision_grounds import ChampionGrounds, ProjectStanding
 
 __all__ = ["ChampionGrounds", "ProjectStanding", "decide"]
 

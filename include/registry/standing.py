@@ -14,7 +14,7 @@ from include.core.rules import rounded_up
 from include.data.resampling import at_error
 from include.ledger import Ledger
 from include.registry.champions import Version
-from include.registry.grounds import ProjectStanding
+from include.registry.decision_grounds import ProjectStanding
 from include.registry.overrides import Overrides
 
 #: In so many entries the last verdict is looked for first.

@@ -13,8 +13,8 @@ from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion
 from include.core.words import markdown
-from include.registry import files, nights
-from include.registry.deleted import (
+from include.registry import mlflow_files, mlflow_nights
+from include.registry.deleted_in_mlflow import (
     EVALUATION,
     VERSION,
     experiment_of,
@@ -22,7 +22,7 @@ from include.registry.deleted import (
     restored_model,
     versions_of,
 )
-from include.registry.nights import ShownNight
+from include.registry.mlflow_nights import ShownNight
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -116,7 +116,7 @@ class Versions:
             client = self._client()
             experiment = experiment_of(client, project)
             run = None if experiment is None else self._known(client, experiment, evaluation)
-            return run is not None and files.log_plots(client, run, plots)
+            return run is not None and mlflow_files.log_plots(client, run, plots)
 
     def put_back(self, project: str, champion: int | None) -> "MovedAlias | None":
         """Give the alias ``champion`` to version *champion*, or to none; what was found. ``None``: all is well.
@@ -166,13 +166,13 @@ class Versions:
         if run is None or run.info.status != "FINISHED":
             whole = night()
             run = run or _begin(client, experiment, promotion, whole)
-            nights.add_trials(client, run, whole)
-            nights.log_sources(client, run.info.run_id, whole)
-            _log(client, run, evaluation, whole, {**tags, **nights.tags_of(whole, promotion.verdict.reasons)})
+            mlflow_nights.add_trials(client, run, whole)
+            mlflow_nights.log_sources(client, run.info.run_id, whole)
+            _log(client, run, evaluation, whole, {**tags, **mlflow_nights.tags_of(whole, promotion.verdict.reasons)})
             if opened is not None:
-                files.log_model(client, run, opened.bytes(evaluation.model).decode())
+                mlflow_files.log_model(client, run, opened.bytes(evaluation.model).decode())
             else:
-                files.log_pointer(client, run, project, promotion)
+                mlflow_files.log_pointer(client, run, project, promotion)
             client.set_terminated(run.info.run_id)
         if client.search_registered_models(f"name = '{project.name}'"):
             shown = versions_of(client, project.name)
@@ -270,7 +270,7 @@ def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: ShownN
     dated = [Metric(name, value, run.info.start_time, 0) for name, value in figures.items()]
     client.log_batch(
         run.info.run_id,
-        metrics=[*dated, *nights.curve_of(night)],
+        metrics=[*dated, *mlflow_nights.curve_of(night)],
         params=[Param(name, str(value)) for name, value in evaluation.params.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
     )

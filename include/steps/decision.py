@@ -106,7 +106,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     """
     from include.lineage import walk
     from include.registry import bundle, promotion
-    from include.registry.remembered import remembering
+    from include.registry.remembered_rollbacks import remembering
 
     marks_of(platform).require_promotable(project.name, run.run_id)
     require_made(platform, project, run, "promote", now=now, evaluation=evaluation)

@@ -13,7 +13,7 @@ from include.steps.platform import Platform
 from include.steps.serving import load
 
 if TYPE_CHECKING:
-    from include.data.live import LiveRows
+    from include.data.live_rows import LiveRows
     from include.governance.vault import OpenedArtifacts
     from include.monitoring.series import Prediction
     from include.registry.bundle import Champion

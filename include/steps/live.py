@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from include.data.live import LiveRows
+    from include.data.live_rows import LiveRows
     from include.monitoring.report import Explanation
     from include.registry.bundle import Champion
 
@@ -53,7 +53,7 @@ def opened_rows(
     *,
     now: datetime,
 ) -> "LiveRows":
-    from include.data.live import live_rows
+    from include.data.live_rows import live_rows
 
     return live_rows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now))
 

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from include.contracts import Contracts
     from include.declared.declaration import Declaration
     from include.governance.access import Access
-    from include.governance.kept import KeptContracts
-    from include.governance.marks import RevocationMarks
+    from include.governance.kept_contracts import KeptContracts
     from include.governance.pseudonyms import Pseudonyms
+    from include.governance.revocation_marks import RevocationMarks
     from include.governance.signing import Signer, Verifier
     from include.governance.vault import OpenedArtifacts, Vault
     from include.lineage.datasets import Dataset
     from include.lineage.emission import ParentRuns
     from include.registry.champions import Champions
-    from include.registry.nights import Commit
+    from include.registry.mlflow_nights import Commit
     from include.registry.versions import Versions
     from include.store import Store
 
@@ -101,7 +101,7 @@ def loaded(store: "Store", kind: type[Record], digest: str) -> Record:
 
 def marks_of(platform: Platform) -> "RevocationMarks":
     """Which revoked grants stand behind versions and nights."""
-    from include.governance.marks import RevocationMarks
+    from include.governance.revocation_marks import RevocationMarks
 
     return RevocationMarks(platform.ledger, platform.access)
 
@@ -139,7 +139,7 @@ def adopted_contract(platform: Platform, dataset: str) -> Contract | None:
 
 
 def _kept(platform: Platform) -> "KeptContracts":
-    from include.governance.kept import KeptContracts
+    from include.governance.kept_contracts import KeptContracts
 
     return KeptContracts(platform.ledger, platform.access, platform.contracts.read)
 

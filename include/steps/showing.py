@@ -25,7 +25,7 @@ from include.core.records import (
 )
 from include.ledger import Ledger
 from include.ledger.journal import begun
-from include.registry.nights import ShownNight, ShownTrial, SourceTable
+from include.registry.mlflow_nights import ShownNight, ShownTrial, SourceTable
 from include.steps.platform import Platform, loaded
 from include.steps.training import step_of
 from include.training import history as trials
@@ -146,7 +146,7 @@ def _source(
 
 def _trials(ledger: Ledger, project: str, plan: Plan, evaluated: Evaluation, since: datetime) -> tuple[ShownTrial, ...]:
     """In the plan's order. A trial began with its shard's attempt, where that is known: halving trains them in turn."""
-    from include.training.endings import endings
+    from include.training.trial_endings import endings
 
     ids = [trial.trial_id for trial in plan.trials]
     entries = {trial_id: ledger.find(streams.trial_key(trial_id)) for trial_id in ids}

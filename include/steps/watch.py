@@ -51,7 +51,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         NothingToWatch: there is nothing any more, since another watch was quicker.
         RegistryError: the champion in force learnt what is defined otherwise now.
     """
-    from include.data.live import live as live_partitions
+    from include.data.live_rows import live as live_partitions
     from include.lineage import walk
 
     require_made(platform, project, run, "score", now=now, snapshot=snapshot)

@@ -16,7 +16,7 @@ COMMAND = """
 import signal, sys, time
 import typer
 from include.cli import __main__ as command
-from include.cli.ending import unwound_by_signals
+from include.cli.signals import unwound_by_signals
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores them
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.runtime.embedded.beginnings import Beginnings, why_not
 from include.runtime.embedded.client import Client
+from include.runtime.embedded.new_projects import Beginnings, why_not
 from include.settings import Settings
 from tests.cli.conftest import FIRST, Shop
 

@@ -12,7 +12,7 @@ from include.core.canonical import record_digest
 from include.core.project import Project, Window
 from include.core.records import DAY, Contract, Days, FeatureSet, Partition, Run, Snapshot, last_day
 from include.data import features
-from include.data.rows import known_at, parquet_bytes, sorted_by_key
+from include.data.partition_rows import known_at, parquet_bytes, sorted_by_key
 from include.data.source import Source
 from include.declared import scope_of
 from include.declared.compiled import declared

@@ -15,10 +15,10 @@ from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
 from include.core.records import DAY, Contract, Days, KnownAt, Partition, Snapshot
 from include.data import reuse
+from include.data.feature_tables import CATEGORY_ROWS, parquet
 from include.data.point_in_time import PointInTime
 from include.data.relations import relations
 from include.data.reuse import TableTask
-from include.data.tables import CATEGORY_ROWS, parquet
 from include.declared.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store

@@ -10,7 +10,7 @@ import pytest
 from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target, Window
 from include.core.records import DAY, Column, ColumnType, Contract, Days, KnownAt, Partition, Snapshot, Treatment
 from include.data import scoring
-from include.data.rows import parquet_bytes
+from include.data.partition_rows import parquet_bytes
 from include.declared import scope_of
 from include.store import Store
 from tests.data.nights import INSTANT, Night

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from include.core.errors import DataError
 from include.core.records import FeatureSet, FeatureSpec
 from include.data.encoding import encode_features
-from include.declared.digits import Rounded, rounded
+from include.declared.lost_digits import Rounded, rounded
 from include.store import Store
 from tests.data import orders
 from tests.data.nights import Night, freeze

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, ContractError, DataError, LedgerError, StoreUnavailable, TrainyardError
 from include.core.records import Contract, DatasetScope, KnownAt, Scope, Snapshot, Treatment, last_day
-from include.data.rows import Tokens, known_at, parquet_bytes
+from include.data.partition_rows import Tokens, known_at, parquet_bytes
 from include.data.source import Files, Source
 from include.governance.pseudonyms import Pseudonyms
 from tests.data.sales import SENTINEL, land_sales, sales_contract, sales_table

@@ -19,7 +19,7 @@ from include.core.project import Expectation, Severity
 from include.core.records import CheckResult, Contract, Snapshot, Validation
 from include.data import expectations as rows
 from include.data import validation
-from include.data.window import check_window
+from include.data.window_checks import check_window
 from tests.data.sales import SENTINEL, land_sales, sales_contract, sales_table
 from tests.data.world import World, project_of
 

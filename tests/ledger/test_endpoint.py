@@ -14,7 +14,7 @@ import pytest
 
 from include.core.errors import LedgerError, LedgerUnavailable
 from include.core.events import LeaseReleased, LineageEmitted
-from include.ledger import Ledger, delivery, refused
+from include.ledger import Ledger, delivery, set_aside
 from include.ledger.delivery import deliver_to_endpoint
 from tests.ledger.processes import start, wait
 
@@ -215,11 +215,11 @@ def test_an_event_that_is_refused_for_good_is_set_aside_after_three_tries_by_its
     endpoint.moods.extend([201, status, 201, *[status] * 3])  # one that is taken at its second try, and one that is not
     assert deliver_to_endpoint(ledger, endpoint.url) == len(EVENTS) - 1
     assert endpoint.received == [*EVENTS[:2], *EVENTS[3:]]
-    (found,) = refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))
-    assert refused.text_of(ledger, found) == EVENTS[2]
+    (found,) = set_aside.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))
+    assert set_aside.text_of(ledger, found) == EVENTS[2]
     assert found.in_words().endswith(f"refused the lineage event at position {found.position} with status {status}")
     assert deliver_to_endpoint(ledger, endpoint.url) == 0
-    assert not refused.all_set_aside(ledger, "endpoint another")
+    assert not set_aside.all_set_aside(ledger, "endpoint another")
 
 
 @pytest.mark.usefixtures("at_once")
@@ -231,7 +231,7 @@ def test_what_was_set_aside_is_sent_again_when_asked_and_once(ledger: Ledger, en
     endpoint.moods.extend([400, 201])
     assert delivery.send_again(ledger, endpoint.url) == 1
     assert endpoint.received == [EVENTS[2], EVENTS[1]]
-    assert [each.sent_again for each in refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))] == [
+    assert [each.sent_again for each in set_aside.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))] == [
         False,
         True,
     ]
@@ -269,7 +269,7 @@ def test_an_event_that_was_set_aside_before_a_kill_is_not_tried_again(
     assert wait(start(work)) == -signal.SIGKILL
     assert deliver_to_endpoint(ledger, endpoint.url) == 1
     assert endpoint.received == EVENTS[1:2]
-    assert len(refused.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))) == 1
+    assert len(set_aside.all_set_aside(ledger, delivery.endpoint_name(endpoint.url))) == 1
 
 
 def test_an_endpoint_is_the_same_whatever_key_its_query_has_and_the_key_is_not_remembered(

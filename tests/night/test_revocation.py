@@ -10,7 +10,7 @@ from include.core.errors import AccessDenied, Quarantined, RegistryError
 from include.core.events import DataRead
 from include.core.records import DAY, RevocationKind, Run
 from include.core.runs import RunKind
-from include.governance.marks import RevocationMarks
+from include.governance.revocation_marks import RevocationMarks
 from include.steps import backlog, serving
 from tests.night.test_score import flights, read
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard

@@ -22,7 +22,7 @@ from include.core.records import (
     Verdict,
 )
 from include.governance.signing import Signer
-from include.registry.nights import ShownNight, ShownTrial, SourceTable
+from include.registry.mlflow_nights import ShownNight, ShownTrial, SourceTable
 from tests.training.flights import KEY, Folder
 
 FEATURES = (

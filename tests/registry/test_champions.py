@@ -27,7 +27,7 @@ from include.ledger import Ledger
 from include.registry import bundle
 from include.registry.authority import PromotionAuthority, require_decidable
 from include.registry.champions import NOT_SIGNED, Champions, Version
-from include.registry.signed import PROMOTION_TYPE, Decision
+from include.registry.signed_decisions import PROMOTION_TYPE, Decision
 from tests.registry.models import FEATURE_SET, PROJECT, evaluation, signer
 from tests.training.flights import Folder
 

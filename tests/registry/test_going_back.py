@@ -21,7 +21,7 @@ from include.governance.signing import Signer
 from include.ledger import Ledger
 from include.registry.champions import in_force_before
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
-from include.registry.signed import PROMOTION_TYPE
+from include.registry.signed_decisions import PROMOTION_TYPE
 from tests.governance.conftest import SHIPPED, STEWARD
 from tests.registry.models import signer
 from tests.registry.test_champions import NOW, P, Registry

@@ -35,7 +35,7 @@ from include.ledger import Ledger
 from include.registry.champions import Version
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.promotion import ChampionGrounds, ProjectStanding, decide
-from include.registry.signed import Decision
+from include.registry.signed_decisions import Decision
 from include.registry.standing import Looks, failing, frozen, in_words, showable
 from tests.governance.conftest import STEWARD
 from tests.registry.models import PROJECT, SPLIT, evaluation, signer

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from include.core.errors import RegistryError, RegistryUnavailable
-from include.registry import files, nights, versions
+from include.registry import mlflow_files, mlflow_nights, versions
 from include.registry.versions import Versions
 from tests.registry.models import PROJECT, evaluation, model_text, night, promotion
 from tests.training.flights import Folder
@@ -230,10 +230,10 @@ def test_one_process_at_a_time_opens_a_database_so_that_two_first_nights_make_it
 @pytest.mark.parametrize(
     ("owner", "call"),
     [
-        (nights, "add_trials"),
-        (nights, "log_sources"),
+        (mlflow_nights, "add_trials"),
+        (mlflow_nights, "log_sources"),
         (versions, "_log"),
-        (files, "log_model"),
+        (mlflow_files, "log_model"),
         (MlflowClient, "create_run"),
         (MlflowClient, "set_terminated"),
         (MlflowClient, "create_registered_model"),

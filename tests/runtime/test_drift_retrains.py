@@ -19,7 +19,7 @@ from include.core.events import (
     StepStarted,
 )
 from include.ledger import Ledger
-from include.runtime.embedded import sessions
+from include.runtime.embedded import process_sessions
 from include.runtime.embedded.process import RunningAirflow
 from include.runtime.upkeep.reconciliation import PATIENCE
 from tests.runtime.conftest import NIGHT_SECONDS
@@ -126,5 +126,7 @@ def _killed(house: House, run_id: str, step: str) -> bool:
 
 
 def _tasks_of(airflow: RunningAirflow) -> list[int]:
-    workers = [pid for pid, command in sessions.processes(airflow.settings).items() if "LocalExecutor" in command]
+    workers = [
+        pid for pid, command in process_sessions.processes(airflow.settings).items() if "LocalExecutor" in command
+    ]
     return [child.pid for pid in workers for child in psutil.Process(pid).children() if pid != child.pid]

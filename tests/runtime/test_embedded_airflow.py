@@ -21,7 +21,7 @@ from include.core.events import LineageEmitted, RunStarted, StepReused
 from include.ledger import Ledger
 from include.ledger.lease import holder
 from include.lineage.datasets import PRODUCER
-from include.runtime.embedded import process, sessions
+from include.runtime.embedded import process, process_sessions
 from include.runtime.embedded.client import AirflowRefused, Client
 from include.runtime.embedded.environment import PARALLELISM, USERS, airflow_home, passwords_file
 from include.runtime.embedded.process import RunningAirflow
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.airflow
 def test_nothing_listens_beyond_the_loopback_address(airflow: RunningAirflow) -> None:
     listening = {
         (connection.laddr.ip, connection.laddr.port)
-        for pid in sessions.processes(airflow.settings)
+        for pid in process_sessions.processes(airflow.settings)
         for connection in psutil.Process(pid).net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
     }
@@ -56,7 +56,7 @@ def test_secrets_are_for_their_owner_alone(airflow: RunningAirflow) -> None:
 def test_no_thread_runs_where_airflow_forks_its_tasks(airflow: RunningAirflow, night: tuple[str, str]) -> None:
     """A night has run: what forks the next task is still as single as on the first day."""
     found = {}
-    for pid, command in sessions.processes(airflow.settings).items():
+    for pid, command in process_sessions.processes(airflow.settings).items():
         if "LocalExecutor" in command:
             found[pid] = sorted(task.read_text().strip() for task in Path(f"/proc/{pid}/task").glob("*/comm"))
     assert len(found) == PARALLELISM
@@ -178,7 +178,9 @@ def test_a_killed_step_is_tried_again_and_a_deployment_changes_nothing_of_the_ni
 
 
 def _tasks_of(airflow: RunningAirflow) -> list[int]:
-    workers = [pid for pid, command in sessions.processes(airflow.settings).items() if "LocalExecutor" in command]
+    workers = [
+        pid for pid, command in process_sessions.processes(airflow.settings).items() if "LocalExecutor" in command
+    ]
     return [child.pid for pid in workers for child in psutil.Process(pid).children() if pid != child.pid]
 
 

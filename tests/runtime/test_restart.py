@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.embedded import process, sessions
+from include.runtime.embedded import process, process_sessions
 from tests.runtime.conftest import free_port, settings_in
 from tests.runtime.nights import INSTANT, approve, declare, hold, reaches, task, until
 from tests.runtime.starter import ROOT
@@ -63,7 +63,7 @@ def test_a_killed_starter_leaves_no_process_and_its_night_goes_on_after_the_next
             reaches(dana, dag_id, run_id, "gate", "deferred")
             approve(steward, "survivor")
             reaches(dana, dag_id, run_id, "features", "running")
-        living = sessions.processes(settings)
+        living = process_sessions.processes(settings)
         assert len(living) >= 8  # the four, the executor's workers, the triggerer's runner, the task
     finally:
         os.kill(starter.pid, signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from include.runtime.embedded.sessions import StartedProcess, alive, remember, stop
+from include.runtime.embedded.process_sessions import StartedProcess, alive, remember, stop
 from include.settings import Settings
 
 #: Starts a session, tells its number, and never asks what became of it.

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.embedded import process, sessions, starter
+from include.runtime.embedded import process, process_sessions, starter_lock
 from include.settings import ROOT, Settings
 from tests.runtime.conftest import Listener, free_port
 
@@ -84,7 +84,7 @@ def test_a_start_beside_another_is_refused_until_that_one_and_its_guard_have_end
         for begin in (process.require_startable, process.start):
             with pytest.raises(DeclarationError, match=rf"process {other.pid} does .*Wait"):
                 begin(settings, port=free_port())
-        assert sessions.recall(settings) == (0, []), "what the other writes down stays as it is"
+        assert process_sessions.recall(settings) == (0, []), "what the other writes down stays as it is"
         other.send_signal(signal.SIGKILL)
     process.require_startable(settings, port=free_port())
 
@@ -101,10 +101,10 @@ def test_a_start_right_after_a_killed_one_waits_until_its_guard_has_ended_what_i
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "taken\n"
-        assert sessions.processes(settings)
+        assert process_sessions.processes(settings)
         other.send_signal(signal.SIGKILL)
     process.require_startable(settings, port=port)
-    assert not sessions.processes(settings)
+    assert not process_sessions.processes(settings)
     assert listener.titles() == ["Airflow: it was ended"]
 
 
@@ -115,17 +115,17 @@ def test_a_killed_starter_leaves_nothing_of_what_it_had_started_again(settings: 
     assert done.returncode == -signal.SIGKILL
     again = int(done.stdout)
     process.require_startable(settings, port=free_port())  # waits for the guard
-    assert not sessions.processes(settings)
+    assert not process_sessions.processes(settings)
     assert not psutil.pid_exists(again) or psutil.Process(again).status() == psutil.STATUS_ZOMBIE
 
 
 def test_who_leaves_the_place_takes_its_guard_along(settings: Settings) -> None:
-    place = starter.take(settings)
+    place = starter_lock.take(settings)
     place.guard()
     place.leave()
     assert place.guardian is not None
     assert place.guardian.returncode == -signal.SIGKILL
-    starter.take(settings).leave()
+    starter_lock.take(settings).leave()
     place.leave()
 
 

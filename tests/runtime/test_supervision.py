@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 from include.cli import status
-from include.runtime.embedded import sessions
-from include.runtime.embedded.beginnings import Beginnings, paused_dags
+from include.runtime.embedded import process_sessions
 from include.runtime.embedded.client import Client
 from include.runtime.embedded.environment import PROCESSES, SCHEDULER, TRIGGERER
 from include.runtime.embedded.health import pulses, silent
+from include.runtime.embedded.new_projects import Beginnings, paused_dags
 from include.runtime.embedded.process import RunningAirflow
-from include.runtime.embedded.sessions import CHILDREN, StartedProcess
+from include.runtime.embedded.process_sessions import CHILDREN, StartedProcess
 from include.runtime.embedded.supervision import Supervision, endings
 from include.settings import Settings
 from tests.runtime.conftest import NIGHT_SECONDS, Listener, free_port
@@ -44,9 +44,9 @@ class Watched:
     supervision: Supervision | None = None
 
     def start(self, *names: str) -> "Watched":
-        sessions.begin(self.settings, 1)
+        process_sessions.begin(self.settings, 1)
         for name in names:
-            self.spawn(name, sessions.recall(self.settings)[1])
+            self.spawn(name, process_sessions.recall(self.settings)[1])
         self.spawned.clear()
         self.supervision = Supervision(
             self.settings, "http://127.0.0.1:1", spawn=self.spawn, progress=self.told.append, look_seconds=0.02
@@ -58,13 +58,13 @@ class Watched:
         CHILDREN[process.pid] = process
         self.leaders.append(process.pid)
         started = StartedProcess.of(name, process.pid)
-        sessions.remember(self.settings, 1, [*beside, started])
+        process_sessions.remember(self.settings, 1, [*beside, started])
         self.spawned.append(name)
         return started
 
     def kill(self, name: str) -> int:
         """Kill the process, not what it started; its number."""
-        (leader,) = [each for each in sessions.recall(self.settings)[1] if each.name == name]
+        (leader,) = [each for each in process_sessions.recall(self.settings)[1] if each.name == name]
         os.kill(leader.pid, signal.SIGKILL)
         return leader.pid
 
@@ -79,7 +79,7 @@ def watched(tmp_path: Path, listener: Listener) -> Iterator[Watched]:
     yield made
     if made.supervision:
         made.supervision.end()
-    sessions.stop(settings, patience_seconds=0.2)
+    process_sessions.stop(settings, patience_seconds=0.2)
 
 
 def test_a_killed_process_is_started_again_without_what_it_left_and_ops_are_told(
@@ -91,7 +91,7 @@ def test_a_killed_process_is_started_again_without_what_it_left_and_ops_are_told
     until(lambda: watched.spawned == [SCHEDULER], seconds=5, what="it is started again")
     until(lambda: listener.titles() == ["Airflow: the scheduler ended"], seconds=10, what="ops are told")
     assert not [pid for pid in psutil.pids() if _session(pid) == dead], "its workers went on beside the new one"
-    assert sorted(each.name for each in sessions.recall(watched.settings)[1]) == [SCHEDULER, TRIGGERER]
+    assert sorted(each.name for each in process_sessions.recall(watched.settings)[1]) == [SCHEDULER, TRIGGERER]
     assert [(each.name, each.time) for each in endings(watched.settings)] == [(SCHEDULER, 1)]
     assert watched.told[0].startswith("The scheduler ended, and is started again. Its log is ")
 
@@ -146,7 +146,7 @@ def test_once_somebody_stops_airflow_nothing_is_started_again(watched: Watched, 
     """Not even what was seen to have ended just before."""
     watched.start(*PROCESSES)
     assert watched.supervision is not None
-    with sessions.one_writer(watched.settings):
+    with process_sessions.one_writer(watched.settings):
         watched.kill(SCHEDULER)
         lives = watched.supervision._lives
         until(lambda: SCHEDULER in lives and lives[SCHEDULER].due is not None, seconds=5, what="it is seen")
@@ -157,8 +157,8 @@ def test_once_somebody_stops_airflow_nothing_is_started_again(watched: Watched, 
             stopping.start()
             until(watched.supervision._over.is_set, seconds=5, what="it is told to end")
         else:
-            sessions._ending_file(watched.settings).touch()
-            stopping = threading.Thread(target=lambda: sessions.stop(watched.settings))
+            process_sessions._ending_file(watched.settings).touch()
+            stopping = threading.Thread(target=lambda: process_sessions.stop(watched.settings))
             stopping.start()
     watched.supervision.wait()
     stopping.join()
@@ -268,7 +268,7 @@ def test_scheduler_and_triggerer_come_back_after_a_kill_and_the_night_that_waits
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred")
     for name in (SCHEDULER, TRIGGERER):
-        (leader,) = [each for each in sessions.recall(airflow.settings)[1] if each.name == name]
+        (leader,) = [each for each in process_sessions.recall(airflow.settings)[1] if each.name == name]
         os.kill(leader.pid, signal.SIGKILL)
     until(lambda: len(endings(airflow.settings)) == 2, seconds=60, what="both are seen")
     told = {f"Airflow: the {name} ended" for name in (SCHEDULER, TRIGGERER)}

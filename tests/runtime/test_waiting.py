@@ -10,7 +10,7 @@ from include.core import streams
 from include.core.events import RunStarted, StepFinished, TrainingWaits
 from include.core.records import Run
 from include.ledger import Ledger, lease
-from include.runtime.upkeep.waiting import tell_waiting_training
+from include.runtime.upkeep.pool_waits import tell_waiting_training
 from include.settings import Settings
 from tests.runtime.conftest import settings_in
 from tests.runtime.nights import declare

@@ -10,7 +10,7 @@ from include.core.project import DriftPolicy
 from include.core.records import Days, DriftState, DriftVerdict
 from include.ledger import Ledger
 from include.retraining import asks
-from include.runtime.airflow.watching import RetrainingSignal, asked_by, tell
+from include.runtime.airflow.watch_alerts import RetrainingSignal, asked_by, tell
 from include.settings import Settings
 from tests.runtime.conftest import Listener
 

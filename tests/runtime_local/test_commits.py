@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.registry.nights import Commit
+from include.registry.mlflow_nights import Commit
 from include.runtime.code.commits import commit_of
 
 

@@ -103,7 +103,7 @@ TRAINING = """
 import os, sys, time
 sys.path.insert(0, os.getcwd())
 from types import SimpleNamespace
-from include.cli.ending import unwound_by_signals
+from include.cli.signals import unwound_by_signals
 from include.runtime.nights import placing
 
 def shard(*given):

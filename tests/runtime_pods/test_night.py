@@ -29,7 +29,7 @@ from include.runtime.embedded import process
 from include.runtime.embedded.client import Client
 from include.runtime.embedded.environment import TRIGGERER
 from include.runtime.embedded.process import RunningAirflow
-from include.runtime.embedded.sessions import recall
+from include.runtime.embedded.process_sessions import recall
 from include.runtime.nights import local
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.shards import deployment_of

@@ -33,7 +33,7 @@ from include.core.records import (
 from include.ledger import Ledger
 from include.registry.champions import sign_from_here
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
-from include.registry.signed import PROMOTION_TYPE, Decision
+from include.registry.signed_decisions import PROMOTION_TYPE, Decision
 from include.retraining import asks
 from include.store import Store
 from tests.registry.models import signer

@@ -58,7 +58,7 @@ from include.projects import flight_delay
 from include.registry import history as versions
 from include.registry.authority import PromotionAuthority
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
-from include.registry.signed import PROMOTION_TYPE, Decision
+from include.registry.signed_decisions import PROMOTION_TYPE, Decision
 from include.registry.standing import Looks
 from include.retraining import looks, series
 from include.steps import backlog

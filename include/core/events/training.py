@@ -206,7 +206,7 @@ class PromotionsSigned(Event):
 class PromotionDecided(Event):
     """The authority decided about a registered version, on the recorded figures. Stream ``promotion/<project>``.
 
-    ``envelope`` is a DSSE envelope over :class:`include.registry.signed.Decision`.
+    ``envelope`` is a DSSE envelope over :class:`include.registry.signed_decisions.Decision`.
     """
 
     kind: ClassVar[str] = "promotion_decided"

@@ -92,7 +92,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
 
     def _begin(self, context: Context, give_up_at: datetime, *, given_up: bool, refused: bool) -> None:
         from include.runtime.airflow import tasks
-        from include.runtime.airflow.due import due_of
+        from include.runtime.airflow.due_runs import due_of
 
         due = due_of(self.dag_id, self.project, context, now=datetime.now(UTC))
         if due.nothing is not None:
@@ -161,7 +161,7 @@ def _started_by(context: Context) -> str | None:
 def _start(context: Context) -> "Start":
     """What set the run off, as Airflow records it: nobody who is signed in is called a schedule."""
     from include.core.records import Start, Trigger
-    from include.runtime.airflow.due import started_by_drift
+    from include.runtime.airflow.due_runs import started_by_drift
 
     who = _started_by(context)
     if who is not None:

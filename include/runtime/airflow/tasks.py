@@ -162,7 +162,7 @@ def _trained(night: TaskRun, plan: str, shard: int | None) -> str:
 def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
     from include import steps
     from include.retraining import asks
-    from include.runtime.airflow import watching
+    from include.runtime.airflow import watch_alerts
 
     done = step_named(step)
     digest = done.perform(night.platform, night.project, night.run, inputs, clock=lambda: datetime.now(UTC))
@@ -170,7 +170,7 @@ def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
         asks.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
         steps.end(night.platform, night.run)
     elif done is WATCH.last:
-        watching.tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
+        watch_alerts.tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
     return digest
 
 
@@ -232,7 +232,7 @@ def instant_of(context: Mapping[str, Any], *, now: datetime) -> datetime:
 
 
 def _open() -> "tuple[Settings, Platform]":
-    from include.runtime.airflow.parents import parents_of_this_task
+    from include.runtime.airflow.lineage_parents import parents_of_this_task
 
     return _open_within(parents_of_this_task())
 

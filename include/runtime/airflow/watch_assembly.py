@@ -50,7 +50,7 @@ class RetrainOperator(StepOperator):
         self.asset = asset
 
     def execute(self, context: Context) -> str:
-        from include.runtime.airflow.watching import asked_by
+        from include.runtime.airflow.watch_alerts import asked_by
 
         try:
             asked = asked_by(self.project, run_of(self.dag_id, context["run_id"]))

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from include.registry.nights import Commit
+from include.registry.mlflow_nights import Commit
 
 _TIMEOUT_SECONDS = 10
 

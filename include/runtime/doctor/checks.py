@@ -152,7 +152,7 @@ def _contracts(settings: Settings) -> Iterator[Finding]:
 
 def _projects(settings: Settings) -> Iterator[Finding]:
     from include.runtime.code.projects import load_project, project_names
-    from include.runtime.embedded.beginnings import why_not
+    from include.runtime.embedded.new_projects import why_not
 
     names, broken = project_names(settings.projects), 0
     for name in names:
@@ -172,7 +172,7 @@ def _projects(settings: Settings) -> Iterator[Finding]:
 def _champions(settings: Settings) -> Iterator[Finding]:
     """Whether what the ledger says is kept lies there, and the bundles of champions are as they were kept."""
     from include.runtime.code.projects import project_names
-    from include.runtime.doctor.losses import losses
+    from include.runtime.doctor.lost_artifacts import losses
     from include.runtime.nights.platform import open_platform
 
     platform = open_platform(settings)

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from include.runtime.airflow import alerts
-from include.runtime.embedded.sessions import ending, stop
+from include.runtime.embedded.process_sessions import ending, stop
 from include.settings import Settings
 
 

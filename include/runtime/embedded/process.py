@@ -31,8 +31,17 @@ from include.runtime.embedded.environment import (
 )
 from include.runtime.embedded.health import Heartbeat, pulses
 from include.runtime.embedded.pools import make_pools
-from include.runtime.embedded.sessions import CHILDREN, StartedProcess, alive, begin, ended, recall, remember, stop
-from include.runtime.embedded.starter import StarterLock, await_guard, take
+from include.runtime.embedded.process_sessions import (
+    CHILDREN,
+    StartedProcess,
+    alive,
+    begin,
+    ended,
+    recall,
+    remember,
+    stop,
+)
+from include.runtime.embedded.starter_lock import StarterLock, await_guard, take
 from include.runtime.embedded.supervision import Supervision
 from include.settings import Settings
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.runtime.airflow import alerts
-from include.runtime.embedded import sessions
+from include.runtime.embedded import process_sessions
 from include.runtime.embedded.environment import airflow_home
 from include.runtime.embedded.health import pulses
-from include.runtime.embedded.sessions import StartedProcess
+from include.runtime.embedded.process_sessions import StartedProcess
 from include.settings import Settings
 
 #: Starts the process of that name, written down beside the others.
@@ -91,14 +91,14 @@ class Supervision:
         return not self._thread.is_alive()
 
     def _watch(self) -> None:
-        while not self._over.wait(self._look_seconds) and not sessions.ending(self._settings):
+        while not self._over.wait(self._look_seconds) and not process_sessions.ending(self._settings):
             try:
                 self._look()
             except Exception as error:  # whatever it is: who watches no more would be taken for one who was stopped
                 self._tell_met(type(error).__name__)
 
     def _look(self) -> None:
-        for leader in sessions.recall(self._settings)[1]:
+        for leader in process_sessions.recall(self._settings)[1]:
             self._look_after(leader)
         if time.monotonic() >= self._asked + _ASK_EVERY_SECONDS:
             self._asked = time.monotonic()
@@ -114,7 +114,7 @@ class Supervision:
         now = time.monotonic()
         life = self._lives.setdefault(leader.name, _Life(since=now))
         if life.due is None:
-            if not sessions.ended(leader):
+            if not process_sessions.ended(leader):
                 return
             life.times = life.times + 1 if now < life.since + _CALM_SECONDS else 1
             life.due = now + (min(2.0 ** (life.times - 2), _LONGEST_PAUSE_SECONDS) if life.times > 1 else 0)
@@ -123,11 +123,11 @@ class Supervision:
 
     def _start_again(self, leader: StartedProcess, life: _Life) -> bool:
         """Whether it was tried; not when somebody has ended Airflow meanwhile."""
-        with sessions.one_writer(self._settings):
-            if self._over.is_set() or sessions.ending(self._settings):
+        with process_sessions.one_writer(self._settings):
+            if self._over.is_set() or process_sessions.ending(self._settings):
                 return False
-            sessions.end([leader])  # what it started would go on beside the new one
-            others = [each for each in sessions.recall(self._settings)[1] if each.name != leader.name]
+            process_sessions.end([leader])  # what it started would go on beside the new one
+            others = [each for each in process_sessions.recall(self._settings)[1] if each.name != leader.name]
             with suppress(OSError):  # no process can be made now: it counts as one that ended, and is tried again
                 self._spawn(leader.name, others)
         life.since, life.due = time.monotonic(), None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import TrainyardError
-from include.runtime.server import shown
+from include.runtime.server import responses
 from include.runtime.server.bodies import (
     AdoptionBody,
     ApprovalBody,
@@ -22,8 +22,8 @@ from include.runtime.server.bodies import (
     gates_of,
     instant_of,
 )
-from include.runtime.server.incoming import json_route, own_page
 from include.runtime.server.refusals import status_of
+from include.runtime.server.request_checks import json_route, own_page
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -87,29 +87,29 @@ def _add_views(router: "APIRouter", authority: "Authority", register: "Register"
 
     @router.get("/requests")
     def requests(project: str | None = None) -> list[dict[str, Any]]:
-        return [shown.request(one) for one in register.waiting() if project in (None, one.request.project)]
+        return [responses.request(one) for one in register.waiting() if project in (None, one.request.project)]
 
     @router.get("/requests/{request_id}")
     def request(request_id: str) -> dict[str, Any]:
-        return shown.request(register.request(request_id))
+        return responses.request(register.request(request_id))
 
     @router.get("/grants")
     def grants(project: str | None = None) -> list[dict[str, Any]]:
-        return [shown.held(held) for held in register.grants(project, now=datetime.now(UTC))]
+        return [responses.held(held) for held in register.grants(project, now=datetime.now(UTC))]
 
     @router.get("/grants/{grant_id}")
     def grant(grant_id: str) -> dict[str, Any]:
-        return shown.held(register.grant(grant_id))
+        return responses.held(register.grant(grant_id))
 
     @router.get("/history")
     def history(
         project: str | None = None, before: int | None = before_position, limit: int = at_most
     ) -> list[dict[str, Any]]:
-        return [shown.line(line) for line in register.history(project=project, before=before, limit=limit)]
+        return [responses.line(line) for line in register.history(project=project, before=before, limit=limit)]
 
     @router.get("/contracts")
     def contracts() -> list[dict[str, Any]]:
-        return [shown.contract(dataset, authority, register) for dataset in authority.contracts()]
+        return [responses.contract(dataset, authority, register) for dataset in authority.contracts()]
 
 
 def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Callable[..., str]) -> None:
@@ -120,7 +120,7 @@ def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Ca
     @router.post("/requests/{request_id}/grant")
     def grant(request_id: str, body: ApprovalBody, user: str = user_dependency) -> dict[str, Any]:
         now = datetime.now(UTC)
-        return shown.grant(authority.grant(request_id, user=user, reason=body.reason, days=body.days, now=now))
+        return responses.grant(authority.grant(request_id, user=user, reason=body.reason, days=body.days, now=now))
 
     @router.post("/requests/{request_id}/refuse")
     def refuse(request_id: str, body: ReasonBody, user: str = user_dependency) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from include.core.errors import DecisionUnusable, DeclarationError
 from include.core.project import Gates
 from include.core.records import Gate, RevocationKind
 from include.runtime.nights.instants import require_past
-from include.runtime.server.incoming import WholeNumber
+from include.runtime.server.request_checks import WholeNumber
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from include.lineage.graph import Graph, graph_of
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.ledger.refused import SetAsideEvent
+    from include.ledger.set_aside import SetAsideEvent
 
 
 def deliver(settings: Settings) -> int:
@@ -37,7 +37,7 @@ def set_aside(settings: Settings) -> "tuple[SetAsideEvent, ...]":
     """What the endpoint of the settings refused for good and has not taken since; a file refuses nothing."""
     from include.ledger import Ledger
     from include.ledger.delivery import endpoint_name
-    from include.ledger.refused import all_set_aside
+    from include.ledger.set_aside import all_set_aside
 
     if not _is_endpoint(settings):
         return ()

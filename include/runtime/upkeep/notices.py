@@ -107,7 +107,7 @@ def _of(addresses: Mapping[str, tuple[Address, ...]], name: str) -> tuple[Addres
 def _open(settings: Settings, now: datetime) -> "tuple[Ledger, Register, ContractOf]":
     from include.contracts import load_folder
     from include.governance.access import Access
-    from include.governance.kept import KeptContracts
+    from include.governance.kept_contracts import KeptContracts
     from include.governance.register import Register
     from include.governance.signing import PUBLIC_KEY_FILE, Verifier
     from include.ledger import Ledger

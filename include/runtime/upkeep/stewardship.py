@@ -212,7 +212,7 @@ def _trim_cache() -> None:
 def _tell_waiting_training() -> None:
     from datetime import UTC, datetime
 
-    from include.runtime.upkeep.waiting import tell_waiting_training
+    from include.runtime.upkeep.pool_waits import tell_waiting_training
 
     tell_waiting_training(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
 

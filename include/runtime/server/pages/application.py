@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AuthorityError, TrainyardError
 from include.core.words import visible
-from include.runtime.server.incoming import sent_from_elsewhere
 from include.runtime.server.pages.forms import Forms
 from include.runtime.server.refusals import status_of
+from include.runtime.server.request_checks import sent_from_elsewhere
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, Request, Response

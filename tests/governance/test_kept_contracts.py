@@ -8,7 +8,7 @@ from include.contracts import load, load_folder
 from include.core.errors import AuthorityError, ContractError
 from include.core.events import ContractKept
 from include.core.records import Contract
-from include.governance.kept import KeptContracts
+from include.governance.kept_contracts import KeptContracts
 from tests.governance import earlier
 from tests.governance.conftest import NOW, STEWARD, House, build
 

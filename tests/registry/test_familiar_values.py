@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from include.core.records import FeatureSpec, UnfamiliarValues
 from include.data.encoding import encode_features
-from include.registry.familiar import importance, learnt, unfamiliar
+from include.registry.familiar_values import importance, learnt, unfamiliar
 
 FEATURES = (
     FeatureSpec(name="x", group="g", definition="sha256:g", categories=None),

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from include.registry import nights
+from include.registry import mlflow_nights
 from include.registry.versions import Versions
 from tests.registry.models import PROJECT, evaluation, night, promotion
 from tests.training.flights import Folder
@@ -41,7 +41,7 @@ def children(client: MlflowClient, run: Run) -> list[Run]:
 def registry(request: pytest.FixtureRequest, registries: Registries, monkeypatch: pytest.MonkeyPatch) -> Versions:
     """Where the store takes all trials at once, and where only MLflow's own interface is there."""
     if request.param == "a server":
-        monkeypatch.setattr(nights, "_add_at_once", lambda store, *told: nights._add_one_by_one(*told))
+        monkeypatch.setattr(mlflow_nights, "_add_at_once", lambda store, *told: mlflow_nights._add_one_by_one(*told))
     return registries()
 
 
@@ -85,21 +85,21 @@ def test_a_night_says_its_window_its_instant_its_code_its_tables_and_all_digests
 
 
 def test_a_night_shows_its_commit_as_mlflow_does_and_whether_that_is_all() -> None:
-    at = replace(night(), commit=nights.Commit(digest="1f2e", changed=True))
-    tags = nights.tags_of(at, [])
+    at = replace(night(), commit=mlflow_nights.Commit(digest="1f2e", changed=True))
+    tags = mlflow_nights.tags_of(at, [])
     assert (tags["mlflow.source.git.commit"], tags["trainyard.uncommitted"]) == ("1f2e", "true")
-    assert "mlflow.source.git.commit" not in nights.tags_of(night(), [])
+    assert "mlflow.source.git.commit" not in mlflow_nights.tags_of(night(), [])
 
 
 def test_a_reason_that_somebody_wrote_stands_in_the_note_as_it_was_written_and_not_as_markdown() -> None:
-    note = nights.tags_of(night(), ["let through by ada: [look](x) <b>here</b>\n# now"])["mlflow.note.content"]
+    note = mlflow_nights.tags_of(night(), ["let through by ada: [look](x) <b>here</b>\n# now"])["mlflow.note.content"]
     assert note.endswith(r"- let through by ada\: \[look\]\(x\) \<b\>here\<\/b\> \# now")
 
 
 def test_trials_that_were_shown_before_a_kill_are_not_shown_again(registry: Versions, tmp_path: object) -> None:
     client, run = show(registry, Folder(tmp_path))  # type: ignore[arg-type]
     client.delete_tag(run.info.run_id, "trainyard.trials")
-    nights._add_one_by_one(client, client.get_run(run.info.run_id), night())
+    mlflow_nights._add_one_by_one(client, client.get_run(run.info.run_id), night())
     assert len(children(client, run)) == 4
 
 
@@ -107,7 +107,7 @@ def test_a_night_that_is_shown_is_not_asked_for_again(registries: Registries, tm
     registry, folder = registries(), Folder(tmp_path)  # type: ignore[arg-type]
     show(registry, folder)
 
-    def asked() -> nights.ShownNight:
+    def asked() -> mlflow_nights.ShownNight:
         raise AssertionError("the night was asked for")
 
     evaluated = evaluation(folder, seed=1)

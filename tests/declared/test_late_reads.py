@@ -10,7 +10,7 @@ import pytest
 
 from include.core.project import FeatureGroup, Project
 from include.core.records import Contract, KnownAt
-from include.declared.late import late_reads
+from include.declared.late_reads import late_reads
 from include.projects import flight_delay, temperature_tomorrow
 
 FLIGHTS = flight_delay.PROJECT

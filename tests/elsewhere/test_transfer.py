@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import AccessDenied, AddressRefused, StoreError, StoreUnavailable, TrainingError
-from include.elsewhere.exchange import Exchange
 from include.elsewhere.results import LARGEST_BYTES
+from include.elsewhere.transfer import Exchange
 
 DIGEST = f"sha256:{'0' * 64}"
 EXCHANGE = Exchange(patience_seconds=0.0, largest_bytes=LARGEST_BYTES)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from include.core.events import DataOpened, DataRead, Event, RunStarted, RunTriggered
 from include.core.records import DatasetScope, Run, Trigger
-from include.governance.unusual import KINDS, READS, unusual_reads
+from include.governance.unusual_reads import KINDS, READS, unusual_reads
 from include.ledger import Entry, Ledger
 
 FIRST = date(2024, 5, 1)

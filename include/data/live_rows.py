@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import Contract, Days, Partition, Run, Snapshot
+from include.data.feature_tables import BuiltTables, write
 from include.data.point_in_time import PointInTime
 from include.data.relations import Artifacts, relations
 from include.data.reuse import made, needed, plan, record, stretches
-from include.data.tables import BuiltTables, write
 from include.data.writer import Writer
 from include.declared.compiled import LABEL, CompiledProject
 from include.ledger import Ledger

@@ -2,8 +2,8 @@
 
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
-from include.training.endings import endings
 from include.training.trial import outcome
+from include.training.trial_endings import endings
 
 LOSSES = {"a": (0.9, 0.8), "b": (0.7, 0.95), "c": (0.95,), "d": (0.99,), "e": ()}
 

@@ -8,7 +8,7 @@ import yaml
 from rich.table import Table
 
 from include.cli import access, contract, demo, explain, lineage, night, scaffold, service, status, watch
-from include.cli.shown import PlainConsole, bold, line
+from include.cli.console import PlainConsole, bold, line
 from include.settings import ROOT
 from tests.cli.conftest import Shop
 

@@ -7,7 +7,7 @@ import pytest
 from include.core.canonical import digest_of
 from include.core.errors import DeclarationError
 from include.core.events import AccessRevoked, ArtifactOpened, TrainingOrdered
-from include.governance.outstanding import in_words, outstanding
+from include.governance.outstanding_addresses import in_words, outstanding
 from include.governance.vault import Vault
 from include.store import Store
 from tests.governance.conftest import NOW, STEWARD, House, run_of
