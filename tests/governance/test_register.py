@@ -12,6 +12,7 @@ from include.governance.access import Access
 from include.governance.decisions import Proof
 from include.governance.history import Act
 from include.governance.register import Register, RequestStatus
+from tests.core.documented import contradictions
 from tests.governance.conftest import NOW, STEWARD, House
 
 DEEDS = ("ask", "ask more", "approve", "deny", "revoke", "forge", "open", "read", "look")
@@ -193,3 +194,9 @@ def test_an_expired_grant_is_in_the_history_and_not_in_force(house: House) -> No
     assert [held.grant.grant_id for held in seen.grants(now=NOW)] == [grant_id]
     assert seen.grants(now=NOW + timedelta(days=9)) == ()
     assert seen.history(project="p")[0].act is Act.GRANTED
+
+
+def test_what_is_decided_stands_where_the_events_docstrings_say(house: House) -> None:
+    for deed in ("ask", "deny", "ask more", "approve", "open", "read", "revoke"):
+        do(house, deed, "left")
+    assert contradictions(house.ledger.read_all()) == []

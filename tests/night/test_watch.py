@@ -39,6 +39,7 @@ from include.runtime.nights.local import NightResult, Progress
 from include.runtime.nights.watch import retrain, run_watch, unfinished
 from include.steps import backlog, watch
 from include.store import Store
+from tests.core.documented import contradictions
 from tests.night import killed
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Yard, replaced
@@ -210,6 +211,10 @@ def test_a_verdict_asks_for_one_night_and_the_same_watch_again_changes_nothing(a
     (asked,) = alarmed.events(RetrainingAsked, RetrainingDeclined)
     assert isinstance(asked, RetrainingAsked)
     assert (asked.run_id, asked.model_version, asked.instant) == ("watch", 1, LATER)
+
+
+def test_what_a_night_and_a_watch_record_stands_where_the_events_docstrings_say(alarmed: Yard) -> None:
+    assert contradictions(alarmed.platform.ledger.read_all()) == []
 
 
 def test_the_night_that_answers_makes_a_champion_that_is_watched_from_then_on(alarmed: Yard) -> None:

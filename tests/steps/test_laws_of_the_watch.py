@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from include.core.errors import NothingToWatch
+from include.core.events import ChampionRolledBack, DayJudged, LooksDeclared, LookTaken
 from include.core.records import DAY
 from include.registry.champions import ChampionInForce, Version
 from include.registry.rollback import Rollback
 from include.retraining.judges import Judges
 from include.steps import backlog, watch
+from tests.core.documented import contradictions
 from tests.steps.history import History
 from tests.steps.yard import FIRST, Yard, last_matured
 
@@ -70,6 +72,8 @@ def test_a_champion_goes_back_by_its_look_and_its_recipe_comes_again_by_later_da
     begun.an_event_is_doubled(number=2, decision=True)
     begun.authority_decides(process="two")
     assert begun.in_force == 5
+    looks = begun.yard.ledger.read_all(kinds=(LookTaken, LooksDeclared, DayJudged, ChampionRolledBack))
+    assert contradictions(looks) == []
 
 
 def test_a_steward_goes_back_and_retires_once_and_what_was_retired_does_not_come_back(begun: History) -> None:

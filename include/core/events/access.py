@@ -33,7 +33,7 @@ class ContractKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRequested(Event):
-    """Stream ``access/<project>/<dataset>``, as all events about access."""
+    """A project asks to read a dataset. Stream ``access/<project>/<dataset>``."""
 
     kind: ClassVar[str] = "access_requested"
     version: ClassVar[int] = 2
@@ -46,7 +46,10 @@ class AccessRequested(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessGranted(Event):
-    """``envelope`` is a DSSE envelope (JSON) whose payload is the canonical :class:`~include.core.records.Grant`."""
+    """Stream ``access/<project>/<dataset>``.
+
+    ``envelope`` is a DSSE envelope (JSON) whose payload is the canonical :class:`~include.core.records.Grant`.
+    """
 
     kind: ClassVar[str] = "access_granted"
     request_id: str
@@ -56,7 +59,10 @@ class AccessGranted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRefused(Event):
-    """``envelope`` is a DSSE envelope (JSON) over the refusal; ``None``: recorded when refusals were not signed."""
+    """Stream ``access/<project>/<dataset>``.
+
+    ``envelope`` is a DSSE envelope (JSON) over the refusal; ``None``: recorded when refusals were not signed.
+    """
 
     kind: ClassVar[str] = "access_refused"
     version: ClassVar[int] = 2
@@ -68,7 +74,10 @@ class AccessRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessLapsed(Event):
-    """Nobody decided about the request within ``days``: it waits no more. It takes away, and is not signed."""
+    """Nobody decided about the request within ``days``: it waits no more. It takes away, and is not signed.
+
+    Stream ``access/<project>/<dataset>``.
+    """
 
     kind: ClassVar[str] = "access_lapsed"
     request_id: str
@@ -77,8 +86,9 @@ class AccessLapsed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRevoked(Event):
-    """``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed.
+    """Stream ``access/<project>/<dataset>``.
 
+    ``envelope`` is a DSSE envelope (JSON) over the revocation; ``None``: recorded when they were not signed.
     ``effect`` says what it ends. A later one may end more, none ends less.
     """
 
@@ -93,7 +103,7 @@ class AccessRevoked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DataOpened(Event):
-    """The receipt of opening production data, written before the first open. Observation, stream ``receipt/<project>``.
+    """The receipt of opening production data, written before the first open. Stream ``receipt/<project>``.
 
     ``first`` and ``last`` are days, both inclusive (``None``: an undivided table). A :class:`DataRead` that tells what
     was read follows, unless the process died.
@@ -111,7 +121,7 @@ class DataOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DataRead(Event):
-    """What was read of production data, after it was. Observation, stream ``receipt/<project>``."""
+    """What was read of production data, after it was. Stream ``receipt/<project>``."""
 
     kind: ClassVar[str] = "data_read"
     version: ClassVar[int] = 2
@@ -128,7 +138,7 @@ class DataRead(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactOpened(Event):
-    """The receipt of opening artifacts that hold personal data. Observation, stream ``receipt/<project>``.
+    """The receipt of opening artifacts that hold personal data. Stream ``receipt/<project>``.
 
     ``artifacts`` is the digest of the sorted list of the opened digests (canonical JSON), which the open store keeps
     since lists are stored; ``count`` how many they were.

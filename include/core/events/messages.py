@@ -10,9 +10,9 @@ from include.core.records import Trigger
 
 @dataclass(frozen=True, kw_only=True)
 class RunTriggered(Event):
-    """What set a run off, and who, where that is known. Stream ``triggers/<project>``.
+    """What set a run off, and who, where that is known. Runs of before this was recorded have none.
 
-    Key ``triggered/<project>/<run_id>``. Runs of before this was recorded have none.
+    Stream ``triggers/<project>``, key ``triggered/<project>/<run_id>``.
     """
 
     kind: ClassVar[str] = "run_triggered"
@@ -39,7 +39,7 @@ class MessageTried(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MessageSent(Event):
-    """The address took the message."""
+    """The address took the message. Stream ``message/<message_id>/<address>``."""
 
     kind: ClassVar[str] = "message_sent"
     message_id: str
@@ -50,7 +50,10 @@ class MessageSent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MessageFailed(Event):
-    """The address did not take the message, for the ``attempts``-th time; it is tried again after ``again_at``."""
+    """The address did not take the message, for the ``attempts``-th time; it is tried again after ``again_at``.
+
+    Stream ``message/<message_id>/<address>``.
+    """
 
     kind: ClassVar[str] = "message_failed"
     message_id: str

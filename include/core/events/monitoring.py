@@ -12,7 +12,7 @@ from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, Fi
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceMade(Event):
-    """What a model's live rows are held against. Stream ``drift/<project>``. Key ``reference/<project>/<evaluation>``.
+    """What a model's live rows are held against. Stream ``drift/<project>``, key ``reference/<project>/<evaluation>``.
 
     ``reference`` is the vault's digest of a :class:`~include.core.records.Reference`.
     """
@@ -27,7 +27,7 @@ class ReferenceMade(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportanceRecorded(Event):
-    """How much a model uses its features. Stream ``drift/<project>``. Key ``importance/<project>/<evaluation>``.
+    """How much a model uses its features. Stream ``drift/<project>``, key ``importance/<project>/<evaluation>``.
 
     ``importance`` are shares of the gain of all its splits, which add up to 1; one that no split uses has none.
     """
@@ -42,7 +42,7 @@ class ImportanceRecorded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FitRecorded(Event):
-    """How a model fits its holdout, to be drawn. Stream ``holdout/<project>``. Key ``fit/<project>/<evaluation>``."""
+    """How a model fits its holdout, to be drawn. Stream ``holdout/<project>``, key ``fit/<project>/<evaluation>``."""
 
     kind: ClassVar[str] = "fit_recorded"
     project: str
@@ -56,7 +56,7 @@ class FitRecorded(Event):
 class HoldoutDaysRecorded(Event):
     """How a registered model did on its holdout, day by day: what a policy starts from before the watch judged any.
 
-    Stream ``holdout/<project>``, which no watch reads. Key ``holdout-days/<project>/<evaluation>``.
+    Stream ``holdout/<project>``, which no watch reads, key ``holdout-days/<project>/<evaluation>``.
     """
 
     kind: ClassVar[str] = "holdout_days_recorded"
@@ -69,7 +69,7 @@ class HoldoutDaysRecorded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyDeclared(Event):
-    """Stream ``drift/<project>``. Key ``policy/<project>/<digest>``: recorded before any verdict under it.
+    """Stream ``drift/<project>``, key ``policy/<project>/<digest>``: recorded before any verdict under it.
 
     ``policy`` is the declaration as canonical JSON, ``digest`` that of these bytes.
     """
@@ -82,7 +82,7 @@ class PolicyDeclared(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DriftJudged(Event):
-    """Stream ``drift/<project>``. Key ``judged/<project>/<run_id>``.
+    """Stream ``drift/<project>``, key ``judged/<project>/<run_id>``.
 
     ``policy`` is the digest of the policy, ``live`` that of the :class:`~include.core.records.LiveFigures`. ``days``
     are those that no earlier verdict on this version covered, ``figures`` the champion's on them.
@@ -103,7 +103,7 @@ class DriftJudged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DayJudged(Event):
-    """A matured day was judged, once for ever. Stream ``drift/<project>``. Key ``day/<project>/<day>``.
+    """A matured day was judged, once for ever. Stream ``drift/<project>``, key ``day/<project>/<day>``.
 
     ``run_id`` is the watch's, ``instant`` what the data knew then.
     """
@@ -119,7 +119,7 @@ class DayJudged(Event):
 class LooksDeclared(Event):
     """When the model of a run, if it is promoted, is held against the champion before it, and by which errors.
 
-    In the run's stream; key ``looks/<project>/<run_id>``: recorded before any day that it could score.
+    Stream ``run/<project>/<run_id>``, key ``looks/<project>/<run_id>``: recorded before any day that it could score.
     """
 
     kind: ClassVar[str] = "looks_declared"
@@ -130,11 +130,12 @@ class LooksDeclared(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LookTaken(Event):
-    """A declared look at ``model_version`` was due, once for ever. Stream ``drift/<project>``.
+    """A declared look at ``model_version`` was due, once for ever.
 
-    Key ``look/<project>/<version>/<days of the look>``. ``estimate`` is the mean daily loss of the version minus that
-    of the ``predecessor`` over the ``days`` that both scored, ``lower`` its bound: above 0 the version is shown to be
-    worse; ``None``: it was replaced before. The authority goes by the recorded days, not by this event.
+    Stream ``drift/<project>``, key ``look/<project>/<model_version>/<due_days>``. ``estimate`` is the mean daily loss
+    of the version minus that of the ``predecessor`` over the ``days`` that both scored, ``lower`` its bound: above 0
+    the version is shown to be worse; ``None``: it was replaced before. The authority goes by the recorded days, not by
+    this event.
     """
 
     kind: ClassVar[str] = "look_taken"
@@ -152,7 +153,7 @@ class LookTaken(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainingAsked(Event):
-    """A verdict asked for a training night at ``instant``. Stream ``retraining/<project>``, as all about retraining.
+    """A verdict asked for a training night at ``instant``. Stream ``retraining/<project>``.
 
     ``ask_id`` is a digest of the verdict: a verdict asks once. ``run_id`` is the watch's, ``model_version`` the
     champion that it judged.
@@ -168,7 +169,10 @@ class RetrainingAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainingDeclined(Event):
-    """A verdict asked for a training night and gets none, for ``reason``: one is in flight, cooldown, budget."""
+    """A verdict asked for a training night and gets none, for ``reason``: one is in flight, cooldown, budget.
+
+    Stream ``retraining/<project>``.
+    """
 
     kind: ClassVar[str] = "retraining_declined"
     project: str
@@ -181,7 +185,7 @@ class RetrainingDeclined(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainingStarted(Event):
-    """The training night ``run_id`` answers the ask, and no other ever does."""
+    """The training night ``run_id`` answers the ask, and no other ever does. Stream ``retraining/<project>``."""
 
     kind: ClassVar[str] = "retraining_started"
     project: str
@@ -194,6 +198,7 @@ class RetrainingEnded(Event):
     """The night that answered the ask is over. ``outcome`` is what became of it: promoted, kept or failed.
 
     Superseded: ``run_id`` came for the ask when another champion than the judged one was in force; no night answers it.
+    Stream ``retraining/<project>``.
     """
 
     kind: ClassVar[str] = "retraining_ended"

@@ -21,13 +21,18 @@ class LeaseTaken(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseReleased(Event):
+    """Stream ``lease/<project>``."""
+
     kind: ClassVar[str] = "lease_released"
     run_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseShortened(Event):
-    """The run's lease ended later than a lease lasts, by the clock of who found it: clocks were set meanwhile."""
+    """The run's lease ended later than a lease lasts, by the clock of who found it: clocks were set meanwhile.
+
+    Stream ``lease/<project>``.
+    """
 
     kind: ClassVar[str] = "lease_shortened"
     run_id: str
@@ -36,7 +41,7 @@ class LeaseShortened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseFreed(Event):
-    """Somebody ended the lease of a run that they know to be dead: *by*, for a *reason*."""
+    """Somebody ended the lease of a run that they know to be dead: *by*, for a *reason*. Stream ``lease/<project>``."""
 
     kind: ClassVar[str] = "lease_freed"
     run_id: str
@@ -46,7 +51,7 @@ class LeaseFreed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """Stream ``run/<project>/<run_id>``, as all events of a night. Its key is the stream's name."""
+    """Stream ``run/<project>/<run_id>``, key ``run/<project>/<run_id>``."""
 
     kind: ClassVar[str] = "run_started"
     run: Run
@@ -57,7 +62,7 @@ class RunStarted(Event):
 class CodeKept(Event):
     """The code of digest ``code``, which a run of the project began with, was copied: into files of these digests.
 
-    Stream ``code/<project>``. Key ``code_kept/<project>/<digest of code and copies>``.
+    Stream ``code/<project>``, key ``code_kept/<project>/<copied>``: the digest of both.
     """
 
     kind: ClassVar[str] = "code_kept"
@@ -68,7 +73,7 @@ class CodeKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunLate(Event):
-    """Ops were told that the run is late. Key ``late/<project>/<run_id>``."""
+    """Ops were told that the run is late. Stream ``run/<project>/<run_id>``, key ``late/<project>/<run_id>``."""
 
     kind: ClassVar[str] = "run_late"
     project: str
@@ -79,7 +84,10 @@ class RunLate(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
-    """An observation: an attempt began. One without an end is closed by the next attempt as ``StepFailed``."""
+    """An attempt began. One without an end is closed by the next attempt as ``StepFailed``.
+
+    Stream ``run/<project>/<run_id>``.
+    """
 
     kind: ClassVar[str] = "step_started"
     project: str
@@ -90,7 +98,10 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished(Event):
-    """A fact: *inputs* make *output*. Key ``step/<project>/<step>/<inputs>``: what is computed once is kept."""
+    """*inputs* make *output*: what is computed once is kept.
+
+    Stream ``run/<project>/<run_id>``, key ``step/<project>/<step>/<inputs>``.
+    """
 
     kind: ClassVar[str] = "step_finished"
     project: str
@@ -103,7 +114,10 @@ class StepFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepReused(Event):
-    """An observation: a later run took a recorded output instead of computing it, its grants verified again."""
+    """A later run took a recorded output instead of computing it, its grants verified again.
+
+    Stream ``run/<project>/<run_id>``.
+    """
 
     kind: ClassVar[str] = "step_reused"
     project: str
@@ -115,7 +129,7 @@ class StepReused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFailed(Event):
-    """An observation. ``message`` is our own error's text, or only the type's name for a foreign one."""
+    """Stream ``run/<project>/<run_id>``. ``message`` is our own error's text, or only the type's name for another."""
 
     kind: ClassVar[str] = "step_failed"
     project: str
@@ -128,11 +142,11 @@ class StepFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepMeasured(Event):
-    """An observation: what an attempt took since what was told of it before. Stream ``cost/<project>/<run_id>``.
+    """What an attempt took since what was told of it before. Stream ``cost/<project>/<run_id>``.
 
     ``wall_seconds`` passed, and its process and the children that that waited for had ``cpu_seconds`` of processors.
     What training pods took is not in it. ``so_far``: it goes on, and if nothing follows it was cut off, and took that
-    at least. In version 1 the stream was ``cost/<project>``, and an attempt told once, at its end.
+    at least. In version 1, stream ``cost/<project>``, an attempt told once, at its end.
     """
 
     kind: ClassVar[str] = "step_measured"
@@ -148,7 +162,10 @@ class StepMeasured(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionsMade(Event):
-    """Stream ``partitions/<project>``: a batch of snapshot or feature partitions that later nights may reuse."""
+    """A batch of snapshot or feature partitions that later nights may reuse.
+
+    Stream ``partitions/<project>``, key ``partitions/<project>/<run_id>/<partitions>``.
+    """
 
     kind: ClassVar[str] = "partitions_made"
     project: str
@@ -158,7 +175,7 @@ class PartitionsMade(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DataValidated(Event):
-    """Stream ``validated/<project>``. Key ``validated/<validation>``.
+    """Stream ``validated/<project>``, key ``validated/<project>/<validation>``.
 
     ``covered`` and ``expectations`` are those of the :class:`~include.core.records.Validation`: a partition is checked
     once, unless the worst failure (``worst``) was critical.
@@ -176,7 +193,7 @@ class DataValidated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LineageEmitted(Event):
-    """One OpenLineage event (JSON text), to be delivered. Stream ``lineage``."""
+    """One OpenLineage event (JSON text), to be delivered. Stream ``lineage``, key ``received/<body>``."""
 
     kind: ClassVar[str] = "lineage_emitted"
     event: str
@@ -186,7 +203,7 @@ class LineageEmitted(Event):
 class LineageSetAside(Event):
     """An endpoint refused the lineage event at ``position`` after so many ``tries``, the last time with ``status``.
 
-    It is passed over. Stream ``lineage set aside``; key ``lineage-set-aside/<endpoint>/<position>``.
+    It is passed over. Stream ``lineage set aside``, key ``lineage-set-aside/<endpoint>/<position>``.
     """
 
     kind: ClassVar[str] = "lineage_set_aside"
@@ -198,7 +215,10 @@ class LineageSetAside(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LineageSentAgain(Event):
-    """The endpoint took it after all. The same stream; key ``lineage-sent-again/<endpoint>/<position>``."""
+    """The endpoint took it after all.
+
+    Stream ``lineage set aside``, key ``lineage-sent-again/<endpoint>/<position>``.
+    """
 
     kind: ClassVar[str] = "lineage_sent_again"
     endpoint: str

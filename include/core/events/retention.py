@@ -10,10 +10,11 @@ from include.core.records import ArtifactKind
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactsRemoved(Event):
-    """A tombstone, in the stream ``retention``: recorded before the bytes of ``artifacts`` (digests) are removed.
+    """A tombstone: recorded before the bytes of ``artifacts`` (digests) are removed.
 
     They were of ``kind``, made of ``datasets`` (sorted), and due since ``due_since`` by ``rule``, in words.
-    ``versions`` (``<project>/<version>``) are the models that cannot be rebuilt from then on.
+    ``versions`` (``<project>/<version>``) are the models that cannot be rebuilt from then on. Stream
+    ``retention``.
     """
 
     kind: ClassVar[str] = "artifacts_removed"
@@ -27,7 +28,7 @@ class ArtifactsRemoved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionCarriedOut(Event):
-    """An observation, in the stream ``retention``: all that was due was removed but ``left`` artifacts.
+    """All that was due was removed but ``left`` artifacts. Stream ``retention``.
 
     Those are known to a project of which something was running.
     """
@@ -39,7 +40,7 @@ class RetentionCarriedOut(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldPlaced(Event):
-    """Nothing of ``subject`` is removed from now on. Stream ``hold/<subject>``, as its end.
+    """Nothing of ``subject`` is removed from now on. Stream ``hold/<subject>``.
 
     ``subject`` is a dataset, a project (all of its model's versions) or ``<project>/<version>``; ``envelope`` a DSSE
     envelope (JSON) over all of it.
@@ -54,7 +55,7 @@ class HoldPlaced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldLifted(Event):
-    """The hold has ended. Fields as those of :class:`HoldPlaced`."""
+    """The hold has ended. Stream ``hold/<subject>``, fields as those of :class:`HoldPlaced`."""
 
     kind: ClassVar[str] = "hold_lifted"
     subject: str

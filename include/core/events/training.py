@@ -12,10 +12,10 @@ from include.core.records import Days, Evaluation, Gate, Override, Trial, TrialC
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecorded(Event):
-    """Stream ``trials/<project>``. Key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only.
+    """Stream ``trials/<project>``, key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only.
 
-    What a backtest trained stands in ``trials-beside/<project>``, key ``trial-beside/<trial_id>``: its outcome is known
-    to whoever would train the same, and no search of a night starts from it.
+    Of what a backtest trained, stream ``trials-beside/<project>``, key ``trial-beside/<trial_id>``: its outcome is
+    known to whoever would train the same, and no search of a night starts from it.
     """
 
     kind: ClassVar[str] = "trial_recorded"
@@ -28,10 +28,11 @@ class TrialRecorded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOrdered(Event):
-    """An observation: a *step* was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
+    """A *step* was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
 
-    ``document`` is the digest of the order's document, which holds them: it is kept nowhere. The receipt of opening
-    what they reach stands before it. The kind is called as when only shards of a search were ordered.
+    Stream ``run/<project>/<run_id>``. ``document`` is the digest of the order's document, which holds them: it is kept
+    nowhere. The receipt of opening what they reach stands before it. The kind is called as when only shards of a search
+    were ordered.
     """
 
     kind: ClassVar[str] = "shard_ordered"
@@ -47,7 +48,10 @@ class TrainingOrdered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerImageNamed(Event):
-    """The image that the run's training pods ask for. In the run's stream; key ``image/<project>/<run_id>``."""
+    """The image that the run's training pods ask for.
+
+    Stream ``run/<project>/<run_id>``, key ``image/<project>/<run_id>``.
+    """
 
     kind: ClassVar[str] = "trainer_image_named"
     project: str
@@ -57,7 +61,7 @@ class TrainerImageNamed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialsMeasured(Event):
-    """An observation: what an attempt of a step, or a pod, took to train trials. Stream ``cost/<project>/<run_id>``.
+    """What an attempt of a step, or a pod, took to train trials. Stream ``cost/<project>/<run_id>``.
 
     ``attempt`` is the attempt's id or, ``in_pod``, the pod's name, of whose seconds these are a part.
     """
@@ -73,11 +77,11 @@ class TrialsMeasured(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PodMeasured(Event):
-    """An observation: what a pod took, however it ended. Stream ``cost/<project>/<run_id>``.
+    """What a pod took, however it ended. Stream ``cost/<project>/<run_id>``.
 
     Its trainer ran for ``wall_seconds``, as the cluster says, and had ``cpu_seconds`` of processors, as it says itself
     (``None``: it said nothing); it held accelerators for ``gpu_seconds`` in all. ``at_least``: nobody saw its end, or
-    it was killed after its last word. In version 1 the stream was ``cost/<project>``.
+    it was killed after its last word. In version 1, stream ``cost/<project>``.
     """
 
     kind: ClassVar[str] = "pod_measured"
@@ -94,10 +98,11 @@ class PodMeasured(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PodEnded(Event):
-    """An observation, in the run's stream: a pod in which a *step* was done ended, or could never be made.
+    """A pod in which a *step* was done ended, or could never be made: the first to see it knows best.
 
-    ``outcome`` and ``message`` say how; it is no result. ``image_digest`` and ``code_digest`` are what ran; what nobody
-    saw is ``None``. ``image`` is what it asked for: by the digest that ran, where its registry has it under that.
+    Stream ``run/<project>/<run_id>``, key ``pod_ended/<project>/<run_id>/<pod>``. ``outcome`` and ``message`` say how;
+    it is no result. ``image_digest`` and ``code_digest`` are what ran; what nobody saw is ``None``. ``image`` is what
+    it asked for: by the digest that ran, where its registry has it under that.
     """
 
     kind: ClassVar[str] = "pod_ended"
@@ -118,9 +123,10 @@ class PodEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingWaits(Event):
-    """Ops were told that training waits for slots of its pool. Key ``waits/<project>/<run_id>/<reason>``.
+    """Ops were told that training waits for slots of its pool.
 
-    So many ``tasks`` wait for ``slots`` each, in vain or for too long: ``reason``.
+    Stream ``run/<project>/<run_id>``, key ``waits/<project>/<run_id>/<reason>``. So many ``tasks`` wait for ``slots``
+    each, in vain or for too long: ``reason``.
     """
 
     kind: ClassVar[str] = "training_waits"
@@ -134,7 +140,7 @@ class TrainingWaits(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEvaluated(Event):
-    """Key ``evaluated/<plan>/<champion version or none>``."""
+    """Stream ``evaluations/<project>``, key ``evaluated/<project>/<evaluation>``."""
 
     kind: ClassVar[str] = "model_evaluated"
     version: ClassVar[int] = 2
@@ -147,7 +153,7 @@ class ModelEvaluated(Event):
 class HoldoutBacktested(Event):
     """A backtest looked at days: a promotion that rests on them later is not the first to.
 
-    Stream ``looks/<project>``. Key ``backtested/<project>/<run_id>``: the same declaration at the same instant looks
+    Stream ``looks/<project>``, key ``backtested/<project>/<run_id>``: the same declaration at the same instant looks
     once. ``backtested`` is the digest of the :class:`~include.core.records.BacktestResult`.
     """
 
@@ -179,9 +185,10 @@ class ModelRegistered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GatesDeclared(Event):
-    """By which gates the model of a run is decided about. In the run's stream; key ``gates/<project>/<run_id>``.
+    """By which gates the model of a run is decided about.
 
-    ``watched``: whether the project declared a drift policy; ``None``: begun before that was recorded.
+    Stream ``run/<project>/<run_id>``, key ``gates/<project>/<run_id>``. ``watched``: whether the project declared a
+    drift policy; ``None``: begun before that was recorded.
     """
 
     kind: ClassVar[str] = "gates_declared"
@@ -194,7 +201,7 @@ class GatesDeclared(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionsSigned(Event):
-    """From here on a version is champion only by the authority's signature. Stream ``promotions``; key the same.
+    """From here on a version is champion only by the authority's signature. Stream ``promotions``, key ``promotions``.
 
     Whoever writes it: the first one counts, and it takes the power to promote from every later unsigned event.
     """
