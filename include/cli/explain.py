@@ -177,8 +177,9 @@ def _drift(policy: DriftPolicy | None) -> str:
     limits = {"excess loss": policy.excess_loss, "calibration gap": policy.calibration_gap}
     figures = [f"{name} above {limit:g}" for name, limit in limits.items() if limit is not None]
     if policy.skill is not None:
-        lost = "half of it is" if policy.skill.drop is None else f"{policy.skill.drop:g} are"
-        figures.append(f"its skill where more than {lost} lost")
+        drop = policy.skill.drop
+        lost = "half of it" if drop is None else f"{drop:g} of the loss, as on the usual days,"
+        figures.append(f"its skill score where more than {lost} is lost")
     asks = " or ".join(figures)
     spared = f", {', '.join(policy.calendar)} never" if policy.calendar else ""
     return (

@@ -10,6 +10,7 @@ from statistics import fmean
 from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries, DriftState, Reference
 from include.monitoring.onset import JudgedDays, LimitedMean, began
+from include.monitoring.series import skill_score
 from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, SkillWatch, came_after, first_days, level_of, watch
 
 #: A champion has learnt of a change if it learnt so many days of it.
@@ -84,8 +85,8 @@ class JudgedSeries:
             found |= {"usual_skill": level.usual, "tolerated_skill": level.tolerated}
             scores = {"usual": level.usual, "tolerated": level.tolerated}
             found |= {f"{name}_skill_score": level.score(skill) for name, skill in scores.items()}
-            if comparable := self._comparable(self.judged):
-                found["skill_score"] = level.score(fmean(comparable))
+            if (shown := skill_score(self.judged)) is not None:
+                found["skill_score"] = shown
             found |= {"missing_skill": self.watched.missing, "missing_skill_limit": level.chance.limit}
         return found
 
@@ -186,8 +187,8 @@ class JudgedSeries:
             return None if day.skill is None else -knows([day])
 
         def words(days: JudgedDays) -> str:
-            if self.level:
-                return f"the skill score is {self.level.score(knows(days)):.1%}; knowing no feature has 0"
+            if self.level and (score := skill_score(days)) is not None:
+                return f"the skill score is {score:.1%}; knowing no feature has 0"
             side = "below" if knows(days) > 0 else "above"
             return f"the loss lies {abs(knows(days)):.4f} {side} that of the constant, which knows no feature"
 
@@ -237,7 +238,7 @@ class JudgedSeries:
             )
         began = watched.since
         days = [each for each in self.series if each.day >= began and each.skill is not None]
-        now = f"{level.score(fmean(self._comparable(days))):.1%}"
+        now = f"{skill_score(days) or 0.0:.1%}"
         sentence = (
             f"since {began} {words} is {now}, not the {usual} that was usual over {stretch}: more is missing than "
             f"chance brings where it may come down to {lowest}"

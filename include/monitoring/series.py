@@ -107,3 +107,13 @@ class _Constants:
         label = self._label[first:end]
         constant = np.full(len(label), sum(total for _, total in counts) / rows)
         return float(row_losses(objective, label, constant).mean())
+
+
+def skill_score(days: Sequence[DayOfSeries]) -> float | None:
+    """1 - loss / the constant's, of those *days* together that have both; ``None``: there are none, or it lost nothing.
+
+    Murphy, Skill scores based on the mean square error, Monthly Weather Review 1988.
+    """
+    both = [each for each in days if each.skill is not None]
+    constant = sum(each.constant_loss or 0.0 for each in both)
+    return sum(each.skill or 0.0 for each in both) / constant if constant > 0 else None

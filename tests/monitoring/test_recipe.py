@@ -132,6 +132,16 @@ def test_a_day_adds_its_skill_score_against_what_the_constant_lost_over_four_wee
     assert figures["usual_skill"] == pytest.approx(0.2)
 
 
+def test_the_skill_score_that_is_shown_is_that_of_the_judged_days_and_no_more_than_all_of_the_loss():
+    hardness = [1.0] * USUAL_DAYS + [0.2] * 40 + [1.0] * 28
+    days = hard(series([0.55] * (len(hardness) - USUAL_DAYS)), lambda place: hardness[place])
+    for end in range(USUAL_DAYS + 28, len(days)):
+        verdict, judged = judge(POLICY, days[:end], REFERENCE), days[end - 28 : end]
+        score = 1 - sum(each.loss for each in judged) / sum(each.constant_loss for each in judged)
+        assert verdict.figures["skill_score"] == pytest.approx(score)
+        assert f"the skill score is {score:.1%}" in " ".join(verdict.reasons)
+
+
 @pytest.mark.parametrize("first", [0, USUAL_DAYS])
 def test_days_on_which_the_constant_loses_nearly_nothing_weigh_as_little_as_any(first):
     days = series([0.2] * 60)
