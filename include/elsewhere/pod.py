@@ -18,9 +18,10 @@ from include.core.canonical import encode
 from include.core.errors import AccessDenied, AddressRefused, MachineFault, StoreError, StoreUnavailable, TrainingError
 from include.core.records import Refit, ResultAddresses, Shard, Trial, short_id
 from include.elsewhere import document as orders
-from include.elsewhere import results
+from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
 from include.training import models, order
+from include.training.meter import Meter
 
 ORDER_FILE = "/var/run/trainyard/order.json"
 
@@ -47,9 +48,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
             _say("usage: python -m include train ORDER_ID ORDER_DIGEST")
             return Exit.REFUSED
     _end_at_once_on_sigterm()
+    meter = Meter()
     try:
-        document = _read(Path(environment.get("TRAINYARD_ORDER", ORDER_FILE)), order_id, digest)
-        train(document)
+        with last_words.saying(Path(environment.get("TRAINYARD_LAST_WORDS", last_words.FILE)), meter):
+            train(_read(Path(environment.get("TRAINYARD_ORDER", ORDER_FILE)), order_id, digest), meter)
     except AccessDenied as error:
         return _failed(Exit.REFUSED, error)
     except StoreUnavailable as error:
@@ -65,8 +67,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     return Exit.DONE
 
 
-def train(document: orders.Document) -> None:
+def train(document: orders.Document, meter: Meter) -> None:
     """Make what the order asks for and has no result yet, and write each result as soon as it is certain.
+
+    *meter* counts what each trial takes.
 
     Raises:
         AccessDenied: the store refuses what is asked.
@@ -82,12 +86,19 @@ def train(document: orders.Document) -> None:
         inputs = _Inputs(document.artifacts, exchange, Path(folder))
         if isinstance(document.work, Refit):
             (addresses,) = document.results.values()
-            _refit(document.work, addresses, exchange, inputs, threads=document.threads)
+            _refit(document, document.work, addresses, exchange, inputs, meter)
         else:
-            _train_shard(document, document.work, exchange, inputs)
+            _train_shard(document, document.work, exchange, inputs, meter)
 
 
-def _refit(work: Refit, addresses: ResultAddresses, exchange: Exchange, inputs: "_Inputs", *, threads: int) -> None:
+def _refit(
+    document: orders.Document,
+    work: Refit,
+    addresses: ResultAddresses,
+    exchange: Exchange,
+    inputs: "_Inputs",
+    meter: Meter,
+) -> None:
     """Train the winner of a search on all rows, and write its model."""
     from include.training.refit import refit
 
@@ -97,12 +108,12 @@ def _refit(work: Refit, addresses: ResultAddresses, exchange: Exchange, inputs: 
         models.verified(work.winner, found)
         _say("its model is already stored")
         return
-    model = refit(work, opened=inputs, threads=threads)
+    model = refit(work, opened=inputs, threads=document.threads, meter=meter)
     exchange.write_result(addresses.write, model, read=addresses.read)
     _say(f"model of {len(model)} bytes stored")
 
 
-def _train_shard(document: orders.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs") -> None:
+def _train_shard(document: orders.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs", meter: Meter) -> None:
     """Train the trials of *shard* that have no result yet, and write the result of each as it ends."""
     recorded = {trial.trial_id: trial for trial in document.recorded}
     for trial_id, addresses in document.results.items():
@@ -122,7 +133,7 @@ def _train_shard(document: orders.Document, shard: Shard, exchange: Exchange, in
 
     from include.training.trial import train_shard
 
-    train_shard(shard, opened=inputs, recorded=recorded, record=record, threads=document.threads)
+    train_shard(shard, opened=inputs, recorded=recorded, record=record, threads=document.threads, meter=meter)
 
 
 class _Inputs:

@@ -84,7 +84,7 @@ def test_a_pod_that_vanishes_between_two_looks_was_lost_on_the_node_where_it_ran
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a drain takes it: deleted, with no word of its container's end."""
-    looks = iter(range(2))  # whether it has to be made, and where it runs
+    looks = iter(range(3))  # whether it has to be made, and where it runs, twice
 
     async def vanishing(request: web.Request) -> web.StreamResponse:
         name = request.path.rpartition("/")[2]
@@ -104,6 +104,9 @@ def test_a_pod_that_vanishes_between_two_looks_was_lost_on_the_node_where_it_ran
             lost, done = await Heard().attend(cluster)
         assert (lost.outcome, lost.node) == (PodOutcome.LOST, done.node)
         assert lost.node
+        assert lost.at_least
+        assert lost.ran_seconds is not None
+        assert not done.at_least
 
     run(law())
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from include.core.records import TrainerCost
 from include.elsewhere.pod import Exit
 from include.runtime.pods.diagnosis import gone, look
 from include.runtime.pods.endings import PodEnding, PodOutcome, PodRunning, PodWaiting
@@ -91,6 +92,17 @@ def test_how_long_the_trainer_ran_is_what_the_cluster_says_and_unknown_where_it_
     state["terminated"] |= {"startedAt": "2026-03-01T12:00:00Z", "finishedAt": "2026-03-01T12:01:30Z"}
     assert ran(look(pod(phase="Failed", state=state), REQUEST)) == 90.0
     assert ran(look(pod(phase="Failed", reason="Evicted"), REQUEST)) is None
+
+
+def test_what_the_trainer_said_last_of_its_cost_is_taken_also_from_one_that_was_killed() -> None:
+    state = terminated(137, "OOMKilled")
+    found = look(pod(phase="Failed", state=state), REQUEST)
+    assert isinstance(found, PodEnding)
+    assert found.said is None
+    state["terminated"] |= {"message": '{"wall":9.5,"cpu":12.25,"ended":false,"trials":[]}   '}
+    found = look(pod(phase="Failed", state=state), REQUEST)
+    assert isinstance(found, PodEnding)
+    assert found.said == TrainerCost(wall_seconds=9.5, cpu_seconds=12.25, ended=False, trials=())
 
 
 def ran(found: object) -> float | None:

@@ -11,6 +11,7 @@ from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import CodeChanged, LeaseHeld, LedgerUnavailable, TrainyardError
 from include.core.events import PodEnded
+from include.core.records import TrainerCost, TrialCost, TrialState
 from include.ledger import Ledger
 from include.ledger.costs import cost_of
 from include.runtime import deployment
@@ -117,6 +118,28 @@ def test_what_a_pod_took_is_recorded_once_beside_its_end_with_the_time_of_its_ac
     assert cost is not None
     assert (cost.in_pods.times, cost.in_pods.wall_seconds, cost.in_pods.gpu_seconds) == (2, 120.0, 240.0)
     assert "2 training pods took 120 s, 0 s of processor and 240 s of accelerators" in cost.in_words()
+    ledger.close()
+
+
+def test_what_a_trainer_said_of_its_cost_stands_beside_that_and_of_one_that_was_killed_is_the_least(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+    trials = tuple(
+        TrialCost(trial=trial, ended=ended, wall_seconds=20.0, cpu_seconds=30.0, gpu_seconds=0.0)
+        for trial, ended in (("a" * 12, TrialState.PRUNED), ("b" * 12, None))
+    )
+    said = TrainerCost(wall_seconds=80.0, cpu_seconds=70.0, ended=False, trials=trials)
+    killed = PodEnding(pod="pod-0", outcome=PodOutcome.OUT_OF_MEMORY, message="Too much.", ran_seconds=90.0, said=said)
+    done = replace(killed, pod="pod-1", outcome=PodOutcome.DONE, said=replace(said, ended=True, trials=trials[:1]))
+    for ending in (killed, done, killed, decode(PodEnding, encode(done))):
+        shards.record(ledger, REQUEST, ending)
+    cost = cost_of(ledger, REQUEST.project, REQUEST.run_id)
+    assert cost is not None
+    assert cost.steps == {}
+    assert (cost.in_pods.times, cost.in_pods.at_least, cost.in_pods.cpu_seconds) == (2, 1, 140.0)
+    assert (cost.trials["a" * 12].times, cost.trials["a" * 12].cpu_seconds) == (2, 60.0)
+    assert (cost.trials["b" * 12].at_least, cost.trials["b" * 12].ended) == (1, None)
     ledger.close()
 
 

@@ -138,6 +138,16 @@ class TrialCost:
     gpu_seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainerCost:
+    """What a trainer's process took since it began, as it says itself. ``ended``: these are its last words."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    ended: bool
+    trials: tuple[TrialCost, ...]
+
+
 def short_id(trial_id: str) -> str:
     """The first 12 digits of a trial's id, which tell it from all others that one meets."""
     return trial_id.removeprefix("sha256:")[:12]

@@ -185,6 +185,7 @@ class _Attendant:
         self._clock = asyncio.get_running_loop().time
         self._noted, self._noted_at, self._began = "", self._clock(), self._clock()
         self._number = 0
+        self._ran: dict[str, tuple[float, float]] = {}  # by pod, when it was first and last seen running
         self._endings: list[PodEnding] = []
 
     async def until_ended(self) -> tuple[PodEnding, ...]:
@@ -218,6 +219,9 @@ class _Attendant:
         return self._replacing.judged(ending, stored)
 
     async def _end(self, ending: PodEnding) -> None:
+        if ending.ran_seconds is None and ending.pod in self._ran:  # it ran for so long at least
+            first, last = self._ran[ending.pod]
+            ending = replace(ending, ran_seconds=round(last - first, 3), at_least=True)
         self._endings.append(ending)
         with suppress(LedgerUnavailable, TimeoutError):  # who takes the endings from us records them once more
             await asyncio.wait_for(in_thread(self._ended, ending), UNANSWERED_SECONDS)
@@ -310,6 +314,8 @@ class _Attendant:
         return max(_SOON_SECONDS, (self._request.give_up_at - datetime.now(UTC)).total_seconds())
 
     def _running(self, pod: "V1Pod", sight: PodRunning) -> None:
+        first, _ = self._ran.get(pod.metadata.name, (self._clock(), 0.0))
+        self._ran[pod.metadata.name] = (first, self._clock())
         where = f"pod {pod.metadata.name} runs on {pod.spec.node_name}"
         self._tell(f"{where}, and was asked to end" if sight.leaving else where)
 

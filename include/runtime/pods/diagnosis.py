@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
+from include.elsewhere import last_words
 from include.runtime.pods.endings import PodEnding, PodOutcome, PodRunning, PodWaiting
 from include.runtime.pods.images import by_digest
 from include.runtime.pods.request import CONTAINER, PodRequest
@@ -66,7 +67,8 @@ def look(pod: "V1Pod", request: PodRequest) -> Sight:
     state = _state(pod)
     if status.phase in ("Succeeded", "Failed") or (state is not None and state.terminated is not None):
         terminated = state.terminated if state is not None else None
-        return replace(_ended(pod, terminated, request), ran_seconds=_ran_seconds(terminated))
+        said = last_words.read((terminated.message if terminated is not None else None) or "")
+        return replace(_ended(pod, terminated, request), ran_seconds=_ran_seconds(terminated), said=said)
     if state is not None and state.running is not None:
         return PodRunning(leaving=pod.metadata.deletion_timestamp is not None)
     if pod.metadata.deletion_timestamp is not None:

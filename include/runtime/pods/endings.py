@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from include.core.records import TrainerCost
+
 
 class PodOutcome(StrEnum):
     """How a pod ended, or why it never can."""
@@ -54,7 +56,9 @@ class PodEnding:
     """The end of a pod. ``message`` is one line: what happened, and what to do.
 
     ``node``, ``image_digest`` and ``exit_code`` are ``None`` where nobody saw them, as are ``ran_seconds``, from the
-    trainer's beginning to its end. ``image`` asks for what ran, by its digest; ``None``: no node could ask so.
+    trainer's beginning to its end (``at_least``: to when it was last seen running). ``said`` is what the trainer said
+    last of its cost; ``None``: nothing that is left. ``image`` asks for what ran, by its digest; ``None``: no node
+    could ask so.
     """
 
     pod: str
@@ -65,6 +69,8 @@ class PodEnding:
     image_digest: str | None = None
     exit_code: int | None = None
     ran_seconds: float | None = None
+    at_least: bool = False
+    said: TrainerCost | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from include.core.errors import (
     ShardUnfinished,
     TrainyardError,
 )
-from include.core.events import Event, PodEnded, PodMeasured
+from include.core.events import Event, PodEnded, PodMeasured, TrialsMeasured
 from include.core.project import Project
 from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
@@ -187,18 +187,24 @@ def record(ledger: Ledger, request: PodRequest, ending: PodEnding) -> None:
 
 
 def _cost(request: PodRequest, ending: PodEnding) -> list[tuple[str, Event]]:
-    """What the pod took, where the cluster said when its trainer began and ended."""
+    """What the pod took and, as it says itself, its trials, where anybody saw it run."""
     if ending.ran_seconds is None:
         return []
-    measured = PodMeasured(
-        project=request.project,
-        run_id=request.run_id,
-        step=request.step,
-        pod=ending.pod,
-        wall_seconds=ending.ran_seconds,
-        gpu_seconds=ending.ran_seconds * request.compute.accelerators,
+    of: dict[str, str] = {"project": request.project, "run_id": request.run_id, "step": request.step}
+    said, events = ending.said, list[Event]()
+    events.append(
+        PodMeasured(
+            **of,
+            pod=ending.pod,
+            wall_seconds=ending.ran_seconds,
+            gpu_seconds=ending.ran_seconds * request.compute.accelerators,
+            cpu_seconds=None if said is None else said.cpu_seconds,
+            at_least=ending.at_least or (said is not None and not said.ended),
+        )
     )
-    return [(streams.cost_of_run(request.project, request.run_id), measured)]
+    if said is not None and said.trials:
+        events.append(TrialsMeasured(**of, attempt=ending.pod, in_pod=True, trials=said.trials))
+    return [(streams.cost_of_run(request.project, request.run_id), event) for event in events]
 
 
 def error_of(ending: PodEnding) -> TrainyardError:
