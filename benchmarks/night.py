@@ -178,7 +178,7 @@ def allow(bench: Bench, name: str) -> None:
     now = datetime.now(UTC)
     run = steps.begin(platform, project, run_id="access", instant=INSTANT, now=now)
     requests = steps.request_access(platform, run, requester="bench", now=now)
-    steps.end(platform, run)
+    steps.finish(platform, run)
     with authority(bench.settings, demo.STEWARD) as client:
         for request_id in requests:
             client.grant(request_id, reason="measuring", days=1)
@@ -286,7 +286,7 @@ def own_cpu_seconds(bench: Bench, name: str, instant: datetime) -> float:
         steps.train(platform, project, run, plan, shard, now=now)
     model = steps.refit(platform, project, run, plan, now=now)
     steps.promote(platform, project, run, steps.evaluate(platform, project, run, plan, model, now=now), now=now)
-    steps.end(platform, run)
+    steps.finish(platform, run)
     return time.process_time() - began
 
 

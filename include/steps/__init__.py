@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         require_grantable,
         scope_of,
     )
-    from include.steps.run import LEASE, begin, end, resume
+    from include.steps.run import LEASE, begin, fail, finish, resume
     from include.steps.serving import score
     from include.steps.training import (
         plan,
@@ -43,9 +43,10 @@ __all__ = [
     "collect",
     "contracts_of",
     "declare",
-    "end",
     "evaluate",
+    "fail",
     "features",
+    "finish",
     "looks",
     "missing_access",
     "order",
@@ -76,7 +77,7 @@ _LIES_IN = {
         "declaring": "declare",
         "ordering": "collect order stored",
         "platform": "Platform contracts_of missing_access request_access require_grantable scope_of",
-        "run": "LEASE begin end resume",
+        "run": "LEASE begin fail finish resume",
         "serving": "score",
         "training": "plan refit shards step_of train",
     }.items()

@@ -10,10 +10,11 @@ from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
 from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered, TrainerImageNamed
 from include.core.project import Project
-from include.core.records import Run, Start, Trigger
+from include.core.records import Promotion, RetrainingOutcome, Run, Start, Trigger
 from include.core.runs import RunKind
-from include.ledger import Fence, lease
+from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, begun, record_failure
+from include.retraining import asks
 from include.steps.declaring import declare
 from include.steps.platform import Platform, contract_in_effect
 
@@ -97,7 +98,7 @@ def begin(
         platform.ledger.record_all(stream, events, fence=fence)
     except BaseException:  # a signal too
         with suppress(LedgerError):  # out of reach: the lease expires
-            end(platform, run)
+            finish(platform, run)
         raise
     return run
 
@@ -144,9 +145,22 @@ def _record_start(platform: Platform, run: Run, start: Start, fence: Fence | Non
         platform.ledger.record(streams.triggers(run.project), triggered, key=key, fence=fence)
 
 
-def end(platform: Platform, run: Run) -> None:
-    """Release the project's lease. Harmless if the run no longer holds it."""
-    lease.release(platform.ledger, run.project, run_id=run.run_id)
+def finish(platform: Platform, run: Run, promotion: str | None = None) -> None:
+    """End *run*, wherever it ran: record how it answered what drift asked for, and give its project's lease back.
+
+    *promotion* is the digest of its decision; ``None``: it stops without one, and may go on. Harmless if it has ended.
+    """
+    try:
+        if promotion is not None:
+            asks.answered(platform.ledger, run, platform.load(Promotion, promotion))
+    finally:
+        lease.release(platform.ledger, run.project, run_id=run.run_id)
+
+
+def fail(ledger: Ledger, project: str, run_id: str) -> None:
+    """End a run that failed, or could not begin: give its lease back, and record that what it answers has failed."""
+    lease.release(ledger, project, run_id=run_id)
+    asks.end(ledger, project, run_id, RetrainingOutcome.FAILED)
 
 
 @contextmanager

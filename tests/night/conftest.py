@@ -85,7 +85,7 @@ def planned_in_bucket(
 
     made = Yard.built(tmp_path_factory.mktemp("planned") / "home", production, new_home)
     run, _ = planned(in_bucket(made, f"{s3_bucket}/{uuid.uuid4().hex}"), run_id="earlier")
-    steps.end(made.platform, run)
+    steps.finish(made.platform, run)
     made.platform.ledger.close()
     return made.home, made.settings.vault
 

@@ -67,7 +67,7 @@ def test_a_grant_that_is_revoked_between_two_steps_stops_the_next_until_it_is_gi
             assert yard.attempts(run_id)[name] == ["AccessDenied"]
             yard.grant(FLIGHTS)
             digests[name] = yard.step(name, FLIGHTS, run, digests)
-        steps.end(yard.platform, run)
+        steps.finish(yard.platform, run)
         assert digests == undisturbed.digests
 
 
@@ -102,7 +102,7 @@ def test_an_edited_contract_changes_nothing_and_blocks_until_its_steward_adopts_
     steward = edited.authority.contract("flights").stewards[0]
     with pytest.raises(AuthorityError):
         edited.authority.grant(asked, user=steward, reason="not read yet", days=1, now=NOW)
-    steps.end(edited.platform, run)
+    steps.finish(edited.platform, run)
     assert len(edited.events(AccessGranted)) == 3
 
     file.write_text(original)

@@ -70,7 +70,7 @@ def test_a_step_after_a_deployment_makes_what_it_would_have_made_before_and_the_
     assert not [event for event in events if isinstance(event, StepFailed)]
     assert "plan" in [event.step for event in events if isinstance(event, StepFinished)]
 
-    steps.end(ours, run)
+    steps.finish(ours, run)
     for copy in (settings.home / "code").iterdir():
         copy.write_bytes(copy.read_bytes()[:-9] + b"tampered!")
     with pytest.raises(CodeChanged, match=r"missing or altered: .*tar\.gz.*Start a new run"):

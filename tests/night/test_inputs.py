@@ -62,7 +62,7 @@ def test_no_step_takes_what_another_project_made_and_nothing_of_it_is_opened(
     for step, wanted in takers():
         with pytest.raises(AccessDenied, match="only what an earlier step of its own run made"):
             step(yard.platform, FLIGHTS, run, **{name: given[name] for name in wanted if name in given})
-    steps.end(yard.platform, run)
+    steps.finish(yard.platform, run)
     assert {step.__name__ for step, _ in takers()} >= {"features", "plan", "train", "order", "evaluate", "promote"}
     assert yard.events(*OPENINGS, ModelRegistered, run_id="attacked") == []
     failed = [event for event in yard.events(StepFailed, run_id="attacked") if isinstance(event, StepFailed)]
@@ -82,7 +82,7 @@ def test_a_model_of_another_project_is_not_evaluated_in_the_place_of_the_runs_ow
         with pytest.raises(AccessDenied, match="only what an earlier step of its own run made"):
             yard.step("evaluate", FLIGHTS, run, digests | {maker: theirs.digests["plan"]})
     assert yard.step("evaluate", FLIGHTS, run, digests) == ours.digests["evaluate"], "with its own it goes on"
-    steps.end(yard.platform, run)
+    steps.finish(yard.platform, run)
 
 
 def test_a_run_whose_validation_was_marked_as_successful_is_neither_planned_nor_promoted(

@@ -172,7 +172,7 @@ def test_nothing_that_a_project_knows_is_removed_while_something_of_it_runs(past
     assert (carried.removed, carried.left > 0) == (0, True)
     assert lying(yard) == before
     assert retention.is_due(yard.platform.ledger, now=now), "what was left is tried again at once"
-    steps.end(yard.platform, run)
+    steps.finish(yard.platform, run)
     assert retention.carry_out(yard.platform, now=now).left == 0
     assert lying(yard) < before
     assert not retention.is_due(yard.platform.ledger, now=in_days(0.5))

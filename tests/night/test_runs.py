@@ -79,7 +79,7 @@ def test_a_run_keeps_the_instant_that_it_began_with(yard: Yard) -> None:
 def test_a_night_declares_when_it_begins_whether_its_project_is_watched(yard: Yard) -> None:
     watched = replace(FLIGHTS, drift=DriftPolicy(looks=()))
     for name, project in (("watched", watched), ("unwatched", replace(FLIGHTS, drift=None))):
-        steps.end(yard.platform, steps.begin(yard.platform, project, run_id=name, instant=INSTANT, now=NOW))
+        steps.finish(yard.platform, steps.begin(yard.platform, project, run_id=name, instant=INSTANT, now=NOW))
         assert is_watched(yard.platform.ledger, project.name, name) is (name == "watched")
 
 
@@ -115,7 +115,7 @@ def test_two_nights_of_one_project_do_not_run_at_once_but_two_projects_do(yard: 
         steps.begin(yard.platform, FLIGHTS, run_id="second", instant=INSTANT + LATER, now=NOW)
     assert yard.attempts("second") == {"begin": ["LeaseHeld"]}
     steps.begin(yard.platform, TEMPERATURE, run_id="second", instant=INSTANT, now=NOW)
-    steps.end(yard.platform, run)
+    steps.finish(yard.platform, run)
     steps.begin(yard.platform, FLIGHTS, run_id="second", instant=INSTANT + LATER, now=NOW)
 
 
@@ -123,7 +123,7 @@ def test_a_night_that_was_refused_the_lease_can_begin_later_under_the_same_name(
     run = steps.begin(yard.platform, FLIGHTS, run_id="first", instant=INSTANT, now=NOW)
     with pytest.raises(LeaseHeld):
         yard.night(run_id="second")
-    steps.end(yard.platform, run)
+    steps.finish(yard.platform, run)
     assert yard.night(run_id="second").promotion.version == 1
 
 
@@ -140,7 +140,7 @@ def test_a_night_whose_lease_was_taken_over_writes_nothing_any_more(
     for name in STEPS:
         with pytest.raises(LedgerError):
             yard.step(name, FLIGHTS, old, night.digests)
-    steps.end(yard.platform, old)  # not its lease any more
+    steps.finish(yard.platform, old)  # not its lease any more
     assert yard.events() == known
     with pytest.raises(LeaseHeld, match="newer"):
         steps.resume(yard.platform, FLIGHTS, run_id="old", now=EXPIRED)
@@ -164,7 +164,7 @@ def test_a_night_that_is_taken_over_within_a_step_does_not_record_that_step(
             with pytest.raises(LedgerError, match=r"lease|fence|token"):
                 yard.step(step, FLIGHTS, run, digests)
         assert yard.attempts(old)[step] == ["LedgerError"]
-        steps.end(yard.platform, steps.resume(yard.platform, FLIGHTS, run_id=new, now=now + steps.LEASE))
+        steps.finish(yard.platform, steps.resume(yard.platform, FLIGHTS, run_id=new, now=now + steps.LEASE))
     night = yard.night(run_id="last", now=NOW + timedelta(days=1))
     assert night.digests == undisturbed.digests
     assert len(yard.events(TrialRecorded)) == FLIGHTS.search.trials

@@ -223,7 +223,7 @@ def test_scoring_goes_on_beside_a_night_and_can_register_nothing(
                 yard.platform.ledger, beside, evaluation="sha256:0", bundle="sha256:0", verdict=night.promotion.verdict
             )
     finally:
-        steps.end(yard.platform, running)
+        steps.finish(yard.platform, running)
 
 
 def test_a_file_holds_the_columns_that_the_project_reads_and_others_are_not_looked_at(

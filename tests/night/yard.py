@@ -146,7 +146,7 @@ class Yard:
                 before(name)
                 digests[name] = self.step(name, project, run, digests, now=now)
         finally:
-            steps.end(platform, run)
+            steps.finish(platform, run)
         return Night(
             run=run,
             digests=digests,

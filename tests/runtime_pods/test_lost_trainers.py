@@ -63,7 +63,7 @@ def lost(yard: Yard, project: Project, namespace: Namespace) -> Iterator[Attende
         assert [ending.outcome for ending in attended.endings] == [PodOutcome.LOST, PodOutcome.DONE], attended.lines
         shard.finish(attended.request, attended.endings)
     finally:
-        steps.end(shard.platform, shard.run)
+        steps.finish(shard.platform, shard.run)
     stored = [int(found) for found in re.findall(r"trials, (\d+) already stored", "\n".join(attended.lines))]
     assert stored[0] == 0
     assert 2 <= stored[1] < TRIALS, "what the first pod stored is skipped by the second"
@@ -86,7 +86,7 @@ def test_an_evicted_trainer_is_followed_by_one_that_skips_what_is_stored(
 
     run, plan = planned(quiet, EVICTED, run_id="here")
     steps.train(quiet.platform, EVICTED, run, plan, 0, now=datetime.now(UTC))
-    steps.end(quiet.platform, run)
+    steps.finish(quiet.platform, run)
     ours, theirs = (
         {event.trial.trial_id: event.trial for event in yard.events(TrialRecorded) if isinstance(event, TrialRecorded)}
         for yard in yards

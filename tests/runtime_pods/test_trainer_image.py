@@ -130,7 +130,7 @@ def test_two_pods_train_and_refit_on_the_accelerators_path_to_one_digest_which_i
         evaluation = steps.evaluate(yard.platform, GPU_FLIGHTS, run, plan, model, now=datetime.now(UTC))
     finally:
         for each, (begun_run, _) in zip(yards, nights, strict=True):
-            steps.end(each.platform, begun_run)
+            steps.finish(each.platform, begun_run)
     first, second = (recorded(each) for each in yards)
     assert first == second
     assert {trial.params["device_type"] for trial in first} == {"gpu"}
@@ -146,7 +146,7 @@ def test_the_device_is_part_of_what_a_trial_is(yards: tuple[Yard, ...]) -> None:
 
     def trial_ids(project: Project, run_id: str) -> set[str]:
         run, plan = planned(yards[0], project, run_id=run_id)
-        steps.end(yards[0].platform, run)
+        steps.finish(yards[0].platform, run)
         return {trial.trial_id for trial in yards[0].platform.load(Plan, plan).trials}
 
     on_gpu, on_cpu = trial_ids(GPU_FLIGHTS, "on gpu"), trial_ids(processor, "on cpu")

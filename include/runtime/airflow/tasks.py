@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
-from include.core.records import Promotion, RetrainingOutcome
 from include.core.runs import RunKind
 from include.runtime.airflow.names import kind_of, project_of, run_of
 from include.runtime.code import earlier
@@ -161,25 +160,21 @@ def _trained(night: TaskRun, plan: str, shard: int | None) -> str:
 
 def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
     from include import steps
-    from include.retraining import asks
     from include.runtime.airflow import watch_alerts
 
     done = step_named(step)
     digest = done.perform(night.platform, night.project, night.run, inputs, clock=lambda: datetime.now(UTC))
     if done is NIGHT.last:
-        asks.answered(night.platform.ledger, night.run, night.platform.load(Promotion, digest))
-        steps.end(night.platform, night.run)
+        steps.finish(night.platform, night.run, digest)
     elif done is WATCH.last:
         watch_alerts.tell(night.settings, night.platform.ledger, night.project.name, night.run.run_id)
     return digest
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
-    """What a project's DAG does when its run has failed: tell ops why, then give the lease back (a run that never began
-    has none), and record that what it answered has failed.
-    """
-    from include.ledger import Ledger, lease
-    from include.retraining import asks
+    """What a project's DAG does when its run has failed: tell ops why, and end it by :func:`include.steps.fail`."""
+    from include import steps
+    from include.ledger import Ledger
     from include.runtime.airflow import alerts
     from include.settings import Settings
 
@@ -189,9 +184,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
     alerts.send(
         settings, f"{project}: the {kind_of(dag_id)} failed", f"Run {run_id} of {dag_id}: {reason}. {alerts.LOOK}"
     )
-    ledger, own = Ledger.open(settings.ledger), run_of(dag_id, run_id)  # after the alert: it may be what failed
-    lease.release(ledger, project, run_id=own)
-    asks.end(ledger, project, own, RetrainingOutcome.FAILED)
+    steps.fail(Ledger.open(settings.ledger), project, run_of(dag_id, run_id))  # after the alert: it may be what failed
 
 
 def gave_up(error: TrainyardError, project_name: str, run_id: str, *, kind: RunKind) -> None:

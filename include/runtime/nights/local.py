@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
 from include import steps
+from include.core.errors import AccessDenied, LeaseHeld, TrainyardError
 from include.core.project import Project
 from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start
 from include.runtime.code import earlier
@@ -56,17 +57,26 @@ def run_night(
     """
     platform = open_platform(settings)
     with alone(settings, project.name, run_id):
-        run: Run | None = None
+        run, made = None, dict[str, str]()
         try:  # around its beginning too: a signal may come between the lease and the next line
             began = start or signed_in_here()
             run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), start=began)
             doing = Steps(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
             doing.gate()
             made = doing.perform(NIGHT)
+        except Exception as error:
+            if not _only_waits(error):
+                steps.fail(platform.ledger, project.name, run_id)
+            raise
         finally:
             if run is not None:
-                steps.end(platform, run)
+                steps.finish(platform, run, made.get(NIGHT.last.name))
         return night_of(platform, run, evaluation=made["evaluate"], promotion=made["promote"])
+
+
+def _only_waits(error: Exception) -> bool:
+    """Whether the night goes on as it is once somebody grants, the other night ends, or a connection is back."""
+    return isinstance(error, TrainyardError) and (error.retry_heals or isinstance(error, LeaseHeld | AccessDenied))
 
 
 def night_of(platform: Platform, run: Run, *, evaluation: str, promotion: str) -> NightResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include import steps
-from include.core.errors import AccessDenied, DeclarationError, LeaseHeld, NothingToWatch, TrainyardError
+from include.core.errors import DeclarationError, NothingToWatch
 from include.core.events import DriftJudged, RetrainingAsked, RetrainingDeclined
 from include.core.project import Project
 from include.core.records import RetrainingOutcome, Trigger
@@ -126,23 +126,16 @@ def retrain(
     if ask is None or ask.ask_id != ask_id:
         _require_open(ledger, project.name, ask_id, run_id)
         raise _taken(f"an earlier ask than {ask_id} waits")
-    drifted = signed_in_here(Trigger.DRIFT)
-    try:
-        night = run_night(
-            settings,
-            project,
-            run_id=run_id,
-            instant=ask.instant,
-            on_step=on_step,
-            on_note=on_note,
-            clock=clock,
-            start=drifted,
-        )
-    except Exception as error:
-        if not _only_waits(error):
-            asks.end(ledger, project.name, run_id, RetrainingOutcome.FAILED)
-        raise
-    asks.answered(ledger, night.run, night.promotion)
+    night = run_night(
+        settings,
+        project,
+        run_id=run_id,
+        instant=ask.instant,
+        on_step=on_step,
+        on_note=on_note,
+        clock=clock,
+        start=signed_in_here(Trigger.DRIFT),
+    )
     return ask, night
 
 
@@ -166,8 +159,3 @@ def _require_open(ledger: Ledger, project: str, ask_id: str, run_id: str) -> Non
 
 def _taken(what: str) -> DeclarationError:
     return DeclarationError("one night answers an ask", value=what, remedy="See it in Airflow.")
-
-
-def _only_waits(error: Exception) -> bool:
-    """Whether the night goes on as it is once somebody grants, the other night ends, or a connection is back."""
-    return isinstance(error, TrainyardError) and (error.retry_heals or isinstance(error, LeaseHeld | AccessDenied))
