@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from include.core.records import Contract, DatasetScope, Grant, RevocationKind, 
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
-from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, AdoptionClaim, claim_of
+from include.governance.claims import GRANT_TYPE, signed
 from include.governance.decisions import Decisions, Places, placed, unknown
 from include.governance.kept_contracts import KeptContracts, keep
 from include.governance.overlaps import Overlaps
@@ -260,26 +259,19 @@ class Authority:
         return self._access.decisions(*place)
 
     def _signed(self, event: AccessRefused | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:
-        payload_type, claim = claim_of(event, decisions.project, decisions.dataset, position=decisions.version + 1)
-        return replace(event, envelope=self._signer.sign(payload_type, encode(claim)))
+        place = {"project": decisions.project, "dataset": decisions.dataset}
+        return signed(event, self._signer, position=decisions.version + 1, **place)
 
     def _adopted(self, contract: Contract, user: str, position: int) -> ContractAdopted:
-        adoption = AdoptionClaim(
+        adopted = ContractAdopted(
             dataset=contract.dataset,
             contract_version=contract.version,
             digest=contract.digest,
             stewards=contract.stewards,
             adopted_by=user,
-            position=position,
+            envelope="",
         )
-        return ContractAdopted(
-            dataset=contract.dataset,
-            contract_version=contract.version,
-            digest=contract.digest,
-            stewards=contract.stewards,
-            adopted_by=user,
-            envelope=self._signer.sign(ADOPTION_TYPE, encode(adoption)),
-        )
+        return signed(adopted, self._signer, position=position)
 
     def _require_adopted_steward(self, dataset: str, user: str) -> None:
         adoption = self._access.adoption(dataset)

@@ -1,23 +1,45 @@
-"""What the authority signs about access, and what proves an event: each claim names its place in its stream."""
+"""What the authority signs, and what proves an event: each claim names its place in its stream."""
 
-from dataclasses import dataclass
-from typing import TypeVar
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 from include.core import streams
-from include.core.canonical import decode
+from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError
-from include.core.events import AccessRefused, AccessRevoked, ContractAdopted, QuarantineLifted
+from include.core.events import (
+    AccessRefused,
+    AccessRevoked,
+    ContractAdopted,
+    Event,
+    GateOverridden,
+    GateOverrideEnded,
+    HoldLifted,
+    HoldPlaced,
+    QuarantineLifted,
+)
 from include.core.records import RevocationKind
-from include.governance.signing import Verifier
+from include.governance.signing import Signer, Verifier
 from include.ledger import Entry
 
 #: What the authority's envelopes are about; part of what is signed, so that none passes for another.
 GRANT_TYPE = "application/vnd.trainyard.grant+json"
 ADOPTION_TYPE = "application/vnd.trainyard.contract-adoption+json"
-REFUSAL_TYPE = "application/vnd.trainyard.refusal+json"
-REVOCATION_TYPE = "application/vnd.trainyard.revocation+json"
-LIFT_TYPE = "application/vnd.trainyard.quarantine-lift+json"
+TYPES: Mapping[type[Event], str] = {
+    ContractAdopted: ADOPTION_TYPE,
+    AccessRefused: "application/vnd.trainyard.refusal+json",
+    AccessRevoked: "application/vnd.trainyard.revocation+json",
+    QuarantineLifted: "application/vnd.trainyard.quarantine-lift+json",
+    HoldPlaced: "application/vnd.trainyard.hold+json",
+    HoldLifted: "application/vnd.trainyard.hold-lift+json",
+    GateOverridden: "application/vnd.trainyard.override+json",
+    GateOverrideEnded: "application/vnd.trainyard.override-end+json",
+}
+#: What a claim of an earlier release meant that did not say it: a revocation ended what ran.
+_ASSUMED: Mapping[type[Event], Mapping[str, object]] = {AccessRevoked: {"effect": RevocationKind.STOP_RUNNING.value}}
 
+_Event = TypeVar("_Event", bound=Event)
 _Signed = TypeVar("_Signed")
 
 
@@ -36,81 +58,32 @@ class AdoptionClaim:
     position: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class DenialClaim:
-    """What the authority signs when a steward refuses; ``position`` is the event's place in its stream."""
+def signed(event: _Event, signer: Signer, *, position: int, **place: str) -> _Event:
+    """*event* with the envelope that proves it at *position* of its stream; *place*: whose stream that is.
 
-    project: str
-    dataset: str
-    request_id: str
-    steward: str
-    reason: str
-    position: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class RevocationClaim:
-    """What the authority signs when a steward revokes; ``position`` is the event's place in its stream.
-
-    What was signed before revocations had an ``effect`` ended what ran.
+    What is signed is all that the event says, its envelope apart, and where it stands.
     """
-
-    project: str
-    dataset: str
-    grant_id: str
-    steward: str
-    reason: str
-    position: int
-    effect: RevocationKind = RevocationKind.STOP_RUNNING
+    signable: Any = event
+    said = encode(_claim(event, position, place))
+    made: _Event = replace(signable, envelope=signer.sign(TYPES[type(event)], said))
+    return made
 
 
-@dataclass(frozen=True, kw_only=True)
-class LiftClaim:
-    """What the authority signs when a steward lifts a quarantine; ``position`` is the event's place in its stream."""
-
-    project: str
-    dataset: str
-    grant_id: str
-    steward: str
-    reason: str
-    position: int
-
-
-#: The events that a steward's word is signed for, beside grants and adoptions, and what is signed.
-Ruling = AccessRefused | AccessRevoked | QuarantineLifted
+def is_signed(event: Event, verifier: Verifier, *, position: int, **place: str) -> bool:
+    """Whether the authority signed just what *event* says for *position* of its stream, as :func:`signed`."""
+    envelope: str = vars(event)["envelope"]
+    try:
+        found: object = json.loads(verifier.verify(envelope, TYPES[type(event)]))
+    except (AuthorityError, ValueError):
+        return False
+    said = json.loads(encode(_claim(event, position, place)))
+    return isinstance(found, dict) and {**_ASSUMED.get(type(event), {}), **found} == said
 
 
-def claim_of(
-    event: Ruling, project: str, dataset: str, *, position: int
-) -> tuple[str, DenialClaim | RevocationClaim | LiftClaim]:
-    """The type and payload of the envelope that proves *event* at *position* of its stream."""
-    if isinstance(event, AccessRefused):
-        return REFUSAL_TYPE, DenialClaim(
-            project=project,
-            dataset=dataset,
-            request_id=event.request_id,
-            steward=event.steward,
-            reason=event.reason,
-            position=position,
-        )
-    if isinstance(event, QuarantineLifted):
-        return LIFT_TYPE, LiftClaim(
-            project=project,
-            dataset=dataset,
-            grant_id=event.grant_id,
-            steward=event.steward,
-            reason=event.reason,
-            position=position,
-        )
-    return REVOCATION_TYPE, RevocationClaim(
-        project=project,
-        dataset=dataset,
-        grant_id=event.grant_id,
-        steward=event.steward,
-        reason=event.reason,
-        position=position,
-        effect=event.effect,
-    )
+def _claim(event: Event, position: int, place: Mapping[str, str]) -> Mapping[str, object]:
+    signable: Any = event
+    said = {each.name: getattr(event, each.name) for each in fields(signable) if each.name != "envelope"}
+    return {**place, **said, "position": position}
 
 
 def proven_adoption(dataset: str, entry: Entry, verifier: Verifier) -> AdoptionClaim | None:

@@ -16,7 +16,7 @@ from include.core.events import (
     QuarantineLifted,
 )
 from include.core.records import Grant, RevocationKind
-from include.governance.claims import GRANT_TYPE, Ruling, claim_of, proven
+from include.governance.claims import GRANT_TYPE, is_signed, proven
 from include.governance.request_outcomes import DecidedRequest, RequestOutcome
 from include.governance.signing import Verifier
 from include.ledger import Entry
@@ -189,11 +189,13 @@ class Decisions:
         self.granted.setdefault(grant.request_id, grant.grant_id)
         return Proof.SIGNED
 
-    def _ruled(self, event: Ruling, verifier: Verifier, position: int) -> Proof:
+    def _ruled(
+        self, event: AccessRefused | AccessRevoked | QuarantineLifted, verifier: Verifier, position: int
+    ) -> Proof:
         proof = Proof.UNSIGNED
         if event.envelope is not None:
-            payload_type, claimed = claim_of(event, self.project, self.dataset, position=self.version)
-            holds = proven(type(claimed), event.envelope, payload_type, verifier) == claimed
+            place = {"project": self.project, "dataset": self.dataset}
+            holds = is_signed(event, verifier, position=self.version, **place)
             proof = Proof.SIGNED if holds else Proof.BROKEN
         if isinstance(event, AccessRevoked):
             self._revoked(event, event.effect if proof is Proof.SIGNED else RevocationKind.STOP_RUNNING, position)

@@ -1,32 +1,16 @@
 """Holds: what a steward keeps from removal, whatever time is declared for it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from include.core import streams
-from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError, LedgerConflict, UnknownId
-from include.core.events import AccessRequested, HoldLifted, HoldPlaced, ModelRegistered
+from include.core.events import AccessRequested, Event, HoldLifted, HoldPlaced, ModelRegistered
 from include.governance.access import ATTEMPTS, Access, crowded
+from include.governance.claims import is_signed, signed
 from include.governance.decisions import place_of
 from include.governance.signing import Signer, Verifier
 from include.ledger import Entry, Ledger
-
-HOLD_TYPE = "application/vnd.trainyard.hold+json"
-LIFT_TYPE = "application/vnd.trainyard.hold-lift+json"
-_Kind = type[HoldPlaced] | type[HoldLifted]
-_TYPES: Mapping[_Kind, str] = {HoldPlaced: HOLD_TYPE, HoldLifted: LIFT_TYPE}
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldClaim:
-    """What the authority signs; ``position`` is the event's place in its stream."""
-
-    subject: str
-    steward: str
-    reason: str
-    position: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +38,9 @@ def holds(ledger: Ledger, verifier: Verifier) -> dict[str, Hold]:
     return found
 
 
-def place(access: Access, signer: Signer, kind: _Kind, subject: str, *, user: str, reason: str) -> None:
+def place(
+    access: Access, signer: Signer, kind: type[HoldPlaced | HoldLifted], subject: str, *, user: str, reason: str
+) -> None:
     """Record that *user* holds *subject* or lifts that; holding what is held changes nothing.
 
     Raises:
@@ -73,9 +59,8 @@ def place(access: Access, signer: Signer, kind: _Kind, subject: str, *, user: st
         if not is_held and kind is HoldLifted:
             remedy = "List them: `./trainyard hold list`."
             raise UnknownId("a hold that is lifted is in force", value=subject, remedy=remedy)
-        claim = HoldClaim(subject=subject, steward=user, reason=reason, position=version + 1)
-        envelope = signer.sign(_TYPES[kind], encode(claim))
-        event = kind(subject=subject, steward=user, reason=reason, envelope=envelope)
+        event: Event = kind(subject=subject, steward=user, reason=reason, envelope="")
+        event = signed(event, signer, position=version + 1)
         try:
             ledger.append(stream, [event], expected_version=version)
         except LedgerConflict:
@@ -106,11 +91,5 @@ def stewards_of_project(access: Access, project: str) -> tuple[str, ...]:
 
 
 def _proven(entry: Entry, event: HoldPlaced | HoldLifted, verifier: Verifier) -> bool:
-    try:
-        signed = decode(HoldClaim, verifier.verify(event.envelope, _TYPES[type(event)]))
-    except (AuthorityError, ValueError):
-        return False
-    claimed = HoldClaim(
-        subject=event.subject, steward=event.steward, reason=event.reason, position=entry.stream_version
-    )
-    return signed == claimed and entry.stream == streams.hold(event.subject)
+    here = entry.stream == streams.hold(event.subject)
+    return here and is_signed(event, verifier, position=entry.stream_version)

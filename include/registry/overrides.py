@@ -1,17 +1,16 @@
 """Overrides: a person lets models through a gate for a time, by the authority's signature."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.core import streams
-from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError, DecisionUnusable, LedgerConflict, UnknownId
 from include.core.events import GateOverridden, GateOverrideEnded
 from include.core.records import Gate, Override
 from include.core.words import reason as as_reason
 from include.governance.access import ATTEMPTS, Access, crowded
+from include.governance.claims import is_signed, signed
 from include.governance.holds import stewards_of_project
 from include.governance.sound_ledger import require_whole
 from include.ledger import Entry, Ledger
@@ -19,29 +18,8 @@ from include.ledger import Entry, Ledger
 if TYPE_CHECKING:
     from include.governance.signing import Signer, Verifier
 
-OVERRIDE_TYPE = "application/vnd.trainyard.override+json"
-OVERRIDE_END_TYPE = "application/vnd.trainyard.override-end+json"
 #: What is let through without being looked at again is an arrangement, not an exception.
 LONGEST_DAYS = 90
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Claim:
-    """What the authority signs; ``position`` is the event's place in its stream."""
-
-    override: Override
-    position: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _End:
-    """What the authority signs where somebody ends an override, likewise."""
-
-    project: str
-    gate: Gate
-    by: str
-    reason: str
-    position: int
 
 
 class Overrides:
@@ -63,21 +41,9 @@ class Overrides:
         return tuple(found[gate] for gate in sorted(found) if found[gate].until >= today)
 
     def _proven(self, entry: Entry, event: GateOverridden | GateOverrideEnded) -> bool:
-        payload_type, claimed = _claim(event, entry.stream_version)
-        try:
-            signed = decode(type(claimed), self._verifier.verify(event.envelope, payload_type))
-        except (AuthorityError, ValueError):
-            return False
         project = event.override.project if isinstance(event, GateOverridden) else event.project
-        return signed == claimed and entry.stream == streams.override(project)
-
-
-def _claim(event: GateOverridden | GateOverrideEnded, position: int) -> tuple[str, _Claim | _End]:
-    """The type and payload of the envelope that proves *event* at *position* of its stream."""
-    if isinstance(event, GateOverridden):
-        return OVERRIDE_TYPE, _Claim(override=event.override, position=position)
-    end = _End(project=event.project, gate=event.gate, by=event.by, reason=event.reason, position=position)
-    return OVERRIDE_END_TYPE, end
+        here = entry.stream == streams.override(project)
+        return here and is_signed(event, self._verifier, position=entry.stream_version)
 
 
 def override(
@@ -139,10 +105,8 @@ def _append(
     for _ in range(ATTEMPTS):
         version = ledger.version(stream)
         event = decide()
-        payload_type, claim = _claim(event, version + 1)
-        event = replace(event, envelope=signer.sign(payload_type, encode(claim)))
         try:
-            ledger.append(stream, [event], expected_version=version)
+            ledger.append(stream, [signed(event, signer, position=version + 1)], expected_version=version)
         except LedgerConflict:
             continue
         return

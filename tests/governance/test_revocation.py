@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core import streams
-from include.core.canonical import encode
 from include.core.errors import AccessDenied, AuthorityError, DecisionConflict
 from include.core.events import AccessRevoked, QuarantineLifted, RunStarted
 from include.core.records import RevocationKind, Run, Scope
-from include.governance.claims import REVOCATION_TYPE, claim_of
+from include.governance.claims import signed
 from include.governance.history import Act
 from include.governance.register import Register
 from include.ledger import lease
@@ -135,10 +134,9 @@ def test_an_envelope_of_one_kind_is_worth_nothing_for_another(house: House) -> N
     (grant,) = house.granted(scope)
     decisions = house.access.decisions(scope.project, "flights")
     told = AccessRevoked(grant_id=grant, steward=STEWARD, reason="Enough", envelope=None, effect=STOP_RUNNING)
-    payload_type, claim = claim_of(told, decisions.project, decisions.dataset, position=decisions.version + 1)
-    assert payload_type == REVOCATION_TYPE
-    envelope = house.signer.sign(payload_type, encode(claim))
-    house.ledger.record(decisions.stream, replace(told, envelope=envelope, effect=QUARANTINE))
+    place = {"project": decisions.project, "dataset": decisions.dataset}
+    made = signed(told, house.signer, position=decisions.version + 1, **place)
+    house.ledger.record(decisions.stream, replace(made, effect=QUARANTINE))
     assert house.access.decisions(scope.project, "flights").effects[grant] is STOP_RUNNING
 
 

@@ -12,13 +12,12 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 from securesystemslib.signer import CryptoSigner
 
-from include.core.canonical import encode
 from include.core.events import GateOverridden
 from include.core.records import DAY, Days, Gate, Override
+from include.governance.claims import signed
 from include.governance.signing import Signer
 from include.ledger import Ledger
 from include.registry.champions import Champions
-from include.registry.overrides import OVERRIDE_TYPE, _Claim
 from include.runtime.server.pages.drift import add_drift
 from include.store import Store
 from tests.governance.conftest import STEWARD
@@ -116,9 +115,9 @@ def test_an_override_that_is_in_force_is_told_with_who_placed_it_until_when_and_
         placed = Override(project="flights", gate=Gate.SKILL, until=day, by=STEWARD, reason=reason)
         position = made.ledger.version("override/flights") + 1
         for key in (signer(), Signer(CryptoSigner.generate_ed25519())):
-            envelope = key.sign(OVERRIDE_TYPE, encode(_Claim(override=placed, position=position)))
+            event = signed(GateOverridden(override=placed, envelope=""), key, position=position)
             if key is signer() or day == until:
-                made.ledger.record("override/flights", GateOverridden(override=placed, envelope=envelope))
+                made.ledger.record("override/flights", event)
         if day < until:
             assert "lets every model through" not in made.text()
     text = made.text()
