@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from include.core.errors import DeclarationError
+from include.runtime.code.projects import package_of
 from include.runtime.embedded.client import Client
 from include.runtime.embedded.new_projects import Beginnings, why_not
 from include.settings import Settings
@@ -51,7 +54,8 @@ def test_a_project_has_nights_as_long_as_yesterdays_data_may_still_land(settings
     assert why_not(settings, "returns", now=lands + timedelta(hours=1)) == f"its data end on {LAST:%Y-%m-%d}"
     shutil.rmtree(settings.production / "orders")
     assert "no data lies in" in str(why_not(settings, "returns", now=lands))
-    assert "a project is a folder" in str(why_not(settings, "nothing", now=lands))
+    with pytest.raises(DeclarationError, match="a project is a folder"):
+        why_not(settings, "nothing", now=lands)
 
 
 def test_a_project_whose_data_this_account_may_not_look_at_stays_paused_and_ends_nothing(
@@ -79,6 +83,30 @@ def test_a_new_project_whose_data_end_in_the_past_stays_paused_and_says_so_once(
     assert airflow.paused == {"train_returns": True, "watch_returns": True}
     assert not [*beginnings.look(airflow)]
     assert not [*Beginnings(settings).look(airflow)], "another start says it no more"
+
+
+def test_a_new_project_that_is_saved_in_part_says_what_is_wrong_once_and_begins_when_it_is_saved_whole(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package_of(settings.projects)]:
+        monkeypatch.delitem(sys.modules, name)  # another test's, of the same name
+    folder = settings.production / "orders"
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    (folder / f"day={LAST:%Y-%m-%d}").rename(folder / f"day={yesterday:%Y-%m-%d}")
+    file = settings.projects / "returns" / "features.py"
+    whole = file.read_text()
+    beginnings, airflow = Beginnings(settings), Dags(made=datetime.now(UTC))
+    for saved, words in (("def late(", "SyntaxError"), ("", "AttributeError")):
+        file.write_text(saved)
+        (told,) = beginnings.look(airflow)
+        assert told.startswith("returns stays paused until it can be loaded: project 'returns' can be imported")
+        assert words in told
+        assert "data" not in told
+        assert not [*beginnings.look(airflow)]
+        assert all(airflow.paused.values())
+    file.write_text(whole)
+    assert not [*beginnings.look(airflow)]
+    assert not any(airflow.paused.values())
 
 
 def test_a_new_project_whose_data_go_on_begins_and_what_people_pause_stays_paused(settings: Settings) -> None:

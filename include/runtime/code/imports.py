@@ -207,9 +207,7 @@ def guarded(package: str, folder: Path) -> Iterator[None]:
         yield
     finally:
         _PROJECTS.loading.refused = None
-        if refused:  # and was caught, perhaps: the next who loads it is told again
-            for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
-                del sys.modules[name]
+        if refused:  # and was caught, perhaps
             raise refused[0]
 
 

@@ -19,6 +19,8 @@ def project_names(folder: Path) -> tuple[str, ...]:
 def load_project(name: str, folder: Path) -> Project:
     """The ``PROJECT`` that the package *folder*/*name* declares. No other project is imported.
 
+    What cannot be loaded is imported anew by the next call, as somebody may have saved it by then.
+
     Raises:
         DeclarationError: there is no such folder, its package cannot be imported, imports from elsewhere
             (:mod:`include.runtime.code.imports`) or declares no ``PROJECT``, or the project is called differently from
@@ -29,6 +31,15 @@ def load_project(name: str, folder: Path) -> Project:
             "a project is a folder with an __init__.py", value=f"{folder / name}", remedy=f"{_REMEDY}"
         )
     module = f"{package_of(folder)}.{name}"
+    try:
+        return _declared(name, folder, module)
+    except DeclarationError:
+        for each in [each for each in sys.modules if f"{each}.".startswith(f"{module}.")]:
+            del sys.modules[each]
+        raise
+
+
+def _declared(name: str, folder: Path, module: str) -> Project:
     try:
         with guarded(module, folder / name):
             declared = getattr(importlib.import_module(module), "PROJECT", None)

@@ -151,18 +151,18 @@ def _contracts(settings: Settings) -> Iterator[Finding]:
 
 
 def _projects(settings: Settings) -> Iterator[Finding]:
-    from include.runtime.code.projects import load_project, project_names
+    from include.runtime.code.projects import project_names
     from include.runtime.embedded.new_projects import why_not
 
     names, broken = project_names(settings.projects), 0
     for name in names:
         try:
-            load_project(name, settings.projects)
+            reason = why_not(settings, name, now=datetime.now(UTC))
         except TrainyardError as error:
             broken += 1
             yield Finding(what="projects", sign=Health.BAD, told=f"{name}: {error}")
             continue
-        if reason := why_not(settings, name, now=datetime.now(UTC)):
+        if reason:
             told = f"{name}: {reason}. Nights by schedule would find none: land it, or pause its DAGs."
             yield Finding(what="projects", sign=Health.ADVICE, told=told)
     if not broken:

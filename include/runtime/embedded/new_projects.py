@@ -24,20 +24,21 @@ def why_not(settings: Settings, project: str, *, now: datetime) -> str | None:
     """Why nights of *project* by its schedule would find no data; ``None``: for all that is known they would find them.
 
     Only the dataset that the project predicts for is looked at, and of that only which days there are.
+
+    Raises:
+        TrainyardError: the project cannot be loaded, or the dataset's contract cannot be used.
     """
     from include.contracts import load_folder
     from include.contracts.places import folder_of
     from include.data.partitioning import filed_days
 
+    dataset = load_project(project, settings.projects).target.dataset
+    contract = load_folder(settings.contracts, settings.classes)[dataset]
+    folder = folder_of(contract, settings.production)
     try:
-        dataset = load_project(project, settings.projects).target.dataset
-        contract = load_folder(settings.contracts, settings.classes)[dataset]
-        folder = folder_of(contract, settings.production)
         if not folder.is_dir() or not any(folder.iterdir()):
             return f"no data lies in {folder}"
         filed = filed_days(contract, settings.production)
-    except TrainyardError as error:
-        return str(error)
     except OSError as error:
         return f"this account cannot look at {error.filename} ({error.strerror})"
     if filed is None or filed.last >= last_day(now) - _LANDS_WITHIN:
@@ -48,7 +49,8 @@ def why_not(settings: Settings, project: str, *, now: datetime) -> str | None:
 class Beginnings:
     """Looks after each DAG of a project once: after what was there before the first of these looks, never.
 
-    Which were looked after is kept in the home: what people pause later stays paused.
+    What cannot be loaded, as a project that is saved in part, is looked after when it can. Which were looked after is
+    kept in the home: what people pause later stays paused.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -59,6 +61,7 @@ class Beginnings:
         except FileNotFoundError:
             kept = {"since": datetime.now(UTC).isoformat(), "known": []}
         self._since, self._known = datetime.fromisoformat(kept["since"]), set(kept["known"])
+        self._faults: dict[str, str] = {}
         self._keep()
 
     def look(self, client: Client) -> Iterator[str]:
@@ -68,7 +71,13 @@ class Beginnings:
             ours = [dag_id for dag_id in (dag_id_of(project), watch_dag_id_of(project)) if dag_id in new]
             if not ours:
                 continue
-            reason = why_not(self._settings, project, now=datetime.now(UTC))
+            try:
+                reason = why_not(self._settings, project, now=datetime.now(UTC))
+            except TrainyardError as error:
+                if self._faults.get(project) != str(error):
+                    self._faults[project] = str(error)
+                    yield f"{project} stays paused until it can be loaded: {error}"
+                continue
             if reason is None:
                 for dag_id in ours:
                     client.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
