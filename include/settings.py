@@ -1,15 +1,16 @@
 """The only reader of the environment: where everything is. Read at run time, never on import.
 
-Each variable, its meaning and its default stand in the README. A secret is never a setting: settings name the files
-that hold keys, and only the process that uses a key opens it.
+A setting is one row of :class:`Settings`; the docs say what each means. A secret is never a setting: settings
+name the files that hold keys, and only the process that uses a key opens it.
 """
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 from include.core.errors import DeclarationError
 from include.core.records import CLASSES, RESTRICTED
@@ -17,35 +18,98 @@ from include.core.records import CLASSES, RESTRICTED
 #: The folder that holds ``include``, ``dags`` and the rest.
 ROOT = Path(__file__).resolve().parent.parent
 
-KNOWN = {
-    "TRAINYARD_HOME",
-    "TRAINYARD_LEDGER",
-    "TRAINYARD_STORE",
-    "TRAINYARD_VAULT",
-    "TRAINYARD_PRODUCTION",
-    "TRAINYARD_PROJECTS",
-    "TRAINYARD_CONTRACTS",
-    "TRAINYARD_CLASSES",
-    "TRAINYARD_KEYS",
-    "TRAINYARD_AUTHORITY_KEYS",
-    "TRAINYARD_MLFLOW",
-    "TRAINYARD_LINEAGE",
-    "TRAINYARD_LINEAGE_KEY_FILE",
-    "TRAINYARD_ALERTS_FILE",
-    "TRAINYARD_ADDRESSES_FILE",
-    "TRAINYARD_USER",
-    "TRAINYARD_PLACEMENT",
-    "TRAINYARD_NAMESPACE",
-    "TRAINYARD_TRAINER_IMAGE",
-    "TRAINYARD_ACCELERATORS",
-}
-
 
 class Placement(StrEnum):
     """Where training shards run."""
 
     LOCAL = "local"  # in the worker's own process
     KUBERNETES = "kubernetes"  # in a pod each
+
+
+class Process(Enum):
+    """What runs with settings that another process hands it."""
+
+    SERVER = auto()  # serves the pages and, within them, the authority
+    WORKER = auto()  # whatever else runs for Airflow: it decides about no access
+    AUTHORITY = auto()  # the authority in a process of its own, which is named its keys as it is started
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the text of a variable, whose name *parse* is given too, becomes a setting, and how that is written again.
+
+    ``default`` is that of a home; ``told`` are the processes that the setting is handed to.
+    """
+
+    parse: Callable[[str, str], object]
+    default: Callable[[Path], object] = lambda home: None
+    write: Callable[[Any], str] = str
+    told: Collection[Process] = (Process.SERVER, Process.WORKER)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of the setting *name*."""
+    return f"TRAINYARD_{name.upper()}"
+
+
+def _text(text: str, variable: str) -> str:
+    return text
+
+
+def _path(text: str, variable: str) -> Path:
+    """Absolute: each process may have a working directory of its own."""
+    return Path(text).expanduser().absolute()
+
+
+def _address(text: str, variable: str) -> str:
+    """A URL as it was given, or an absolute path."""
+    return text if "://" in text else str(_path(text, variable))
+
+
+def _lineage(text: str, variable: str) -> str:
+    if "://" in text and not text.startswith(("http://", "https://")):
+        raise DeclarationError(
+            f"{variable} is a file or an http(s):// endpoint",
+            value=f"protocol {text.partition('://')[0]!r}",
+            remedy="Write the path of a file without a protocol.",
+        )
+    return _address(text, variable)
+
+
+def _placement(text: str, variable: str) -> Placement:
+    try:
+        return Placement(text)
+    except ValueError:
+        raise DeclarationError(
+            f"{variable} says where training shards run",
+            value=text,
+            remedy=f"Use one of {[str(each) for each in Placement]}.",
+        ) from None
+
+
+def _whole(text: str, variable: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise DeclarationError(f"{variable} is a whole number above 0", value=text, remedy="Correct it, or unset it.")
+    return int(text)
+
+
+def _classes(text: str, variable: str) -> tuple[tuple[str, str], ...]:
+    return tuple(_words(text, variable))
+
+
+def _words(text: str, variable: str) -> Iterator[tuple[str, str]]:
+    taken = set(CLASSES)
+    for entry in filter(None, (part.strip().casefold() for part in text.split(","))):
+        word, _, counts_as = (part.strip() for part in entry.partition("="))
+        if word in taken or not word.replace("-", "_").isidentifier() or (counts_as or RESTRICTED) not in CLASSES:
+            raise DeclarationError(
+                f"{variable} adds words of classification, each once and counting as one that there is",
+                value=entry,
+                remedy=f"Write `word` (counts as {RESTRICTED}) or `word=internal`, separated by commas; "
+                f"there are {', '.join(CLASSES)}.",
+            )
+        taken.add(word)
+        yield word, counts_as or RESTRICTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,62 +127,47 @@ class Settings:
     it counts as.
     """
 
-    home: Path
-    ledger: str
-    store: str
-    vault: str
-    production: Path
-    projects: Path
-    contracts: Path
-    classes: tuple[tuple[str, str], ...]
-    keys: Path
-    authority_keys: Path
-    mlflow: str
-    lineage: str
-    lineage_key_file: Path | None
-    alerts_file: Path | None
-    addresses_file: Path | None
-    user: str
-    placement: Placement
-    namespace: str
-    trainer_image: str | None
-    accelerators: int | None
-
-    @property
-    def classes_text(self) -> str:
-        """``classes`` as the setting is written."""
-        return ",".join("=".join(each) for each in self.classes)
+    home: Annotated[Path, Setting(_path, lambda _: ROOT / ".trainyard")]
+    ledger: Annotated[str, Setting(_text, lambda home: f"sqlite:///{home / 'ledger.db'}", told=list(Process))]
+    store: Annotated[str, Setting(_address, lambda home: str(home / "store"))]
+    vault: Annotated[str, Setting(_address, lambda home: str(home / "vault"))]
+    production: Annotated[Path, Setting(_path, lambda home: home / "production", told=list(Process))]
+    projects: Annotated[Path, Setting(_path, lambda _: ROOT / "include" / "projects")]
+    contracts: Annotated[Path, Setting(_path, lambda _: ROOT / "include" / "contracts")]
+    classes: Annotated[
+        tuple[tuple[str, str], ...],
+        Setting(
+            _classes,
+            lambda _: (),
+            write=lambda classes: ",".join("=".join(each) for each in classes),
+            told=list(Process),
+        ),
+    ]
+    keys: Annotated[Path, Setting(_path, lambda home: home / "keys")]
+    authority_keys: Annotated[Path, Setting(_path, lambda home: home / "authority", told=(Process.SERVER,))]
+    mlflow: Annotated[str, Setting(_text, lambda home: f"sqlite:///{home / 'mlflow.db'}")]
+    lineage: Annotated[str, Setting(_lineage, lambda home: str(home / "lineage.jsonl"))]
+    lineage_key_file: Annotated[Path | None, Setting(_path)]
+    alerts_file: Annotated[Path | None, Setting(_path)]
+    addresses_file: Annotated[Path | None, Setting(_path)]
+    user: Annotated[str, Setting(_text, lambda _: getpass.getuser())]
+    placement: Annotated[Placement, Setting(_placement, lambda _: Placement.LOCAL)]
+    namespace: Annotated[str, Setting(_text, lambda _: "trainyard")]
+    trainer_image: Annotated[str | None, Setting(_text)]
+    accelerators: Annotated[int | None, Setting(_whole)]
 
     @property
     def has_cache(self) -> bool:
         """Whether the vault is no local folder, so that what is read of it is kept in ``home/cache``."""
         return "://" in self.vault and not self.vault.startswith(("file://", "local://"))
 
-    def environment(self) -> dict[str, str]:
-        """The variables that :meth:`from_environment` makes these settings of, in another process."""
-        named = {
-            "TRAINYARD_HOME": self.home,
-            "TRAINYARD_LEDGER": self.ledger,
-            "TRAINYARD_STORE": self.store,
-            "TRAINYARD_VAULT": self.vault,
-            "TRAINYARD_PRODUCTION": self.production,
-            "TRAINYARD_PROJECTS": self.projects,
-            "TRAINYARD_CONTRACTS": self.contracts,
-            "TRAINYARD_CLASSES": self.classes_text,
-            "TRAINYARD_KEYS": self.keys,
-            "TRAINYARD_AUTHORITY_KEYS": self.authority_keys,
-            "TRAINYARD_MLFLOW": self.mlflow,
-            "TRAINYARD_LINEAGE": self.lineage,
-            "TRAINYARD_LINEAGE_KEY_FILE": self.lineage_key_file,
-            "TRAINYARD_ALERTS_FILE": self.alerts_file,
-            "TRAINYARD_ADDRESSES_FILE": self.addresses_file,
-            "TRAINYARD_USER": self.user,
-            "TRAINYARD_PLACEMENT": self.placement,
-            "TRAINYARD_NAMESPACE": self.namespace,
-            "TRAINYARD_TRAINER_IMAGE": self.trainer_image,
-            "TRAINYARD_ACCELERATORS": self.accelerators,
-        }
-        return {name: str(value) for name, value in named.items() if value is not None}
+    def environment(self, process: Process | None = None) -> dict[str, str]:
+        """The variables that :meth:`from_environment` makes these settings of, in another process.
+
+        Of *process* only those that it is told.
+        """
+        rows = ((name, row, getattr(self, name)) for name, row in TABLE.items() if process in (None, *row.told))
+        return {variable_of(name): row.write(value) for name, row, value in rows if value is not None}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -142,84 +191,15 @@ class Settings:
                 value=unknown,
                 remedy=f"Unset it, or use one of {sorted(KNOWN)}.",
             )
-
-        home = _path(env, "TRAINYARD_HOME", ROOT / ".trainyard")
-        alerts = env.get("TRAINYARD_ALERTS_FILE")
-        addresses = env.get("TRAINYARD_ADDRESSES_FILE")
-        lineage_key = env.get("TRAINYARD_LINEAGE_KEY_FILE")
-        return cls(
-            home=home,
-            ledger=env.get("TRAINYARD_LEDGER") or f"sqlite:///{home / 'ledger.db'}",
-            store=_address(env, "TRAINYARD_STORE", home / "store"),
-            vault=_address(env, "TRAINYARD_VAULT", home / "vault"),
-            production=_path(env, "TRAINYARD_PRODUCTION", home / "production"),
-            projects=_path(env, "TRAINYARD_PROJECTS", ROOT / "include" / "projects"),
-            contracts=_path(env, "TRAINYARD_CONTRACTS", ROOT / "include" / "contracts"),
-            classes=tuple(_classes(env.get("TRAINYARD_CLASSES", ""))),
-            keys=_path(env, "TRAINYARD_KEYS", home / "keys"),
-            authority_keys=_path(env, "TRAINYARD_AUTHORITY_KEYS", home / "authority"),
-            mlflow=env.get("TRAINYARD_MLFLOW") or f"sqlite:///{home / 'mlflow.db'}",
-            lineage=_lineage(env, home / "lineage.jsonl"),
-            lineage_key_file=Path(lineage_key).absolute() if lineage_key else None,
-            alerts_file=Path(alerts).absolute() if alerts else None,
-            addresses_file=Path(addresses).absolute() if addresses else None,
-            user=env.get("TRAINYARD_USER") or getpass.getuser(),
-            placement=_placement(env),
-            namespace=env.get("TRAINYARD_NAMESPACE") or "trainyard",
-            trainer_image=env.get("TRAINYARD_TRAINER_IMAGE") or None,
-            accelerators=_whole(env, "TRAINYARD_ACCELERATORS"),
-        )
+        found: dict[str, Any] = {}
+        for name, row in TABLE.items():
+            text = env.get(variable_of(name))
+            found[name] = row.parse(text, variable_of(name)) if text else row.default(found.get("home", ROOT))
+        return cls(**found)
 
 
-def _placement(env: Mapping[str, str]) -> Placement:
-    named = env.get("TRAINYARD_PLACEMENT") or Placement.LOCAL
-    try:
-        return Placement(named)
-    except ValueError:
-        raise DeclarationError(
-            "TRAINYARD_PLACEMENT says where training shards run",
-            value=named,
-            remedy=f"Use one of {[str(each) for each in Placement]}.",
-        ) from None
-
-
-def _classes(text: str) -> Iterator[tuple[str, str]]:
-    taken = set(CLASSES)
-    for entry in filter(None, (part.strip().casefold() for part in text.split(","))):
-        word, _, counts_as = (part.strip() for part in entry.partition("="))
-        if word in taken or not word.replace("-", "_").isidentifier() or (counts_as or RESTRICTED) not in CLASSES:
-            raise DeclarationError(
-                "TRAINYARD_CLASSES adds words of classification, each once and counting as one that there is",
-                value=entry,
-                remedy=f"Write `word` (counts as {RESTRICTED}) or `word=internal`, separated by commas; "
-                f"there are {', '.join(CLASSES)}.",
-            )
-        taken.add(word)
-        yield word, counts_as or RESTRICTED
-
-
-def _whole(env: Mapping[str, str], name: str) -> int | None:
-    text = env.get(name, "")
-    if text and not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise DeclarationError(f"{name} is a whole number above 0", value=text, remedy="Correct it, or unset it.")
-    return int(text) if text else None
-
-
-def _address(env: Mapping[str, str], name: str, default: Path) -> str:
-    """A URL as it was given, or an absolute path: each process may have a working directory of its own."""
-    return env[name] if "://" in env.get(name, "") else str(_path(env, name, default))
-
-
-def _lineage(env: Mapping[str, str], default: Path) -> str:
-    found = _address(env, "TRAINYARD_LINEAGE", default)
-    if "://" in found and not found.startswith(("http://", "https://")):
-        raise DeclarationError(
-            "TRAINYARD_LINEAGE is a file or an http(s):// endpoint",
-            value=f"protocol {found.partition('://')[0]!r}",
-            remedy="Write the path of a file without a protocol.",
-        )
-    return found
-
-
-def _path(env: Mapping[str, str], name: str, default: Path) -> Path:
-    return Path(env[name]).expanduser().absolute() if env.get(name) else default
+#: By the name of each setting, its row; ``home`` first.
+TABLE: Mapping[str, Setting] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Settings, include_extras=True).items()
+}
+KNOWN = frozenset(map(variable_of, TABLE))

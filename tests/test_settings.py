@@ -1,11 +1,12 @@
 """The only reader of the environment: what it promises."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from include.core.errors import DeclarationError
-from include.settings import KNOWN, ROOT, Settings
+from include.settings import KNOWN, ROOT, TABLE, Process, Settings, variable_of
 
 
 def test_an_empty_environment_puts_everything_under_one_home() -> None:
@@ -68,7 +69,7 @@ def test_a_word_of_classification_that_counts_as_none_of_ours_or_stands_twice_is
 def test_a_word_of_classification_counts_as_restricted_unless_it_says_otherwise_and_is_handed_on_as_it_is() -> None:
     settings = Settings.from_environment({"TRAINYARD_CLASSES": "PII, partner = internal,"})
     assert settings.classes == (("pii", "restricted"), ("partner", "internal"))
-    assert Settings.from_environment({"TRAINYARD_CLASSES": settings.classes_text}).classes == settings.classes
+    assert Settings.from_environment(settings.environment()).classes == settings.classes
 
 
 def test_paths_are_absolute_whatever_was_given() -> None:
@@ -104,3 +105,32 @@ def test_an_address_stays_as_it_was_given() -> None:
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_an_empty_variable_is_an_unset_one(name: str) -> None:
     assert Settings.from_environment({name: ""}) == Settings.from_environment({})
+
+
+def test_what_a_process_is_told_makes_the_same_settings_of_it(tmp_path: Path) -> None:
+    given = {variable: str(tmp_path / "there") for variable in KNOWN} | {
+        "TRAINYARD_PLACEMENT": "kubernetes",
+        "TRAINYARD_ACCELERATORS": "4",
+        "TRAINYARD_CLASSES": "pii, partner=internal",
+    }
+    settings = Settings.from_environment(given)
+    assert Settings.from_environment(settings.environment()) == settings
+    for process in Process:
+        told = settings.environment(process)
+        made = Settings.from_environment(told)
+        assert all(getattr(made, name) == getattr(settings, name) for name, row in TABLE.items() if process in row.told)
+        assert told.keys() == {variable_of(name) for name, row in TABLE.items() if process in row.told}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_documented_default_of_a_setting_is_its_own(name: str) -> None:
+    texts = [path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))]
+    row = re.compile(rf"^\| `{variable_of(name)}` \|.*\| ([^|]*) \|$", re.MULTILINE)
+    told = row.findall("\n".join(texts))
+    default = None if name == "user" else TABLE[name].default(Path("HOME"))
+    if isinstance(default, Path) and default.is_relative_to(ROOT):
+        default = default.relative_to(ROOT)
+    if default:
+        assert f"`{default}`" in told
+    else:
+        assert any(each.startswith(("none", "what the pool has", "the operating system's user")) for each in told)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.runtime.embedded import stewards
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Process, Settings
 
 #: The four processes, in the order in which they start; the name is also the `airflow` sub-command.
 API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER = "api-server", "scheduler", "dag-processor", "triggerer"
@@ -105,9 +105,8 @@ def environment_of(
     """
     kept = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW_", "TRAINYARD_"))}
     test_only = {name: value for name, value in base.items() if name.startswith("TRAINYARD_TEST_")}
-    ours = settings.environment()
-    if process != API_SERVER:
-        ours["TRAINYARD_AUTHORITY_KEYS"] = str(airflow_home(settings) / "not-told")
+    told = settings.environment(Process.SERVER if process == API_SERVER else Process.WORKER)
+    ours = {"TRAINYARD_AUTHORITY_KEYS": str(airflow_home(settings) / "not-told")} | told
     database = {name: value for name, value in base.items() if name.startswith("AIRFLOW__DATABASE__")}
     python_path = os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "config"), base.get("PYTHONPATH")]))
     # A proxy that the user's shell names must not see calls between our own processes.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
 from include.governance.signing import PRIVATE_KEY_FILE
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Process, Settings
 
 if TYPE_CHECKING:
     from include.registry.authority import PromotionAuthority
@@ -119,7 +119,7 @@ def _decide_once(settings: Settings) -> None:
         subprocess.run(  # noqa: S603 -- our own module, our own arguments
             command,
             cwd=ROOT,
-            env={**os.environ, "TRAINYARD_LEDGER": settings.ledger},
+            env={**os.environ, **settings.environment(Process.AUTHORITY)},
             stdin=subprocess.DEVNULL,
             timeout=PATIENCE_SECONDS,
             check=False,

@@ -20,7 +20,7 @@ from include.core.project import Gates
 from include.runtime import deployment
 from include.runtime.embedded import stewards
 from include.runtime.server.service import token_file
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Process, Settings
 
 _START_SECONDS = 60
 _POLL_SECONDS = 0.05
@@ -196,12 +196,7 @@ def _own_authority(settings: Settings, introduced: Sequence[str]) -> Iterator[st
         command += [option, str(value)]
     command += [f"--user={name}" for name in introduced]
     # By the environment, since everybody on the machine can read a command line, and the address may hold a password.
-    environment = {
-        **os.environ,
-        "TRAINYARD_LEDGER": settings.ledger,
-        "TRAINYARD_CLASSES": settings.classes_text,
-        "TRAINYARD_PRODUCTION": str(settings.production),
-    }
+    environment = {**os.environ, **settings.environment(Process.AUTHORITY)}
     with TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         service = subprocess.Popen(  # noqa: S603 -- our own module, our own arguments
