@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from include.core.project import Compute
+from include.core.records import TrainerCost
+from include.elsewhere import last_words
 from include.runtime.pods.endings import PodOutcome
 from tests.runtime_pods.world import SMALL, Attended, Namespace, clear, request_in
 
@@ -46,9 +48,13 @@ def test_the_exit_status_of_the_trainer_is_told_in_one_line_with_its_remedy(
     assert attended.lines == ["failing"]
 
 
-def test_a_pod_that_takes_too_much_memory_is_told_from_one_that_fails(namespace: Namespace) -> None:
-    script = "head -c 200m /dev/zero | tail"
+def test_a_pod_that_takes_too_much_memory_is_told_from_one_that_fails_and_its_last_words_are_left(
+    namespace: Namespace,
+) -> None:
+    words = r"{\"wall\":1,\"cpu\":2.5,\"ended\":false,\"trials\":[]}"
+    script = f'printf %s "{words}" >{last_words.FILE}; head -c 200m /dev/zero | tail'
     attended = Attended(request=request_in(namespace.name, f"exec sh -c '{script}'")).start().ended()
+    assert attended.last.said == TrainerCost(wall_seconds=1.0, cpu_seconds=2.5, ended=False, trials=())
     assert attended.last.outcome is PodOutcome.OUT_OF_MEMORY
     assert "more than its 64 MiB of memory" in attended.last.message
     assert "Raise `memory_mib`" in attended.last.message
