@@ -134,10 +134,10 @@ def approve(
 def deny(
     request: Annotated[str, typer.Argument(help="The request's id.")], reason: Reason, steward: Steward = None
 ) -> None:
-    """Refuse a request; the night that waits for it ends with your reason. The same may be asked again."""
+    """Deny a request; the night that waits for it ends with your reason. The same may be asked again."""
     with _authority(steward) as client:
-        client.refuse(request, reason=reason)
-        console.print(f"refused {request}")
+        client.deny(request, reason=reason)
+        console.print(f"denied {request}")
     tell_people(Settings.from_environment(), quietly=True)
 
 

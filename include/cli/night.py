@@ -132,7 +132,7 @@ def show(night: "NightResult") -> None:
     for warning in learnt.warnings:
         console.print(line("  ", styled("warning", "yellow"), f" {warning}"), soft_wrap=True)
     for refusal in verdict.refusals:
-        console.print(f"  · refused by {refusal}", soft_wrap=True)
+        console.print(f"  · did not pass {refusal}", soft_wrap=True)
     console.print(
         f"  · decided on the holdout, {night.evaluation.holdout.first} to {night.evaluation.holdout.last}, whose "
         "figures MLflow shows: what is chosen by them looks better on it than it is",

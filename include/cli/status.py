@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status() -> None:
-    """Show what runs, who may read what, what waits or was refused, which models are in force, and what is broken."""
+    """Show what runs, who may read what, what waits or was denied, which models are in force, and what is broken."""
     from include.governance.outstanding_addresses import in_words, outstanding
     from include.governance.register import Register
     from include.governance.signing import Verifier
@@ -158,13 +158,13 @@ def _cells(grant: "Grant") -> tuple[str, ...]:
 
 
 def _show_refusals(register: "Register") -> None:
-    """The latest request of each project and dataset, where it was refused, or lapsed, and nobody asked again."""
+    """The latest request of each project and dataset, where it was denied, or lapsed, and nobody asked again."""
     from include.governance.register import RequestStatus
 
-    table = Table("request", "project", "dataset", "by", "reason", title="refused, and not asked for again")
+    table = Table("request", "project", "dataset", "by", "reason", title="denied or lapsed, and not asked for again")
     for project in register.projects():
         for asked in register.latest(project):
-            if asked.standing in (RequestStatus.REFUSED, RequestStatus.LAPSED) and asked.decided is not None:
+            if asked.standing in (RequestStatus.DENIED, RequestStatus.LAPSED) and asked.decided is not None:
                 request, decided = asked.request, asked.decided
                 cells = (request.request_id, project, request.scope.dataset, decided.by or "nobody", decided.reason)
                 table.add_row(*cells)

@@ -122,13 +122,13 @@ def open_requests(settings: Settings) -> tuple[str, ...]:
 
 
 def refusals(settings: Settings, run_id: str) -> tuple[str, ...]:
-    """What stewards refused of what the night reads, a sentence each."""
+    """What stewards denied of what the night reads, a sentence each."""
     platform = open_platform(settings)
     run = begun(platform.ledger, PROJECT, run_id)
     if run is None:
         return ()
     refused = platform.access.refused(steps.scope_of(platform, run))
-    return tuple(f"{one.steward} refused request {one.request_id}: {one.reason}" for one in refused)
+    return tuple(f"{one.steward} denied request {one.request_id}: {one.reason}" for one in refused)
 
 
 def approve(settings: Settings, tell: Tell) -> None:

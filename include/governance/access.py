@@ -91,7 +91,7 @@ class Access:
         return tuple(found)
 
     def refused(self, scope: Scope) -> tuple[AccessRefused, ...]:
-        """For each dataset of *scope*, the refusal of its latest identical request, if it was refused."""
+        """For each dataset of *scope*, the denial of its latest identical request, if it was denied."""
         refusals = []
         for dataset in scope.datasets:
             decisions = self.decisions(scope.project, dataset.dataset)

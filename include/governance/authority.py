@@ -52,7 +52,7 @@ class Authority:
 
     Only a steward of the adopted contract decides about its dataset. Of two decisions at the same moment the first
     holds and the second is refused. What allows something is not decided on a ledger that was altered; what takes
-    something away, a refusal or a revocation, is.
+    something away, a denial or a revocation, is.
     """
 
     def __init__(
@@ -158,8 +158,8 @@ class Authority:
         self._decide(AccessRequested, request_id, user, decide)
         return made[0]
 
-    def refuse(self, request_id: str, *, user: str, reason: str) -> None:
-        """Decline a request for good; the same may be asked again.
+    def deny(self, request_id: str, *, user: str, reason: str) -> None:
+        """Deny a request for good; the same may be asked again.
 
         Raises:
             AuthorityError: *user* is no steward of the dataset, it is decided already, or *reason* cannot be used.
@@ -308,7 +308,7 @@ class Authority:
             column = contract.column(name)
             if column is None or column.treatment is not treatment or treatment is Treatment.DROP:
                 rule = f"{scope.dataset}: each column is read as its contract says"
-                remedy = "Refuse the request; the project's scope is to be derived again."
+                remedy = "Deny the request; the project's scope is to be derived again."
                 raise DecisionConflict(rule, value=f"{name} as {treatment}", remedy=remedy)
 
 
@@ -323,8 +323,8 @@ def _open_request(request_id: str, decisions: Decisions) -> AccessRequested:
         remedy = "Let the project ask again: its next night does."
         raise DecisionConflict(f"request {request_id} still stands", value=decisions.decided(request_id), remedy=remedy)
     refusal = decisions.refusals.get(request.request_id)
-    found = f"refused by {refusal.steward}" if refusal else "granted"
-    remedy = "To end a grant, revoke it; to undo a refusal, let the project ask again."
+    found = f"denied by {refusal.steward}" if refusal else "granted"
+    remedy = "To end a grant, revoke it; to undo a denial, let the project ask again."
     raise DecisionConflict(f"request {request.request_id} is decided once", value=found, remedy=remedy)
 
 

@@ -37,8 +37,8 @@ class Proof(StrEnum):
 class Decisions:
     """The fold of one stream ``access/<project>/<dataset>``.
 
-    ``grants`` holds those whose signature holds and that stand where they belong. A refusal whose signature does not
-    hold decides nothing either; a revocation only takes away, and ends its grant whoever wrote it. Refusals and
+    ``grants`` holds those whose signature holds and that stand where they belong. A denial whose signature does not
+    hold decides nothing either; a revocation only takes away, and ends its grant whoever wrote it. Denials and
     revocations of before they were signed count. ``unproven`` counts what decides nothing. ``asked_at`` tells when the
     ledger received a request, ``granted`` maps it to its grant. A request that lapsed waits for nobody; who asked
     for it still asked. ``entered_at`` tells when the ledger received what decided about a request, or ended a grant.
@@ -127,7 +127,7 @@ class Decisions:
         if at is None:
             return None
         if refusal := self.refusals.get(request_id):
-            outcome, by, reason = RequestOutcome.REFUSED, refusal.steward, refusal.reason
+            outcome, by, reason = RequestOutcome.DENIED, refusal.steward, refusal.reason
         elif lapse := self.lapsed.get(request_id):
             by, reason = "", f"nobody decided within {lapse.days} days"
         else:

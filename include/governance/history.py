@@ -23,7 +23,7 @@ class Act(StrEnum):
 
     REQUESTED = "requested"
     GRANTED = "granted"
-    REFUSED = "denied"
+    DENIED = "denied"
     REVOKED = "revoked"
     LAPSED = "lapsed"
     ADOPTED = "contract adopted"
@@ -79,7 +79,7 @@ def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> HistoryLi
             grant = decisions.grants.get(event.grant_id)
             who, reason = (grant.steward, grant.reason) if grant else ("", "")
         case AccessRefused() as event:
-            act, subject, request_id = Act.REFUSED, event.request_id, event.request_id
+            act, subject, request_id = Act.DENIED, event.request_id, event.request_id
             who, reason = event.steward, event.reason
         case AccessLapsed() as event:
             act, subject, request_id = Act.LAPSED, event.request_id, event.request_id

@@ -55,7 +55,7 @@ class RequestStatus(StrEnum):
     WAITING = "waiting"
     UNADOPTED = "waiting for its contract"  # it asks under a version that no steward has adopted yet
     GRANTED = "granted"
-    REFUSED = "denied"
+    DENIED = "denied"
     LAPSED = "lapsed"  # nobody decided in time
     SUPERSEDED = "superseded"  # the project asked for something else since, or the contract was replaced
 
@@ -311,7 +311,7 @@ def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> 
     if request.request_id in decisions.granted:
         return RequestStatus.GRANTED
     if request.request_id in decisions.refusals:
-        return RequestStatus.REFUSED
+        return RequestStatus.DENIED
     if request.request_id in decisions.lapsed:
         return RequestStatus.LAPSED
     ever = [adoption.digest for adoption in state.adoptions.get(decisions.dataset, ())]

@@ -9,7 +9,7 @@ class RequestOutcome(StrEnum):
     """What became of a request."""
 
     GRANTED = "granted"
-    REFUSED = "denied"
+    DENIED = "denied"
     REVOKED = "granted, and revoked since"
     LAPSED = "lapsed"
 

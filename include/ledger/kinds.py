@@ -23,7 +23,7 @@ KINDS: Mapping[str, type[Event]] = {
 
 
 def _unsigned(fields: dict[str, Any]) -> dict[str, Any]:
-    """Refusals and revocations of version 1 were not signed."""
+    """Denials and revocations of version 1 were not signed."""
     return fields | {"envelope": None}
 
 

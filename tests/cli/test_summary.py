@@ -96,8 +96,8 @@ def test_whoever_iterates_sees_what_was_learnt_and_decided_and_no_figure_of_the_
         "trial 2 was chosen: log loss 0.6123 on the validation days",
         "1 complete, 3 pruned",
         "warning flights: row_counts_are_usual (100 to 900 rows) on 2013-03-02",
-        "refused by the gate minimum_days",
-        "refused by the gate margin",
+        "did not pass the gate minimum_days",
+        "did not pass the gate margin",
     ):
         assert told in said
     for figure in ("0.41", "0.71", "0.03", "0.05", "0.02", "0.51"):

@@ -278,7 +278,7 @@ def test_a_refusal_is_shown_until_it_is_asked_again(house: House) -> None:
     scope = house.scope()
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
     assert house.access.refused(scope) == ()
-    house.authority.refuse(request_id, user=STEWARD, reason="Too much")
+    house.authority.deny(request_id, user=STEWARD, reason="Too much")
     (refusal,) = house.access.refused(scope)
     assert (refusal.reason, refusal.steward) == ("Too much", STEWARD)
     (again,) = house.access.request(scope, requester="ada", now=NOW)
@@ -303,7 +303,7 @@ def test_a_denial_names_the_request_and_what_became_of_it(house: House) -> None:
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
     with pytest.raises(AccessDenied, match=f"request {request_id} waits for a decision"):
         house.access.require(scope, now=NOW)
-    house.authority.refuse(request_id, user=STEWARD, reason="Too much")
+    house.authority.deny(request_id, user=STEWARD, reason="Too much")
     with pytest.raises(AccessDenied, match=f"request {request_id} was denied by {STEWARD} on .*: Too much"):
         house.access.require(scope, now=NOW)
 

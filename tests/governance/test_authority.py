@@ -39,7 +39,7 @@ def test_whoever_is_no_steward_decides_nothing(shared: House, user: str) -> None
     (grant_id,) = shared.granted(other)
     decisions: list[Callable[[], object]] = [
         lambda: approve(shared, request_id, user=user),
-        lambda: shared.authority.refuse(request_id, user=user, reason="No"),
+        lambda: shared.authority.deny(request_id, user=user, reason="No"),
         lambda: shared.authority.revoke(grant_id, user=user, reason="No"),
         lambda: shared.authority.adopt("flights", user=user),
     ]
@@ -77,7 +77,7 @@ def test_who_asked_for_what_others_asked_for_too_does_not_approve_it(house: Hous
     request_id = [house.access.request(scope, requester=name, now=NOW) for name in order][-1][0]
     with pytest.raises(AuthorityError, match="own request"):
         house.authority.grant(request_id, user=STEWARD, reason="x", days=1, now=NOW)
-    house.authority.refuse(request_id, user=STEWARD, reason="x")
+    house.authority.deny(request_id, user=STEWARD, reason="x")
     (again,) = house.access.request(scope, requester="data-team", now=NOW)  # after a decision it is another matter
     assert house.authority.grant(again, user=STEWARD, reason="x", days=1, now=NOW).requester == "data-team"
 
@@ -122,12 +122,12 @@ def test_a_steward_adopts_only_the_version_that_they_have_read(house: House) -> 
 def test_a_request_is_decided_once(house: House) -> None:
     granted, refused = asked(house), asked(house)
     approve(house, granted)
-    house.authority.refuse(refused, user=STEWARD, reason="No")
+    house.authority.deny(refused, user=STEWARD, reason="No")
     for request_id in (granted, refused):
         with pytest.raises(AuthorityError, match="decided once"):
             approve(house, request_id)
         with pytest.raises(AuthorityError, match="decided once"):
-            house.authority.refuse(request_id, user=STEWARD, reason="No")
+            house.authority.deny(request_id, user=STEWARD, reason="No")
 
 
 @pytest.mark.parametrize("attempt", range(5))
@@ -141,7 +141,7 @@ def test_racing_decisions_have_one_outcome(house: House, attempt: int) -> None:
             if number % 2:
                 approve(house, request_id)
             else:
-                house.authority.refuse(request_id, user=STEWARD, reason="No")
+                house.authority.deny(request_id, user=STEWARD, reason="No")
         except AuthorityError as error:
             return error.rule
         return "decided"
@@ -192,7 +192,7 @@ def test_a_decision_has_a_reason(house: House) -> None:
     with pytest.raises(AuthorityError, match="reason"):
         approve(house, request_id, reason=" ")
     with pytest.raises(AuthorityError, match="reason"):
-        house.authority.refuse(request_id, user=STEWARD, reason="")
+        house.authority.deny(request_id, user=STEWARD, reason="")
     with pytest.raises(AuthorityError, match="reason"):
         house.authority.revoke(grant_id, user=STEWARD, reason="")
 

@@ -29,7 +29,7 @@ def do(house: House, deed: str, project: str) -> None:
     elif deed == "approve" and waiting:
         house.authority.grant(waiting[0].request_id, user=STEWARD, reason="Agreed", days=9, now=NOW)
     elif deed == "deny" and waiting:
-        house.authority.refuse(waiting[0].request_id, user=STEWARD, reason="Too much")
+        house.authority.deny(waiting[0].request_id, user=STEWARD, reason="Too much")
     elif deed == "revoke" and held:
         house.authority.revoke(held[0].grant_id, user=STEWARD, reason="Enough")
     elif deed == "forge":
@@ -96,7 +96,7 @@ def test_a_request_waits_for_its_contract_and_is_superseded_with_it(house: House
 def test_decisions_are_signed_for_their_place(house: House) -> None:
     scope = house.scope(project="p")
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
-    house.authority.refuse(request_id, user=STEWARD, reason="Too much")
+    house.authority.deny(request_id, user=STEWARD, reason="Too much")
     (grant_id,) = house.granted(scope)
     house.authority.revoke(grant_id, user=STEWARD, reason="Enough")
     lines = register(house).history(project="p")
@@ -104,7 +104,7 @@ def test_decisions_are_signed_for_their_place(house: House) -> None:
         (Act.REVOKED, Proof.SIGNED),
         (Act.GRANTED, Proof.SIGNED),
         (Act.REQUESTED, Proof.UNSIGNED),
-        (Act.REFUSED, Proof.SIGNED),
+        (Act.DENIED, Proof.SIGNED),
         (Act.REQUESTED, Proof.UNSIGNED),
     ]
     assert {line.who for line in lines} == {STEWARD, "ada"}
@@ -113,7 +113,7 @@ def test_decisions_are_signed_for_their_place(house: House) -> None:
 def test_a_refusal_that_the_authority_did_not_sign_for_its_place_decides_nothing(house: House) -> None:
     scope = house.scope(project="p")
     (first,) = house.access.request(scope, requester="ada", now=NOW)
-    house.authority.refuse(first, user=STEWARD, reason="Too much")
+    house.authority.deny(first, user=STEWARD, reason="Too much")
     (refused,) = (e.event for e in house.ledger.read("access/p/flights") if isinstance(e.event, AccessRefused))
     (second,) = house.access.request(scope, requester="ada", now=NOW)
     forged = (

@@ -54,6 +54,6 @@ def test_nothing_is_granted_adopted_or_lifted_on_an_altered_ledger_and_much_is_s
         with pytest.raises(AuthorityError, match=f"nothing is granted on a ledger that was altered.*{told}"):
             decide()
     assert house.access.adopted("weather") == before
-    house.authority.refuse(second, user=STEWARD, reason="No")
+    house.authority.deny(second, user=STEWARD, reason="No")
     house.authority.revoke(grant_id, user=STEWARD, reason="Enough")
     assert house.access.grants(now=datetime.now(UTC)) == ()

@@ -88,7 +88,7 @@ def test_a_denial_in_the_page_ends_the_night_with_the_reason(
     reaches(dana, dag_id, run_id, "gate", "failed")
     log = dana.log(dag_id, run_id, "gate")
     assert "No basis for departure delays" in log
-    assert "steward refused request" in log
+    assert "steward denied request" in log
 
 
 def test_who_is_no_steward_sees_the_page_and_has_nothing_to_decide(

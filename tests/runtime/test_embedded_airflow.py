@@ -260,7 +260,7 @@ def test_the_days_of_a_backfill_begin_in_the_order_of_their_dates(
     def refuse() -> None:
         steward.call("POST", "/trainyard/contracts/flights/adopt", {})
         for request_id in asked():
-            steward.call("POST", f"/trainyard/requests/{request_id}/refuse", {"reason": "a test"})
+            steward.call("POST", f"/trainyard/requests/{request_id}/deny", {"reason": "a test"})
 
     def turn(years: list[int]) -> bool:
         if (so_far := begun())[-1] == 0:
@@ -281,9 +281,9 @@ def test_a_refusal_ends_the_waiting_night_with_the_stewards_reason(
     run_id = dana.trigger(dag_id, instant=INSTANT)
     reaches(dana, dag_id, run_id, "gate", "deferred")
     (asked,) = [one for one in steward.call("GET", "/trainyard/requests") if one["project"] == "unwanted"]
-    steward.call("POST", f"/trainyard/requests/{asked['request_id']}/refuse", {"reason": "not for this"})
+    steward.call("POST", f"/trainyard/requests/{asked['request_id']}/deny", {"reason": "not for this"})
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
-    assert "steward refused request" in dana.log(dag_id, run_id, "gate")
+    assert "steward denied request" in dana.log(dag_id, run_id, "gate")
     assert "not for this" in dana.log(dag_id, run_id, "gate")
 
 

@@ -275,7 +275,7 @@ def test_scheduler_and_triggerer_come_back_after_a_kill_and_the_night_that_waits
     until(lambda: told <= set(listener.titles()), seconds=30, what="ops are told")
     (asked,) = [one for one in steward.call("GET", "/trainyard/requests") if one["project"] == "bereft"]
     steward.call("POST", f"/trainyard/contracts/{asked['dataset']}/adopt", {})
-    steward.call("POST", f"/trainyard/requests/{asked['request_id']}/refuse", {"reason": "it was only to be woken"})
+    steward.call("POST", f"/trainyard/requests/{asked['request_id']}/deny", {"reason": "it was only to be woken"})
     assert dana.wait(dag_id, run_id, timeout_seconds=NIGHT_SECONDS) == "failed"
     assert "it was only to be woken" in dana.log(dag_id, run_id, "gate")
     until(lambda: not silent(pulses(airflow.url)), seconds=60, what="all give signs of life")

@@ -158,7 +158,7 @@ def test_who_asked_is_told_the_decision_with_its_reason_and_a_repeated_request_w
     house: House, settings: Settings, sink: Sink
 ) -> None:
     now = datetime.now(UTC)
-    house.authority.refuse(asked(house), user=STEWARD, reason="Leave out\nthe tail numbers")
+    house.authority.deny(asked(house), user=STEWARD, reason="Leave out\nthe tail numbers")
     notices.tell(settings, now=now)
     again = asked(house)
     notices.tell(settings, now=now)
@@ -263,7 +263,7 @@ def test_a_message_is_taken_once_wherever_its_sender_dies_but_between_the_answer
 
 
 def test_of_many_that_tell_at_once_one_sends_each_message(house: House, settings: Settings, sink: Sink) -> None:
-    house.authority.refuse(asked(house), user=STEWARD, reason="No")
+    house.authority.deny(asked(house), user=STEWARD, reason="No")
     asked(house)
     now = datetime.now(UTC)
 

@@ -90,5 +90,5 @@ def furnished(folder: Path) -> Desk:
     made.granted("flights", window_days=30)
     made.ask(made.house.scope("flights", "weather", "planes", "airports", project="flight_delay", window_days=121))
     (denied,) = made.asked("flights", project="marketing")
-    made.house.authority.refuse(denied, user=STEWARD, reason="There is no basis for this. Leave tail numbers out.")
+    made.house.authority.deny(denied, user=STEWARD, reason="There is no basis for this. Leave tail numbers out.")
     return made

@@ -159,7 +159,7 @@ def test_only_what_can_be_approved_is_ticked_or_all_where_nothing_can(served: De
     (other,) = served.asked("weather", requester="ada")
     client = served.client(STEWARD)
     assert ticked(client.get(f"{MOUNT}/access/projects/flight_delay").text) == {own: False, other: True}
-    served.house.authority.refuse(other, user=STEWARD, reason="x")
+    served.house.authority.deny(other, user=STEWARD, reason="x")
     (second,) = served.asked("planes", requester=STEWARD)
     assert ticked(client.get(f"{MOUNT}/access/projects/flight_delay").text) == {own: True, second: True}
 
@@ -210,7 +210,7 @@ def test_whatever_anybody_wrote_is_text(served: Desk) -> None:
     (grant_id,) = served.granted("airports")
     served.house.authority.revoke(grant_id, user=STEWARD, reason=HOSTILE)
     (denied,) = served.asked("planes")
-    served.house.authority.refuse(denied, user=STEWARD, reason=HOSTILE)
+    served.house.authority.deny(denied, user=STEWARD, reason=HOSTILE)
     client = served.client(STEWARD)
     addresses = ("", f"/requests/{request_id}", f"/requests/{denied}", "/grants", f"/grants/{grant_id}", "/history")
     for path in addresses:

@@ -84,6 +84,7 @@ def test_the_routes_are_the_known_ones(served: Served) -> None:
         ("GET", "/history"),
         ("GET", "/contracts"),
         ("POST", "/requests/x-1/grant"),
+        ("POST", "/requests/x-1/deny"),
         ("POST", "/requests/x-1/refuse"),
         ("POST", "/grants/x-1/revoke"),
         ("POST", "/grants/x-1/lift"),
@@ -160,7 +161,7 @@ def test_a_quarantine_is_asked_for_by_its_name_and_lifted(served: Served) -> Non
 
 def test_who_is_known_but_no_steward_decides_nothing(served: Served) -> None:
     request_id, client = served.asked(), served.client("ada")
-    for path in (f"/requests/{request_id}/grant", f"/requests/{request_id}/refuse", "/contracts/flights/adopt"):
+    for path in (f"/requests/{request_id}/grant", f"/requests/{request_id}/deny", "/contracts/flights/adopt"):
         answer = client.post(path, json=BODY)
         assert answer.status_code == 403
         assert "only a steward" in answer.json()["rule"]
@@ -187,7 +188,7 @@ def test_a_status_says_why_a_decision_was_refused(served: Served) -> None:
     grant, revoke = "/requests/{}/grant", "/grants/{}/revoke"
     for path in ("/requests/r-0", "/grants/g-0"):
         assert client.get(path).status_code == 404
-    for path in (grant.format("r-0"), "/requests/r-0/refuse", revoke.format("g-0"), "/contracts/nothing/adopt"):
+    for path in (grant.format("r-0"), "/requests/r-0/deny", revoke.format("g-0"), "/contracts/nothing/adopt"):
         assert client.post(path, json=BODY).status_code == 404, path
     for wrong in ({"days": 0}, {"days": 367}, {"reason": " "}):
         assert client.post(grant.format(request_id), json=BODY | wrong).status_code == 422, wrong
@@ -198,7 +199,7 @@ def test_a_status_says_why_a_decision_was_refused(served: Served) -> None:
     assert (superseded.status_code, superseded.json()["error"]) == (409, "DecisionConflict")
     assert client.post(grant.format(later), json=BODY).status_code == 200
     assert client.post(grant.format(later), json=BODY).status_code == 409
-    assert client.post(f"/requests/{later}/refuse", json=BODY).status_code == 409
+    assert client.post(f"/requests/{later}/deny", json=BODY).status_code == 409
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
@@ -209,7 +210,7 @@ def test_what_is_not_said_to_be_json_decides_nothing(served: Served, kind: str |
     before = len(served.house.ledger.read_all())
     for path in (
         f"/requests/{request_id}/grant",
-        f"/requests/{request_id}/refuse",
+        f"/requests/{request_id}/deny",
         f"/grants/{grant}/revoke",
         "/contracts/flights/adopt",
     ):
@@ -218,12 +219,16 @@ def test_what_is_not_said_to_be_json_decides_nothing(served: Served, kind: str |
     assert len(served.house.ledger.read_all()) == before
 
 
-def test_a_refusal_is_recorded_with_who_and_why(served: Served) -> None:
-    scope = served.house.scope()
+@pytest.mark.parametrize("route", ["deny", "refuse"])  # the second for scripts that were written before 0.1
+def test_a_denial_is_recorded_with_who_and_why_and_shown_by_both_names(served: Served, route: str) -> None:
+    scope, client = served.house.scope(), served.client(STEWARD)
     (request_id,) = served.house.access.request(scope, requester="ada", now=datetime.now(UTC))
-    served.client(STEWARD).post(f"/requests/{request_id}/refuse", json={"reason": "Too much"})
-    (refusal,) = served.house.access.refused(scope)
-    assert (refusal.steward, refusal.reason) == (STEWARD, "Too much")
+    answer = client.post(f"/requests/{request_id}/{route}", json={"reason": "Too much"}).json()
+    assert answer == {"request_id": request_id, "denied_by": STEWARD, "refused_by": STEWARD}
+    (denial,) = served.house.access.refused(scope)
+    assert (denial.steward, denial.reason) == (STEWARD, "Too much")
+    shown = client.get(f"/requests/{request_id}").json()
+    assert (shown["denied_by"], shown["denial"]) == (shown["refused_by"], shown["refusal"]) == (STEWARD, "Too much")
 
 
 def test_contracts_show_the_file_beside_the_version_in_effect_and_adopting_brings_them_together(served: Served) -> None:
@@ -373,7 +378,7 @@ def test_a_body_that_is_no_json_of_whole_characters_is_refused_as_documented(ser
     before = len(served.house.ledger.read_all())
     for path in (
         f"/requests/{request_id}/grant",
-        f"/requests/{request_id}/refuse",
+        f"/requests/{request_id}/deny",
         f"/grants/{grant}/revoke",
         "/contracts/flights/adopt",
     ):
@@ -407,7 +412,7 @@ def test_a_page_of_another_site_decides_nothing_by_json(served: Served, headers:
     before = len(served.house.ledger.read_all())
     for path in (
         f"/requests/{request_id}/grant",
-        f"/requests/{request_id}/refuse",
+        f"/requests/{request_id}/deny",
         f"/grants/{grant}/revoke",
         "/contracts/flights/adopt",
     ):
@@ -427,7 +432,7 @@ def test_a_page_of_another_site_decides_nothing_by_json(served: Served, headers:
     ],
 )
 def test_a_page_of_ours_and_a_program_decide_by_json(served: Served, headers: dict[str, str]) -> None:
-    answer = served.client(STEWARD).post(f"/requests/{served.asked()}/refuse", json=BODY, headers=headers)
+    answer = served.client(STEWARD).post(f"/requests/{served.asked()}/deny", json=BODY, headers=headers)
     assert answer.status_code == 200
 
 

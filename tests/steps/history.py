@@ -344,15 +344,15 @@ class History(RuleBasedStateMachine):
 
     # ── steward ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @rule(does=st.sampled_from(["grants", "refuses", "revokes", "quarantines", "lifts", *OVERRIDDEN]))
+    @rule(does=st.sampled_from(["grants", "denies", "revokes", "quarantines", "lifts", *OVERRIDDEN]))
     def steward(self, does: str) -> None:
         """Decides about the oldest request that waits, or about the grants in force, or overrides a gate."""
         steward, name = self.yard.steward, self.project.name
         waiting = [each.request_id for each in self.yard.access.requests(name)][:1]
         for each in waiting if does == "grants" else ():
             steward.grant(each, user=STEWARD, reason="Agreed", days=300, now=self.now)
-        for each in waiting if does == "refuses" else ():
-            steward.refuse(each, user=STEWARD, reason="Not now")
+        for each in waiting if does == "denies" else ():
+            steward.deny(each, user=STEWARD, reason="Not now")
         for grant in self.yard.access.grants(name, now=self.now) if does in ("revokes", "quarantines") else ():
             effect = RevocationKind.QUARANTINE if does == "quarantines" else RevocationKind.STOP_RUNNING
             steward.revoke(grant.grant_id, user=STEWARD, reason="A leak", effect=effect)

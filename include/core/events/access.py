@@ -61,7 +61,7 @@ class AccessGranted(Event):
 class AccessRefused(Event):
     """Stream ``access/<project>/<dataset>``.
 
-    ``envelope`` is a DSSE envelope (JSON) over the refusal; ``None``: recorded when refusals were not signed.
+    ``envelope`` is a DSSE envelope (JSON) over the denial; ``None``: recorded when denials were not signed.
     """
 
     kind: ClassVar[str] = "access_refused"

@@ -71,7 +71,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         """Pass if the night may go on now. Otherwise wait on or, when it is time, tell steward and ops.
 
         Raises:
-            AccessDenied: a steward refused what the night reads, or nobody granted it in time.
+            AccessDenied: a steward denied what the night reads, or nobody granted it in time.
             LeaseHeld: another night of the project did not end in time.
         """
         outcome = event["outcome"]
@@ -190,7 +190,7 @@ def _overtaken(before: str, give_up_at: datetime) -> LeaseHeld:
 
 
 def _refused(night: "TaskRun") -> AccessDenied:
-    reasons = (f"{one.steward} refused request {one.request_id}: {one.reason!r}" for one in night.refusals())
+    reasons = (f"{one.steward} denied request {one.request_id}: {one.reason!r}" for one in night.refusals())
     return AccessDenied(
         f"a {night.run.kind} of {night.project.name!r} reads only what stewards have granted",
         value="; ".join(reasons),
@@ -265,7 +265,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
         yield TriggerEvent({"outcome": outcome, "give_up_at": self.give_up_at})  # type: ignore[no-untyped-call]
 
     def _look(self) -> str | None:
-        """What the gate has to know: the run can have lease and access, or access was refused; ``None``: wait."""
+        """What the gate has to know: the run can have lease and access, or access was denied; ``None``: wait."""
         from include.governance.access import Access
         from include.governance.signing import PUBLIC_KEY_FILE, Verifier
         from include.ledger import Ledger, lease

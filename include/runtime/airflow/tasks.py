@@ -43,7 +43,7 @@ class TaskRun:
         return steps.missing_access(self.platform, self.run, now=datetime.now(UTC))
 
     def refusals(self) -> "tuple[AccessRefused, ...]":
-        """What stewards refused of it, and nobody asked for again."""
+        """What stewards denied of it, and nobody asked for again."""
         from include import steps
 
         return self.platform.access.refused(steps.scope_of(self.platform, self.run))

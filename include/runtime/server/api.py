@@ -122,10 +122,11 @@ def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Ca
         now = datetime.now(UTC)
         return responses.grant(authority.grant(request_id, user=user, reason=body.reason, days=body.days, now=now))
 
-    @router.post("/requests/{request_id}/refuse")
-    def refuse(request_id: str, body: ReasonBody, user: str = user_dependency) -> dict[str, Any]:
-        authority.refuse(request_id, user=user, reason=body.reason)
-        return {"request_id": request_id, "refused_by": user}
+    @router.post("/requests/{request_id}/deny")
+    @router.post("/requests/{request_id}/refuse", deprecated=True)  # its name before 0.1, until 0.2
+    def deny(request_id: str, body: ReasonBody, user: str = user_dependency) -> dict[str, Any]:
+        authority.deny(request_id, user=user, reason=body.reason)
+        return {"request_id": request_id, "denied_by": user, "refused_by": user}
 
     @router.post("/grants/{grant_id}/revoke")
     def revoke(grant_id: str, body: RevocationBody, user: str = user_dependency) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class ApprovalBody:
 
 @dataclass(frozen=True, kw_only=True)
 class ReasonBody:
-    """Body of ``POST /requests/{id}/refuse`` and ``POST /grants/{id}/lift``."""
+    """Body of ``POST /requests/{id}/deny`` and ``POST /grants/{id}/lift``."""
 
     reason: str
 

@@ -83,8 +83,8 @@ class AuthorityClient:
             ]
         )
 
-    def refuse(self, request_id: str, *, reason: str) -> None:
-        self._call("POST", f"/requests/{quote(request_id, safe='')}/refuse", {"reason": reason})
+    def deny(self, request_id: str, *, reason: str) -> None:
+        self._call("POST", f"/requests/{quote(request_id, safe='')}/deny", {"reason": reason})
 
     def revoke(self, grant_id: str, *, reason: str, kind: str) -> None:
         self._call("POST", f"/grants/{quote(grant_id, safe='')}/revoke", {"reason": reason, "kind": kind})

@@ -31,11 +31,16 @@ def request(asked: "RegisteredRequest") -> dict[str, Any]:
         "stewards": asked.stewards,
         "last_grant_id": asked.last.grant_id if asked.last else None,
         "grant_id": asked.grant.grant.grant_id if asked.grant else None,
-        "refused_by": asked.refusal.steward if asked.refusal else None,
-        "refusal": asked.refusal.reason if asked.refusal else None,
+        **_denial(asked),
         "decided_before": str(asked.before) if asked.before else None,
         **scope(request.scope),
     }
+
+
+def _denial(asked: "RegisteredRequest") -> dict[str, Any]:
+    """Who denied it and why, by name and by the names of before 0.1, which go with 0.2."""
+    by, reason = (asked.refusal.steward, asked.refusal.reason) if asked.refusal else (None, None)
+    return {"denied_by": by, "denial": reason, "refused_by": by, "refusal": reason}
 
 
 def held(held: "RegisteredGrant") -> dict[str, Any]:

@@ -112,7 +112,7 @@ _TOKENS, _RESTRICTED, _UNKNOWN = "personal: join keys", "restricted", "not in th
 _TOLD = {
     _TOKENS: "Read as keyed tokens, another for each purpose. Joins still work; values cannot be told.",
     _RESTRICTED: "Nobody classified them further: values stay inside.",
-    _UNKNOWN: "The contract's file does not name them: approving is refused.",
+    _UNKNOWN: "The contract's file does not name them: it cannot be approved.",
 }
 
 
