@@ -166,7 +166,7 @@ def lift(
 
 @access.command()
 def notify() -> None:
-    """Send what stewards and those who asked are to be told now; each message goes out once, however often you call.
+    """Send what stewards and those who asked are to know now; each message goes out once, however often you call.
 
     The DAG `stewardship` does it every quarter of an hour; without Airflow, `run` and decisions do, or your own timer.
     """

@@ -83,7 +83,7 @@ def _require_ready(settings: Settings) -> None:
 
 
 class _Chain:
-    """The links of the demo, one after the other, told as they happen."""
+    """The links of the demo, one after the other, shown as they happen."""
 
     def __init__(self, settings: Settings, airflow: "RunningAirflow", *, attended: bool) -> None:
         self._settings, self._airflow, self._attended = settings, airflow, attended
@@ -137,7 +137,7 @@ class _Chain:
         show_holdout(demonstration.outcome(self._settings, run_id))
 
     def _follow(self, what: str, dag_id: str, run_id: str) -> None:
-        """Tell what the run does until it ends; at its gate, ask for the steward or act as the demo's.
+        """Show what the run does until it ends; at its gate, ask for the steward or act as the demo's.
 
         Raises:
             DemoFailed: the run failed.

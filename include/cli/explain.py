@@ -1,4 +1,4 @@
-"""``explain``: what a night of a project would read, build and search, told without reading data."""
+"""``explain``: what a night of a project would read, build and search, shown without reading data."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What people are told from the command line: by message, and here, at the next command of who asked."""
+"""What the command line reports to people: by message, and here, at the next command of who asked."""
 
 from datetime import UTC, datetime, timedelta
 

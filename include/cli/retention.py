@@ -20,7 +20,7 @@ Subject = Annotated[str, typer.Argument(help="A dataset, a project (all its mode
 Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 
-#: So many lines of what goes next are shown.
+#: This many lines of what goes next are shown.
 SHOWN = 8
 
 console = PlainConsole()

@@ -1,4 +1,4 @@
-"""How a command ends that is told to by a signal: what it holds, it gives back."""
+"""How a command ends on a signal: what it holds, it gives back."""
 
 import signal
 from collections.abc import Iterator

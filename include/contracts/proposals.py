@@ -13,14 +13,14 @@ from include.core.records import ColumnType, PersonalKind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: So many rows are looked at, evenly spread.
+#: This many rows are looked at, evenly spread.
 _ROWS = 1_000
 #: That share of the distinct values, at least, are addresses or telephone numbers of somebody.
 _SOME = 0.2
 #: That share, of so many distinct values at least, have the check digits of one kind of number; of other numbers one in
 #: ten or fewer have.
 _NEARLY_ALL, _FEWEST = 0.95, 10
-#: A number of a person or an account has so many letters and digits, both inclusive.
+#: A number of a person or an account has this many letters and digits, both inclusive.
 _LENGTHS = (8, 34)
 
 _PERSON = (

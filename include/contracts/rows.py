@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-#: So many values are read at a time: all columns of a small table together, those of a large one one by one.
+#: This many values are read at a time: all columns of a small table together, those of a large one one by one.
 VALUES_AT_ONCE = 2**25
 
 

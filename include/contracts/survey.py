@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-#: A range leaves out so many rows at each end, since no profile shows extremes or groups of fewer.
+#: A range leaves out this many rows at each end, since no profile shows extremes or groups of fewer.
 SMALLEST_GROUP = 20
 #: A column that has this many distinct values for each row that has one is taken for an identifier.
 _NEARLY_UNIQUE = 0.9
 
-#: A key of so many columns is not searched for a shorter one.
+#: A key of this many columns is not searched for a shorter one.
 _FEW = 2
 
 _MEASURED = (ColumnType.NUMBER, ColumnType.BOOLEAN)

@@ -12,7 +12,7 @@ from include.core.records import ColumnType
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Most types are ruled out by so many values.
+#: Most types are ruled out by this many values.
 _FIRST = 100
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ZONE = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"

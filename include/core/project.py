@@ -214,7 +214,7 @@ class SkillPolicy:
         )
         require(
             is_whole(self.usual_days) and self.usual_days >= 28,
-            "what is usual is told by 28 days at least",
+            "it takes 28 days at least to show what is usual",
             self.usual_days,
             "Raise `usual_days`.",
         )

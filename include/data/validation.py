@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Part of the digest of what is checked. Raise it when a check of this room changes.
 FORMAT = 3
-#: So many failing days are named in a message, and the rest counted.
+#: This many failing days are named in a message, and the rest counted.
 NAMED_DAYS = 5
 #: Expectations that Great Expectations cannot compute over exact integers beside nulls.
 _BINNED = ("expect_column_kl_divergence_to_be_less_than",)

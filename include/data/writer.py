@@ -11,7 +11,7 @@ from include.core.records import Partition
 if TYPE_CHECKING:
     from include.governance.vault import Vault
 
-#: So many partitions are forced to the disk at once: the disk takes several in the time of one.
+#: This many partitions are forced to the disk at once: the disk takes several in the time of one.
 WRITERS = 8
 
 

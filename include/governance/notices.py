@@ -1,4 +1,4 @@
-"""What stewards, and those who asked, are to be told now: a fold of the ledger, so that each message has one id.
+"""What stewards, and those who asked, are to be sent now: a fold of the ledger, so that each message has one id.
 
 Nothing here sends, and no message holds a value of the data. What people wrote is put on one line, in quotation marks,
 cut short, without what no eye sees.
@@ -19,11 +19,11 @@ from include.governance.request_outcomes import RequestOutcome
 from include.governance.unusual_reads import KINDS, unusual_reads
 from include.ledger import Ledger
 
-#: Who is told when a request waits on after a reminder.
+#: Who gets a message when a request waits on after a reminder.
 ESCALATION = "*"
 #: A renewal is due that long before the end of a grant, or in the last quarter of its life if that is shorter.
 RENEWAL = timedelta(days=14)
-#: What happened longer ago is told to nobody any more: a deployment that begins to tell does not tell of years.
+#: What happened longer ago is sent to nobody any more: a deployment that begins to send does not report years.
 TOLD_WITHIN = timedelta(days=14)
 _LONGEST_QUOTE = 500
 
@@ -62,7 +62,7 @@ def lapse(ledger: Ledger, register: Register, contract_of: ContractOf, *, now: d
 
 
 def notices(ledger: Ledger, register: Register, contract_of: ContractOf, *, now: datetime) -> Iterator[Notice]:
-    """All that is to be told *now* (UTC), whether or not it was told before."""
+    """All that is to be sent *now* (UTC), whether or not it was sent before."""
     for asked in register.waiting():
         yield from _of_request(asked, contract_of, now)
     for asked in register.decided(since=now - TOLD_WITHIN):

@@ -127,7 +127,7 @@ class _State:
     adoptions: dict[str, list[AdoptionClaim]] = field(default_factory=dict)
     uses: dict[str, Use] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
-    separation: str = "NOT SHOWN: no run has begun yet, and only the process of one can tell"
+    separation: str = "NOT SHOWN: no run has begun yet, and only the process of one can see it"
     lines: list[HistoryLine] = field(default_factory=list)
 
 

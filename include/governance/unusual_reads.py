@@ -11,7 +11,7 @@ from include.ledger import Entry
 
 #: The events from which :func:`unusual_reads` finds them.
 KINDS: tuple[type[Event], ...] = (DataOpened, DataRead, RunStarted, RunTriggered)
-#: A read is compared with so many before it, and unusual if it is more than that many times as large as any of them.
+#: A read is compared with this many before it, and unusual if it is more than that many times as large as any of them.
 READS, TIMES = 30, 1.5
 
 

@@ -14,7 +14,7 @@ from include.ledger.schema import cursor, inbox, log
 if TYPE_CHECKING:
     from include.ledger.transaction import Transaction
 
-#: So many of a kind are named; the others are counted by whoever repairs it.
+#: This many of a kind are named; the others are counted by whoever repairs it.
 _NAMED = 3
 
 

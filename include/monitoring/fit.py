@@ -9,7 +9,7 @@ from include.data.losses import Numbers
 from include.monitoring.figures import day_figures, without_remainder
 from include.monitoring.profile import LEAST_GROUP
 
-#: At most so many groups, of about the same size.
+#: At most this many groups, of about the same size.
 GROUPS = 40
 
 

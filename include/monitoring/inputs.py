@@ -10,9 +10,9 @@ from include.monitoring.profile import pooled, stability_index
 
 #: With fewer weeks before it that have an index themselves, what is usual of a week is not known.
 LEAST_WEEKS = 4
-#: Where it is not, a feature has drifted from so many times ``policy.psi`` on: a sensor that fails, no season.
+#: Where it is not, a feature has drifted from this many times ``policy.psi`` on: a sensor that fails, no season.
 _GROSS = 10
-#: So many drifted features are named in a reason.
+#: This many drifted features are named in a reason.
 _NAMED = 3
 
 

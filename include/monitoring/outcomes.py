@@ -13,7 +13,7 @@ from include.monitoring.onset import JudgedDays, LimitedMean, began
 from include.monitoring.series import skill_score
 from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, SkillWatch, came_after, first_days, level_of, watch
 
-#: A champion has learnt of a change if it learnt so many days of it.
+#: A champion has learnt of a change if it learnt this many days of it.
 LEARNT_DAYS = 7
 
 
@@ -256,7 +256,7 @@ class JudgedSeries:
             each.skill is not None and (policy.since is None or each.day >= policy.since) for each in self.series
         )
         if told < policy.usual_days:
-            return f"what skill is usual is told by {policy.usual_days} days, and {told} are there"
+            return f"{policy.usual_days} days show what skill is usual, and {told} are there"
         return f"over its first {policy.usual_days} days the recipe knew no more than the constant"
 
     # ── did retraining help? ──────────────────────────────────────────────────────────────────────────────────────────
@@ -271,7 +271,7 @@ class JudgedSeries:
             return FigureOutcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
         if len(after) < LEAST_AFTER:
             waits = (
-                f"{sentence}; a model took over since, and {len(after)} of {LEAST_AFTER} days tell whether it helped"
+                f"{sentence}; a model took over since, and {len(after)} of {LEAST_AFTER} days show whether it helped"
             )
             return FigureOutcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
         blind = self.blind_days + LEARNT_DAYS

@@ -14,7 +14,7 @@ from include.core.canonical import decode, encode
 if TYPE_CHECKING:
     from include.store import Store
 
-#: What a script or a style holds is a piece of its own if it has so many bytes.
+#: What a script or a style holds is a piece of its own if it has this many bytes.
 PIECE_BYTES = 64 * 1024
 _HOLDS = re.compile(rb"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
 

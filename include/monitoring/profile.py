@@ -13,9 +13,9 @@ from include.core.records import DAY, ColumnProfile, Days, Profile, UnfamiliarVa
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: No profile tells of a group of fewer rows.
+#: No profile shows a group of fewer rows.
 LEAST_GROUP = 20
-#: Numbers are cut into so many bins of about the same size, fewer where values repeat.
+#: Numbers are cut into this many bins of about the same size, fewer where values repeat.
 BINS = 10
 _DAYS_OF_A_WEEK = 7
 

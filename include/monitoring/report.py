@@ -12,7 +12,7 @@ from include.core.errors import DataError
 from include.core.records import ColumnProfile, Profile
 from include.monitoring.profile import aligned
 
-#: So many rows stand for each side: shares are told to a fiftieth of a percent.
+#: This many rows stand for each side: shares are exact to a fiftieth of a percent.
 ROWS = 5_000
 #: Evidently's threshold for its own mark "drifted", by the usual rule of thumb.
 _THRESHOLD = 0.1

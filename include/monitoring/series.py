@@ -13,7 +13,7 @@ from include.data.losses import Numbers, row_losses
 from include.monitoring.figures import day_figures
 from include.monitoring.profile import LEAST_GROUP
 
-#: The constant that knows no feature is the mean label of so many days.
+#: The constant that knows no feature is the mean label of this many days.
 CONSTANT_DAYS = 28
 
 

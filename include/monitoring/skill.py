@@ -23,7 +23,7 @@ from include.core.records import DayOfSeries
 from include.monitoring.chance import NIGHTS, Chance, UsualDay, chance, floor
 from include.monitoring.series import CONSTANT_DAYS
 
-#: So many days by champions that came after a change tell whether a retraining brought it back; no more than so many
+#: This many days by champions that came after a change show whether a retraining brought it back; no more than so many
 #: of the last are asked.
 LEAST_AFTER, MOST_AFTER = 14, 28
 

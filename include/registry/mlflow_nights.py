@@ -23,7 +23,7 @@ _TRIAL = "trainyard.trial"
 _PARENT, _NAME, _NOTE = "mlflow.parentRunId", "mlflow.runName", "mlflow.note.content"
 #: MLflow's own tag, and whether there were changes that are not in the commit.
 _COMMIT, _UNCOMMITTED = "mlflow.source.git.commit", "trainyard.uncommitted"
-#: So many characters of a data set's digest MLflow takes.
+#: This many characters of a data set's digest MLflow takes.
 _DIGEST_LENGTH = 36
 
 

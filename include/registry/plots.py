@@ -13,7 +13,7 @@ from include.core.project import Objective
 from include.core.records import Fit, FitGroup
 
 _SIDE, _LEFT, _TOP, _BOTTOM, _RIGHT = 320, 60, 40, 46, 20
-#: So many groups are one point of the calibration; so many features are named.
+#: This many groups are one point of the calibration; this many features are named.
 _TOGETHER, _FEATURES = 4, 20
 _INK, _SOFT, _BLUE = "#333333", "#bbbbbb", "#1f5fa8"
 

@@ -17,7 +17,7 @@ from include.registry.champions import Version
 from include.registry.decision_grounds import ProjectStanding
 from include.registry.overrides import Overrides
 
-#: In so many entries the last verdict is looked for first.
+#: In this many entries the last verdict is looked for first.
 _NEAR_THE_END = 50
 
 

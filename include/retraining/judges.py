@@ -10,9 +10,9 @@ from datetime import date
 from include.core.records import DAY, DayOfSeries, Interval, day_start
 from include.registry.champions import Tenure, in_force_before
 
-#: The best champion is that of so many days before a day.
+#: The best champion is that of this many days before a day.
 BEST_OF_DAYS = 180
-#: Skill on few days may be luck: it counts as if so many days without any stood beside them.
+#: Skill on few days may be luck: it counts as if this many days without any stood beside them.
 _LUCK_DAYS = 14
 
 

@@ -10,7 +10,7 @@ from include.core.events import DayJudged, DriftJudged, Event
 from include.core.records import FEW_ROWS, DayFigures, DayOfSeries, Days, Run
 from include.ledger import Entry, Fence, Ledger
 
-#: So many days are the last ones.
+#: This many days are the last ones.
 _LATELY_DAYS = 28
 
 

@@ -32,7 +32,7 @@ def main() -> None:
         answer = {"digest": _do(call)}
     except TrainyardError as error:
         answer = {"error": type(error).__name__, "rule": error.rule, "value": str(error.value), "remedy": error.remedy}
-    except Exception as error:  # its text may quote a value: its kind and place are told
+    except Exception as error:  # its text may quote a value: its kind and place are shown
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
         answer = crash(StepDisconnected if isinstance(error, ConnectionError | TimeoutError) else StepCrashed, place)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.monitoring.series import Prediction
     from include.registry.bundle import Champion
 
-#: So many models are held in memory at once: a watch after a long silence needs one for each night.
+#: This many models are held in memory at once: a watch after a long silence needs one for each night.
 _HELD = 16
 
 

@@ -42,7 +42,7 @@ def order(
 
     Raises:
         AccessDenied: no grant in force covers what the project reads, or this run drew no such plan.
-        DeclarationError: the vault is none that others can reach.
+        DeclarationError: no other process can reach the vault.
         TrainingError: as :func:`collect`, or there is no winner.
     """
     from include.elsewhere import document as orders
@@ -100,7 +100,7 @@ def collect(platform: Platform, project: Project, run: Run, plan: str, shard: in
 
     Raises:
         ShardUnfinished: something has no result yet.
-        TrainingError: a result is none that there can be; names the rule, and the trial.
+        TrainingError: a result cannot be of this trial; names the rule, and the trial.
         AccessDenied: no grant in force covers what the project reads, or this run drew no such plan.
     """
     require_made(platform, project, run, step_of(shard), now=now, plan=plan)

@@ -23,7 +23,7 @@ from include.steps.references import References, Uses
 EVERY = timedelta(days=1)
 #: Where the removal of bytes stands is kept in the ledger under this name.
 _REMOVING = "removed artifacts"
-#: So many artifacts are named in one tombstone, and removed between two looks at what runs.
+#: This many artifacts are named in one tombstone, and removed between two looks at what runs.
 _BATCH = 500
 
 

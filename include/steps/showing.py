@@ -1,4 +1,4 @@
-"""A night as people look at it beside its model: told from the ledger and the open store alone."""
+"""A night as people look at it beside its model: read from the ledger and the open store alone."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

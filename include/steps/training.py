@@ -191,7 +191,7 @@ def while_allowed(platform: Platform, run: Run, *, now: datetime) -> Callable[[]
 def finish_shard(
     platform: Platform, project: Project, run: Run, plan: str, shard: int, compute: Callable[[], str], *, now: datetime
 ) -> str:
-    """The digest of the shard's outcomes, by *compute* if it was never trained; told to OpenLineage."""
+    """The digest of the shard's outcomes, by *compute* if it was never trained; reported to OpenLineage."""
     from include.lineage import walk
 
     step = step_of(shard)
@@ -216,7 +216,7 @@ def finish_shard(
 def finish_refit(
     platform: Platform, project: Project, run: Run, plan: str, compute: Callable[[], str], *, now: datetime
 ) -> str:
-    """The digest of the plan's model, by *compute* if it was never made or is lost; told to OpenLineage."""
+    """The digest of the plan's model, by *compute* if it was never made or is lost; reported to OpenLineage."""
     from include.lineage import walk
     from include.training.refit import winner
 
@@ -235,7 +235,7 @@ def finish_refit(
 
 
 def _pod(platform: Platform, run: Run, step: str) -> dict[str, str]:
-    """Where the step was done last, as its lineage event tells; empty where that was no pod."""
+    """Where the step was done last, as its lineage event shows; empty where that was no pod."""
     entries = platform.ledger.read(streams.run(run.project, run.run_id))
     ended = [entry.event for entry in entries if isinstance(entry.event, PodEnded) and entry.event.step == step]
     if not ended:
@@ -246,7 +246,7 @@ def _pod(platform: Platform, run: Run, step: str) -> dict[str, str]:
 
 
 def _searched(drawn: Plan, shard: int) -> dict[str, object]:
-    """What was the same for all trials of a shard, as its lineage event tells."""
+    """What was the same for all trials of a shard, as its lineage event shows."""
     return {
         "shard": shard,
         "trials": len(drawn.shards[shard]),

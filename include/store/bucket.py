@@ -20,7 +20,7 @@ from include.store.shelf import ALTERED, ShelfUnreachable, altered, place_of
 
 #: What is larger goes up, and comes down, in parts of this size; parts of S3 have 5 MiB at least.
 PART_BYTES = 16 << 20
-#: So many parts of one upload are under way at once.
+#: This many parts of one upload are under way at once.
 _UPLOADS = 4
 _ABANDONED = timedelta(days=1)
 _ATTEMPTS = 10

@@ -1,4 +1,4 @@
-"""The trials of a project, as the ledger tells them."""
+"""The trials of a project, as the ledger records them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from include.core.events import TrialRecorded
 from include.core.records import Trial, TrialState
 from include.ledger import Ledger
 
-#: So many earlier trials a search learns from at most: older ones tell little, and drawing slows down with each.
+#: This many earlier trials a search learns from at most: older ones tell little, and drawing slows down with each.
 WARM_TRIALS = 256
 
 #: Those that halving stopped are evidence too: the survivors alone make a search no better (benchmarks/warm_start.py).

@@ -1,4 +1,4 @@
-"""Which of LightGBM's parameters a search may name, and which values: told before anything is read."""
+"""Which of LightGBM's parameters a search may name, and which values: checked before anything is read."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -190,7 +190,7 @@ def _draw(search: Search, warm: Sequence[Trial], seed: int) -> list[Params]:
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells every study and trial on stderr otherwise
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it reports every study and trial on stderr otherwise
     distributions = _distributions(search)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

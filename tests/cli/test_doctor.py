@@ -175,7 +175,7 @@ def test_a_steward_without_an_address_and_a_file_that_others_read_are_told(setti
     file.chmod(0o600)
     assert "maria has no address" in bad(named, "stewards")
     file.write_text(f"maria nothing://{SECRET}\n")
-    assert "an address of maria (nothing) is none that Apprise understands" in bad(named, "stewards")
+    assert "an address of maria (nothing) is not one that Apprise understands" in bad(named, "stewards")
 
 
 def test_what_is_declared_and_cannot_be_used_is_told(settings: Settings) -> None:

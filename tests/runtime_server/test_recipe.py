@@ -139,7 +139,7 @@ def test_features_stand_in_the_order_of_how_much_the_model_uses_them_and_their_f
     by_share = sorted(FEATURES, key=lambda name: -FEATURES[name][0])
     assert features(text) == ["score", "label", *by_share, "weekday"]
     assert "<b>31.0 %</b> of the model" in text
-    assert "no two weeks of it are alike (distances up to 48.1 are usual): drift cannot be told" in text
+    assert "no two weeks of it are alike (distances up to 48.1 are usual): drift cannot be shown" in text
     assert "as usual: distance 0.03, and up to 0.12 is usual for it" in text
     assert "population stability index" in text
 

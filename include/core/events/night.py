@@ -73,7 +73,7 @@ class CodeKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunLate(Event):
-    """Ops were told that the run is late. Stream ``run/<project>/<run_id>``, key ``late/<project>/<run_id>``."""
+    """Ops got a report that the run is late. Stream ``run/<project>/<run_id>``, key ``late/<project>/<run_id>``."""
 
     kind: ClassVar[str] = "run_late"
     project: str

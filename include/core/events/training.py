@@ -123,7 +123,7 @@ class PodEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingWaits(Event):
-    """Ops were told that training waits for slots of its pool.
+    """Ops got a report that training waits for slots of its pool.
 
     Stream ``run/<project>/<run_id>``, key ``waits/<project>/<run_id>/<reason>``. So many ``tasks`` wait for ``slots``
     each, in vain or for too long: ``reason``.

@@ -1,4 +1,4 @@
-"""Tells ops what they must know, wherever they listen: Apprise addresses, one a line in a file."""
+"""Reports to ops what they must know, wherever they listen: Apprise addresses, one a line in a file."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor

@@ -68,7 +68,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         self._pass(context, min(now + self.patience, next_start(self.schedule, self.timezone, now) - _MARGIN))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> None:
-        """Pass if the night may go on now. Otherwise wait on or, when it is time, tell steward and ops.
+        """Pass if the night may go on now. Otherwise wait on or, when it is time, report to steward and ops.
 
         Raises:
             AccessDenied: a steward denied what the night reads, or nobody granted it in time.

@@ -137,7 +137,7 @@ def _in_pods(project: Project, settings: Settings) -> dict[str, object]:
 
 
 def drift_asset(project: str) -> Asset:
-    """What a watch tells of when it has asked for a retraining. Only a signal: what was asked stands in the ledger."""
+    """What a watch signals when it has asked for a retraining. Only a signal: what was asked stands in the ledger."""
     return Asset(name=f"{project} has drifted", uri=f"trainyard://drift/{project}")
 
 

@@ -26,7 +26,7 @@ def due_of(dag_id: str, project: str, context: Mapping[str, Any], *, now: dateti
     """What the run of *context* is for. A night that drift started takes the instant of the ask that it answers.
 
     Which ask that is stands in the ledger, recorded when the first night comes for it: another night that the same ask
-    starts, because Airflow told of it twice, has nothing to do.
+    starts, because Airflow signalled it twice, has nothing to do.
 
     Raises:
         DeclarationError: its instant is none, or after *now*.

@@ -188,7 +188,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
 
 def gave_up(error: TrainyardError, project_name: str, run_id: str, *, kind: RunKind) -> None:
-    """Record that the gate gave up, whoever holds the lease, and tell ops."""
+    """Record that the gate gave up, whoever holds the lease, and report it to ops."""
     from include.ledger import Ledger
     from include.ledger.journal import record_failure
     from include.runtime.airflow import alerts

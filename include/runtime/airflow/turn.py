@@ -13,7 +13,7 @@ _RUNS = "running"
 def earlier(context: Mapping[str, Any], project: str, run_id: str) -> str | None:
     """Airflow's id of the run that this one, a day of a backfill, waits for: the last before it that Airflow runs.
 
-    ``None``: it may begin; or it has begun, as the ledger tells of *run_id*, and may hold what the other waits for.
+    ``None``: it may begin; or it has begun, as the ledger shows of *run_id*, and may hold what the other waits for.
     """
     if getattr(context.get("dag_run"), "run_type", None) != "backfill":
         return None

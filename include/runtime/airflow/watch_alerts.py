@@ -1,5 +1,5 @@
-"""What the tasks of a drift DAG tell beside what their steps do: a human, of inputs that drift or a recipe that fails;
-Airflow, of an ask.
+"""What the tasks of a drift DAG report beside what their steps do: drifting inputs or a failing recipe to a human,
+and an ask to Airflow.
 """
 
 import logging
@@ -61,7 +61,7 @@ class RetrainingSignal:
 
 
 def asked_by(project: str, run_id: str) -> RetrainingSignal:
-    """What the watch *run_id* of *project* asked for, as the ledger tells."""
+    """What the watch *run_id* of *project* asked for, as the ledger shows."""
     from include.ledger import Ledger
     from include.retraining import asks, verdicts
     from include.settings import Settings

@@ -35,7 +35,7 @@ def watch_dag(project: Project) -> DAG:
             task_id="retrain",
             project=project.name,
             asset=drift_asset(project.name),
-            doc_md="Tells the training DAG that the ledger holds an ask. Skipped where there is none.",
+            doc_md="Signals to the training DAG that the ledger holds an ask. Skipped where there is none.",
         )
     return dag
 

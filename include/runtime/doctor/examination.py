@@ -33,7 +33,7 @@ Check = Callable[[Settings], Iterator[Finding]]
 def examine(settings: Settings, checks: Mapping[str, Check], *, patience_seconds: float) -> Iterator[Finding]:
     """What each of *checks* finds, in their order; one that has not ended within *patience_seconds* is bad.
 
-    An error of ours is told as it stands, of another only the type, and the file: its text may quote a secret.
+    An error of ours is shown as it stands, of another only the type, and the file: its text may quote a secret.
     """
     deadline = time.monotonic() + patience_seconds
     running = {name: _RunningCheck(name, check, settings) for name, check in checks.items()}

@@ -113,7 +113,7 @@ def stewards(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="stewards", sign=Health.ADVICE, told=told)
         return
     faults = [
-        f"an address of {name} ({address.service}) is none that Apprise understands"
+        f"an address of {name} ({address.service}) is not one that Apprise understands"
         for name, addresses in notices.addresses_of(settings).items()
         for address in addresses
         if not apprise.Apprise().add(address.secret)

@@ -99,7 +99,7 @@ def environment_of(
 ) -> dict[str, str]:
     """The environment of *process*: *base* (this process's own), our settings, and Airflow's.
 
-    Only the API server is told where the grant-signing key lies. That is convention, no control, since all run as one
+    Only the API server gets the place of the grant-signing key. That is convention, no control, since all run as one
     operating-system user: the others record of the separation of duties that it is not shown. *new_paused*: a DAG that
     is new begins paused, unless it says otherwise itself.
     """

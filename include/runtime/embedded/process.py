@@ -115,7 +115,7 @@ def start(
     """Start Airflow on *port* of the loopback address and return once all four processes are healthy.
 
     What an earlier one left in this home is taken up again. All processes end with this one, also when it is killed;
-    one that ends by itself is started again. *progress* is told what happens, a line at a time, also later.
+    one that ends by itself is started again. *progress* gets what happens, a line at a time, also later.
     *new_paused*: the DAGs of a project that is new begin paused.
 
     Raises:

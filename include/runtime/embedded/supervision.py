@@ -27,12 +27,12 @@ _LOOK_SECONDS = 1.0
 #: What ends again within that time of its start has not recovered: the pauses before its next starts double.
 _CALM_SECONDS = 600
 _LONGEST_PAUSE_SECONDS = 300
-#: So many times in a row are told to ops at once; after that it is one matter, told once.
+#: This many times in a row are reported to ops at once; after that it is one matter, reported once.
 _AGAIN_AND_AGAIN = 4
 _ASK_EVERY_SECONDS = 15
 #: An alert that nobody takes in holds nobody up who ends Airflow.
 _END_SECONDS = 1.0
-#: So many looks in a row without a sign of life are told: a minute.
+#: This many looks in a row without a sign of life are reported: a minute.
 _SILENT_LOOKS = 4
 
 
@@ -57,7 +57,7 @@ class _Life:
 class Supervision:
     """A thread that watches the processes of *settings*' Airflow until :meth:`end`, or until somebody stops them.
 
-    *progress* is told what happens, a line at a time.
+    *progress* gets what happens, a line at a time.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from include.runtime.pods.shards import deployment_of, error_of
 from include.settings import Settings
 from include.store import Store
 
-#: A cluster that is not there is told soon: nothing has begun that could outlast it.
+#: A cluster that is not there is reported soon: nothing has begun that could outlast it.
 _PATIENCE_SECONDS = 5.0
 _NOTHING = f"sha256:{sha256(b'').hexdigest()}"
 

@@ -8,7 +8,7 @@ from include.runtime.pods.request import PodRequest
 
 #: How many pods of one request that were lost or killed are replaced.
 REPLACED = 20
-#: So many pods that are killed with nothing newly stored are none that another one would do better than.
+#: This many pods that are killed with nothing newly stored are none that another one would do better than.
 KILLED = 3
 
 

@@ -1,4 +1,4 @@
-"""The stewards' authority inside Airflow's API server, the only process that is told where its key lies."""
+"""The stewards' authority inside Airflow's API server, the only process that knows where its key lies."""
 
 import threading
 from collections.abc import Callable

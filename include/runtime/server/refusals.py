@@ -1,4 +1,4 @@
-"""Which HTTP status a refusal is told with, the same over JSON and on the pages."""
+"""Which HTTP status a refusal has, the same over JSON and on the pages."""
 
 from collections.abc import Mapping
 

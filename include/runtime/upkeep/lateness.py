@@ -1,4 +1,4 @@
-"""Tells ops that a night or a watch is late, the time that it waited for a data steward not counted.
+"""Reports to ops that a night or a watch is late. The time that it waited for a data steward does not count.
 
 A look at the ledger every quarter of an hour, not a deadline of Airflow's: where a run has one, Airflow 3.3.2 fails
 to clear its tasks, which is how ops repair a night.
@@ -28,7 +28,7 @@ _LONGEST = timedelta(days=14)
 
 @dataclass(frozen=True, kw_only=True)
 class RunProgress:
-    """How far a run is, as the ledger tells. Times are UTC; ``None``: not yet."""
+    """How far a run is, as the ledger shows. Times are UTC; ``None``: not yet."""
 
     begun: datetime
     passed_gate: datetime | None

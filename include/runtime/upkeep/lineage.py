@@ -56,7 +56,7 @@ def send_again(settings: Settings) -> int:
 def tell_set_aside(settings: Settings, send: Callable[[str, str], bool]) -> int:
     """Call *send* with title and text of what was set aside since the last call that it took; how many events.
 
-    One message for all of them, of the first and how many. What *send* does not take is told by the next call.
+    One message for all of them, of the first and how many. What *send* does not take is reported by the next call.
     """
     from include.ledger import Ledger
     from include.ledger.delivery import endpoint_name

@@ -1,6 +1,6 @@
-"""Tells stewards, and those who asked, what they wait for: by Apprise, to the addresses in one file.
+"""Sends stewards, and those who asked, what they wait for: by Apprise, to the addresses in one file.
 
-A line of ``TRAINYARD_ADDRESSES_FILE`` is ``NAME ADDRESS…``; the name ``*`` is told of requests that nobody decides.
+A line of ``TRAINYARD_ADDRESSES_FILE`` is ``NAME ADDRESS…``; the name ``*`` gets the requests that nobody decides.
 """
 
 import logging
@@ -77,7 +77,7 @@ def addresses_of(settings: Settings) -> Mapping[str, tuple[Address, ...]]:
             raise DeclarationError(
                 f"{settings.addresses_file}: a line is a name and Apprise addresses, with blanks between",
                 value=f"line {number}",  # what it says may be a password
-                remedy="Write it like `maria mailto://… slack://…`; `*` stands for who is told when nobody decides.",
+                remedy="Write it like `maria mailto://… slack://…`; `*` stands for whoever hears when nobody decides.",
             )
         name = " ".join(words[:first])
         found[name] = (*found.get(name, ()), *(Address(to=name, secret=word) for word in words[first:]))
@@ -131,7 +131,7 @@ def _send(address: Address, title: str, body: str) -> bool:
 
     listener = apprise.Apprise()
     if not listener.add(address.secret):
-        log.error("An address of %s is none that Apprise understands (%s)", address.to, address.service)
+        log.error("An address of %s is not one that Apprise understands (%s)", address.to, address.service)
         return False
     sent = bool(listener.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
     if not sent:

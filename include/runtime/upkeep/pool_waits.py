@@ -1,4 +1,4 @@
-"""Tells ops of training that waits for slots of its pool in vain, or for longer than its Compute allows.
+"""Reports to ops training that waits for slots of its pool in vain, or for longer than its Compute allows.
 
 Who waits for a pool has not begun and can end nothing. Airflow tells no task how many slots a pool has and lets no task
 end another; but how many tasks wait, and how many hold slots, it does tell.

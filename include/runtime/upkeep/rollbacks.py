@@ -1,4 +1,4 @@
-"""Tells ops that a project went back to an earlier champion, or retired one: who asked for it, and why."""
+"""Reports to ops that a project went back to an earlier champion, or retired one: who asked for it, and why."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING

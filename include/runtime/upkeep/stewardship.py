@@ -20,15 +20,15 @@ def stewardship_dag() -> DAG:
     """One DAG for the whole deployment, every quarter of an hour."""
     with DAG(
         dag_id="stewardship",
-        description="Tells of late runs and requests, delivers lineage events, closes and removes what runs left",
+        description="Reports late runs and requests, delivers lineage events, closes and removes what runs left",
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         is_paused_upon_creation=False,
         max_active_runs=1,
         tags={"trainyard", "stewardship"},
-        doc_md="Tells ops of late nights and watches, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes lost "
-        "attempts, removes artifacts whose declared time is over and training pods that lost runs left, tells ops of "
-        "rollbacks and has MLflow's alias follow them, and sees that each retraining that drift asked for is "
+        doc_md="Reports late nights and watches to ops, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes "
+        "lost attempts, removes artifacts whose declared time is over and training pods that lost runs left, reports "
+        "to ops rollbacks and has MLflow's alias follow them, and sees that each retraining that drift asked for is "
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),
@@ -57,7 +57,7 @@ def stewardship_dag() -> DAG:
 
 
 def _failed(context: Mapping[str, Any]) -> None:
-    """What the DAG does when its run has failed: tell ops."""
+    """What the DAG does when its run has failed: report it to ops."""
     run_id, reason = context["run_id"], context.get("reason") or "failed"
     alerts.send(Settings.from_environment(), "stewardship failed", f"Run {run_id}: {reason}. {alerts.LOOK}")
 
@@ -77,7 +77,7 @@ def _tell_late_nights() -> None:
 @task(
     task_id="deliver_lineage",
     doc_md="Hands events that are new to the file or the endpoint, in order. One that is down gets all of them later. "
-    "What it refuses for good is set aside, and told to ops once.",
+    "What it refuses for good is set aside, and reported to ops once.",
 )
 def _deliver_lineage() -> None:
     from functools import partial
@@ -138,8 +138,8 @@ def _carry_out_retention() -> None:
 
 @task(
     task_id="follow_rollbacks",
-    doc_md="Tells ops once of each rollback and retirement, and has MLflow's alias follow where whoever asked for them "
-    "did not see to it.",
+    doc_md="Reports each rollback and retirement to ops once, and has MLflow's alias follow where whoever asked for "
+    "them did not see to it.",
 )
 def _follow_rollbacks() -> None:
     import logging

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: How many lines of the history stand on a page.
 PAGE_LINES = 50
-#: A grant that ends within so many days is marked.
+#: A grant that ends within this many days is marked.
 SOON_DAYS = 14
 #: What the form proposes.
 USUAL_DAYS = 90

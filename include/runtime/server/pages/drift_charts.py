@@ -9,7 +9,7 @@ from include.core.records import DAY, DayOfSeries
 #: The drawing's size and what its scales take at the left, right, top and bottom, in its own units.
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 18, 26
-#: A line is the mean of so many days up to and with its own: single days are noise.
+#: A line is the mean of this many days up to and with its own: single days are noise.
 SMOOTH_DAYS = 7
 #: So wide is the text beside a vertical line.
 _TEXT_WIDTH = 130

@@ -96,7 +96,7 @@ def _meaning(drift: FeatureDrift | None) -> str:
         times = f", {drift.psi / drift.limit:.1f} times that" if drift.limit > 0 else ""
         return f"moved: distance {drift.psi:.2f}, where up to {drift.limit:.2f} is usual for it{times}"
     if drift.limit > _WILD:
-        return f"no two weeks of it are alike (distances up to {drift.limit:.1f} are usual): drift cannot be told"
+        return f"no two weeks of it are alike (distances up to {drift.limit:.1f} are usual): drift cannot be shown"
     return f"as usual: distance {drift.psi:.2f}, and up to {drift.limit:.2f} is usual for it"
 
 

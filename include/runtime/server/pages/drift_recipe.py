@@ -12,9 +12,9 @@ from include.runtime.server.pages.drift_watches import ProjectWatches
 if TYPE_CHECKING:
     from include.retraining.helped import RetrainingEffect, RetrainingEffects
 
-#: The newest figures are means of so many judged days.
+#: The newest figures are means of this many judged days.
 NEWEST_DAYS = 28
-#: So many champions, the last ones, stand in the list.
+#: This many champions, the last ones, stand in the list.
 LISTED = 10
 
 

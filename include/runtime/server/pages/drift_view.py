@@ -32,7 +32,7 @@ _OUTCOMES: Mapping[RetrainingOutcome, str] = {
     RetrainingOutcome.FAILED: "the night failed",
 }
 _WEEK = 7
-#: So many verdicts, the last ones, stand in the list, the newest of them open to view; the calendar shows all.
+#: This many verdicts, the last ones, stand in the list, the newest of them open to view; the calendar shows all.
 LISTED, OPEN = 60, 10
 
 
