@@ -250,9 +250,9 @@ def _costs(ledger: "Ledger", project: str, champion: int | None) -> list[str]:
     from include.registry.spending import cost_of_version
 
     newest = len(history.models(ledger, project))
-    versions = {champion: "champion", newest: "candidate"} if champion != newest else {champion: "champion"}
-    told = [(f"version {number} ({word})", number) for number, word in versions.items() if number]
-    sums = [(what, cost_of_version(ledger, project, number)) for what, number in [*told, ("the next version", None)]]
+    told = [(f"version {champion}, the champion,", champion)] if champion else []
+    told += [(f"version {newest}", newest)] if newest not in (0, champion) else []
+    sums = [(what, cost_of_version(ledger, project, number)) for what, number in [*told, ("the next version, so far,", None)]]
     return [f"{project}: {what} took {cost.in_words()}" for what, cost in sums if cost.steps or cost.pods]
 
 

@@ -120,18 +120,18 @@ class Cost:
     def in_words(self) -> str:
         """A sentence's end."""
         steps, pods = self.attempts, self.in_pods
-        told = f"{steps.cpu_seconds:,.1f} s of processor and {steps.wall_seconds:,.1f} s of time in {steps.times} "
-        told += "attempts of its steps" + _in_words(steps.gpu_seconds)
+        told = _in_words(steps, "attempt") + " of its steps"
         if pods.times:
-            told += f"; {pods.times} training pods took {pods.wall_seconds:,.0f} s, {pods.cpu_seconds:,.0f} s of "
-            told += "processor" + _in_words(pods.gpu_seconds)
+            told += f"; {_in_words(pods, 'training pod')}"
         if lost := steps.at_least + pods.at_least:
-            told += f" (at least: of {lost} of these a part only is known)"
+            told += f"; and more: of {lost} of these a part only is known"
         return told
 
 
-def _in_words(gpu_seconds: float) -> str:
-    return f" and {gpu_seconds:,.0f} s of accelerators" if gpu_seconds else ""
+def _in_words(spent: Spent, what: str) -> str:
+    held = f", {spent.gpu_seconds:,.1f} s of accelerators" if spent.gpu_seconds else ""
+    told = f"{spent.cpu_seconds:,.1f} s of processor{held} and {spent.wall_seconds:,.1f} s of time"
+    return f"{told} in {spent.times} {what}{'s' if spent.times != 1 else ''}"
 
 
 def total(all_spent: Iterable[Spent]) -> Spent:

@@ -3,7 +3,10 @@
 import sqlite3
 from pathlib import Path
 
-from include.cli.status import _helped, _recipe
+from include.cli.status import _costs, _helped, _recipe
+from include.core import streams
+from include.core.events import ModelRegistered, StepMeasured
+from include.core.records import Verdict
 from include.ledger import Ledger
 from include.store import Store
 from tests.cli.conftest import Shop
@@ -19,6 +22,32 @@ def test_the_state_of_a_recipe_stands_in_a_word_with_the_skill_of_its_series(tmp
     assert -0.03 < float(skill) < -0.01
     assert _helped(ledger, PROJECT) == [
         f"{PROJECT}: did retraining help: pooled over 1 retrainings: nothing is said below eight"
+    ]
+
+
+def test_what_led_to_the_champion_the_newest_version_and_the_next_is_told_with_nights_that_failed(
+    tmp_path: Path,
+) -> None:
+    ledger, verdict = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}"), Verdict(promote=True, reasons=(), refusals=())
+    assert _costs(ledger, "p", None) == []
+    for run_id, seconds, version in (("failed", 10.0, 0), ("a", 1.0, 1), ("b", 2.0, 2), ("begun", 4.0, 0)):
+        took = StepMeasured(
+            project="p", run_id=run_id, step="plan", attempt=run_id, wall_seconds=seconds, cpu_seconds=seconds / 2
+        )
+        ledger.record(streams.cost_of_run("p", run_id), took)
+        model = ModelRegistered(
+            project="p", run_id=run_id, model_version=version, evaluation="", bundle="", verdict=verdict
+        )
+        if version:
+            ledger.record(streams.model("p"), model)
+    assert _costs(ledger, "p", 1) == [
+        "p: version 1, the champion, took 5.5 s of processor and 11.0 s of time in 2 attempts of its steps",
+        "p: version 2 took 1.0 s of processor and 2.0 s of time in 1 attempt of its steps",
+        "p: the next version, so far, took 2.0 s of processor and 4.0 s of time in 1 attempt of its steps",
+    ]
+    assert [told.partition(" took")[0] for told in _costs(ledger, "p", 2)] == [
+        "p: version 2, the champion,",
+        "p: the next version, so far,",
     ]
 
 

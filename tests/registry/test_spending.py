@@ -118,4 +118,4 @@ def test_an_attempt_that_told_no_end_is_one_of_which_a_part_is_known(tmp_path: P
     ]
     cost = fold(events)
     assert (cost.attempts.times, cost.attempts.at_least, cost.attempts.wall_seconds) == (2, 1, 60.0)
-    assert "in 2 attempts of its steps (at least: of 1 of these" in cost.in_words()
+    assert "in 2 attempts of its steps; and more: of 1 of these a part" in cost.in_words()

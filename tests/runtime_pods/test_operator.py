@@ -117,7 +117,10 @@ def test_what_a_pod_took_is_recorded_once_beside_its_end_with_the_time_of_its_ac
     cost = cost_of(ledger, REQUEST.project, REQUEST.run_id)
     assert cost is not None
     assert (cost.in_pods.times, cost.in_pods.wall_seconds, cost.in_pods.gpu_seconds) == (2, 120.0, 240.0)
-    assert "2 training pods took 120 s, 0 s of processor and 240 s of accelerators" in cost.in_words()
+    assert (
+        "0.0 s of processor, 240.0 s of accelerators and 120.0 s of time in 2 training pods; and more: of 2"
+        in cost.in_words()
+    )
     ledger.close()
 
 
