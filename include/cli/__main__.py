@@ -39,29 +39,41 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build, train and retrain models on production data, with data stewards in the loop and an audit trail.",
 )
-for module in (
-    demo,
-    start,
-    service,
-    status,
-    doctor,
-    night,
-    backtest,
-    lease,
-    explain,
-    watch,
-    calibrate,
-    lineage,
-    scaffold,
-    contract,
-    access,
-    registry,
-    rollback,
-    override,
-    impact,
-    retention,
+for command in (
+    demo.demo,
+    start.start,
+    service.setup,
+    service.stop,
+    service.reset,
+    status.status,
+    doctor.doctor,
+    night.run,
+    night.score,
+    backtest.backtest,
+    lease.lease,
+    explain.explain,
+    watch.watch,
+    calibrate.calibrate,
+    lineage.runs,
+    lineage.lineage,
+    scaffold.new,
+    rollback.rollback,
+    rollback.retire,
+    rollback.served,
+    override.override,
+    impact.impact,
+    retention.retention,
 ):
-    module.add_to(app)
+    app.command()(command)
+for command in (access.approve, access.deny, access.revoke):  # their words before they were a group: they go on working
+    app.command(hidden=True)(command)
+for name, group in (
+    ("contract", contract.contracts),
+    ("access", access.access),
+    ("registry", registry.registry),
+    ("hold", retention.hold),
+):
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

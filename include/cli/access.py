@@ -8,7 +8,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.cli.notices import tell_people
 from include.core.records import RevocationKind
 from include.runtime.server.client import AuthorityClient, authority
@@ -23,15 +23,7 @@ _KINDS = (
     "quarantine: what was made under it is neither promoted nor served until you lift it, too."
 )
 
-console = PlainConsole()
 access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
-
-
-def add_to(app: typer.Typer) -> None:
-    app.add_typer(access, name="access")
-    # The words that these had before they were a group of commands: they go on working.
-    for command in (approve, deny, revoke):
-        app.command(hidden=True)(command)
 
 
 def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:
@@ -81,7 +73,7 @@ def show(
         if name == "columns":
             continue
         shown = ", ".join(value) if isinstance(value, list) else value
-        console.print(f"{name.replace('_', ' '):16} {'–' if shown is None else shown}", soft_wrap=True)
+        console.say(f"{name.replace('_', ' '):16} {'–' if shown is None else shown}")
     table = Table("column", "read")
     for column, treatment in columns.items():
         table.add_row(column, "as it is" if treatment == "clear" else f"as a {treatment}")

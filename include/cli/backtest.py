@@ -6,7 +6,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from include.cli.console import PlainConsole, bold, line
+from include.cli.console import bold, console, line
 from include.cli.night import ProjectName, parse_instant, tell_note
 from include.cli.notices import tell_people
 from include.cli.signals import unwound_by_signals
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from include.core.project import Project
     from include.core.records import Interval
     from include.runtime.nights.backtest import Backtest
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(backtest)
 
 
 def backtest(
@@ -89,14 +83,14 @@ def show(project: "Project", variant: "Project | None", found: "Backtest") -> No
     console.print(table)
     days = sum(len(origin.own) for origin in found.origins)
     mean = sum(origin.loss * len(origin.own) for origin in found.origins) / days
-    console.print(f"over {days} days, the {loss} of {project.name} is {mean:.4f}", soft_wrap=True)
+    console.say(f"over {days} days, the {loss} of {project.name} is {mean:.4f}")
     if variant is not None:
-        console.print(in_words(project.name, variant.name, found.difference), soft_wrap=True)
+        console.say(in_words(project.name, variant.name, found.difference))
     looks = f"{found.looks} backtested nights have looked at days of these by now"
-    console.print(f"{looks}: what is chosen by them looks better on them than it is", soft_wrap=True)
+    console.say(f"{looks}: what is chosen by them looks better on them than it is")
     seen = max(origin.own[-1].day for origin in found.origins)
     told = f"so another recipe than the champion's is compared with it on days after {seen} at the earliest"
-    console.print(told, soft_wrap=True)
+    console.say(told)
 
 
 def in_words(project: str, variant: str, difference: "Interval | None") -> str:

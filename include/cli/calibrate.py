@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.cli.night import ProjectName
 from include.core import streams
 from include.core.project import DriftPolicy, Gates, Look, Project, SkillPolicy
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from include.core.events import HoldoutDaysRecorded
     from include.core.records import DayOfSeries, Evaluation
     from include.ledger import Ledger
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(calibrate)
 
 
 def calibrate(
@@ -51,7 +45,7 @@ def calibrate(
     else:
         lines = list(_proposed(declared, series, share=false_asks))
     for text in (*_imports("\n".join(lines)), *lines):
-        console.print(text, soft_wrap=True)
+        console.say(text)
 
 
 def first_evaluated(ledger: "Ledger", project: str) -> "tuple[HoldoutDaysRecorded, Evaluation] | None":

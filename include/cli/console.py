@@ -20,6 +20,10 @@ class PlainConsole(Console):
         """*text* as it stands."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
+    def say(self, text: str | Text) -> None:
+        """Print *text* as one line, however narrow the terminal is: what is in it may be copied."""
+        self.print(text, soft_wrap=True)
+
 
 def styled(text: object, style: str) -> Text:
     """*text*, as it stands, in *style*."""
@@ -33,3 +37,6 @@ def bold(text: object) -> Text:
 def line(*parts: str | Text) -> Text:
     """One line of *parts*, one after the other."""
     return Text.assemble(*(visible(part) if isinstance(part, str) else part for part in parts))
+
+
+console = PlainConsole()

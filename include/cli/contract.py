@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.console import PlainConsole, bold, line
+from include.cli.console import bold, console, line
 from include.contracts.places import PRODUCTION
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
@@ -22,15 +22,10 @@ from include.settings import Settings
 if TYPE_CHECKING:
     from include.contracts import FileRows
 
-console = PlainConsole()
 contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what stewards promise, and who decides.")
 
 #: What a project calls its rows to predict for, and their key: no dataset may be called so.
 _RESERVED = {"population", "KEY"}
-
-
-def add_to(app: typer.Typer) -> None:
-    app.add_typer(contracts, name="contract")
 
 
 @contracts.command()
@@ -84,10 +79,10 @@ def new(
         )
     with filing.done(rows):
         _write(target, text)
-    _say(f"drafted {target}")
+    console.say(f"drafted {target}")
     if time is not None and not outcome:
-        _say(f"it says that every column is known at {time}: give those that are not another `knownAt`")
-    _say(f"next: edit what is marked EDIT, then `./trainyard contract adopt {name} --as {steward[0]}`")
+        console.say(f"it says that every column is known at {time}: give those that are not another `knownAt`")
+    console.say(f"next: edit what is marked EDIT, then `./trainyard contract adopt {name} --as {steward[0]}`")
 
 
 def _day(moment: datetime | None) -> date | None:
@@ -189,7 +184,7 @@ class Filing:
         except BaseException:  # Ctrl-C too
             shutil.rmtree(self.folder)
             raise
-        _say(f"filed {filed}, under {self.folder}")
+        console.say(f"filed {filed}, under {self.folder}")
 
     def _file(self, rows: "FileRows") -> str:
         from include.data.partitioning import file_by_day, file_whole
@@ -217,14 +212,10 @@ def adopt(
     file = settings.contracts / f"{name}.odcs.yaml"
     if name.isidentifier() and file.exists():
         for told in not_understood(load(file, settings.classes)):
-            _say(f"{name}: {told}")
+            console.say(f"{name}: {told}")
     with authority(settings, steward or settings.user, introduce=True) as client:
         digest = client.adopt(name)
     console.print(line(f"{name}: contract ", bold(digest[:19]), " is in effect"))
     if passwords_file(settings).exists():
         secrets_of(settings)  # who is new has a password, and may sign in to an Airflow that runs
-        _say(f"its stewards sign in to Airflow with the passwords in {passwords_file(settings)}")
-
-
-def _say(told: str) -> None:
-    console.print(told, soft_wrap=True)  # paths stay whole, to be copied
+        console.say(f"its stewards sign in to Airflow with the passwords in {passwords_file(settings)}")

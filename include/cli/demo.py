@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.console import PlainConsole, bold, line, styled
+from include.cli.console import bold, console, line, styled
 from include.cli.night import show_holdout
 from include.cli.service import Port, land
 from include.cli.signals import unwound_by_signals
 from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
+from include.demo import chain as demonstration
 from include.runtime.airflow.names import access_path
 from include.runtime.upkeep.lineage import deliver
 from include.settings import Placement, Settings
@@ -21,12 +22,6 @@ from include.settings import Placement, Settings
 if TYPE_CHECKING:
     from include.runtime.embedded.process import RunningAirflow
     from include.runtime.nights.watch import WatchResult
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(demo)
 
 
 def demo(
@@ -39,7 +34,6 @@ def demo(
 
     Running it again resumes.
     """
-    from include.demo import chain as demonstration
     from include.runtime.embedded import process
 
     settings = Settings.from_environment()
@@ -59,7 +53,7 @@ def demo(
         chain.retrain()
         console.print()
         for told in demonstration.recipe(settings):
-            console.print(told, soft_wrap=True)
+            console.say(told)
         delivered = deliver(settings)
         console.print(f"lineage: {delivered} events delivered to {without_credentials(settings.lineage)}")
         console.print(f"         ./trainyard lineage {demonstration.PROJECT} --svg lineage.svg draws it")
@@ -72,14 +66,11 @@ def demo(
 
 def _require_ready(settings: Settings) -> None:
     """Refuse now what would otherwise end the night at its first pod."""
-    from include.demo import chain as demonstration
     from include.runtime.code.projects import load_project
     from include.runtime.pods.readiness import require_ready
 
     image = require_ready(settings, load_project(demonstration.PROJECT, settings.projects))
-    console.print(
-        f"training in pods of {image}, namespace {settings.namespace}; vault: {settings.vault}", soft_wrap=True
-    )
+    console.say(f"training in pods of {image}, namespace {settings.namespace}; vault: {settings.vault}")
 
 
 class _Chain:
@@ -90,16 +81,12 @@ class _Chain:
 
     def train(self) -> None:
         """The training night, with its steward."""
-        from include.demo import chain as demonstration
-
         run_id = demonstration.start_night(self._airflow)
         self._follow("night", demonstration.TRAINING, run_id)
         show_holdout(demonstration.outcome(self._settings, run_id))
 
     def watch(self) -> None:
         """The champion on the days that followed, until a verdict asks for a retraining or the recorded year ends."""
-        from include.demo import chain as demonstration
-
         instant = None
         for instant in demonstration.looks(self._settings):
             run_id = demonstration.start_watch(self._airflow, instant)
@@ -113,24 +100,20 @@ class _Chain:
 
     def retrain(self) -> None:
         """The training night that drift asked for, if it did."""
-        from include.demo import chain as demonstration
-
         flying = demonstration.in_flight(self._settings)
         if flying is None:
             last = demonstration.last_retraining(self._settings)
             if last is None:
                 console.print("no verdict asks for a retraining under the declared policy: the champion stays")
             else:
-                console.print(
+                console.say(
                     f"nothing asks for another retraining; the last, as of {last.ask.instant:%Y-%m-%d}, ended as "
-                    f"{last.outcome} (run {last.started})",
-                    soft_wrap=True,
+                    f"{last.outcome} (run {last.started})"
                 )
             return
-        console.print(
+        console.say(
             f"\nthe ledger asks for one retraining as of {flying.ask.instant:%Y-%m-%d %H:%M}Z ({flying.ask.ask_id}); "
-            "Airflow's asset event starts it",
-            soft_wrap=True,
+            "Airflow's asset event starts it"
         )
         run_id = demonstration.retraining_night(self._settings)
         self._follow("retraining", demonstration.TRAINING, run_id)
@@ -142,10 +125,8 @@ class _Chain:
         Raises:
             DemoFailed: the run failed.
         """
-        from include.demo import chain as demonstration
-
         address = f"{self._airflow.url}/dags/{dag_id}/runs/{run_id}"
-        console.print(line(f"{what} ", bold(run_id), f": {address}"), soft_wrap=True)
+        console.say(line(f"{what} ", bold(run_id), f": {address}"))
         told: dict[str, str] = {}
         asked = False
         with console.status(f"starting the {what}") as spinner:
@@ -173,8 +154,6 @@ class _Chain:
                 time.sleep(0.5)
 
     def _ask(self, page: str) -> None:
-        from include.demo import chain as demonstration
-
         settings = self._settings
         if not self._attended:
             console.print(
@@ -182,7 +161,7 @@ class _Chain:
             )
             demonstration.approve(settings, console.print)
             return
-        console.print(line("the gate waits for a data steward: ", bold(f"{self._airflow.url}{page}")), soft_wrap=True)
+        console.say(line("the gate waits for a data steward: ", bold(f"{self._airflow.url}{page}")))
         console.print("or by `./trainyard access approve --as steward` in another terminal;")
         console.print(line(bold("a"), f" and Enter here approves as the demo's steward. {_who(settings)}"))
 
@@ -198,22 +177,21 @@ class _Chain:
 def _show_verdict(watched: "WatchResult") -> None:
     """A verdict in a few lines: which days, which figures, why."""
     if watched.judged is None:
-        console.print(f"  {watched.nothing}", soft_wrap=True)
+        console.say(f"  {watched.nothing}")
         return
     judged, verdict = watched.judged, watched.judged.verdict
     figures = ", ".join(f"{name.replace('_', ' ')} {value:+.4f}" for name, value in verdict.figures.items())
-    console.print(
+    console.say(
         line(
             f"  version {judged.model_version} on {judged.days.first} to {judged.days.last}: ",
             bold(verdict.state.value),
             f"; {figures}",
-        ),
-        soft_wrap=True,
+        )
     )
     for reason in (*verdict.reasons, *watched.unjudged):
-        console.print(f"  · {reason}", soft_wrap=True)
+        console.say(f"  · {reason}")
     if watched.answer is not None and not isinstance(watched.answer, RetrainingAsked):
-        console.print(f"  no retraining: {watched.answer.reason}", soft_wrap=True)
+        console.say(f"  no retraining: {watched.answer.reason}")
 
 
 def _who(settings: Settings) -> str:

@@ -2,14 +2,8 @@
 
 import typer
 
-from include.cli.console import PlainConsole, line, styled
+from include.cli.console import console, line, styled
 from include.settings import Settings
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(doctor)
 
 
 def doctor() -> None:
@@ -24,7 +18,7 @@ def doctor() -> None:
     bad = 0
     for finding in examined(Settings.from_environment()):
         bad += finding.sign is Health.BAD
-        console.print(line(styled(*marks[finding.sign]), f" {finding.what}: {finding.told}"), soft_wrap=True)
+        console.say(line(styled(*marks[finding.sign]), f" {finding.what}: {finding.told}"))
     if bad:
         console.print(f"{bad} to repair")
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.console import PlainConsole, bold, line, styled
+from include.cli.console import bold, console, line, styled
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
 from include.runtime.code.projects import load_project
@@ -15,12 +15,6 @@ from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.declared.declaration import Declaration
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(explain)
 
 
 def explain(project: Annotated[str, typer.Argument(help="A folder under include/projects.")]) -> None:
@@ -55,30 +49,28 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     _tell([_gates(declared), *_showable(settings, declared), _drift(declared.drift)])
     for read in late_reads(declared, contracts):
         late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
-        console.print(
+        console.say(
             line(
                 styled("warning", "yellow"),
                 f" feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the very row that it is "
                 f"asked for, which is known only at {late}: a night will end with FeatureLeak. Use it of earlier rows, "
                 "or leave it out.",
-            ),
-            soft_wrap=True,
+            )
         )
     for each in rounded(declared, contracts):
         named = f"feature {each.group}.{each.feature}" if each.group else "the label"
-        console.print(
+        console.say(
             line(
                 styled("warning", "yellow"),
                 f" {named} is {each.kind}, an integer; models see float32, which rounds it from 2**24 on. Use a "
                 "difference (to `predicted_at`, say), or cast it to float64 where rounding does no harm.",
-            ),
-            soft_wrap=True,
+            )
         )
 
 
 def _tell(lines: Iterable[str]) -> None:
     for told in lines:
-        console.print(told, soft_wrap=True)
+        console.say(told)
 
 
 def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:

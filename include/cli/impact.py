@@ -5,19 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.governance.impact import Impact
 
-console = PlainConsole()
 
 _SUBJECT = "DATASET, DATASET.COLUMN, a grant (g-…), a FEATURE, or a model: PROJECT (its champion) or PROJECT@VERSION."
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(impact)
 
 
 def impact(
@@ -37,7 +32,7 @@ def impact(
         typer.echo(json.dumps(shown(found), indent=2, ensure_ascii=False))
         return
     for line in lines_of(found):
-        console.print(line, soft_wrap=True)
+        console.say(line)
 
 
 def shown(found: "Impact") -> dict[str, object]:

@@ -5,17 +5,11 @@ from typing import Annotated
 
 import typer
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.cli.night import ProjectName
 from include.core.words import reason as as_reason
 from include.core.words import require_sentence
 from include.settings import Settings
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(lease)
 
 
 def lease(
@@ -42,10 +36,8 @@ def lease(
         require_sentence("the name of who frees it", who)
         require_not_running(settings, project)
         freed = leases.free(ledger, project, by=who, reason=said, now=now)
-        console.print(f"freed: run {freed.run_id} of {project} holds no lease any more", soft_wrap=True)
+        console.say(f"freed: run {freed.run_id} of {project} holds no lease any more")
     elif held is None:
-        console.print(f"free: no run of {project} holds its lease", soft_wrap=True)
+        console.say(f"free: no run of {project} holds its lease")
     else:
-        console.print(
-            f"held: run {held.run_id} of {project}, until {held.expires_at:%Y-%m-%d %H:%M:%S}Z", soft_wrap=True
-        )
+        console.say(f"held: run {held.run_id} of {project}, until {held.expires_at:%Y-%m-%d %H:%M:%S}Z")

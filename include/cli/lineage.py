@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.console import PlainConsole, bold, line
+from include.cli.console import bold, console, line
 from include.core.errors import DeclarationError
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.lineage.graph import Graph
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(runs)
-    app.command()(lineage)
 
 
 def runs(
@@ -35,9 +28,7 @@ def runs(
     found = last_runs(Ledger.open(settings.ledger), project, count=last)
     for each in found:  # a line each: in a table's column an id would be broken
         about = f"  {each.run.project}: {each.run.kind} as of {each.run.instant:%Y-%m-%d %H:%M}Z, began "
-        console.print(
-            line(bold(each.run.run_id), f"{about}{each.began:%Y-%m-%d %H:%M}Z; {each.stands}"), soft_wrap=True
-        )
+        console.say(line(bold(each.run.run_id), f"{about}{each.began:%Y-%m-%d %H:%M}Z; {each.stands}"))
     if not found:
         console.print("no run has begun")
 
@@ -75,7 +66,7 @@ def _show_set_aside(settings: Settings, *, again: bool) -> None:
         console.print(f"{events.send_again(settings)} events that were set aside were taken now")
     left = events.set_aside(settings)
     for each in left:
-        console.print(f"set aside: {each.in_words()}", soft_wrap=True)
+        console.say(f"set aside: {each.in_words()}")
     if not left:
         console.print("no lineage event is set aside")
 
@@ -85,12 +76,12 @@ def _show_run(settings: Settings, project: str, run: str | None, svg: Path | Non
     from include.runtime.upkeep.lineage import graph
 
     found = graph(settings, project, run=run)
-    console.print(line("run ", bold(found.run), f", from what the data knew at {found.instant}"), soft_wrap=True)
+    console.say(line("run ", bold(found.run), f", from what the data knew at {found.instant}"))
     for told in gone(settings, found):
-        console.print(told, soft_wrap=True)
+        console.say(told)
     if svg is None:
         for told in lines_of(found):
-            console.print(f"  {told}", soft_wrap=True)
+            console.say(f"  {told}")
         console.print("with --svg FILE it is drawn")
         return
     draft = svg.with_name(f".{svg.name}.draft")
@@ -103,7 +94,7 @@ def _show_run(settings: Settings, project: str, run: str | None, svg: Path | Non
             value=f"{svg}: {error.strerror}",
             remedy="Name another file.",
         ) from None
-    console.print(f"{len(found.steps)} steps and {len(found.datasets)} data sets drawn to {svg}", soft_wrap=True)
+    console.say(f"{len(found.steps)} steps and {len(found.datasets)} data sets drawn to {svg}")
 
 
 def gone(settings: Settings, graph: "Graph") -> Iterator[str]:

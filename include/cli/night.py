@@ -9,7 +9,7 @@ import typer
 from rich.status import Status
 from rich.table import Table
 
-from include.cli.console import PlainConsole, bold, line, styled
+from include.cli.console import bold, console, line, styled
 from include.cli.notices import show_decisions, tell_people
 from include.cli.retention import keep_in_order
 from include.cli.signals import unwound_by_signals
@@ -34,13 +34,6 @@ ProjectName = Annotated[str, typer.Argument(help="A folder under include/project
 Instant = Annotated[
     str | None, typer.Option(help="What the data knew: YYYY-MM-DD or YYYY-MM-DDTHH:MM, UTC. Default: now.")
 ]
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(run)
-    app.command()(score)
 
 
 def run(
@@ -86,7 +79,7 @@ def step_teller(status: Status) -> local.Progress:
 
 def tell_note(what: str) -> None:
     """Print what training pods wait for and say."""
-    console.print(styled(f"    {what}", "dim"), soft_wrap=True)
+    console.say(styled(f"    {what}", "dim"))
 
 
 def _deliver(settings: Settings) -> None:
@@ -94,14 +87,11 @@ def _deliver(settings: Settings) -> None:
     try:
         events = deliver(settings)
     except TrainyardError as error:
-        console.print(f"lineage: {error}", soft_wrap=True)
+        console.say(f"lineage: {error}")
     else:
-        console.print(
-            f"lineage: {events} events delivered to {without_credentials(settings.lineage)}",
-            soft_wrap=True,
-        )
+        console.say(f"lineage: {events} events delivered to {without_credentials(settings.lineage)}")
     for each in set_aside(settings):
-        console.print(f"lineage: set aside: {each.in_words()}", soft_wrap=True)
+        console.say(f"lineage: set aside: {each.in_words()}")
 
 
 def _show_cost(settings: Settings, night: "NightResult") -> None:
@@ -110,7 +100,7 @@ def _show_cost(settings: Settings, night: "NightResult") -> None:
 
     found = cost_of(Ledger.open(settings.ledger), night.run.project, night.run.run_id)
     if found is not None:
-        console.print(f"the night took {found.in_words()}", soft_wrap=True)
+        console.say(f"the night took {found.in_words()}")
 
 
 def show(night: "NightResult") -> None:
@@ -122,25 +112,23 @@ def show(night: "NightResult") -> None:
     _show_state(night)
     loss = "log loss" if learnt.objective is Objective.BINARY else "mean absolute error"
     told = "–" if learnt.trial.loss is None else f"{learnt.trial.loss:.4f}"
-    console.print(
+    console.say(
         f"  trial {learnt.number} was chosen: {loss} {told} on the validation days, {learnt.days.first} to "
-        f"{learnt.days.last}, after {learnt.trial.rounds} rounds",
-        soft_wrap=True,
+        f"{learnt.days.last}, after {learnt.trial.rounds} rounds"
     )
     ended = ", ".join(f"{learnt.ended[state]} {state}" for state in TrialState if learnt.ended.get(state))
-    console.print(f"  trials: {ended}", soft_wrap=True)
+    console.say(f"  trials: {ended}")
     for warning in learnt.warnings:
-        console.print(line("  ", styled("warning", "yellow"), f" {warning}"), soft_wrap=True)
+        console.say(line("  ", styled("warning", "yellow"), f" {warning}"))
     for refusal in verdict.refusals:
-        console.print(f"  · did not pass {refusal}", soft_wrap=True)
-    console.print(
+        console.say(f"  · did not pass {refusal}")
+    console.say(
         f"  · decided on the holdout, {night.evaluation.holdout.first} to {night.evaluation.holdout.last}, whose "
-        "figures MLflow shows: what is chosen by them looks better on it than it is",
-        soft_wrap=True,
+        "figures MLflow shows: what is chosen by them looks better on it than it is"
     )
     if verdict.promote and night.evaluation.champion is None:
         told = f"  · `./trainyard calibrate {night.run.project}` proposes a floor and limits of the watch from its days"
-        console.print(told, soft_wrap=True)
+        console.say(told)
     _show_features(night)
 
 
@@ -157,7 +145,7 @@ def show_holdout(night: "NightResult") -> None:
     console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
     _show_slices(evaluation)
     for reason in promotion.verdict.reasons:
-        console.print(f"  · {reason}", soft_wrap=True)
+        console.say(f"  · {reason}")
     _show_features(night)
 
 
@@ -172,10 +160,10 @@ def _show_features(night: "NightResult") -> None:
         told = (
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
         )
-        console.print(told, soft_wrap=True)
+        console.say(told)
     if features := night.features.rounded:
         told = f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}"
-        console.print(told, soft_wrap=True)
+        console.say(told)
 
 
 def _show_slices(evaluation: "Evaluation") -> None:
@@ -184,7 +172,7 @@ def _show_slices(evaluation: "Evaluation") -> None:
         told = f"  {each.feature} {each.category}: {each.rows:,} rows, loss {each.loss:.4f}"
         told += f", skill over the constant {_bounds(each.skill)}" if each.skill else ""
         told += f", beside the champion before {_bounds(each.difference)}" if each.difference else ""
-        console.print(told, soft_wrap=True)
+        console.say(told)
 
 
 def _bounds(interval: "Interval") -> str:
@@ -209,17 +197,17 @@ def score(
     target = output or file.with_name(f"{file.name.removesuffix(ending)}.scored{ending}")
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
     told = f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}"
-    console.print(told, soft_wrap=True)
+    console.say(told)
     for note in scored.notes:
-        console.print(note, soft_wrap=True)
+        console.say(note)
     console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
     if scored.ahead:
         told = (
             f"{scored.ahead:,} rows are of later days: features see no other rows of these, so give all that there are"
         )
-        console.print(told, soft_wrap=True)
+        console.say(told)
     for told in familiarity(scored):
-        console.print(told, soft_wrap=True)
+        console.say(told)
 
 
 def familiarity(scored: "ScoringResult") -> Iterator[str]:

@@ -2,11 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.core.errors import TrainyardError
 from include.settings import Settings
-
-console = PlainConsole()
 
 #: Decisions that ``run`` shows are no older than that.
 _SHOWN_WITHIN = timedelta(days=30)
@@ -24,10 +22,10 @@ def tell_people(settings: Settings, *, quietly: bool = False) -> bool:
     try:
         told = notices.tell(settings, now=datetime.now(UTC))
     except TrainyardError as error:
-        console.print(f"messages: {error}", soft_wrap=True)
+        console.say(f"messages: {error}")
         return False
     if told.sent or told.failed or not quietly:
-        console.print(f"messages: {told.sent} sent, {told.failed} not taken; see `./trainyard status`", soft_wrap=True)
+        console.say(f"messages: {told.sent} sent, {told.failed} not taken; see `./trainyard status`")
     return not told.failed
 
 
@@ -51,7 +49,7 @@ def show_decisions(settings: Settings, project: str) -> None:
     for request_id, line in news.items():
         decided = register.request(request_id).decided
         if decided is not None:
-            console.print(f"{line.dataset}: request {request_id} was {decided}", soft_wrap=True)
+            console.say(f"{line.dataset}: request {request_id} was {decided}")
     if news:
         ledger.mark_delivered(name, position=position)
 
@@ -64,14 +62,11 @@ def show_messages(settings: Settings, stewards: tuple[str, ...]) -> None:
         return
     try:
         for each in notices.not_reached(settings):
-            console.print(
+            console.say(
                 f"not reached: an address of {each.to} ({each.service}) did not take a message, {each.attempts} times "
-                f"so far; it is tried again after {each.again_at:%Y-%m-%d %H:%M}Z",
-                soft_wrap=True,
+                f"so far; it is tried again after {each.again_at:%Y-%m-%d %H:%M}Z"
             )
         for steward in notices.without_address(settings, stewards):
-            console.print(
-                f"not reached: {settings.addresses_file} has no address of the steward {steward}", soft_wrap=True
-            )
+            console.say(f"not reached: {settings.addresses_file} has no address of the steward {steward}")
     except TrainyardError as error:
-        console.print(f"messages: {error}", soft_wrap=True)
+        console.say(f"messages: {error}")

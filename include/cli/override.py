@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from include.cli.access import Reason, Steward
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.cli.night import ProjectName
 from include.core.errors import DeclarationError
 from include.core.records import Gate
@@ -15,12 +15,6 @@ from include.settings import Settings
 Overridden = Annotated[Gate, typer.Option("--gate", help="The gate that models are let through.")]
 Until = Annotated[str | None, typer.Option(metavar="DATE", help="The last day (UTC) on which it holds, as 2013-07-01.")]
 End = Annotated[bool, typer.Option("--end", help="End the override that is in force, now.")]
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(override)
 
 
 def override(
@@ -50,4 +44,4 @@ def override(
             told = (
                 f"overridden: models of {project} pass the gate {made['gate']} until {made['until']}, by {made['by']}"
             )
-    console.print(told, soft_wrap=True)
+    console.say(told)

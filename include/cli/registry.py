@@ -3,18 +3,13 @@
 import typer
 
 from include.cli.access import Steward
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.cli.night import ProjectName
 from include.runtime.code.projects import load_project
 from include.runtime.server.client import authority
 from include.settings import Settings
 
-console = PlainConsole()
 registry = typer.Typer(no_args_is_help=True, help="Model versions, and who vouches that one is champion.")
-
-
-def add_to(app: typer.Typer) -> None:
-    app.add_typer(registry, name="registry")
 
 
 @registry.callback()
@@ -35,6 +30,6 @@ def sign(project: ProjectName, steward: Steward = None) -> None:
     state = (
         "signed: it stays champion" if signed["promoted"] else "signed: it is NOT promoted, and no champion any more"
     )
-    console.print(f"{project} version {signed['version']}: {state}", soft_wrap=True)
+    console.say(f"{project} version {signed['version']}: {state}")
     for reason in signed["reasons"]:
-        console.print(f"  · {reason}", soft_wrap=True)
+        console.say(f"  · {reason}")

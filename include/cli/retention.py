@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.core.errors import RegistryError
 from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings
@@ -23,13 +23,7 @@ Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 #: This many lines of what goes next are shown.
 SHOWN = 8
 
-console = PlainConsole()
 hold = typer.Typer(no_args_is_help=True, help="What is kept from removal, whatever time is declared for it.")
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(retention)
-    app.add_typer(hold, name="hold")
 
 
 def retention() -> None:
@@ -38,7 +32,7 @@ def retention() -> None:
     from include.steps.retention import carry_out
 
     carried = carry_out(open_platform(Settings.from_environment()), now=datetime.now(UTC))
-    console.print(in_words(carried.removed, carried.left), soft_wrap=True)
+    console.say(in_words(carried.removed, carried.left))
 
 
 def keep_in_order(settings: Settings) -> None:
@@ -52,12 +46,12 @@ def keep_in_order(settings: Settings) -> None:
     try:
         draw_new(platform)
     except RegistryError as error:  # the next call goes on there
-        console.print(f"plots: {error}", soft_wrap=True)
+        console.say(f"plots: {error}")
     if is_due(platform.ledger, now=now):
         kept_code.remove_unneeded(settings, platform.ledger, now=now)
         carried = carry_out(platform, now=now)
         if carried.removed:
-            console.print(in_words(carried.removed, carried.left), soft_wrap=True)
+            console.say(in_words(carried.removed, carried.left))
 
 
 @hold.command()
@@ -65,7 +59,7 @@ def add(subject: Subject, reason: Reason, steward: Steward = None) -> None:
     """Keep all of SUBJECT, as a steward of the dataset or of one that the model's project reads."""
     with _authority(steward) as client:
         client.hold(subject, reason=reason)
-    console.print(f"held: nothing of {subject} is removed until the hold is lifted", soft_wrap=True)
+    console.say(f"held: nothing of {subject} is removed until the hold is lifted")
 
 
 @hold.command(name="list")
@@ -107,9 +101,9 @@ def show_retention(platform: "Platform", *, now: datetime) -> None:
     if table.row_count:
         console.print(table)
     for hold in seen.holds:
-        console.print(f"held: {hold.subject}, by {hold.steward}: {hold.reason}", soft_wrap=True)
+        console.say(f"held: {hold.subject}, by {hold.steward}: {hold.reason}")
     for subject, why in seen.without.items():
-        console.print(f"retention of {subject}: none is carried out: {why}", soft_wrap=True)
+        console.say(f"retention of {subject}: none is carried out: {why}")
 
 
 def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.access import Reason, Steward
-from include.cli.console import PlainConsole, bold, line
+from include.cli.console import bold, console, line
 from include.cli.night import Instant, ProjectName, parse_instant
 from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
@@ -24,13 +24,6 @@ Day = Annotated[str, typer.Argument(metavar="DATE", help="A day (UTC), as 2013-0
 #: A night that is decided about so long after its instant replays the past.
 _REPLAYED = timedelta(days=2)
 
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    for command in (rollback, retire, served):
-        app.command()(command)
-
 
 def rollback(
     project: ProjectName, reason: Reason, version: Back = None, steward: Steward = None, instant: Instant = None
@@ -46,10 +39,7 @@ def rollback(
     way = way_back(platform.champions.known(project), project, version)
     _roll_back(settings, platform, project, way.version, way.left, reason=reason, steward=steward, instant=instant)
     if way.again:
-        console.print(
-            f"  · it went back from version {way.left} before, and stays so; name a version to go back further",
-            soft_wrap=True,
-        )
+        console.say(f"  · it went back from version {way.left} before, and stays so; name a version to go back further")
 
 
 def retire(
@@ -75,10 +65,10 @@ def served(project: ProjectName, day: Day) -> None:
     moments = {each for tenure in tenures for each in (tenure.since, tenure.until) if each and begin < each < end}
     for moment in (begin, *sorted(moments)):
         found = in_force_at(tenures, moment)
-        console.print(line(bold(f"{moment:%Y-%m-%d %H:%M}Z  "), _in_words(project, found)), soft_wrap=True)
+        console.say(line(bold(f"{moment:%Y-%m-%d %H:%M}Z  "), _in_words(project, found)))
         if found is not None:
             for told in _decision(platform, project, found):
-                console.print(f"  {told}", soft_wrap=True)
+                console.say(f"  {told}")
 
 
 def _opened() -> "tuple[Settings, Platform]":
@@ -124,12 +114,12 @@ def _roll_back(
     since = f"from {datetime.fromisoformat(signed['instant']):%Y-%m-%d %H:%M}Z on, in the time of the data"
     champion = platform.champions.in_force(project)
     if version is None:
-        console.print(f"{project}: version {left} is retired; nobody goes back to it", soft_wrap=True)
+        console.say(f"{project}: version {left} is retired; nobody goes back to it")
     now = "nothing is in force" if champion is None else f"version {champion.number} is champion"
-    console.print(f"{project}: {now} {since}", soft_wrap=True)
+    console.say(f"{project}: {now} {since}")
     for told in (moved.told if moved else None, "`./trainyard served` says what served when"):
         if told is not None:
-            console.print(f"  · {told}", soft_wrap=True)
+            console.say(f"  · {told}")
 
 
 def _instant_of_now(platform: "Platform", project: str) -> datetime:

@@ -13,14 +13,13 @@ from typing import Annotated
 
 import typer
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.core.errors import DeclarationError
 from include.core.project import Window
 from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
 from include.core.words import require_sentence
 from include.settings import ROOT, Settings
 
-console = PlainConsole()
 TEMPLATES = Path(__file__).parent / "templates"
 
 _LABELS = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
@@ -29,10 +28,6 @@ _FULL = Window(days=90, validation_days=7, holdout_days=21)
 _HOLDS_OUT_FULLY = 42
 _SHORTEST = 8
 _LINE = 100
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(new)
 
 
 def new(
@@ -105,12 +100,12 @@ def new(
 
 def _tell_left_out(contract: Contract, label: str) -> None:
     if restricted := _names(contract, label, _restricted):
-        _say(
+        console.say(
             f"left out, as {contract.dataset}'s contract restricts them: {restricted}; have a steward classify them as "
             "`internal` to make categories of them"
         )
     if identifiers := _names(contract, label, lambda column: _identifies(contract, column)):
-        _say(f"left out, as they identify rows, of which nothing can be learnt: {identifiers}")
+        console.say(f"left out, as they identify rows, of which nothing can be learnt: {identifiers}")
 
 
 def _parsed(contract: Contract, label: str) -> tuple[str, str | None]:
@@ -279,8 +274,4 @@ def _tell(project: str, folder: Path, tests: Path, history: Days | None, feature
         "features: " + ", ".join(["hour_of_day", "weekday", *(feature.name for feature in features)]),
         f"next: `./trainyard explain {project}`, `./trainyard test {shown}`, `{run}`",
     ):
-        _say(line)
-
-
-def _say(line: str) -> None:
-    console.print(line, soft_wrap=True)  # paths stay whole, to be copied
+        console.say(line)

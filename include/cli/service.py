@@ -7,19 +7,12 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
 from include.settings import ROOT, Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    for command in (setup, stop, reset):
-        app.command()(command)
 
 
 def setup(
@@ -69,7 +62,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     require_idle(settings)
     if elsewhere := _elsewhere(settings, home):
         told = f"not deleted, since outside of {home}: {'; '.join(elsewhere)}"
-        console.print(f"{told}. A ledger or a vault without its keys is of no use.", soft_wrap=True)
+        console.say(f"{told}. A ledger or a vault without its keys is of no use.")
     if not yes:
         typer.confirm(f"Delete {home}, with its ledger and all models?", abort=True)
     process_sessions.stop(settings)

@@ -1,20 +1,12 @@
 """``start``: Airflow for one's own projects, until Ctrl-C."""
 
-import typer
-
-from include.cli.console import PlainConsole
+from include.cli.console import console
 from include.cli.service import Port
 from include.cli.signals import unwound_by_signals
 from include.settings import Settings
 
 #: A new project is shown, and begun, within some seconds.
 _LOOK_SECONDS = 5
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(start)
 
 
 def start(port: Port = 8080) -> None:
@@ -33,17 +25,13 @@ def start(port: Port = 8080) -> None:
     deployment.prepare(settings)
     deployment.versions_of(settings).prepare()
     beginnings = Beginnings(settings)
-    with unwound_by_signals(), process.running(settings, port=port, progress=_tell, new_paused=True) as airflow:
-        _tell(f"Sign in by a name of {passwords_file(settings)}, which has the passwords; Ctrl-C ends it all.")
+    with unwound_by_signals(), process.running(settings, port=port, progress=console.say, new_paused=True) as airflow:
+        console.say(f"Sign in by a name of {passwords_file(settings)}, which has the passwords; Ctrl-C ends it all.")
         while not airflow.wait(_LOOK_SECONDS):
             try:
                 with airflow.client("ada") as client:
                     for told in beginnings.look(client):
-                        _tell(told)
+                        console.say(told)
             except AirflowRefused:  # busy, or being started again: the next look sees it
                 continue
-        _tell("Airflow was stopped.")
-
-
-def _tell(what: str) -> None:
-    console.print(what, soft_wrap=True)
+        console.say("Airflow was stopped.")

@@ -4,10 +4,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Column, Table
 
-from include.cli.console import PlainConsole, line, styled
+from include.cli.console import console, line, styled
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
 from include.core import streams
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
     from include.runtime.embedded.process import RunningAirflow
     from include.steps import Platform
 
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(status)
-
 
 def status() -> None:
     """Show what runs, who may read what, what waits or was denied, which models are in force, and what is broken."""
@@ -40,9 +33,9 @@ def status() -> None:
 
     settings = Settings.from_environment()
     airflow = process.attach(settings)
-    console.print(f"home:     {settings.home}", soft_wrap=True)
+    console.say(f"home:     {settings.home}")
     _show_airflow(settings, airflow)
-    console.print(f"separation of duties: {deployment.separation_of_duties(settings)}", soft_wrap=True)
+    console.say(f"separation of duties: {deployment.separation_of_duties(settings)}")
     platform = open_platform(settings)
     _show_ledger(platform.ledger)
     for order in outstanding(platform.ledger, now=datetime.now(UTC)):
@@ -69,12 +62,12 @@ def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
         return
     quiet = silent(pulses(airflow.url))
     told = f"no sign of life of: {', '.join(quiet)}" if quiet else "all its processes give signs of life"
-    console.print(f"airflow:  {airflow.url}; {told}", soft_wrap=True)
+    console.say(f"airflow:  {airflow.url}; {told}")
     for ended in endings(settings)[-5:]:
         console.print(f"  the {ended.name} ended at {ended.at:%Y-%m-%d %H:%M:%S}Z, and was started again")
     with suppress(AirflowRefused), airflow.client("ada") as client:
         if paused := paused_dags(client):
-            console.print(f"  paused: {', '.join(sorted(paused))}", soft_wrap=True)
+            console.say(f"  paused: {', '.join(sorted(paused))}")
 
 
 def _show_reach(settings: Settings, access: "Access") -> None:
@@ -91,7 +84,7 @@ def _show_ledger(ledger: "Ledger") -> None:
     if not faults:
         console.print("ledger:   in order, and each event as it was sealed")
     for fault in faults:
-        console.print(f"altered ledger: {fault}; nothing is granted on it", soft_wrap=True, markup=False)
+        console.say(f"altered ledger: {fault}; nothing is granted on it")
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
@@ -113,20 +106,19 @@ def _show_contracts(settings: Settings, platform: "Platform") -> None:
         table.add_row(name, "broken", "")
     console.print(table)
     for name in edited:
-        console.print(
+        console.say(
             f"contract {name}: its file was edited, and nobody adopted the edit: runs that began before go on as "
-            "adopted, and new ones wait. Adopt the file, or restore it.",
-            soft_wrap=True,
+            "adopted, and new ones wait. Adopt the file, or restore it."
         )
     for name, contract in contracts.items():
         for told in not_understood(contract):
-            console.print(f"contract {name}: {told}", soft_wrap=True)
+            console.say(f"contract {name}: {told}")
     for name, fault in contracts.broken.items():
         _show_broken(f"contract {name}", fault)
     kept = KeptContracts(platform.ledger, platform.access, contracts.read)
     for one, other in Overlaps(platform.access, kept, settings.production).all(contracts):
         told = f"contracts {one} and {other}: files of one are files of the other, and who grants one grants them"
-        console.print(told, soft_wrap=True)
+        console.say(told)
 
 
 def _show_access(access: "Access") -> None:
@@ -149,7 +141,7 @@ def _show_access(access: "Access") -> None:
             "another version of their contract was adopted: the project's next night asks again, then "
             "`./trainyard access approve`"
         )
-        console.print(told, soft_wrap=True)
+        console.say(told)
 
 
 def _cells(grant: "Grant") -> tuple[str, ...]:
@@ -203,10 +195,10 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         said += in_words(platform.ledger, platform.champions.overrides, name, now=datetime.now(UTC))
     console.print(models)
     for told in said:
-        console.print(told, soft_wrap=True)
+        console.say(told)
     for (name, version), since in gone.items():
         told = f"version {version} of {name}: NOT REBUILDABLE since {since:%Y-%m-%d}, when its rows were removed"
-        console.print(told, soft_wrap=True)
+        console.say(told)
     for name, fault in broken:
         _show_broken(name, fault)
 
@@ -239,7 +231,7 @@ def _show_losses(settings: Settings, platform: "Platform") -> None:
 
     try:
         for loss in losses(settings, platform):
-            console.print(line(styled("lost", "red"), f" {loss.in_words()}"), soft_wrap=True)
+            console.say(line(styled("lost", "red"), f" {loss.in_words()}"))
     except TrainyardError as fault:
         _show_broken("store or vault", fault)
 
@@ -268,10 +260,10 @@ def _show_altered(platform: "Platform") -> None:
                 what = made.get(each.digest, "a step that its own record does not name")
                 now = "made again since" if artifacts.has(each.digest) else "missing until it is made again"
                 told = f" {each.digest} of the {place}, by {what}: set aside as {each.name}, {now}"
-                console.print(line(styled("altered", "red"), told), soft_wrap=True)
+                console.say(line(styled("altered", "red"), told))
         except TrainyardError as fault:
             _show_broken(place, fault)
 
 
 def _show_broken(what: str, fault: TrainyardError) -> None:
-    console.print(line(styled("broken", "red"), f" {what}: {fault}"), soft_wrap=True)
+    console.say(line(styled("broken", "red"), f" {what}: {fault}"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.console import PlainConsole, bold, line
+from include.cli.console import bold, console, line
 from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
 from include.cli.retention import keep_in_order
 from include.cli.signals import unwound_by_signals
@@ -17,12 +17,6 @@ from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.runtime.nights.watch import WatchResult
-
-console = PlainConsole()
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(watch)
 
 
 def watch(
@@ -51,10 +45,9 @@ def watch(
             _show(watched)
             ask = watched.answer if isinstance(watched.answer, RetrainingAsked) else None
         else:
-            console.print(
+            console.say(
                 f"Retraining {ask.ask_id}, which {ask.run_id} asked for, is not done: it goes on. "
-                "Name an --instant to watch instead.",
-                soft_wrap=True,
+                "Name an --instant to watch instead."
             )
         if retrain and ask is not None:
             console.print(line("retraining ", bold(ask.ask_id), f" at {ask.instant:%Y-%m-%d %H:%M} UTC"))
@@ -65,9 +58,9 @@ def watch(
 
 def _show(watched: "WatchResult") -> None:
     if watched.alias:
-        console.print(watched.alias, soft_wrap=True)
+        console.say(watched.alias)
     if watched.judged is None:
-        console.print(watched.nothing, soft_wrap=True)
+        console.say(watched.nothing)
         return
     judged, verdict = watched.judged, watched.judged.verdict
     table = Table("figure", "value", title=f"version {judged.model_version}: {verdict.state.value}")
@@ -76,16 +69,15 @@ def _show(watched: "WatchResult") -> None:
     console.print(table)
     console.print(f"covers {judged.days.first} to {judged.days.last}")
     for told in watched.unjudged:
-        console.print(told, soft_wrap=True)
+        console.say(told)
     for reason in verdict.reasons:
-        console.print(f"  · {reason}", soft_wrap=True)
+        console.say(f"  · {reason}")
     if verdict.guarantee:
-        console.print(f"  · {verdict.guarantee}", soft_wrap=True)
+        console.say(f"  · {verdict.guarantee}")
     if isinstance(watched.answer, RetrainingAsked):
-        console.print(
+        console.say(
             f"retraining {watched.answer.ask_id} is asked for: Airflow starts it within a quarter of an hour, "
-            "`--retrain` here",
-            soft_wrap=True,
+            "`--retrain` here"
         )
     elif watched.answer is not None:
-        console.print(f"no retraining: {watched.answer.reason}", soft_wrap=True)
+        console.say(f"no retraining: {watched.answer.reason}")

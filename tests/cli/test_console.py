@@ -40,7 +40,7 @@ def test_all_commands_print_through_that_console() -> None:
     for module in (access, contract, demo, explain, lineage, night, scaffold, service, status, watch):
         assert isinstance(module.console, PlainConsole), module.__name__
     for file in (ROOT / "include" / "cli").glob("*.py"):
-        assert file.name == "shown.py" or "Console(" not in file.read_text(), file.name
+        assert file.name == "console.py" or "Console(" not in file.read_text(), file.name
 
 
 @pytest.mark.parametrize("name", ["Jane Doe", "mallory:admin", "[/x]"])
