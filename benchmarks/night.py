@@ -42,6 +42,7 @@ from include.runtime.embedded.client import TaskState  # noqa: E402
 from include.runtime.nights import local  # noqa: E402
 from include.runtime.server.client import authority  # noqa: E402
 from include.settings import Settings  # noqa: E402
+from include.steps.chain import NIGHT  # noqa: E402
 
 INSTANT = datetime(2013, 7, 3, 4, tzinfo=UTC)
 #: A night whose window is as long as the project declares.
@@ -279,13 +280,12 @@ def own_cpu_seconds(bench: Bench, name: str, instant: datetime) -> float:
     began = time.process_time()
     platform, now = local.open_platform(bench.settings), datetime.now(UTC)
     run = steps.begin(platform, project, run_id=f"own_{time.time_ns()}", instant=instant, now=now)
-    snapshot = steps.snapshot(platform, project, run, now=now)
-    steps.validate(platform, project, run, snapshot, now=now)
-    plan = steps.plan(platform, project, run, steps.features(platform, project, run, snapshot, now=now), now=now)
-    for shard in steps.shards(platform, plan):
-        steps.train(platform, project, run, plan, shard, now=now)
-    model = steps.refit(platform, project, run, plan, now=now)
-    steps.promote(platform, project, run, steps.evaluate(platform, project, run, plan, model, now=now), now=now)
+    made: dict[str, str] = {}
+    for step in NIGHT:
+        inputs = {name: made[maker] for name, maker in step.makers.items()}
+        for shard in steps.shards(platform, made["plan"]) if step.mapped else [None]:
+            given = {**inputs, "shard": shard}
+            made[step.name] = step.perform(platform, project, run, given, clock=lambda: now)
     steps.finish(platform, run)
     return time.process_time() - began
 

@@ -36,10 +36,7 @@ def planned(yard: Yard, project: Project = ONE, *, run_id: str = "night") -> tup
     """A night up to its plan."""
     now = utc_now()
     run = steps.begin(yard.platform, project, run_id=run_id, instant=INSTANT, now=now)
-    digests: dict[str, str] = {}
-    for name in ("snapshot", "validate", "features", "plan"):
-        digests[name] = yard.step(name, project, run, digests, now=now)
-    return run, digests["plan"]
+    return run, yard.steps(project, run, until="plan", now=now)["plan"]
 
 
 def changed(order: Order, **fields: Any) -> Order:

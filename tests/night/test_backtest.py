@@ -105,9 +105,7 @@ def test_a_backtest_changes_nothing_of_what_a_later_night_draws_and_trains(
         yard.grant(FLIGHTS, now=now)
     platform = looked.platform
     run = steps.begin(platform, seen, run_id="backtest__b", instant=before, now=now, kind=RunKind.BACKTEST)
-    digests: dict[str, str] = {}
-    for name in ("snapshot", "validate", "features", "plan", "train-0", "train-1", "refit"):
-        digests[name] = looked.step(name, seen, run, digests, now=now)
+    digests = looked.steps(seen, run, until="refit", now=now)
     steps.backtest(platform, seen, run, digests["plan"], digests["refit"], now=now)
     drawn = platform.load(Plan, digests["plan"])
     assert len(outcomes_of(platform, drawn)) == 5
@@ -127,9 +125,7 @@ def test_a_night_that_trains_what_a_backtest_did_trains_nothing_again_and_later_
     platform, plans = yard.platform, []
     for run_id, kind in (("backtest__b", RunKind.BACKTEST), ("night", RunKind.NIGHT)):
         run = steps.begin(platform, FLIGHTS, run_id=run_id, instant=INSTANT, now=now, kind=kind)
-        digests: dict[str, str] = {}
-        for name in ("snapshot", "validate", "features", "plan", "train-0", "train-1"):
-            digests[name] = yard.step(name, FLIGHTS, run, digests, now=now)
+        digests = yard.steps(FLIGHTS, run, until="train-1", now=now)
         plans.append(platform.load(Plan, digests["plan"]))
     beside, drawn = plans
     assert [each.trial_id for each in beside.trials] == [each.trial_id for each in drawn.trials]

@@ -19,7 +19,7 @@ from include.steps.inputs import MADE_BY
 from tests.night.conftest import MakeYard
 from tests.night.test_access import OPENINGS
 from tests.night.test_damage import DAY, damage
-from tests.night.yard import FLIGHTS, INSTANT, NOW, STEPS, Night, Yard, replaced
+from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard, replaced
 
 #: Another team's project, which learns the same from the same: what it made would fit.
 NEIGHBOURS = replace(FLIGHTS, name="neighbours")
@@ -75,9 +75,7 @@ def test_a_model_of_another_project_is_not_evaluated_in_the_place_of_the_runs_ow
 ) -> None:
     yard, ours, theirs = attacked
     run = begun(yard, "swapped")
-    digests: dict[str, str] = {}
-    for name in STEPS[: STEPS.index("evaluate")]:
-        digests[name] = yard.step(name, FLIGHTS, run, digests)
+    digests = yard.steps(FLIGHTS, run, until="refit")
     for maker in ("plan", "refit"):
         with pytest.raises(AccessDenied, match="only what an earlier step of its own run made"):
             yard.step("evaluate", FLIGHTS, run, digests | {maker: theirs.digests["plan"]})

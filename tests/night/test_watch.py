@@ -5,6 +5,7 @@ import re
 import signal
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from include.retraining.series import series_of
 from include.runtime.nights.local import NightResult, Progress
 from include.runtime.nights.watch import retrain, run_watch, unfinished
 from include.steps import backlog, watch
+from include.steps.chain import WATCH
 from include.store import Store
 from tests.core.documented import contradictions
 from tests.night import killed
@@ -61,9 +63,9 @@ def watched(
 ) -> DriftJudged:
     """A whole watch; the verdict that it recorded."""
     run = begun(yard, project, run_id=run_id, instant=instant, now=now)
-    digest = steps.snapshot(yard.platform, project, run, now=now)
-    for step in (watch.score, watch.drift, watch.verdict):
-        digest = step(yard.platform, project, run, digest, now=now)
+    digests: dict[str, str] = {}
+    for step in WATCH:
+        digests[step.name] = yard.step(step.name, project, run, digests, now=now)
     return verdicts_of(yard)[-1]
 
 
@@ -174,20 +176,15 @@ def test_a_watch_reads_under_the_grants_of_the_night_and_leaves_receipts(trained
     assert {event.step for event in opened} == {"score", "drift", "verdict"}
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 3])
-def test_a_revoked_grant_ends_a_watch_at_its_next_step(trained: Yard, step: int) -> None:
+@pytest.mark.parametrize("last", [step.name for step in WATCH])
+def test_a_revoked_grant_ends_a_watch_at_its_next_step(trained: Yard, last: str) -> None:
     run = begun(trained, WATCHED, run_id="watch")
-    names = (steps.snapshot, watch.score, watch.drift, watch.verdict)
-    digest = ""
-    for number, name in enumerate(names):
-        if number == step:
-            trained.revoke(trained.platform.access.grants(now=NOW)[0].grant_id)
-        given = () if name is steps.snapshot else (digest,)
-        if number == step:
-            with pytest.raises(AccessDenied):
-                name(trained.platform, WATCHED, run, *given, now=NOW)
-            break
-        digest = name(trained.platform, WATCHED, run, *given, now=NOW)
+    digests: dict[str, str] = {}
+    for name in takewhile(lambda name: name != last, (step.name for step in WATCH)):
+        digests[name] = trained.step(name, WATCHED, run, digests)
+    trained.revoke(trained.platform.access.grants(now=NOW)[0].grant_id)
+    with pytest.raises(AccessDenied):
+        trained.step(last, WATCHED, run, digests)
     assert verdicts_of(trained) == []
 
 

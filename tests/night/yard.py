@@ -21,13 +21,14 @@ from include.runtime import deployment
 from include.runtime.nights import local
 from include.settings import Settings
 from include.steps import Platform
+from include.steps.chain import NIGHT, step_named
 
 #: With a full window before it in the demo's data.
 INSTANT = datetime(2013, 6, 1, 4, tzinfo=UTC)
 #: The wall clock of these tests; grants hold from here on.
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-#: In the order in which a night takes them.
-STEPS = ("snapshot", "validate", "features", "plan", "train-0", "train-1", "refit", "evaluate", "promote")
+#: In the order in which a night takes them; the search of :func:`small` has two shards.
+STEPS = tuple(name for step in NIGHT for name in ([f"{step.name}-0", f"{step.name}-1"] if step.mapped else [step.name]))
 
 
 def small(project: Project) -> Project:
@@ -139,12 +140,8 @@ class Yard:
         """A whole night. *before* is called with each step's name before the step begins."""
         platform = self.platform
         run = steps.begin(platform, project, run_id=run_id, instant=instant, now=now)
-        digests: dict[str, str] = {}
-
         try:
-            for name in STEPS:
-                before(name)
-                digests[name] = self.step(name, project, run, digests, now=now)
+            digests = self.steps(project, run, until=NIGHT.last.name, now=now, before=before)
         finally:
             steps.finish(platform, run)
         return Night(
@@ -154,23 +151,29 @@ class Yard:
             promotion=platform.load(Promotion, digests["promote"]),
         )
 
+    def steps(
+        self,
+        project: Project,
+        run: Run,
+        *,
+        until: str,
+        now: datetime = NOW,
+        before: Callable[[str], object] = lambda step: None,
+    ) -> dict[str, str]:
+        """The steps of a night as far as *until*, which is done too; the digest of each."""
+        digests: dict[str, str] = {}
+        for name in STEPS[: STEPS.index(until) + 1]:
+            before(name)
+            digests[name] = self.step(name, project, run, digests, now=now)
+        return digests
+
     def step(self, name: str, project: Project, run: Run, digests: Mapping[str, str], *, now: datetime = NOW) -> str:
-        """One step of :data:`STEPS`, given the digests of those before it."""
-        if name == "snapshot":
-            return steps.snapshot(self.platform, project, run, now=now)
-        if name.startswith("train"):
-            shard = int(name.removeprefix("train-"))
-            return steps.train(self.platform, project, run, digests["plan"], shard, now=now)
-        if name == "evaluate":
-            return steps.evaluate(self.platform, project, run, digests["plan"], digests["refit"], now=now)
-        step, takes = {
-            "validate": (steps.validate, "snapshot"),
-            "features": (steps.features, "snapshot"),
-            "plan": (steps.plan, "features"),
-            "refit": (steps.refit, "plan"),
-            "promote": (steps.promote, "evaluate"),
-        }[name]
-        return step(self.platform, project, run, digests[takes], now=now)
+        """One step of a night or a watch, as the ledger calls it, given the digests of those before it."""
+        step, shard = step_named(name), name.partition("-")[2]
+        inputs: dict[str, str | int] = {given: digests[maker] for given, maker in step.makers.items()}
+        if step.mapped:
+            inputs["shard"] = int(shard)
+        return step.perform(self.platform, project, run, inputs, clock=lambda: now)
 
     def events(self, *kinds: type[Event], run_id: str | None = None) -> list[Event]:
         """All events (of *kinds*, if any is named) in their order, of one run if it is named."""

@@ -35,10 +35,7 @@ def planned(yard: Yard, project: Project, *, run_id: str) -> tuple[Run, str]:
     """A night up to its plan."""
     now = datetime.now(UTC)
     run = steps.begin(yard.platform, project, run_id=run_id, instant=INSTANT, now=now)
-    digests: dict[str, str] = {}
-    for name in ("snapshot", "validate", "features", "plan"):
-        digests[name] = yard.step(name, project, run, digests, now=now)
-    return run, digests["plan"]
+    return run, yard.steps(project, run, until="plan", now=now)["plan"]
 
 
 def begun(yard: Yard, project: Project, *, run_id: str) -> tuple[StepInPods, Attended]:
