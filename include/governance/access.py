@@ -2,37 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import reduce
 
 from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, LedgerConflict
 from include.core.events import (
-    AccessGranted,
-    AccessLapsed,
     AccessRefused,
     AccessRequested,
-    AccessRevoked,
     ContractAdopted,
-    Event,
-    QuarantineLifted,
 )
 from include.core.names import among
 from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
 from include.core.words import require_sentence
-from include.governance.claims import AdoptionClaim, proven_adoption
-from include.governance.decisions import Decisions, place_of
+from include.governance.claims import AdoptionClaim
+from include.governance.decisions import Decisions
+from include.governance.fold import KINDS, AccessFold, fold
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.journal import under_way
 
-_ACCESS_KINDS: tuple[type[Event], ...] = (
-    AccessRequested,
-    AccessGranted,
-    AccessRefused,
-    AccessLapsed,
-    AccessRevoked,
-    QuarantineLifted,
-)
 #: How often a writer folds again when others append at the same moment.
 ATTEMPTS = 20
 
@@ -49,8 +38,8 @@ class Access:
 
     def adoptions(self) -> dict[str, AdoptionClaim]:
         """The adoptions in effect, by dataset."""
-        datasets = {streams.subject(entry.stream) for entry in self.ledger.read_all(kinds=(ContractAdopted,))}
-        return {name: found for name in sorted(datasets) if (found := self.adoption(name)) is not None}
+        found = self._fold(self.ledger.read_all(kinds=(ContractAdopted,))).adoptions
+        return {name: adoptions[-1] for name, adoptions in sorted(found.items())}
 
     def adopted(self, dataset: str) -> str | None:
         """The digest of the contract that is in effect for *dataset*."""
@@ -150,7 +139,7 @@ class Access:
 
     def decisions(self, project: str, dataset: str) -> Decisions:
         """What was asked and decided about one dataset of one project."""
-        return self._fold(project, dataset, self.ledger.read(streams.access(project, dataset)))
+        return self._fold(self.ledger.read(streams.access(project, dataset))).of(project, dataset)
 
     def replaced(self, scope: Scope) -> tuple[str, ...]:
         """The datasets of *scope* of whose contract another version is in effect than the one it was derived from."""
@@ -159,8 +148,7 @@ class Access:
 
     def _adoptions(self, dataset: str) -> list[AdoptionClaim]:
         """All of them, oldest first."""
-        entries = self.ledger.read(streams.contract(dataset))
-        return [found for entry in entries if (found := proven_adoption(dataset, entry, self.verifier))]
+        return self._fold(self.ledger.read(streams.contract(dataset))).adoptions.get(dataset, [])
 
     def _grant_for(
         self, scope: Scope, dataset: DatasetScope, now: datetime, run: Run | None = None, *, serving: bool = False
@@ -209,20 +197,12 @@ class Access:
             return asked.request_id
         raise crowded(stream)
 
-    def _all(self, project: str | None) -> Iterable[Decisions]:
-        found: dict[tuple[str, str], list[Entry]] = {}
-        for entry in self.ledger.read_all(kinds=_ACCESS_KINDS):
-            place = place_of(entry)
-            if place is not None and project in (None, place[0]):
-                found.setdefault(place, []).append(entry)
-        for (owner, dataset), entries in sorted(found.items(), key=lambda item: item[0]):
-            yield self._fold(owner, dataset, entries)
+    def _all(self, project: str | None) -> list[Decisions]:
+        found = self._fold(self.ledger.read_all(kinds=KINDS)).decided
+        return [decisions for place, decisions in sorted(found.items()) if project in (None, place[0])]
 
-    def _fold(self, project: str, dataset: str, entries: Sequence[Entry]) -> Decisions:
-        decisions = Decisions(project=project, dataset=dataset)
-        for entry in entries:
-            decisions.take(entry, self.verifier)
-        return decisions
+    def _fold(self, entries: Iterable[Entry]) -> AccessFold:
+        return reduce(fold, entries, AccessFold(verifier=self.verifier))
 
     def _lack(self, scope: Scope, dataset: DatasetScope, now: datetime) -> str:
         name, ever = dataset.dataset, [adoption.digest for adoption in self._adoptions(dataset.dataset)]

@@ -33,7 +33,8 @@ from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded, identifier
 from include.governance.claims import GRANT_TYPE, signed
-from include.governance.decisions import Decisions, Places, placed, unknown
+from include.governance.decisions import Decisions
+from include.governance.fold import KINDS, AccessFold, fold
 from include.governance.kept_contracts import KeptContracts, keep
 from include.governance.overlaps import Overlaps
 from include.governance.signing import Signer, Verifier
@@ -72,7 +73,7 @@ class Authority:
         self._kept = KeptContracts(ledger, self._access, lambda dataset, text: read(dataset, text, tuple(classes)))
         self._overlaps = Overlaps(self._access, self._kept, production)
         self._lock = threading.Lock()
-        self._places = Projection[Places]({}, placed, kinds=(AccessRequested, AccessGranted))
+        self._folded = Projection(AccessFold(verifier=verifier), fold, kinds=KINDS)
 
     def contract(self, dataset: str) -> Contract:
         """The contract in the dataset's file, adopted or not.
@@ -236,27 +237,20 @@ class Authority:
         return holds.holds(self._ledger, self._access.verifier)
 
     def _decide(self, kind: _Decidable, name: str, user: str, decide: Callable[[Decisions], Event | None]) -> None:
-        """Append what *decide* makes (``None``: nothing) of all that was decided where *name* stands, folded anew."""
-        for _ in range(ATTEMPTS):
-            decisions = self._find(kind, name)
-            self._require_adopted_steward(decisions.dataset, user)
-            event = decide(decisions)
-            if event is None:
+        """Append what *decide* makes (``None``: nothing) of all that was decided where *name* stands."""
+        with self._lock:  # the fold changes meanwhile for nobody
+            for _ in range(ATTEMPTS):
+                decisions = self._folded.catch_up(self._ledger).find(kind, name)
+                self._require_adopted_steward(decisions.dataset, user)
+                event = decide(decisions)
+                if event is None:
+                    return
+                try:
+                    self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
+                except LedgerConflict:
+                    continue
                 return
-            try:
-                self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
-            except LedgerConflict:
-                continue
-            return
         raise crowded(name)
-
-    def _find(self, kind: _Decidable, name: str) -> Decisions:
-        """All that was decided in the stream in which *name* stands: folded and verified anew."""
-        with self._lock:
-            place = self._places.catch_up(self._ledger).get((kind, name))
-        if place is None:
-            raise unknown(kind, name)
-        return self._access.decisions(*place)
 
     def _signed(self, event: AccessRefused | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:
         place = {"project": decisions.project, "dataset": decisions.dataset}

@@ -5,14 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from include.core import streams
-from include.core.errors import UnknownId
 from include.core.events import (
     AccessGranted,
     AccessLapsed,
     AccessRefused,
     AccessRequested,
     AccessRevoked,
-    Event,
     QuarantineLifted,
 )
 from include.core.records import Grant, RevocationKind
@@ -20,9 +18,6 @@ from include.governance.claims import GRANT_TYPE, is_signed, proven
 from include.governance.request_outcomes import DecidedRequest, RequestOutcome
 from include.governance.signing import Verifier
 from include.ledger import Entry
-
-#: In which project's and dataset's stream a request or grant stands, by kind and id.
-Places = dict[tuple[type[Event], str], tuple[str, str]]
 
 
 class Proof(StrEnum):
@@ -231,17 +226,3 @@ def place_of(entry: Entry) -> tuple[str, str] | None:
             )
             return None if elsewhere else (project, dataset)
     return None
-
-
-def placed(places: Places, entry: Entry) -> Places:
-    """Fold *entry* into *places*: of what is recorded twice, the first place counts."""
-    event, place = entry.event, place_of(entry)
-    if place is not None and isinstance(event, AccessRequested | AccessGranted):
-        name = event.request_id if isinstance(event, AccessRequested) else event.grant_id
-        places.setdefault((type(event), name), place)
-    return places
-
-
-def unknown(kind: type[Event], name: str) -> UnknownId:
-    what = "request" if kind is AccessRequested else "grant"
-    return UnknownId(f"there is a {what} of that id", value=name, remedy="List them: `./trainyard access list`.")

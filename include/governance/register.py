@@ -13,40 +13,23 @@ from enum import StrEnum
 from include.core import streams
 from include.core.events import (
     AccessGranted,
-    AccessLapsed,
     AccessRefused,
     AccessRequested,
-    AccessRevoked,
     ArtifactOpened,
     ContractAdopted,
     DataOpened,
     DataRead,
-    Event,
-    QuarantineLifted,
     RunStarted,
 )
 from include.core.records import Grant, RevocationKind, Run
-from include.governance.claims import AdoptionClaim, proven_adoption
-from include.governance.decisions import Decisions, Places, place_of, placed, unknown
+from include.governance.claims import AdoptionClaim
+from include.governance.decisions import Decisions, Proof, place_of
+from include.governance.fold import KINDS, AccessFold, unknown
 from include.governance.history import HistoryLine, adoption_line, decision_line
 from include.governance.request_outcomes import DecidedRequest
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
-
-_KINDS: tuple[type[Event], ...] = (
-    AccessRequested,
-    AccessGranted,
-    AccessRefused,
-    AccessLapsed,
-    AccessRevoked,
-    ContractAdopted,
-    DataOpened,
-    DataRead,
-    ArtifactOpened,
-    RunStarted,
-    QuarantineLifted,
-)
 
 
 class RequestStatus(StrEnum):
@@ -122,9 +105,7 @@ class RegisteredRequest:
 
 @dataclass(kw_only=True)
 class _State:
-    streams: dict[tuple[str, str], Decisions] = field(default_factory=dict)
-    places: Places = field(default_factory=dict)
-    adoptions: dict[str, list[AdoptionClaim]] = field(default_factory=dict)
+    access: AccessFold
     uses: dict[str, Use] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     separation: str = "NOT SHOWN: no run has begun yet, and only the process of one can see it"
@@ -135,9 +116,13 @@ class Register:
     """The register of one ledger, for the threads of one process. What it returns is true at the moment of the call."""
 
     def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
-        self._ledger, self._verifier = ledger, verifier
+        self._ledger = ledger
         self._lock = threading.Lock()
-        self._projection = Projection(_State(), self._fold, kinds=_KINDS)
+        self._projection = Projection(
+            _State(access=AccessFold(verifier=verifier)),
+            _fold,
+            kinds=(*KINDS, DataOpened, DataRead, ArtifactOpened, RunStarted),
+        )
 
     def catch_up(self) -> int:
         """Fold what is new; the position of the ledger that is folded to. Every other call does it first."""
@@ -148,7 +133,7 @@ class Register:
     def adoption(self, dataset: str) -> AdoptionClaim | None:
         """The adoption in effect."""
         with self._lock:
-            return _in_effect(self._now(), dataset)
+            return self._now().access.adoption(dataset)
 
     def waiting(self) -> tuple[RegisteredRequest, ...]:
         """The requests that wait for a decision, by project and dataset."""
@@ -156,7 +141,7 @@ class Register:
             state = self._now()
             asked = [
                 _asked(state, decisions, request)
-                for _, decisions in sorted(state.streams.items(), key=lambda item: item[0])
+                for _, decisions in sorted(state.access.decided.items(), key=lambda item: item[0])
                 for request in decisions.open
             ]
         return tuple(one for one in asked if one.standing is not RequestStatus.SUPERSEDED)
@@ -169,16 +154,14 @@ class Register:
         """
         with self._lock:
             state = self._now()
-            place = state.places.get((AccessRequested, request_id))
-            if place is None:
-                raise unknown(AccessRequested, request_id)
-            return _asked(state, state.streams[place], state.streams[place].requests[request_id])
+            decisions = state.access.find(AccessRequested, request_id)
+            return _asked(state, decisions, decisions.requests[request_id])
 
     def latest(self, project: str) -> tuple[RegisteredRequest, ...]:
         """The latest request of the project for each dataset that it ever asked for, by dataset."""
         with self._lock:
             state = self._now()
-            ours = sorted((key, found) for key, found in state.streams.items() if key[0] == project)
+            ours = sorted((key, found) for key, found in state.access.decided.items() if key[0] == project)
             return tuple(
                 _asked(state, found, next(reversed(found.requests.values()))) for _, found in ours if found.requests
             )
@@ -189,7 +172,7 @@ class Register:
             state = self._now()
             asked = [
                 _asked(state, decisions, request)
-                for (owner, _), decisions in state.streams.items()
+                for (owner, _), decisions in state.access.decided.items()
                 if project in (None, owner)
                 for request in decisions.requests.values()
                 if (decided := decisions.decided(request.request_id)) is not None and decided.at >= since
@@ -202,7 +185,7 @@ class Register:
             state = self._now()
             return tuple(
                 _held(state, decisions, grant)
-                for (owner, _), decisions in sorted(state.streams.items(), key=lambda item: item[0])
+                for (owner, _), decisions in sorted(state.access.decided.items(), key=lambda item: item[0])
                 if project in (None, owner)
                 for grant in decisions.in_force(now)
             )
@@ -215,11 +198,11 @@ class Register:
         """
         with self._lock:
             state = self._now()
-            place = state.places.get((AccessGranted, grant_id))
-            grant = state.streams[place].grants.get(grant_id) if place else None
-            if place is None or grant is None:
+            decisions = state.access.find(AccessGranted, grant_id)
+            grant = decisions.grants.get(grant_id)
+            if grant is None:
                 raise unknown(AccessGranted, grant_id)
-            return _held(state, state.streams[place], grant)
+            return _held(state, decisions, grant)
 
     def history(
         self, *, project: str | None = None, before: int | None = None, limit: int = 50
@@ -242,36 +225,30 @@ class Register:
     def projects(self) -> tuple[str, ...]:
         """Who ever asked."""
         with self._lock:
-            return tuple(sorted({project for project, _ in self._now().streams}))
+            return tuple(
+                sorted({project for (project, _), found in self._now().access.decided.items() if found.requests})
+            )
 
     def _now(self) -> _State:
         return self._projection.catch_up(self._ledger)
 
-    def _fold(self, state: _State, entry: Entry) -> _State:
-        event = entry.event
+
+def _fold(state: _State, entry: Entry) -> _State:
+    event = entry.event
+    if isinstance(event, DataOpened | DataRead | ArtifactOpened):
+        _used(state, entry, event)
+    elif isinstance(event, RunStarted):
+        state.runs[event.run.project] = event.run
+        state.separation = event.separation_of_duties
+    else:
+        proof = state.access.take(entry)
         if isinstance(event, ContractAdopted):
             dataset = streams.subject(entry.stream)
-            adoption = proven_adoption(dataset, entry, self._verifier)
-            if adoption is not None:
-                state.adoptions.setdefault(dataset, []).append(adoption)
+            adoption = state.access.adoption(dataset) if proof is Proof.SIGNED else None
             state.lines.append(adoption_line(entry, dataset, event.digest, adoption))
-        elif isinstance(event, DataOpened | DataRead | ArtifactOpened):
-            _used(state, entry, event)
-        elif isinstance(event, RunStarted):
-            state.runs[event.run.project] = event.run
-            state.separation = event.separation_of_duties
-        else:
-            self._decided(state, entry)
-        return state
-
-    def _decided(self, state: _State, entry: Entry) -> None:
-        place = place_of(entry)
-        if place is None:
-            return
-        decisions = state.streams.setdefault(place, Decisions(project=place[0], dataset=place[1]))
-        proof = decisions.take(entry, self._verifier)
-        placed(state.places, entry)
-        state.lines.append(decision_line(entry, decisions, proof))
+        elif (place := place_of(entry)) is not None and proof is not None:
+            state.lines.append(decision_line(entry, state.access.of(*place), proof))
+    return state
 
 
 def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOpened) -> None:
@@ -287,7 +264,7 @@ def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOp
 
 
 def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> RegisteredRequest:
-    adoption = _in_effect(state, decisions.dataset)
+    adoption = state.access.adoption(decisions.dataset)
     granted = decisions.granted.get(request.request_id)
     last = decisions.before(request.request_id)
     use = state.uses.get(last.grant_id) if last else None
@@ -314,7 +291,7 @@ def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> 
         return RequestStatus.DENIED
     if request.request_id in decisions.lapsed:
         return RequestStatus.LAPSED
-    ever = [adoption.digest for adoption in state.adoptions.get(decisions.dataset, ())]
+    ever = [adoption.digest for adoption in state.access.adoptions.get(decisions.dataset, ())]
     if request not in decisions.open or (
         request.scope.contract_digest in ever[:-1] and (request.scope.contract_digest != ever[-1])
     ):
@@ -323,7 +300,7 @@ def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> 
 
 
 def _held(state: _State, decisions: Decisions, grant: Grant) -> RegisteredGrant:
-    adoption = _in_effect(state, decisions.dataset)
+    adoption = state.access.adoption(decisions.dataset)
     revocation, lift = decisions.revocations.get(grant.grant_id), decisions.lifts.get(grant.grant_id)
     return RegisteredGrant(
         grant=grant,
@@ -335,11 +312,6 @@ def _held(state: _State, decisions: Decisions, grant: Grant) -> RegisteredGrant:
         lifted_by=lift.steward if lift else None,
         lift=lift.reason if lift else None,
     )
-
-
-def _in_effect(state: _State, dataset: str) -> AdoptionClaim | None:
-    adoptions = state.adoptions.get(dataset)
-    return adoptions[-1] if adoptions else None
 
 
 def _newest(
