@@ -47,7 +47,7 @@ class TrainyardError(Exception):
         self.rule, self.value, self.remedy = rule, value, remedy
 
     def __str__(self) -> str:
-        return f"{self.rule}; found: {self.value}. {self.remedy}"
+        return f"expected: {self.rule}; found: {self.value}. {self.remedy}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.rule, self.value, self.remedy)

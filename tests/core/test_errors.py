@@ -12,7 +12,7 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_reads_as_rule_value_and_remedy(kind: type[errors.TrainyardError]) -> None:
     error = kind("what holds", value=3, remedy="Do this.")
-    assert str(error) == "what holds; found: 3. Do this."
+    assert str(error) == "expected: what holds; found: 3. Do this."
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -82,7 +82,7 @@ def test_what_may_not_be_used_is_neither_computed_nor_taken_and_that_is_recorded
         made.once("plan", ("in",), never, allowed=allowed)
     failed = [entry.event for entry in ledger.read(streams.run("p", "night")) if isinstance(entry.event, StepFailed)]
     assert [event.error for event in failed] == ["AccessDenied"] * 3
-    assert failed[0].message == "a grant covers it; found: none. Ask."
+    assert failed[0].message == "expected: a grant covers it; found: none. Ask."
 
 
 def test_an_attempt_that_was_thought_dead_and_the_one_after_it_both_end_well(ledger: Ledger) -> None:

@@ -213,4 +213,5 @@ def test_a_gate_that_gives_up_tells_ops_what_kind_of_run_is_off(
 ) -> None:
     monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
     tasks.gave_up(AccessDenied("a", value="b", remedy="c"), "p", run_id, kind=kind)
-    assert [record.message for record in caplog.records] == [f"p: no access, the {kind.value} is off. a; found: b. c"]
+    off = f"p: no access, the {kind.value} is off. expected: a; found: b. c"
+    assert [record.message for record in caplog.records] == [off]

@@ -256,7 +256,7 @@ pinned.main()
 @pytest.mark.parametrize(
     ("error", "kind", "told"),
     [
-        ("errors.DataError('a rule', value=3, remedy='Act.')", DataError, "a rule; found: 3. Act."),
+        ("errors.DataError('a rule', value=3, remedy='Act.')", DataError, "expected: a rule; found: 3. Act."),
         ("ValueError('N12345')", StepCrashed, "ValueError at <string>:6"),
     ],
 )
@@ -271,7 +271,7 @@ def test_an_error_of_the_code_of_then_is_raised_as_its_own_kind_and_a_foreign_on
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TRAINYARD_OF_A_LATER_RELEASE": "1"}
     answer = earlier._ask({"step": "s"}, environment)
     assert answer["error"] == kind.__name__
-    assert told in f"{answer['rule']}; found: {answer['value']}. {answer['remedy']}"
+    assert told in f"expected: {answer['rule']}; found: {answer['value']}. {answer['remedy']}"
     assert "N12345" not in json.dumps(answer)
 
 

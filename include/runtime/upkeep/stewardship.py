@@ -28,7 +28,7 @@ def stewardship_dag() -> DAG:
         tags={"trainyard", "stewardship"},
         doc_md="Reports late nights and watches to ops, delivers OpenLineage events to `TRAINYARD_LINEAGE`, closes "
         "lost attempts, removes artifacts whose declared time is over and training pods that lost runs left, reports "
-        "to ops rollbacks and has MLflow's alias follow them, and sees that each retraining that drift asked for is "
+        "rollbacks to ops and has MLflow's alias follow them, and sees that each retraining that drift asked for is "
         "started once and ended.",
         default_args={"owner": "trainyard", "retry_policy": only_what_heals(), **RETRIES},
         dagrun_timeout=timedelta(minutes=14),

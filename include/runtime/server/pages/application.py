@@ -162,7 +162,7 @@ class Pages:
             if not isinstance(error, TrainyardError):
                 raise error
             status = status_of(error)
-            return self._message(request, status, error.rule, f"Found: {error.value}. {error.remedy}")
+            return self._message(request, status, f"Expected: {error.rule}", f"Found: {error.value}. {error.remedy}")
 
         def http(request: Request, error: Exception) -> HTMLResponse:
             if not isinstance(error, HTTPException):
