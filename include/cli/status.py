@@ -244,7 +244,8 @@ def _costs(ledger: "Ledger", project: str, champion: int | None) -> list[str]:
     newest = len(history.models(ledger, project))
     told = [(f"version {champion}, the champion,", champion)] if champion else []
     told += [(f"version {newest}", newest)] if newest not in (0, champion) else []
-    sums = [(what, cost_of_version(ledger, project, number)) for what, number in [*told, ("the next version, so far,", None)]]
+    asked = [*told, ("the next version, so far,", None)]
+    sums = [(what, cost_of_version(ledger, project, number)) for what, number in asked]
     return [f"{project}: {what} took {cost.in_words()}" for what, cost in sums if cost.steps or cost.pods]
 
 
