@@ -188,12 +188,15 @@ class Versions:
             client.set_registered_model_alias(project.name, ALIAS, shown[champion])
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
-        found = experiment_of(client, name)
+        found, here = experiment_of(client, name), (self.artifacts / name).absolute().as_uri()
+        if found is not None and self._is_server and client.get_experiment(found).artifact_location == here:
+            # As an earlier release made it; MLflow moves none elsewhere.
+            client.rename_experiment(found, f"{name} (files on a worker, {found})")
+            found = None
         if found is not None:
             return found
         # A server's files lie where the server says: a folder of this machine would be one of its own to the next.
-        location = None if self._is_server else (self.artifacts / name).absolute().as_uri()
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=None if self._is_server else here))
 
     def _known(self, client: "MlflowClient", experiment: str, evaluation: str) -> Any:
         found = client.search_runs([experiment], f"tags.`{EVALUATION}` = '{evaluation}'")

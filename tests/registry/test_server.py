@@ -50,9 +50,13 @@ def server(registries: Callable[[], Versions], tmp_path: Path) -> Iterator[str]:
 def test_a_remote_server_gets_what_a_night_shows_and_another_machine_loads_it(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where an earlier release made the experiment with a folder of the worker's, too."""
     of_the_worker = tmp_path / "worker" / "mlflow"
     (tmp_path / "vault").mkdir()
     registry, vault = Versions(uri=server, artifacts=of_the_worker), Folder(tmp_path / "vault")
+    client = mlflow.MlflowClient(tracking_uri=server, registry_uri=server)
+    earlier = client.create_experiment(PROJECT.name, artifact_location=(of_the_worker / PROJECT.name).as_uri())
+    client.create_run(earlier)
     for _ in range(2):
         registry.register(
             project=PROJECT,
@@ -69,11 +73,13 @@ def test_a_remote_server_gets_what_a_night_shows_and_another_machine_loads_it(
     model = mlflow.lightgbm.load_model(f"models:/{PROJECT.name}@champion")
     rows = np.array([[20, 2], [3, 0]], dtype=np.float32)
     assert model.predict(rows).shape == (2,)
-    client = mlflow.MlflowClient(tracking_uri=server, registry_uri=server)
     version = client.get_model_version_by_alias(PROJECT.name, "champion")
     run = client.get_run(version.run_id)
     assert run.info.artifact_uri.startswith("mlflow-artifacts:")
     assert len(client.search_runs([run.info.experiment_id])) == 1 + len(night(1).trials)
+
+    assert client.get_experiment(earlier).name == f"{PROJECT.name} (files on a worker, {earlier})"
+    assert len(client.search_runs([earlier])) == 1, "what an earlier release showed there stays"
 
     client.delete_registered_model(PROJECT.name)
     assert registry.put_back(PROJECT.name, 1) is not None
