@@ -14,6 +14,7 @@ from include.ledger.holder import holder
 
 if TYPE_CHECKING:
     from include.ledger.database import Database
+    from include.ledger.soundness import SoundRows
     from include.ledger.transaction import Transaction
 
 RESTORE = "Restore the ledger from a backup and find out who wrote to its tables; `./trainyard status` names all of it."
@@ -34,6 +35,7 @@ class Ledger:
         """*clock* stamps what is recorded; see :meth:`open`."""
         self._database = database
         self._clock = clock
+        self._sound: SoundRows | None = None
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], datetime] = _utc_now) -> "Ledger":
@@ -191,13 +193,15 @@ class Ledger:
     def check(self) -> tuple[str, ...]:
         """What is wrong with order and triggers, and with each row, in sentences.
 
-        Whatever it finds, somebody wrote to the tables behind the ledger's back. Reads all rows: a second for 100,000.
+        Whatever it finds, somebody wrote to the tables behind the ledger's back. Reads all rows: a second for 100,000,
+        and less where this process found them sound before.
         """
         from include.ledger import soundness
 
         self._catch_up()
         with self._database.reading() as transaction:
-            return soundness.check(transaction)
+            faults, self._sound = soundness.check(transaction, self._sound or soundness.SoundRows())
+        return faults
 
     def require_order(self) -> None:
         """Check the order and the triggers, and read no row.

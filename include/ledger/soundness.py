@@ -3,12 +3,14 @@
 A check of order and rows only: whoever replaces the whole database, hashes and all, is not found by it.
 """
 
-from typing import TYPE_CHECKING
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 
 from include.ledger import schema
-from include.ledger.entry import is_as_sealed
+from include.ledger.entry import SealedEvent, is_as_sealed
 from include.ledger.schema import cursor, inbox, log
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 #: This many of a kind are named; the others are counted by whoever repairs it.
 _NAMED = 3
+#: Where the sealed bytes stand in a row, which begins with what the inbox has.
+_RAW = list(inbox.c.keys()).index("raw")
 
 
 def order_faults(transaction: "Transaction") -> tuple[str, ...]:
@@ -47,14 +51,42 @@ def _broken_streams(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(grouped.order_by(log.c.stream).limit(_NAMED)))
 
 
-def check(transaction: "Transaction") -> tuple[str, ...]:
-    """Order, triggers, and each row."""
+@dataclass(frozen=True, kw_only=True)
+class SoundRows:
+    """The rows up to ``position``, each of which was found as it was sealed, by the digest of all that they say.
+
+    Rows that say the same again are sound too, and that takes a third of the time to find. A process keeps it for
+    itself: whoever can alter a ledger can alter a file.
+    """
+
+    position: int = 0
+    digest: str = hashlib.sha256().hexdigest()
+
+
+def check(transaction: "Transaction", known: SoundRows) -> tuple[tuple[str, ...], SoundRows]:
+    """What is wrong with order, triggers, and each row that is not *known*; and the rows that are known from now on."""
     told, altered = list(order_faults(transaction)), 0
-    for position, columns, placed_as in transaction.rows():
-        if not is_as_sealed(columns, placed_as=placed_as):
+    said, position = hashlib.sha256(), 0
+    for row in transaction.rows(until=known.position):
+        said.update(_bytes(row))
+    if said.hexdigest() == known.digest:
+        position = known.position
+    else:
+        said = hashlib.sha256()
+    for row in transaction.rows(after=position):
+        said.update(_bytes(row))
+        position = row.position
+        if not is_as_sealed(cast(SealedEvent, row), placed_as=(row.placed_stream, row.placed_kind)):
             altered += 1
             if altered <= _NAMED:
                 told.append(f"position {position} is not what was recorded")
     if altered > _NAMED:
         told.append(f"{altered - _NAMED} more positions are not what was recorded")
-    return tuple(told)
+    return tuple(told), SoundRows() if told else SoundRows(position=position, digest=said.hexdigest())
+
+
+def _bytes(row: "sa.Row[Any]") -> bytes:
+    """All that inbox and log say of an event."""
+    values = list(row)
+    raw: bytes = values.pop(_RAW)
+    return repr((values, len(raw))).encode() + raw

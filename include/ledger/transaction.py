@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -150,11 +150,10 @@ class Transaction:
             chosen = chosen.where(log.c.kind.in_(sorted(kinds)))
         return _logged(self.connection.execute(chosen))
 
-    def rows(self) -> Iterator[tuple[int, SealedEvent, tuple[str, str]]]:
-        """Of all events in order: position, the inbox's columns, and the log's (stream, kind); made no objects of."""
-        result = self.connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_SELECT.order_by(log.c.position))
-        for row in result:
-            yield row.position, cast(SealedEvent, row), (row.placed_stream, row.placed_kind)
+    def rows(self, *, after: int = 0, until: int = sys.maxsize) -> Iterator["sa.Row[Any]"]:
+        """The rows of the events above position *after* and up to *until*, in order, as inbox and log have them."""
+        chosen = _SELECT.where(log.c.position > after, log.c.position <= until).order_by(log.c.position)
+        yield from self.connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(chosen)
 
     def by_ids(self, ids: Collection[int]) -> dict[int, LoggedEvent]:
         """The events with these inbox ids."""

@@ -73,19 +73,19 @@ def test_a_gap_in_the_order_is_found_without_reading_the_rows(ledger_url: str, c
     ledger.close()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE ledger_log SET kind = 'lease_released' WHERE position = 4",
-        "UPDATE ledger_inbox SET kind = 'lease_released' WHERE id = 4",
-        "UPDATE ledger_inbox SET stream = 'run/a' WHERE id = 4",
-        "UPDATE ledger_inbox SET key = 'another' WHERE id = 4",
-        "UPDATE ledger_inbox SET version = 2 WHERE id = 4",
-        "UPDATE ledger_inbox SET recorded_at = '2020-01-01T00:00:00+00:00' WHERE id = 4",
-        "UPDATE ledger_inbox SET raw = (SELECT raw FROM ledger_inbox WHERE id = 2) WHERE id = 4",
-        "UPDATE ledger_inbox SET leaf_hash = (SELECT leaf_hash FROM ledger_inbox WHERE id = 2) WHERE id = 4",
-    ],
-)
+_CHANGES = [
+    "UPDATE ledger_log SET kind = 'lease_released' WHERE position = 4",
+    "UPDATE ledger_inbox SET kind = 'lease_released' WHERE id = 4",
+    "UPDATE ledger_inbox SET stream = 'run/a' WHERE id = 4",
+    "UPDATE ledger_inbox SET key = 'another' WHERE id = 4",
+    "UPDATE ledger_inbox SET version = 2 WHERE id = 4",
+    "UPDATE ledger_inbox SET recorded_at = '2020-01-01T00:00:00+00:00' WHERE id = 4",
+    "UPDATE ledger_inbox SET raw = (SELECT raw FROM ledger_inbox WHERE id = 2) WHERE id = 4",
+    "UPDATE ledger_inbox SET leaf_hash = (SELECT leaf_hash FROM ledger_inbox WHERE id = 2) WHERE id = 4",
+]
+
+
+@pytest.mark.parametrize("change", _CHANGES)
 def test_a_row_whose_columns_are_not_those_of_its_sealed_bytes_is_found_and_not_read(
     ledger_url: str, change: str
 ) -> None:
@@ -112,6 +112,22 @@ def test_triggers_of_an_earlier_release_with_their_alternatives_in_another_order
         connection.exec_driver_sql(f"{before}WHERE {turned}) BEGIN{after}")
     assert turned != condition
     ledger.require_order()
+    ledger.close()
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_row_that_was_altered_since_it_was_found_sound_is_found_whatever_was_recorded_since(
+    ledger_url: str, change: str
+) -> None:
+    ledger = filled(ledger_url)
+    assert ledger.check() == ()
+    ledger.record("run/b", LineageEmitted(event="later"))
+    assert ledger.check() == ()
+    ledger.close()
+    with behind_the_triggers(ledger_url) as connection:
+        connection.exec_driver_sql(change)
+    ledger.record("run/c", LineageEmitted(event="later still"))
+    assert ledger.check() == ("position 4 is not what was recorded",) == ledger.check()
     ledger.close()
 
 
