@@ -38,34 +38,27 @@ class AuthorityClient:
 
     def requests(self, project: str | None = None) -> Sequence[Mapping[str, Any]]:
         """The open requests, each with ``request_id``, ``project``, ``dataset``, ``columns`` and ``stewards``."""
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/requests", params=_given(project=project))
-        return found
+        return self._all("/requests", project=project)
 
     def request_of(self, request_id: str) -> Mapping[str, Any]:
         """One request, wherever it stands."""
-        found: Mapping[str, Any] = self._call("GET", f"/requests/{quote(request_id, safe='')}")
-        return found
+        return self._one("requests", request_id)
 
     def grants(self, project: str | None = None) -> Sequence[Mapping[str, Any]]:
         """The grants in force, with their last use."""
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/grants", params=_given(project=project))
-        return found
+        return self._all("/grants", project=project)
 
     def grant_of(self, grant_id: str) -> Mapping[str, Any]:
         """One grant, whether or not it still holds."""
-        found: Mapping[str, Any] = self._call("GET", f"/grants/{quote(grant_id, safe='')}")
-        return found
+        return self._one("grants", grant_id)
 
     def history(self, *, project: str | None, before: int | None, limit: int) -> Sequence[Mapping[str, Any]]:
         """What was asked and decided, newest first, at positions under *before*."""
-        given = _given(project=project, before=before, limit=limit)
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/history", params=given)
-        return found
+        return self._all("/history", project=project, before=before, limit=limit)
 
     def contracts(self) -> Sequence[Mapping[str, Any]]:
         """Each dataset's contract: the digest of its file and of the version in effect."""
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/contracts")
-        return found
+        return self._all("/contracts")
 
     def adopt(self, dataset: str) -> str:
         """Put the dataset's contract file, as it is now, into effect; its digest."""
@@ -73,61 +66,64 @@ class AuthorityClient:
             raise AuthorityError(
                 "a dataset's name is an identifier", value=dataset, remedy="Datasets: `./trainyard status`."
             )
-        return str(self._call("POST", f"/contracts/{dataset}/adopt", {})["digest"])
+        return str(self._post("contracts", dataset, "adopt")["digest"])
 
     def grant(self, request_id: str, *, reason: str, days: int) -> str:
         """Approve a request for *days* days; the grant's id."""
-        return str(
-            self._call("POST", f"/requests/{quote(request_id, safe='')}/grant", {"reason": reason, "days": days})[
-                "grant_id"
-            ]
-        )
+        return str(self._post("requests", request_id, "grant", reason=reason, days=days)["grant_id"])
 
     def deny(self, request_id: str, *, reason: str) -> None:
-        self._call("POST", f"/requests/{quote(request_id, safe='')}/deny", {"reason": reason})
+        self._post("requests", request_id, "deny", reason=reason)
 
     def revoke(self, grant_id: str, *, reason: str, kind: str) -> None:
-        self._call("POST", f"/grants/{quote(grant_id, safe='')}/revoke", {"reason": reason, "kind": kind})
+        self._post("grants", grant_id, "revoke", reason=reason, kind=kind)
 
     def lift(self, grant_id: str, *, reason: str) -> None:
         """End the quarantine of what was made under the grant."""
-        self._call("POST", f"/grants/{quote(grant_id, safe='')}/lift", {"reason": reason})
+        self._post("grants", grant_id, "lift", reason=reason)
 
     def sign_promotion(self, project: str, gates: Gates) -> Mapping[str, Any]:
         """Have the champion of before promotions were signed decided about again: ``version``, ``promoted``, why."""
-        body = {"gates": encode(gates).decode()}
-        found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/sign", body)
-        return found
+        return self._post("promotions", project, "sign", gates=encode(gates).decode())
 
     def roll_back(
         self, project: str, *, version: int | None, left: int, reason: str, instant: datetime
     ) -> Mapping[str, Any]:
         """Go back from version *left* to *version* (``None``: retire *left*): what was signed."""
-        body = {"version": version, "left": left, "reason": reason, "instant": instant.isoformat()}
-        found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/roll-back", body)
-        return found
+        known = {"version": version, "left": left, "reason": reason, "instant": instant.isoformat()}
+        return self._post("promotions", project, "roll-back", **known)
 
     def override(self, project: str, gate: str, *, until: str, reason: str) -> Mapping[str, Any]:
         """Let models of *project* through *gate* to the end of the day *until* (``YYYY-MM-DD``, UTC)."""
-        body = {"gate": gate, "until": until, "reason": reason}
-        found: Mapping[str, Any] = self._call("POST", f"/promotions/{quote(project, safe='')}/override", body)
-        return found
+        return self._post("promotions", project, "override", gate=gate, until=until, reason=reason)
 
     def end_override(self, project: str, gate: str, *, reason: str) -> None:
         """End the override of *gate* that is in force."""
-        path = f"/promotions/{quote(project, safe='')}/override/end"
-        self._call("POST", path, {"gate": gate, "reason": reason})
+        self._post("promotions", project, "override", "end", gate=gate, reason=reason)
 
     def holds(self) -> Sequence[Mapping[str, Any]]:
         """The holds in force, each with ``subject``, ``steward``, ``reason`` and ``since``."""
-        found: Sequence[Mapping[str, Any]] = self._call("GET", "/holds")
-        return found
+        return self._all("/holds")
 
     def hold(self, subject: str, *, reason: str) -> None:
-        self._call("POST", "/holds", {"subject": subject, "reason": reason})
+        self._post("holds", subject=subject, reason=reason)
 
     def end_hold(self, subject: str, *, reason: str) -> None:
-        self._call("POST", "/holds/lift", {"subject": subject, "reason": reason})
+        self._post("holds", "lift", subject=subject, reason=reason)
+
+    def _all(self, path: str, **options: object) -> Sequence[Mapping[str, Any]]:
+        """What *path* lists, by those of *options* that say something."""
+        given = {name: str(value) for name, value in options.items() if value is not None}
+        found: Sequence[Mapping[str, Any]] = self._call("GET", path, params=given)
+        return found
+
+    def _one(self, *path: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._call("GET", _path(*path))
+        return found
+
+    def _post(self, *path: str, **body: object) -> Mapping[str, Any]:
+        done: Mapping[str, Any] = self._call("POST", _path(*path), body)
+        return done
 
     def _call(
         self,
@@ -153,9 +149,8 @@ class AuthorityClient:
         )
 
 
-def _given(**options: object) -> dict[str, str]:
-    """Of a query's options, those that say something."""
-    return {name: str(value) for name, value in options.items() if value is not None}
+def _path(*parts: str) -> str:
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 @contextmanager

@@ -18,7 +18,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -56,13 +57,28 @@ def open_authority(settings: "Settings") -> AuthorityParts:
         AuthorityError: a key cannot be read or written, or does not belong to the published one.
         LedgerUnavailable: the ledger cannot be opened.
     """
-    return _open(
-        ledger=settings.ledger,
-        authority_keys=settings.authority_keys,
-        keys=settings.keys,
-        contracts=settings.contracts,
-        classes=settings.classes,
-        production=settings.production,
+    from include.contracts import load_folder
+    from include.governance.access import Access
+    from include.governance.authority import Authority
+    from include.governance.register import Register
+    from include.governance.signing import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, Signer, Verifier, create_key
+    from include.ledger import Ledger
+    from include.registry.authority import PromotionAuthority
+
+    create_key(settings.authority_keys / PRIVATE_KEY_FILE)
+    signer = Signer.load(settings.authority_keys / PRIVATE_KEY_FILE)
+    signer.publish(settings.keys / PUBLIC_KEY_FILE)
+    verifier = Verifier.load(settings.keys / PUBLIC_KEY_FILE)
+    ledger = Ledger.open(settings.ledger)
+    promotions = PromotionAuthority(ledger, signer)
+    promotions.begin()
+    contracts = partial(load_folder, settings.contracts, settings.classes)
+    return AuthorityParts(
+        authority=Authority(ledger, signer, verifier, contracts, settings.classes, settings.production),
+        register=Register(ledger, verifier),
+        access=Access(ledger, verifier),
+        promotions=promotions,
+        ledger=ledger,
     )
 
 
@@ -149,13 +165,9 @@ def _serve(asked: argparse.Namespace) -> None:
     from include.settings import Settings
 
     settings = Settings.from_environment()
-    opened = _open(
-        ledger=settings.ledger,  # not of the command line, which everybody can read: the address may hold a password
-        authority_keys=asked.authority_keys,
-        keys=asked.keys,
-        contracts=asked.contracts,
-        classes=settings.classes,
-        production=settings.production,
+    # The ledger is not of the command line, which everybody can read: the address may hold a password.
+    opened = open_authority(
+        replace(settings, authority_keys=asked.authority_keys, keys=asked.keys, contracts=asked.contracts)
     )
     stewards = {name for adoption in opened.access.adoptions().values() for name in adoption.stewards if is_user(name)}
     users = Users.load(asked.authority_keys, sorted({*stewards, *asked.user}))
@@ -185,39 +197,6 @@ def _end_with_the_starter() -> None:
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _open(
-    *,
-    ledger: str,
-    authority_keys: Path,
-    keys: Path,
-    contracts: Path,
-    classes: tuple[tuple[str, str], ...],
-    production: Path,
-) -> AuthorityParts:
-    from include.contracts import load_folder
-    from include.governance.access import Access
-    from include.governance.authority import Authority
-    from include.governance.register import Register
-    from include.governance.signing import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, Signer, Verifier, create_key
-    from include.ledger import Ledger
-    from include.registry.authority import PromotionAuthority
-
-    create_key(authority_keys / PRIVATE_KEY_FILE)
-    signer = Signer.load(authority_keys / PRIVATE_KEY_FILE)
-    signer.publish(keys / PUBLIC_KEY_FILE)
-    verifier = Verifier.load(keys / PUBLIC_KEY_FILE)
-    opened = Ledger.open(ledger)
-    promotions = PromotionAuthority(opened, signer)
-    promotions.begin()
-    return AuthorityParts(
-        authority=Authority(opened, signer, verifier, lambda: load_folder(contracts, classes), classes, production),
-        register=Register(opened, verifier),
-        access=Access(opened, verifier),
-        promotions=promotions,
-        ledger=opened,
-    )
 
 
 def _listening(port: int) -> socket.socket:

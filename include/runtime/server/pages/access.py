@@ -260,7 +260,7 @@ class _Routes:
                     if decision == "approve":
                         self._authority.grant(each, user=user, reason=reason, days=days, now=now)
                     else:
-                        self._authority.refuse(each, user=user, reason=reason)
+                        self._authority.deny(each, user=user, reason=reason)
                 except TrainyardError as error:
                     raise _after(error, request_id[:place], word) from error
             return _on(request, word)
