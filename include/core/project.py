@@ -6,12 +6,13 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from include.core.canonical import LATER, encode
+from include.core.canonical import encode
+from include.core.drift_policy import LEAST_DAYS, LEAST_LOOK_DAYS, DriftPolicy, Look, SkillPolicy
 from include.core.errors import DeclarationError
 from include.core.gates import Gates
 from include.core.moments import with_zones
-from include.core.rules import is_label, is_number, is_taint, is_whole, require
-from include.core.schedules import require_schedule, require_timezone
+from include.core.operations import Compute, Operations
+from include.core.rules import is_number, is_whole, require
 from include.core.search import Choice, FloatRange, IntRange, Search
 from include.core.words import require_sentence
 
@@ -40,11 +41,6 @@ __all__ = [
     "Target",
     "Window",
 ]
-
-#: No look rests on fewer days, for the same reason.
-LEAST_LOOK_DAYS = 7
-#: No verdict rests on fewer matured days: days of one week are too alike to tell chance from drift.
-LEAST_DAYS = 20
 
 #: Takes Ibis tables, one per parameter, each named like a dataset; returns an Ibis table.
 Expression = Callable[..., "ibis.Table"]
@@ -164,214 +160,6 @@ class Window:
             f"{train}, {self.validation_days} and {self.holdout_days} days",
             "Raise `days` or lower the others.",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """After ``days`` days that a new champion and the one before it both scored, these are compared.
-
-    The project goes back where the new one loses more, shown with the one-sided error probability ``error``.
-    """
-
-    days: int
-    error: float
-
-    def __post_init__(self) -> None:
-        require(
-            is_whole(self.days) and self.days >= LEAST_LOOK_DAYS,
-            "a look rests on 7 days at least",
-            self.days,
-            "Raise it.",
-        )
-        good = is_number(self.error) and 0 < self.error < 1
-        require(good, "a look's error lies between 0 and 1", self.error, "Give a probability, as 0.01.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SkillPolicy:
-    """How much of what it knew the recipe may lose, whichever version is champion.
-
-    Watched is the *skill score*, 1 - loss / reference loss: by how much the champion's loss lies below that of the
-    constant, the base rate of the weeks before, divided by what the constant lost over four weeks, since on easy days
-    there is less to know. The first ``usual_days`` judged days say what is usual: those of the project or, after a
-    human accepted a new level, those from ``since`` on. ``drop`` of it may be lost, in the unit of the loss on days as
-    hard as those; divided by the constant's mean loss over them, it is a skill score. ``None``: half. What is missing
-    is summed up by day, and how much of that chance brings is drawn from the whole weeks of the usual days: in the
-    share ``false_asks`` of stretches of 180 nights, at most, there is more though nothing changed.
-    """
-
-    drop: float | None = None
-    since: date | None = None
-    usual_days: int = 56
-    false_asks: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(
-            self.drop is None or (is_number(self.drop) and self.drop > 0),
-            "`drop` is a finite number above 0, in the unit of the loss",
-            self.drop,
-            "Leave it out for half of the usual skill.",
-        )
-        require(
-            is_whole(self.usual_days) and self.usual_days >= 28,
-            "it takes 28 days at least to show what is usual",
-            self.usual_days,
-            "Raise `usual_days`.",
-        )
-        require(
-            is_number(self.false_asks) and 0.005 <= self.false_asks <= 0.5,
-            "`false_asks` is a share from 0.005 to 0.5",
-            self.false_asks,
-            "Write 0.05 for one stretch of 180 nights in twenty.",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriftPolicy:
-    """When the figures of matured days ask for a retraining, or for a human, and when inputs warn one.
-
-    Judged are the last ``days`` matured days, each by the champion that was in force before it, and each counting once
-    whatever its rows. They are days of the calendar: one without rows or labels is missing of them, and with fewer than
-    ``minimum_days`` nothing is decided. A retraining is asked for where the mean
-    daily excess loss (the loss minus the loss that the model itself expects; for a regression minus that of its
-    evaluation) is above ``excess_loss``, or the mean prediction lies further than ``calibration_gap`` from the mean
-    label; both in the units of loss and label, both limits still accepted. ``None``: that figure does not decide.
-    ``skill`` watches what the recipe knows at all; ``None``: nothing does.
-
-    Where champions that have learnt from the days of a change do no better, the recipe fails: a human is asked, and
-    with ``stops_promotion`` no refit is promoted until it is back, or the new level was accepted.
-
-    Inputs only warn: a feature has drifted if the newest week's population stability index against the
-    ``baseline_weeks`` before is above ``psi`` and above ``psi_factor`` times its own greatest in these, drifted weeks
-    left out. ``calendar`` names features that move with the season by themselves: they are not judged.
-
-    A retraining is asked for at most every ``cooldown_days``, and at most ``monthly_budget`` times in any 30 days.
-
-    After each promotion the ``looks`` decide whether the project goes back to the champion before; their errors add up
-    to 0.05 at most. A night's own are declared when it begins, before any of its days. ``()``: only people go back.
-    """
-
-    excess_loss: float | None = None
-    calibration_gap: float | None = None
-    days: int = 28
-    minimum_days: int = 20
-    psi: float = 0.1
-    psi_factor: float = 1.5
-    baseline_weeks: int = 8
-    calendar: tuple[str, ...] = ()
-    cooldown_days: int = 20
-    monthly_budget: int = 1
-    skill: SkillPolicy | None = field(default=SkillPolicy(), metadata=LATER)
-    stops_promotion: bool = field(default=True, metadata=LATER)
-    looks: tuple[Look, ...] = field(default=(Look(days=14, error=0.01), Look(days=28, error=0.04)), metadata=LATER)
-
-    def __post_init__(self) -> None:
-        days = [look.days for look in self.looks]
-        spent = round(sum(look.error for look in self.looks), 9)
-        require(
-            days == sorted(set(days)) and spent <= 0.05,
-            "looks come at rising days, and their errors add up to 0.05 at most",
-            f"days {days}, errors of {spent}",
-            "Leave one out, or lower the errors.",
-        )
-        limits = [limit for limit in (self.excess_loss, self.calibration_gap) if limit is not None]
-        require(
-            (bool(limits) or self.skill is not None) and all(is_number(limit) and limit > 0 for limit in limits),
-            "a figure decides, and its limit is a finite number above 0",
-            f"excess_loss {self.excess_loss}, calibration_gap {self.calibration_gap}, skill {self.skill}",
-            "Give at least one limit, or leave `skill` in.",
-        )
-        require(
-            LEAST_DAYS <= self.minimum_days <= self.days,
-            f"a verdict rests on {LEAST_DAYS} days at least",
-            f"minimum_days {self.minimum_days} of {self.days}",
-            "Raise `minimum_days`, or `days`.",
-        )
-        listed = not isinstance(self.calendar, str)
-        require(listed, "`calendar` lists names of features", self.calendar, "Write (name,) for one.")
-        require(self.psi > 0 and self.psi_factor >= 1, "psi is above 0, psi_factor at least 1", self.psi, "Raise it.")
-        require(self.baseline_weeks >= 4, "a baseline has at least 4 weeks", self.baseline_weeks, "Raise it.")
-        require(
-            self.cooldown_days >= 1 and self.monthly_budget >= 0,
-            "cooldown_days is at least 1, monthly_budget at least 0",
-            f"{self.cooldown_days} and {self.monthly_budget}",
-            "Raise them.",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Compute:
-    """What one training shard may take, and for how long, where the deployment places it in a pod.
-
-    ``pool`` is the Airflow pool that it takes ``accelerators`` slots of (one slot, if it takes no accelerator).
-    ``cpus``, ``memory_mib`` and ``ephemeral_storage_mib`` are the pod's requests and limits at once. ``image`` replaces
-    the deployment's trainer image. ``spot``: it may run on nodes that are taken away at any moment.
-    ``maximum_minutes`` bounds waiting for a place and running together. ``node_selector`` names labels that its nodes
-    have, ``tolerations`` taints that do not keep it from them, each as ``kubectl taint`` writes it
-    (``sku=gpu:NoSchedule``; what is left out may be anything). ``queue`` is the Kueue queue, of the pods' namespace, in
-    which it waits.
-    """
-
-    pool: str = "training"
-    accelerators: int = 0
-    cpus: float = 1.0
-    memory_mib: int = 2048
-    ephemeral_storage_mib: int = 1024
-    image: str | None = None
-    spot: bool = False
-    maximum_minutes: int = 240
-    node_selector: Mapping[str, str] | None = field(default=None, metadata=LATER)
-    tolerations: tuple[str, ...] = field(default=(), metadata=LATER)
-    queue: str | None = field(default=None, metadata=LATER)
-
-    def __post_init__(self) -> None:
-        require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
-        positive = (self.cpus, self.memory_mib, self.ephemeral_storage_mib, self.maximum_minutes)
-        require(min(positive) > 0, "what a shard takes is above 0", positive, "Raise what is not.")
-        labelled = self.node_selector is None or isinstance(self.node_selector, Mapping)
-        require(
-            labelled and all(is_label(*each) for each in (self.node_selector or {}).items()),
-            "`node_selector` maps labels of nodes to their values",
-            self.node_selector,
-            'Write {"cloud.google.com/gke-accelerator": "nvidia-l4"}, say.',
-        )
-        listed = not isinstance(self.tolerations, str)
-        require(
-            listed and all(map(is_taint, self.tolerations)),
-            "`tolerations` lists taints of nodes",
-            self.tolerations,
-            'Write ("sku=gpu:NoSchedule",), say.',
-        )
-        queued = self.queue is None or (self.queue != "" and is_label("queue", self.queue))
-        require(queued, "`queue` is the name of a queue of Kueue", self.queue, "Write its LocalQueue's name.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operations:
-    """When and where it runs. Recorded, but no part of a digest, ``copy_model`` apart: it changes no result.
-
-    ``schedule`` is a cron line, ``watch_schedule`` that of the drift watch, both in ``timezone``, an IANA name: on the
-    two nights of a year on which its clocks change they run when Airflow's own timetable says. ``threads`` is what one
-    training task may use; what is alone in its night, as the refit is, takes the cores that are idle.
-    ``gate_patience_minutes`` is how long the gate waits for a steward, at most; ``late_after_minutes`` when ops are
-    told that a run is late (the steward's time not counted). ``compute`` is what a training shard takes where it runs
-    in a pod. ``copy_model``: each registered model is copied into MLflow, where it opens without grant and receipt;
-    stewards are asked for that.
-    """
-
-    schedule: str = "0 4 * * *"
-    watch_schedule: str = "0 6 * * *"
-    timezone: str = "UTC"
-    threads: int = 1
-    gate_patience_minutes: int = 20 * 60
-    late_after_minutes: int = 4 * 60
-    compute: Compute = field(default_factory=Compute)
-    copy_model: bool = False
-
-    def __post_init__(self) -> None:
-        require_schedule("schedule", self.schedule)
-        require_schedule("watch_schedule", self.watch_schedule)
-        require_timezone(self.timezone)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,18 @@ from include.core.records.contract import (
     Treatment,
 )
 from include.core.records.days import DAY, Days, Split, day_start, last_day, window_days
+from include.core.records.evaluation import (
+    BacktestResult,
+    Evaluation,
+    Gate,
+    Interval,
+    Override,
+    Promotion,
+    Slice,
+    Verdict,
+)
 from include.core.records.monitoring import (
     FEW_ROWS,
-    ColumnProfile,
     DayFigures,
     DayOfSeries,
     DriftState,
@@ -30,11 +39,8 @@ from include.core.records.monitoring import (
     LiveProfiles,
     LiveScores,
     LookOutcome,
-    Profile,
     Reference,
     RetrainingOutcome,
-    Shape,
-    UnfamiliarValues,
     VersionScores,
 )
 from include.core.records.night import (
@@ -48,27 +54,20 @@ from include.core.records.night import (
     Trigger,
     Validation,
 )
+from include.core.records.profile import ColumnProfile, Profile, Shape, UnfamiliarValues
 from include.core.records.retention import ArtifactKind
 from include.core.records.training import (
-    BacktestResult,
-    Evaluation,
-    Gate,
-    Interval,
     Order,
-    Override,
     Params,
     Plan,
     PlannedTrial,
-    Promotion,
     Refit,
     ResultAddresses,
     Shard,
-    Slice,
     TrainerCost,
     Trial,
     TrialCost,
     TrialState,
-    Verdict,
     Winner,
     short_id,
 )

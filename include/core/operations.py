@@ -1,0 +1,83 @@
+"""When and where a project's runs take place, and what they may take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from include.core.canonical import LATER
+from include.core.rules import is_label, is_taint, require
+from include.core.schedules import require_schedule, require_timezone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """What one training shard may take, and for how long, where the deployment places it in a pod.
+
+    ``pool`` is the Airflow pool that it takes ``accelerators`` slots of (one slot, if it takes no accelerator).
+    ``cpus``, ``memory_mib`` and ``ephemeral_storage_mib`` are the pod's requests and limits at once. ``image`` replaces
+    the deployment's trainer image. ``spot``: it may run on nodes that are taken away at any moment.
+    ``maximum_minutes`` bounds waiting for a place and running together. ``node_selector`` names labels that its nodes
+    have, ``tolerations`` taints that do not keep it from them, each as ``kubectl taint`` writes it
+    (``sku=gpu:NoSchedule``; what is left out may be anything). ``queue`` is the Kueue queue, of the pods' namespace, in
+    which it waits.
+    """
+
+    pool: str = "training"
+    accelerators: int = 0
+    cpus: float = 1.0
+    memory_mib: int = 2048
+    ephemeral_storage_mib: int = 1024
+    image: str | None = None
+    spot: bool = False
+    maximum_minutes: int = 240
+    node_selector: Mapping[str, str] | None = field(default=None, metadata=LATER)
+    tolerations: tuple[str, ...] = field(default=(), metadata=LATER)
+    queue: str | None = field(default=None, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
+        positive = (self.cpus, self.memory_mib, self.ephemeral_storage_mib, self.maximum_minutes)
+        require(min(positive) > 0, "what a shard takes is above 0", positive, "Raise what is not.")
+        labelled = self.node_selector is None or isinstance(self.node_selector, Mapping)
+        require(
+            labelled and all(is_label(*each) for each in (self.node_selector or {}).items()),
+            "`node_selector` maps labels of nodes to their values",
+            self.node_selector,
+            'Write {"cloud.google.com/gke-accelerator": "nvidia-l4"}, say.',
+        )
+        listed = not isinstance(self.tolerations, str)
+        require(
+            listed and all(map(is_taint, self.tolerations)),
+            "`tolerations` lists taints of nodes",
+            self.tolerations,
+            'Write ("sku=gpu:NoSchedule",), say.',
+        )
+        queued = self.queue is None or (self.queue != "" and is_label("queue", self.queue))
+        require(queued, "`queue` is the name of a queue of Kueue", self.queue, "Write its LocalQueue's name.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """When and where it runs. Recorded, but no part of a digest, ``copy_model`` apart: it changes no result.
+
+    ``schedule`` is a cron line, ``watch_schedule`` that of the drift watch, both in ``timezone``, an IANA name: on the
+    two nights of a year on which its clocks change they run when Airflow's own timetable says. ``threads`` is what one
+    training task may use; what is alone in its night, as the refit is, takes the cores that are idle.
+    ``gate_patience_minutes`` is how long the gate waits for a steward, at most; ``late_after_minutes`` when ops are
+    told that a run is late (the steward's time not counted). ``compute`` is what a training shard takes where it runs
+    in a pod. ``copy_model``: each registered model is copied into MLflow, where it opens without grant and receipt;
+    stewards are asked for that.
+    """
+
+    schedule: str = "0 4 * * *"
+    watch_schedule: str = "0 6 * * *"
+    timezone: str = "UTC"
+    threads: int = 1
+    gate_patience_minutes: int = 20 * 60
+    late_after_minutes: int = 4 * 60
+    compute: Compute = field(default_factory=Compute)
+    copy_model: bool = False
+
+    def __post_init__(self) -> None:
+        require_schedule("schedule", self.schedule)
+        require_schedule("watch_schedule", self.watch_schedule)
+        require_timezone(self.timezone)
