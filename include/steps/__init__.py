@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from include.steps.backtesting import backtest, looks
     from include.steps.data import features, snapshot, validate
-    from include.steps.decision import evaluate, promote
     from include.steps.declaring import declare
+    from include.steps.evaluating import evaluate
     from include.steps.ordering import collect, order, stored
+    from include.steps.planning import plan
     from include.steps.platform import (
         Platform,
         contracts_of,
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
         require_grantable,
         scope_of,
     )
+    from include.steps.promoting import promote
     from include.steps.run import LEASE, begin, fail, finish, resume
     from include.steps.serving import score
     from include.steps.training import (
-        plan,
         refit,
         shards,
         step_of,
@@ -73,13 +74,15 @@ _LIES_IN = {
     for module, names in {
         "backtesting": "backtest looks",
         "data": "features snapshot validate",
-        "decision": "evaluate promote",
+        "evaluating": "evaluate",
+        "planning": "plan",
+        "promoting": "promote",
         "declaring": "declare",
         "ordering": "collect order stored",
         "platform": "Platform contracts_of missing_access request_access require_grantable scope_of",
         "run": "LEASE begin fail finish resume",
         "serving": "score",
-        "training": "plan refit shards step_of train",
+        "training": "refit shards step_of train",
     }.items()
     for name in names.split()
 }

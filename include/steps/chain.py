@@ -119,7 +119,7 @@ NIGHT = Chain(
         ),
         Step(
             name="plan",
-            does="training:plan",
+            does="planning:plan",
             takes=("features",),
             after=("validate",),
             gives="plan",
@@ -144,7 +144,7 @@ NIGHT = Chain(
         ),
         Step(
             name="evaluate",
-            does="decision:evaluate",
+            does="evaluating:evaluate",
             takes=("plan", "model"),
             gives="evaluation",
             text="Compares the refitted best trial with the champion on days that nothing has seen. Refits it first, "
@@ -152,7 +152,7 @@ NIGHT = Chain(
         ),
         Step(
             name="promote",
-            does="decision:promote",
+            does="promoting:promote",
             takes=("evaluation",),
             text="Registers the model and decides, by the project's gates, whether it becomes champion.",
         ),

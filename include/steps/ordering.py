@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from include.core import streams
 from include.core.canonical import encode
@@ -19,6 +19,9 @@ from include.steps import training
 from include.steps.inputs import REFIT, require_made
 from include.steps.platform import Platform, known, scope_of, tell_failure
 from include.steps.training import shard_of, step_of
+
+if TYPE_CHECKING:
+    from include.governance.vault import IssuedAddresses
 
 #: How long the store may be out of reach of a process elsewhere.
 PATIENCE_SECONDS = 120.0
@@ -45,9 +48,6 @@ def order(
         DeclarationError: no other process can reach the vault.
         TrainingError: as :func:`collect`, or there is no winner.
     """
-    from include.elsewhere import document as orders
-    from include.training.order import engine
-
     step = step_of(shard)
     require_made(platform, project, run, step, now=now, plan=plan)
     part = _part(platform, run, plan, shard)
@@ -56,39 +56,49 @@ def order(
         if not missing:
             return None
         _stored(platform, part, missing)  # one that cannot be would stop every process that is sent
-        work = part.work()
         issued = platform.vault.issue(
-            [work.binned], missing, run=run, step=step, scope=scope_of(platform, run), now=now, lifetime=lifetime
+            [part.work().binned], missing, run=run, step=step, scope=scope_of(platform, run), now=now, lifetime=lifetime
         )
-        document = orders.Document(
-            order_id=identifier("o", project.name, run.run_id, plan, shard),
-            plan=plan,
-            step=step,
-            code=run.code_digest,
-            engine=engine(),
-            expires_at=issued.expires_at,
-            threads=project.operations.threads,
-            patience_seconds=PATIENCE_SECONDS,
-            work=work,
-            artifacts=issued.artifacts,
-            results=issued.results,
-            recorded=part.recorded(),
-        )
-        digest, data = orders.write(document)
+        ordered = _written(project, run, plan, shard, part, issued)
         event = TrainingOrdered(
             project=project.name,
             run_id=run.run_id,
             plan=plan,
             step=step,
-            order_id=document.order_id,
-            document=digest,
-            expires_at=issued.expires_at,
+            order_id=ordered.order_id,
+            document=ordered.digest,
+            expires_at=ordered.expires_at,
         )
         platform.ledger.record(streams.run(project.name, run.run_id), event, fence=Fence.of(run))
     except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
         record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=step)
         tell_failure(platform, project, run, step, error, at=now)
         raise
+    return ordered
+
+
+def _written(
+    project: Project, run: Run, plan: str, shard: int | None, part: "_OrderedPart", issued: "IssuedAddresses"
+) -> Order:
+    """The order of *part*, which reaches what is *issued* to it."""
+    from include.elsewhere import document as orders
+    from include.training.order import engine
+
+    document = orders.Document(
+        order_id=identifier("o", project.name, run.run_id, plan, shard),
+        plan=plan,
+        step=step_of(shard),
+        code=run.code_digest,
+        engine=engine(),
+        expires_at=issued.expires_at,
+        threads=project.operations.threads,
+        patience_seconds=PATIENCE_SECONDS,
+        work=part.work(),
+        artifacts=issued.artifacts,
+        results=issued.results,
+        recorded=part.recorded(),
+    )
+    digest, data = orders.write(document)
     return Order(order_id=document.order_id, digest=digest, document=data, expires_at=issued.expires_at)
 
 

@@ -56,12 +56,7 @@ def begin(
     with _failure_recorded(platform, project, run_id, "declare"):
         declared = digest_of(project, platform.contracts)
     with _failure_recorded(platform, project, run_id, "begin"):
-        if instant.tzinfo is None:
-            raise DeclarationError(
-                "an instant has a time zone",
-                value=instant.isoformat(),
-                remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
-            )
+        _require_zone(instant)
         platform.ledger.require_order()
         code = platform.code(project.name)
         platform.keep_code(project.name, code)
@@ -82,25 +77,36 @@ def begin(
             lambda: platform.keep(declare(project, platform.contracts)),
             kept=platform.store.has,
         )
-        started = RunStarted(run=run, separation_of_duties=platform.separation_of_duties)
         _record_start(platform, run, start, fence)
-        events: list[tuple[Event, str | None]] = [(started, stream)]
-        if image := platform.trainer_image(project):
-            named = TrainerImageNamed(project=project.name, run_id=run_id, image=image)
-            events.append((named, streams.image_key(project.name, run_id)))
-        if night:
-            watched = project.drift is not None
-            gates = GatesDeclared(project=project.name, run_id=run_id, gates=project.gates, watched=watched)
-            events.append((gates, streams.gates_key(project.name, run_id)))
-            if project.drift is not None and project.drift.looks:
-                declared_looks = LooksDeclared(project=project.name, run_id=run_id, looks=project.drift.looks)
-                events.append((declared_looks, streams.looks_key(project.name, run_id)))
-        platform.ledger.record_all(stream, events, fence=fence)
+        platform.ledger.record_all(stream, [*_beginning(platform, project, run)], fence=fence)
     except BaseException:  # a signal too
         with suppress(LedgerError):  # out of reach: the lease expires
             finish(platform, run)
         raise
     return run
+
+
+def _require_zone(instant: datetime) -> None:
+    if instant.tzinfo is None:
+        raise DeclarationError(
+            "an instant has a time zone",
+            value=instant.isoformat(),
+            remedy=f"Write {instant.isoformat()}Z if UTC is meant.",
+        )
+
+
+def _beginning(platform: Platform, project: Project, run: Run) -> Iterator[tuple[Event, str]]:
+    """What a run records when it begins, each with its key: of a night, by which gates and looks it is decided too."""
+    name, run_id, drift = project.name, run.run_id, project.drift
+    yield RunStarted(run=run, separation_of_duties=platform.separation_of_duties), streams.run(name, run_id)
+    if image := platform.trainer_image(project):
+        yield TrainerImageNamed(project=name, run_id=run_id, image=image), streams.image_key(name, run_id)
+    if run.kind is RunKind.NIGHT:
+        gates = GatesDeclared(project=name, run_id=run_id, gates=project.gates, watched=drift is not None)
+        yield gates, streams.gates_key(name, run_id)
+        if drift is not None and drift.looks:
+            looks = LooksDeclared(project=name, run_id=run_id, looks=drift.looks)
+            yield looks, streams.looks_key(name, run_id)
 
 
 def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) -> Run:

@@ -1,102 +1,26 @@
-"""The search: its trials drawn and trained, and the best of them trained again, in this process."""
+"""The trials of a search trained, and the best of them trained again, in this process."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from include.core import streams
-from include.core.canonical import encode, record_digest
+from include.core.canonical import record_digest
 from include.core.errors import LedgerUnavailable
 from include.core.events import Event, PodEnded, TrialRecorded
 from include.core.project import Project
-from include.core.records import Days, FeatureSet, Plan, Refit, Run, Shard, Trial
+from include.core.records import FeatureSet, Plan, Refit, Run, Shard, Trial
 from include.core.runs import RunKind
 from include.ledger.journal import Journal
-from include.steps.definitions import as_tables
-from include.steps.inputs import REFIT, require_made, require_validated
+from include.steps.inputs import REFIT, require_made
 from include.steps.measuring import measuring
-from include.steps.platform import Platform, declaration_of, emit, known, known_since, once, open_artifacts, scope_of
+from include.steps.platform import Platform, emit, once, open_artifacts, scope_of
 from include.training import history as trials
 
 #: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
 ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
 #: Among the inputs of what a backtest draws and trains: a night draws its own, whatever was backtested before.
 BESIDE = "beside nights"
-
-
-def plan(platform: Platform, project: Project, run: Run, features: str, *, now: datetime) -> str:
-    """Draw the trials of one seeded round. Returns the digest of the :class:`Plan`; a recorded plan is reused.
-
-    Raises:
-        AccessDenied: no grant in force covers what the project reads, or this run built no such features.
-        ValidationFailed: this run did not validate what they are built from, or a critical expectation failed.
-    """
-    from include.lineage import walk
-    from include.monitoring.profile import profile
-    from include.training import cores, matrix, search
-
-    require_made(platform, project, run, "plan", now=now, features=features)
-    built = platform.load(FeatureSet, features)
-    require_validated(platform, project, run, "plan", built.snapshot, now=now)
-    recorded = (built, as_tables(project, built, declaration_of(platform, run).compiled))
-    tasks = {search.task(each, project.search) for each in recorded}
-
-    def alike(earlier: str) -> bool:
-        return platform.store.has(earlier) and platform.load(Plan, earlier).task in tasks
-
-    inputs = _drawn_of(platform, run, features)
-
-    def compute() -> str:
-        free = cores.FreeCores()
-        wanted = matrix.contents(built, built.split.train, built.split.validation)
-        rows, training_rows = matrix.learnt(built, open_artifacts(platform, run, "plan", wanted, now=now))
-        learnt = profile(rows.table, Days(first=built.split.train.first, last=built.split.validation.last))
-        profiled = platform.vault.put(encode(learnt))
-        threads = free.threads(project.operations.threads)
-        earlier = known(platform, run, "plan", inputs)
-        if earlier is not None and platform.store.has(earlier):
-            # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
-            search.bin_rows(rows, built, project.search.fixed, platform.vault, threads=threads)
-            return earlier
-        drawn = search.plan(
-            project=project,
-            features=built,
-            features_digest=features,
-            rows=rows,
-            training_rows=training_rows,
-            profile=profiled,
-            vault=platform.vault,
-            threads=threads,
-            warm=trials.earlier(
-                platform.ledger,
-                project.name,
-                before=run.instant,
-                alike=alike,
-                until=known_since(platform, run, "plan", inputs),
-            ),
-        )
-        return platform.keep(drawn)
-
-    def kept(earlier: str) -> bool:
-        if not platform.store.has(earlier):
-            return False
-        drawn = platform.load(Plan, earlier)
-        return platform.vault.has(drawn.binned) and platform.vault.has(drawn.profile)
-
-    digest = once(platform, project, run, "plan", inputs, compute, now=now, kept=kept)
-    took = walk.features(project.name, built, declaration_of(platform, run))
-    made = walk.training(project.name, built, platform.load(Plan, digest))
-    emit(platform, project, run, "plan", took, made, now=now)
-    return digest
-
-
-def _drawn_of(platform: Platform, run: Run, features: str) -> tuple[object, ...]:
-    """What the plan of *run* is drawn of. A backtest takes that of a night, where it did not draw its own before."""
-    own: tuple[object, ...] = (features, run.declaration_digest)
-    beside = (*own, BESIDE)
-    if not _is_beside(run):
-        return own
-    return own if known(platform, run, "plan", beside) is None and known(platform, run, "plan", own) else beside
 
 
 def shards(platform: Platform, plan: str) -> list[int]:
@@ -199,12 +123,12 @@ def finish_shard(
 
     def recorded() -> str:
         outcomes = compute()
-        if not _is_beside(run):
+        if not is_beside(run):
             for trial in outcomes_of(platform, drawn.shard(shard)).values():
                 adopt_trial(platform, run, plan, trial)
         return outcomes
 
-    inputs = (plan, shard, BESIDE) if _is_beside(run) else (plan, shard)
+    inputs = (plan, shard, BESIDE) if is_beside(run) else (plan, shard)
     digest = once(platform, project, run, step, inputs, recorded, now=now)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)
@@ -261,9 +185,9 @@ def record_trial(
 ) -> None:
     """Record the outcome of a trial of *plan*, unless it is known, and what it took *beside* it."""
     event = TrialRecorded(project=run.project, run_id=run.run_id, plan=plan, instant=run.instant, trial=trial)
-    is_beside = _is_beside(run)
-    stream = streams.trials_beside(run.project) if is_beside else streams.trials(run.project)
-    key = trials.trial_key(trial.trial_id, beside=is_beside)
+    apart = is_beside(run)
+    stream = streams.trials_beside(run.project) if apart else streams.trials(run.project)
+    key = trials.trial_key(trial.trial_id, beside=apart)
     Journal(platform.ledger, run).fact(stream, event, key=key, beside=beside)
 
 
@@ -273,7 +197,7 @@ def adopt_trial(platform: Platform, run: Run, plan: str, trial: Trial) -> None:
         record_trial(platform, run, plan, trial)
 
 
-def _is_beside(run: Run) -> bool:
+def is_beside(run: Run) -> bool:
     """Whether the run trains beside nights, as a backtest does: it holds no lease."""
     return run.kind is not RunKind.NIGHT
 

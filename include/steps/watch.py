@@ -1,12 +1,11 @@
 """The watch: each champion on the days that it was in force before, and what the declared policy makes of the series.
 
-    due → [gate] → snapshot → score → drift → verdict
-
 It runs beside a night and holds no lease: it registers nothing. One watch covers every day that has matured and that
-the series does not hold: what is due says :mod:`include.steps.backlog`. Inputs are
-held against those of the champion in force.
+the series does not hold: what is due says :mod:`include.steps.backlog`. Inputs are held against those of the champion
+in force.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -15,6 +14,7 @@ from include.core.errors import NothingToWatch
 from include.core.events import DriftJudged
 from include.core.project import Project
 from include.core.records import (
+    DayOfSeries,
     Days,
     DriftVerdict,
     LiveFigures,
@@ -51,7 +51,6 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
         NothingToWatch: there is nothing any more, since another watch was quicker.
         RegistryError: the champion in force learnt what is defined otherwise now.
     """
-    from include.data.live_rows import live as live_partitions
     from include.lineage import walk
 
     require_made(platform, project, run, "score", now=now, snapshot=snapshot)
@@ -63,49 +62,11 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     since = Days(first=found.days[0].day, last=days.last)
     verdicts.declare_policy(platform.ledger, project, run)
 
-    def compute() -> str:
-        bench = Bench(platform, project, run, found, now=now)
-        model = bench.model(champion.number)
-        due = bench.days(first=days.first)
-        features = bench.features(due)
-        partitions = live_partitions(
-            run=run,
-            snapshot=taken,
-            project=project,
-            compiled=declaration_of(platform, run).compiled,
-            contracts=contracts_of(platform, run),
-            vault=platform.vault,
-            open=lambda digests: open_artifacts(platform, run, "score", digests, now=now),
-            ledger=platform.ledger,
-            days=days,
-            features=features,
-        )
-        rows = opened_rows(platform, run, "score", partitions, features, now=now)
-        return platform.keep(
-            LiveScores(
-                snapshot=snapshot,
-                model_version=champion.number,
-                bundle=champion.registered.bundle,
-                evaluation=champion.registered.evaluation,
-                days=days,
-                since=since,
-                partitions=partitions,
-                scores=platform.vault.put(model.predict(rows.table).astype("<f8").tobytes()),
-                unfamiliar=unfamiliar_of(model, rows, days),
-                due=due,
-                others=bench.scores(due, rows),
-            )
-        )
+    bundle, due = champion.registered.bundle, record_digest(found.days)
+    inputs = (snapshot, run.declaration_digest, bundle, since.first, days.first, days.last, due)
 
-    inputs = (
-        snapshot,
-        run.declaration_digest,
-        champion.registered.bundle,
-        since.first,
-        days.first,
-        days.last,
-        record_digest(found.days),
-    )
+    def compute() -> str:
+        return platform.keep(_scored(platform, project, run, snapshot, found, days, since, now=now))
 
     def kept(earlier: str) -> bool:
         if not platform.store.has(earlier):
@@ -118,12 +79,59 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     scored = platform.load(LiveScores, digest)
     took = [
         *walk.snapshots(taken),
-        *walk.champion(project.name, champion.number, champion.registered.bundle),
+        *walk.champion(project.name, champion.number, bundle),
         *(model for each in scored.others for model in walk.champion(project.name, each.version, each.bundle)),
     ]
     made = walk.scores(project.name, champion.number, scored.scores, rows=sum(part.rows for part in labels_of(scored)))
     emit(platform, project, run, "score", took, made, now=now)
     return digest
+
+
+def _scored(
+    platform: Platform,
+    project: Project,
+    run: Run,
+    snapshot: str,
+    found: backlog.DueDays,
+    days: Days,
+    since: Days,
+    *,
+    now: datetime,
+) -> LiveScores:
+    """The rows of *days* of *snapshot* by the champion in force, and the due ones by whoever judges them."""
+    from include.data.live_rows import live as live_partitions
+
+    taken, champion = platform.load(Snapshot, snapshot), found.champion
+    bench = Bench(platform, project, run, found, now=now)
+    model = bench.model(champion.number)
+    due = bench.days(first=days.first)
+    features = bench.features(due)
+    partitions = live_partitions(
+        run=run,
+        snapshot=taken,
+        project=project,
+        compiled=declaration_of(platform, run).compiled,
+        contracts=contracts_of(platform, run),
+        vault=platform.vault,
+        open=lambda digests: open_artifacts(platform, run, "score", digests, now=now),
+        ledger=platform.ledger,
+        days=days,
+        features=features,
+    )
+    rows = opened_rows(platform, run, "score", partitions, features, now=now)
+    return LiveScores(
+        snapshot=snapshot,
+        model_version=champion.number,
+        bundle=champion.registered.bundle,
+        evaluation=champion.registered.evaluation,
+        days=days,
+        since=since,
+        partitions=partitions,
+        scores=platform.vault.put(model.predict(rows.table).astype("<f8").tobytes()),
+        unfamiliar=unfamiliar_of(model, rows, days),
+        due=due,
+        others=bench.scores(due, rows),
+    )
 
 
 def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: datetime) -> str:
@@ -134,50 +142,14 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
     Raises:
         AccessDenied: no grant in force covers what the project reads, or this run scored no such rows.
     """
-    import numpy as np
-
     from include.lineage import walk
-    from include.monitoring import page
-    from include.monitoring.figures import day_figures
-    from include.monitoring.series import judged_days
-    from include.monitoring.shapes import shapes
 
     require_made(platform, project, run, "drift", now=now, scored=scored)
     live = platform.load(LiveScores, scored)
     reference = refer(platform, project, run, live.evaluation, step="drift", now=now)
 
     def compute() -> str:
-        others = [each.scores for each in live.others]
-        opened = open_artifacts(platform, run, "drift", [live.scores, reference, *others], now=now)
-        held = decode(Reference, opened.bytes(reference))
-        features = [column.name for column in held.learnt.columns]
-        rows = opened_rows(platform, run, "drift", live.partitions, features, now=now)
-        scores = np.frombuffer(opened.bytes(live.scores), dtype="<f8")
-        profiles = profiles_of(verdicts.policy_of(project), held, live.days, rows, scores)
-        explained = explanation_of(held, profiles)
-        figures = day_figures(held.objective, day=rows.day, label=rows.label, score=scores)
-        judged = judged_days(
-            held.objective,
-            due_of(live),
-            day=rows.day,
-            label=rows.label,
-            predictions=predictions(live, rows, opened),
-            matures_after_days=contracts_of(platform, run)[project.target.dataset].matures_after_days,
-            before=held.holdout_days,
-        )
-        return platform.keep(
-            LiveFigures(
-                scored=scored,
-                reference=reference,
-                profiles=platform.vault.put(encode(profiles)),
-                report=page.keep(platform.store, explained.html) if explained else None,
-                report_figures=platform.store.put(explained.figures) if explained else None,
-                shapes=shapes((held.learnt, held.holdout), (profiles.inputs, profiles.outcomes)),
-                since=live.since,
-                figures=tuple(each for each in figures if each.day > held.last_seen),
-                judged=judged,
-            )
-        )
+        return platform.keep(_counted(platform, project, run, scored, reference, now=now))
 
     def kept(earlier: str) -> bool:
         if not platform.store.has(earlier):
@@ -196,6 +168,49 @@ def drift(platform: Platform, project: Project, run: Run, scored: str, *, now: d
     return digest
 
 
+def _counted(
+    platform: Platform, project: Project, run: Run, scored: str, reference: str, *, now: datetime
+) -> LiveFigures:
+    """What the rows of *scored* count up to, by day and by week, beside the *reference* of their champion."""
+    import numpy as np
+
+    from include.monitoring import page
+    from include.monitoring.figures import day_figures
+    from include.monitoring.series import judged_days
+    from include.monitoring.shapes import shapes
+
+    live = platform.load(LiveScores, scored)
+    others = [each.scores for each in live.others]
+    opened = open_artifacts(platform, run, "drift", [live.scores, reference, *others], now=now)
+    held = decode(Reference, opened.bytes(reference))
+    features = [column.name for column in held.learnt.columns]
+    rows = opened_rows(platform, run, "drift", live.partitions, features, now=now)
+    scores = np.frombuffer(opened.bytes(live.scores), dtype="<f8")
+    profiles = profiles_of(verdicts.policy_of(project), held, live.days, rows, scores)
+    explained = explanation_of(held, profiles)
+    figures = day_figures(held.objective, day=rows.day, label=rows.label, score=scores)
+    judged = judged_days(
+        held.objective,
+        due_of(live),
+        day=rows.day,
+        label=rows.label,
+        predictions=predictions(live, rows, opened),
+        matures_after_days=contracts_of(platform, run)[project.target.dataset].matures_after_days,
+        before=held.holdout_days,
+    )
+    return LiveFigures(
+        scored=scored,
+        reference=reference,
+        profiles=platform.vault.put(encode(profiles)),
+        report=page.keep(platform.store, explained.html) if explained else None,
+        report_figures=platform.store.put(explained.figures) if explained else None,
+        shapes=shapes((held.learnt, held.holdout), (profiles.inputs, profiles.outcomes)),
+        since=live.since,
+        figures=tuple(each for each in figures if each.day > held.last_seen),
+        judged=judged,
+    )
+
+
 def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: datetime) -> str:
     """Judge the series under the declared policy, record it, and ask for the retraining that it asks for.
 
@@ -205,37 +220,21 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
         AccessDenied: no grant in force covers what the project reads, or this run counted no such figures.
     """
     from include.lineage import walk
-    from include.monitoring.verdict import judge
 
     require_made(platform, project, run, "verdict", now=now, live=live)
     policy = verdicts.policy_of(project)
     found = platform.load(LiveFigures, live)
     scored = platform.load(LiveScores, found.scored)
-    contract = contracts_of(platform, run)[project.target.dataset]
     if not found.judged:  # counted by a release of before the series, of which this verdict is the first word
         before = tuple(series.of_before(scored.model_version, found.since, found.figures))
         series.record(platform.ledger, run, before)
     days = tuple(each for each in series.series_of(platform.ledger, project.name) if each.day <= scored.days.last)
 
     def compute() -> str:
-        opened = open_artifacts(platform, run, "verdict", [found.reference, found.profiles], now=now)
-        reference = decode(Reference, opened.bytes(found.reference))
-        profiles = decode(LiveProfiles, opened.bytes(found.profiles))
-        judged = judge(
-            policy,
-            days,
-            reference,
-            profiles.weeks,
-            last=scored.days.last,
-            champion=scored.model_version,
-            blind_days=project.window.holdout_days + contract.matures_after_days + 1,
-            unfamiliar=scored.unfamiliar or (),
-        )
-        return platform.keep(judged)
+        return platform.keep(_judged(platform, project, run, found, days, now=now))
 
-    digest = once(
-        platform, project, run, "verdict", (live, record_digest(policy), record_digest(days)), compute, now=now
-    )
+    inputs = (live, record_digest(policy), record_digest(days))
+    digest = once(platform, project, run, "verdict", inputs, compute, now=now)
     decided = platform.load(DriftVerdict, digest)
     event = DriftJudged(
         project=project.name,
@@ -251,16 +250,32 @@ def verdict(platform: Platform, project: Project, run: Run, live: str, *, now: d
     going_back.take_and_follow(platform, run)
     champion = platform.champions.in_force(project.name)
     verdicts.record(platform.ledger, policy, run, event, champion=champion.number if champion else None)
-    emit(
-        platform,
-        project,
-        run,
-        "verdict",
-        walk.drift_report(project.name, live),
-        walk.verdict(project.name, digest),
-        now=now,
-    )
+    took, made = walk.drift_report(project.name, live), walk.verdict(project.name, digest)
+    emit(platform, project, run, "verdict", took, made, now=now)
     return digest
+
+
+def _judged(
+    platform: Platform, project: Project, run: Run, found: LiveFigures, days: Sequence[DayOfSeries], *, now: datetime
+) -> DriftVerdict:
+    """What the policy makes of the series up to *days*, and of what was *found* of the inputs."""
+    from include.monitoring.verdict import judge
+
+    scored = platform.load(LiveScores, found.scored)
+    contract = contracts_of(platform, run)[project.target.dataset]
+    opened = open_artifacts(platform, run, "verdict", [found.reference, found.profiles], now=now)
+    reference = decode(Reference, opened.bytes(found.reference))
+    profiles = decode(LiveProfiles, opened.bytes(found.profiles))
+    return judge(
+        verdicts.policy_of(project),
+        days,
+        reference,
+        profiles.weeks,
+        last=scored.days.last,
+        champion=scored.model_version,
+        blind_days=project.window.holdout_days + contract.matures_after_days + 1,
+        unfamiliar=scored.unfamiliar or (),
+    )
 
 
 def _due(platform: Platform, project: Project, run: Run, last: date) -> backlog.DueDays:
