@@ -27,11 +27,11 @@ os.environ["DO_NOT_TRACK"] = "true"
 
 from include.core.project import DriftPolicy, Objective  # noqa: E402  # needs the path above
 from include.core.records import DayOfSeries, Days, Evaluation  # noqa: E402
+from include.data.labelled import LabelledRows  # noqa: E402
 from include.monitoring.figures import day_figures, reference_of  # noqa: E402
 from include.monitoring.profile import profile, profile_like, weekly  # noqa: E402
 from include.monitoring.report import explain  # noqa: E402
 from include.monitoring.verdict import judge  # noqa: E402
-from include.training.matrix import Rows  # noqa: E402
 
 LEARNT = Days(first=date(2013, 1, 1), last=date(2013, 3, 4))
 HOLDOUT = Days(first=date(2013, 3, 5), last=date(2013, 3, 25))
@@ -40,7 +40,7 @@ LIVE = Days(first=date(2013, 3, 26), last=date(2013, 5, 27))
 CATEGORIES = [f"category {number}" for number in range(60)]
 
 
-def rows_of(days: Days, rows: int, columns: int, seed: int, moved: float = 0.0) -> Rows:
+def rows_of(days: Days, rows: int, columns: int, seed: int, moved: float = 0.0) -> LabelledRows:
     """Labelled rows of *days*, sorted by day; one number in five is null in one column of five."""
     import pyarrow as pa
 
@@ -57,7 +57,7 @@ def rows_of(days: Days, rows: int, columns: int, seed: int, moved: float = 0.0) 
             values[random.random(rows) < 0.2] = np.nan
         table[f"feature_{number}"] = values
     day = np.sort(random.integers(days.first.toordinal(), days.last.toordinal() + 1, rows)).astype(np.int32)
-    return Rows(table=pa.table(table), label=(random.random(rows) < 0.25).astype(float), day=day)
+    return LabelledRows(table=pa.table(table), label=(random.random(rows) < 0.25).astype(float), day=day)
 
 
 def own(rows: int, columns: int) -> dict[str, float]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from include.core.records import Days, FeatureSpec, Partition
 from include.data.point_in_time import PointInTime
 from include.data.probe import BuiltDay
-from include.data.relations import Artifacts
 from include.data.reuse import TableTask
 from include.data.writer import Writer
 from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, DerivedTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from include.governance.vault import OpenedArtifacts
 
 #: Below it, float32 holds every integer.
 FLOAT32_INTEGERS = 2**24
@@ -26,7 +27,7 @@ CATEGORY_ROWS = 20
 class BuiltTables:
     """The rows of each task's span, built; and those of single days, whether built or read again."""
 
-    def __init__(self, rows: PointInTime, tasks: Mapping[DerivedTable, TableTask], opened: Artifacts) -> None:
+    def __init__(self, rows: PointInTime, tasks: Mapping[DerivedTable, TableTask], opened: "OpenedArtifacts") -> None:
         self._rows, self._tasks, self._opened = rows, tasks, opened
         self._built = rows.all_rows({derived: task.span for derived, task in tasks.items() if task.span})
 

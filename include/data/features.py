@@ -11,14 +11,14 @@ from include.data.feature_tables import BuiltTables, write
 from include.data.leak_alarm import alarm
 from include.data.point_in_time import PointInTime
 from include.data.probe import probe, sampled
-from include.data.relations import Artifacts, relations
+from include.data.relations import relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import CompiledProject
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
-    from include.governance.vault import Vault
+    from include.governance.vault import OpenedArtifacts, Vault
 
 
 def build(
@@ -30,7 +30,7 @@ def build(
     compiled: CompiledProject,
     contracts: Mapping[str, Contract],
     vault: "Vault",
-    open: Callable[[Iterable[str]], Artifacts],
+    open: "Callable[[Iterable[str]], OpenedArtifacts]",
     ledger: Ledger,
 ) -> FeatureSet:
     """The features and labels of the project's window.

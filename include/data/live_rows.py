@@ -1,7 +1,7 @@
 """Rows that came after a model: their features and labels by day, and all of them as one table."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,38 +9,16 @@ from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import Contract, Days, Partition, Run, Snapshot
 from include.data.feature_tables import BuiltTables, write
+from include.data.labelled import LabelledRows, days_of, read
 from include.data.point_in_time import PointInTime
-from include.data.relations import Artifacts, relations
+from include.data.relations import relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import LABEL, CompiledProject
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
-
-    from include.governance.vault import Vault
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveRows:
-    """Rows sorted by day and key.
-
-    ``table`` holds the features, ``label`` float64 (NaN where there is none), ``day`` the ordinal of each row's UTC
-    day.
-    """
-
-    table: "pa.Table"
-    label: "NDArray[np.float64]"
-    day: "NDArray[np.int32]"
-
-    def of_days(self, days: Collection[date]) -> "NDArray[np.bool_]":
-        """Which rows are of *days*."""
-        import numpy as np
-
-        return np.isin(self.day, [day.toordinal() for day in days])
+    from include.governance.vault import OpenedArtifacts, Vault
 
 
 def live(
@@ -51,7 +29,7 @@ def live(
     compiled: CompiledProject,
     contracts: Mapping[str, Contract],
     vault: "Vault",
-    open: Callable[[Iterable[str]], Artifacts],
+    open: "Callable[[Iterable[str]], OpenedArtifacts]",
     ledger: Ledger,
     days: Days,
     features: Collection[str],
@@ -86,20 +64,19 @@ def live(
     return tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min)))
 
 
-def live_rows(partitions: Sequence[Partition], features: Sequence[str], opened: Artifacts) -> LiveRows:
+def live_rows(partitions: Sequence[Partition], features: Sequence[str], opened: "OpenedArtifacts") -> LabelledRows:
     """The rows of *partitions* (:func:`live`), with the columns *features*.
 
     Raises:
         DataError: there are no rows, a feature is in no partition, or partitions do not hold the same rows.
     """
-    import numpy as np
     import pyarrow as pa
 
     labels = [part for part in partitions if part.table == LABEL and part.day is not None]
-    label = _read(labels, opened, [LABEL]).column(LABEL)
+    label = read(labels, opened, [LABEL]).column(LABEL) if labels else pa.chunked_array([pa.nulls(0)])
     columns: dict[str, pa.ChunkedArray] = {}
     for group in sorted({part.table for part in partitions} - {LABEL}):
-        part = _read([part for part in partitions if part.table == group], opened, None)
+        part = read([part for part in partitions if part.table == group], opened)
         if part.num_rows != len(label):
             raise DataError(
                 "every feature group has the rows of the label",
@@ -114,17 +91,8 @@ def live_rows(partitions: Sequence[Partition], features: Sequence[str], opened: 
             value=f"no {', '.join(missing)}" if missing else "no rows",
             remedy="Choose an instant whose days the source holds, with the definitions that the model learnt.",
         )
-    ordinals = np.array([part.day.toordinal() for part in labels if part.day is not None], dtype=np.int32)
-    return LiveRows(
+    return LabelledRows(
         table=pa.table({name: columns[name] for name in features}),
         label=label.cast(pa.float64()).to_numpy(),
-        day=np.repeat(ordinals, [part.rows for part in labels]),
+        day=days_of(labels),
     )
-
-
-def _read(partitions: Sequence[Partition], opened: Artifacts, columns: list[str] | None) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    tables = [pq.ParquetFile(opened.path(part.content)).read(columns, use_threads=False) for part in partitions]
-    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({LABEL: pa.nulls(0)})

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
 from include.core.records import (
@@ -22,22 +22,16 @@ from include.core.records import (
 from include.data.confinement import lock, require_confined
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import duckdb
     import pyarrow as pa
+
+    from include.governance.vault import OpenedArtifacts
 
 _HELD, _CUT = "snapshot", "cut"
 #: How far before a row the one lies whose values it is given: further than those of its own hour or kind, mostly; and
 #: where no such value can be given to it.
 _ROWS_BEFORE, _FEW_ROWS_BEFORE = 97, 7
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
-
-
-class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
-
-    def path(self, digest: str) -> "Path": ...
 
 
 class LateValues(StrEnum):
@@ -197,7 +191,7 @@ def _named() -> Iterator[None]:
 def relations(
     snapshot: Snapshot,
     contracts: Mapping[str, Contract],
-    opened: Artifacts,
+    opened: "OpenedArtifacts",
     *,
     partitions: Iterable[Partition] | None = None,
 ) -> Iterator[Relations]:

@@ -24,9 +24,8 @@ from include.core.records import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from include.data.relations import Artifacts
     from include.governance.pseudonyms import Pseudonyms
-    from include.governance.vault import Vault
+    from include.governance.vault import OpenedArtifacts, Vault
 
 
 def read_rows(file: Path, contract: Contract, names: Collection[str] | None = None) -> "pa.Table":
@@ -119,7 +118,7 @@ def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: 
 
 
 def with_rows(
-    snapshot: Snapshot, treated: "pa.Table", contract: Contract, *, opened: "Artifacts", vault: "Vault"
+    snapshot: Snapshot, treated: "pa.Table", contract: Contract, *, opened: "OpenedArtifacts", vault: "Vault"
 ) -> Snapshot:
     """*snapshot* with the *treated* rows among those of the contract's dataset, in the place of those with their keys.
 
@@ -175,7 +174,7 @@ def features_of(
     *,
     project: Project,
     contracts: Mapping[str, Contract],
-    opened: "Artifacts",
+    opened: "OpenedArtifacts",
 ) -> "pa.Table":
     """The key and all features of the *treated* rows, which *snapshot* holds (:func:`with_rows`), by day and key."""
     import pyarrow.compute as pc

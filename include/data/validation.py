@@ -11,6 +11,7 @@ from include.core.moments import compared
 from include.core.project import Expectation, Project
 from include.core.records import CheckResult, Contract, Partition, Snapshot, Validation
 from include.data.expectations import Batch, check
+from include.data.labelled import read
 from include.data.report import render
 from include.data.source import Source
 from include.data.window_checks import ROW_COUNTS, check_required, check_row_counts, check_window
@@ -139,7 +140,7 @@ def _of_rows(
     if any("row_condition" in expectation.arguments for expectation in on_values):
         columns = set(names)  # a condition is text: it may name any column
     wanted = [name for name in names if name in columns or name in _required(contract)]
-    tables = {part: _read(opened, part, wanted) for part in new}
+    tables = {part: read([part], opened, wanted) for part in new}
     if on_values and any(part.rows for part in new):
         yield from check(_batch(contract, tables, sorted(columns), on_values), on_values)
     for expectation in expectations:
@@ -219,11 +220,5 @@ def _newest(contract: Contract, partitions: Sequence[Partition], opened: "Opened
 
     column = str(contract.partition_column)
     last = next(part for part in reversed(partitions) if part.rows)
-    newest: datetime | None = pc.max(_read(opened, last, [column])[column]).as_py()
+    newest: datetime | None = pc.max(read([last], opened, [column])[column]).as_py()
     return newest
-
-
-def _read(opened: "OpenedArtifacts", partition: Partition, columns: Sequence[str]) -> "pa.Table":
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(opened.path(partition.content)).read(columns=list(columns), use_threads=False)

@@ -2,37 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from include.core.project import Objective
 from include.core.records import DayFigures, Days, Evaluation, Profile, Reference
+from include.data.labelled import LabelledRows
 from include.data.losses import Numbers, expected_row_losses, row_losses
 from include.monitoring.profile import LEAST_GROUP, profile
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 #: The columns of a reference's holdout.
 LABEL, SCORE = "label", "score"
-
-
-class Rows(Protocol):
-    """Labelled rows, sorted by day (:class:`include.training.matrix.Rows`).
-
-    ``table`` holds the feature columns, ``label`` a number a row, ``day`` the ordinal of each row's UTC day.
-    """
-
-    @property
-    def table(self) -> "pa.Table": ...
-
-    @property
-    def label(self) -> Numbers: ...
-
-    @property
-    def day(self) -> NDArray[np.int32]: ...
 
 
 def day_figures(
@@ -84,7 +69,7 @@ def reference_of(
     evaluation: Evaluation,
     evaluation_digest: str,
     learnt: Profile,
-    holdout: Rows,
+    holdout: LabelledRows,
     holdout_days: Days,
     score: Numbers,
 ) -> Reference:

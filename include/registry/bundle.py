@@ -17,15 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from include.governance.signing import Signer, Verifier
+    from include.governance.vault import OpenedArtifacts
     from include.registry.champions import Version
 
 PAYLOAD_TYPE = "application/vnd.trainyard.model+json"
-
-
-class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
-
-    def bytes(self, digest: str) -> bytes: ...
 
 
 class Vault(Protocol):
@@ -134,7 +129,7 @@ def pack(
     evaluation_digest: str,
     features: FeatureSet,
     project: Project,
-    opened: Artifacts,
+    opened: "OpenedArtifacts",
     vault: Vault,
     signer: "Signer",
 ) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
@@ -27,13 +27,9 @@ from include.registry.mlflow_nights import ShownNight
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from include.governance.vault import OpenedArtifacts
+
 ALIAS = "champion"
-
-
-class Artifacts(Protocol):
-    """Artifacts that were opened under a grant (:class:`include.governance.vault.OpenedArtifacts`)."""
-
-    def bytes(self, digest: str) -> bytes: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +74,7 @@ class Versions:
         evaluation: Evaluation,
         night: Callable[[], ShownNight],
         champion: int | None,
-        opened: Artifacts | None,
+        opened: "OpenedArtifacts | None",
     ) -> None:
         """Show the model as a version of the registered model ``project.name``, once per evaluation.
 
@@ -157,7 +153,7 @@ class Versions:
         evaluation: Evaluation,
         night: Callable[[], ShownNight],
         champion: int | None,
-        opened: Artifacts | None,
+        opened: "OpenedArtifacts | None",
     ) -> None:
         client = self._client()
         experiment = self._experiment(client, project.name)

@@ -13,7 +13,7 @@ from include.steps.platform import Platform
 from include.steps.serving import load
 
 if TYPE_CHECKING:
-    from include.data.live_rows import LiveRows
+    from include.data.labelled import LabelledRows
     from include.governance.vault import OpenedArtifacts
     from include.monitoring.series import Prediction
     from include.registry.bundle import Champion
@@ -62,7 +62,7 @@ class Bench:
         wanted = {self._due.champion.number, *_wanted(due)}
         return sorted({name for version in wanted for name in self._features[version]})
 
-    def scores(self, due: Sequence[DueDay], rows: "LiveRows") -> tuple[VersionScores, ...]:
+    def scores(self, due: Sequence[DueDay], rows: "LabelledRows") -> tuple[VersionScores, ...]:
         """What all but the champion in force predict for the days that need them."""
         found = []
         for version, days in sorted(_wanted(due).items()):
@@ -116,7 +116,7 @@ class Bench:
         return model
 
 
-def predictions(live: LiveScores, rows: "LiveRows", opened: "OpenedArtifacts") -> Mapping[int, "Prediction"]:
+def predictions(live: LiveScores, rows: "LabelledRows", opened: "OpenedArtifacts") -> Mapping[int, "Prediction"]:
     """What each version predicts for which of *rows*; *opened* holds all scores of *live*."""
     import numpy as np
 

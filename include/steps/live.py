@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from include.data.live_rows import LiveRows
+    from include.data.labelled import LabelledRows
     from include.monitoring.report import Explanation
     from include.registry.bundle import Champion
 
@@ -52,13 +52,13 @@ def opened_rows(
     features: Sequence[str],
     *,
     now: datetime,
-) -> "LiveRows":
+) -> "LabelledRows":
     from include.data.live_rows import live_rows
 
     return live_rows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now))
 
 
-def unfamiliar_of(model: "Champion", rows: "LiveRows", days: Days) -> tuple[UnfamiliarValues, ...]:
+def unfamiliar_of(model: "Champion", rows: "LabelledRows", days: Days) -> tuple[UnfamiliarValues, ...]:
     """What the last week's rows have that the model learnt nothing of."""
     import numpy as np
 
@@ -70,7 +70,7 @@ def unfamiliar_of(model: "Champion", rows: "LiveRows", days: Days) -> tuple[Unfa
 
 
 def profiles_of(
-    policy: DriftPolicy, reference: Reference, days: Days, rows: "LiveRows", scores: "NDArray[np.float64]"
+    policy: DriftPolicy, reference: Reference, days: Days, rows: "LabelledRows", scores: "NDArray[np.float64]"
 ) -> LiveProfiles:
     """All whole weeks of *days*, and the days that are judged: those that came after the model, the last ones."""
     import numpy as np

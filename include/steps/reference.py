@@ -13,8 +13,8 @@ from include.ledger.journal import Journal
 from include.steps.platform import Platform, evaluation_of, open_artifacts
 
 if TYPE_CHECKING:
+    from include.data.labelled import LabelledRows
     from include.data.losses import Numbers
-    from include.monitoring.figures import Rows
 
 
 def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, step: str, now: datetime) -> str:
@@ -71,7 +71,12 @@ def refer(platform: Platform, project: Project, run: Run, evaluation: str, *, st
 
 
 def _record_holdout(
-    platform: Platform, run: Run, model: ModelRegistered, evaluated: Evaluation, holdout: "Rows", score: "Numbers"
+    platform: Platform,
+    run: Run,
+    model: ModelRegistered,
+    evaluated: Evaluation,
+    holdout: "LabelledRows",
+    score: "Numbers",
 ) -> None:
     """Record, in the open, how the model did on groups and days of its holdout: of none with fewer than 20 rows."""
     from include.monitoring.fit import in_the_open

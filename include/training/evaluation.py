@@ -17,14 +17,16 @@ from include.core.records import (
     Plan,
     Winner,
 )
+from include.data.labelled import LabelledRows
 from include.data.resampling import paired_interval
-from include.training.artifacts import Artifacts
-from include.training.matrix import Rows, rows_of
+from include.training.matrix import rows_of
 from include.training.metrics import Numbers, metrics, row_losses, scorable
 from include.training.slices import slices
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from include.governance.vault import OpenedArtifacts
 
 
 class Model(Protocol):
@@ -57,7 +59,7 @@ def evaluate(
     features: FeatureSet,
     best: Winner,
     model: str,
-    opened: Artifacts,
+    opened: "OpenedArtifacts",
     champion: Rival | None = None,
     frozen: Rival | None = None,
     recipe: str | None = None,
@@ -115,7 +117,7 @@ def evaluate(
     )
 
 
-def _constant_losses(plan: Plan, holdout: Rows) -> Numbers | None:
+def _constant_losses(plan: Plan, holdout: LabelledRows) -> Numbers | None:
     """What predicting the plan's constant costs, row by row; ``None``: the plan is of before it was recorded."""
     if plan.constant is None:
         return None
@@ -134,7 +136,7 @@ class _Comparison:
 
 
 def _compare(
-    champion: Rival | None, features: FeatureSet, holdout: Rows, prediction: Numbers, *, seed: int
+    champion: Rival | None, features: FeatureSet, holdout: LabelledRows, prediction: Numbers, *, seed: int
 ) -> _Comparison:
     """Both models on the holdout's days that the champion has not learnt; no figures where these have no rows."""
     if champion is None or champion.changed:

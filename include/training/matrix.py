@@ -1,8 +1,6 @@
 """From feature partitions to the rows that LightGBM sees."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,38 +8,12 @@ from numpy.typing import NDArray
 
 from include.core.errors import DataError, TrainingError
 from include.core.project import Objective
-from include.core.records import Days, FeatureSet, FeatureSpec, Partition
-from include.data.encoding import encode_features
+from include.core.records import Days, FeatureSet, FeatureSpec
+from include.data.labelled import LabelledRows, days_of, read
 from include.declared.compiled import LABEL
-from include.training.artifacts import Artifacts
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The labelled rows of a stretch of days, sorted by day and key.
-
-    ``table`` holds the feature columns, ``label`` float64, ``day`` the ordinal of each row's UTC day.
-    """
-
-    table: "pa.Table"
-    label: NDArray[np.float64]
-    day: NDArray[np.int32]
-
-    def matrix(self, features: Sequence[FeatureSpec]) -> NDArray[np.float32]:
-        """Shape (rows, features); see :func:`include.data.encoding.encode_features`."""
-        return encode_features(self.table, features)
-
-    def __add__(self, later: "Rows") -> "Rows":
-        import pyarrow as pa
-
-        return Rows(
-            table=pa.concat_tables([self.table, later.table], promote_options="permissive"),
-            label=np.concatenate([self.label, later.label]),
-            day=np.concatenate([self.day, later.day]),
-        )
+    from include.governance.vault import OpenedArtifacts
 
 
 def contents(features: FeatureSet, *stretches: Days) -> tuple[str, ...]:
@@ -51,7 +23,7 @@ def contents(features: FeatureSet, *stretches: Days) -> tuple[str, ...]:
     )
 
 
-def rows_of(features: FeatureSet, days: Days, opened: Artifacts, *, stretch: str) -> Rows:
+def rows_of(features: FeatureSet, days: Days, opened: "OpenedArtifacts", *, stretch: str) -> LabelledRows:
     """The labelled rows of *days*; rows whose label is null are left out. *stretch* names the days in errors.
 
     Raises:
@@ -64,11 +36,11 @@ def rows_of(features: FeatureSet, days: Days, opened: Artifacts, *, stretch: str
     where = f"the {stretch} days {days.first} to {days.last}"
     if not sum(partition.rows for partition in labels):
         raise _nothing_to_learn(where)
-    table = _read(labels, opened, columns=[*features.key, LABEL])
+    table = read(labels, opened, [*features.key, LABEL])
     wanted = {feature.name for feature in features.features}
     columns: dict[str, pa.ChunkedArray] = {}
     for group in sorted({partition.table for partition in features.partitions} - {LABEL}):
-        part = _read([partition for partition in features.of(group) if partition.day in days], opened, columns=None)
+        part = read([partition for partition in features.of(group) if partition.day in days], opened)
         if part.num_rows != table.num_rows or not part.select(features.key).equals(table.select(features.key)):
             raise DataError(
                 "every feature group has the rows of the label, in the same order",
@@ -76,15 +48,13 @@ def rows_of(features: FeatureSet, days: Days, opened: Artifacts, *, stretch: str
                 remedy="Build the features of this snapshot again.",
             )
         columns |= {name: part.column(name) for name in part.column_names if name in wanted}
-    ordinals = [partition.day.toordinal() for partition in labels if partition.day is not None]
-    day = np.repeat(np.array(ordinals, dtype=np.int32), [partition.rows for partition in labels])
     known = pc.is_valid(table.column(LABEL))
     label = table.column(LABEL).filter(known).cast(pa.float64()).to_numpy()
     _require_usable(label, features.objective, where)
-    return Rows(table=pa.table(columns).filter(known), label=label, day=day[known.to_numpy()])
+    return LabelledRows(table=pa.table(columns).filter(known), label=label, day=days_of(labels)[known.to_numpy()])
 
 
-def learnt(features: FeatureSet, opened: Artifacts) -> tuple[Rows, int]:
+def learnt(features: FeatureSet, opened: "OpenedArtifacts") -> tuple[LabelledRows, int]:
     """The rows of the training days, then those of the validation days; and how many the former are.
 
     *opened* holds :func:`contents` of both. Raises as :func:`rows_of`.
@@ -92,19 +62,6 @@ def learnt(features: FeatureSet, opened: Artifacts) -> tuple[Rows, int]:
     split = features.split
     train = rows_of(features, split.train, opened, stretch="training")
     return train + rows_of(features, split.validation, opened, stretch="validation"), len(train.label)
-
-
-def _read(partitions: Sequence[Partition], opened: Artifacts, *, columns: list[str] | None) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not partitions:
-        return pa.table({})
-    paths = [opened.path(partition.content) for partition in partitions]
-    # A `ParquetFile` a partition costs a fifth of `read_table`, which sets up a dataset scan for each.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        tables = list(pool.map(lambda path: pq.ParquetFile(path).read(columns, use_threads=False), paths))
-    return pa.concat_tables(tables, promote_options="permissive")
 
 
 def _nothing_to_learn(where: str) -> DataError:
@@ -140,7 +97,7 @@ def _require_usable(label: NDArray[np.float64], objective: Objective, where: str
         )
 
 
-def binned(rows: Rows, features: Sequence[FeatureSpec], params: Mapping[str, object]) -> Any:
+def binned(rows: LabelledRows, features: Sequence[FeatureSpec], params: Mapping[str, object]) -> Any:
     """The rows as a constructed ``lightgbm.Dataset``, cut into bins by *params*.
 
     Raises:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
+from include.data.labelled import LabelledRows
 from include.training import order
 from include.training.booster import dataset_settings
-from include.training.matrix import Rows, binned
+from include.training.matrix import binned
 
 if TYPE_CHECKING:
     import optuna
@@ -32,7 +33,7 @@ def plan(
     project: Project,
     features: FeatureSet,
     features_digest: str,
-    rows: Rows,
+    rows: LabelledRows,
     training_rows: int,
     profile: str,
     vault: Vault,
@@ -136,7 +137,7 @@ def _planned(
         yield index, PlannedTrial(trial_id=identity, params=drawn[index])
 
 
-def bin_rows(rows: Rows, features: FeatureSet, fixed: Params, vault: Vault, *, threads: int = 1) -> str:
+def bin_rows(rows: LabelledRows, features: FeatureSet, fixed: Params, vault: Vault, *, threads: int = 1) -> str:
     """Bin *rows* by the search's *fixed* parameters; the vault's digest. The same rows give the same bytes.
 
     Labels decide nothing here: validation rows may share the bins that they help to find.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.core.records import Interval, Slice
-from include.training.matrix import Rows
+from include.data.labelled import LabelledRows
 from include.training.metrics import Numbers
 
 #: Of fewer rows nothing is told: they could be one person's.
@@ -20,7 +20,7 @@ Figures = Mapping[str, Numbers | None]
 
 
 def slices(
-    holdout: Rows,
+    holdout: LabelledRows,
     features: Sequence[str],
     loss: Numbers,
     *,
@@ -53,7 +53,7 @@ def slices(
     return tuple(replace(each, skill=skilled, difference=differs) for each, skilled, differs in both)
 
 
-def _groups(holdout: Rows, name: str) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+def _groups(holdout: LabelledRows, name: str) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from include.core.canonical import decode, encode
 from include.core.project import Objective
 from include.core.records import Days, Evaluation, Reference
+from include.data.labelled import LabelledRows
 from include.data.losses import expected_row_losses, row_losses
 from include.monitoring.figures import day_figures, reference_of, without_remainder
 from include.monitoring.profile import profile
-from include.training.matrix import Rows
 
 FIRST = date(2013, 6, 1).toordinal()
 
@@ -83,7 +83,7 @@ def test_a_reference_profiles_what_was_learnt_and_what_was_held_out_and_is_the_s
         return Days(first=date(2013, 6, first), last=date(2013, 6, last))
 
     day, label, score = drawn(3000, 20)
-    rows = Rows(table=pa.table({"humidity": score * 100}), label=label, day=day)
+    rows = LabelledRows(table=pa.table({"humidity": score * 100}), label=label, day=day)
     held_out = day >= date(2013, 6, 15).toordinal()
     evaluation = Evaluation(
         plan="sha256:p", features="sha256:f", objective=Objective.BINARY, trial_id="t", params={}, model="sha256:m",
@@ -96,7 +96,7 @@ def test_a_reference_profiles_what_was_learnt_and_what_was_held_out_and_is_the_s
             evaluation=evaluation,
             evaluation_digest="sha256:e",
             learnt=profile(rows.table.filter(~held_out), days(1, 14)),
-            holdout=Rows(table=rows.table.filter(held_out), label=label[held_out], day=day[held_out]),
+            holdout=LabelledRows(table=rows.table.filter(held_out), label=label[held_out], day=day[held_out]),
             holdout_days=days(15, 20),
             score=score[held_out],
         )

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from include.core.errors import DeclarationError
 from include.core.project import Gates
-from include.training.matrix import Rows
+from include.data.labelled import LabelledRows
 from include.training.slices import LEAST_ROWS, slices
 
 
-def _rows(category: list[str | None], day: list[int]) -> Rows:
+def _rows(category: list[str | None], day: list[int]) -> LabelledRows:
     table = pa.table({"origin": pa.array(category, pa.string()).dictionary_encode()})
-    return Rows(table=table, label=np.zeros(len(day)), day=np.array(day, dtype=np.int32))
+    return LabelledRows(table=table, label=np.zeros(len(day)), day=np.array(day, dtype=np.int32))
 
 
 @settings(max_examples=30)
