@@ -165,3 +165,10 @@ def _place(location: Sequence[int | str]) -> str:
     for part in location:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     return place or "(root)"
+
+
+def text_of(file: Path, at: str, value: str | None) -> str:
+    """What the document says there, without blanks at its ends; it has to say something."""
+    if not value or not value.strip():
+        refuse(file, at, "a text stands here", value, "Write it.")
+    return value.strip()

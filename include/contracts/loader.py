@@ -1,59 +1,29 @@
 """From a contract's document to the :class:`~include.core.records.Contract` that the platform works with."""
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.contracts.document import custom, parse, refuse
+from include.contracts.columns import columns_of, partition_column_of, require_known_at
+from include.contracts.document import custom, parse, refuse, text_of
 from include.contracts.expectations import expectations
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
-from include.core.names import alike
-from include.core.records import (
-    CLASSES,
-    RESTRICTED,
-    ArtifactKind,
-    Column,
-    ColumnType,
-    Contract,
-    KnownAt,
-    PersonalKind,
-    Treatment,
-)
+from include.core.records import CLASSES, ArtifactKind, Contract
 from include.core.words import is_user
 
 if TYPE_CHECKING:
-    from open_data_contract_standard.model import (
-        OpenDataContractStandard,
-        SchemaObject,
-        SchemaProperty,
-    )
+    from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject
 
 SUFFIX = ".odcs.yaml"
 STEWARD = "data-steward"
-#: The tag of a column that has (nearly) a value of its own in each row.
-IDENTIFIER = "identifier"
-#: The ``knownAt`` of what never changes.
-ALWAYS = "always"
 #: No duration of a contract, in the unit it is written in, is longer than that.
 LONGEST = 1_000_000
 
 #: The words of classification that a deployment adds, each with the one of :data:`CLASSES` that it counts as.
 Classes = tuple[tuple[str, str], ...]
 
-_TREATMENTS = {
-    None: Treatment.CLEAR,
-    PersonalKind.NONE: Treatment.CLEAR,
-    PersonalKind.JOIN_KEY: Treatment.TOKEN,
-    PersonalKind.DIRECT_IDENTIFIER: Treatment.DROP,
-}
-_KNOWN_AT = re.compile(r"(?P<column>.+?)(?:\s*(?P<sign>[+-])\s*(?P<duration>P\w+))?")
-_DURATION = re.compile(
-    r"P(?:(?P<days>\d{1,6})D)?(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,6})S)?)?"
-)
 #: The custom properties of a table, each a number of days.
 _DAYS = ("maturesAfterDays", "replayDays", "remindAfterDays", "lapseAfterDays")
 _HOURS = {"h": 1.0, "d": 24.0}
@@ -94,16 +64,16 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
     document, unknown = parse(path, data)
     table = _table(path, document)
     counts_as = {**{word: word for word in CLASSES}, **dict(classes)}
-    columns = tuple(_columns(path, table, counts_as, unknown))
+    columns = tuple(columns_of(path, table, counts_as, unknown))
     settings = custom(path, "schema[0].", table.customProperties, _DAYS, unknown)
-    partition = _partition_column(path, table, columns)
-    _check_known_at(path, columns)
+    partition = partition_column_of(path, table, columns)
+    require_known_at(path, columns)
     if not any(column.key for column in columns):
         remedy = "Add `primaryKey: true` to the columns that identify a row."
         refuse(path, "schema[0].properties", "a dataset has a primary key", "none", remedy)
     return Contract(
         dataset=str(table.name),
-        version=_text(path, "version", document.version),
+        version=text_of(path, "version", document.version),
         digest=digest_of(data),
         columns=columns,
         stewards=_stewards(path, document),
@@ -180,148 +150,15 @@ def _utf_8(file: Path, data: bytes) -> str:
         refuse(file, "(root)", "a contract is valid YAML in UTF-8", "another encoding", "Save it as UTF-8.")
 
 
-def _text(file: Path, at: str, value: str | None) -> str:
-    if not value or not value.strip():
-        refuse(file, at, "a text stands here", value, "Write it.")
-    return value.strip()
-
-
 def _table(file: Path, document: "OpenDataContractStandard") -> "SchemaObject":
     tables = document.schema_ or []
     if len(tables) != 1:
         refuse(file, "schema", "a contract describes one dataset", f"{len(tables)} of them", "One file a dataset.")
-    name = _text(file, "schema[0].name", tables[0].name)
+    name = text_of(file, "schema[0].name", tables[0].name)
     if not name.isidentifier() or file.name != f"{name}{SUFFIX}":
         remedy = f"Rename the file to {name}{SUFFIX}, or the dataset."
         refuse(file, "schema[0].name", "a dataset's name is an identifier and names its file", name, remedy)
     return tables[0]
-
-
-def _columns(
-    file: Path, table: "SchemaObject", counts_as: Mapping[str, str], not_understood: list[str]
-) -> Iterator[Column]:
-    names: list[str] = []
-    in_files: set[str] = set()
-    for index, entry in enumerate(table.properties or ()):
-        at = f"schema[0].properties[{index}]"
-        column = _column(file, at, entry, counts_as, not_understood)
-        if pair := alike([*names, column.name]):
-            rule = "columns have different names, and differ by more than upper and lower case"
-            refuse(file, f"{at}.name", rule, " and ".join(pair), "Rename or remove one of them.")
-        theirs = column.physical_name or column.name
-        if theirs in in_files:
-            rule = "columns have different names in the files"
-            refuse(file, f"{at}.{'physicalName' if column.physical_name else 'name'}", rule, theirs, "Correct one.")
-        in_files.add(theirs)
-        if column.key and column.treatment is Treatment.DROP:
-            remedy = "Identify rows by another column, or declare `personal: join-key`."
-            refuse(file, f"{at}.primaryKey", "a direct identifier is no key: it is never read", column.name, remedy)
-        names.append(column.name)
-        yield column
-    if not names:
-        refuse(file, "schema[0].properties", "a dataset has columns", "none", "List them.")
-
-
-def _column(
-    file: Path, at: str, entry: "SchemaProperty", counts_as: Mapping[str, str], not_understood: list[str]
-) -> Column:
-    name = _text(file, f"{at}.name", entry.name)
-    here = f"{at} ({name})"
-    try:
-        kind = ColumnType(entry.logicalType or "")
-    except ValueError:
-        remedy = f"Use one of: {', '.join(ColumnType)}."
-        refuse(file, f"{here}.logicalType", "a supported logical type", entry.logicalType, remedy)
-    settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal"), not_understood)
-    personal = None
-    if "personal" in settings:
-        personal = _personal(file, f"{here}.customProperties.personal", settings["personal"])
-    classification = (entry.classification or "").strip().casefold() or RESTRICTED
-    return Column(
-        name=name,
-        type=kind,
-        classification=classification,
-        restricted=counts_as.get(classification, RESTRICTED) == RESTRICTED,
-        personal=personal,
-        treatment=_TREATMENTS[personal],
-        known_at=_known_at(file, f"{here}.customProperties.knownAt", settings.get("knownAt")),
-        required=bool(entry.required or entry.primaryKey),
-        key=bool(entry.primaryKey),
-        description=(entry.description or "").strip(),
-        identifier=IDENTIFIER in (entry.tags or ()),
-        physical_name=(entry.physicalName or "").strip() or None,
-    )
-
-
-def _personal(file: Path, at: str, word: object) -> PersonalKind:
-    try:
-        return PersonalKind(word.strip().casefold() if isinstance(word, str) else "")
-    except ValueError:
-        remedy = f"Use one of: {', '.join(PersonalKind)}; `none` for a column that leads to nobody."
-        refuse(file, at, "a known kind of personal field", word, remedy)
-
-
-def _known_at(file: Path, at: str, text: object) -> KnownAt:
-    remedy = f"Write `{ALWAYS}`, `<column>`, `<column> + PT1H` or `<column> - P30D`."
-    if text == ALWAYS:
-        return KnownAt(column=None)
-    match = _KNOWN_AT.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        refuse(file, at, "each column says when its value becomes known", text, remedy)
-    if match["duration"] is None:
-        return KnownAt(column=match["column"])
-    duration = _DURATION.fullmatch(match["duration"])
-    parts = {unit: int(count) for unit, count in duration.groupdict().items() if count} if duration else {}
-    if not parts:
-        refuse(file, at, "an offset is an ISO 8601 duration of days, hours, minutes, seconds", text, remedy)
-    offset = timedelta(**parts)
-    return KnownAt(column=match["column"], offset=offset if match["sign"] == "+" else -offset)
-
-
-def _check_known_at(file: Path, columns: tuple[Column, ...]) -> None:
-    times = {column.name for column in columns if column.type is ColumnType.TIMESTAMP}
-    if ALWAYS in times:
-        place = [column.name for column in columns].index(ALWAYS)
-        remedy = f"Give it another `name`, and write `physicalName: {ALWAYS}`."
-        refuse(
-            file,
-            f"schema[0].properties[{place}].name",
-            "no timestamp is called as a `knownAt` that names none",
-            ALWAYS,
-            remedy,
-        )
-    for index, column in enumerate(columns):
-        if column.known_at.column is not None and column.known_at.column not in times:
-            at = f"schema[0].properties[{index}] ({column.name}).customProperties.knownAt"
-            remedy = f"Use one of the timestamp columns: {', '.join(sorted(times)) or 'none there'}; or `{ALWAYS}`."
-            refuse(file, at, "knownAt names a timestamp column of this dataset", column.known_at.column, remedy)
-    named = {column.known_at.column for column in columns}
-    for index, column in enumerate(columns):
-        if column.name in named:
-            _require_clear(file, index, column, "a time that knownAt names is read as it is")
-
-
-def _require_clear(file: Path, index: int, column: Column, rule: str) -> None:
-    if column.treatment is not Treatment.CLEAR:
-        at = f"schema[0].properties[{index}] ({column.name}).customProperties.personal"
-        remedy = "Write `none`, or name another timestamp column."
-        refuse(file, at, rule, f"{column.name}, which is personal: {column.treatment}", remedy)
-
-
-def _partition_column(file: Path, table: "SchemaObject", columns: tuple[Column, ...]) -> str | None:
-    partitioned = [index for index, entry in enumerate(table.properties or ()) if entry.partitioned]
-    if not partitioned:
-        return None
-    at = f"schema[0].properties[{partitioned[-1]}].partitioned"
-    if len(partitioned) > 1:
-        refuse(file, at, "one column places a row in its day", f"{len(partitioned)} of them", "Keep one.")
-    column = columns[partitioned[0]]
-    if column.type is not ColumnType.TIMESTAMP or not column.required:
-        found = f"{column.name}: {column.type}, {'required' if column.required else 'not required'}"
-        remedy = "Choose a timestamp column with `required: true`."
-        refuse(file, at, "the partition column is a timestamp that is never null", found, remedy)
-    _require_clear(file, partitioned[0], column, "the time that places a row in its day is read as it is")
-    return column.name
 
 
 def _whole_days(file: Path, settings: Mapping[str, Any], name: str, *, default: int | None = 0, least: int = 0) -> int:
@@ -352,7 +189,7 @@ def _location(file: Path, document: "OpenDataContractStandard") -> str:
         found = ", ".join(f"{server.type}/{server.format}" for server in servers) or "none"
         remedy = "Write one server with `type: local` and `format: parquet`."
         refuse(file, "servers", "a dataset lies on one local server, as Parquet", found, remedy)
-    return _text(file, "servers[0].path", servers[0].path)
+    return text_of(file, "servers[0].path", servers[0].path)
 
 
 def _freshness_hours(file: Path, document: "OpenDataContractStandard") -> float | None:
@@ -367,7 +204,7 @@ def _retention_days(file: Path, document: "OpenDataContractStandard", not_unders
     days: dict[str, float] = {}
     for index, entry in enumerate(document.slaProperties or ()):
         if entry.property == "retention":
-            kind = _text(file, f"slaProperties[{index}].element", entry.element)
+            kind = text_of(file, f"slaProperties[{index}].element", entry.element)
             hours = _number(file, f"slaProperties[{index}].value", entry.value) * _unit(file, index, entry.unit)
             if kind in tuple(ArtifactKind):
                 days[kind] = hours / 24
