@@ -12,14 +12,10 @@ from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
 from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
-from include.ledger.costs import FIRST_TOLD_SECONDS, Meter, measured
-from include.ledger.entry import Entry, Fence
+from include.ledger.costs import FIRST_TOLD_SECONDS, Meter
+from include.ledger.entry import Fence
 from include.ledger.ledger import Ledger
-
-#: Where :func:`close_lost` stands is kept in the ledger under this name.
-_CLOSING = "closed attempts"
-#: An attempt of a run that takes no lease goes on no longer than that.
-_WITHOUT_A_LEASE = timedelta(days=1)
+from include.ledger.lost_attempts import WITHOUT_A_LEASE, close
 
 
 def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
@@ -46,7 +42,7 @@ def under_way(ledger: Ledger, run: Run, *, position: int) -> bool:
     began, at = ledger.find(streams.run(run.project, run.run_id)), ledger.read_all(after=position - 1, limit=1)
     if began is None or not at or began.position > position:
         return False
-    return at[0].recorded_at - began.recorded_at < _WITHOUT_A_LEASE
+    return at[0].recorded_at - began.recorded_at < WITHOUT_A_LEASE
 
 
 def _utc_now() -> datetime:
@@ -157,7 +153,7 @@ class Journal:
     def close_lost(self, step: str) -> None:
         """Record the end of the step's attempts that ended without a word: no other attempt of it may be running."""
         for started in self._open(step):
-            _close(self._ledger, self._stream, started)
+            close(self._ledger, self._stream, started)
 
     def _open(self, step: str) -> list[StepStarted]:
         """The attempts of *step* that have no end, in the order in which they began."""
@@ -225,42 +221,6 @@ class Journal:
         return streams.step_key(self._run.project, step, inputs)
 
 
-def close_lost(ledger: Ledger, *, now: datetime) -> int:
-    """Record the end of every attempt that ended without a word; how many.
-
-    It ended if its run took its project's lease, holds it at *now* no more, and it began longer ago than a lease lasts.
-    What watches or scores beside a night takes none, and nothing tells whether it goes on: it ended if it began a day
-    ago. What a killed task leaves open is closed by its next attempt; this is for those that have none.
-
-    Reads what was recorded since the oldest attempt that was still open the last time: all before it have an end. Where
-    that was is kept in the ledger, and may be lost: then it reads everything once.
-    """
-    after, _ = ledger.delivered(_CLOSING)
-    last = after
-    opened: dict[str, tuple[Entry, StepStarted]] = {}
-    for entry in ledger.read_all(after=after, kinds=(StepStarted, StepFinished, StepReused, StepFailed)):
-        last, event = entry.position, entry.event
-        if isinstance(event, StepStarted):
-            opened[event.attempt] = (entry, event)
-        elif isinstance(event, StepFinished | StepReused | StepFailed):
-            opened.pop(event.attempt, None)
-    lost = [(entry, started) for entry, started in opened.values() if _is_lost(ledger, entry, started, now=now)]
-    for entry, started in lost:
-        _close(ledger, entry.stream, started)
-        del opened[started.attempt]
-    done = min((entry.position - 1 for entry, _ in opened.values()), default=last)
-    if done > after:
-        ledger.mark_delivered(_CLOSING, position=done)
-    return len(lost)
-
-
-def _is_lost(ledger: Ledger, entry: Entry, started: StepStarted, *, now: datetime) -> bool:
-    project, run_id = started.project, started.run_id
-    if entry.recorded_at + lease.DURATION > now or lease.holds(ledger, project, run_id=run_id, now=now):
-        return False
-    return entry.recorded_at + _WITHOUT_A_LEASE <= now or lease.ever_held(ledger, project, run_id=run_id)
-
-
 def record_failure(
     ledger: Ledger,
     error: Exception,
@@ -292,17 +252,3 @@ def record_failure(
 def told_of(error: Exception) -> str:
     """What is recorded of *error*: our own error's sentence, a foreign one's type: its text may quote a value."""
     return str(error) if isinstance(error, TrainyardError) else type(error).__name__
-
-
-def _close(ledger: Ledger, stream: str, started: StepStarted) -> None:
-    """Record that an attempt ended without a word. What it told that it took so far is what is known of its cost."""
-    lost = StepFailed(
-        project=started.project,
-        run_id=started.run_id,
-        step=started.step,
-        attempt=started.attempt,
-        error="Lost",
-        message="ended without a word",
-    )
-    nothing = measured(started.project, started.run_id, started.step, started.attempt, 0.0, 0.0, so_far=True)
-    ledger.record(stream, lost, beside=[nothing])

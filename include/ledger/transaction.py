@@ -75,11 +75,8 @@ def _sequence(pending: sa.ColumnElement[bool], horizon: sa.ColumnElement[int]) -
     """Give all that is *pending* its place, in the order of arrival."""
     last = sa.select(sa.func.coalesce(sa.func.max(log.c.position), 0)).scalar_subquery()
     earlier = log.alias()
-    version = (
-        sa.select(sa.func.coalesce(sa.func.max(earlier.c.stream_version), 0))
-        .where(earlier.c.stream == inbox.c.stream)
-        .scalar_subquery()
-    )
+    highest = sa.func.coalesce(sa.func.max(earlier.c.stream_version), 0)
+    version = sa.select(highest).where(earlier.c.stream == inbox.c.stream).scalar_subquery()
     row_number = sa.func.row_number()
     placed = sa.select(
         last + row_number.over(order_by=inbox.c.id),
@@ -198,15 +195,7 @@ class Transaction:
         return list(self.connection.scalars(statement, rows))
 
     def _row(self, sealed: SealedEvent) -> dict[str, Any]:
-        return {
-            "stream": sealed.stream,
-            "kind": sealed.kind,
-            "version": sealed.version,
-            "key": sealed.key,
-            "recorded_at": sealed.recorded_at,
-            "raw": sealed.raw,
-            "leaf_hash": sealed.leaf_hash,
-        }
+        return {name: getattr(sealed, name) for name in _COLUMNS}
 
 
 def _logged(rows: "sa.CursorResult[Any]") -> list[LoggedEvent]:

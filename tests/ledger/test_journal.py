@@ -26,7 +26,8 @@ from include.core.records import Run
 from include.ledger import Entry, Ledger, lease
 from include.ledger.costs import cost_of
 from include.ledger.holder import holder
-from include.ledger.journal import Journal, close_lost
+from include.ledger.journal import Journal
+from include.ledger.lost_attempts import close_lost
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -112,7 +112,7 @@ def _close_lost_attempts() -> None:
     from datetime import UTC, datetime
 
     from include.ledger import Ledger
-    from include.ledger.journal import close_lost
+    from include.ledger.lost_attempts import close_lost
 
     close_lost(Ledger.open(Settings.from_environment().ledger), now=datetime.now(UTC))
 
