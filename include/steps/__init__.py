@@ -12,60 +12,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from include.steps.backtesting import backtest, looks
-    from include.steps.data import features, snapshot, validate
-    from include.steps.declaring import declare
-    from include.steps.evaluating import evaluate
-    from include.steps.ordering import collect, order, stored
-    from include.steps.planning import plan
-    from include.steps.platform import (
-        Platform,
-        contracts_of,
-        missing_access,
-        request_access,
-        require_grantable,
-        scope_of,
-    )
-    from include.steps.promoting import promote
-    from include.steps.run import LEASE, begin, fail, finish, resume
-    from include.steps.serving import score
-    from include.steps.training import (
-        refit,
-        shards,
-        step_of,
-        train,
-    )
-
-__all__ = [
-    "LEASE",
-    "Platform",
-    "backtest",
-    "begin",
-    "collect",
-    "contracts_of",
-    "declare",
-    "evaluate",
-    "fail",
-    "features",
-    "finish",
-    "looks",
-    "missing_access",
-    "order",
-    "plan",
-    "promote",
-    "refit",
-    "request_access",
-    "require_grantable",
-    "resume",
-    "scope_of",
-    "score",
-    "shards",
-    "snapshot",
-    "step_of",
-    "stored",
-    "train",
-    "validate",
-]
+    from include.steps.backtesting import backtest as backtest
+    from include.steps.backtesting import looks as looks
+    from include.steps.data import features as features
+    from include.steps.data import snapshot as snapshot
+    from include.steps.data import validate as validate
+    from include.steps.declaring import declare as declare
+    from include.steps.evaluating import evaluate as evaluate
+    from include.steps.ordering import collect as collect
+    from include.steps.ordering import order as order
+    from include.steps.ordering import stored as stored
+    from include.steps.planning import plan as plan
+    from include.steps.platform import Platform as Platform
+    from include.steps.platform import contracts_of as contracts_of
+    from include.steps.platform import missing_access as missing_access
+    from include.steps.platform import request_access as request_access
+    from include.steps.platform import require_grantable as require_grantable
+    from include.steps.platform import scope_of as scope_of
+    from include.steps.promoting import promote as promote
+    from include.steps.run import LEASE as LEASE
+    from include.steps.run import begin as begin
+    from include.steps.run import fail as fail
+    from include.steps.run import finish as finish
+    from include.steps.run import resume as resume
+    from include.steps.serving import score as score
+    from include.steps.training import refit as refit
+    from include.steps.training import shards as shards
+    from include.steps.training import step_of as step_of
+    from include.steps.training import train as train
 
 #: Where each name lies. Its module is imported when it is first asked for: who only reads the chain, as a DAG does,
 #: needs nothing that computes.
@@ -86,6 +60,8 @@ _LIES_IN = {
     }.items()
     for name in names.split()
 }
+__all__ = [*_LIES_IN]
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
