@@ -16,14 +16,6 @@ from include.runtime.pods.request import (
     tolerations,
 )
 
-_UNITS = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
-}
 #: Taints that come and go: they keep a pod from a node for a while, not for ever.
 _PASSING_TAINTS = re.compile(
     r"(?:node\.kubernetes\.io|node\.cloudprovider\.kubernetes\.io|karpenter\.sh)/|ToBeDeletedByClusterAutoscaler"
@@ -55,23 +47,11 @@ class Quota:
     scopes: tuple[str, ...] = ()
 
 
-def quantity(text: str) -> Decimal:
-    """The number that a Kubernetes quantity (``250m``, ``4Gi``, ``1e3``) stands for.
-
-    Raises:
-        ValueError: *text* is none.
-    """
-    found = re.fullmatch(r"([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)([numkMGTPE]|[KMGTPE]i)?", text)
-    if found is None:
-        raise ValueError(f"{text!r} is no quantity")
-    return Decimal(found[1]) * _UNITS[found[2] or ""]
-
-
 def never_on_nodes(compute: Compute, nodes: Sequence[Node]) -> str | None:
     """Why none of *nodes* could ever hold the pod, even an empty one; ``None``: one could, or its queue decides."""
     if compute.queue is not None:  # which may send it to other nodes, have some made, and tolerate their taints
         return None
-    asked = {name: quantity(text) for name, text in resources(compute).items()}
+    asked = {name: _quantity(text) for name, text in resources(compute).items()}
     able = [node for node in nodes if _lacking(asked, node.allocatable) is None]
     hindrances = [_hindrance(node, compute) for node in able]
     if None in hindrances:
@@ -95,7 +75,7 @@ def never_in_quotas(compute: Compute, quotas: Iterable[Quota]) -> str | None:
         if _FOREIGN_SCOPES & set(quota.scopes):
             continue
         for name in sorted(wanted.keys() & quota.hard.keys()):
-            if quantity(wanted[name]) > quantity(quota.hard[name]):
+            if _quantity(wanted[name]) > _quantity(quota.hard[name]):
                 return f"it asks for {wanted[name]} of {name}, and the quota {quota.name!r} allows {quota.hard[name]}"
     return None
 
@@ -126,4 +106,10 @@ def _lacking(asked: Mapping[str, Decimal], allocatable: Mapping[str, str]) -> st
 
 
 def _of(allocatable: Mapping[str, str], name: str) -> Decimal:
-    return quantity(allocatable.get(name, "0"))
+    return _quantity(allocatable.get(name, "0"))
+
+
+def _quantity(text: str) -> Decimal:
+    from kubernetes.utils.quantity import parse_quantity  # type: ignore[import-untyped]  # it publishes no types
+
+    return Decimal(parse_quantity(text))
