@@ -151,7 +151,7 @@ def _cells(grant: "Grant") -> tuple[str, ...]:
 
 def _show_refusals(register: "Register") -> None:
     """The latest request of each project and dataset, where it was denied, or lapsed, and nobody asked again."""
-    from include.governance.register import RequestStatus
+    from include.governance.registered import RequestStatus
 
     table = Table("request", "project", "dataset", "by", "reason", title="denied or lapsed, and not asked for again")
     for project in register.projects():

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from include.contracts import read, require_adoptable
@@ -28,11 +28,12 @@ from include.core.events import (
     QuarantineLifted,
 )
 from include.core.names import among
-from include.core.records import Contract, DatasetScope, Grant, RevocationKind, Treatment
+from include.core.records import Contract, DatasetScope, Grant, RevocationKind
 from include.core.words import reason as as_reason
 from include.governance import holds
-from include.governance.access import ATTEMPTS, Access, crowded, identifier
+from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.claims import GRANT_TYPE, signed
+from include.governance.deciding import grant_of, open_request, require_columns, require_steward
 from include.governance.decisions import Decisions
 from include.governance.fold import KINDS, AccessFold, fold
 from include.governance.kept_contracts import KeptContracts, keep
@@ -116,7 +117,7 @@ class Authority:
         for _ in range(ATTEMPTS):
             version = self._ledger.version(stream)
             current = self._access.adoption(dataset)
-            _require_steward(dataset, current.stewards if current else contract.stewards, user)
+            require_steward(dataset, current.stewards if current else contract.stewards, user)
             if current and current.digest == contract.digest:
                 keep(self._ledger, contract)  # releases before this one did not
                 return contract.digest
@@ -146,13 +147,13 @@ class Authority:
         made: list[Grant] = []
 
         def decide(decisions: Decisions) -> Event:
-            request = _open_request(request_id, decisions)
+            request = open_request(request_id, decisions)
             if among(user, decisions.askers(request_id)):
                 remedy = "Let another steward of the dataset decide."
                 raise AuthorityError("nobody approves their own request", value=user, remedy=remedy)
             self._require_readable(request)
             require_whole(self._ledger)
-            made[:] = [_grant(request, user, reason, now, days, decisions.version)]
+            made[:] = [grant_of(request, user, reason, now, days, decisions.version)]
             envelope = self._signer.sign(GRANT_TYPE, encode(made[0]))
             return AccessGranted(request_id=request_id, grant_id=made[0].grant_id, envelope=envelope)
 
@@ -168,7 +169,7 @@ class Authority:
         reason = as_reason(reason)
 
         def decide(decisions: Decisions) -> Event:
-            _open_request(request_id, decisions)
+            open_request(request_id, decisions)
             refused = AccessRefused(request_id=request_id, steward=user, reason=reason, envelope=None)
             return self._signed(refused, decisions)
 
@@ -272,7 +273,7 @@ class Authority:
         if adoption is None:
             remedy = "Let one of the stewards that its file names adopt it first."
             raise DecisionConflict(f"{dataset}: its contract is adopted", value="never adopted", remedy=remedy)
-        _require_steward(dataset, adoption.stewards, user)
+        require_steward(dataset, adoption.stewards, user)
 
     def _require_steward_of_the_same_files(self, contract: Contract, user: str) -> None:
         for name in self._overlaps.of(contract, self._contracts()):
@@ -297,47 +298,4 @@ class Authority:
             remedy = "Adopt the version that it asks under, or let another night of the project ask."
             rule = f"{scope.dataset}: a request asks under the contract that is in effect"
             raise DecisionConflict(rule, value=f"asked under {scope.contract_digest}", remedy=remedy)
-        contract = self._kept.of(scope.dataset, scope.contract_digest, self._contracts())
-        for name, treatment in scope.columns:
-            column = contract.column(name)
-            if column is None or column.treatment is not treatment or treatment is Treatment.DROP:
-                rule = f"{scope.dataset}: each column is read as its contract says"
-                remedy = "Deny the request; the project's scope is to be derived again."
-                raise DecisionConflict(rule, value=f"{name} as {treatment}", remedy=remedy)
-
-
-def _open_request(request_id: str, decisions: Decisions) -> AccessRequested:
-    request = decisions.requests[request_id]
-    if request in decisions.open:
-        return request
-    if request in decisions.superseded:
-        remedy = "Decide about the later request: what this one asked for, the project's code no longer reads."
-        raise DecisionConflict(f"request {request.request_id} still stands", value="superseded", remedy=remedy)
-    if request_id in decisions.lapsed:
-        remedy = "Let the project ask again: its next night does."
-        raise DecisionConflict(f"request {request_id} still stands", value=decisions.decided(request_id), remedy=remedy)
-    refusal = decisions.refusals.get(request.request_id)
-    found = f"denied by {refusal.steward}" if refusal else "granted"
-    remedy = "To end a grant, revoke it; to undo a denial, let the project ask again."
-    raise DecisionConflict(f"request {request.request_id} is decided once", value=found, remedy=remedy)
-
-
-def _require_steward(dataset: str, stewards: tuple[str, ...], user: str) -> None:
-    if user not in stewards:
-        remedy = f"Ask {', '.join(stewards)}."
-        raise AuthorityError(f"{dataset}: only a steward of its contract decides", value=user, remedy=remedy)
-
-
-def _grant(request: AccessRequested, user: str, reason: str, now: datetime, days: int, position: int) -> Grant:
-    return Grant(
-        grant_id=identifier("g", request.request_id, user, now, days, position),
-        request_id=request.request_id,
-        project=request.project,
-        purpose=request.purpose,
-        scope=request.scope,
-        not_before=now,
-        expires_at=now + timedelta(days=days),
-        requester=request.requester,
-        steward=user,
-        reason=reason,
-    )
+        require_columns(scope, self._kept.of(scope.dataset, scope.contract_digest, self._contracts()))

@@ -14,7 +14,8 @@ from include.core.errors import LedgerConflict
 from include.core.events import AccessLapsed
 from include.core.records import Contract
 from include.governance.access import identifier
-from include.governance.register import Register, RegisteredGrant, RegisteredRequest, RequestStatus
+from include.governance.register import Register
+from include.governance.registered import RegisteredGrant, RegisteredRequest, RequestStatus
 from include.governance.request_outcomes import RequestOutcome
 from include.governance.unusual_reads import KINDS, unusual_reads
 from include.ledger import Ledger

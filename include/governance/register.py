@@ -8,12 +8,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from include.core import streams
 from include.core.events import (
     AccessGranted,
-    AccessRefused,
     AccessRequested,
     ArtifactOpened,
     ContractAdopted,
@@ -21,86 +19,15 @@ from include.core.events import (
     DataRead,
     RunStarted,
 )
-from include.core.records import Grant, RevocationKind, Run
+from include.core.records import Grant, Run
 from include.governance.claims import AdoptionClaim
 from include.governance.decisions import Decisions, Proof, place_of
 from include.governance.fold import KINDS, AccessFold, unknown
 from include.governance.history import HistoryLine, adoption_line, decision_line
-from include.governance.request_outcomes import DecidedRequest
+from include.governance.registered import RegisteredGrant, RegisteredRequest, RequestStatus, Use
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
-
-
-class RequestStatus(StrEnum):
-    """Where a request stands."""
-
-    WAITING = "waiting"
-    UNADOPTED = "waiting for its contract"  # it asks under a version that no steward has adopted yet
-    GRANTED = "granted"
-    DENIED = "denied"
-    LAPSED = "lapsed"  # nobody decided in time
-    SUPERSEDED = "superseded"  # the project asked for something else since, or the contract was replaced
-
-
-@dataclass(frozen=True, kw_only=True)
-class Use:
-    """What receipts say of a grant: how often something was opened under it, and when, by which run, last.
-
-    ``rows`` are those of the last read of production data; ``None``: there was none, or it did not end.
-    """
-
-    count: int
-    last_at: datetime
-    last_run: str
-    last_step: str
-    rows: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisteredGrant:
-    """A proven grant, its use so far, and who may revoke it; ``revoked_by`` and ``revocation`` if it was revoked.
-
-    ``effect`` is what is ended now; ``lifted_by`` and ``lift`` say who lifted its quarantine, and why.
-    """
-
-    grant: Grant
-    use: Use | None
-    stewards: tuple[str, ...]
-    revoked_by: str | None
-    revocation: str | None
-    effect: RevocationKind | None
-    lifted_by: str | None
-    lift: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisteredRequest:
-    """A request, where it stands, and what it compares with.
-
-    ``last`` is the last proven grant of the project for the dataset before it (whether or not it still holds), ``rows``
-    what was read at most of the dataset under that. ``stewards`` decide; ``adopted`` is the digest of the contract in
-    effect. ``askers`` are all who asked for exactly this since the last decision: none of them approves it. ``decided``
-    is what became of it, ``before`` what became of what the project asked for before.
-    """
-
-    request: AccessRequested
-    askers: tuple[str, ...]
-    at: datetime
-    standing: RequestStatus
-    stewards: tuple[str, ...]
-    adopted: str | None
-    last: Grant | None
-    rows: int | None
-    grant: RegisteredGrant | None
-    refusal: AccessRefused | None
-    decided: DecidedRequest | None
-    before: DecidedRequest | None
-
-    @property
-    def waits(self) -> bool:
-        """Whether nobody has decided about it, and it may still be decided."""
-        return self.standing in (RequestStatus.WAITING, RequestStatus.UNADOPTED)
 
 
 @dataclass(kw_only=True)

@@ -1,23 +1,13 @@
 """Who keeps which artifact: what the ledger says that runs made and took up, with what their manifests name."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from include.core.canonical import decode
 from include.core.errors import StoreError, StoreUnavailable
-from include.core.events import (
-    ArtifactsRemoved,
-    Event,
-    ModelRegistered,
-    PartitionsMade,
-    ReferenceMade,
-    StepFailed,
-    StepFinished,
-    StepReused,
-    StepStarted,
-)
+from include.core.events import ModelRegistered
 from include.core.records import (
     ArtifactKind,
     Evaluation,
@@ -27,93 +17,16 @@ from include.core.records import (
     Validation,
 )
 from include.governance.retention import ArtifactReference
-from include.ledger import Entry, Ledger, lease
 from include.registry.champions import ProjectVersions
 from include.registry.going_back import last_in_force
 from include.retraining.judges import BEST_OF_DAYS
 from include.steps.platform import Platform
+from include.steps.uses import Use, Uses
 
-#: What says that a run of a project goes on.
-SIGNS: tuple[type[Event], ...] = (StepStarted, StepFinished, StepReused, StepFailed)
-_KINDS = (*SIGNS, PartitionsMade, ModelRegistered, ReferenceMade, ArtifactsRemoved)
 #: Later than any moment.
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)
-#: An attempt of whose end there is no word goes on no longer than that.
-_LONGEST_ATTEMPT = timedelta(days=1)
 
 _Record = TypeVar("_Record")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Use:
-    """An entry by which something was made or taken up."""
-
-    position: int
-    at: datetime
-    run_id: str
-
-    @classmethod
-    def by(cls, entry: Entry, run_id: str) -> "_Use":
-        return cls(position=entry.position, at=entry.recorded_at, run_id=run_id)
-
-
-@dataclass(kw_only=True)
-class Uses:
-    """The fold of the ledger: of each output of a step the last use, what was recorded of partitions and of models,
-    attempts without an end by project, and the place of each removed artifact's last tombstone.
-    """
-
-    position: int = 0
-    outputs: dict[tuple[str, str, str], _Use] = field(default_factory=dict)
-    snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
-    partitions: dict[tuple[str, str], tuple[_Use, str]] = field(default_factory=dict)
-    models: dict[str, list[tuple[_Use, ModelRegistered]]] = field(default_factory=dict)
-    reference_of: dict[tuple[str, str], str] = field(default_factory=dict)
-    attempts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-    removed: dict[str, int] = field(default_factory=dict)
-    tombstones: list[tuple[int, ArtifactsRemoved]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, ledger: Ledger) -> "Uses":
-        uses = cls()
-        for entry in ledger.read_all(kinds=_KINDS):
-            uses._take(entry)
-        return uses
-
-    def _take(self, entry: Entry) -> None:
-        self.position, event = entry.position, entry.event
-        if isinstance(event, StepStarted):
-            self.attempts[event.attempt] = (event.project, entry.recorded_at)
-        elif isinstance(event, StepFailed):
-            self.attempts.pop(event.attempt, None)
-        elif isinstance(event, StepFinished | StepReused):
-            self.attempts.pop(event.attempt, None)
-            self.outputs[event.project, event.step, event.output] = _Use.by(entry, event.run_id)
-            if event.step == "snapshot":
-                self.snapshots[event.project, event.run_id] = event.output
-        else:
-            self._take_artifacts(entry)
-
-    def _take_artifacts(self, entry: Entry) -> None:
-        event = entry.event
-        if isinstance(event, PartitionsMade):
-            use = _Use.by(entry, event.run_id)
-            self.partitions |= {(event.project, part.content): (use, part.table) for part in event.partitions}
-        elif isinstance(event, ModelRegistered):
-            self.models.setdefault(event.project, []).append((_Use.by(entry, event.run_id), event))
-        elif isinstance(event, ReferenceMade):
-            self.reference_of[event.project, event.evaluation] = event.reference
-        elif isinstance(event, ArtifactsRemoved):
-            self.removed |= dict.fromkeys(event.artifacts, entry.position)
-            self.tombstones.append((entry.position, event))
-
-    def running(self, ledger: Ledger, *, now: datetime) -> frozenset[str]:
-        """The projects that something runs of: a night that holds the lease, or an attempt of the last day."""
-        open_ones = {project for project, at in self.attempts.values() if now < at + _LONGEST_ATTEMPT}
-        known = {project for project, _, _ in self.outputs} | {project for project, _ in self.partitions}
-        return frozenset(open_ones).union(
-            project for project in known - open_ones if lease.held_by(ledger, project, now=now)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +182,7 @@ class References:
                 elif model.verdict.promote:
                     self._keep_champion(model, use, held=use)
 
-    def _keep_champion(self, model: ModelRegistered, use: _Use, *, held: _Use) -> None:
+    def _keep_champion(self, model: ModelRegistered, use: Use, *, held: Use) -> None:
         """The rows that it was made of are in use by *use*, the model itself, which later ones are held against, by
         *held*.
         """
@@ -288,7 +201,7 @@ class References:
         if reference := self.uses.reference_of.get((model.project, model.evaluation)):
             yield reference
 
-    def _say(self, said: _Said, use: _Use) -> None:
+    def _say(self, said: _Said, use: Use) -> None:
         self._last_use[said] = max(use.at, self._last_use.get(said, use.at))
         self._last_position[said[0]] = max(use.position, self._last_position.get(said[0], 0))
 

@@ -17,7 +17,8 @@ from include.governance import holds
 from include.governance.retention import RemovalDue, Times, endings
 from include.ledger import Ledger
 from include.steps.platform import Platform, adopted_contract
-from include.steps.references import References, Uses
+from include.steps.references import References
+from include.steps.uses import Uses
 
 #: How often it is carried out; what was left because something ran is tried again at once.
 EVERY = timedelta(days=1)

@@ -11,7 +11,8 @@ from include.core.events import AccessGranted, AccessRefused, AccessRevoked, Art
 from include.governance.access import Access
 from include.governance.decisions import Proof
 from include.governance.history import Act
-from include.governance.register import Register, RequestStatus
+from include.governance.register import Register
+from include.governance.registered import RequestStatus
 from tests.core.documented import contradictions
 from tests.governance.conftest import NOW, STEWARD, House
 

@@ -14,7 +14,8 @@ from starlette.routing import Mount, Route
 
 from include.core.events import AccessRequested
 from include.core.records import Treatment
-from include.governance.register import Register, RequestStatus
+from include.governance.register import Register
+from include.governance.registered import RequestStatus
 from tests.governance.conftest import STEWARD, House, build
 from tests.runtime_server.conftest import DESK, PHONE, THEMES, Reader, fits, serving
 from tests.runtime_server.house import MOUNT, Desk, desk, furnished

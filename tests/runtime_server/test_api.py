@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from include.core.canonical import encode
 from include.core.errors import AuthorityError, DeclarationError, LedgerUnavailable
-from include.governance.register import Register, RegisteredRequest
+from include.governance.register import Register
+from include.governance.registered import RegisteredRequest
 from include.registry.overrides import Overrides
 from include.runtime.embedded.environment import USERS, introduce, users_of
 from include.runtime.server.api import authority_app

@@ -20,6 +20,7 @@ SHOWN = frozenset(
         "governance/notices.py",
         "governance/outstanding_addresses.py",
         "governance/register.py",
+        "governance/registered.py",
         "governance/unusual_reads.py",
         "lineage/drawing.py",
         "lineage/graph.py",

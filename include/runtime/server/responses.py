@@ -6,7 +6,8 @@ if TYPE_CHECKING:
     from include.core.records import DatasetScope, Grant
     from include.governance.authority import Authority
     from include.governance.history import HistoryLine
-    from include.governance.register import Register, RegisteredGrant, RegisteredRequest
+    from include.governance.register import Register
+    from include.governance.registered import RegisteredGrant, RegisteredRequest
 
 
 def scope(scope: "DatasetScope") -> dict[str, Any]:

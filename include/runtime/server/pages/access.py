@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from include.core.errors import DecisionUnusable, TrainyardError
 from include.core.records import RevocationKind
 from include.governance.authority import LONGEST_GRANT_DAYS, Authority
-from include.governance.register import Register, RegisteredGrant, RegisteredRequest
+from include.governance.register import Register
+from include.governance.registered import RegisteredGrant, RegisteredRequest
 from include.runtime.airflow.names import project_of
 from include.runtime.server.evidence import Code, Evidence
 from include.runtime.server.impact import Impacts

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from include.core.names import among
 from include.core.records import Column, Contract, DatasetScope, Grant, Treatment
-from include.governance.register import RegisteredRequest, RequestStatus
+from include.governance.registered import RegisteredRequest, RequestStatus
 
 #: How a column is read, in words.
 TREATMENTS = {
