@@ -65,8 +65,8 @@ for command in (
     retention.retention,
 ):
     app.command()(command)
-for command in (access.approve, access.deny, access.revoke):  # their words before they were a group: they go on working
-    app.command(hidden=True)(command)
+for former in (access.approve, access.deny, access.revoke):  # their words before they were a group: they go on working
+    app.command(hidden=True)(former)
 for name, group in (
     ("contract", contract.contracts),
     ("access", access.access),

@@ -1,7 +1,6 @@
 """``access``: what stewards see and decide, through the authority that knows who they are."""
 
 import json
-from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
@@ -10,12 +9,11 @@ from rich.text import Text
 
 from include.cli.console import console
 from include.cli.notices import tell_people
+from include.cli.stewards import Reason, Steward, as_steward
 from include.core.records import RevocationKind
-from include.runtime.server.client import AuthorityClient, authority
+from include.runtime.server.client import AuthorityClient
 from include.settings import Settings
 
-Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")]
-Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 Project = Annotated[str | None, typer.Option(help="Only of this project.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the REST API answers.")]
 _KINDS = (
@@ -26,15 +24,10 @@ _KINDS = (
 access = typer.Typer(no_args_is_help=True, help="Who may read what: what waits, what is in force, and your decisions.")
 
 
-def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:
-    settings = Settings.from_environment()
-    return authority(settings, steward or settings.user)
-
-
 @access.command(name="list")
 def list_(steward: Steward = None, project: Project = None, as_json: AsJson = False) -> None:
     """What waits for a decision, and the grants in force with their last use."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         waiting, grants = client.requests(project), client.grants(project)
     if as_json:
         _print_json({"requests": waiting, "grants": grants})
@@ -63,7 +56,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One request or grant: who, what for, which columns and how they are read."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         found = client.grant_of(subject) if subject.startswith("g-") else client.request_of(subject)
     if as_json:
         _print_json(found)
@@ -89,7 +82,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """All that was asked and decided, newest first."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         lines = client.history(project=project, before=before, limit=limit)
     if as_json:
         _print_json(lines)
@@ -111,7 +104,7 @@ def approve(
     days: Annotated[int, typer.Option(help="For how long, in days.")] = 90,
 ) -> None:
     """Approve requests for data, as a steward of the datasets' contracts."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         waiting = _waiting_for(client)
         if request is None and not waiting:
             console.print(f"nothing waits for {client.user}; open requests and contracts: `./trainyard status`")
@@ -127,7 +120,7 @@ def deny(
     request: Annotated[str, typer.Argument(help="The request's id.")], reason: Reason, steward: Steward = None
 ) -> None:
     """Deny a request; the night that waits for it ends with your reason. The same may be asked again."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         client.deny(request, reason=reason)
         console.print(f"denied {request}")
     tell_people(Settings.from_environment(), quietly=True)
@@ -141,7 +134,7 @@ def revoke(
     steward: Steward = None,
 ) -> None:
     """End a grant now: nothing more is read under it. What depends on it: `./trainyard impact GRANT`."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         client.revoke(grant, reason=reason, kind=kind)
         console.print(f"revoked {grant} ({kind})")
 
@@ -151,7 +144,7 @@ def lift(
     grant: Annotated[str, typer.Argument(help="The grant's id.")], reason: Reason, steward: Steward = None
 ) -> None:
     """End the quarantine of what was made under a revoked grant: it may be promoted and serve again."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         client.lift(grant, reason=reason)
         console.print(f"lifted the quarantine of what was made under {grant}; the grant stays revoked")
 

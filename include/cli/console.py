@@ -20,7 +20,7 @@ class PlainConsole(Console):
         """*text* as it stands."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
-    def say(self, text: str | Text) -> None:
+    def say(self, text: object) -> None:
         """Print *text* as one line, however narrow the terminal is: what is in it may be copied."""
         self.print(text, soft_wrap=True)
 

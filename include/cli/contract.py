@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.console import bold, console, line
+from include.cli.stewards import as_steward
 from include.contracts.places import PRODUCTION
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
@@ -204,7 +205,6 @@ def adopt(
     """Put the contract file of NAME, as it is now, into effect. Grants bind its digest."""
     from include.contracts import load, not_understood
     from include.runtime.embedded.environment import passwords_file, secrets_of
-    from include.runtime.server.client import authority
 
     settings = Settings.from_environment()
     # First: the authority knows a new contract's stewards by its file, and could say of one that it cannot read only
@@ -213,7 +213,7 @@ def adopt(
     if name.isidentifier() and file.exists():
         for told in not_understood(load(file, settings.classes)):
             console.say(f"{name}: {told}")
-    with authority(settings, steward or settings.user, introduce=True) as client:
+    with as_steward(steward, introduce=True) as client:
         digest = client.adopt(name)
     console.print(line(f"{name}: contract ", bold(digest[:19]), " is in effect"))
     if passwords_file(settings).exists():

@@ -7,6 +7,7 @@ import typer
 
 from include.cli.console import console
 from include.cli.night import ProjectName
+from include.cli.stewards import Steward
 from include.core.words import reason as as_reason
 from include.core.words import require_sentence
 from include.settings import Settings
@@ -16,7 +17,7 @@ def lease(
     project: ProjectName,
     free: Annotated[bool, typer.Option("--free", help="End it: the run that holds it writes nothing more.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is freed, in a sentence for the record.")] = "",
-    by: Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")] = None,
+    by: Steward = None,
 ) -> None:
     """Show which run holds the lease of PROJECT, of which one night runs at a time. With --free, end it, on record.
 

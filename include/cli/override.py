@@ -4,13 +4,11 @@ from typing import Annotated
 
 import typer
 
-from include.cli.access import Reason, Steward
 from include.cli.console import console
 from include.cli.night import ProjectName
+from include.cli.stewards import Reason, Steward, as_steward
 from include.core.errors import DeclarationError
 from include.core.records import Gate
-from include.runtime.server.client import authority
-from include.settings import Settings
 
 Overridden = Annotated[Gate, typer.Option("--gate", help="The gate that models are let through.")]
 Until = Annotated[str | None, typer.Option(metavar="DATE", help="The last day (UTC) on which it holds, as 2013-07-01.")]
@@ -34,8 +32,7 @@ def override(
         value = "both" if end else "neither"
         remedy = "Name the last day with --until, or end what is in force with --end."
         raise DeclarationError("an override has --until or --end", value=value, remedy=remedy)
-    settings = Settings.from_environment()
-    with authority(settings, steward or settings.user) as client:
+    with as_steward(steward) as client:
         if until is None:
             client.end_override(project, gate.value, reason=reason)
             told = f"ended: models of {project} pass the gate {gate.value} on their own again"

@@ -2,11 +2,10 @@
 
 import typer
 
-from include.cli.access import Steward
 from include.cli.console import console
 from include.cli.night import ProjectName
+from include.cli.stewards import Steward, as_steward
 from include.runtime.code.projects import load_project
-from include.runtime.server.client import authority
 from include.settings import Settings
 
 registry = typer.Typer(no_args_is_help=True, help="Model versions, and who vouches that one is champion.")
@@ -25,7 +24,7 @@ def sign(project: ProjectName, steward: Steward = None) -> None:
     """
     settings = Settings.from_environment()
     gates = load_project(project, settings.projects).gates
-    with authority(settings, steward or settings.user) as client:
+    with as_steward(steward) as client:
         signed = client.sign_promotion(project, gates)
     state = (
         "signed: it stays champion" if signed["promoted"] else "signed: it is NOT promoted, and no champion any more"

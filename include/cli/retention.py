@@ -1,7 +1,6 @@
 """``retention`` and ``hold``: what is removed when its time is over, and what a steward keeps from that."""
 
 from collections import Counter
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +8,14 @@ import typer
 from rich.table import Table
 
 from include.cli.console import console
+from include.cli.stewards import Reason, Steward, as_steward
 from include.core.errors import RegistryError
-from include.runtime.server.client import AuthorityClient, authority
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.steps import Platform
 
 Subject = Annotated[str, typer.Argument(help="A dataset, a project (all its models), or PROJECT/VERSION.")]
-Steward = Annotated[str | None, typer.Option("--as", help="Who you are. Default: TRAINYARD_USER.")]
-Reason = Annotated[str, typer.Option(help="Why, in a sentence for the record.")]
 
 #: This many lines of what goes next are shown.
 SHOWN = 8
@@ -57,7 +54,7 @@ def keep_in_order(settings: Settings) -> None:
 @hold.command()
 def add(subject: Subject, reason: Reason, steward: Steward = None) -> None:
     """Keep all of SUBJECT, as a steward of the dataset or of one that the model's project reads."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         client.hold(subject, reason=reason)
     console.say(f"held: nothing of {subject} is removed until the hold is lifted")
 
@@ -78,7 +75,7 @@ def list_() -> None:
 @hold.command()
 def lift(subject: Subject, reason: Reason, steward: Steward = None) -> None:
     """End the hold of SUBJECT: what is due is removed from then on."""
-    with _authority(steward) as client:
+    with as_steward(steward) as client:
         client.end_hold(subject, reason=reason)
     console.print(f"lifted: {subject}")
 
@@ -104,8 +101,3 @@ def show_retention(platform: "Platform", *, now: datetime) -> None:
         console.say(f"held: {hold.subject}, by {hold.steward}: {hold.reason}")
     for subject, why in seen.without.items():
         console.say(f"retention of {subject}: none is carried out: {why}")
-
-
-def _authority(steward: str | None) -> AbstractContextManager[AuthorityClient]:
-    settings = Settings.from_environment()
-    return authority(settings, steward or settings.user)

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.access import Reason, Steward
 from include.cli.console import bold, console, line
 from include.cli.night import Instant, ProjectName, parse_instant
+from include.cli.stewards import Reason, Steward, as_steward
 from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
-from include.runtime.server.client import authority
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ def rollback(
     """
     from include.registry.going_back import way_back
 
-    settings, platform = _opened()
+    platform = _opened()
     way = way_back(platform.champions.known(project), project, version)
-    _roll_back(settings, platform, project, way.version, way.left, reason=reason, steward=steward, instant=instant)
+    _roll_back(platform, project, way.version, way.left, reason=reason, steward=steward, instant=instant)
     if way.again:
         console.say(f"  · it went back from version {way.left} before, and stays so; name a version to go back further")
 
@@ -46,9 +45,11 @@ def retire(
     project: ProjectName, reason: Reason, version: Retired = None, steward: Steward = None, instant: Instant = None
 ) -> None:
     """Have a version of PROJECT never in force again; where it is the champion, nothing is until the next promotion."""
-    settings, platform = _opened()
-    left = version if version is not None else _champion(platform, project)
-    _roll_back(settings, platform, project, None, left, reason=reason, steward=steward, instant=instant)
+    from include.registry.going_back import require_left
+
+    platform = _opened()
+    left = version if version is not None else require_left(platform.champions.known(project), project)
+    _roll_back(platform, project, None, left, reason=reason, steward=steward, instant=instant)
 
 
 def served(project: ProjectName, day: Day) -> None:
@@ -58,9 +59,9 @@ def served(project: ProjectName, day: Day) -> None:
     """
     from include.registry.champions import in_force_at
 
-    settings, platform = _opened()
+    platform = _opened()
     asked, tenures = _day(day), platform.champions.tenures(project)
-    _require_known(settings, platform, project)
+    _require_known(platform, project)
     begin, end = day_start(asked), day_start(asked + DAY)
     moments = {each for tenure in tenures for each in (tenure.since, tenure.until) if each and begin < each < end}
     for moment in (begin, *sorted(moments)):
@@ -71,31 +72,23 @@ def served(project: ProjectName, day: Day) -> None:
                 console.say(f"  {told}")
 
 
-def _opened() -> "tuple[Settings, Platform]":
+def _opened() -> "Platform":
     from include.runtime.nights.platform import open_platform
 
-    settings = Settings.from_environment()
-    return settings, open_platform(settings)
+    return open_platform(Settings.from_environment())
 
 
-def _champion(platform: "Platform", project: str) -> int:
-    from include.registry.going_back import require_left
-
-    return require_left(platform.champions.known(project), project)
-
-
-def _require_known(settings: Settings, platform: "Platform", project: str) -> None:
+def _require_known(platform: "Platform", project: str) -> None:
     """That there is such a project: declared here, or removed since but with versions."""
     from include.runtime.code.projects import project_names
 
-    names = project_names(settings.projects)
+    names = project_names(Settings.from_environment().projects)
     if project not in names and not platform.champions.known(project).versions:
         remedy = f"Projects: {', '.join(names) or 'none is declared'}."
         raise UnknownId("there is a project of that name", value=project, remedy=remedy)
 
 
 def _roll_back(
-    settings: Settings,
     platform: "Platform",
     project: str,
     version: int | None,
@@ -108,7 +101,7 @@ def _roll_back(
     from include.runtime.nights.aliases import put_back
 
     at = parse_instant(instant) if instant else _instant_of_now(platform, project)
-    with authority(settings, steward or settings.user) as client:
+    with as_steward(steward) as client:
         signed = client.roll_back(project, version=version, left=left, reason=reason, instant=at)
     moved = put_back(platform, project)
     since = f"from {datetime.fromisoformat(signed['instant']):%Y-%m-%d %H:%M}Z on, in the time of the data"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 
-from include.runtime.server.pages import Forms, Pages
+from include.runtime.server.pages.application import Pages
+from include.runtime.server.pages.forms import Forms
 from include.runtime.server.service import Users, bearer_user, token_file
 from tests.governance.conftest import STEWARD
 

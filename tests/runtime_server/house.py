@@ -14,8 +14,8 @@ from include.governance.register import Register
 from include.registry.champions import Champions
 from include.runtime.server.evidence import Evidence
 from include.runtime.server.impact import impacts_over
-from include.runtime.server.pages import Forms
 from include.runtime.server.pages.access import add_access
+from include.runtime.server.pages.forms import Forms
 from include.settings import ROOT
 from include.store import Store
 from tests.governance.conftest import STEWARD, House, build

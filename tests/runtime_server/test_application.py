@@ -13,8 +13,8 @@ from playwright.sync_api import Browser
 from include.core.errors import LedgerUnavailable
 from include.core.events import RunStarted
 from include.governance.register import Register
-from include.runtime.server.pages import Forms, Pages, Tab
-from include.runtime.server.pages.forms import LIFETIME
+from include.runtime.server.pages.application import Pages, Tab
+from include.runtime.server.pages.forms import LIFETIME, Forms
 from include.runtime.server.service import bearer_user
 from tests.governance.conftest import STEWARD, build, run_of
 from tests.runtime_server.conftest import DESK, KEY, PHONE, THEMES, People, Reader, fits, serving

@@ -21,9 +21,9 @@ from include.registry.champions import Champions
 from include.runtime.server.api import authority_app
 from include.runtime.server.evidence import Evidence
 from include.runtime.server.impact import impacts_over
-from include.runtime.server.pages import Forms
 from include.runtime.server.pages.access import add_access
 from include.runtime.server.pages.drift import add_drift
+from include.runtime.server.pages.forms import Forms
 from include.runtime.server.reports import add_reports
 from include.runtime.server.service import bearer_user
 from include.settings import ROOT

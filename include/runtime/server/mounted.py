@@ -73,9 +73,10 @@ def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", curre
     from include.runtime.deployment import champions_of
     from include.runtime.server.evidence import Evidence
     from include.runtime.server.impact import impacts_over
-    from include.runtime.server.pages import Forms, Pages
     from include.runtime.server.pages.access import add_access
+    from include.runtime.server.pages.application import Pages
     from include.runtime.server.pages.drift import add_drift
+    from include.runtime.server.pages.forms import Forms
     from include.runtime.server.pages.run import add_runs
 
     secrets.keep(settings.authority_keys / FORMS_KEY, secrets.random_key)

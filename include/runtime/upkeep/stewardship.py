@@ -1,7 +1,9 @@
 """What nobody starts by hand: late runs are told, lineage is delivered, lost attempts and lost asks are closed."""
 
+import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -11,6 +13,8 @@ from include.runtime.airflow import alerts
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, only_what_heals
 from include.settings import Placement, Settings
+
+log = logging.getLogger(__name__)
 
 #: What of a bucket nobody read for so long leaves the home's cache. No task lasts that long.
 CACHED = timedelta(days=7)
@@ -67,8 +71,6 @@ def _failed(context: Mapping[str, Any]) -> None:
     doc_md="Alerts ops, once a run, of nights and watches that take longer than allowed, the steward's time apart.",
 )
 def _tell_late_nights() -> None:
-    from datetime import UTC, datetime
-
     from include.runtime.upkeep.lateness import tell_late_runs
 
     tell_late_runs(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
@@ -80,8 +82,6 @@ def _tell_late_nights() -> None:
     "What it refuses for good is set aside, and reported to ops once.",
 )
 def _deliver_lineage() -> None:
-    from functools import partial
-
     from include.runtime.upkeep.lineage import deliver, tell_set_aside
 
     settings = Settings.from_environment()
@@ -97,8 +97,6 @@ def _deliver_lineage() -> None:
     "requests lapse that nobody decided about.",
 )
 def _tell_stewards() -> None:
-    from datetime import UTC, datetime
-
     from include.runtime.upkeep import notices
 
     notices.tell(Settings.from_environment(), now=datetime.now(UTC))
@@ -109,8 +107,6 @@ def _tell_stewards() -> None:
     doc_md="Records the end of attempts whose process was killed and which nobody tried again.",
 )
 def _close_lost_attempts() -> None:
-    from datetime import UTC, datetime
-
     from include.ledger import Ledger
     from include.ledger.lost_attempts import close_lost
 
@@ -123,8 +119,6 @@ def _close_lost_attempts() -> None:
     "running run may need is removed in a later round. With them go copies of code that no run of a month began with.",
 )
 def _carry_out_retention() -> None:
-    from datetime import UTC, datetime
-
     from include.runtime.code import kept as kept_code
     from include.runtime.nights.platform import open_platform
     from include.steps import retention
@@ -142,9 +136,6 @@ def _carry_out_retention() -> None:
     "them did not see to it.",
 )
 def _follow_rollbacks() -> None:
-    import logging
-    from datetime import UTC, datetime
-
     from include.runtime.nights.aliases import follow_rollbacks
     from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.rollbacks import tell_rollbacks
@@ -153,7 +144,7 @@ def _follow_rollbacks() -> None:
     platform = open_platform(settings)
     tell_rollbacks(settings, platform.ledger, platform.champions, now=datetime.now(UTC))
     for told in follow_rollbacks(platform):
-        logging.getLogger(__name__).info(told)
+        log.info(told)
 
 
 @task(
@@ -162,8 +153,6 @@ def _follow_rollbacks() -> None:
     "they wait.",
 )
 def _draw_plots() -> None:
-    import logging
-
     from include.core.errors import RegistryUnavailable
     from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.plots import draw_new
@@ -171,7 +160,7 @@ def _draw_plots() -> None:
     try:
         draw_new(open_platform(Settings.from_environment()))
     except RegistryUnavailable as error:  # no alert each quarter of an hour for that: a later round draws them
-        logging.getLogger(__name__).warning("plots: %s", error)
+        log.warning("plots: %s", error)
 
 
 @task(
@@ -179,8 +168,6 @@ def _draw_plots() -> None:
     doc_md="Removes training pods, and the orders that they mount, of runs that nobody will take up again.",
 )
 def _remove_left_pods() -> None:
-    from datetime import UTC, datetime
-
     from include.ledger import Ledger
     from include.runtime.pods.sweeping import sweep
     from include.runtime.upkeep import reconciliation
@@ -198,8 +185,6 @@ def _remove_left_pods() -> None:
     doc_md="Removes from the home's cache what no task has read of a bucket for a week. It can be fetched again.",
 )
 def _trim_cache() -> None:
-    from datetime import UTC, datetime
-
     from include.runtime.deployment import vault_of
 
     vault_of(Settings.from_environment()).trim_cache(unused_since=datetime.now(UTC) - CACHED)
@@ -210,8 +195,6 @@ def _trim_cache() -> None:
     doc_md="Alerts ops, once a run, of training that waits for its pool in vain, or longer than its Compute allows.",
 )
 def _tell_waiting_training() -> None:
-    from datetime import UTC, datetime
-
     from include.runtime.upkeep.pool_waits import tell_waiting_training
 
     tell_waiting_training(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
@@ -223,8 +206,6 @@ def _tell_waiting_training() -> None:
     "and asks in place of a watch that was killed between its verdict and the ask.",
 )
 def _find_lost_retrainings() -> list[dict[str, str]]:
-    from datetime import UTC, datetime
-
     from include.ledger import Ledger
     from include.runtime.code.projects import project_names
     from include.runtime.deployment import champions_of

@@ -4,9 +4,11 @@ Whoever is signed in may read it. Every decision goes through the authority, whi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
+
+from fastapi import Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from include.core.errors import DecisionUnusable, TrainyardError
 from include.core.records import RevocationKind
@@ -14,16 +16,10 @@ from include.governance.authority import LONGEST_GRANT_DAYS, Authority
 from include.governance.register import Register
 from include.governance.registered import RegisteredGrant, RegisteredRequest
 from include.runtime.airflow.names import project_of
-from include.runtime.server.evidence import Code, Evidence
+from include.runtime.server.evidence import Evidence
 from include.runtime.server.impact import Impacts
-from include.runtime.server.pages.application import Tab
-from include.runtime.server.pages.sheets import days_left, sheet_of
-
-if TYPE_CHECKING:
-    from fastapi import Request
-    from fastapi.responses import HTMLResponse, RedirectResponse
-
-    from include.runtime.server.pages.application import Pages, Section
+from include.runtime.server.pages.application import Pages, Section, Tab
+from include.runtime.server.pages.sheets import cases_of, days_left, sheet_of
 
 #: How many lines of the history stand on a page.
 PAGE_LINES = 50
@@ -57,22 +53,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProjectRequests:
-    """The open requests of one project: what a steward decides about at once."""
-
-    project: str
-    asked: tuple[RegisteredRequest, ...]
-
-    @property
-    def since(self) -> datetime:
-        return min(one.at for one in self.asked)
-
-    def waits_for(self, user: str) -> bool:
-        return any(user in one.stewards for one in self.asked)
-
-
-def add_access(pages: "Pages", authority: Authority, register: Register, evidence: Evidence, impacts: Impacts) -> None:
+def add_access(pages: Pages, authority: Authority, register: Register, evidence: Evidence, impacts: Impacts) -> None:
     """Serve the page under ``/access``."""
     section = pages.section(
         "/access",
@@ -86,7 +67,7 @@ def add_access(pages: "Pages", authority: Authority, register: Register, evidenc
 
 class _Routes:
     def __init__(
-        self, section: "Section", authority: Authority, register: Register, evidence: Evidence, impacts: Impacts
+        self, section: Section, authority: Authority, register: Register, evidence: Evidence, impacts: Impacts
     ) -> None:
         self._section, self._draw = section, section.draw
         self._authority, self._register, self._evidence = authority, register, evidence
@@ -98,16 +79,12 @@ class _Routes:
         self._add_grants()
         self._add_history()
         self._add_decisions()
-        self._add_adoption()
 
     def _add_waiting(self) -> None:
-        from fastapi import Request
-        from fastapi.responses import HTMLResponse
-
         @self._section.router.get("")
         def waiting(request: Request, user: str = self._section.user, done: str = "") -> HTMLResponse:
             now = datetime.now(UTC)
-            cases, grants = _cases(self._register.waiting()), self._register.grants(now=now)
+            cases, grants = cases_of(self._register.waiting()), self._register.grants(now=now)
             soon = [held for held in grants if days_left(held.grant.expires_at, now) < SOON_DAYS]
             return self._draw(
                 request,
@@ -121,9 +98,6 @@ class _Routes:
             )
 
     def _add_reviews(self) -> None:
-        from fastapi import Request
-        from fastapi.responses import HTMLResponse
-
         @self._section.router.get("/projects/{project}")
         def project(request: Request, project: str, user: str = self._section.user) -> HTMLResponse:
             return self._project(request, project, user, run_id=None)
@@ -136,7 +110,7 @@ class _Routes:
         def one(request: Request, request_id: str, user: str = self._section.user) -> HTMLResponse:
             return self._review(request, (self._register.request(request_id),), user, run_id=None)
 
-    def _project(self, request: "Request", project: str, user: str, run_id: str | None) -> "HTMLResponse":
+    def _project(self, request: Request, project: str, user: str, run_id: str | None) -> HTMLResponse:
         latest = self._register.latest(project)
         waiting = tuple(one for one in latest if one.waits)
         if waiting:
@@ -146,8 +120,8 @@ class _Routes:
         return self._draw(request, "access/settled", user, menu=run_id is None, **shown)
 
     def _review(
-        self, request: "Request", asked: Sequence[RegisteredRequest], user: str, run_id: str | None
-    ) -> "HTMLResponse":
+        self, request: Request, asked: Sequence[RegisteredRequest], user: str, run_id: str | None
+    ) -> HTMLResponse:
         project = asked[0].request.project
         run = self._register.run(project)
         features = self._evidence.features(run) if run else {}
@@ -171,7 +145,7 @@ class _Routes:
             project=project,
             sheets=sheets,
             siblings=[one for one in self._register.latest(project) if one.waits and one not in asked],
-            code=self._code(project),
+            code=self._evidence.code(project, run),
             run=run,
             run_id=run_id,
             decidable=decidable,
@@ -186,13 +160,7 @@ class _Routes:
             },
         )
 
-    def _code(self, project: str) -> Code:
-        return self._evidence.code(project, self._register.run(project))
-
     def _add_grants(self) -> None:
-        from fastapi import Request
-        from fastapi.responses import HTMLResponse
-
         @self._section.router.get("/grants")
         def grants(request: Request, user: str = self._section.user) -> HTMLResponse:
             now = datetime.now(UTC)
@@ -217,8 +185,6 @@ class _Routes:
             )
 
     def _add_history(self) -> None:
-        from fastapi import Query, Request
-        from fastapi.responses import HTMLResponse
 
         position = Query(None, ge=1)
 
@@ -239,8 +205,6 @@ class _Routes:
             )
 
     def _add_decisions(self) -> None:
-        from fastapi import Form, Request
-        from fastapi.responses import RedirectResponse
 
         Ids = Annotated[list[str], Form(min_length=1, max_length=100)]  # noqa: N806  # a type
         Reason = Annotated[str, Form()]  # noqa: N806  # a type
@@ -284,10 +248,6 @@ class _Routes:
             self._authority.lift(grant_id, user=user, reason=reason)
             return _on(request, "lifted")
 
-    def _add_adoption(self) -> None:
-        from fastapi import Form, Request
-        from fastapi.responses import RedirectResponse
-
         @self._section.router.post("/contracts/{dataset}/adopt")
         def adopt(
             request: Request,
@@ -308,20 +268,10 @@ def _kinds(held: RegisteredGrant, *, ended: bool) -> Sequence[tuple[RevocationKi
     return [(kind, _KINDS[kind]) for kind in open_ if kind.exceeds(held.effect)]
 
 
-def _on(request: "Request", done: str) -> "RedirectResponse":
+def _on(request: Request, done: str) -> RedirectResponse:
     """Where the browser goes on after a form, so that loading the page again sends nothing twice."""
-    from fastapi.responses import RedirectResponse
-
     base = str(request.scope.get("root_path", ""))
     return RedirectResponse(f"{base}/access?done={done}", status_code=303)
-
-
-def _cases(waiting: Sequence[RegisteredRequest]) -> list[ProjectRequests]:
-    by_project: dict[str, list[RegisteredRequest]] = {}
-    for one in waiting:
-        by_project.setdefault(one.request.project, []).append(one)
-    cases = [ProjectRequests(project=project, asked=tuple(asked)) for project, asked in by_project.items()]
-    return sorted(cases, key=lambda case: case.since)
 
 
 def _after(error: TrainyardError, decided: Sequence[str], word: str) -> TrainyardError:

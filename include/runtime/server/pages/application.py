@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 
 from include.core.errors import AuthorityError, TrainyardError
 from include.core.words import visible
 from include.runtime.server.pages.forms import Forms
 from include.runtime.server.refusals import status_of
 from include.runtime.server.request_checks import sent_from_elsewhere
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter, Request, Response
-    from fastapi.responses import HTMLResponse
 
 _FOLDER = Path(__file__).parent
 
@@ -50,8 +52,8 @@ class Section:
     which also checks the form's token.
     """
 
-    router: "APIRouter"
-    draw: "Callable[..., HTMLResponse]"
+    router: APIRouter
+    draw: Callable[..., HTMLResponse]
     user: Any
     form: Any
 
@@ -63,8 +65,6 @@ class Pages:
         """*current_user* is the FastAPI dependency that names who asks, or raises; *standing* says whether the
         separation of duties is shown, as :meth:`~include.governance.register.Register.separation_of_duties` does.
         """
-        from fastapi import FastAPI
-
         self._current_user, self._forms, self._standing = current_user, forms, standing
         self._tabs: list[Tab] = []
         self._templates = _templates()
@@ -78,8 +78,6 @@ class Pages:
 
         Add its routes, then :meth:`include`.
         """
-        from fastapi import APIRouter, Depends
-
         self._tabs += tabs
         return Section(
             router=APIRouter(prefix=path, dependencies=[Depends(self._current_user)]),
@@ -94,21 +92,19 @@ class Pages:
 
     def draw(
         self,
-        request: "Request",
+        request: Request,
         template: str,
         user: str | None,
         *,
         status: int = 200,
         menu: bool = True,
         **content: object,
-    ) -> "HTMLResponse":
+    ) -> HTMLResponse:
         """*template* (``access/waiting``) as a response. It knows ``base`` (the mount's path), ``user``, ``tabs``,
         ``form_token``, ``standing``, ``now`` (UTC) and *content*.
 
         ``menu``: whether the page has one. A tab of a run has not: above it stands the row of Airflow's tabs.
         """
-        from fastapi.responses import HTMLResponse
-
         base = str(request.scope.get("root_path", ""))
         page = self._templates.get_template(f"{template}.html.jinja").render(
             base=base,
@@ -124,8 +120,6 @@ class Pages:
         return HTMLResponse(page, status_code=status)
 
     def _sender(self) -> Callable[..., str]:
-        from fastapi import Depends, Form, Request
-
         user_dependency, token_field = Depends(self._current_user), Form("", max_length=200)
 
         def sender(request: Request, user: str = user_dependency, form_token: str = token_field) -> str:
@@ -140,8 +134,6 @@ class Pages:
         return sender
 
     def _add_static(self) -> None:
-        from fastapi.responses import FileResponse
-
         script = "text/javascript"
         kinds = {"pages.css": "text/css", "theme.js": script, "search.js": script, "icon.svg": "image/svg+xml"}
 
@@ -149,15 +141,10 @@ class Pages:
         def static(name: str) -> FileResponse:
             """Style and theme of every page, the one of refusals included: all that needs no signing in."""
             if name not in kinds:
-                raise _missing()
+                raise HTTPException(404)
             return FileResponse(_FOLDER / "static" / name, media_type=kinds[name])
 
     def _add_errors(self) -> None:
-        from fastapi import Request
-        from fastapi.exceptions import RequestValidationError
-        from fastapi.responses import HTMLResponse
-        from starlette.exceptions import HTTPException
-
         def ours(request: Request, error: Exception) -> HTMLResponse:
             if not isinstance(error, TrainyardError):
                 raise error
@@ -183,11 +170,11 @@ class Pages:
         self.app.add_exception_handler(HTTPException, http)
         self.app.add_exception_handler(RequestValidationError, unreadable)
 
-    def _unreadable(self, request: "Request", fields: Sequence[str]) -> "HTMLResponse":
+    def _unreadable(self, request: Request, fields: Sequence[str]) -> HTMLResponse:
         told = f"Look again at: {', '.join(fields)}. Go back and send it again: nothing was changed."
         return self._message(request, 422, "A field cannot be read", told)
 
-    def _message(self, request: "Request", status: int, title: str, told: str) -> "HTMLResponse":
+    def _message(self, request: Request, status: int, title: str, told: str) -> HTMLResponse:
         return self.draw(request, "message", None, status=status, title=title, told=told)
 
 
@@ -200,13 +187,7 @@ def _tab_of(path: str, tabs: Sequence[Tab]) -> Tab | None:
 _TOLD_404 = "There is nothing here. The menu leads to what there is."
 
 
-def _missing() -> Exception:
-    from fastapi import HTTPException
-
-    return HTTPException(404)
-
-
-async def _with_headers(request: "Request", answer: "Callable[[Request], Awaitable[Response]]") -> "Response":
+async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await answer(request)
     static = request.url.path.rpartition("/")[0].endswith("/static")
     headers = {**_HEADERS, "Cache-Control": "private, max-age=300"} if static else _HEADERS
@@ -216,8 +197,6 @@ async def _with_headers(request: "Request", answer: "Callable[[Request], Awaitab
 
 
 def _templates() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,  # whatever a person or a contract wrote is text

@@ -5,18 +5,17 @@ holds personal data.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+
+from fastapi import HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
 
 from include.ledger import Ledger
 from include.registry.champions import Champions
 from include.runtime.airflow.names import PAGES
 from include.runtime.server.pages import drift_view
-from include.runtime.server.pages.application import Tab
+from include.runtime.server.pages.application import Pages, Tab
 from include.runtime.server.pages.drift_watches import Watches
 from include.store import Store
-
-if TYPE_CHECKING:
-    from include.runtime.server.pages.application import Pages
 
 #: Evidently's report draws itself by scripts that it holds. It can reach nothing, and has an origin of its own.
 REPORT_POLICY = (
@@ -27,15 +26,12 @@ REPORT_POLICY = (
 
 
 def add_drift(
-    pages: "Pages", ledger: Ledger, store: Store, champions: Champions, projects: Callable[[], Sequence[str]]
+    pages: Pages, ledger: Ledger, store: Store, champions: Champions, projects: Callable[[], Sequence[str]]
 ) -> Callable[[], None]:
     """Serve the page under ``/drift``. *projects* are the declared ones.
 
     Returns what folds the past of them all, which the first look would wait for.
     """
-    from fastapi import HTTPException, Query, Request
-    from fastapi.responses import HTMLResponse
-
     feature = Query("", max_length=200)
     section, watches = pages.section("/drift", Tab(title="Drift", path="/drift")), Watches(ledger, store, champions)
 

@@ -1,6 +1,6 @@
 """One request as a steward reads it: its columns by class, and what is new against the last grant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -183,3 +183,27 @@ def _why_not(asked: RegisteredRequest, *, steward: bool, own: bool, user: str) -
 def days_left(expires_at: datetime, now: datetime) -> int:
     """Whole days until then, at least 0."""
     return max(0, (expires_at - now).days)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectRequests:
+    """The open requests of one project: what a steward decides about at once."""
+
+    project: str
+    asked: tuple[RegisteredRequest, ...]
+
+    @property
+    def since(self) -> datetime:
+        return min(one.at for one in self.asked)
+
+    def waits_for(self, user: str) -> bool:
+        return any(user in one.stewards for one in self.asked)
+
+
+def cases_of(waiting: Sequence[RegisteredRequest]) -> list[ProjectRequests]:
+    """The open requests by project, the longest open first."""
+    by_project: dict[str, list[RegisteredRequest]] = {}
+    for one in waiting:
+        by_project.setdefault(one.request.project, []).append(one)
+    cases = [ProjectRequests(project=project, asked=tuple(asked)) for project, asked in by_project.items()]
+    return sorted(cases, key=lambda case: case.since)
