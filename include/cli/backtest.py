@@ -1,5 +1,6 @@
 """``backtest``: what nights of earlier instants would have learnt, beside what a variant would have."""
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,16 +12,14 @@ from include.cli.night import ProjectName, parse_instant, tell_note
 from include.cli.notices import tell_people
 from include.cli.signals import unwound_by_signals
 from include.core.errors import AccessDenied
+from include.core.project import Objective, Project
+from include.core.records import Interval
 from include.core.words import visible
 from include.runtime.code.projects import load_project
 from include.settings import Settings
 from include.steps.chain import BACKTEST
 
 if TYPE_CHECKING:
-    from datetime import date
-
-    from include.core.project import Project
-    from include.core.records import Interval
     from include.runtime.nights.backtest import Backtest
 
 
@@ -67,8 +66,6 @@ def backtest(
 
 def show(project: "Project", variant: "Project | None", found: "Backtest") -> None:
     """A row an origin, and what may be said of all."""
-    from include.core.project import Objective
-
     loss = "log loss" if project.target.objective is Objective.BINARY else "mean absolute error"
     table = Table("origin", "held out", "days", project.name, title=f"{loss} of the holdout, each day counting once")
     if variant is not None:

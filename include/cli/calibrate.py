@@ -3,21 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, replace
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from include.cli.console import console
 from include.cli.night import ProjectName
 from include.core import streams
+from include.core.events import HoldoutDaysRecorded
 from include.core.project import DriftPolicy, Gates, Look, Project, SkillPolicy
+from include.core.records import DayOfSeries, Evaluation
+from include.ledger import Ledger
+from include.retraining.series import series_of
 from include.runtime.code.projects import load_project
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.core.events import HoldoutDaysRecorded
-    from include.core.records import DayOfSeries, Evaluation
-    from include.ledger import Ledger
 
 
 def calibrate(
@@ -31,9 +30,7 @@ def calibrate(
     Before there are enough, from the days of the first evaluation's holdout, with a floor for the gates. Reads the
     ledger only, and changes nothing.
     """
-    from include.ledger import Ledger
     from include.monitoring.calibration import LEAST_DAYS
-    from include.retraining.series import series_of
 
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
@@ -50,7 +47,6 @@ def calibrate(
 
 def first_evaluated(ledger: "Ledger", project: str) -> "tuple[HoldoutDaysRecorded, Evaluation] | None":
     """The days of the first version's holdout, and its evaluation; ``None``: nobody recorded them yet."""
-    from include.core.events import HoldoutDaysRecorded
     from include.registry.authority import recorded_evaluation
 
     events = (entry.event for entry in ledger.read(streams.holdout(project)))

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from include.cli.console import bold, console, line
 from include.cli.stewards import as_steward
+from include.contracts import FileRows, load, not_understood
 from include.contracts.places import PRODUCTION
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
+from include.runtime import deployment
+from include.runtime.embedded.environment import passwords_file, secrets_of
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.contracts import FileRows
 
 contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what stewards promise, and who decides.")
 
@@ -57,7 +57,6 @@ def new(
     JSON lines; other Parquet stays where it is.
     """
     from include.contracts import draft, rows_of
-    from include.runtime import deployment
 
     settings = Settings.from_environment()
     target = settings.contracts / f"{name}.odcs.yaml"
@@ -203,9 +202,6 @@ def adopt(
     steward: Annotated[str | None, typer.Option("--as", help="The steward who adopts it.")] = None,
 ) -> None:
     """Put the contract file of NAME, as it is now, into effect. Grants bind its digest."""
-    from include.contracts import load, not_understood
-    from include.runtime.embedded.environment import passwords_file, secrets_of
-
     settings = Settings.from_environment()
     # First: the authority knows a new contract's stewards by its file, and could say of one that it cannot read only
     # that it does not know them.

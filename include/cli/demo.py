@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,12 +16,13 @@ from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.demo import chain as demonstration
 from include.runtime.airflow.names import access_path
+from include.runtime.code.projects import load_project
+from include.runtime.embedded import process
+from include.runtime.embedded.environment import passwords_file
+from include.runtime.embedded.process import RunningAirflow
+from include.runtime.nights.watch import WatchResult
 from include.runtime.upkeep.lineage import deliver
 from include.settings import Placement, Settings
-
-if TYPE_CHECKING:
-    from include.runtime.embedded.process import RunningAirflow
-    from include.runtime.nights.watch import WatchResult
 
 
 def demo(
@@ -34,8 +35,6 @@ def demo(
 
     Running it again resumes.
     """
-    from include.runtime.embedded import process
-
     settings = Settings.from_environment()
     if kubernetes:
         settings = replace(settings, placement=Placement.KUBERNETES)
@@ -66,7 +65,6 @@ def demo(
 
 def _require_ready(settings: Settings) -> None:
     """Refuse now what would otherwise end the night at its first pod."""
-    from include.runtime.code.projects import load_project
     from include.runtime.pods.readiness import require_ready
 
     image = require_ready(settings, load_project(demonstration.PROJECT, settings.projects))
@@ -195,7 +193,5 @@ def _show_verdict(watched: "WatchResult") -> None:
 
 
 def _who(settings: Settings) -> str:
-    from include.runtime.embedded.environment import passwords_file
-
     people = "steward (data steward), dana (data scientist), olly (ops) or ada (admin)"
     return f"sign in as {people}; their passwords are in {passwords_file(settings)}"

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from include import steps
 from include.cli.console import bold, console, line, styled
+from include.contracts import load_folder
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
+from include.ledger import Ledger
+from include.runtime import deployment
 from include.runtime.code.projects import load_project
 from include.settings import Settings
 
@@ -22,8 +26,6 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
 
     It refuses all that `run` refuses before it reads.
     """
-    from include import steps
-    from include.contracts import load_folder
     from include.declared.late_reads import late_reads
     from include.declared.lost_digits import rounded
 
@@ -151,9 +153,7 @@ def _gates(project: Project) -> str:
 
 def _showable(settings: Settings, project: Project) -> Iterable[str]:
     """What the last evaluation says of the gates; nothing in a home that was not set up yet."""
-    from include.ledger import Ledger
     from include.registry.standing import showable
-    from include.runtime import deployment
 
     if not (settings.keys / deployment.AUTHORITY_PUBLIC_KEY).exists():
         return ()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.console import console
+from include.runtime import deployment
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ def impact(
     """Show what SUBJECT rests on, and which projects, versions, champions and nights stand or fall with it."""
     import json
 
-    from include.runtime import deployment
     from include.runtime.server.impact import of_deployment
 
     settings = Settings.from_environment()

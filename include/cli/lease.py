@@ -10,6 +10,10 @@ from include.cli.night import ProjectName
 from include.cli.stewards import Steward
 from include.core.words import reason as as_reason
 from include.core.words import require_sentence
+from include.ledger import Ledger
+from include.ledger import lease as leases
+from include.runtime import deployment
+from include.runtime.nights.alone import require_not_running
 from include.settings import Settings
 
 
@@ -23,11 +27,6 @@ def lease(
 
     For a run that died without a word: its lease would end by itself within half an hour.
     """
-    from include.ledger import Ledger
-    from include.ledger import lease as leases
-    from include.runtime import deployment
-    from include.runtime.nights.alone import require_not_running
-
     settings, now = Settings.from_environment(), datetime.now(UTC)
     deployment.require(settings)
     ledger = Ledger.open(settings.ledger)

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from include.cli.console import bold, console, line
 from include.core.errors import DeclarationError
+from include.ledger import Ledger
+from include.lineage.graph import Graph
+from include.runtime import deployment
+from include.runtime.upkeep import lineage as events
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.lineage.graph import Graph
 
 
 def runs(
@@ -19,8 +20,6 @@ def runs(
     last: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 20,
 ) -> None:
     """List the last runs by their ids, the newest last: what each is, and how far or what it came to."""
-    from include.ledger import Ledger
-    from include.runtime import deployment
     from include.runtime.nights.runs import last_runs
 
     settings = Settings.from_environment()
@@ -43,8 +42,6 @@ def lineage(
     send_again: Annotated[bool, typer.Option("--send-again", help="Instead: send these once more.")] = False,
 ) -> None:
     """Show what a run of PROJECT was made of, from production data to the registered model and its verdicts."""
-    from include.runtime import deployment
-
     settings = Settings.from_environment()
     deployment.require(settings)
     if set_aside or send_again:
@@ -60,8 +57,6 @@ def lineage(
 
 
 def _show_set_aside(settings: Settings, *, again: bool) -> None:
-    from include.runtime.upkeep import lineage as events
-
     if again:
         console.print(f"{events.send_again(settings)} events that were set aside were taken now")
     left = events.set_aside(settings)
@@ -99,7 +94,6 @@ def _show_run(settings: Settings, project: str, run: str | None, svg: Path | Non
 
 def gone(settings: Settings, graph: "Graph") -> Iterator[str]:
     """Of which versions in *graph* some rows were removed, a line each."""
-    from include.ledger import Ledger
     from include.steps.retention import not_rebuildable
 
     drawn = {name for name, _ in graph.datasets}

@@ -13,21 +13,23 @@ from include.cli.console import bold, console, line, styled
 from include.cli.notices import show_decisions, tell_people
 from include.cli.retention import keep_in_order
 from include.cli.signals import unwound_by_signals
+from include.contracts.files import ending_of
 from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
 from include.core.project import Objective
-from include.core.records import TrialState
+from include.core.records import Evaluation, Interval, TrialState
 from include.core.runs import by_hand
+from include.ledger import Ledger
+from include.ledger.costs import cost_of
 from include.runtime.code.projects import load_project
 from include.runtime.nights import local
 from include.runtime.nights.instants import require_past
+from include.runtime.nights.local import NightResult
 from include.runtime.nights.platform import declared_digest
 from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.core.records import Evaluation, Interval
-    from include.runtime.nights.local import NightResult
     from include.runtime.nights.scoring import ScoringResult
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
@@ -95,9 +97,6 @@ def _deliver(settings: Settings) -> None:
 
 
 def _show_cost(settings: Settings, night: "NightResult") -> None:
-    from include.ledger import Ledger
-    from include.ledger.costs import cost_of
-
     found = cost_of(Ledger.open(settings.ledger), night.run.project, night.run.run_id)
     if found is not None:
         console.say(f"the night took {found.in_words()}")
@@ -188,7 +187,6 @@ def score(
     instant: Instant = None,
 ) -> None:
     """Score the rows of FILE with the champion of PROJECT, and say what in them the champion knows nothing of."""
-    from include.contracts.files import ending_of
     from include.runtime.nights.scoring import score_file
 
     settings = Settings.from_environment()

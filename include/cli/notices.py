@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from include.cli.console import console
 from include.core.errors import TrainyardError
+from include.governance.signing import Verifier
+from include.ledger import Ledger
+from include.runtime import deployment
 from include.settings import Settings
 
 #: Decisions that ``run`` shows are no older than that.
@@ -33,9 +36,6 @@ def show_decisions(settings: Settings, project: str) -> None:
     """Print what was decided about the project's requests since this was called last, with the reasons."""
     from include.governance.history import Act
     from include.governance.register import Register
-    from include.governance.signing import Verifier
-    from include.ledger import Ledger
-    from include.runtime import deployment
 
     deployment.require(settings)
     ledger, name = Ledger.open(settings.ledger), f"decisions of {project}"

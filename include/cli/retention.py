@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -10,10 +10,11 @@ from rich.table import Table
 from include.cli.console import console
 from include.cli.stewards import Reason, Steward, as_steward
 from include.core.errors import RegistryError
+from include.governance.holds import holds
+from include.runtime.code import kept as kept_code
+from include.runtime.nights.platform import open_platform
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.steps import Platform
+from include.steps import Platform
 
 Subject = Annotated[str, typer.Argument(help="A dataset, a project (all its models), or PROJECT/VERSION.")]
 
@@ -25,7 +26,6 @@ hold = typer.Typer(no_args_is_help=True, help="What is kept from removal, whatev
 
 def retention() -> None:
     """Remove now what is kept longer than its contracts declare. The DAG `stewardship` and `run` do so once a day."""
-    from include.runtime.nights.platform import open_platform
     from include.steps.retention import carry_out
 
     carried = carry_out(open_platform(Settings.from_environment()), now=datetime.now(UTC))
@@ -34,8 +34,6 @@ def retention() -> None:
 
 def keep_in_order(settings: Settings) -> None:
     """Draw the plots of new versions after a run or a watch, and carry retention out if a day has passed since then."""
-    from include.runtime.code import kept as kept_code
-    from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.plots import draw_new
     from include.steps.retention import carry_out, is_due
 
@@ -62,9 +60,6 @@ def add(subject: Subject, reason: Reason, steward: Steward = None) -> None:
 @hold.command(name="list")
 def list_() -> None:
     """The holds in force."""
-    from include.governance.holds import holds
-    from include.runtime.nights.platform import open_platform
-
     platform = open_platform(Settings.from_environment())
     table = Table("held", "since (UTC)", "by", "reason")
     for subject, found in sorted(holds(platform.ledger, platform.access.verifier).items()):

@@ -1,7 +1,7 @@
 """``rollback``, ``retire`` and ``served``: an earlier champion in force again, and which one was when."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,11 +10,13 @@ from include.cli.night import Instant, ProjectName, parse_instant
 from include.cli.stewards import Reason, Steward, as_steward
 from include.core.errors import DeclarationError, UnknownId
 from include.core.records import DAY, day_start
+from include.registry.champions import NOT_SIGNED, Tenure, in_force_at
+from include.retraining import verdicts
+from include.runtime.code.projects import project_names
+from include.runtime.nights.aliases import put_back
+from include.runtime.nights.platform import open_platform
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.registry.champions import Tenure
-    from include.steps import Platform
+from include.steps import Platform
 
 Back = Annotated[int | None, typer.Argument(help="Version to go back to. Default: the one that the champion replaced.")]
 Retired = Annotated[int | None, typer.Argument(help="Version to retire. Default: the champion.")]
@@ -57,8 +59,6 @@ def served(project: ProjectName, day: Day) -> None:
 
     In the time of the data: a night that stands for an earlier instant serves from that on.
     """
-    from include.registry.champions import in_force_at
-
     platform = _opened()
     asked, tenures = _day(day), platform.champions.tenures(project)
     _require_known(platform, project)
@@ -73,15 +73,11 @@ def served(project: ProjectName, day: Day) -> None:
 
 
 def _opened() -> "Platform":
-    from include.runtime.nights.platform import open_platform
-
     return open_platform(Settings.from_environment())
 
 
 def _require_known(platform: "Platform", project: str) -> None:
     """That there is such a project: declared here, or removed since but with versions."""
-    from include.runtime.code.projects import project_names
-
     names = project_names(Settings.from_environment().projects)
     if project not in names and not platform.champions.known(project).versions:
         remedy = f"Projects: {', '.join(names) or 'none is declared'}."
@@ -98,7 +94,6 @@ def _roll_back(
     steward: str | None,
     instant: str | None,
 ) -> None:
-    from include.runtime.nights.aliases import put_back
 
     at = parse_instant(instant) if instant else _instant_of_now(platform, project)
     with as_steward(steward) as client:
@@ -117,8 +112,6 @@ def _roll_back(
 
 def _instant_of_now(platform: "Platform", project: str) -> datetime:
     """Now or, where the nights of *project* replay the past, the last instant that any of its runs stood for."""
-    from include.retraining import verdicts
-
     tenures = platform.champions.tenures(project)
     if not tenures or tenures[-1].change.decided_at - tenures[-1].since < _REPLAYED:
         return parse_instant(None)
@@ -141,8 +134,6 @@ def _in_words(project: str, found: "Tenure | None") -> str:
 
 
 def _decision(platform: "Platform", project: str, tenure: "Tenure") -> "tuple[str, ...]":
-    from include.registry.champions import NOT_SIGNED
-
     change, back = tenure.change, tenure.change.rollback
     how = f"promoted by the night {tenure.version.registered.run_id}" if back is None else back.in_words()
     since = f"since {tenure.since:%Y-%m-%d %H:%M}Z, in the time of the data: {how}"

@@ -14,10 +14,12 @@ from typing import Annotated
 import typer
 
 from include.cli.console import console
+from include.contracts import load_folder
 from include.core.errors import DeclarationError
 from include.core.project import Window
 from include.core.records import DAY, Column, ColumnType, Contract, Days, Treatment
 from include.core.words import require_sentence
+from include.runtime.code.projects import package_of
 from include.settings import ROOT, Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -45,10 +47,8 @@ def new(
     ] = None,
 ) -> None:
     """Scaffold the project PROJECT: features from what is known in time, a search, gates, and tests that pass."""
-    from include.contracts import load_folder
     from include.data.partitioning import filed_days
     from include.declared.compiled import PREDICTED_AT
-    from include.runtime.code.projects import package_of
 
     settings = Settings.from_environment()
     if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):

@@ -10,6 +10,11 @@ from rich.progress import Progress
 from include.cli.console import console
 from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
+from include.demo import chain as demonstration
+from include.runtime import deployment
+from include.runtime.embedded import process_sessions
+from include.runtime.nights.alone import require_idle
+from include.runtime.server.client import authority
 from include.settings import ROOT, Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
@@ -20,10 +25,6 @@ def setup(
     adopt: Annotated[bool, typer.Option(help="Adopt the contracts as the steward that they name.")] = True,
 ) -> None:
     """Make this deployment's folders and keys, land the flights, and put the contracts into effect."""
-    from include.demo import chain as demonstration
-    from include.runtime import deployment
-    from include.runtime.server.client import authority
-
     settings = Settings.from_environment()
     deployment.prepare(settings)
     if flights:
@@ -37,8 +38,6 @@ def setup(
 
 def stop() -> None:
     """End every process that `./trainyard start` or `demo` started, and the call that watches over them."""
-    from include.runtime.embedded import process_sessions
-
     settings = Settings.from_environment()
     running = process_sessions.alive(settings)
     process_sessions.stop(settings)
@@ -50,9 +49,6 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
     What settings place outside of the home is named, and stays.
     """
-    from include.runtime.embedded import process_sessions
-    from include.runtime.nights.alone import require_idle
-
     settings = Settings.from_environment()
     home = settings.home.resolve()
     if any(kept.is_relative_to(home) for kept in (Path.home().resolve(), ROOT)) or not _ours(home):
@@ -99,8 +95,6 @@ def _lies_in(home: Path, address: str) -> bool:
 
 def land(settings: Settings) -> None:
     """Land the demo's flights as production data, with a progress bar; harmless when they are there."""
-    from include.demo import chain as demonstration
-
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("landing a year of real flights", total=None)
         demonstration.prepare(settings, lambda done, total: bar.update(task, completed=done, total=total))

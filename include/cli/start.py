@@ -3,6 +3,10 @@
 from include.cli.console import console
 from include.cli.service import Port
 from include.cli.signals import unwound_by_signals
+from include.runtime import deployment
+from include.runtime.embedded import process
+from include.runtime.embedded.client import AirflowRefused
+from include.runtime.embedded.environment import passwords_file
 from include.settings import Settings
 
 #: A new project is shown, and begun, within some seconds.
@@ -14,10 +18,6 @@ def start(port: Port = 8080) -> None:
 
     A new project whose data end in the past begins paused.
     """
-    from include.runtime import deployment
-    from include.runtime.embedded import process
-    from include.runtime.embedded.client import AirflowRefused
-    from include.runtime.embedded.environment import passwords_file
     from include.runtime.embedded.new_projects import Beginnings
 
     settings = Settings.from_environment()

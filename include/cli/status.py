@@ -9,27 +9,37 @@ from rich.table import Column, Table
 from include.cli.console import console, line, styled
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
+from include.contracts import load_folder, not_understood
 from include.core import streams
 from include.core.errors import TrainyardError
+from include.core.events import DriftJudged
+from include.core.records import Grant
+from include.governance.access import Access
+from include.governance.signing import Verifier
+from include.ledger import Ledger
+from include.retraining import series
+from include.retraining.series import series_of
+from include.runtime import deployment
+from include.runtime.code.projects import load_project, project_names
+from include.runtime.embedded import process
+from include.runtime.embedded.client import AirflowRefused
+from include.runtime.embedded.health import pulses, silent
+from include.runtime.embedded.process import RunningAirflow
+from include.runtime.embedded.supervision import endings
+from include.runtime.nights.aliases import put_back
+from include.runtime.nights.platform import open_platform
 from include.settings import Settings
+from include.steps import Platform
+from include.steps.inputs import makers
 
 if TYPE_CHECKING:
-    from include.core.records import Grant
-    from include.governance.access import Access
     from include.governance.register import Register
-    from include.ledger import Ledger
-    from include.runtime.embedded.process import RunningAirflow
-    from include.steps import Platform
 
 
 def status() -> None:
     """Show what runs, who may read what, what waits or was denied, which models are in force, and what is broken."""
     from include.governance.outstanding_addresses import in_words, outstanding
     from include.governance.register import Register
-    from include.governance.signing import Verifier
-    from include.runtime import deployment
-    from include.runtime.embedded import process
-    from include.runtime.nights.platform import open_platform
 
     settings = Settings.from_environment()
     airflow = process.attach(settings)
@@ -52,10 +62,7 @@ def status() -> None:
 
 def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
     """Where it is, which of its processes give no sign of life, what ended since it was started, and what is paused."""
-    from include.runtime.embedded.client import AirflowRefused
-    from include.runtime.embedded.health import pulses, silent
     from include.runtime.embedded.new_projects import paused_dags
-    from include.runtime.embedded.supervision import endings
 
     if airflow is None:
         console.print("airflow:  not running")
@@ -71,8 +78,6 @@ def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
 
 
 def _show_reach(settings: Settings, access: "Access") -> None:
-    from include.contracts import load_folder
-
     adoptions = [access.adoption(name) for name in load_folder(settings.contracts, settings.classes)]
     show_messages(settings, tuple(sorted({name for each in adoptions if each for name in each.stewards})))
 
@@ -88,7 +93,6 @@ def _show_ledger(ledger: "Ledger") -> None:
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
-    from include.contracts import load_folder, not_understood
     from include.governance.kept_contracts import KeptContracts
     from include.governance.overlaps import Overlaps
 
@@ -167,8 +171,6 @@ def _show_refusals(register: "Register") -> None:
 def _show_projects(settings: Settings, platform: "Platform") -> None:
     from include.registry import history
     from include.registry.standing import in_words
-    from include.runtime.code.projects import load_project, project_names
-    from include.runtime.nights.aliases import put_back
     from include.steps.retention import not_rebuildable
 
     gone = not_rebuildable(platform.ledger)
@@ -205,8 +207,6 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
 
 def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
     """What the last verdict says of the project's recipe, and the mean skill of its newest judged days."""
-    from include.core.events import DriftJudged
-    from include.retraining import series
     from include.runtime.server.pages.drift_recipe import mean_skill
     from include.runtime.server.pages.drift_view import WORDS
 
@@ -220,7 +220,6 @@ def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
 def _helped(ledger: "Ledger", project: str) -> list[str]:
     """Whether retraining helped, where a retraining has a day that tells."""
     from include.retraining.helped import helped
-    from include.retraining.series import series_of
 
     found = helped(series_of(ledger, project))
     return [f"{project}: {found.in_words()}"] if found.retrainings else []
@@ -251,8 +250,6 @@ def _costs(ledger: "Ledger", project: str, champion: int | None) -> list[str]:
 
 def _show_altered(platform: "Platform") -> None:
     """What was found altered in the stores and set aside, what it was, and whether it has been made again."""
-    from include.steps.inputs import makers
-
     for place, artifacts in (("store", platform.store), ("vault", platform.vault)):
         try:
             found = artifacts.altered()

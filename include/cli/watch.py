@@ -1,6 +1,6 @@
 """``watch``: champions on the days that came after them, and the retraining that these ask for."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,11 +12,10 @@ from include.cli.signals import unwound_by_signals
 from include.core.events import RetrainingAsked
 from include.core.runs import RunKind, by_hand, run_id_of
 from include.runtime.code.projects import load_project
+from include.runtime.nights import watch as runtime
 from include.runtime.nights.platform import declared_digest, open_platform
+from include.runtime.nights.watch import WatchResult
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.runtime.nights.watch import WatchResult
 
 
 def watch(
@@ -30,8 +29,6 @@ def watch(
 
     With --retrain and without an instant, a retraining that was asked for and is not done goes on instead.
     """
-    from include.runtime.nights import watch as runtime
-
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)

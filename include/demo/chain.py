@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from include import steps
+from include.contracts import load_folder
 from include.core import streams
 from include.core.errors import AuthorityError, TrainyardError
 from include.core.events import StepFinished, StepReused
@@ -63,7 +64,6 @@ def adopt(settings: Settings, tell: Tell) -> None:
 
     One that cannot be adopted as it is written stops none of the others.
     """
-    from include.contracts import load_folder
     from include.demo.contracts import renews
 
     for dataset in load_folder(settings.contracts, settings.classes).broken:
