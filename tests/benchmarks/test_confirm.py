@@ -9,6 +9,7 @@ import pytest
 
 from include.core.events import ModelRegistered, RetrainingAsked
 from include.core.records import DAY, DayOfSeries, RetrainingOutcome, Verdict
+from include.core.runs import retraining_here
 from include.ledger import Ledger
 from include.retraining.asks import Retraining
 
@@ -31,7 +32,7 @@ def test_an_ask_is_judged_by_the_days_that_its_own_model_and_the_one_before_scor
     answered = Retraining(ask=ask, asked_at=instant, outcome=RetrainingOutcome.PROMOTED)
     waiting = Retraining(ask=replace(ask, ask_id="b"), asked_at=instant)
     made = ModelRegistered(
-        project="mine", run_id=f"{confirm.watch.HERE}a", model_version=2, evaluation="e", bundle="b",
+        project="mine", run_id=retraining_here("a"), model_version=2, evaluation="e", bundle="b",
         verdict=Verdict(promote=True, reasons=()),
     )  # fmt: skip
     ledger.record("model/mine", made, key="model")
