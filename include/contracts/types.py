@@ -104,15 +104,6 @@ def to_contract(column: "pa.ChunkedArray", type_: ColumnType) -> "pa.ChunkedArra
         raise ValueError(_fault(column, type_)) from None
 
 
-def misfit(column: "pa.ChunkedArray", type_: ColumnType) -> str | None:
-    """Why :func:`to_contract` refuses *column*; ``None``: it does not."""
-    try:
-        to_contract(column, type_)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 def _cast(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
     import pyarrow as pa
     import pyarrow.compute as pc

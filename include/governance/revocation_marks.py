@@ -37,12 +37,6 @@ class RevocationMarks:
     def __init__(self, ledger: Ledger, access: Access) -> None:
         self._ledger, self._access = ledger, access
 
-    def on_version(self, project: str, number: int) -> tuple[RevocationMark, ...]:
-        """The marks on version *number* of *project*, by grant."""
-        revoked = self._revoked(project)
-        version = self._basis(project).version(project, number) if revoked else None
-        return _among(revoked, version.grants if version else ())
-
     def on_night(self, project: str, run_id: str) -> tuple[RevocationMark, ...]:
         """The marks on what the night *run_id* of *project* has made so far, by grant."""
         return self.on_nights(project, (run_id,))[run_id]

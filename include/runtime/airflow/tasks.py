@@ -196,7 +196,7 @@ def gave_up(error: TrainyardError, project_name: str, run_id: str, *, kind: RunK
 
     settings = Settings.from_environment()
     record_failure(Ledger.open(settings.ledger), error, project=project_name, run_id=run_id, step="gate")
-    why = "no access" if isinstance(error, AccessDenied) else "another night runs"
+    why = "no access" if isinstance(error, AccessDenied) else f"another {kind} runs"
     alerts.send(settings, f"{project_name}: {why}, the {kind} is off", str(error))
 
 
