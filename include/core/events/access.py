@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from include.core.events.event import Event
+from include.core.events.event import Event, RunEvent
 from include.core.records import DatasetScope, RevocationKind
 
 
@@ -102,7 +102,7 @@ class AccessRevoked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOpened(Event):
+class DataOpened(RunEvent):
     """The receipt of opening production data, written before the first open. Stream ``receipt/<project>``.
 
     ``first`` and ``last`` are days, both inclusive (``None``: an undivided table). A :class:`DataRead` that tells what
@@ -111,8 +111,6 @@ class DataOpened(Event):
 
     kind: ClassVar[str] = "data_opened"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     grant_id: str
     scope: DatasetScope
     first: date | None
@@ -120,13 +118,11 @@ class DataOpened(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataRead(Event):
+class DataRead(RunEvent):
     """What was read of production data, after it was. Stream ``receipt/<project>``."""
 
     kind: ClassVar[str] = "data_read"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     grant_id: str
     scope: DatasetScope
     first: date | None
@@ -137,7 +133,7 @@ class DataRead(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArtifactOpened(Event):
+class ArtifactOpened(RunEvent):
     """The receipt of opening artifacts that hold personal data. Stream ``receipt/<project>``.
 
     ``artifacts`` is the digest of the sorted list of the opened digests (canonical JSON), which the open store keeps
@@ -145,8 +141,6 @@ class ArtifactOpened(Event):
     """
 
     kind: ClassVar[str] = "artifact_opened"
-    project: str
-    run_id: str
     step: str
     grants: tuple[str, ...]
     artifacts: str

@@ -10,3 +10,11 @@ class Event:
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEvent(Event):
+    """What happened in a run: ``run_id`` of ``project``."""
+
+    project: str
+    run_id: str

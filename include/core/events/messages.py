@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from include.core.events.event import Event
+from include.core.events.event import Event, RunEvent
 from include.core.records import Trigger
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunTriggered(Event):
+class RunTriggered(RunEvent):
     """What set a run off, and who, where that is known. Runs of before this was recorded have none.
 
     Stream ``triggers/<project>``, key ``triggered/<project>/<run_id>``.
     """
 
     kind: ClassVar[str] = "run_triggered"
-    project: str
-    run_id: str
     trigger: Trigger
     who: str
 

@@ -5,63 +5,55 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from include.core.events.event import Event
+from include.core.events.event import Event, RunEvent
 from include.core.project import Look
 from include.core.records import DayFigures, DayOfSeries, Days, DriftVerdict, Fit, LookOutcome, RetrainingOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReferenceMade(Event):
+class ReferenceMade(RunEvent):
     """What a model's live rows are held against. Stream ``drift/<project>``, key ``reference/<project>/<evaluation>``.
 
     ``reference`` is the vault's digest of a :class:`~include.core.records.Reference`.
     """
 
     kind: ClassVar[str] = "reference_made"
-    project: str
-    run_id: str
     model_version: int
     evaluation: str
     reference: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportanceRecorded(Event):
+class ImportanceRecorded(RunEvent):
     """How much a model uses its features. Stream ``drift/<project>``, key ``importance/<project>/<evaluation>``.
 
     ``importance`` are shares of the gain of all its splits, which add up to 1; one that no split uses has none.
     """
 
     kind: ClassVar[str] = "importance_recorded"
-    project: str
-    run_id: str
     model_version: int
     evaluation: str
     importance: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitRecorded(Event):
+class FitRecorded(RunEvent):
     """How a model fits its holdout, to be drawn. Stream ``holdout/<project>``, key ``fit/<project>/<evaluation>``."""
 
     kind: ClassVar[str] = "fit_recorded"
-    project: str
-    run_id: str
     model_version: int
     evaluation: str
     fit: Fit
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldoutDaysRecorded(Event):
+class HoldoutDaysRecorded(RunEvent):
     """How a registered model did on its holdout, day by day: what a policy starts from before the watch judged any.
 
     Stream ``holdout/<project>``, which no watch reads, key ``holdout-days/<project>/<evaluation>``.
     """
 
     kind: ClassVar[str] = "holdout_days_recorded"
-    project: str
-    run_id: str
     model_version: int
     evaluation: str
     figures: tuple[DayFigures, ...]
@@ -81,7 +73,7 @@ class PolicyDeclared(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftJudged(Event):
+class DriftJudged(RunEvent):
     """Stream ``drift/<project>``, key ``judged/<project>/<run_id>``.
 
     ``policy`` is the digest of the policy, ``live`` that of the :class:`~include.core.records.LiveFigures`. ``days``
@@ -90,8 +82,6 @@ class DriftJudged(Event):
 
     kind: ClassVar[str] = "drift_judged"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     instant: datetime
     model_version: int
     policy: str
@@ -102,34 +92,30 @@ class DriftJudged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DayJudged(Event):
+class DayJudged(RunEvent):
     """A matured day was judged, once for ever. Stream ``drift/<project>``, key ``day/<project>/<day>``.
 
     ``run_id`` is the watch's, ``instant`` what the data knew then.
     """
 
     kind: ClassVar[str] = "day_judged"
-    project: str
-    run_id: str
     instant: datetime
     judged: DayOfSeries
 
 
 @dataclass(frozen=True, kw_only=True)
-class LooksDeclared(Event):
+class LooksDeclared(RunEvent):
     """When the model of a run, if it is promoted, is held against the champion before it, and by which errors.
 
     Stream ``run/<project>/<run_id>``, key ``looks/<project>/<run_id>``: recorded before any day that it could score.
     """
 
     kind: ClassVar[str] = "looks_declared"
-    project: str
-    run_id: str
     looks: tuple[Look, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookTaken(Event):
+class LookTaken(RunEvent):
     """A declared look at ``model_version`` was due, once for ever.
 
     Stream ``drift/<project>``, key ``look/<project>/<model_version>/<due_days>``. ``estimate`` is the mean daily loss
@@ -139,8 +125,6 @@ class LookTaken(Event):
     """
 
     kind: ClassVar[str] = "look_taken"
-    project: str
-    run_id: str
     instant: datetime
     model_version: int
     predecessor: int
@@ -152,7 +136,7 @@ class LookTaken(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainingAsked(Event):
+class RetrainingAsked(RunEvent):
     """A verdict asked for a training night at ``instant``. Stream ``retraining/<project>``.
 
     ``ask_id`` is a digest of the verdict: a verdict asks once. ``run_id`` is the watch's, ``model_version`` the
@@ -160,41 +144,35 @@ class RetrainingAsked(Event):
     """
 
     kind: ClassVar[str] = "retraining_asked"
-    project: str
     ask_id: str
-    run_id: str
     model_version: int
     instant: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainingDeclined(Event):
+class RetrainingDeclined(RunEvent):
     """A verdict asked for a training night and gets none, for ``reason``: one is in flight, cooldown, budget.
 
     Stream ``retraining/<project>``.
     """
 
     kind: ClassVar[str] = "retraining_declined"
-    project: str
     ask_id: str
-    run_id: str
     model_version: int
     instant: datetime
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainingStarted(Event):
+class RetrainingStarted(RunEvent):
     """The training night ``run_id`` answers the ask, and no other ever does. Stream ``retraining/<project>``."""
 
     kind: ClassVar[str] = "retraining_started"
-    project: str
     ask_id: str
-    run_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainingEnded(Event):
+class RetrainingEnded(RunEvent):
     """The night that answered the ask is over. ``outcome`` is what became of it: promoted, kept or failed.
 
     Superseded: ``run_id`` came for the ask when another champion than the judged one was in force; no night answers it.
@@ -202,7 +180,5 @@ class RetrainingEnded(Event):
     """
 
     kind: ClassVar[str] = "retraining_ended"
-    project: str
     ask_id: str
-    run_id: str
     outcome: RetrainingOutcome

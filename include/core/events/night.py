@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from include.core.canonical import LATER
-from include.core.events.event import Event
+from include.core.events.event import Event, RunEvent
 from include.core.project import Severity
 from include.core.records import Partition, Run
 
@@ -72,40 +72,34 @@ class CodeKept(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunLate(Event):
+class RunLate(RunEvent):
     """Ops got a report that the run is late. Stream ``run/<project>/<run_id>``, key ``late/<project>/<run_id>``."""
 
     kind: ClassVar[str] = "run_late"
-    project: str
-    run_id: str
     own_minutes: float
     waited_minutes: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepStarted(Event):
+class StepStarted(RunEvent):
     """An attempt began. One without an end is closed by the next attempt as ``StepFailed``.
 
     Stream ``run/<project>/<run_id>``.
     """
 
     kind: ClassVar[str] = "step_started"
-    project: str
-    run_id: str
     step: str
     attempt: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepFinished(Event):
+class StepFinished(RunEvent):
     """*inputs* make *output*: what is computed once is kept.
 
     Stream ``run/<project>/<run_id>``, key ``step/<project>/<step>/<inputs>``.
     """
 
     kind: ClassVar[str] = "step_finished"
-    project: str
-    run_id: str
     step: str
     attempt: str
     inputs: str
@@ -113,27 +107,23 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepReused(Event):
+class StepReused(RunEvent):
     """A later run took a recorded output instead of computing it, its grants verified again.
 
     Stream ``run/<project>/<run_id>``.
     """
 
     kind: ClassVar[str] = "step_reused"
-    project: str
-    run_id: str
     step: str
     attempt: str
     output: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepFailed(Event):
+class StepFailed(RunEvent):
     """Stream ``run/<project>/<run_id>``. ``message`` is our own error's text, or only the type's name for another."""
 
     kind: ClassVar[str] = "step_failed"
-    project: str
-    run_id: str
     step: str
     attempt: str
     error: str
@@ -141,7 +131,7 @@ class StepFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMeasured(Event):
+class StepMeasured(RunEvent):
     """What an attempt took since what was told of it before. Stream ``cost/<project>/<run_id>``.
 
     ``wall_seconds`` passed, and its process and the children that that waited for had ``cpu_seconds`` of processors.
@@ -151,8 +141,6 @@ class StepMeasured(Event):
 
     kind: ClassVar[str] = "step_measured"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     step: str
     attempt: str
     wall_seconds: float
@@ -161,20 +149,18 @@ class StepMeasured(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartitionsMade(Event):
+class PartitionsMade(RunEvent):
     """A batch of snapshot or feature partitions that later nights may reuse.
 
     Stream ``partitions/<project>``, key ``partitions/<project>/<run_id>/<partitions>``.
     """
 
     kind: ClassVar[str] = "partitions_made"
-    project: str
-    run_id: str
     partitions: tuple[Partition, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataValidated(Event):
+class DataValidated(RunEvent):
     """Stream ``validated/<project>``, key ``validated/<project>/<validation>``.
 
     ``covered`` and ``expectations`` are those of the :class:`~include.core.records.Validation`: a partition is checked
@@ -182,8 +168,6 @@ class DataValidated(Event):
     """
 
     kind: ClassVar[str] = "data_validated"
-    project: str
-    run_id: str
     snapshot: str
     validation: str
     expectations: str

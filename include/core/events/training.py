@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from include.core.canonical import LATER
-from include.core.events.event import Event
+from include.core.events.event import Event, RunEvent
 from include.core.project import Gates
 from include.core.records import Days, Evaluation, Gate, Override, Trial, TrialCost, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRecorded(Event):
+class TrialRecorded(RunEvent):
     """Stream ``trials/<project>``, key ``trial/<trial_id>``. ``instant`` is the night's: warm starts look back only.
 
     Of what a backtest trained, stream ``trials-beside/<project>``, key ``trial-beside/<trial_id>``: its outcome is
@@ -19,15 +19,13 @@ class TrialRecorded(Event):
     """
 
     kind: ClassVar[str] = "trial_recorded"
-    project: str
-    run_id: str
     plan: str
     instant: datetime
     trial: Trial
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOrdered(Event):
+class TrainingOrdered(RunEvent):
     """A *step* was handed to a process elsewhere, with addresses in the vault until ``expires_at``.
 
     Stream ``run/<project>/<run_id>``. ``document`` is the digest of the order's document, which holds them: it is kept
@@ -37,8 +35,6 @@ class TrainingOrdered(Event):
 
     kind: ClassVar[str] = "shard_ordered"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     plan: str
     step: str
     order_id: str
@@ -47,28 +43,24 @@ class TrainingOrdered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainerImageNamed(Event):
+class TrainerImageNamed(RunEvent):
     """The image that the run's training pods ask for.
 
     Stream ``run/<project>/<run_id>``, key ``image/<project>/<run_id>``.
     """
 
     kind: ClassVar[str] = "trainer_image_named"
-    project: str
-    run_id: str
     image: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialsMeasured(Event):
+class TrialsMeasured(RunEvent):
     """What an attempt of a step, or a pod, took to train trials. Stream ``cost/<project>/<run_id>``.
 
     ``attempt`` is the attempt's id or, ``in_pod``, the pod's name, of whose seconds these are a part.
     """
 
     kind: ClassVar[str] = "trials_measured"
-    project: str
-    run_id: str
     step: str
     attempt: str
     in_pod: bool
@@ -76,7 +68,7 @@ class TrialsMeasured(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodMeasured(Event):
+class PodMeasured(RunEvent):
     """What a pod took, however it ended. Stream ``cost/<project>/<run_id>``.
 
     Its trainer ran for ``wall_seconds``, as the cluster says, and had ``cpu_seconds`` of processors, as it says itself
@@ -86,8 +78,6 @@ class PodMeasured(Event):
 
     kind: ClassVar[str] = "pod_measured"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     step: str
     pod: str
     wall_seconds: float
@@ -97,7 +87,7 @@ class PodMeasured(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodEnded(Event):
+class PodEnded(RunEvent):
     """A pod in which a *step* was done ended, or could never be made: the first to see it knows best.
 
     Stream ``run/<project>/<run_id>``, key ``pod_ended/<project>/<run_id>/<pod>``. ``outcome`` and ``message`` say how;
@@ -107,8 +97,6 @@ class PodEnded(Event):
 
     kind: ClassVar[str] = "pod_ended"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     step: str
     order_id: str
     pod: str
@@ -122,7 +110,7 @@ class PodEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingWaits(Event):
+class TrainingWaits(RunEvent):
     """Ops got a report that training waits for slots of its pool.
 
     Stream ``run/<project>/<run_id>``, key ``waits/<project>/<run_id>/<reason>``. So many ``tasks`` wait for ``slots``
@@ -130,8 +118,6 @@ class TrainingWaits(Event):
     """
 
     kind: ClassVar[str] = "training_waits"
-    project: str
-    run_id: str
     pool: str
     slots: int
     tasks: int
@@ -139,18 +125,16 @@ class TrainingWaits(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelEvaluated(Event):
+class ModelEvaluated(RunEvent):
     """Stream ``evaluations/<project>``, key ``evaluated/<project>/<evaluation>``."""
 
     kind: ClassVar[str] = "model_evaluated"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     evaluation: Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldoutBacktested(Event):
+class HoldoutBacktested(RunEvent):
     """A backtest looked at days: a promotion that rests on them later is not the first to.
 
     Stream ``looks/<project>``, key ``backtested/<project>/<run_id>``: the same declaration at the same instant looks
@@ -158,15 +142,13 @@ class HoldoutBacktested(Event):
     """
 
     kind: ClassVar[str] = "holdout_backtested"
-    project: str
-    run_id: str
     instant: datetime
     days: Days
     backtested: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRegistered(Event):
+class ModelRegistered(RunEvent):
     """Stream ``model/<project>``: its version is the model's.
 
     ``verdict`` is what training makes of the gates. Whether the version becomes champion is the authority's to decide:
@@ -175,8 +157,6 @@ class ModelRegistered(Event):
 
     kind: ClassVar[str] = "model_registered"
     version: ClassVar[int] = 2
-    project: str
-    run_id: str
     model_version: int
     evaluation: str
     bundle: str
@@ -184,7 +164,7 @@ class ModelRegistered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatesDeclared(Event):
+class GatesDeclared(RunEvent):
     """By which gates the model of a run is decided about.
 
     Stream ``run/<project>/<run_id>``, key ``gates/<project>/<run_id>``. ``watched``: whether the project declared a
@@ -193,8 +173,6 @@ class GatesDeclared(Event):
 
     kind: ClassVar[str] = "gates_declared"
     version: ClassVar[int] = 3
-    project: str
-    run_id: str
     gates: Gates
     watched: bool | None = field(default=None, metadata=LATER)
 
