@@ -20,6 +20,8 @@ The rooms, from the top down:
 
 import os
 
+__version__ = "0.1.0"
+
 # Libraries that report their use by default read these when they are first imported: nothing here phones home.
 for _name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
     os.environ.setdefault(_name, "true")

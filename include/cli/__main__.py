@@ -3,10 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from include import __version__
 from include.cli import (
     access,
     backtest,
@@ -33,12 +34,24 @@ from include.core.errors import DeclarationError, TrainyardError
 from include.core.words import visible
 from include.settings import Settings
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Build, train and retrain models on production data, with data stewards in the loop and an audit trail.",
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"trainyard {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Build, train and retrain models on production data, with data stewards in the loop and an audit trail."""
+
+
 for command in (
     demo.demo,
     start.start,

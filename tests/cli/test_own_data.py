@@ -1,4 +1,4 @@
-"""The README's own path, from a folder of files to scores, over data as other tools write it.
+"""The path of docs/your-own-data.md, from a folder of files to scores, over data as other tools write it.
 
 Names in camel case, a decimal column, a key without the time, a second timestamp on the same days: one airline's real
 departures, once in a folder as Spark leaves it, once as CSV.

@@ -1,19 +1,23 @@
-"""The README names what there is: settings, commands, laws' tests, links, and the benchmark's keys."""
+"""README, CONTRIBUTING and the pages under docs name what there is: settings, commands, laws' tests, files, links."""
 
 import re
+import tomllib
 
+import pytest
 import typer
+from typer.testing import CliRunner
 
+from include import __version__
 from include.cli.__main__ import app
-from include.core import errors
+from include.core import errors, project
 from include.core.errors import TrainyardError
 from include.settings import KNOWN, ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))}
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    documented = set(re.findall(r"^\| `(TRAINYARD_\w+)` \|", README, re.MULTILINE))
+    documented = set(re.findall(r"^\| `(TRAINYARD_\w+)` \|", PAGES["settings.md"], re.MULTILINE))
     sources = [path.read_text() for path in (ROOT / "tests").rglob("*.py")]
     for_tests = {name for text in sources for name in re.findall(r'environ[^"\n]*"(TRAINYARD_TEST_\w+)"', text)}
     assert documented == KNOWN | for_tests
@@ -21,19 +25,20 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 def test_every_command_is_documented() -> None:
     group = typer.main.get_command(app)
-    rows = "\n".join(line for line in README.splitlines() if line.startswith("| `"))
+    rows = "\n".join(line for line in PAGES["commands.md"].splitlines() if line.startswith("| `"))
     missing = [name for name in group.commands if not re.search(rf"`{name}\b", rows)]  # type: ignore[attr-defined]
     assert not missing
 
 
 def test_every_path_that_a_document_names_is_there() -> None:
     named: set[str] = set()
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         text = document.read_text()
         links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text)
         named |= {str((document.parent / link).resolve().relative_to(ROOT)) for link in links}
-        named |= set(re.findall(r"`((?:tests|notebooks|benchmarks|config|dags|docs)/[\w./-]+\.\w+)`", text))
-    named -= {"benchmarks/night.json", "tests/projects/test_late_jetblue.py"}  # written by what the text tells to run
+        named |= set(re.findall(r"`((?:include|tests|notebooks|benchmarks|config|dags|docs)/[\w./-]+\.\w+)`", text))
+    # Written by the commands of the pages.
+    named -= {"benchmarks/night.json", "tests/projects/test_late_jetblue.py", "include/contracts/jetblue.odcs.yaml"}
     assert named
     assert not [path for path in sorted(named) if not (ROOT / path).exists()]
 
@@ -47,5 +52,48 @@ def test_ops_are_told_what_to_do_about_every_error_that_no_repetition_heals() ->
 
 
 def test_every_law_names_its_tests() -> None:
-    laws = README.split("### Laws, and the tests that state them")[1].split("###")[0]
+    laws = PAGES["architecture.md"].split("## Laws, and the tests that state them")[1].split("\n## ")[0]
     assert all("`tests/" in law for law in re.split(r"^\d\. ", laws, flags=re.MULTILINE)[1:])
+
+
+def test_every_link_to_a_heading_of_a_page_finds_it() -> None:
+    for name, text in PAGES.items():
+        for page, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", text):
+            target = PAGES[page.rpartition("/")[2] or name]
+            headings = {
+                re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+                for heading in re.findall(r"^#+ (.+)$", target, re.MULTILINE)
+            }
+            assert anchor in headings, (name, page, anchor)
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len(PAGES["README.md"].splitlines()) <= 120
+
+
+def test_what_the_readme_declares_is_a_project() -> None:
+    (declared,) = re.findall(r"^```python\n(.*?)^```$", PAGES["README.md"], re.MULTILINE | re.DOTALL)
+    stubs = {name: lambda table: table for name in ("population", "label", "known")}
+    names = {**{name: getattr(project, name) for name in dir(project)}, **stubs, "KEY": ("flight",)}
+    exec(declared, names)  # noqa: S102  # our own page
+    assert isinstance(names["PROJECT"], project.Project)
+
+
+def _additions() -> dict[str, set[str]]:
+    """The files that each row of CONTRIBUTING names, by what is added."""
+    rows = re.findall(r"^\| ((?:an?) [^|]+) \| (.+) \|$", PAGES["CONTRIBUTING.md"], re.MULTILINE)
+    return {added: set(re.findall(r"`([\w./-]+/[\w.-]+\.\w+)`", files)) for added, files in rows}
+
+
+@pytest.mark.parametrize("added", ["a step", "an event", "a setting", "a command", "a page", "a gate", "an error"])
+def test_what_to_change_to_add_something_is_named_and_is_at_most_six_files(added: str) -> None:
+    named = _additions()[added]
+    assert 1 <= len(named) <= 6
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_the_version_is_shown_and_is_that_of_the_package_and_of_the_newest_release() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    (newest, *_) = re.findall(r"^## (\d+\.\d+\.\d+)$", PAGES["CHANGELOG.md"], re.MULTILINE)
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"trainyard {__version__}\n"
+    assert __version__ == package == newest
