@@ -9,6 +9,7 @@ import pytest
 from include.core.canonical import encode
 from include.core.errors import LedgerError
 from include.core.events import Event, LineageEmitted, RunLate
+from include.core.events.event import RunEvent
 from include.ledger import Ledger, kinds
 from tests.ledger.golden_files import FOLDER, example, path_of
 
