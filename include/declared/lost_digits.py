@@ -15,7 +15,7 @@ from include.declared.expressions import expressions_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rounded:
+class RoundedColumn:
     """``feature`` of ``group`` (the label, of none) is ``kind``, which float32 does not hold exactly."""
 
     group: str | None
@@ -23,7 +23,7 @@ class Rounded:
     kind: str
 
 
-def rounded(project: Project, contracts: Mapping[str, Contract]) -> tuple[Rounded, ...]:
+def rounded(project: Project, contracts: Mapping[str, Contract]) -> tuple[RoundedColumn, ...]:
     """The features of *project*, in its order, then its label, that are certain to be rounded for the model.
 
     Raises:
@@ -38,7 +38,7 @@ def rounded(project: Project, contracts: Mapping[str, Contract]) -> tuple[Rounde
     ]
     columns.append((None, expressions.label.op(), LABEL))
     kinds = [(group, name, _kind(_made_of(relation, name), contracts)) for group, relation, name in columns]
-    return tuple(Rounded(group=group, feature=name, kind=kind) for group, name, kind in kinds if kind)
+    return tuple(RoundedColumn(group=group, feature=name, kind=kind) for group, name, kind in kinds if kind)
 
 
 def _made_of(relation: Any, name: str) -> Any:

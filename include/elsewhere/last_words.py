@@ -15,7 +15,7 @@ from typing import Any
 
 from include.core.clocks import clocks
 from include.core.records import TrainerCost, TrialCost, TrialState
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 
 #: Where Kubernetes reads a container's termination message from.
 FILE = Path("/dev/termination-log")
@@ -26,7 +26,7 @@ EVERY_SECONDS = 10.0
 
 
 @contextmanager
-def saying(path: Path, meter: Meter) -> Iterator[None]:
+def saying(path: Path, meter: ShardMeter) -> Iterator[None]:
     """Write what the process took into the file *path*, every :data:`EVERY_SECONDS` and at the end of the block.
 
     Where there is no such file, nothing reads it, and none is made.

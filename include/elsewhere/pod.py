@@ -21,7 +21,7 @@ from include.elsewhere import document as orders
 from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
 from include.training import models, order
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 
 ORDER_FILE = "/var/run/trainyard/order.json"
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
             _say("usage: python -m include train ORDER_ID ORDER_DIGEST")
             return Exit.REFUSED
     _end_at_once_on_sigterm()
-    meter = Meter()
+    meter = ShardMeter()
     try:
         with last_words.saying(Path(environment.get("TRAINYARD_LAST_WORDS", last_words.FILE)), meter):
             train(_read(Path(environment.get("TRAINYARD_ORDER", ORDER_FILE)), order_id, digest), meter)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     return Exit.DONE
 
 
-def train(document: orders.Document, meter: Meter) -> None:
+def train(document: orders.Document, meter: ShardMeter) -> None:
     """Make what the order asks for and has no result yet, and write each result as soon as it is certain.
 
     *meter* counts what each trial takes.
@@ -97,7 +97,7 @@ def _refit(
     addresses: ResultAddresses,
     exchange: Exchange,
     inputs: "_Inputs",
-    meter: Meter,
+    meter: ShardMeter,
 ) -> None:
     """Train the winner of a search on all rows, and write its model."""
     from include.training.refit import refit
@@ -113,7 +113,9 @@ def _refit(
     _say(f"model of {len(model)} bytes stored")
 
 
-def _train_shard(document: orders.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs", meter: Meter) -> None:
+def _train_shard(
+    document: orders.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs", meter: ShardMeter
+) -> None:
     """Train the trials of *shard* that have no result yet, and write the result of each as it ends."""
     recorded = {trial.trial_id: trial for trial in document.recorded}
     for trial_id, addresses in document.results.items():

@@ -24,7 +24,7 @@ from include.governance.claims import AdoptionClaim
 from include.governance.decisions import Decisions, Proof, place_of
 from include.governance.fold import KINDS, AccessFold, unknown
 from include.governance.history import HistoryLine, adoption_line, decision_line
-from include.governance.registered import RegisteredGrant, RegisteredRequest, RequestStatus, Use
+from include.governance.registered import GrantUse, RegisteredGrant, RegisteredRequest, RequestStatus
 from include.governance.signing import Verifier
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
@@ -33,7 +33,7 @@ from include.ledger.projection import Projection
 @dataclass(kw_only=True)
 class _State:
     access: AccessFold
-    uses: dict[str, Use] = field(default_factory=dict)
+    uses: dict[str, GrantUse] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     separation: str = "NOT SHOWN: no run has begun yet, and only the process of one can see it"
     lines: list[HistoryLine] = field(default_factory=list)
@@ -185,7 +185,7 @@ def _used(state: _State, entry: Entry, event: DataOpened | DataRead | ArtifactOp
         last = state.uses.get(grant_id)
         count = (last.count if last else 0) + (0 if last and isinstance(event, DataRead) else 1)
         rows = event.rows if isinstance(event, DataRead) else (last.rows if last else None)
-        state.uses[grant_id] = Use(
+        state.uses[grant_id] = GrantUse(
             count=count, last_at=entry.recorded_at, last_run=event.run_id, last_step=step, rows=rows
         )
 

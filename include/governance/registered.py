@@ -21,7 +21,7 @@ class RequestStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class GrantUse:
     """What receipts say of a grant: how often something was opened under it, and when, by which run, last.
 
     ``rows`` are those of the last read of production data; ``None``: there was none, or it did not end.
@@ -42,7 +42,7 @@ class RegisteredGrant:
     """
 
     grant: Grant
-    use: Use | None
+    use: GrantUse | None
     stewards: tuple[str, ...]
     revoked_by: str | None
     revocation: str | None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FIRST_TOLD_SECONDS = 15.0
 
 
-class Meter:
+class AttemptMeter:
     """What an attempt takes, by the clocks of this process. Each second of it is told once."""
 
     def __init__(self, run: Run, step: str, attempt: str) -> None:

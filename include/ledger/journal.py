@@ -12,7 +12,7 @@ from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
 from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
-from include.ledger.costs import FIRST_TOLD_SECONDS, Meter
+from include.ledger.costs import FIRST_TOLD_SECONDS, AttemptMeter
 from include.ledger.entry import Fence
 from include.ledger.ledger import Ledger
 from include.ledger.lost_attempts import WITHOUT_A_LEASE, close
@@ -66,7 +66,7 @@ class Journal:
         self._ledger, self._run = ledger, run
         self._duration, self._clock = duration, clock
         self._stream = streams.run(run.project, run.run_id)
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[str, AttemptMeter] = {}
         self.fence = Fence.of(run)
 
     def once(
@@ -172,7 +172,7 @@ class Journal:
         attempt = uuid.uuid4().hex
         started = StepStarted(project=self._run.project, run_id=self._run.run_id, step=step, attempt=attempt)
         self._ledger.record(self._stream, started, fence=self.fence)
-        meter = self._meters[attempt] = Meter(self._run, step, attempt)
+        meter = self._meters[attempt] = AttemptMeter(self._run, step, attempt)
         try:
             with self._heartbeat(meter):
                 yield attempt
@@ -190,7 +190,7 @@ class Journal:
         return [] if meter is None else [meter.rest()]
 
     @contextmanager
-    def _heartbeat(self, meter: Meter) -> Iterator[None]:
+    def _heartbeat(self, meter: AttemptMeter) -> Iterator[None]:
         """Renew the lease beside the block, and tell what it took so far, in a thread that is joined at its end.
 
         A run without a lease has neither. One that lost its lease goes on until its fence refuses what it writes.
@@ -207,7 +207,7 @@ class Journal:
             stopped.set()
             thread.join()
 
-    def _beat(self, fence: Fence, meter: Meter, stopped: threading.Event) -> None:
+    def _beat(self, fence: Fence, meter: AttemptMeter, stopped: threading.Event) -> None:
         longest = self._duration.total_seconds() / 3
         seconds = min(FIRST_TOLD_SECONDS, longest)
         while not stopped.wait(seconds):

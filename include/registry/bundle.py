@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE = "application/vnd.trainyard.model+json"
 
 
-class Vault(Protocol):
+class BundleVault(Protocol):
     """Where bundles go (:class:`include.governance.vault.Vault`): a model is made of personal data."""
 
     def put(self, data: bytes) -> str: ...
@@ -130,7 +130,7 @@ def pack(
     features: FeatureSet,
     project: Project,
     opened: "OpenedArtifacts",
-    vault: Vault,
+    vault: BundleVault,
     signer: "Signer",
 ) -> str:
     """Sign the evaluated model and put its bundle into the vault: the bundle's digest. Same inputs, same digest.

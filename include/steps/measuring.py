@@ -10,7 +10,7 @@ from include.core.events import Event, TrialsMeasured
 from include.core.records import Run, TrialCost
 from include.ledger.journal import Journal
 from include.steps.platform import Platform
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Measuring:
     run: Run
     step: str
     attempt: str
-    meter: Meter = field(default_factory=Meter)
+    meter: ShardMeter = field(default_factory=ShardMeter)
     _told: set[str] = field(default_factory=set)
 
     def of(self, trial_id: str) -> list[tuple[str, Event]]:

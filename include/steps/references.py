@@ -21,7 +21,7 @@ from include.registry.champions import ProjectVersions
 from include.registry.going_back import last_in_force
 from include.retraining.judges import BEST_OF_DAYS
 from include.steps.platform import Platform
-from include.steps.uses import Use, Uses
+from include.steps.uses import ArtifactUse, Uses
 
 #: Later than any moment.
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)
@@ -182,7 +182,7 @@ class References:
                 elif model.verdict.promote:
                     self._keep_champion(model, use, held=use)
 
-    def _keep_champion(self, model: ModelRegistered, use: Use, *, held: Use) -> None:
+    def _keep_champion(self, model: ModelRegistered, use: ArtifactUse, *, held: ArtifactUse) -> None:
         """The rows that it was made of are in use by *use*, the model itself, which later ones are held against, by
         *held*.
         """
@@ -201,7 +201,7 @@ class References:
         if reference := self.uses.reference_of.get((model.project, model.evaluation)):
             yield reference
 
-    def _say(self, said: _Said, use: Use) -> None:
+    def _say(self, said: _Said, use: ArtifactUse) -> None:
         self._last_use[said] = max(use.at, self._last_use.get(said, use.at))
         self._last_position[said[0]] = max(use.position, self._last_position.get(said[0], 0))
 

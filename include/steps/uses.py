@@ -24,7 +24,7 @@ _LONGEST_ATTEMPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class ArtifactUse:
     """An entry by which something was made or taken up."""
 
     position: int
@@ -32,7 +32,7 @@ class Use:
     run_id: str
 
     @classmethod
-    def by(cls, entry: Entry, run_id: str) -> "Use":
+    def by(cls, entry: Entry, run_id: str) -> "ArtifactUse":
         return cls(position=entry.position, at=entry.recorded_at, run_id=run_id)
 
 
@@ -43,10 +43,10 @@ class Uses:
     """
 
     position: int = 0
-    outputs: dict[tuple[str, str, str], Use] = field(default_factory=dict)
+    outputs: dict[tuple[str, str, str], ArtifactUse] = field(default_factory=dict)
     snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
-    partitions: dict[tuple[str, str], tuple[Use, str]] = field(default_factory=dict)
-    models: dict[str, list[tuple[Use, ModelRegistered]]] = field(default_factory=dict)
+    partitions: dict[tuple[str, str], tuple[ArtifactUse, str]] = field(default_factory=dict)
+    models: dict[str, list[tuple[ArtifactUse, ModelRegistered]]] = field(default_factory=dict)
     reference_of: dict[tuple[str, str], str] = field(default_factory=dict)
     attempts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Uses:
             self.attempts.pop(event.attempt, None)
         elif isinstance(event, StepFinished | StepReused):
             self.attempts.pop(event.attempt, None)
-            self.outputs[event.project, event.step, event.output] = Use.by(entry, event.run_id)
+            self.outputs[event.project, event.step, event.output] = ArtifactUse.by(entry, event.run_id)
             if event.step == "snapshot":
                 self.snapshots[event.project, event.run_id] = event.output
         else:
@@ -76,10 +76,10 @@ class Uses:
     def _take_artifacts(self, entry: Entry) -> None:
         event = entry.event
         if isinstance(event, PartitionsMade):
-            use = Use.by(entry, event.run_id)
+            use = ArtifactUse.by(entry, event.run_id)
             self.partitions |= {(event.project, part.content): (use, part.table) for part in event.partitions}
         elif isinstance(event, ModelRegistered):
-            self.models.setdefault(event.project, []).append((Use.by(entry, event.run_id), event))
+            self.models.setdefault(event.project, []).append((ArtifactUse.by(entry, event.run_id), event))
         elif isinstance(event, ReferenceMade):
             self.reference_of[event.project, event.evaluation] = event.reference
         elif isinstance(event, ArtifactsRemoved):

@@ -10,7 +10,7 @@ from include.training.booster import devices
 
 
 @dataclass(kw_only=True)
-class Meter:
+class ShardMeter:
     """Adds up what the trials of a shard take, rung by rung, while they train one after the other.
 
     What is common to them, loading their rows, say, is nobody's. It is read from other threads, too.

@@ -8,7 +8,7 @@ from include.core.records import FeatureSet, Plan, Refit, Trial, TrialState, Win
 from include.training import order
 from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, model_text
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 from include.training.trial import fault, load
 
 
@@ -36,7 +36,7 @@ def refit(
     opened: Artifacts,
     threads: int = 1,
     allowed: Callable[[], None] = lambda: None,
-    meter: Meter | None = None,
+    meter: ShardMeter | None = None,
 ) -> bytes:
     """The model's text as bytes: the same *work* gives the same bytes. *opened* holds ``work.binned``.
 
@@ -48,7 +48,7 @@ def refit(
     """
     import lightgbm
 
-    best, meter = work.winner, meter or Meter()
+    best, meter = work.winner, meter or ShardMeter()
     settings = booster_settings(best.params, objective=best.objective, seed=best.seed, threads=threads)
     rows = load(opened.path(work.binned), best.params, threads=threads)
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DRAWS_PER_TRIAL = 20
 
 
-class Vault(Protocol):
+class BinnedVault(Protocol):
     """Where the binned data set goes (:class:`include.governance.vault.Vault`)."""
 
     def put_made(self, write: Callable[[Path], None]) -> str: ...
@@ -36,7 +36,7 @@ def plan(
     rows: LabelledRows,
     training_rows: int,
     profile: str,
-    vault: Vault,
+    vault: BinnedVault,
     threads: int = 1,
     warm: Sequence[Trial] = (),
 ) -> Plan:
@@ -137,7 +137,7 @@ def _planned(
         yield index, PlannedTrial(trial_id=identity, params=drawn[index])
 
 
-def bin_rows(rows: LabelledRows, features: FeatureSet, fixed: Params, vault: Vault, *, threads: int = 1) -> str:
+def bin_rows(rows: LabelledRows, features: FeatureSet, fixed: Params, vault: BinnedVault, *, threads: int = 1) -> str:
     """Bin *rows* by the search's *fixed* parameters; the vault's digest. The same rows give the same bytes.
 
     Labels decide nothing here: validation rows may share the bins that they help to find.

@@ -10,7 +10,7 @@ from include.core.project import Objective
 from include.core.records import Params, PlannedTrial, Shard, Trial, TrialState
 from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, dataset_settings, probe_settings
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 from include.training.metrics import Numbers, row_losses
 
 #: Why a trial failed: all that its record may say.
@@ -29,7 +29,7 @@ def train_shard(
     record: Callable[[Trial], None],
     threads: int = 1,
     allowed: Callable[[], None] = lambda: None,
-    meter: Meter | None = None,
+    meter: ShardMeter | None = None,
 ) -> None:
     """Train the trials of *shard* and hand each outcome to *record* once.
 
@@ -44,7 +44,7 @@ def train_shard(
     Raises:
         MachineFault: no trial can be trained here: no device, no memory, data that cannot be read.
     """
-    race = _Race(shard, opened, recorded, record, threads, allowed, meter or Meter())
+    race = _Race(shard, opened, recorded, record, threads, allowed, meter or ShardMeter())
     halve(shard, race.loss, lambda trial_id, depth: race.finish(trial_id, TrialState.PRUNED))
 
 
@@ -88,7 +88,7 @@ class _Race:
         record: Callable[[Trial], None],
         threads: int,
         allowed: Callable[[], None],
-        meter: Meter,
+        meter: ShardMeter,
     ) -> None:
         self._planned: dict[str, PlannedTrial] = {trial.trial_id: trial for trial in shard.trials}
         self._known = {trial_id: recorded[trial_id] for trial_id in self._planned if trial_id in recorded}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from include.core.errors import DataError
 from include.core.records import FeatureSet, FeatureSpec
 from include.data.encoding import encode_features
-from include.declared.lost_digits import Rounded, rounded
+from include.declared.lost_digits import RoundedColumn, rounded
 from include.store import Store
 from tests.data import orders
 from tests.data.nights import Night, freeze
@@ -124,11 +124,11 @@ def test_what_an_expression_says_to_be_rounded_is_found_before_data_is_read() ->
 
     found = rounded(project(group, label=label), {"orders": orders.CONTRACT})
     assert found == (
-        Rounded(group="group", feature="number", kind="a key"),
-        Rounded(group="group", feature="seconds", kind="a time counted from 1970"),
-        Rounded(group="group", feature="hashed", kind="a hash"),
-        Rounded(group="group", feature="latest", kind="a time counted from 1970"),
-        Rounded(group=None, feature="label", kind="a time counted from 1970"),
+        RoundedColumn(group="group", feature="number", kind="a key"),
+        RoundedColumn(group="group", feature="seconds", kind="a time counted from 1970"),
+        RoundedColumn(group="group", feature="hashed", kind="a hash"),
+        RoundedColumn(group="group", feature="latest", kind="a time counted from 1970"),
+        RoundedColumn(group=None, feature="label", kind="a time counted from 1970"),
     )
 
 

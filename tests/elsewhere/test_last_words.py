@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from include.core.records import TrainerCost, TrialState
 from include.elsewhere import last_words
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 
 
-def trained(trials: int) -> Meter:
-    meter = Meter()
+def trained(trials: int) -> ShardMeter:
+    meter = ShardMeter()
     for number in range(trials):
         with meter.training(f"sha256:{number:064x}"[:7] + f"{number:012x}", {}):
             pass
@@ -50,7 +50,7 @@ def test_the_last_words_fit_into_a_message_and_say_what_the_process_took(tmp_pat
 def test_of_a_process_that_is_killed_its_words_of_before_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, meter = tmp_path / "log", Meter()
+    path, meter = tmp_path / "log", ShardMeter()
     path.touch()
     monkeypatch.setattr(last_words, "EVERY_SECONDS", 0.01)
     child = os.fork()
@@ -71,7 +71,7 @@ def test_of_a_process_that_is_killed_its_words_of_before_are_left(
 
 
 def test_where_nothing_reads_them_no_file_is_made(tmp_path: Path) -> None:
-    with last_words.saying(tmp_path / "log", Meter()):
+    with last_words.saying(tmp_path / "log", ShardMeter()):
         pass
     assert list(tmp_path.iterdir()) == []
 

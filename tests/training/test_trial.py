@@ -7,7 +7,7 @@ import pytest
 from include.core.errors import MachineFault
 from include.core.project import Choice
 from include.core.records import TrialState, short_id
-from include.training.meter import Meter
+from include.training.meter import ShardMeter
 from include.training.trial import train_shard
 from tests.training.flights import Folder
 from tests.training.projects import SPACE
@@ -189,7 +189,7 @@ def test_a_record_that_cannot_be_written_stops_the_shard(plan, vault):
 
 
 def test_each_training_of_a_trial_is_measured_pruned_failed_and_unfinished_ones_too(plan, vault, outcomes):
-    shard, meter, told = plan.shard(0), Meter(), {}
+    shard, meter, told = plan.shard(0), ShardMeter(), {}
 
     def record(trial):
         told[short_id(trial.trial_id)] = meter.of(trial.trial_id)
@@ -208,7 +208,7 @@ def test_each_training_of_a_trial_is_measured_pruned_failed_and_unfinished_ones_
 
 
 def test_what_is_recorded_is_trained_by_nobody_and_costs_nothing(plan, vault, outcomes):
-    meter = Meter()
+    meter = ShardMeter()
     train_shard(plan.shard(0), opened=vault, recorded=outcomes, record=never, meter=meter)
     assert meter.all() == ()
 
@@ -222,7 +222,7 @@ def never(trial):
     [({}, 0), ({"device_type": "cpu"}, 0), ({"device_type": "gpu"}, 1), ({"device_type": "cuda", "num_gpu": 2}, 2)],
 )
 def test_a_trial_holds_the_accelerators_that_it_trains_on_for_as_long_as_it_trains(params, held):
-    meter = Meter()
+    meter = ShardMeter()
     with meter.training("sha256:a", params):
         time.sleep(0.002)
     cost = meter.of("sha256:a")
