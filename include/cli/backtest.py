@@ -86,8 +86,7 @@ def show(project: "Project", variant: "Project | None", found: "Backtest") -> No
     looks = f"{found.looks} backtested nights have looked at days of these by now"
     console.say(f"{looks}: what is chosen by them looks better on them than it is")
     seen = max(origin.own[-1].day for origin in found.origins)
-    told = f"so another recipe than the champion's is compared with it on days after {seen} at the earliest"
-    console.say(told)
+    console.say(f"so another recipe than the champion's is compared with it on days after {seen} at the earliest")
 
 
 def in_words(project: str, variant: str, difference: "Interval | None") -> str:

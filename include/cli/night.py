@@ -156,13 +156,11 @@ def _show_state(night: "NightResult") -> None:
 
 def _show_features(night: "NightResult") -> None:
     if features := night.features.removal_only:
-        told = (
+        console.say(
             f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
         )
-        console.say(told)
     if features := night.features.rounded:
-        told = f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}"
-        console.say(told)
+        console.say(f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}")
 
 
 def _show_slices(evaluation: "Evaluation") -> None:
@@ -194,16 +192,14 @@ def score(
     ending = ending_of(file)
     target = output or file.with_name(f"{file.name.removesuffix(ending)}.scored{ending}")
     scored = score_file(settings, declared, file, target, instant=parse_instant(instant) if instant else None)
-    told = f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}"
-    console.say(told)
+    console.say(f"{scored.rows:,} predictions of {project} version {scored.version} written to {target}")
     for note in scored.notes:
         console.say(note)
     console.print(f"from what the data knew at {scored.instant:%Y-%m-%d %H:%M} UTC")
     if scored.ahead:
-        told = (
+        console.say(
             f"{scored.ahead:,} rows are of later days: features see no other rows of these, so give all that there are"
         )
-        console.say(told)
     for told in familiarity(scored):
         console.say(told)
 

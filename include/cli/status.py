@@ -121,8 +121,7 @@ def _show_contracts(settings: Settings, platform: "Platform") -> None:
         _show_broken(f"contract {name}", fault)
     kept = KeptContracts(platform.ledger, platform.access, contracts.read)
     for one, other in Overlaps(platform.access, kept, settings.production).all(contracts):
-        told = f"contracts {one} and {other}: files of one are files of the other, and who grants one grants them"
-        console.say(told)
+        console.say(f"contracts {one} and {other}: files of one are files of the other, and who grants one grants them")
 
 
 def _show_access(access: "Access") -> None:
@@ -199,8 +198,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
     for told in said:
         console.say(told)
     for (name, version), since in gone.items():
-        told = f"version {version} of {name}: NOT REBUILDABLE since {since:%Y-%m-%d}, when its rows were removed"
-        console.say(told)
+        console.say(f"version {version} of {name}: NOT REBUILDABLE since {since:%Y-%m-%d}, when its rows were removed")
     for name, fault in broken:
         _show_broken(name, fault)
 
