@@ -15,7 +15,7 @@ from aiohttp import web
 
 from include.core.errors import AccessDenied, ClusterUnavailable, LedgerUnavailable, PodFailed
 from include.core.project import Compute
-from include.runtime.pods import attendance, following, replacing
+from include.runtime.pods import attendance, following, placing, replacing
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.endings import PodEnding, PodOutcome
 from tests.runtime_pods.api import NAMESPACE, Api, empty, pod_json, refusal, run, serving
@@ -148,7 +148,7 @@ def test_a_check_answers_though_what_shares_the_loop_hangs(monkeypatch: pytest.M
         loop.set_default_executor(ThreadPoolExecutor(1))
         gate = loop.run_in_executor(None, hanging.wait, 30)
         try:
-            await attendance._ask(lambda: None)
+            await attendance.ask(lambda: None)
         finally:
             hanging.set()
             await gate
@@ -268,7 +268,7 @@ def test_a_pod_that_the_rules_refuse_leaves_no_secret(tmp_path: Path, monkeypatc
         async with serving(api, tmp_path, monkeypatch) as cluster:
             asked = request_in(NAMESPACE, "true")
             with pytest.raises(PodFailed):
-                await attendance.place(cluster, asked, DOCUMENT, note=print, check=lambda: None)
+                await placing.place(cluster, asked, DOCUMENT, note=print, check=lambda: None)
 
     run(law())
     assert api.calls[-3:] == ["POST pods", "DELETE secrets", "DELETE pods"]
@@ -293,7 +293,7 @@ def test_a_full_quota_on_secrets_is_waited_for_until_the_check_says_no(
         async with serving(api, tmp_path, monkeypatch) as cluster:
             asked = request_in(NAMESPACE, "true")
             with pytest.raises(AccessDenied):
-                await attendance.place(cluster, asked, DOCUMENT, note=notes.append, check=check)
+                await placing.place(cluster, asked, DOCUMENT, note=notes.append, check=check)
 
     run(law())
     (note,) = notes

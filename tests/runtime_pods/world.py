@@ -13,9 +13,10 @@ from typing import Any
 
 from include.core.canonical import digest_of
 from include.core.project import Compute
-from include.runtime.pods.attendance import attend, place
+from include.runtime.pods.attendance import attend
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.endings import PodEnding
+from include.runtime.pods.placing import place
 from include.runtime.pods.request import PodRequest
 
 SHELL = "local/busybox:1"

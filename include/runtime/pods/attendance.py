@@ -11,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.core.errors import ClusterUnavailable, LedgerUnavailable, TrainyardError
-from include.runtime.pods import capacity, diagnosis
-from include.runtime.pods.cluster import Cluster, NoRoom
+from include.runtime.pods import diagnosis
+from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.endings import PodEnding, PodOutcome, PodRunning, PodWaiting
 from include.runtime.pods.following import Follower, Say
+from include.runtime.pods.refusal import NoRoom
 from include.runtime.pods.replacing import Replacements
 from include.runtime.pods.request import PodRequest
 from include.steps.training import UNANSWERED_SECONDS
@@ -36,53 +37,6 @@ _WAITED_SHARE, _LATEST_SECONDS = 0.1, 15.0
 _THREADS = ThreadPoolExecutor(16, thread_name_prefix="attendance")
 #: An API server that is away is asked on and on, but that long before it is said.
 _TELL_SECONDS = 5.0
-
-
-async def place(
-    cluster: Cluster, request: PodRequest, document: bytes, *, note: Say, check: Callable[[], None]
-) -> PodEnding | None:
-    """Make the secret and the first pod. A quota that is used up now leaves the pod to :func:`attend`.
-
-    A quota on secrets is waited for here, since the document goes nowhere else: *note* is told, and *check*, called
-    every few seconds in a thread, ends the wait by what it raises. A :class:`PodEnding` says that no node or quota
-    could ever hold the pod, or had no room in time. Then, and where it raises, nothing is left.
-    """
-    nodes, quotas = await asyncio.gather(cluster.nodes(), cluster.quotas())
-    why = capacity.never_in_quotas(request.compute, quotas)
-    if why is None and nodes is not None:
-        why = capacity.never_on_nodes(request.compute, nodes)
-    if why is not None:
-        return diagnosis.never(request, why)
-    try:
-        if (why := await _without_secret(cluster, request, document, note=note, check=check)) is not None:
-            return diagnosis.too_long(request.pod_name(0), request, why)
-        with suppress(NoRoom):
-            await cluster.make_pod(request, 0, now=datetime.now(UTC))
-    except (TrainyardError, asyncio.CancelledError):
-        with suppress(ClusterUnavailable):
-            await cluster.clear(request.selector)
-        raise
-    return None
-
-
-async def _without_secret(
-    cluster: Cluster, request: PodRequest, document: bytes, *, note: Say, check: Callable[[], None]
-) -> str | None:
-    """Make the secret as soon as the quota lets us; else, when the request's time is over, why it was not made."""
-    told = ""
-    while True:
-        try:
-            await cluster.make_secret(request, document)
-            return None
-        except NoRoom as full:
-            why = f"the quota is used up ({full})"
-        if why != told:
-            note(f"the secret of pod {request.pod_name(0)} is not made yet: {why}")
-            told = why
-        if datetime.now(UTC) >= request.give_up_at:
-            return why
-        await _ask(check)
-        await asyncio.sleep(CHECK_SECONDS)
 
 
 async def attend(
@@ -147,11 +101,12 @@ async def _cancelled(task: "asyncio.Task[Any]") -> None:
 
 async def _repeat(check: Callable[[], None]) -> None:
     while True:
-        await _ask(check)
+        await ask(check)
         await asyncio.sleep(CHECK_SECONDS)
 
 
-async def _ask(check: Callable[[], None]) -> None:
+async def ask(check: Callable[[], None]) -> None:
+    """Call *check*, in a thread; what it raises is raised, as is no answer within its time."""
     try:
         await asyncio.wait_for(in_thread(check), UNANSWERED_SECONDS)
     except TimeoutError:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.core.canonical import decode
-from include.core.errors import ClusterUnavailable, PodFailed
+from include.core.errors import ClusterUnavailable
 from include.runtime.pods.capacity import Node, Quota
-from include.runtime.pods.refusal import Refusal, RefusalKind
+from include.runtime.pods.refusal import NoRoom, Refusal, RefusalKind, unable
 from include.runtime.pods.request import (
     CONTAINER,
     GRACE_SECONDS,
@@ -29,15 +29,9 @@ Renew = Callable[[], Awaitable[None]]
 
 #: How long a call is tried again while the API server is away, unless the caller says otherwise.
 PATIENCE_SECONDS = 120.0
-#: An API server that has just started knows no roles yet: 403 and 401 are believed only after that long.
-_ROLES_SECONDS = 15.0
 _CALL_SECONDS = 15.0
 #: After so long a call is tried again, and later after a share of the time that it has been tried for.
 _PAUSE_SECONDS, _PAUSED_SHARE, _LONGEST_PAUSE_SECONDS = 1.0, 0.1, 10.0
-
-
-class NoRoom(Exception):  # an answer, and never one that leaves this room
-    """The namespace's quota is used up now; its text is the API server's."""
 
 
 class Cluster:
@@ -256,29 +250,14 @@ class Cluster:
                 waited, why = loop.time() - started, str(refusal)
                 if made and refusal.meaning is RefusalKind.THERE:
                     return None
-                self._require_asking_again(refusal, waited, made=made)
+                refusal.require_asking_again(self.namespace, waited, made=made)
                 if error.status == 401:
                     await self._identify()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 waited, why = loop.time() - started, type(error).__name__
             if waited >= self._patience:
-                raise _unable(self.namespace, why) from None
+                raise unable(self.namespace, why) from None
             await asyncio.sleep(min(_pause(waited), self._patience - waited))
-
-    def _require_asking_again(self, refusal: Refusal, waited_seconds: float, *, made: bool) -> None:
-        """Raise what a refusal means for good, after *waited_seconds*; nothing, if the same call may do better."""
-        meaning = refusal.meaning
-        if meaning is RefusalKind.FULL:
-            raise NoRoom(refusal.said)
-        if meaning is RefusalKind.RULE and made:
-            raise PodFailed(
-                "the cluster's rules allow a training pod",
-                value=refusal.said,
-                remedy="Change the project's Compute, or the namespace's rules (docs/ops.md), then clear the task.",
-            )
-        believed = meaning is RefusalKind.NO_RIGHT and waited_seconds > _ROLES_SECONDS
-        if believed or meaning in (RefusalKind.RULE, RefusalKind.OTHER, RefusalKind.THERE):
-            raise _unable(self.namespace, str(refusal)) from None
 
     async def _identify(self) -> None:
         """Load the configuration again; where that fails, the API server's next answer says so."""
@@ -306,11 +285,3 @@ def _pause(waited_seconds: float) -> float:
     """How long until a call is tried again: longer each time, and differently for each of many that collided."""
     pause = min(max(_PAUSE_SECONDS, waited_seconds * _PAUSED_SHARE), _LONGEST_PAUSE_SECONDS)
     return pause * random.uniform(0.7, 1.3)  # noqa: S311  # nobody gains by guessing it
-
-
-def _unable(namespace: str, why: str) -> ClusterUnavailable:
-    return ClusterUnavailable(
-        "the Kubernetes API answers, and lets us work in our namespace",
-        value=f"{why} (namespace {namespace!r})",
-        remedy="See that it runs, and that namespace and rights are those of docker/kubernetes; then try again.",
-    )

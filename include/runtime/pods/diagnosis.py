@@ -8,6 +8,7 @@ from include.elsewhere import last_words
 from include.runtime.pods.endings import PodEnding, PodOutcome, PodRunning, PodWaiting
 from include.runtime.pods.images import by_digest
 from include.runtime.pods.request import CONTAINER, PodRequest
+from include.runtime.pods.waits import NOT_CREATED, waiting
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
 
 Sight = PodWaiting | PodRunning | PodEnding
 
-#: Words of a container runtime that an image is not there, or is nobody's to pull: waiting would change nothing.
-_NO_IMAGE = ("not found", "notfound", "manifest unknown", "denied", "unauthorized", "invalid reference")
-_PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
-_NOT_CREATED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
-_PULL_PATIENCE_SECONDS, _CREATE_PATIENCE_SECONDS = 20.0, 20.0
-#: What somebody else put into the pod, a service mesh say, may take longer: it is no fault of ours.
-_ADDED_PATIENCE_SECONDS = 120.0
 _SIGTERM, _SIGKILL = 143, 137
 #: By which Kueue says of a pod that it takes it back.
 _TAKEN_BACK = "TerminationTarget"
@@ -75,12 +69,7 @@ def look(pod: "V1Pod", request: PodRequest) -> Sight:
         return _taken(pod, request, None) or _ending(
             pod, PodOutcome.LOST, "was deleted before it ran", "Another one is asked for."
         )
-    if (added := _added(pod)) is not None:
-        return added
-    if state is not None and state.waiting is not None and state.waiting.reason:
-        return _stuck(request, state.waiting.reason, state.waiting.message or "")
-    why = _gated(pod, request) or _unscheduled(pod)
-    return PodWaiting(why=why or "it is scheduled, and its container is being made")
+    return waiting(pod, request, state)
 
 
 def gone(name: str, request: PodRequest, seen: "V1Pod | None") -> PodEnding:
@@ -105,16 +94,16 @@ def killed_in_vain(ending: PodEnding, request: PodRequest, pods: int) -> PodEndi
     )
 
 
-def stuck(pod: "V1Pod", request: PodRequest, waiting: PodWaiting) -> PodEnding:
+def stuck(pod: "V1Pod", request: PodRequest, wait: PodWaiting) -> PodEnding:
     """The end of a pod whose trouble lasted."""
-    if waiting.trouble is PodOutcome.IMAGE_MISSING:
+    if wait.trouble is PodOutcome.IMAGE_MISSING:
         remedy = (
             f"See that {request.image!r} exists and that the nodes may pull it; a run keeps the image that it began "
             "with, and TRAINYARD_TRAINER_IMAGE names that of the next."
         )
     else:
         remedy = "Repair what it names, then clear the task."
-    return _ending(pod, waiting.trouble or PodOutcome.NOT_STARTED, waiting.why, remedy)
+    return _ending(pod, wait.trouble or PodOutcome.NOT_STARTED, wait.why, remedy)
 
 
 def too_long(name: str, request: PodRequest, why: str) -> PodEnding:
@@ -224,7 +213,7 @@ def _exited(pod: "V1Pod", code: int, reason: str) -> PodEnding:
         return _ending(pod, PodOutcome.KILLED, what, "Another one goes on from what it stored.", code)
     if code in (_SIGTERM, _SIGKILL) or pod.metadata.deletion_timestamp is not None:
         return _lost(pod, f"was killed (status {code})", code)
-    if reason in _NOT_CREATED or reason == "ContainerCannotRun":
+    if reason in NOT_CREATED or reason == "ContainerCannotRun":
         return _ending(pod, PodOutcome.NOT_STARTED, f"could not start ({reason})", "See that the image is ours.", code)
     if code in _STATUSES:
         outcome, what, remedy = _STATUSES[code]
@@ -262,39 +251,6 @@ def _seen(pod: "V1Pod", ending: PodEnding, code: int | None) -> PodEnding:
     )
 
 
-def _stuck(request: PodRequest, reason: str, message: str) -> PodWaiting:
-    short = " ".join(message.split())[:300]
-    if reason in _PULLING:
-        hopeless = reason in _PULLING[2:] or any(word in message.lower() for word in _NO_IMAGE)
-        return PodWaiting(
-            why=f"cannot get the image {request.image!r} ({reason}: {short})",
-            trouble=PodOutcome.IMAGE_MISSING,
-            patience_seconds=0.0 if hopeless else _PULL_PATIENCE_SECONDS,
-        )
-    if reason in _NOT_CREATED:
-        why = f"cannot start ({reason}: {short})"
-        return PodWaiting(why=why, trouble=PodOutcome.NOT_STARTED, patience_seconds=_CREATE_PATIENCE_SECONDS)
-    return PodWaiting(why=f"its container is being made ({reason}{': ' if short else ''}{short})")
-
-
-def _unscheduled(pod: "V1Pod") -> str | None:
-    for condition in pod.status.conditions or []:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"the scheduler finds no place ({condition.message})"
-    return None if pod.spec.node_name else "the scheduler has not looked at it yet"
-
-
-def _gated(pod: "V1Pod", request: PodRequest) -> str | None:
-    """What keeps the scheduler from looking at the pod: its queue, or somebody's gate."""
-    gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates or [])
-    if not gates:
-        return None
-    queue = request.compute.queue
-    return (
-        f"its turn in the queue {queue!r} has not come ({gates})" if queue else f"the scheduling gate {gates} holds it"
-    )
-
-
 def _taken(pod: "V1Pod", request: PodRequest, code: int | None) -> PodEnding | None:
     """Its end, if its queue took it back, which deletes it; a queue's pod that somebody else deletes waits anew too."""
     queue, told = request.compute.queue, _told(pod, _TAKEN_BACK)
@@ -312,17 +268,6 @@ def _told(pod: "V1Pod", condition_type: str) -> str | None:
     for condition in pod.status.conditions or []:
         if condition.type == condition_type and condition.status == "True":
             return f"{condition.reason}: {condition.message}"
-    return None
-
-
-def _added(pod: "V1Pod") -> PodWaiting | None:
-    """What somebody put into the pod to run before the trainer, a service mesh's proxy say, and cannot."""
-    for each in pod.status.init_container_statuses or []:
-        waiting = each.state.waiting if each.state is not None else None
-        if waiting is not None and waiting.reason in (*_PULLING, *_NOT_CREATED, "CrashLoopBackOff"):
-            short = " ".join((waiting.message or "").split())[:300]
-            why = f"cannot start: {each.name!r}, which was added to it, does not ({waiting.reason}: {short})"
-            return PodWaiting(why=why, trouble=PodOutcome.NOT_STARTED, patience_seconds=_ADDED_PATIENCE_SECONDS)
     return None
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 
+from include.core.errors import ClusterUnavailable, PodFailed
+
 #: Of a pod or a secret that has a name, or of anything by a policy: a rule of the cluster, which stays.
 _OF_AN_OBJECT = re.compile(r'^\S+ "[^"]*" is forbidden: |denied (?:the )?request')
 _NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ', re.DOTALL)
@@ -15,6 +17,8 @@ _FULL = re.compile(r"is forbidden: (?:exceeded quota|status unknown for quota): 
 _NOT_YET = re.compile(
     r'is forbidden: (?:not yet ready to handle request|error looking up service account|(?:Get|Post) "http)'
 )
+#: An API server that has just started knows no roles yet: 403 and 401 are believed only after that long.
+_ROLES_SECONDS = 15.0
 
 
 class RefusalKind(Enum):
@@ -26,6 +30,10 @@ class RefusalKind(Enum):
     NO_RIGHT = auto()  # we may not, or the server that has just started does not know yet that we may
     RULE = auto()  # what was asked for breaks a rule of the cluster, and always will
     OTHER = auto()
+
+
+class NoRoom(Exception):  # an answer, and never one that leaves this room
+    """The namespace's quota is used up now; its text is the API server's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +79,30 @@ class Refusal:
     def _of_what_was_sent(self) -> bool:
         unusable = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
         return bool(self.reason) and self.status in unusable
+
+    def require_asking_again(self, namespace: str, waited_seconds: float, *, made: bool) -> None:
+        """Raise what this means for good, after *waited_seconds*; nothing, if the same call may do better.
+
+        *made*: what was asked for was to be made, and a rule that refuses it is an error of its own.
+        """
+        meaning = self.meaning
+        if meaning is RefusalKind.FULL:
+            raise NoRoom(self.said)
+        if meaning is RefusalKind.RULE and made:
+            raise PodFailed(
+                "the cluster's rules allow a training pod",
+                value=self.said,
+                remedy="Change the project's Compute, or the namespace's rules (docs/ops.md), then clear the task.",
+            )
+        believed = meaning is RefusalKind.NO_RIGHT and waited_seconds > _ROLES_SECONDS
+        if believed or meaning in (RefusalKind.RULE, RefusalKind.OTHER, RefusalKind.THERE):
+            raise unable(namespace, str(self)) from None
+
+
+def unable(namespace: str, why: str) -> ClusterUnavailable:
+    """That we cannot work in *namespace*, and why."""
+    return ClusterUnavailable(
+        "the Kubernetes API answers, and lets us work in our namespace",
+        value=f"{why} (namespace {namespace!r})",
+        remedy="See that it runs, and that namespace and rights are those of docker/kubernetes; then try again.",
+    )

@@ -26,7 +26,7 @@ from include.core.records import Plan, Run
 from include.ledger import Ledger, lease
 from include.ledger.entry import Fence
 from include.runtime import deployment
-from include.runtime.pods import attendance, images
+from include.runtime.pods import attendance, images, placing
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.endings import PodEnding, PodOutcome
 from include.runtime.pods.following import Say
@@ -97,7 +97,7 @@ class StepInPods:
                 cut_short=order.expires_at < now + lifetime,
                 deployment=deployment_of(self.settings),
             )
-            never = await attendance.place(cluster, request, order.document, note=note, check=check)
+            never = await placing.place(cluster, request, order.document, note=note, check=check)
         if never is not None:
             record(self.platform.ledger, request, never)
             raise error_of(never)
