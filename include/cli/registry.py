@@ -20,7 +20,7 @@ def group() -> None:
 def sign(project: ProjectName, steward: Steward = None) -> None:
     """Have the authority decide again, and sign, about a champion that was promoted before promotions were signed.
 
-    It decides on the figures that were recorded then, by the gates of then, which the project must still declare.
+    It decides on the figures that were recorded then, by the gates of that time, which the project must still declare.
     """
     settings = Settings.from_environment()
     gates = load_project(project, settings.projects).gates

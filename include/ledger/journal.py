@@ -19,7 +19,7 @@ from include.ledger.lost_attempts import WITHOUT_A_LEASE, close
 
 
 def begun(ledger: Ledger, project: str, run_id: str) -> Run | None:
-    """The run as it began, with the fence of then; ``None``: it has not."""
+    """The run as it began, with its fence of that time; ``None``: it has not."""
     return all_begun(ledger, project, {run_id}).get(run_id)
 
 

@@ -286,7 +286,7 @@ def _gates_of_then(ledger: Ledger, registered: ModelRegistered, gates: Gates) ->
     raise DecisionConflict(
         f"version {registered.model_version} of {registered.project!r} is decided again by the gates of its night",
         value="the project declares others now",
-        remedy="Put the gates of then back until it is signed, or let the next night's model replace it.",
+        remedy="Restore the gates of that time until it is signed, or let the next night's model replace it.",
     )
 
 

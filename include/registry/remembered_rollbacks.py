@@ -49,7 +49,7 @@ def _outcomes(
     if run.instant < last.instant:
         yield (
             False,
-            f"its night stands for an instant before {last.instant:%Y-%m-%d %H:%M}Z: a rollback of then stands",
+            f"its night stands for an instant before {last.instant:%Y-%m-%d %H:%M}Z: a rollback of that time stands",
             "",
         )
     left = next((each for each in reversed(standing) if _same_recipe(ledger, known, each, run, evaluation)), None)

@@ -91,7 +91,7 @@ def profiles_of(
 
 
 def explanation_of(reference: Reference, profiles: LiveProfiles) -> "Explanation | None":
-    """Evidently's report of then and now; ``None``: one of them has too few rows to tell of."""
+    """Evidently's report of then and now; ``None``: one of them has too few rows to show."""
     from include.monitoring.report import explain
 
     then, now = (reference.learnt, reference.holdout), (profiles.inputs, profiles.outcomes)
