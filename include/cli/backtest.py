@@ -83,7 +83,7 @@ def show(project: "Project", variant: "Project | None", found: "Backtest") -> No
     console.say(f"over {days} days, the {loss} of {project.name} is {mean:.4f}")
     if variant is not None:
         console.say(in_words(project.name, variant.name, found.difference))
-    looks = f"{found.looks} backtested nights have looked at days of these by now"
+    looks = f"{found.looks} backtested nights have looked at some of these days so far"
     console.say(f"{looks}: what is chosen by them looks better on them than it is")
     seen = max(origin.own[-1].day for origin in found.origins)
     console.say(f"so another recipe than the champion's is compared with it on days after {seen} at the earliest")

@@ -35,7 +35,7 @@ def override(
     with as_steward(steward) as client:
         if until is None:
             client.end_override(project, gate.value, reason=reason)
-            told = f"ended: models of {project} pass the gate {gate.value} on their own again"
+            told = f"ended: models of {project} pass the gate {gate.value} by themselves again"
         else:
             made = client.override(project, gate.value, until=until, reason=reason)
             told = (

@@ -26,9 +26,7 @@ def sign(project: ProjectName, steward: Steward = None) -> None:
     gates = load_project(project, settings.projects).gates
     with as_steward(steward) as client:
         signed = client.sign_promotion(project, gates)
-    state = (
-        "signed: it stays champion" if signed["promoted"] else "signed: it is NOT promoted, and no champion any more"
-    )
+    state = "signed: it stays champion" if signed["promoted"] else "signed: NOT promoted, and no longer champion"
     console.say(f"{project} version {signed['version']}: {state}")
     for reason in signed["reasons"]:
         console.say(f"  · {reason}")

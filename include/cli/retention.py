@@ -95,4 +95,4 @@ def show_retention(platform: "Platform", *, now: datetime) -> None:
     for hold in seen.holds:
         console.say(f"held: {hold.subject}, by {hold.steward}: {hold.reason}")
     for subject, why in seen.without.items():
-        console.say(f"retention of {subject}: none is carried out: {why}")
+        console.say(f"retention of {subject}: it is not carried out: {why}")

@@ -40,7 +40,7 @@ def rollback(
     way = way_back(platform.champions.known(project), project, version)
     _roll_back(platform, project, way.version, way.left, reason=reason, steward=steward, instant=instant)
     if way.again:
-        console.say(f"  · it went back from version {way.left} before, and stays so; name a version to go back further")
+        console.say(f"  · it went back from version {way.left} already; name a version to go back further")
 
 
 def retire(

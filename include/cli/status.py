@@ -87,7 +87,7 @@ def _show_ledger(ledger: "Ledger") -> None:
     with console.status("Checking the ledger"):
         faults = ledger.check()
     if not faults:
-        console.print("ledger:   in order, and each event as it was sealed")
+        console.print("ledger:   sound: no gap, and each event as it was recorded")
     for fault in faults:
         console.say(f"altered ledger: {fault}; nothing is granted on it")
 
@@ -216,7 +216,7 @@ def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
 
 
 def _helped(ledger: "Ledger", project: str) -> list[str]:
-    """Whether retraining helped, where a retraining has a day that tells."""
+    """Whether retraining helped, where a retraining has a day that shows it."""
     from include.retraining.helped import helped
 
     found = helped(series_of(ledger, project))
@@ -253,7 +253,7 @@ def _show_altered(platform: "Platform") -> None:
             found = artifacts.altered()
             made = makers(platform.ledger, {each.digest for each in found})
             for each in found:
-                what = made.get(each.digest, "a step that its own record does not name")
+                what = made.get(each.digest, "an unknown step")
                 now = "made again since" if artifacts.has(each.digest) else "missing until it is made again"
                 told = f" {each.digest} of the {place}, by {what}: set aside as {each.name}, {now}"
                 console.say(line(styled("altered", "red"), told))

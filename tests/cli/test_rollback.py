@@ -78,7 +78,7 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     assert f"models of {P} pass the gate skill until {until}, by {STEWARD}" in placed
     assert f"{P}: the gate skill is overridden until {until}, by {STEWARD}: Holidays" in typed("status")
     words = ("override", P, "--gate", "skill", "--reason", "They are over", "--as", STEWARD)
-    assert f"ended: models of {P} pass the gate skill on their own again" in typed(*words, "--end")
+    assert f"ended: models of {P} pass the gate skill by themselves again" in typed(*words, "--end")
     assert "is overridden" not in typed("status")
     for wrong in ((), ("--end", "--until", f"{until}")):
         with pytest.raises(DeclarationError, match="an override has --until or --end"):

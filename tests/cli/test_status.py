@@ -52,7 +52,7 @@ def test_what_led_to_the_champion_the_newest_version_and_the_next_is_told_with_n
 
 
 def test_a_ledger_that_was_altered_is_told_before_all_else_with_what_is_wrong(adopted: Shop) -> None:
-    assert "ledger:   in order, and each event as it was sealed" in adopted.call("status").stdout
+    assert "ledger:   sound: no gap, and each event as it was recorded" in adopted.call("status").stdout
     with sqlite3.connect(adopted.folder / "home" / "ledger.db") as connection:
         connection.execute("DROP TRIGGER ledger_log_no_delete")
     told = adopted.call("status").stdout
