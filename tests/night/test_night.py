@@ -22,7 +22,7 @@ from include.core.events import (
     TrialRecorded,
 )
 from include.core.project import Objective, Severity
-from include.core.records import FeatureSet, Plan, Validation
+from include.core.records import FeatureSet, Plan, Validation, short_id
 from include.ledger.costs import cost_of
 from include.registry import bundle
 from include.registry.versions import ALIAS
@@ -147,6 +147,11 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     assert cost is not None
     assert set(cost.steps) == set(reused)
     assert cost.trials == {}
+    first = cost_of(yard.platform.ledger, FLIGHTS.name, night.run.run_id)
+    assert first is not None
+    chosen = short_id(night.evaluation.trial_id)
+    assert {trial: spent.times for trial, spent in first.trials.items() if spent.times != 1} == {chosen: 2}
+    assert len(first.trials) == FLIGHTS.search.trials
     assert [(event.files, event.rows) for event in yard.events(DataRead, run_id="again")] == [(0, 0)] * 3
     assert len(yard.events(ArtifactOpened)) == opened, "MLflow gets a pointer, and no model is opened for it"
 
