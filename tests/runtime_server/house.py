@@ -13,7 +13,7 @@ from include.core.records import Scope
 from include.governance.register import Register
 from include.registry.champions import Champions
 from include.runtime.server.evidence import Evidence
-from include.runtime.server.impact import impacts_over
+from include.runtime.server.impact import Impacts
 from include.runtime.server.pages.access import add_access
 from include.runtime.server.pages.forms import Forms
 from include.settings import ROOT
@@ -74,7 +74,7 @@ def desk(
     built, people = house(folder), People.of(folder, names)
     pages = people.pages(standing=standing)
     evidence = Evidence(ledger=built.ledger, store=Store(str(folder / "store")), projects=projects)
-    impacts = impacts_over(built.ledger, evidence, Champions(built.ledger, built.verifier))
+    impacts = Impacts(built.ledger, evidence, Champions(built.ledger, built.verifier))
     add_access(pages, built.authority, Register(built.ledger, built.verifier), evidence, impacts)
     app = FastAPI()
     app.mount(MOUNT, pages.app)

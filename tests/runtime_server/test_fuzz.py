@@ -20,7 +20,7 @@ from include.registry.authority import PromotionAuthority
 from include.registry.champions import Champions
 from include.runtime.server.api import authority_app
 from include.runtime.server.evidence import Evidence
-from include.runtime.server.impact import impacts_over
+from include.runtime.server.impact import Impacts
 from include.runtime.server.pages.access import add_access
 from include.runtime.server.pages.drift import add_drift
 from include.runtime.server.pages.forms import Forms
@@ -67,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     pages = people.pages()
     evidence = Evidence(ledger=house.ledger, store=store, projects=ROOT / "include" / "projects")
     champions = Champions(house.ledger, house.verifier)
-    add_access(pages, house.authority, register, evidence, impacts_over(house.ledger, evidence, champions))
+    add_access(pages, house.authority, register, evidence, Impacts(house.ledger, evidence, champions))
     add_drift(pages, house.ledger, store, champions, lambda: ("flight_delay",))
     calls: dict[str, Any] = {}
     for app in (authority, pages.app):

@@ -74,26 +74,21 @@ class DataStewardApprovalSensor(BaseSensorOperator):
             AccessDenied: a steward denied what the night reads, or nobody granted it in time.
             LeaseHeld: another night of the project did not end in time.
         """
-        outcome = event["outcome"]
-        self._pass(
-            context,
-            datetime.fromisoformat(event["give_up_at"]),
-            given_up=outcome == _GIVEN_UP,
-            refused=outcome == _REFUSED,
-        )
+        self._pass(context, datetime.fromisoformat(event["give_up_at"]), event["outcome"])
 
-    def _pass(self, context: Context, give_up_at: datetime, *, given_up: bool = False, refused: bool = False) -> None:
+    def _pass(self, context: Context, give_up_at: datetime, outcome: str | None = None) -> None:
         try:
-            self._begin(context, give_up_at, given_up=given_up, refused=refused)
+            self._begin(context, give_up_at, outcome)
         except AirflowSkipException:
             raise
         except Exception as error:  # a foreign text must reach no log: ours takes its place
             raise one_of_ours(error, "gate") from None
 
-    def _begin(self, context: Context, give_up_at: datetime, *, given_up: bool, refused: bool) -> None:
+    def _begin(self, context: Context, give_up_at: datetime, outcome: str | None) -> None:
         from include.runtime.airflow import tasks
         from include.runtime.airflow.due_runs import due_of
 
+        given_up, until = outcome == _GIVEN_UP, f"{give_up_at:%Y-%m-%d %H:%M}Z"
         due = due_of(self.dag_id, self.project, context, now=datetime.now(UTC))
         if due.nothing is not None:
             self.log.info(due.nothing)
@@ -102,9 +97,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         if before is not None:
             if given_up:
                 self._give_up(context, _overtaken(before, give_up_at))
-            self.log.info(
-                "Waiting until %s for an earlier day of the backfill: %s", f"{give_up_at:%Y-%m-%d %H:%M}Z", before
-            )
+            self.log.info("Waiting until %s for an earlier day of the backfill: %s", until, before)
             self._wait(context, give_up_at, after=before)
             return
         try:
@@ -112,14 +105,14 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         except LeaseHeld as held:
             if given_up:
                 self._give_up(context, _held(held, give_up_at))
-            self.log.info("Waiting until %s: %s", f"{give_up_at:%Y-%m-%d %H:%M}Z", held)
+            self.log.info("Waiting until %s: %s", until, held)
             self._wait(context, give_up_at)
             return
         missing = night.missing()
         if not missing:
             self.log.info("Grants in force cover all that %s reads", self.project)
             return
-        if refused and night.refusals():
+        if outcome == _REFUSED and night.refusals():
             self._give_up(context, _refused(night))
         if given_up:
             self._give_up(context, _denied(night, give_up_at))
@@ -127,7 +120,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         self.log.info(
             "Waiting for data stewards until %s: %s. Requests: %s. Decide in Airflow's UI at %s (also this task's tab "
             "`Data access`), or with `./trainyard access approve`",
-            f"{give_up_at:%Y-%m-%d %H:%M}Z",
+            until,
             "; ".join(f"{one.dataset} {sorted(one.names)}" for one in missing),
             ", ".join(requests),
             access_path(self.dag_id, context["run_id"]),
@@ -232,16 +225,9 @@ class DataStewardApprovalTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and the arguments that make this trigger again, in another process."""
-        return (
-            "include.runtime.airflow.approval.DataStewardApprovalTrigger",
-            {
-                "project": self.project,
-                "run_id": self.run_id,
-                "give_up_at": self.give_up_at,
-                "poll_interval": self.poll_interval,
-                "after": self.after,
-            },
-        )
+        names = ("project", "run_id", "give_up_at", "poll_interval", "after")
+        path = "include.runtime.airflow.approval.DataStewardApprovalTrigger"
+        return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event, whose ``outcome`` the sensor checks for itself."""

@@ -25,6 +25,14 @@ USERS = {"ada": "admin", "olly": "op", "dana": "user", "steward": "user"}
 PARALLELISM = 6
 
 _LOOPBACK = "127.0.0.1"
+_QUIET = {  # and nothing phones home
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "PYTHONUNBUFFERED": "1",
+    "NO_COLOR": "1",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +125,7 @@ def environment_of(
         **ours,
         **_airflow_environment(settings, port),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(new_paused),
-        **_quiet_environment(),
+        **_QUIET,
         **database,
         "PYTHONPATH": python_path,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)]),
@@ -186,18 +194,6 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
         for option, value in values.items()
     }
     return {"AIRFLOW_HOME": str(home), **flat}
-
-
-def _quiet_environment() -> dict[str, str]:
-    return {
-        # Nothing phones home.
-        "GX_ANALYTICS_ENABLED": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "GIT_PYTHON_REFRESH": "quiet",
-        "PYTHONUNBUFFERED": "1",
-        "NO_COLOR": "1",
-    }
 
 
 def loopback() -> str:

@@ -1,10 +1,9 @@
 """Impact, asked of a deployment: the fold of its ledger, with what is in force and what its nights declared."""
 
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from include.governance.impact import KINDS, Dependencies, FeaturesOf, Impact, fold, impact
+from include.governance.impact import KINDS, Dependencies, Impact, fold, impact
 from include.ledger import Ledger
 from include.ledger.projection import Projection
 from include.settings import Settings
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 class Impacts:
     """What stands or falls with what, for the threads of one process; each call folds what is new."""
 
-    def __init__(self, ledger: Ledger, *, champions: Callable[[str], int | None], features_of: FeaturesOf) -> None:
-        """*champions* says which version of a project is in force, *features_of* what a night builds of a column."""
-        self._ledger, self._champions, self._features_of = ledger, champions, features_of
+    def __init__(self, ledger: Ledger, evidence: "Evidence", champions: "Champions") -> None:
+        """Features are those that *evidence* finds in recorded declarations."""
+        self._ledger, self._evidence, self._champions = ledger, evidence, champions
         self._lock = threading.Lock()
         self._projection = Projection(Dependencies(), fold, kinds=KINDS)
 
@@ -27,17 +26,11 @@ class Impacts:
         """What stands or falls with *subject*. Raises as :func:`include.governance.impact.impact`."""
         with self._lock:
             state = self._projection.catch_up(self._ledger)
-            return impact(state, subject, champions=self._champions, features_of=self._features_of)
+            return impact(state, subject, champions=self._in_force, features_of=self._evidence.features)
 
-
-def impacts_over(ledger: Ledger, evidence: "Evidence", champions: "Champions") -> Impacts:
-    """That of *ledger*, features as *evidence* finds them in recorded declarations."""
-
-    def in_force(project: str) -> int | None:
-        champion = champions.known(project).champion()
+    def _in_force(self, project: str) -> int | None:
+        champion = self._champions.known(project).champion()
         return champion.number if champion else None
-
-    return Impacts(ledger, champions=in_force, features_of=evidence.features)
 
 
 def of_deployment(settings: Settings) -> Impacts:
@@ -48,4 +41,4 @@ def of_deployment(settings: Settings) -> Impacts:
 
     ledger = Ledger.open(settings.ledger)
     evidence = Evidence(ledger=ledger, store=Store(settings.store), projects=settings.projects)
-    return impacts_over(ledger, evidence, champions_of(settings, ledger))
+    return Impacts(ledger, evidence, champions_of(settings, ledger))

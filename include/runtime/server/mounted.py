@@ -72,7 +72,7 @@ def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", curre
     from include.runtime.code.projects import project_names
     from include.runtime.deployment import champions_of
     from include.runtime.server.evidence import Evidence
-    from include.runtime.server.impact import impacts_over
+    from include.runtime.server.impact import Impacts
     from include.runtime.server.pages.access import add_access
     from include.runtime.server.pages.application import Pages
     from include.runtime.server.pages.drift import add_drift
@@ -85,7 +85,7 @@ def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", curre
     then = partial(unpack, settings, opened.ledger)
     evidence = Evidence(ledger=opened.ledger, store=store, projects=settings.projects, unpack=then)
     champions = champions_of(settings, opened.ledger)
-    impacts = impacts_over(opened.ledger, evidence, champions)
+    impacts = Impacts(opened.ledger, evidence, champions)
     add_access(pages, opened.authority, opened.register, evidence, impacts)
     add_runs(pages, opened.ledger, store)
     fold = add_drift(pages, opened.ledger, store, champions, lambda: project_names(settings.projects))

@@ -42,7 +42,7 @@ def add_drift(
 
     @section.router.get("")
     def overview(request: Request, user: str = section.user) -> HTMLResponse:
-        summaries = [drift_view.summary_of(watches, name) for name in projects()]
+        summaries = [drift_view.summary_of(name, watches.of(name)) for name in projects()]
         return section.draw(request, "drift/overview", user, summaries=summaries)
 
     @section.router.get("/{project}")

@@ -106,11 +106,6 @@ class View:
     lines: tuple[VerdictLine, ...]
 
 
-def summary_of(watches: Watches, project: str) -> Summary:
-    """What the page of all projects shows of *project*."""
-    return _summary(project, watches.of(project))
-
-
 def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
     """What *project*'s page shows, of its features those whose names hold *wanted*.
 
@@ -120,7 +115,7 @@ def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
     verdicts, known, declared = watched.verdicts, watched.known, watched.policy
     live = watches.figures(verdicts[-1]) if verdicts else None
     return View(
-        summary=_summary(project, watched),
+        summary=summary_of(project, watched),
         policy=decode(DriftPolicy, declared.policy.encode()) if declared else None,
         policy_digest=declared.digest if declared else "",
         months=_months(verdicts, known),
@@ -140,7 +135,8 @@ def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes 
     return page.load(store, report) if report and store.has(report) else None
 
 
-def _summary(project: str, watched: ProjectWatches) -> Summary:
+def summary_of(project: str, watched: ProjectWatches) -> Summary:
+    """What the page of all projects shows of *project*."""
     champion, known = watched.champion, watched.known
     last = watched.verdicts[-1] if watched.verdicts else None
     word, style = WORDS[last.verdict.state] if last else ("not judged yet", "quiet")
