@@ -32,9 +32,11 @@ class Heard:
     async def attend(
         self, cluster: Cluster, check: object = None, seconds: float = 240, compute: Compute = SMALL, **given: str
     ) -> tuple[PodEnding, ...]:
-        return await attendance.attend(
-            cluster,
-            request_in(NAMESPACE, "true", seconds=seconds, compute=compute, **given),
+        asked = request_in(NAMESPACE, "true", seconds=seconds, compute=compute, **given)
+        return await attendance.attend(cluster, asked, self.attention(check))
+
+    def attention(self, check: object = None) -> attendance.Attention:
+        return attendance.Attention(
             log=self.lines.append,
             note=self.notes.append,
             check=check if callable(check) else lambda: None,
@@ -172,16 +174,8 @@ def test_an_end_that_the_ledger_does_not_take_now_is_still_returned(
 
     async def law() -> None:
         async with serving(Api(answer=ended), tmp_path, monkeypatch) as cluster:
-            heard, asked = Heard(), request_in(NAMESPACE, "true")
-            endings = await attendance.attend(
-                cluster,
-                asked,
-                log=heard.lines.append,
-                note=heard.notes.append,
-                check=lambda: None,
-                stored=heard.stored,
-                ended=away,
-            )
+            attention = replace(Heard().attention(), ended=away)
+            endings = await attendance.attend(cluster, request_in(NAMESPACE, "true"), attention)
         assert [(each.outcome, each.exit_code) for each in endings] == [(PodOutcome.EXIT, 3)]
 
     run(law())

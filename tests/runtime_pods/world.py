@@ -13,7 +13,7 @@ from typing import Any
 
 from include.core.canonical import digest_of
 from include.core.project import Compute
-from include.runtime.pods.attendance import attend
+from include.runtime.pods.attendance import Attention, attend
 from include.runtime.pods.cluster import Cluster
 from include.runtime.pods.endings import PodEnding
 from include.runtime.pods.placing import place
@@ -96,15 +96,14 @@ class Attended:
                     if ending is not None:
                         self.endings = (ending,)
                         return
-                self.endings = await attend(
-                    cluster,
-                    self.request,
+                attention = Attention(
                     log=self.lines.append,
                     note=self.notes.append,
                     check=self.check,
                     stored=lambda: 0,
                     ended=self.seen.append,
                 )
+                self.endings = await attend(cluster, self.request, attention)
         except BaseException as error:
             self.error = error
 

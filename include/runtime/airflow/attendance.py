@@ -33,7 +33,7 @@ class TrainingPodTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the pods' endings, and what stopped the wait, which the task verifies for itself."""
         from include.runtime.pods import diagnosis, shards
-        from include.runtime.pods.attendance import in_thread
+        from include.runtime.pods.attendance import Attention, in_thread
         from include.runtime.pods.endings import PodEnding
         from include.runtime.pods.request import PodRequest
 
@@ -47,14 +47,14 @@ class TrainingPodTrigger(BaseTrigger):
                 seen.append(ending)
                 record(ending)
 
-            await shards.attend(
-                request,
+            attention = Attention(
                 log=lambda line: self.log.info("%s", line),
                 note=lambda what: self.log.info("Trainyard: %s", what),
                 check=check,
                 stored=stored,
                 ended=ended,
             )
+            await shards.attend(request, attention)
         except TrainyardError as error:
             self.log.warning("Trainyard: %s", error)
             stopped = type(error).__name__

@@ -66,6 +66,7 @@ def in_pod(
     import asyncio
 
     from include.runtime.pods import shards
+    from include.runtime.pods.attendance import Attention
 
     platform = replace(open_platform(settings), code=lambda _: run.code_digest)
     project = load_project(project_name, settings.projects)
@@ -84,10 +85,14 @@ def in_pod(
     found = placed.begin(note=say, check=check)
     if isinstance(found, str):
         return found
-    ended = partial(shards.record, platform.ledger, found)
-    stored = shards.stored(platform, run, found)
-    endings = asyncio.run(shards.attend(found, log=say, note=say, check=check, stored=stored, ended=ended))
-    return placed.finish(found, endings)
+    attention = Attention(
+        log=say,
+        note=say,
+        check=check,
+        stored=shards.stored(platform, run, found),
+        ended=partial(shards.record, platform.ledger, found),
+    )
+    return placed.finish(found, asyncio.run(shards.attend(found, attention)))
 
 
 def _workers(number: int) -> ProcessPoolExecutor:

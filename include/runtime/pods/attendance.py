@@ -39,29 +39,31 @@ _THREADS = ThreadPoolExecutor(16, thread_name_prefix="attendance")
 _TELL_SECONDS = 5.0
 
 
-async def attend(
-    cluster: Cluster,
-    request: PodRequest,
-    *,
-    log: Say,
-    note: Say,
-    check: Callable[[], None],
-    stored: Callable[[], int],
-    ended: Callable[[PodEnding], None],
-) -> tuple[PodEnding, ...]:
-    """Wait until a pod of *request* has ended for good; how each of its pods ended, the last one last.
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """What is told and asked while pods are attended to; all but the first two in a thread.
 
-    *log* is handed each line that a pod prints, once, also if this process is killed and another takes over (the lines
-    of its very last moment may come again); *note* what it waits for, when that changes. *ended* is handed each pod's
-    end as soon as it is seen, in a thread; it may be handed the same again, and what the ledger does not take from it
-    then stands in what is returned. *check* is called every few seconds, in a thread: what it raises ends the wait, as
-    does no answer for :data:`~include.steps.training.UNANSWERED_SECONDS`. *stored* says how many results pods have
-    stored and nobody has recorded yet: it is asked, in a thread, when a pod was killed.
+    ``log`` is handed each line that a pod prints, once, also if this process is killed and another takes over (the
+    lines of its very last moment may come again); ``note`` what it waits for, when that changes. ``ended`` is handed
+    each pod's end as soon as it is seen; it may be handed the same again. ``check`` is called every few seconds: what
+    it raises ends the wait, as does no answer for :data:`~include.steps.training.UNANSWERED_SECONDS`. ``stored`` says
+    how many results pods have stored and nobody has recorded yet: it is asked when a pod was killed.
+    """
+
+    log: Say
+    note: Say
+    check: Callable[[], None]
+    stored: Callable[[], int]
+    ended: Callable[[PodEnding], None]
+
+
+async def attend(cluster: Cluster, request: PodRequest, attention: Attention) -> tuple[PodEnding, ...]:
+    """Wait until a pod of *request* has ended for good; how each of its pods ended, the last one last.
 
     Whatever it raises, the pod that was attended to has an end, ``STOPPED``, and pods and secret were removed.
     """
-    attendant = _Attendant(cluster.within(_TELL_SECONDS), request, log, note, stored, ended)
-    checking = asyncio.create_task(_repeat(check))
+    attendant = _Attendant(cluster.within(_TELL_SECONDS), request, attention)
+    checking = asyncio.create_task(_repeat(attention.check))
     working = asyncio.create_task(attendant.until_ended())
     try:
         await asyncio.wait({checking, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -126,17 +128,9 @@ class _Trouble:
 
 
 class _Attendant:
-    def __init__(
-        self,
-        cluster: Cluster,
-        request: PodRequest,
-        log: Say,
-        note: Say,
-        stored: Callable[[], int],
-        ended: Callable[[PodEnding], None],
-    ) -> None:
-        self._cluster, self._request, self._log, self._note = cluster, request, log, note
-        self._stored, self._ended, self._replacing = stored, ended, Replacements(request=request)
+    def __init__(self, cluster: Cluster, request: PodRequest, attention: Attention) -> None:
+        self._cluster, self._request, self._attention = cluster, request, attention
+        self._replacing = Replacements(request=request)
         self._clock = asyncio.get_running_loop().time
         self._noted, self._noted_at, self._began = "", self._clock(), self._clock()
         self._number = 0
@@ -151,9 +145,7 @@ class _Attendant:
             if not self._replacing.follows(ending):
                 return tuple(self._endings)
             self._tell(ending.message)
-            if (
-                ending.outcome is PodOutcome.REQUEUED
-            ):  # however fast a queue takes pods back, they are made at a slow pace
+            if ending.outcome is PodOutcome.REQUEUED:  # however fast a queue takes pods back, they are made slowly
                 await asyncio.sleep(_later(self._clock() - self._began))
             self._number += 1
             if ending.image is not None:  # whatever its reference names by now
@@ -170,7 +162,7 @@ class _Attendant:
         stored: int | None = None
         if ending.outcome is PodOutcome.KILLED:
             with suppress(TrainyardError, TimeoutError):  # what nobody can count ends no request
-                stored = await asyncio.wait_for(in_thread(self._stored), UNANSWERED_SECONDS)
+                stored = await asyncio.wait_for(in_thread(self._attention.stored), UNANSWERED_SECONDS)
         return self._replacing.judged(ending, stored)
 
     async def _end(self, ending: PodEnding) -> None:
@@ -179,7 +171,7 @@ class _Attendant:
             ending = replace(ending, ran_seconds=round(last - first, 3), at_least=True)
         self._endings.append(ending)
         with suppress(LedgerUnavailable, TimeoutError):  # who takes the endings from us records them once more
-            await asyncio.wait_for(in_thread(self._ended, ending), UNANSWERED_SECONDS)
+            await asyncio.wait_for(in_thread(self._attention.ended, ending), UNANSWERED_SECONDS)
 
     async def _youngest(self) -> int:
         """The number of the request's youngest pod, 0 if it has none: a wait goes on where an earlier one ended."""
@@ -277,11 +269,11 @@ class _Attendant:
     def _tell(self, what: str) -> None:
         if what != self._noted:
             self._noted, self._noted_at = what, self._clock()
-            self._note(what)
+            self._attention.note(what)
 
     @asynccontextmanager
     async def _following(self, name: str) -> "AsyncIterator[Follower]":
-        follower = Follower(self._cluster, name, self._log, self._note)
+        follower = Follower(self._cluster, name, self._attention.log, self._attention.note)
         try:
             yield follower
         finally:

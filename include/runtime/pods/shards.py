@@ -240,18 +240,10 @@ def stored(platform: Platform, run: Run, request: PodRequest) -> Callable[[], in
     return partial(steps.stored, platform, run, request.plan, request.step)
 
 
-async def attend(
-    request: PodRequest,
-    *,
-    log: Say,
-    note: Say,
-    check: Callable[[], None],
-    stored: Callable[[], int],
-    ended: Callable[[PodEnding], None],
-) -> tuple[PodEnding, ...]:
+async def attend(request: PodRequest, attention: attendance.Attention) -> tuple[PodEnding, ...]:
     """:func:`include.runtime.pods.attendance.attend`, in the cluster that the request was made to."""
     async with Cluster.connected(request.namespace) as cluster:
-        return await attendance.attend(cluster, request, log=log, note=note, check=check, stored=stored, ended=ended)
+        return await attendance.attend(cluster, request, attention)
 
 
 def clear(namespace: str, selector: str) -> None:
