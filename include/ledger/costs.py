@@ -5,7 +5,7 @@ may be summed, and the sum of parts is that of the whole.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,22 @@ if TYPE_CHECKING:
     from include.ledger.entry import Entry
     from include.ledger.ledger import Ledger
 
-#: An attempt tells what it took so far when it has gone on for so long, and again each time that has doubled: of one
-#: that is killed later, half of its time at least is known.
+#: When an attempt first records what it took so far.
 FIRST_TOLD_SECONDS = 15.0
+
+
+def pauses(*, longest_seconds: float) -> Iterator[float]:
+    """How long an attempt goes on before it records what it took so far, and between each time and the next.
+
+    It does when :data:`FIRST_TOLD_SECONDS` have passed, and again whenever the time since it began has doubled, or
+    after the longest pause: of one that is killed, half of its time at least is known, or all but that pause.
+    """
+    pause = min(FIRST_TOLD_SECONDS, longest_seconds)
+    passed = 0.0
+    while True:
+        yield pause
+        passed += pause
+        pause = min(passed, longest_seconds)
 
 
 class AttemptMeter:

@@ -12,7 +12,7 @@ from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
 from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import lease
-from include.ledger.costs import FIRST_TOLD_SECONDS, AttemptMeter
+from include.ledger.costs import AttemptMeter, pauses
 from include.ledger.entry import Fence
 from include.ledger.ledger import Ledger
 from include.ledger.lost_attempts import WITHOUT_A_LEASE, close
@@ -208,14 +208,12 @@ class Journal:
             thread.join()
 
     def _beat(self, fence: Fence, meter: AttemptMeter, stopped: threading.Event) -> None:
-        longest = self._duration.total_seconds() / 3
-        seconds = min(FIRST_TOLD_SECONDS, longest)
-        while not stopped.wait(seconds):
+        seconds = pauses(longest_seconds=self._duration.total_seconds() / 3)
+        while not stopped.wait(next(seconds)):
             with suppress(LedgerUnavailable):  # the next beat may reach it, and two are left before the lease ends
                 if not lease.renew(self._ledger, fence, now=self._clock(), duration=self._duration):
                     return
                 meter.tell_so_far(self._ledger.record)
-            seconds = min(2 * seconds, longest)
 
     def _key(self, step: str, inputs: str) -> str:
         return streams.step_key(self._run.project, step, inputs)
