@@ -48,7 +48,8 @@ def parse(file: Path, data: bytes) -> tuple["OpenDataContractStandard", list[str
     raw = _yaml(file, data)
     if not isinstance(raw, dict):
         refuse(file, "(root)", "a contract is a YAML mapping", type(raw).__name__, "Start from `contract new`.")
-    known = {name: value for name, value in raw.items() if name in _top_level()}
+    keys = {field.alias or name for name, field in OpenDataContractStandard.model_fields.items()}
+    known = {name: value for name, value in raw.items() if name in keys}
     try:
         document = OpenDataContractStandard.model_validate(known)
     except pydantic.ValidationError as error:
@@ -109,12 +110,6 @@ def _yaml(file: Path, data: bytes) -> Any:
         at = f"line {mark.line + 1}" if mark else "(root)"
         problem = getattr(error, "problem", None) or type(error).__name__
         refuse(file, at, "a contract is valid YAML in UTF-8", problem, "Correct the syntax there.")
-
-
-def _top_level() -> set[str]:
-    from open_data_contract_standard.model import OpenDataContractStandard
-
-    return {field.alias or name for name, field in OpenDataContractStandard.model_fields.items()}
 
 
 def _with_dates_as_text(value: object) -> Any:

@@ -1,10 +1,11 @@
 """A day's rows as a partition keeps them: as known at an instant, treated, sorted by key, in fixed bytes."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
-from include.core.records import Contract, KnownAt
+from include.core.records import Contract, KnownAt, Treatment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,13 @@ class Tokens:
             tokens = self._pseudonyms.tokens(pa.array(unseen, values.type), purpose=self._purpose)
             known.update(zip(unseen, tokens.to_pylist(), strict=True))
         return pa.array([known[value] for value in distinct], pa.string()).take(encoded.indices)
+
+    def treated(self, table: "pa.Table", columns: Sequence[tuple[str, Treatment]]) -> "pa.Table":
+        """*table*, which has *columns* in their order, with tokens in the place of what is treated so."""
+        for index, (name, treatment) in enumerate(columns):
+            if treatment is Treatment.TOKEN:
+                table = table.set_column(index, name, self.of(table[name]))
+        return table
 
 
 def known_at(table: "pa.Table", contract: Contract, instant: datetime) -> tuple["pa.Table", bool]:

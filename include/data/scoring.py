@@ -17,7 +17,6 @@ from include.core.records import (
     Days,
     Partition,
     Snapshot,
-    Treatment,
     last_day,
 )
 
@@ -109,12 +108,7 @@ def treat(rows: "pa.Table", dataset: DatasetScope, *, purpose: str, pseudonyms: 
     """Only the columns of *dataset*'s scope, join keys as tokens: what a snapshot may hold."""
     from include.data.partition_rows import Tokens
 
-    tokens = Tokens(pseudonyms, purpose)
-    table = rows.select(list(dataset.names))
-    for index, (name, treatment) in enumerate(dataset.columns):
-        if treatment is Treatment.TOKEN:
-            table = table.set_column(index, name, tokens.of(table[name]))
-    return table
+    return Tokens(pseudonyms, purpose).treated(rows.select(list(dataset.names)), dataset.columns)
 
 
 def with_rows(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.core import streams
 from include.core.canonical import record_digest
@@ -33,8 +33,6 @@ from include.ledger import Ledger
 from include.ledger.journal import begun
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from include.governance.access import Access
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.vault import Vault
@@ -220,29 +218,15 @@ class _Dataset:
 
     def opening(self) -> DataOpened:
         """The receipt to write before the source is opened: a kill while it is read leaves this one."""
-        days = self.days
-        return DataOpened(
-            project=self.run.project,
-            run_id=self.run.run_id,
-            grant_id=self.grant.grant_id,
-            scope=self.scope,
-            first=days[0],
-            last=days[-1],
-        )
+        return DataOpened(**self._about())
 
     def receipt(self) -> DataRead:
-        days = self.days
-        return DataRead(
-            project=self.run.project,
-            run_id=self.run.run_id,
-            grant_id=self.grant.grant_id,
-            scope=self.scope,
-            first=days[0],
-            last=days[-1],
-            rows=self.rows,
-            files=self.files,
-            reused=self.reused,
-        )
+        return DataRead(**self._about(), rows=self.rows, files=self.files, reused=self.reused)
+
+    def _about(self) -> dict[str, Any]:
+        days, run = self.days, self.run
+        read = {"grant_id": self.grant.grant_id, "scope": self.scope, "first": days[0], "last": days[-1]}
+        return {"project": run.project, "run_id": run.run_id, **read}
 
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
         """Read, cut and treat the *day*; its partition is there when it is asked for."""
@@ -260,7 +244,7 @@ class _Dataset:
         self.files += 1
         self.rows += read.num_rows
         table, complete = known_at(read, self.contract, self.run.instant)
-        table = sorted_by_key(self._treated(table), self.contract, day)
+        table = sorted_by_key(self.tokens.treated(table, self.scope.columns), self.contract, day)
         partition = self.writer.put(
             partial(parquet_bytes, table),
             table=self.contract.dataset,
@@ -294,9 +278,3 @@ class _Dataset:
         """The digest of all that decides a partition's bytes; *instant* only where it is not complete."""
         known = "complete" if instant is None else instant
         return record_digest({"rules": self._rules[written], "source": recorded, "day": day, "known": known})
-
-    def _treated(self, table: "pa.Table") -> "pa.Table":
-        for index, (name, treatment) in enumerate(self.scope.columns):
-            if treatment is Treatment.TOKEN:
-                table = table.set_column(index, name, self.tokens.of(table[name]))
-        return table

@@ -68,7 +68,8 @@ class Source:
                 raise self._unreadable(file, day, error.strerror or type(error).__name__) from None
         said = [path_values(file, folder) for file, _ in data]
         digests = [digest_of(each) for _, each in data] + ([record_digest(said)] if any(said) else [])
-        return Files(day=day, digest=_combined(digests), data=tuple(data))
+        digest = digests[0] if len(digests) == 1 else digest_of(encode(digests))
+        return Files(day=day, digest=digest, data=tuple(data))
 
     def decode(self, files: Files, columns: Collection[str]) -> "pa.Table":
         """*columns* of a day's *files*, in their order, typed as the contract says; the rows in the files' order.
@@ -260,10 +261,6 @@ def _fault_of(data: bytes, error: Exception) -> str:
     from include.contracts.files import parquet_fault
 
     return f"{parquet_fault(BytesIO(data))} ({type(error).__name__})"
-
-
-def _combined(digests: list[str]) -> str:
-    return digests[0] if len(digests) == 1 else digest_of(encode(digests))
 
 
 def _shifted(table: "pa.Table", shift: timedelta) -> "pa.Table":

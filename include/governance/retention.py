@@ -60,8 +60,9 @@ def _ending(reference: ArtifactReference, times: Times) -> RemovalDue | None:
     declared = [
         (days, dataset, kind)
         for dataset in reference.datasets
-        for kind in (_declared_as(reference.kind, times.get(dataset, {})),)
-        if (days := times.get(dataset, {}).get(kind)) is not None
+        for known in (times.get(dataset, {}),)
+        for kind in (reference.kind if reference.kind in known else ArtifactKind.SNAPSHOT,)
+        if (days := known.get(kind)) is not None
     ]
     if not declared:
         return None
@@ -74,7 +75,3 @@ def _ending(reference: ArtifactReference, times: Times) -> RemovalDue | None:
         due_since=reference.last_use + max(timedelta(days=days), SHORTEST),
         rule=rule,
     )
-
-
-def _declared_as(kind: ArtifactKind, days: Mapping[str, float]) -> ArtifactKind:
-    return kind if kind in days else ArtifactKind.SNAPSHOT

@@ -41,7 +41,7 @@ def decide(
     if evaluation.champion is not None and evaluation.compared is None:
         outcomes += gate.superseding(evaluation, gates, champion.changed if champion else ())
     elif evaluation.champion is not None:
-        refit = _is_refit(evaluation, champion)
+        refit = champion is not None and evaluation.recipe is not None and evaluation.recipe == champion.recipe
         outcomes += gate.against_champion(evaluation, gates, refit=refit)
         outcomes += gate.another_recipe(evaluation, champion, standing)
         outcomes += gate.given_away(evaluation, gates, standing, refit=refit)
@@ -58,10 +58,6 @@ def decide(
     outcomes = [_overridden(each, overrides) for each in outcomes]
     refused = dict.fromkeys(each.without_figures for each in outcomes if not each.passed)
     return Verdict(promote=not refused, reasons=tuple(each.reason for each in outcomes), refusals=tuple(refused))
-
-
-def _is_refit(evaluation: Evaluation, champion: ChampionGrounds | None) -> bool:
-    return champion is not None and evaluation.recipe is not None and evaluation.recipe == champion.recipe
 
 
 def _overridden(outcome: gate.GateOutcome, overrides: dict[Gate, Override]) -> gate.GateOutcome:
