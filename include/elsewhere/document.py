@@ -10,14 +10,14 @@ from include.core.canonical import digest_of, encode
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Refit, ResultAddresses, Shard, Trial, TrialState, Winner
-from include.training.order import OTHER_CODE
+from include.training.engine import OTHER_CODE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """One ``step`` to do elsewhere, ``work``. It holds addresses that open the vault until ``expires_at``: a secret.
 
-    ``code`` is the digest of the code that the run began with, ``engine`` that of :mod:`include.training.order` where
+    ``code`` is the digest of the code that the run began with, ``engine`` that of :mod:`include.training.engine` where
     it was ordered. The store may be out of reach for ``patience_seconds``. ``artifacts`` are addresses by digest,
     ``results`` those of what is to be made, by name: the ids of the trials without an outcome, or the one name of a
     refit's model. ``recorded`` are the outcomes of a shard's other trials.

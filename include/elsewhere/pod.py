@@ -20,7 +20,7 @@ from include.core.records import Refit, ResultAddresses, Shard, Trial, short_id
 from include.elsewhere import document as orders
 from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
-from include.training import models, order
+from include.training import engine, models
 from include.training.meter import ShardMeter
 
 ORDER_FILE = "/var/run/trainyard/order.json"
@@ -171,11 +171,11 @@ def _read(path: Path, order_id: str, digest: str) -> orders.Document:
             value=f"{document.expires_at:%Y-%m-%d %H:%M:%S}Z",
             remedy="Order it again: clear its task.",
         )
-    if document.engine != order.engine():
+    if document.engine != engine.digest():
         raise AccessDenied(
             "training elsewhere is done by the code and the packages that its night runs",
-            value=f"{order.engine()}, ordered for {document.engine}",
-            remedy=order.OTHER_CODE,
+            value=f"{engine.digest()}, ordered for {document.engine}",
+            remedy=engine.OTHER_CODE,
         )
     return document
 

@@ -82,14 +82,14 @@ def _written(
 ) -> Order:
     """The order of *part*, which reaches what is *issued* to it."""
     from include.elsewhere import document as orders
-    from include.training.order import engine
+    from include.training import engine
 
     document = orders.Document(
         order_id=identifier("o", project.name, run.run_id, plan, shard),
         plan=plan,
         step=step_of(shard),
         code=run.code_digest,
-        engine=engine(),
+        engine=engine.digest(),
         expires_at=issued.expires_at,
         threads=project.operations.threads,
         patience_seconds=PATIENCE_SECONDS,

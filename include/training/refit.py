@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from include.core.canonical import record_digest
 from include.core.errors import TrainingError
 from include.core.records import FeatureSet, Plan, Refit, Trial, TrialState, Winner
-from include.training import order
+from include.training import engine
 from include.training.artifacts import Artifacts
 from include.training.booster import booster_settings, model_text
 from include.training.meter import ShardMeter
@@ -27,7 +27,7 @@ def winner(plan: Plan, features: FeatureSet, outcomes: Iterable[Trial]) -> Winne
 
 def result_name(plan_digest: str, best: Winner) -> str:
     """The name of the model's bytes where they are stored as the result of an order."""
-    return record_digest(("refit", order.engine(), plan_digest, best))
+    return record_digest(("refit", engine.digest(), plan_digest, best))
 
 
 def refit(

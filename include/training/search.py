@@ -11,7 +11,7 @@ from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
 from include.data.labelled import LabelledRows
-from include.training import order
+from include.training import engine
 from include.training.booster import dataset_settings
 from include.training.matrix import binned
 
@@ -63,7 +63,7 @@ def plan(
         "rungs": search.rungs,
         "reduction": search.reduction,
         "seed": seed,
-        "engine": order.engine(),
+        "engine": engine.digest(),
     }
     trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context)}
     return Plan(

@@ -29,7 +29,7 @@ from include.registry.versions import ALIAS
 from include.runtime.code.commits import commit_of
 from include.steps.showing import learnt_of
 from include.steps.training import outcomes_of
-from include.training import order
+from include.training import engine
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard
 
@@ -172,7 +172,7 @@ def test_other_code_of_training_trains_every_trial_again(
     yard, night = past
     trained = yard.events(TrialRecorded)
     yard.code = "sha256:" + "d" * 64
-    monkeypatch.setattr(order, "engine", lambda: "sha256:" + "e" * 64)
+    monkeypatch.setattr(engine, "digest", lambda: "sha256:" + "e" * 64)
     changed = yard.night(run_id="changed")
     assert len(yard.events(TrialRecorded, run_id="changed")) == len(trained)
     assert changed.digests["plan"] != night.digests["plan"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from include.core.errors import MachineFault, TrainingError
 from include.core.records import Trial, TrialState
-from include.training import order
+from include.training import engine
 from include.training.refit import best_rounds, best_trial, refit, result_name
 from tests.training.searches import refitted, winner, work
 from tests.training.searches import searched as search
@@ -65,7 +65,7 @@ def test_a_result_is_named_by_the_plan_and_all_that_decides_the_model(searched, 
         result_name("sha256:plan", dataclasses.replace(best, rounds=best.rounds + 1)),
         result_name("sha256:plan", dataclasses.replace(best, params={**best.params, "max_depth": 2})),
     ]
-    monkeypatch.setattr(order, "engine", lambda: "sha256:corrected")
+    monkeypatch.setattr(engine, "digest", lambda: "sha256:corrected")
     assert len({name, *others, result_name("sha256:plan", best)}) == 5
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from include.core.canonical import encode
 from include.core.project import Choice, FloatRange, IntRange, Objective
 from include.core.records import Trial, TrialState
-from include.training import order, search
+from include.training import engine, search
 from include.training.matrix import contents
 from tests.training.flights import Folder
 from tests.training.projects import SPACE, project
@@ -50,7 +50,7 @@ def test_other_features_and_other_warm_trials_give_other_trials(features, vault)
 
 def test_other_code_of_training_gives_the_same_parameters_under_other_ids(features, vault, monkeypatch):
     before = planned(features, vault)
-    monkeypatch.setattr(order, "engine", lambda: "sha256:corrected")
+    monkeypatch.setattr(engine, "digest", lambda: "sha256:corrected")
     after = planned(features, vault)
     assert [trial.params for trial in after.trials] == [trial.params for trial in before.trials]
     assert {trial.trial_id for trial in after.trials}.isdisjoint(trial.trial_id for trial in before.trials)

@@ -24,7 +24,7 @@ _ENGINE_PACKAGES = ("lightgbm", "numpy")
 
 
 @cache
-def engine() -> str:
+def digest() -> str:
     """The digest of what computes losses and models in this process: our code, and the packages that it calls."""
     folder = Path(__file__).parent.parent
     files = [(name, sha256((folder / name).read_bytes()).hexdigest()) for name in _ENGINE_FILES]
