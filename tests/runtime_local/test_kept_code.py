@@ -223,6 +223,23 @@ def test_what_only_shows_does_not_count(tmp_path: Path) -> None:
     assert {name for name, _ in Rooms.read(include).files} == {"lineage/drawing.py", "declared/scope.py"}
 
 
+def test_code_of_an_earlier_release_has_the_digest_that_its_runs_began_with(tmp_path: Path) -> None:
+    """Whatever is called otherwise since: else a deploy would end the runs that began before it."""
+    include = tmp_path / "include"
+    shown = ("history", "impact", "notices", "outstanding", "register", "unusual")
+    drawn = [f"lineage/{name}.py" for name in ("drawing", "graph", "layout")]
+    for name in (*(f"governance/{name}.py" for name in shown), *drawn, "cli/night.py", "runtime/demo.py"):
+        assert name in SHOWN or "governance" not in name or not (ROOT / "include" / name).exists()
+        (include / name).parent.mkdir(parents=True, exist_ok=True)
+        (include / name).write_text(name)
+    (include / "core").mkdir()
+    (include / "core" / "project.py").write_text("core/project.py")
+    (include / "projects" / "p").mkdir(parents=True)
+    (include / "projects" / "p" / "__init__.py").write_text("PROJECT = 1\n")
+    then = "sha256:d278cba3956c1302d990dcdb56b41650b3c7bbd29202d52114bede79875208da"
+    assert code_digest(include, include / "projects", "p") == then
+
+
 def test_a_night_of_this_process_asks_before_each_step_whether_other_code_lies_here(
     house: tuple[Settings, Ledger, str],
 ) -> None:
