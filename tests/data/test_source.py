@@ -81,7 +81,7 @@ def test_several_files_of_a_day_are_one_table_with_a_digest_of_all(tmp_path: Pat
 
 
 def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> None:
-    assert _refusal(tmp_path, DataError).startswith("sales of 2013-07-04: ")
+    assert _refusal(tmp_path, DataError).startswith("expected: sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
         Source(sales_contract(), tmp_path).load(DAY)
 
