@@ -4,9 +4,11 @@ import ast
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,27 @@ def test_the_ledger_calls_a_mapped_step_by_the_number_of_its_shard() -> None:
     assert step_named("train-12") is step_named("train") is STEPS["train"]
     assert all(map(is_step, ("train-0", "verdict")))
     assert not any(map(is_step, ("begin", "declare", "resume", "gate")))
+
+
+def test_a_step_is_given_what_it_takes_in_order_and_what_is_lacking_is_made_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[tuple[object, ...]] = []
+
+    def function(named: str) -> Callable[..., str]:
+        name = named.partition(":")[2]
+        return lambda platform, project, run, *given, now: done.append((name, *given)) or f"made by {name}"
+
+    monkeypatch.setattr(chain_module, "resolve_name", function)
+
+    def perform(name: str, **inputs: object) -> str:
+        nothing: Any = None
+        return STEPS[name].perform(nothing, nothing, nothing, inputs, clock=lambda: datetime.now(UTC))
+
+    assert perform("train", plan="p", shard=3, model="of no use") == "made by train"
+    assert perform("evaluate", model="m", plan="p") == "made by evaluate"
+    assert perform("evaluate", plan="p") == "made by evaluate"
+    assert done == [("train", "p", 3), ("evaluate", "p", "m"), ("refit", "p"), ("evaluate", "p", "made by refit")]
 
 
 def spelt(tree: ast.AST) -> Iterator[list[str]]:
