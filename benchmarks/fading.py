@@ -9,16 +9,19 @@ and promoted by the product's gates; without, the first stays. Each night the pr
 policy and gates of flight_delay. A model told at night N knows of days up to N - 3.
 
 False asks are counted on 200 histories of 180 nights, after the 56 days that tell what is usual: weeks of the series
-before the signal fades, drawn whole. Asks are counted as the product would ask, at its pace. The interval is Poisson's
-(95 %, exact).
+before the signal fades, drawn whole. Asks are counted as the product would ask, at its pace. On 40 of them a season of
+180 days is laid that the usual days did not see: losses go to half or to one and a half times what they were and back,
+in the same share for model and constant, or by the same amount, as where what nobody can know grows. Intervals are
+Poisson's (95 %, exact).
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -53,6 +56,14 @@ FIRST_NIGHT = WINDOW + MATURES + 1
 BEGAN = FIRST_NIGHT + 1 + 84
 LAST_NIGHT = BEGAN + 200
 HISTORIES, NIGHTS = 200, 180
+#: How far losses go and come back, as a share of the constant's; and whether the same amount is laid on all of them.
+SEASONS = {
+    "easier, the same skill score": (-0.5, False),
+    "harder, the same skill score": (0.5, False),
+    "less noise in both losses": (-0.5, True),
+    "more noise in both losses": (0.5, True),
+}
+SEASONED = 40
 MODES = ("nightly retraining", "without")
 ASKS = (DriftState.RETRAIN, DriftState.FAILING)
 EMPTY = Profile(first=START, last=START, rows=0, columns=())
@@ -234,10 +245,48 @@ def false_asks(policy: DriftPolicy, history: Sequence[DayOfSeries], usual: int) 
     return len(asks)
 
 
-def study(seeds: int, histories: int = HISTORIES, processes: int = 1) -> dict[str, Any]:
-    """All seeds in both modes, and the false asks of all."""
+def season(days: Sequence[DayOfSeries], depth: float, *, noise: bool, usual: int) -> list[DayOfSeries]:
+    """*days* whose losses, after the *usual* first, go by a cosine to 1 + *depth* times as much in 90 days, and back.
+
+    If *noise*, by as much as the mean constant's loss would, added to all.
+    """
+    constant = fmean(each.constant_loss or 0.0 for each in days)
+    found = []
+    for place, each in enumerate(days):
+        gone = depth * (1 - math.cos(2 * math.pi * max(0, place - usual) / NIGHTS)) / 2
+        losses = {name: getattr(each, name) for name in ("loss", "expected_loss", "constant_loss")}
+        moved = {name: loss + gone * (constant if noise else loss) for name, loss in losses.items()}
+        found.append(replace(each, **moved))
+    return found
+
+
+def counted(counts: Sequence[int]) -> dict[str, Any]:
+    """The mean of *counts*, and its interval."""
     from scipy.stats import chi2
 
+    total, low = sum(counts), 0.0
+    if total:
+        low = float(chi2.ppf(0.025, 2 * total) / 2)
+    high = float(chi2.ppf(0.975, 2 * total + 2) / 2)
+    return {
+        "histories": len(counts),
+        "false_asks_per_180_nights": total / len(counts),
+        "false_asks_interval": [low / len(counts), high / len(counts)],
+    }
+
+
+def seasons(policy: DriftPolicy, drawn: Sequence[list[DayOfSeries]], usual: int, pool: Executor) -> dict[str, Any]:
+    """False asks where a season that the usual days did not see is laid on *drawn*."""
+    found = {}
+    for name, (depth, noise) in SEASONS.items():
+        laid = [season(days, depth, noise=noise, usual=usual) for days in drawn]
+        found[name] = counted(list(pool.map(false_asks, [policy] * len(laid), laid, [usual] * len(laid))))
+        print(name, found[name], flush=True)
+    return found
+
+
+def study(seeds: int, histories: int = HISTORIES, processes: int = 1) -> dict[str, Any]:
+    """All seeds in both modes, and the false asks of all."""
     policy = PROJECT.drift
     if policy is None or policy.skill is None:
         raise SystemExit("flight_delay declares no drift policy that watches its skill")
@@ -251,33 +300,37 @@ def study(seeds: int, histories: int = HISTORIES, processes: int = 1) -> dict[st
     ]
     with ProcessPoolExecutor(processes) as pool:
         counts = list(pool.map(false_asks, [policy] * histories, drawn, [usual] * histories))
-    total = sum(counts)
-    low = float(chi2.ppf(0.025, 2 * total) / 2) if total else 0.0
+        laid = seasons(policy, drawn[:SEASONED], usual, pool)
     found = {
         "seeds": [{key: value for key, value in row.items() if key != "steady"} for row in rows],
-        "told_within_75_days": {
-            mode: sum(
-                row["days_to_tell"] is not None and row["days_to_tell"] <= 75 for row in rows if row["mode"] == mode
-            )
-            for mode in MODES
-        },
-        "told_within_60_days": {
-            mode: sum(
-                row["days_to_tell"] is not None and row["days_to_tell"] <= 60 for row in rows if row["mode"] == mode
-            )
-            for mode in MODES
-        },
-        "histories": histories,
-        "false_asks_per_180_nights": total / histories,
-        "false_asks_interval": [low / histories, float(chi2.ppf(0.975, 2 * total + 2) / 2) / histories],
+        **{f"told_within_{days}_days": {mode: within(rows, mode, days) for mode in MODES} for days in (75, 60)},
+        **counted(counts),
+        "seasons": laid,
     }
     print(json.dumps({key: value for key, value in found.items() if key != "seeds"}, indent=1))
+    print(table(found))
     return found
 
 
 def within(rows: Sequence[dict[str, Any]], mode: str, days: int) -> int:
     told = (row["days_to_tell"] for row in rows if row["mode"] == mode)
     return sum(each is not None and each <= days for each in told)
+
+
+def table(found: dict[str, Any]) -> str:
+    """How soon each mode is told of, then how often the watch asks falsely, as the documentation shows them."""
+    lines = ["| | the watch | the slowest seed | a plain mean of 28 days below half |", "|---|---|---|---|"]
+    for mode, words in zip(MODES, ("retrained each night", "never retrained"), strict=True):
+        rows = [row for row in found["seeds"] if row["mode"] == mode]
+        told = [row["days_to_tell"] for row in rows if row["days_to_tell"] is not None]
+        plain = [row["plain_mean_days"] for row in rows if row["plain_mean_days"] is not None]
+        lines.append(f"| {words} | {fmean(told):.0f} | {max(told)} | {fmean(plain):.0f} |")
+    lines += ["", "| histories | false asks in 180 nights (95 %) |", "|---|---|"]
+    for name, each in {"weeks as usual": found, **found["seasons"]}.items():
+        low, high = each["false_asks_interval"]
+        asks = f"{each['false_asks_per_180_nights']:.2f} ({low:.2f} to {high:.2f})"
+        lines.append(f"| {each['histories']}: {name} | {asks} |")
+    return "\n".join(lines) + "\n"
 
 
 def plot(found: dict[str, Any]) -> str:
