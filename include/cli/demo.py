@@ -79,7 +79,7 @@ class _Chain:
 
     def train(self) -> None:
         """The training night, with its steward."""
-        run_id = demonstration.start_night(self._airflow)
+        run_id = demonstration.start(self._airflow, demonstration.TRAINING, demonstration.INSTANT)
         self._follow("night", demonstration.TRAINING, run_id)
         show_holdout(demonstration.outcome(self._settings, run_id))
 
@@ -87,7 +87,7 @@ class _Chain:
         """The champion on the days that followed, until a verdict asks for a retraining or the recorded year ends."""
         instant = None
         for instant in demonstration.looks(self._settings):
-            run_id = demonstration.start_watch(self._airflow, instant)
+            run_id = demonstration.start(self._airflow, demonstration.WATCH, instant)
             self._follow("watch", demonstration.WATCH, run_id)
             watched = demonstration.verdict(self._settings, run_id)
             _show_verdict(watched)

@@ -84,17 +84,8 @@ def adopt(settings: Settings, tell: Tell) -> None:
                 tell("  grants under its earlier version have ended: `./trainyard status` names those to renew")
 
 
-def start_night(airflow: RunningAirflow) -> str:
-    """Trigger the night, or take up the one that another demo began or ended well; its run id."""
-    return _start(airflow, TRAINING, INSTANT)
-
-
-def start_watch(airflow: RunningAirflow, instant: datetime) -> str:
-    """Trigger the watch at *instant*, or take up one that an interrupted demo began; its run id."""
-    return _start(airflow, WATCH, instant)
-
-
-def _start(airflow: RunningAirflow, dag_id: str, instant: datetime) -> str:
+def start(airflow: RunningAirflow, dag_id: str, instant: datetime) -> str:
+    """Trigger the night or the watch at *instant*, or take up one that another demo began or ended well; its run id."""
     with airflow.client(DATA_SCIENTIST) as client:
         _await_dag(client, dag_id)
         if client.call("GET", f"/api/v2/dags/{dag_id}")["is_paused"]:  # as it begins under `./trainyard start`
@@ -102,13 +93,9 @@ def _start(airflow: RunningAirflow, dag_id: str, instant: datetime) -> str:
         runs = client.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-start_date&limit=50")["dag_runs"]
         ours = [run for run in runs if run["dag_run_id"].startswith("demo__")]
         going = [run["dag_run_id"] for run in ours if run["state"] not in FINISHED]
-        ended = [
-            run["dag_run_id"]
-            for run in ours
-            if run["state"] == "success" and run["dag_run_id"].startswith(_prefix(instant))
-        ]
-        if going or ended:
-            return str([*going, *ended][0])
+        well = [run["dag_run_id"] for run in ours if run["state"] == "success"]
+        if taken := going + [run_id for run_id in well if run_id.startswith(_prefix(instant))]:
+            return str(taken[0])
         return client.trigger(dag_id, instant=instant, run_id=f"{_prefix(instant)}{len(ours) + 1}")
 
 

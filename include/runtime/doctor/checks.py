@@ -11,11 +11,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.contracts import load_folder
 from include.core.addresses import without_credentials
 from include.core.errors import TrainyardError
+from include.core.events import RunStarted
+from include.governance import secrets
+from include.governance.signing import Signer, Verifier
+from include.ledger import Ledger
 from include.runtime import deployment
+from include.runtime.code.projects import load_project, project_names
 from include.runtime.doctor import reach
 from include.runtime.doctor.examination import Check, Finding, Health, examine
+from include.runtime.embedded import process
+from include.runtime.embedded.health import pulses, silent
+from include.runtime.nights.platform import open_platform
 from include.settings import Placement, Settings
 
 if TYPE_CHECKING:
@@ -40,9 +49,6 @@ def doctor(settings: Settings, *, patience_seconds: float = _PATIENCE_SECONDS) -
 
 def _home(settings: Settings) -> Iterator[Finding]:
     """The home, closed to others, with the deployment's keys, whole and their owner's alone."""
-    from include.governance import secrets
-    from include.governance.signing import Signer, Verifier
-
     if not settings.home.is_dir():
         told = f"{settings.home} is not there. Run `./trainyard start`, or `./trainyard setup` for the demo's data."
         yield Finding(what="home", sign=Health.BAD, told=told)
@@ -90,9 +96,6 @@ def _room(settings: Settings) -> Iterator[Finding]:
 
 def _clock(settings: Settings) -> Iterator[Finding]:
     """Whether this clock agrees with the disk's, and with what was recorded before."""
-    from include.core.events import RunStarted
-    from include.ledger import Ledger
-
     now = datetime.now(UTC)
     with tempfile.NamedTemporaryFile(dir=settings.home) as file:
         written = datetime.fromtimestamp(Path(file.name).stat().st_mtime, UTC)
@@ -111,8 +114,6 @@ def _clock(settings: Settings) -> Iterator[Finding]:
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
     """Opened, in order, and written to: of its working state a line that says nothing."""
-    from include.ledger import Ledger
-
     ledger = Ledger.open(settings.ledger)
     ledger.require_order()
     ledger.mark_delivered("doctor", position=0)
@@ -141,8 +142,6 @@ def _require_kept(store: "Store") -> None:
 
 
 def _contracts(settings: Settings) -> Iterator[Finding]:
-    from include.contracts import load_folder
-
     contracts = load_folder(settings.contracts, settings.classes)
     for name, fault in contracts.broken.items():
         yield Finding(what="contracts", sign=Health.BAD, told=f"{name}: {fault}")
@@ -151,7 +150,6 @@ def _contracts(settings: Settings) -> Iterator[Finding]:
 
 
 def _projects(settings: Settings) -> Iterator[Finding]:
-    from include.runtime.code.projects import project_names
     from include.runtime.embedded.new_projects import why_not
 
     names, broken = project_names(settings.projects), 0
@@ -171,9 +169,7 @@ def _projects(settings: Settings) -> Iterator[Finding]:
 
 def _champions(settings: Settings) -> Iterator[Finding]:
     """Whether what the ledger says is kept lies there, and the bundles of champions are as they were kept."""
-    from include.runtime.code.projects import project_names
     from include.runtime.doctor.lost_artifacts import losses
-    from include.runtime.nights.platform import open_platform
 
     platform = open_platform(settings)
     lost = [loss.in_words() for loss in losses(settings, platform)]
@@ -190,9 +186,6 @@ def _champions(settings: Settings) -> Iterator[Finding]:
 
 
 def _airflow(settings: Settings) -> Iterator[Finding]:
-    from include.runtime.embedded import process
-    from include.runtime.embedded.health import pulses, silent
-
     running = process.attach(settings)
     if running is None:
         told = "not started by us in this home. Nights by schedule need one: `./trainyard start`."
@@ -208,7 +201,6 @@ def _cluster(settings: Settings) -> Iterator[Finding]:
     """Whether cluster and bucket would take the pods of each project, where training is placed there."""
     if settings.placement is Placement.LOCAL:
         return
-    from include.runtime.code.projects import load_project, project_names
     from include.runtime.pods.readiness import require_ready
 
     for name in project_names(settings.projects):

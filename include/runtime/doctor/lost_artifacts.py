@@ -5,14 +5,11 @@ An empty folder in the place of a disk that is not mounted looks like a new stor
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from include.core.events import StepFinished
 from include.runtime.code.projects import project_names
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.steps import Platform
+from include.steps import Platform
 
 #: What a night records first of all: a manifest, which no retention removes.
 _FIRST = "snapshot"

@@ -8,8 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from include.core.addresses import without_credentials
+from include.governance import secrets
 from include.runtime import deployment
+from include.runtime.airflow.alerts import undelivered
 from include.runtime.doctor.examination import Finding, Health
+from include.runtime.embedded.stewards import of_adopted
 from include.runtime.upkeep.lineage import set_aside
 from include.settings import Settings
 
@@ -72,8 +75,6 @@ def lineage(settings: Settings) -> Iterator[Finding]:
 def _endpoint_fault(settings: Settings) -> str | None:
     import httpx
 
-    from include.governance import secrets
-
     file = settings.lineage_key_file
     headers = {"Authorization": f"Bearer {secrets.read(file).decode().strip()}"} if file else {}
     try:
@@ -85,8 +86,6 @@ def _endpoint_fault(settings: Settings) -> str | None:
 
 
 def alerts(settings: Settings) -> Iterator[Finding]:
-    from include.runtime.airflow.alerts import undelivered
-
     file = settings.alerts_file
     if file is None:
         told = "they are logged, and nobody hears them. Name a file of Apprise addresses in TRAINYARD_ALERTS_FILE."
@@ -105,7 +104,6 @@ def stewards(settings: Settings) -> Iterator[Finding]:
     """Whether each steward of a contract in effect has an address that Apprise understands and that takes messages."""
     import apprise
 
-    from include.runtime.embedded.stewards import of_adopted
     from include.runtime.upkeep import notices
 
     if settings.addresses_file is None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from include.contracts import load_folder
+from include.contracts.places import folder_of
 from include.core.errors import TrainyardError
 from include.core.records import DAY, last_day
 from include.runtime.airflow.names import dag_id_of, watch_dag_id_of
@@ -28,8 +30,6 @@ def why_not(settings: Settings, project: str, *, now: datetime) -> str | None:
     Raises:
         TrainyardError: the project cannot be loaded, or the dataset's contract cannot be used.
     """
-    from include.contracts import load_folder
-    from include.contracts.places import folder_of
     from include.data.partitioning import filed_days
 
     dataset = load_project(project, settings.projects).target.dataset

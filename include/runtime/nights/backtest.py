@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from include import steps
+from include.contracts import load_folder
 from include.core import runs
 from include.core.canonical import record_digest
 from include.core.errors import DataError, DeclarationError
@@ -22,6 +23,7 @@ from include.core.records import (
     last_day,
 )
 from include.core.runs import RunKind
+from include.declared import scope_of
 from include.ledger import Ledger
 from include.runtime.nights.local import Steps
 from include.runtime.nights.placing import Note
@@ -59,9 +61,6 @@ def prepare(
         DataError: fewer origins fit; the message says how many.
         ContractError: a contract of theirs cannot be used.
     """
-    from include.contracts import load_folder
-    from include.declared import scope_of
-
     contracts = load_folder(settings.contracts, settings.classes)
     both = [project, *([variant] if variant else [])]
     scopes = [scope_of(each, contracts) for each in both]

@@ -4,10 +4,15 @@ import os
 import pwd
 from datetime import UTC, datetime
 
+from include.contracts import load_folder
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Start, Trigger
+from include.governance.access import Access
+from include.governance.signing import Signer, Verifier
 from include.ledger import Ledger
+from include.registry.champions import Champions
+from include.runtime import deployment
 from include.runtime.code import kept as kept_code
 from include.runtime.code.commits import commit_of
 from include.runtime.code.digest import code_digest, rooms_of_this_process
@@ -27,13 +32,8 @@ def open_platform(settings: Settings) -> Platform:
         DeclarationError: a key is missing (``./trainyard setup`` makes what a new home lacks).
         LedgerUnavailable: the ledger's database cannot be reached.
     """
-    from include.contracts import load_folder
-    from include.governance.access import Access
     from include.governance.pseudonyms import Pseudonyms
-    from include.governance.signing import Signer, Verifier
     from include.governance.vault import Vault
-    from include.registry.champions import Champions
-    from include.runtime import deployment
     from include.runtime.nights import promoting
     from include.runtime.pods import images
     from include.store import Store
@@ -80,7 +80,6 @@ def declared_digest(settings: Settings, project: Project) -> str:
     Raises:
         ContractError: a contract of the project cannot be used.
     """
-    from include.contracts import load_folder
     from include.declared.declaration import digest_of
 
     code = code_digest(ROOT / "include", settings.projects, project.name, rooms_of_this_process())

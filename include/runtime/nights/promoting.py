@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import TrainyardError
-from include.governance.signing import PRIVATE_KEY_FILE
+from include.governance.signing import PRIVATE_KEY_FILE, Signer
+from include.ledger import Ledger
 from include.settings import ROOT, Process, Settings
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ class Decider:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Decide about what waits; the exit status."""
-    from include.governance.signing import Signer
-    from include.ledger import Ledger
     from include.registry.authority import PromotionAuthority
 
     parser = argparse.ArgumentParser(prog="python -m include.runtime.nights.promoting", description=__doc__)

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.events import ModelRegistered, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
-
-if TYPE_CHECKING:
-    from include.ledger import Ledger
+from include.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)

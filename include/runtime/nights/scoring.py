@@ -6,19 +6,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import steps
+from include import declared, steps
+from include.contracts.files import write_rows
 from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, Scope, UnfamiliarValues, day_start
 from include.core.runs import RunKind, run_id_of
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.settings import Settings
+from include.steps import Platform
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.registry.bundle import Champion
-    from include.steps import Platform
 
 
 def load_champion(settings: Settings, project: Project) -> "Champion":
@@ -81,8 +82,6 @@ def score_file(
         AccessDenied: no grant in force covers what the project reads.
         DataError: the file cannot be used.
     """
-    from include import declared
-    from include.contracts.files import write_rows
     from include.data.scoring import ahead, read_rows
 
     platform = open_platform(settings)

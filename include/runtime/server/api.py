@@ -1,6 +1,7 @@
 """The authority over HTTP: what stewards see and decide. The same routes alone, or mounted in Airflow's API server."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -220,30 +221,16 @@ def _add_errors(app: "FastAPI") -> None:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
 
-    def refused(_: Request, error: Exception) -> JSONResponse:
-        if not isinstance(error, TrainyardError):
-            raise error
-        status = status_of(error)
-        content = {
-            "error": type(error).__name__,
-            "rule": error.rule,
-            "value": str(error.value),
-            "remedy": error.remedy,
-        }
-        return JSONResponse(content, status_code=status)
+    @app.exception_handler(TrainyardError)
+    def refused(_: Request, error: TrainyardError) -> JSONResponse:
+        value, kind = str(error.value), type(error).__name__
+        content = ErrorBody(error=kind, rule=error.rule, value=value, remedy=error.remedy)
+        return JSONResponse(asdict(content), status_code=status_of(error))
 
-    def unreadable(_: Request, error: Exception) -> JSONResponse:
+    @app.exception_handler(RequestValidationError)
+    def unreadable(_: Request, error: RequestValidationError) -> JSONResponse:
         """Where the body is wrong, without repeating it."""
-        if not isinstance(error, RequestValidationError):
-            raise error
-        places = [f"{'.'.join(str(part) for part in each['loc'])}: {each['type']}" for each in error.errors()]
-        content = {
-            "error": "InvalidBody",
-            "rule": "the request has the fields that the route names",
-            "value": "; ".join(places),
-            "remedy": "Send them as JSON.",
-        }
-        return JSONResponse(content, status_code=422)
-
-    app.add_exception_handler(TrainyardError, refused)
-    app.add_exception_handler(RequestValidationError, unreadable)
+        places = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['type']}" for each in error.errors())
+        rule = "the request has the fields that the route names"
+        content = ErrorBody(error="InvalidBody", rule=rule, value=places, remedy="Send them as JSON.")
+        return JSONResponse(asdict(content), status_code=422)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from include.governance.impact import KINDS, Dependencies, Impact, fold, impact
 from include.ledger import Ledger
 from include.ledger.projection import Projection
+from include.registry.champions import Champions
+from include.runtime.deployment import champions_of
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.registry.champions import Champions
     from include.runtime.server.evidence import Evidence
 
 
@@ -35,7 +36,6 @@ class Impacts:
 
 def of_deployment(settings: Settings) -> Impacts:
     """That of the deployment; nothing is decided or opened, so that no key is needed."""
-    from include.runtime.deployment import champions_of
     from include.runtime.server.evidence import Evidence
     from include.store import Store
 

@@ -6,21 +6,20 @@ to clear its tasks, which is how ops repair a night.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import TrainyardError
 from include.core.events import LeaseFreed, LeaseReleased, RunLate, RunStarted, StepStarted
+from include.core.project import Project
 from include.core.records import Run
 from include.core.runs import RunKind
+from include.ledger import Ledger
+from include.runtime.airflow import alerts
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
+from include.runtime.code.projects import load_project, project_names
 from include.runtime.upkeep.reconciliation import RunCounts, is_over
 from include.settings import Settings
 from include.steps.chain import is_step
-
-if TYPE_CHECKING:
-    from include.core.project import Project
-    from include.ledger import Ledger
 
 #: A run that began longer ago is not looked at any more.
 _LONGEST = timedelta(days=14)
@@ -48,9 +47,6 @@ def tell_late_runs(settings: Settings, airflow: RunCounts, *, now: datetime) -> 
 
     A night that gave its lease back has ended. A watch takes none: whether it goes on, *airflow* says.
     """
-    from include.ledger import Ledger
-    from include.runtime.code.projects import load_project, project_names
-
     ledger = Ledger.open(settings.ledger)
     started = [
         entry.event.run
@@ -77,8 +73,6 @@ def _is_told(run: Run, airflow: RunCounts) -> bool:
 
 
 def _tell_if_late(settings: Settings, ledger: "Ledger", project: "Project", run: Run, now: datetime) -> bool:
-    from include.runtime.airflow import alerts
-
     progress = progress_of(ledger, run)
     key = streams.late_key(run.project, run.run_id)
     allowed = timedelta(minutes=project.operations.late_after_minutes)

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import DeclarationError
+from include.core.events import LineageEmitted
+from include.governance import secrets
+from include.ledger import Ledger
 from include.lineage.graph import Graph, graph_of
+from include.runtime.deployment import champions_of
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +28,6 @@ def deliver(settings: Settings) -> int:
         LedgerError: the endpoint refuses us, or somebody else wrote to the file.
         AuthorityError: the file with the endpoint's key cannot be read, or others may read it.
     """
-    from include.ledger import Ledger
     from include.ledger.delivery import deliver_to_endpoint, deliver_to_file
 
     ledger = Ledger.open(settings.ledger)
@@ -35,7 +38,6 @@ def deliver(settings: Settings) -> int:
 
 def set_aside(settings: Settings) -> "tuple[SetAsideEvent, ...]":
     """What the endpoint of the settings refused for good and has not taken since; a file refuses nothing."""
-    from include.ledger import Ledger
     from include.ledger.delivery import endpoint_name
     from include.ledger.set_aside import all_set_aside
 
@@ -47,7 +49,6 @@ def set_aside(settings: Settings) -> "tuple[SetAsideEvent, ...]":
 
 def send_again(settings: Settings) -> int:
     """Send what was set aside to the endpoint once more; how many it took. Raises as :func:`deliver`."""
-    from include.ledger import Ledger
     from include.ledger.delivery import send_again as send
 
     return send(Ledger.open(settings.ledger), settings.lineage, api_key=_key(settings)) if set_aside(settings) else 0
@@ -58,7 +59,6 @@ def tell_set_aside(settings: Settings, send: Callable[[str, str], bool]) -> int:
 
     One message for all of them, of the first and how many. What *send* does not take is reported by the next call.
     """
-    from include.ledger import Ledger
     from include.ledger.delivery import endpoint_name
 
     ledger, name = Ledger.open(settings.ledger), f"told of {endpoint_name(settings.lineage)}"
@@ -82,8 +82,6 @@ def _is_endpoint(settings: Settings) -> bool:
 
 
 def _key(settings: Settings) -> str | None:
-    from include.governance import secrets
-
     file = settings.lineage_key_file
     return secrets.read(file).decode().strip() if file else None
 
@@ -98,10 +96,6 @@ def graph(settings: Settings, project: str, *, run: str | None = None) -> Graph:
         DeclarationError: the ledger has no lineage of such a run.
         LedgerUnavailable: the ledger's database cannot be reached.
     """
-    from include.core.events import LineageEmitted
-    from include.ledger import Ledger
-    from include.runtime.deployment import champions_of
-
     ledger = Ledger.open(settings.ledger)
     events = [each.event.event for each in ledger.read(streams.LINEAGE) if isinstance(each.event, LineageEmitted)]
     champion = champions_of(settings, ledger).in_force(project) if run is None else None

@@ -10,16 +10,20 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from include.contracts import load_folder
 from include.core.errors import ContractError, DeclarationError
 from include.core.names import among
 from include.core.records import Contract
+from include.governance import secrets
+from include.governance.access import Access
+from include.governance.signing import PUBLIC_KEY_FILE, Verifier
+from include.ledger import Ledger
 from include.ledger.outbox import Address, Delivery, UndeliveredAddress, send_once, undelivered
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.governance.notices import ContractOf
     from include.governance.register import Register
-    from include.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +66,6 @@ def tell(settings: Settings, *, now: datetime) -> DeliveryCounts:
 
 def addresses_of(settings: Settings) -> Mapping[str, tuple[Address, ...]]:
     """The addresses of each name. Raises as :func:`tell`."""
-    from include.governance import secrets
-
     if settings.addresses_file is None:
         return {}
     found: dict[str, tuple[Address, ...]] = {}
@@ -86,8 +88,6 @@ def addresses_of(settings: Settings) -> Mapping[str, tuple[Address, ...]]:
 
 def not_reached(settings: Settings) -> tuple[UndeliveredAddress, ...]:
     """The addresses of the file that did not take their latest message. Raises as :func:`tell`."""
-    from include.ledger import Ledger
-
     known = {address.digest for each in addresses_of(settings).values() for address in each}
     if not known:
         return ()
@@ -105,12 +105,8 @@ def _of(addresses: Mapping[str, tuple[Address, ...]], name: str) -> tuple[Addres
 
 
 def _open(settings: Settings, now: datetime) -> "tuple[Ledger, Register, ContractOf]":
-    from include.contracts import load_folder
-    from include.governance.access import Access
     from include.governance.kept_contracts import KeptContracts
     from include.governance.register import Register
-    from include.governance.signing import PUBLIC_KEY_FILE, Verifier
-    from include.ledger import Ledger
 
     ledger, verifier = Ledger.open(settings.ledger, clock=lambda: now), Verifier.load(settings.keys / PUBLIC_KEY_FILE)
     contracts = load_folder(settings.contracts, settings.classes)

@@ -1,15 +1,13 @@
 """Reports to ops that a project went back to an earlier champion, or retired one: who asked for it, and why."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from include.core.events import ChampionRolledBack
+from include.ledger import Ledger
+from include.registry.champions import Champions
+from include.registry.rollback import Rollback
+from include.runtime.airflow import alerts
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.ledger import Ledger
-    from include.registry.champions import Champions
-    from include.registry.rollback import Rollback
 
 #: Up to which rollback ops were told is kept in the ledger under this name.
 _TELLING = "ops told of rollbacks"
@@ -23,8 +21,6 @@ def tell_rollbacks(settings: Settings, ledger: "Ledger", champions: "Champions",
     One that an address did not take is sent again by the next call, and what came after it with it; so is one after
     which this process was killed.
     """
-    from include.runtime.airflow import alerts
-
     told, (after, _) = 0, ledger.delivered(_TELLING)
     for entry in ledger.read_all(after=after, kinds=(ChampionRolledBack,)):
         known = champions.known(entry.stream.removeprefix("promotion/"))

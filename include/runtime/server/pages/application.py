@@ -145,30 +145,23 @@ class Pages:
             return FileResponse(_FOLDER / "static" / name, media_type=kinds[name])
 
     def _add_errors(self) -> None:
-        def ours(request: Request, error: Exception) -> HTMLResponse:
-            if not isinstance(error, TrainyardError):
-                raise error
+        @self.app.exception_handler(TrainyardError)
+        def ours(request: Request, error: TrainyardError) -> HTMLResponse:
             status = status_of(error)
             return self._message(request, status, f"Expected: {error.rule}", f"Found: {error.value}. {error.remedy}")
 
-        def http(request: Request, error: Exception) -> HTMLResponse:
-            if not isinstance(error, HTTPException):
-                raise error
+        @self.app.exception_handler(HTTPException)
+        def http(request: Request, error: HTTPException) -> HTMLResponse:
             if error.status_code == HTTPStatus.UNAUTHORIZED:
                 return self._message(request, 401, "Sign in first", "This page is for people who are signed in.")
             if error.status_code == HTTPStatus.BAD_REQUEST:  # a form without a boundary, say
                 return self._unreadable(request, ["the form"])
             return self._message(request, error.status_code, HTTPStatus(error.status_code).phrase, _TOLD_404)
 
-        def unreadable(request: Request, error: Exception) -> HTMLResponse:
+        @self.app.exception_handler(RequestValidationError)
+        def unreadable(request: Request, error: RequestValidationError) -> HTMLResponse:
             """Which fields are wrong, without repeating what they held."""
-            if not isinstance(error, RequestValidationError):
-                raise error
             return self._unreadable(request, sorted({str(each["loc"][-1]) for each in error.errors()}))
-
-        self.app.add_exception_handler(TrainyardError, ours)
-        self.app.add_exception_handler(HTTPException, http)
-        self.app.add_exception_handler(RequestValidationError, unreadable)
 
     def _unreadable(self, request: Request, fields: Sequence[str]) -> HTMLResponse:
         told = f"Look again at: {', '.join(fields)}. Go back and send it again: nothing was changed."
