@@ -1,5 +1,6 @@
 """``status``: what this deployment is, what runs in it, what waits for whom, and what is broken."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -130,14 +131,9 @@ def _show_access(access: "Access") -> None:
         waiting.add_row(asked.request_id, asked.project, asked.scope.dataset, ", ".join(asked.scope.names))
     console.print(waiting)
     now = datetime.now(UTC)
-    held = Table(Column("grant", no_wrap=True), "project", "dataset", "until", "by", title="grants in force")
-    for grant in access.grants(now=now):
-        if grant.scope.contract_digest == access.adopted(grant.scope.dataset):
-            held.add_row(*_cells(grant))
-    console.print(held)
-    ended = Table(Column("grant", no_wrap=True), "project", "dataset", "until", "by", title="grants to renew")
-    for grant in access.ended_with_contract(now=now):
-        ended.add_row(*_cells(grant))
+    held = [each for each in access.grants(now=now) if each.scope.contract_digest == access.adopted(each.scope.dataset)]
+    console.print(_grants("grants in force", held))
+    ended = _grants("grants to renew", access.ended_with_contract(now=now))
     if ended.row_count:
         console.print(ended)
         told = (
@@ -147,9 +143,12 @@ def _show_access(access: "Access") -> None:
         console.say(told)
 
 
-def _cells(grant: "Grant") -> tuple[str, ...]:
-    until = f"{grant.expires_at:%Y-%m-%d %H:%M}Z"
-    return grant.grant_id, grant.project, grant.scope.dataset, until, grant.steward
+def _grants(title: str, grants: Iterable[Grant]) -> Table:
+    table = Table(Column("grant", no_wrap=True), "project", "dataset", "until", "by", title=title)
+    for each in grants:
+        until = f"{each.expires_at:%Y-%m-%d %H:%M}Z"
+        table.add_row(each.grant_id, each.project, each.scope.dataset, until, each.steward)
+    return table
 
 
 def _show_refusals(register: "Register") -> None:

@@ -35,11 +35,11 @@ SPAWNING = """
 import os, signal, sys
 from include.runtime.embedded import process
 from include.settings import Settings
-process._airflow = lambda: ["touch"]
+process._AIRFLOW = ["touch"]
 if sys.argv[2] == "killed":
     process.remember = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
-process._spawn(process.API_SERVER, settings, 1, beside=[])
+process._spawn(process.API_SERVER, [], settings=settings, port=1, new_paused=False)
 process.CHILDREN.popitem()[1].wait()
 """
 
@@ -51,14 +51,14 @@ from include.runtime.embedded import sessions
 from include.runtime.embedded import starter
 from include.runtime.embedded.supervision import Supervision
 from include.settings import Settings
-process._airflow = lambda: ["/bin/sh", "-c", "sleep 600 & wait"]
+process._AIRFLOW = ["/bin/sh", "-c", "sleep 600 & wait"]
 settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]})
 place = starter.take(settings)
 sessions.begin(settings, 1)
 place.guard()
 
 def spawn(name, beside):
-    return process._spawn(name, settings, 1, beside=beside)
+    return process._spawn(name, beside, settings=settings, port=1, new_paused=False)
 
 first = spawn(process.SCHEDULER, [])
 Supervision(settings, "http://127.0.0.1:1", spawn=spawn, progress=lambda _: None, look_seconds=0.02)

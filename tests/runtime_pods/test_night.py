@@ -348,7 +348,7 @@ def _restart_triggerer(yard: Yard) -> None:
         os.kill(each.pid, signal.SIGKILL)
     psutil.wait_procs(family, timeout=10)
     others = [each for each in started if each.name != TRIGGERER]
-    process._spawn(TRIGGERER, settings, port, beside=others)
+    process._spawn(TRIGGERER, others, settings=settings, port=port, new_paused=False)
 
 
 def test_a_revocation_ends_a_refit_that_runs_within_30_seconds_and_nothing_is_registered(yard: Yard) -> None:

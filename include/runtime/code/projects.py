@@ -2,9 +2,11 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from include.core.errors import DeclarationError
+from include.core.errors import DeclarationError, TrainyardError
 from include.core.project import Project
 from include.runtime.code.imports import guarded
 
@@ -37,6 +39,13 @@ def load_project(name: str, folder: Path) -> Project:
         for each in [each for each in sys.modules if f"{each}.".startswith(f"{module}.")]:
             del sys.modules[each]
         raise
+
+
+def loadable(folder: Path) -> Iterator[Project]:
+    """The projects under *folder* that can be loaded; what is wrong with another its DAG says."""
+    for name in project_names(folder):
+        with suppress(TrainyardError):
+            yield load_project(name, folder)
 
 
 def _declared(name: str, folder: Path, module: str) -> Project:

@@ -1,11 +1,9 @@
 """The pools of an embedded Airflow: what keeps tasks from taking more of the machine, or the cluster, than there is."""
 
 import time
-from contextlib import suppress
 
-from include.core.errors import TrainyardError
 from include.core.project import Compute
-from include.runtime.code.projects import load_project, project_names
+from include.runtime.code.projects import loadable
 from include.runtime.embedded.client import AirflowRefused, Client
 from include.settings import Placement, Settings
 
@@ -44,13 +42,9 @@ def _put_pool(client: Client, name: str, *, slots: int, include_deferred: bool, 
 
 
 def _training_pools(settings: Settings) -> dict[str, int]:
-    """The pools that declared projects name, with the most accelerators that a task asks of each.
-
-    A project that cannot be loaded is a broken DAG, which says why.
-    """
+    """The pools that declared projects name, with the most accelerators that a task asks of each."""
     pools = {Compute().pool: 0}
-    for name in project_names(settings.projects):
-        with suppress(TrainyardError):
-            compute = load_project(name, settings.projects).operations.compute
-            pools[compute.pool] = max(pools.get(compute.pool, 0), compute.accelerators)
+    for project in loadable(settings.projects):
+        compute = project.operations.compute
+        pools[compute.pool] = max(pools.get(compute.pool, 0), compute.accelerators)
     return pools

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -50,6 +51,7 @@ DEFAULT_PORT = 8080
 
 Progress = Callable[[str], None]
 
+_AIRFLOW = [sys.executable, "-m", "airflow"]
 _LOG_SERVERS = (SCHEDULER, TRIGGERER)
 _POLL_SECONDS = 0.25
 #: Becomes the command that it is given, unless standard input ends before a line has come.
@@ -123,6 +125,7 @@ def start(
         AirflowError: a process ended, or was not healthy within *timeout_seconds*; nothing is left running.
     """
     place = _take(settings, port)
+    spawn = partial(_spawn, settings=settings, port=port, new_paused=new_paused)
     try:
         begin(settings, port)
         place.guard()
@@ -131,7 +134,7 @@ def start(
         asked_at = time.time()
         started: list[StartedProcess] = []
         for name in PROCESSES:
-            started.append(_spawn(name, settings, port, beside=started, new_paused=new_paused))
+            started.append(spawn(name, started))
         airflow = RunningAirflow(settings=settings, port=port, place=place)
         _await_health(airflow, started, since=asked_at, timeout_seconds=timeout_seconds)
         with airflow.client("ada") as client:
@@ -143,10 +146,6 @@ def start(
         place.leave()
         raise
     progress(f"Airflow is ready at {airflow.url}")
-
-    def spawn(name: str, beside: Sequence[StartedProcess]) -> StartedProcess:
-        return _spawn(name, settings, port, beside=beside, new_paused=new_paused)
-
     return replace(airflow, supervision=Supervision(settings, airflow.url, spawn=spawn, progress=progress))
 
 
@@ -166,9 +165,6 @@ def running(
 def attach(settings: Settings) -> RunningAirflow | None:
     """The Airflow that runs in this home, if one does."""
     return RunningAirflow(settings=settings, port=recall(settings)[0]) if alive(settings) else None
-
-
-# ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def require_startable(settings: Settings, *, port: int) -> None:
@@ -214,7 +210,7 @@ def _migrate(settings: Settings, port: int, progress: Progress, place: StarterLo
     log = _log_file("db-migrate", settings)
     with log.open("wb") as output:
         done = subprocess.run(  # noqa: S603  # our own interpreter and arguments
-            [*_airflow(), "db", "migrate"],
+            [*_AIRFLOW, "db", "migrate"],
             env=environment_of("db", settings, port=port, base=os.environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -233,14 +229,14 @@ def _migrate(settings: Settings, port: int, progress: Progress, place: StarterLo
 
 
 def _spawn(
-    name: str, settings: Settings, port: int, *, beside: Sequence[StartedProcess], new_paused: bool = False
+    name: str, beside: Sequence[StartedProcess], *, settings: Settings, port: int, new_paused: bool
 ) -> StartedProcess:
     """Start the process, and write it down *beside* the others before it does anything: a kill of ours loses none."""
     # Logs are read from the disk; the servers that would hand them to other machines listen on every interface.
     arguments = [name, "--skip-serve-logs"] if name in _LOG_SERVERS else [name]
     with _log_file(name, settings).open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
-            ["/bin/sh", "-c", _ONCE_TOLD, name, *_airflow(), *arguments],
+            ["/bin/sh", "-c", _ONCE_TOLD, name, *_AIRFLOW, *arguments],
             env=environment_of(name, settings, port=port, base=os.environ, new_paused=new_paused),
             cwd=airflow_home(settings),
             stdin=subprocess.PIPE,
@@ -292,10 +288,6 @@ def _fresh(pulse: Heartbeat | None, name: str, since: float) -> bool:
     if pulse is None or not pulse.healthy:
         return False
     return name == API_SERVER or (pulse.beat is not None and pulse.beat.timestamp() >= since)
-
-
-def _airflow() -> list[str]:
-    return [sys.executable, "-m", "airflow"]
 
 
 def _log_file(name: str, settings: Settings) -> Path:

@@ -6,12 +6,10 @@ end another; but how many tasks wait, and how many hold slots, it does tell.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from include.core import streams
-from include.core.errors import TrainyardError
 from include.core.events import RunStarted, StepFinished, StepReused, TrainingWaits
 from include.core.project import Compute
 from include.core.records import Run
@@ -19,7 +17,7 @@ from include.core.runs import RunKind
 from include.ledger import Ledger
 from include.runtime.airflow import alerts
 from include.runtime.airflow.names import dag_id_of
-from include.runtime.code.projects import load_project, project_names
+from include.runtime.code.projects import loadable
 from include.settings import Settings
 
 #: What takes slots of a pool of accelerators.
@@ -37,12 +35,6 @@ class TaskCounts(Protocol):
     ) -> int: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class _TrainingRequest:
-    project: str
-    compute: Compute
-
-
 def tell_waiting_training(
     settings: Settings, airflow: TaskCounts, *, now: datetime, pause: Callable[[float], None] = time.sleep
 ) -> int:
@@ -51,33 +43,23 @@ def tell_waiting_training(
     In vain: no training task of a declared project holds a slot of the pool, and yet one waits. Too long: it has been
     free to begin for the ``maximum_minutes`` of its Compute.
     """
-    asked = list(_asked(settings))
+    asked = {project.name: project.operations.compute for project in loadable(settings.projects)}
     if not any(_count(airflow, [each], _WAITS) for each in asked):
         return 0
     ledger, told = Ledger.open(settings.ledger), 0
     pause(_AGAIN_SECONDS)
-    for each in asked:
-        waiting = _count(airflow, [each], _WAITS)
-        run = _latest(ledger, each.project) if waiting else None
+    for project, compute in asked.items():
+        waiting = _count(airflow, [project], _WAITS)
+        run = _latest(ledger, project) if waiting else None
         if run is None:
             continue
-        sharing = [other for other in asked if other.compute.pool == each.compute.pool]
-        told += _tell(settings, ledger, each, run, waiting, held=_count(airflow, sharing, _HOLDS), now=now)
+        sharing = [other for other, its in asked.items() if its.pool == compute.pool]
+        told += _tell(settings, ledger, compute, run, waiting, held=_count(airflow, sharing, _HOLDS), now=now)
     return told
 
 
-def _asked(settings: Settings) -> Iterable[_TrainingRequest]:
-    for name in project_names(settings.projects):
-        try:
-            yield _TrainingRequest(project=name, compute=load_project(name, settings.projects).operations.compute)
-        except TrainyardError:  # its DAG says so
-            continue
-
-
-def _count(airflow: TaskCounts, projects: Iterable[_TrainingRequest], states: Iterable[str]) -> int:
-    return sum(
-        airflow.get_ti_count(dag_id_of(each.project), task_ids=list(TASKS), states=list(states)) for each in projects
-    )
+def _count(airflow: TaskCounts, projects: Iterable[str], states: Iterable[str]) -> int:
+    return sum(airflow.get_ti_count(dag_id_of(each), task_ids=list(TASKS), states=list(states)) for each in projects)
 
 
 def _latest(ledger: Ledger, project: str) -> Run | None:
@@ -88,9 +70,9 @@ def _latest(ledger: Ledger, project: str) -> Run | None:
 
 
 def _tell(
-    settings: Settings, ledger: Ledger, asked: _TrainingRequest, run: Run, waiting: int, *, held: int, now: datetime
+    settings: Settings, ledger: Ledger, compute: Compute, run: Run, waiting: int, *, held: int, now: datetime
 ) -> bool:
-    compute, slots = asked.compute, max(1, asked.compute.accelerators)
+    slots = max(1, compute.accelerators)
     free_since = _planned_at(ledger, run)
     if not held:
         reason = "in vain"

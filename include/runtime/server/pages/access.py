@@ -40,16 +40,14 @@ _DONE = {
 }
 
 
-_REVOKED = {
-    RevocationKind.STOP_NEW: "stopped-new",
-    RevocationKind.STOP_RUNNING: "revoked",
-    RevocationKind.QUARANTINE: "quarantined",
-}
-#: What each kind of a revocation ends, as the form says it.
+#: What each kind of a revocation ends, as the form says it, and the word of what was done.
 _KINDS = {
-    RevocationKind.STOP_NEW: "No read and no night begins under it. A night that is running goes on.",
-    RevocationKind.STOP_RUNNING: "Training that is running under it ends within half a minute, too.",
-    RevocationKind.QUARANTINE: "What was made under it is neither promoted nor served until you lift it, too.",
+    RevocationKind.STOP_NEW: ("No read and no night begins under it. A night that is running goes on.", "stopped-new"),
+    RevocationKind.STOP_RUNNING: ("Training that is running under it ends within half a minute, too.", "revoked"),
+    RevocationKind.QUARANTINE: (
+        "What was made under it is neither promoted nor served until you lift it, too.",
+        "quarantined",
+    ),
 }
 
 
@@ -239,7 +237,7 @@ class _Routes:
             kind: Annotated[RevocationKind, Form()] = RevocationKind.STOP_RUNNING,
         ) -> RedirectResponse:
             self._authority.revoke(grant_id, user=user, reason=reason, effect=kind)
-            return _on(request, _REVOKED[kind])
+            return _on(request, _KINDS[kind][1])
 
         @self._section.router.post("/grants/{grant_id}/lift")
         def lift(
@@ -265,7 +263,7 @@ class _Routes:
 def _kinds(held: RegisteredGrant, *, ended: bool) -> Sequence[tuple[RevocationKind, str]]:
     """How the grant may still be revoked: one that has ended only in a quarantine of what was made under it."""
     open_ = [RevocationKind.QUARANTINE] if ended else list(RevocationKind)
-    return [(kind, _KINDS[kind]) for kind in open_ if kind.exceeds(held.effect)]
+    return [(kind, _KINDS[kind][0]) for kind in open_ if kind.exceeds(held.effect)]
 
 
 def _on(request: Request, done: str) -> RedirectResponse:

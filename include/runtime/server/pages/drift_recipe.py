@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from include.core.records import DayOfSeries
@@ -120,41 +121,32 @@ def _usual(watched: ProjectWatches) -> str:
 
 
 def _charts(watched: ProjectWatches) -> tuple[Chart, ...]:
-    days, events = _judged(watched), _events(watched)
     changes = [each.since.date() for each in watched.tenures]
-    skill = chart(
+    drawn = partial(chart, figures=_judged(watched), events=_events(watched), changes=changes)
+    skill = drawn(
         "Skill",
         [Series(name="skill", style="a", of=lambda day: day.skill)],
-        days,
         note="By how much the loss lies below that of the base rate of the days before. At 0 the model knows no more "
         "than that.",
-        events=events,
-        changes=changes,
         zero=True,
     )
-    loss = chart(
+    loss = drawn(
         "Loss",
         [
             Series(name="loss", style="a", of=lambda day: day.loss),
             Series(name="expected by the model", style="b", of=lambda day: day.expected_loss),
             Series(name="the base rate alone", style="c", of=lambda day: day.constant_loss),
         ],
-        days,
         note="Lower is better. What the model expects of itself rises where it is less sure; what the base rate alone "
         "would lose says how hard the days were.",
-        events=events,
-        changes=changes,
     )
-    calibration = chart(
+    calibration = drawn(
         "Calibration",
         [
             Series(name="predicted", style="a", of=lambda day: day.mean_score),
             Series(name="came", style="b", of=lambda day: day.mean_label),
         ],
-        days,
         note="The mean of what was predicted, and of what came: they should lie upon each other.",
-        events=events,
-        changes=changes,
     )
     return tuple(each for each in (skill, loss, calibration) if each is not None)
 
