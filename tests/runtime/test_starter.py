@@ -17,15 +17,15 @@ from tests.runtime.conftest import Listener, free_port
 #: Takes the place, starts the guard and what does not end when asked to, and stays.
 STARTING = """
 import subprocess, sys, time
-from include.runtime.embedded import sessions
-from include.runtime.embedded import starter
+from include.runtime.embedded import process_sessions as sessions
+from include.runtime.embedded import starter_lock as starter
 from include.settings import Settings
 settings = Settings.from_environment({"TRAINYARD_HOME": sys.argv[1], "TRAINYARD_ALERTS_FILE": sys.argv[3]})
 place = starter.take(settings)
 place.guard()
 if sys.argv[2]:
     tough = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & wait"], start_new_session=True)
-    sessions.remember(settings, int(sys.argv[2]), [sessions.Started.of("scheduler", tough.pid)])
+    sessions.remember(settings, int(sys.argv[2]), [sessions.StartedProcess.of("scheduler", tough.pid)])
 print("taken", flush=True)
 time.sleep(600)
 """
@@ -47,8 +47,8 @@ process.CHILDREN.popitem()[1].wait()
 SUPERVISED = """
 import os, signal, sys, time
 from include.runtime.embedded import process
-from include.runtime.embedded import sessions
-from include.runtime.embedded import starter
+from include.runtime.embedded import process_sessions as sessions
+from include.runtime.embedded import starter_lock as starter
 from include.runtime.embedded.supervision import Supervision
 from include.settings import Settings
 process._AIRFLOW = ["/bin/sh", "-c", "sleep 600 & wait"]
