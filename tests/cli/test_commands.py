@@ -124,7 +124,7 @@ def test_a_home_that_can_be_none_is_said_to_be_none_by_every_command(shop: Shop,
     (shop.folder / "home").write_text("a file")
     done = shop.call(*words)
     assert done.returncode == 1
-    assert done.stderr.startswith("trainyard: DeclarationError: a deployment's home is a folder of the user")
+    assert done.stderr.startswith("trainyard: DeclarationError: expected: a deployment's home is a folder of the user")
     assert "Traceback" not in done.stderr
 
 

@@ -52,7 +52,8 @@ def test_an_odd_name_in_one_file_stops_nobody_who_works_with_another_dataset(ado
     file.write_text(yaml.safe_dump(document))
     told = adopted.call("status")
     assert told.returncode == 0, told.stderr
-    assert f"broken contract returns: {file}, roles, firstLevelApprovers: a steward is called as they" in told.stdout
+    rule = f"{file}, roles, firstLevelApprovers: a steward is called as they"
+    assert f"broken contract returns: expected: {rule}" in told.stdout
     assert repr(name) in " ".join(told.stdout.split())
     listed = adopted.call("access", "list", "--as", "maria")
     assert listed.returncode == 0, listed.stderr
