@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core import streams
 from include.core.errors import AuthorityError, ContractError
 from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted
 from include.core.records import Treatment
+from include.governance.fold import AccessFold
 from include.governance.register import Register
 from tests.governance.conftest import NOW, STEWARD, House, build
 
@@ -48,6 +50,19 @@ def test_whoever_is_no_steward_decides_nothing(shared: House, user: str) -> None
             decide()
     assert request_id in {request.request_id for request in shared.access.requests()}
     assert shared.access.require(other, now=NOW)
+
+
+def test_a_decision_folds_only_what_was_recorded_since_the_last_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope, folded, take = house.scope(), list[str](), AccessFold.take
+    for _ in range(3):
+        (request_id,) = house.access.request(scope, requester="ada", now=NOW)
+        house.authority.deny(request_id, user=STEWARD, reason="No")
+    (request_id,) = house.access.request(scope, requester="ada", now=NOW)
+    monkeypatch.setattr(AccessFold, "take", lambda fold, entry: folded.append(entry.stream) or take(fold, entry))
+    house.authority.deny(request_id, user=STEWARD, reason="No")
+    assert folded.count(streams.access(scope.project, "flights")) == 2, "the last denial, and what was asked since"
 
 
 def test_nobody_approves_their_own_request(house: House) -> None:
