@@ -57,7 +57,7 @@ def test_our_contracts_are_adopted_again_where_earlier_ones_of_ours_were_and_sta
     files = load_folder(contracts)
     adopted = {name for name, contract in files.items() if access.adopted(name) == contract.digest}
     assert adopted == {"airports", "planes", "weather"}
-    assert any("aircraft is not adopted: aircraft: before its adoption" in line for line in told)
+    assert any("aircraft is not adopted: expected: aircraft: before its adoption" in line for line in told)
     found = access.ended_with_contract(now=now)
     assert {grant.scope.dataset for grant in found} == {"airports", "weather"}
     status.status()

@@ -285,9 +285,8 @@ def _await_health(
 
 def _fresh(pulse: Heartbeat | None, name: str, since: float) -> bool:
     """Whether it has reported since *since*: a heartbeat of an earlier life may look fresh. The API server has none."""
-    if pulse is None or not pulse.healthy:
-        return False
-    return name == API_SERVER or (pulse.beat is not None and pulse.beat.timestamp() >= since)
+    beats = pulse is not None and pulse.beat is not None and pulse.beat.timestamp() >= since
+    return pulse is not None and pulse.healthy and (name == API_SERVER or beats)
 
 
 def _log_file(name: str, settings: Settings) -> Path:
