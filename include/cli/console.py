@@ -24,6 +24,10 @@ class PlainConsole(Console):
         """Print *text* as one line, however narrow the terminal is: what is in it may be copied."""
         self.print(text, soft_wrap=True)
 
+    def flag(self, text: str, word: str = "warning", style: str = "yellow") -> None:
+        """Print *text* as one line, behind *word* in *style*."""
+        self.say(line(styled(word, style), f" {text}"))
+
 
 def styled(text: object, style: str) -> Text:
     """*text*, as it stands, in *style*."""

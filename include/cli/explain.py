@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from include import steps
-from include.cli.console import bold, console, line, styled
+from include.cli.console import bold, console, line
 from include.contracts import load_folder
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
@@ -51,22 +51,16 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     _tell([_gates(declared), *_showable(settings, declared), _drift(declared.drift)])
     for read in late_reads(declared, contracts):
         late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
-        console.say(
-            line(
-                styled("warning", "yellow"),
-                f" feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the very row that it is "
-                f"asked for, which is known only at {late}: a night will end with FeatureLeak. Use it of earlier rows, "
-                "or leave it out.",
-            )
+        console.flag(
+            f"feature {read.group}.{read.feature} reads {read.dataset}.{read.column} of the very row that it is "
+            f"asked for, which is known only at {late}: a night will end with FeatureLeak. Use it of earlier rows, "
+            "or leave it out."
         )
     for each in rounded(declared, contracts):
         named = f"feature {each.group}.{each.feature}" if each.group else "the label"
-        console.say(
-            line(
-                styled("warning", "yellow"),
-                f" {named} is {each.kind}, an integer; models see float32, which rounds it from 2**24 on. Use a "
-                "difference (to `predicted_at`, say), or cast it to float64 where rounding does no harm.",
-            )
+        console.flag(
+            f"{named} is {each.kind}, an integer; models see float32, which rounds it from 2**24 on. Use a "
+            "difference (to `predicted_at`, say), or cast it to float64 where rounding does no harm."
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
-from include.cli.console import console, line, styled
+from include.cli.console import console
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
 from include.contracts import load_folder, not_understood
@@ -227,7 +227,7 @@ def _show_losses(settings: Settings, platform: "Platform") -> None:
 
     try:
         for loss in losses(settings, platform):
-            console.say(line(styled("lost", "red"), f" {loss.in_words()}"))
+            console.flag(loss.in_words(), "lost", "red")
     except TrainyardError as fault:
         _show_broken("store or vault", fault)
 
@@ -254,11 +254,11 @@ def _show_altered(platform: "Platform") -> None:
             for each in found:
                 what = made.get(each.digest, "an unknown step")
                 now = "made again since" if artifacts.has(each.digest) else "missing until it is made again"
-                told = f" {each.digest} of the {place}, by {what}: set aside as {each.name}, {now}"
-                console.say(line(styled("altered", "red"), told))
+                told = f"{each.digest} of the {place}, by {what}: set aside as {each.name}, {now}"
+                console.flag(told, "altered", "red")
         except TrainyardError as fault:
             _show_broken(place, fault)
 
 
 def _show_broken(what: str, fault: TrainyardError) -> None:
-    console.say(line(styled("broken", "red"), f" {what}: {fault}"))
+    console.flag(f"{what}: {fault}", "broken", "red")
