@@ -1,8 +1,11 @@
 """Evidently's page shows what moved, without a value, and asks no host for anything."""
 
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -44,6 +47,29 @@ def test_the_figures_name_the_column_that_moved_and_no_other(explanation):
     drifts = {each["config"]["column"]: each["value"] for each in figures["metrics"] if "column" in each["config"]}
     assert {name for name, value in drifts.items() if value > 0.1} == {"humidity"}
     assert set(drifts) == {"humidity", "visibility", "tailnum", "origin"}
+
+
+EXPLAINED = """
+import hashlib
+from tests.monitoring.test_report import NOW, THEN, explain, profile, profile_like, rows
+
+reference = profile(rows(20_000, seed=1), THEN)
+made = explain([reference], [profile_like(rows(6_000, seed=2, moved=10.0), NOW, reference)])
+print([hashlib.sha256(each).hexdigest() for each in (made.html, made.figures)])
+"""
+
+
+def test_page_and_figures_are_the_same_in_every_process(explanation):
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", EXPLAINED],
+        env=os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    here = [hashlib.sha256(each).hexdigest() for each in (explanation.html, explanation.figures)]
+    assert ran.stdout.strip() == str(here)
 
 
 def test_neither_page_nor_figures_hold_a_value(explanation):
