@@ -242,6 +242,8 @@ class Authority:
         with self._lock:  # the fold changes meanwhile for nobody
             for _ in range(ATTEMPTS):
                 decisions = self._folded.catch_up(self._ledger).find(kind, name)
+                if decisions.version != self._ledger.version(decisions.stream):  # what is not of access lies in it, too
+                    decisions = self._access.decisions(decisions.project, decisions.dataset)
                 self._require_adopted_steward(decisions.dataset, user)
                 event = decide(decisions)
                 if event is None:

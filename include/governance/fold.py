@@ -65,17 +65,20 @@ class AccessFold:
 
     def take(self, entry: Entry) -> Proof | None:
         """Fold *entry* in; what vouches for it. ``None``: it stands where it does not belong, and does nothing."""
-        event = entry.event
-        if isinstance(event, ContractAdopted):
-            dataset = streams.subject(entry.stream)
-            adoption = proven_adoption(dataset, entry, self.verifier)
-            if adoption is not None:
-                self.adoptions.setdefault(dataset, []).append(adoption)
-            return Proof.BROKEN if adoption is None else Proof.SIGNED
-        stands = entry.stream.split("/")
-        if len(stands) != 3 or stands[0] != "access":  # access/<project>/<dataset>
+        event, stands = entry.event, entry.stream.split("/")
+        if len(stands) == 3 and stands[0] == "access":  # access/<project>/<dataset>, whatever lies in it
+            return self._decided(entry, *stands[1:])
+        if not isinstance(event, ContractAdopted):
             return None
-        proof, place = self.of(stands[1], stands[2]).take(entry, self.verifier), place_of(entry)
+        dataset = streams.subject(entry.stream)
+        adoption = proven_adoption(dataset, entry, self.verifier)
+        if adoption is not None:
+            self.adoptions.setdefault(dataset, []).append(adoption)
+        return Proof.BROKEN if adoption is None else Proof.SIGNED
+
+    def _decided(self, entry: Entry, project: str, dataset: str) -> Proof | None:
+        event = entry.event
+        proof, place = self.of(project, dataset).take(entry, self.verifier), place_of(entry)
         if place is not None and isinstance(event, AccessRequested | AccessGranted):
             name = event.request_id if isinstance(event, AccessRequested) else event.grant_id
             self.places.setdefault((type(event), name), place)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from include.core import streams
 from include.core.errors import AuthorityError, ContractError
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted
-from include.core.records import Treatment
+from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted, LineageEmitted
+from include.core.records import RevocationKind, Treatment
 from include.governance.fold import AccessFold
 from include.governance.register import Register
 from tests.governance.conftest import NOW, STEWARD, House, build
@@ -261,6 +261,19 @@ def test_what_stands_where_no_access_belongs_stops_no_decision(house: House, str
     assert [held.grant.grant_id for held in fresh.grants(now=NOW)] == [grant_id]
     assert [grant.grant_id for grant in house.access.grants(now=NOW)] == [grant_id]
     house.authority.revoke(grant_id, user=STEWARD, reason="Ended")
+    assert house.access.grants(now=NOW) == ()
+
+
+def test_an_event_of_any_other_kind_among_those_of_access_stops_no_decision_and_no_request(house: House) -> None:
+    (adopted,) = house.ledger.read("contract/flights")
+    for foreign in (adopted.event, LineageEmitted(event="x")):
+        scope = house.scope()
+        stream = streams.access(scope.project, "flights")
+        house.ledger.record(stream, foreign)
+        (grant_id,) = house.granted(scope)
+        house.ledger.record(stream, foreign)
+        house.authority.revoke(grant_id, user=STEWARD, reason="Ended")
+        assert house.access.decisions(scope.project, "flights").effects == {grant_id: RevocationKind.STOP_RUNNING}
     assert house.access.grants(now=NOW) == ()
 
 
