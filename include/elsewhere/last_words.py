@@ -67,7 +67,7 @@ def read(message: str) -> TrainerCost | None:
         said = json.loads(message)
         trials = tuple(_trial(*each) for each in said["trials"])
         wall, cpu, ended = _seconds(said["wall"]), _seconds(said["cpu"]), said["ended"] is True
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
     return TrainerCost(wall_seconds=wall, cpu_seconds=cpu, ended=ended, trials=trials)
 

@@ -78,7 +78,8 @@ def test_where_nothing_reads_them_no_file_is_made(tmp_path: Path) -> None:
 
 WORDS = {"wall": 1.5, "cpu": 2, "ended": True, "trials": [["0123456789ab", "complete", 1, 2, 0.0]]}
 WRONG = (
-    {"wall": -1}, {"cpu": "2"}, {"cpu": True}, {"trials": None}, {"trials": [["0123456789ab", "won", 1, 2, 0]]},
+    {"wall": -1}, {"wall": 10**400}, {"cpu": "2"}, {"cpu": True}, {"trials": None},
+    {"trials": [["0123456789ab", "won", 1, 2, 0]]},
     {"trials": [["the name of a row", None, 1, 2, 0]]}, {"trials": [["0123456789ab", None, 1, 2]]},
 )  # fmt: skip
 
