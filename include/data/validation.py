@@ -102,8 +102,16 @@ def _line(outcome: CheckResult) -> str:
         + (f" ({outcome.limits})" if outcome.limits else "")
         + (f" on {days}" if days else "")
         + (f" and {more} more days" if more > 0 else "")
-        + (f", {outcome.unexpected} of {outcome.rows} rows" if outcome.unexpected is not None else "")
+        + _counted(outcome)
     )
+
+
+def _counted(outcome: CheckResult) -> str:
+    if outcome.rows is None:
+        return ""
+    if outcome.unexpected is not None:
+        return f", {outcome.unexpected} of {outcome.rows} rows"
+    return f", {outcome.rows} rows" + (" in all" if len(outcome.days) > 1 else "")
 
 
 def _required(contract: Contract) -> list[str]:

@@ -27,10 +27,12 @@ def check_window(contract: Contract, partitions: Sequence[Partition], newest: da
     """
     rows = {part.day: part.rows for part in partitions if part.day is not None}
     usual = median(rows.values())
-    unusual = [
-        day for day, count in rows.items() if count and not usual / UNUSUAL_FACTOR <= count <= usual * UNUSUAL_FACTOR
-    ]
-    yield _of_days(contract, "days_have_rows", [day for day, count in rows.items() if not count])
+    unusual = {
+        day: count
+        for day, count in rows.items()
+        if count and not usual / UNUSUAL_FACTOR <= count <= usual * UNUSUAL_FACTOR
+    }
+    yield _of_days(contract, "days_have_rows", {day: count for day, count in rows.items() if not count})
     between = f"{usual / UNUSUAL_FACTOR:g} to {usual * UNUSUAL_FACTOR:g} rows"
     yield replace(_of_days(contract, "row_counts_are_usual", unusual), limits=between)
     if contract.freshness_hours is not None:
@@ -78,7 +80,7 @@ def check_row_counts(expectation: Expectation, partitions: Sequence[Partition]) 
         column=None,
         severity=expectation.severity,
         success=not wrong,
-        rows=sum(part.rows for part in partitions),
+        rows=sum(part.rows for part in wrong or partitions),
         unexpected=None,
         days=tuple(part.day for part in wrong if part.day is not None),
         limits=expectation.limits,
@@ -109,14 +111,15 @@ def check_required(contract: Contract, tables: Mapping[Partition, "pa.Table"]) -
             )
 
 
-def _of_days(contract: Contract, name: str, failing: Sequence[date]) -> CheckResult:
+def _of_days(contract: Contract, name: str, failing: Mapping[date, int]) -> CheckResult:
+    """The outcome of a check that the days *failing* did not pass, by their rows."""
     return CheckResult(
         dataset=contract.dataset,
         expectation=name,
         column=None,
         severity=Severity.WARNING,
         success=not failing,
-        rows=None,
+        rows=sum(failing.values()) if failing else None,
         unexpected=None,
         days=tuple(failing),
     )

@@ -325,6 +325,18 @@ def test_a_day_without_rows_and_a_day_with_too_few_are_warned_of_by_name(tmp_pat
     assert [outcome.days for outcome in outcomes] == [(), (DAYS[1],)]
 
 
+def test_a_warning_of_row_counts_says_how_many_rows_the_days_have_that_it_names(tmp_path: Path) -> None:
+    taken = _world(tmp_path, spoil={}).take(INSTANT).partitions
+
+    def told(*counts: int) -> str:
+        parts = [replace(part, rows=count) for part, count in zip(taken, counts, strict=True)]
+        return validation.summary([each for each in check_window(sales_contract(), parts, None) if not each.success])
+
+    assert told(200, 20, 200).endswith(f"(66.6667 to 600 rows) on {DAYS[1]}, 20 rows")
+    assert told(20, 200, 700).endswith(f"on {DAYS[0]}, {DAYS[2]}, 720 rows in all")
+    assert told(200, 0, 200).endswith(f"days_have_rows on {DAYS[1]}, 0 rows")
+
+
 @pytest.mark.parametrize(("hours", "fresh"), [(24.0, True), (20.5, False)])
 def test_rows_older_than_promised_are_critical(tmp_path: Path, hours: float, fresh: bool) -> None:
     # The last row is of 03:19, so it is 20 hours and 41 minutes old when its day ends.
@@ -352,7 +364,8 @@ def test_row_counts_are_expected_of_each_day(tmp_path: Path) -> None:
         _expect("expect_table_row_count_to_be_between", min_value=180, max_value=200),
         _expect("expect_table_row_count_to_equal", value=150),
     )
-    assert [check.days for check in outcome.failed(Severity.CRITICAL)] == [(DAYS[1],), (DAYS[0], DAYS[2])]
+    failed = outcome.failed(Severity.CRITICAL)
+    assert [(check.days, check.rows) for check in failed] == [((DAYS[1],), 150), ((DAYS[0], DAYS[2]), 400)]
 
 
 def test_a_day_that_is_not_complete_is_checked_again_when_it_is(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ class Snapshot:
 class CheckResult:
     """One expectation's outcome. ``days`` names the days that failed it (empty: it is about the window).
 
-    Counts only, never a value: ``unexpected`` rows of ``rows``. ``limits`` says the numbers that were declared.
+    Counts only, never a value: ``unexpected`` rows of ``rows``; where days are counted, ``rows`` are those of the days
+    that failed. ``limits`` says the numbers that were declared.
     """
 
     dataset: str
