@@ -150,7 +150,8 @@ def show_holdout(night: "NightResult") -> None:
 
 def _show_state(night: "NightResult") -> None:
     promotion = night.promotion
-    state = styled("champion", "green") if promotion.verdict.promote else "candidate (the champion stays)"
+    left = "the champion stays" if night.evaluation.champion else "no version is champion"
+    state = styled("champion", "green") if promotion.verdict.promote else f"candidate ({left})"
     console.print(line(f"\n{night.run.project} version {promotion.version}: ", state))
 
 

@@ -33,6 +33,7 @@ def _said(
     *,
     slices: tuple[Slice, ...] = (),
     verdict: Verdict | None = None,
+    champion: int | None = None,
     shown: Callable[[NightResult], None] = show,
     **features: tuple[str, ...],
 ) -> str:
@@ -51,7 +52,7 @@ def _said(
             run=run,
             features=built,
             learnt=LEARNT,
-            evaluation=replace(evaluation(Folder(folder)), metrics=FIGURES, slices=slices),
+            evaluation=replace(evaluation(Folder(folder), champion=champion), metrics=FIGURES, slices=slices),
             promotion=made if verdict is None else replace(made, verdict=verdict),
         )
     )
@@ -65,6 +66,14 @@ def test_a_night_names_the_features_whose_past_was_checked_by_removal_only(
     assert "removing later values only, not by changing them, for dest, hour" in _said(
         tmp_path, capsys, removal_only=("dest", "hour")
     )
+
+
+def test_a_night_that_did_not_promote_says_that_the_champion_stays_only_where_there_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = Verdict(promote=False, reasons=("it lost",), refusals=("the gate skill",))
+    assert "candidate (no version is champion)" in _said(tmp_path, capsys, verdict=refused)
+    assert "candidate (the champion stays)" in _said(tmp_path, capsys, verdict=refused, champion=3)
 
 
 def test_a_night_names_what_was_rounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,7 +96,7 @@ class Yard:
         self.made("validate", self.keep(found))
         return found
 
-    def searched(self, folder: Path) -> str:
+    def searched(self, folder: Path, *, champion: int | None = 3) -> str:
         """Three trials, and an evaluation of the second; its digest."""
         planned = tuple(PlannedTrial(trial_id=f"sha256:trial{number}", params={}) for number in range(3))
         plan = Plan(
@@ -114,11 +114,11 @@ class Yard:
             told = TrialRecorded(project="flights", run_id=NIGHT, plan=digest, instant=AT, trial=trial)
             self.ledger.record("trials/flights", told, key=f"trial/{one.trial_id}")
         made = replace(
-            evaluation(Folder(folder), champion=3),
+            evaluation(Folder(folder), champion=champion),
             plan=digest,
             features=self.keep(FEATURE_SET),
             compared_metrics={"log_loss": 0.4197},
-            champion_metrics={"log_loss": 0.44},
+            champion_metrics={"log_loss": 0.44} if champion else {},
             difference=INTERVAL,
             slices=(Slice(feature="airport", category=HOSTILE, rows=20, days=14, loss=0.5, difference=INTERVAL),),
         )
@@ -245,6 +245,15 @@ def test_a_decided_night_shows_its_figures_each_gates_reason_its_trial_and_the_w
     ):  # fmt: skip
         assert said in told, said
     assert "a value of the data" not in told
+
+
+def test_a_first_version_that_did_not_pass_leaves_no_champion_to_stay(
+    yard: Yard, asked: TestClient, tmp_path: Path
+) -> None:
+    yard.begin(NIGHT)
+    yard.decided(yard.searched(tmp_path, champion=None), promote=False)
+    assert "candidate: no version is champion" in (told := words(asked))
+    assert "the champion stays" not in told
 
 
 def test_no_figure_of_the_holdout_is_shown_before_the_night_is_decided(
