@@ -20,8 +20,12 @@ def test_a_ledger_that_is_away_silences_no_alert(
     monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
     (tmp_path / "ledger.db").mkdir()  # no database can be opened there
     with pytest.raises(LedgerUnavailable):
-        tasks.run_failed({"dag": SimpleNamespace(dag_id="train_flight_delay"), "run_id": "night", "reason": "failed"})
-    assert "flight_delay: the night failed" in caplog.text
+        tasks.run_failed(
+            {"dag": SimpleNamespace(dag_id="train_flight_delay"), "run_id": "night", "reason": "task_failure"}
+        )
+    assert (
+        "flight_delay: the night failed. Run night of train_flight_delay: task failure. Its tasks' logs" in caplog.text
+    )
 
 
 def test_while_mlflow_is_away_plots_wait_and_no_round_of_stewardship_fails_for_them(

@@ -111,6 +111,7 @@ def test_what_ends_again_and_again_is_started_again_after_pauses_and_told_twice(
     until(lambda: len(watched.spawned) >= 6, seconds=15, what="it is tried on")
     until(lambda: len(listener.heard) == 2, seconds=5, what="ops are told")
     assert listener.titles() == ["Airflow: the triggerer ended", "Airflow: the triggerer ends again and again"]
+    assert watched.told[1].startswith("The triggerer ended 2 times in a row, and is started again. Its log is ")
 
 
 def test_what_cannot_be_written_down_on_a_full_disk_keeps_nobody_from_watching_on_and_telling_ops(

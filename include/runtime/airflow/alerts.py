@@ -1,8 +1,10 @@
 """Reports to ops what they must know, wherever they listen: Apprise addresses, one a line in a file."""
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from include.settings import Settings
 
@@ -10,6 +12,11 @@ log = logging.getLogger(__name__)
 
 #: Where the reason of a failed run is found.
 LOOK = "Its tasks' logs in Airflow say why and what to do."
+
+
+def reason_of(context: Mapping[str, Any]) -> str:
+    """Why a run failed, as Airflow has it (``task_failure``, ``timed_out``), in words."""
+    return str(context.get("reason") or "failed").replace("_", " ")
 
 
 def send(settings: Settings, title: str, body: str) -> bool:

@@ -180,10 +180,8 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
     dag_id, run_id = context["dag"].dag_id, context["run_id"]
     settings, project = Settings.from_environment(), project_of(dag_id)
-    reason = context.get("reason") or "failed"
-    alerts.send(
-        settings, f"{project}: the {kind_of(dag_id)} failed", f"Run {run_id} of {dag_id}: {reason}. {alerts.LOOK}"
-    )
+    told = f"Run {run_id} of {dag_id}: {alerts.reason_of(context)}. {alerts.LOOK}"
+    alerts.send(settings, f"{project}: the {kind_of(dag_id)} failed", told)
     steps.fail(Ledger.open(settings.ledger), project, run_of(dag_id, run_id))  # after the alert: it may be what failed
 
 

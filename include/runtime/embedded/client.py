@@ -79,7 +79,8 @@ class Client:
             raise AirflowRefused(
                 "Airflow's API answers",
                 value=f"{type(error).__name__} at {self.url}",
-                remedy="It was stopped, or ended: `./trainyard status` shows which, its logs say why.",
+                remedy="It is starting (repeat the command in a minute), was stopped, or ended: `./trainyard status` "
+                "shows which, its logs say why.",
             ) from None
 
     def put_pool(self, name: str, *, slots: int, include_deferred: bool, keep_slots: bool) -> None:

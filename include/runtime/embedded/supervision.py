@@ -141,7 +141,7 @@ class Supervision:
             self._progress(f"The {name} ended, and is started again. {log}")
             alerts.deliver(self._settings, f"Airflow: the {name} ended", f"It is started again. {log}")
             return
-        self._progress(f"The {name} ended again, the {times}th time in a row, and is started again. {log}")
+        self._progress(f"The {name} ended {times} times in a row, and is started again. {log}")
         if times == _AGAIN_AND_AGAIN:
             told = f"{times} times in a row; it is tried again, with pauses of up to {_LONGEST_PAUSE_SECONDS} s. {log}"
             alerts.deliver(self._settings, f"Airflow: the {name} ends again and again", told)

@@ -62,8 +62,8 @@ def stewardship_dag() -> DAG:
 
 def _failed(context: Mapping[str, Any]) -> None:
     """What the DAG does when its run has failed: report it to ops."""
-    run_id, reason = context["run_id"], context.get("reason") or "failed"
-    alerts.send(Settings.from_environment(), "stewardship failed", f"Run {run_id}: {reason}. {alerts.LOOK}")
+    told = f"Run {context['run_id']}: {alerts.reason_of(context)}. {alerts.LOOK}"
+    alerts.send(Settings.from_environment(), "stewardship failed", told)
 
 
 @task(
