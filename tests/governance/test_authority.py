@@ -13,8 +13,10 @@ from include.core import streams
 from include.core.errors import AuthorityError, ContractError
 from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted, LineageEmitted
 from include.core.records import RevocationKind, Treatment
+from include.governance.decisions import Proof
 from include.governance.fold import AccessFold
 from include.governance.register import Register
+from include.ledger import Entry
 from tests.governance.conftest import NOW, STEWARD, House, build
 
 
@@ -60,7 +62,12 @@ def test_a_decision_folds_only_what_was_recorded_since_the_last_one(
         (request_id,) = house.access.request(scope, requester="ada", now=NOW)
         house.authority.deny(request_id, user=STEWARD, reason="No")
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
-    monkeypatch.setattr(AccessFold, "take", lambda fold, entry: folded.append(entry.stream) or take(fold, entry))
+
+    def counted(fold: AccessFold, entry: Entry) -> Proof | None:
+        folded.append(entry.stream)
+        return take(fold, entry)
+
+    monkeypatch.setattr(AccessFold, "take", counted)
     house.authority.deny(request_id, user=STEWARD, reason="No")
     assert folded.count(streams.access(scope.project, "flights")) == 2, "the last denial, and what was asked since"
 

@@ -117,7 +117,7 @@ def test_a_token_holds_from_its_making_to_its_lifetime(age: timedelta, holds: bo
     assert Forms(b"key", clock=lambda: START + age).holds(token, "ada") is holds
 
 
-@pytest.mark.parametrize("token", ["", ".", "1.", "x.y", "²." + "0" * 64, "9" * 20 + ".x", "-1.x"])
+@pytest.mark.parametrize("token", ["", ".", "1.", "x.y", "²." + "0" * 64, "9" * 20 + ".x", "-1.x", "\ud800"])
 def test_what_is_no_token_does_not_hold(token: str) -> None:
     assert not Forms(b"key", clock=lambda: START).holds(token, "ada")
 

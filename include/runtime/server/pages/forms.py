@@ -28,7 +28,7 @@ class Forms:
         """Whether *token* was made for *user*, not longer than :data:`LIFETIME` ago."""
         try:
             return self._signer(user).unsign(token, max_age=int(LIFETIME.total_seconds()) - 1) == b"form"
-        except BadSignature:
+        except (BadSignature, UnicodeEncodeError):
             return False
 
     def _signer(self, user: str) -> TimestampSigner:
