@@ -11,7 +11,6 @@ from include.cli.console import console
 from include.cli.notices import tell_people
 from include.cli.stewards import Reason, Steward, as_steward
 from include.core.records import RevocationKind
-from include.runtime.server.client import AuthorityClient
 from include.settings import Settings
 
 Project = Annotated[str | None, typer.Option(help="Only of this project.")]
@@ -105,7 +104,7 @@ def approve(
 ) -> None:
     """Approve requests for data, as a steward of the datasets' contracts."""
     with as_steward(steward) as client:
-        waiting = _waiting_for(client)
+        waiting = [asked["request_id"] for asked in client.requests() if client.user in asked["stewards"]]
         if request is None and not waiting:
             console.print(f"nothing waits for {client.user}; open requests and contracts: `./trainyard status`")
             return
@@ -157,10 +156,6 @@ def notify() -> None:
     """
     if not tell_people(Settings.from_environment()):
         raise typer.Exit(1)
-
-
-def _waiting_for(client: AuthorityClient) -> list[str]:
-    return [asked["request_id"] for asked in client.requests() if client.user in asked["stewards"]]
 
 
 def _whole(title: str) -> Column:

@@ -89,7 +89,9 @@ class Relations:
         for name, days in datasets.items():
             contract = self._contracts[name]
             columns = self._columns(name)
-            stays = "FALSE" if later is LateValues.REMOVED else _stays(contract)
+            # Of what is disturbed half of the rows stay, by their keys: by chance, and always the same.
+            half = f"hash({', '.join(quoted(name) for name in contract.key)}) % 2 = 0"
+            stays = "FALSE" if later is LateValues.REMOVED else half
             present = _present(contract, columns)
             within = _within(contract, days)
             # Where a row is, it is the same row of the same day.
@@ -266,11 +268,6 @@ def _known(column: Column, instant: datetime) -> str:
 def _present(contract: Contract, columns: Iterable[Column]) -> list[Column]:
     """The columns that place a row: it is absent as long as one of them is unknown."""
     return [column for column in columns if column.key or column.name == contract.partition_column]
-
-
-def _stays(contract: Contract) -> str:
-    """Whether a row is one of the half that stays, by its key: by chance, and always the same."""
-    return f"hash({', '.join(quoted(name) for name in contract.key)}) % 2 = 0"
 
 
 def _extremes(columns: Iterable[Column], source: str, within: Iterable[str]) -> str:

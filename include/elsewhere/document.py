@@ -56,24 +56,21 @@ def read(data: bytes, *, digest: str) -> Document:
             remedy="Order it again: clear its task.",
         )
     try:
-        return _document(json.loads(data))
+        fields = json.loads(data)
+        # By hand: pydantic, which reads records elsewhere, is not where shards are trained.
+        return Document(
+            **{name: fields[name] for name in ("order_id", "plan", "step", "code", "engine", "threads")},
+            patience_seconds=fields["patience_seconds"],
+            artifacts=fields["artifacts"],
+            expires_at=datetime.fromisoformat(fields["expires_at"]),
+            work=(_refit if "winner" in fields["work"] else _shard)(fields["work"]),
+            results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},
+            recorded=tuple(_trial(each) for each in fields["recorded"]),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(
             "the order is one that this code can read", value=type(error).__name__, remedy=OTHER_CODE
         ) from None
-
-
-def _document(fields: dict[str, Any]) -> Document:
-    # By hand: pydantic, which reads records elsewhere, is not where shards are trained.
-    return Document(
-        **{name: fields[name] for name in ("order_id", "plan", "step", "code", "engine", "threads")},
-        patience_seconds=fields["patience_seconds"],
-        artifacts=fields["artifacts"],
-        expires_at=datetime.fromisoformat(fields["expires_at"]),
-        work=(_refit if "winner" in fields["work"] else _shard)(fields["work"]),
-        results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},
-        recorded=tuple(_trial(each) for each in fields["recorded"]),
-    )
 
 
 def _shard(fields: dict[str, Any]) -> Shard:

@@ -51,7 +51,15 @@ def unusual_reads(entries: Iterable[Entry]) -> Iterator[UnusualRead]:
                 name = (*key, event.run_id, kind)
                 if name not in told:
                     told.add(name)
-                    yield _unusual(entry, event, kind, why)
+                    yield UnusualRead(
+                        project=event.project,
+                        dataset=event.scope.dataset,
+                        run_id=event.run_id,
+                        grant_id=event.grant_id,
+                        at=entry.recorded_at,
+                        kind=kind,
+                        why=why,
+                    )
             reads = past.setdefault(key, deque(maxlen=READS))
             if isinstance(event, DataRead):
                 reads.append((event.rows, _days(event.first, event.last)))
@@ -77,15 +85,3 @@ def _reasons(
 def _days(first: date | None, last: date | None) -> int:
     """0 for an undivided table."""
     return (last - first).days + 1 if first is not None and last is not None else 0
-
-
-def _unusual(entry: Entry, event: DataOpened | DataRead, kind: str, why: str) -> UnusualRead:
-    return UnusualRead(
-        project=event.project,
-        dataset=event.scope.dataset,
-        run_id=event.run_id,
-        grant_id=event.grant_id,
-        at=entry.recorded_at,
-        kind=kind,
-        why=why,
-    )

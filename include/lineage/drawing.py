@@ -158,7 +158,7 @@ def _words(node: DatasetNode, project: str) -> tuple[str, str, str]:
         title = f"version {title}"
     known = [f"{node.rows:,} rows"] if node.rows is not None else []
     known += [f"{len(node.columns)} columns"] if node.columns and node.type is DatasetType.TABLE else []
-    return above, _cut(title), " · ".join(known)
+    return above, title if len(title) <= _LONGEST else title[: _LONGEST - 1] + "…", " · ".join(known)
 
 
 def _versions(node: DatasetNode) -> str:
@@ -167,10 +167,6 @@ def _versions(node: DatasetNode) -> str:
 
 def _digest(version: str) -> str:
     return version.removeprefix("sha256:")[:8]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _short(key: Key) -> str:

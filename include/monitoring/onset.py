@@ -1,7 +1,7 @@
 """Since when a mean has been beyond its limit, though its window of days moves on."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
@@ -54,7 +54,8 @@ def began(
         if since is None and is_beyond(found):
             since = _rises_from(limited, found)
         if since is not None and end < last:
-            after = [each for each in _between(days, dates, since, end) if came_after(since, first, each.champion)]
+            later = days[bisect_left(dates, since) : bisect_right(dates, end)]
+            after = [each for each in later if came_after(since, first, each.champion)]
             if len(after) >= LEAST_AFTER and not limited.beyond(after[-MOST_AFTER:]):
                 since, over = None, end
     return since
@@ -63,7 +64,3 @@ def began(
 def _rises_from(limited: LimitedMean, days: JudgedDays) -> date:
     sums = list(accumulate(limited.above(each) or 0.0 for each in reversed(days)))
     return days[len(days) - 1 - max(range(len(sums)), key=lambda place: (sums[place], -place))].day
-
-
-def _between(days: JudgedDays, dates: Sequence[date], first: date, last: date) -> Iterator[DayOfSeries]:
-    yield from days[bisect_left(dates, first) : bisect_right(dates, last)]

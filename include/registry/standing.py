@@ -9,7 +9,7 @@ from include.core import streams
 from include.core.canonical import decode
 from include.core.events import DriftJudged, GatesDeclared, HoldoutBacktested, ModelEvaluated, PolicyDeclared
 from include.core.project import DriftPolicy, Gates
-from include.core.records import Days, DriftState, Evaluation, Gate
+from include.core.records import DriftState, Evaluation, Gate
 from include.core.rules import rounded_up
 from include.data.resampling import at_error
 from include.ledger import Ledger
@@ -168,8 +168,10 @@ class Looks:
     def at(self, evaluation: Evaluation) -> int:
         """How many others saw days of the holdout of *evaluation*; of evaluations, those of plans before its own."""
         end = self._first_of(evaluation.plan)
-        holdouts = [each.holdout for position, each in self._evaluated if position < end]
-        return sum(_meet(each, evaluation.holdout) for each in (*holdouts, *(days for _, days in self._backtested)))
+        seen = [each.holdout for position, each in self._evaluated if position < end]
+        seen += [days for _, days in self._backtested]
+        own = evaluation.holdout
+        return sum(days.first <= own.last and own.first <= days.last for days in seen)
 
     def recipe_day(self, recipe: str | None, *, plan: str) -> date | None:
         """The last day on which anybody looked for another recipe than *recipe*, before the model of *plan*.
@@ -188,7 +190,3 @@ class Looks:
     def _first_of(self, plan: str) -> float:
         """Where the first evaluation of *plan* stands, the end otherwise: a repetition finds what it found."""
         return next((position for position, each in self._evaluated if each.plan == plan), inf)
-
-
-def _meet(one: Days, other: Days) -> bool:
-    return one.first <= other.last and other.first <= one.last

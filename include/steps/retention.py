@@ -65,7 +65,12 @@ def carry_out(platform: Platform, *, now: datetime) -> RetentionCarriedOut:
             sweep.remove(position, [each for each in tombstone.artifacts if known.is_gone(each)], tombstone, busy)
     due = [each for each in _unheld(platform, known, _times(platform, known)[0]) if each.due_since <= now]
     ready = [each for each in due if sweep.projects.get(each.artifact, frozenset()).isdisjoint(busy)]
-    for tombstone in _tombstones(ready, _rows_by_version(known)):
+    rows = {
+        f"{model.project}/{model.model_version}": frozenset(part.content for part in known.rows_of(model))
+        for models in uses.models.values()
+        for _, model in models
+    }
+    for tombstone in _tombstones(ready, rows):
         position = platform.ledger.record(streams.RETENTION, tombstone).position
         sweep.remove(position, tombstone.artifacts, tombstone, busy)
     if sweep.done_until is not None:
@@ -134,14 +139,6 @@ def _held(platform: Platform, known: References) -> frozenset[str]:
         if not subjects.keys().isdisjoint({model.project, f"{model.project}/{model.model_version}"}):
             datasets |= known.of_version(model)
     return frozenset(datasets)
-
-
-def _rows_by_version(known: References) -> dict[str, frozenset[str]]:
-    return {
-        f"{model.project}/{model.model_version}": frozenset(part.content for part in known.rows_of(model))
-        for models in known.uses.models.values()
-        for _, model in models
-    }
 
 
 def _tombstones(due: Iterable[RemovalDue], rows: Mapping[str, frozenset[str]]) -> Iterable[ArtifactsRemoved]:

@@ -127,7 +127,7 @@ def pod_manifest(request: PodRequest, number: int, *, now: datetime, any_user: b
         "metadata": {
             "name": request.pod_name(number),
             "namespace": request.namespace,
-            "labels": {**request.labels, **_own_labels(request), **_queue(compute)},
+            "labels": {**request.labels, **_own_labels(request), **({_QUEUE: compute.queue} if compute.queue else {})},
             "annotations": {REQUEST: encode(request).decode()},
         },
         "spec": {
@@ -226,10 +226,6 @@ def _toleration(taint: str) -> dict[str, Any]:
     key, value, effect = taint_of(taint)
     matched = {"operator": "Exists"} if value is None else {"operator": "Equal", "value": value}
     return {"key": key, **matched, **({} if effect is None else {"effect": effect})}
-
-
-def _queue(compute: Compute) -> dict[str, str]:
-    return {} if compute.queue is None else {_QUEUE: compute.queue}
 
 
 def _never_on_spot() -> dict[str, Any]:

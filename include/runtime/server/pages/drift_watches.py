@@ -29,7 +29,7 @@ from include.core.events import (
 from include.core.records import DayOfSeries, LiveFigures, Override
 from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
-from include.registry.champions import ChampionInForce, Champions, Change, Tenure
+from include.registry.champions import ChampionInForce, Champions, Tenure
 from include.retraining import asks, series
 from include.store import Store
 
@@ -94,7 +94,8 @@ class Watches:
             watched = projects.get(project, ProjectWatches())
             if watched.stale:
                 champion, tenures = self._champions.in_force(project), self._champions.tenures(project)
-                retired = None if champion else _retired(self._champions.known(project).change())
+                change = None if champion else self._champions.known(project).change()
+                retired = change.rollback.in_words() if change and change.rollback else None
                 watched = replace(watched, champion=champion, tenures=tenures, retired=retired, stale=False)
                 projects[project] = watched
             return watched
@@ -162,7 +163,3 @@ def _folded(projects: dict[str, ProjectWatches], entry: Entry) -> dict[str, Proj
         project = replace(project, known=asks.following(project.known, entry))
     projects[name] = project
     return projects
-
-
-def _retired(change: Change | None) -> str | None:
-    return change.rollback.in_words() if change is not None and change.rollback is not None else None
