@@ -32,7 +32,7 @@ class Sheet:
             place = self.down(value)
             self._parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{place:.1f}" y2="{place:.1f}" '
                                'stroke="#9ca3af" stroke-width="0.5"/>')  # fmt: skip
-            self.text(LEFT - 8, place + 4, f"{value:.4f}", anchor="end")
+            self.text(LEFT - 8, place + 4, f"{value:.4f}" if y[1] < 10 else f"{value:.0f}", anchor="end")
 
     def across(self, value: float) -> float:
         low, high, _ = self._x
