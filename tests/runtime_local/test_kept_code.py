@@ -292,6 +292,23 @@ def test_an_error_of_the_code_of_then_is_raised_as_its_own_kind_and_a_foreign_on
     assert "N12345" not in json.dumps(answer)
 
 
+def test_code_of_then_asks_airflow_for_its_configuration_within_a_task_and_reaches_no_database_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a promotion does, which waits for the authority in Airflow's API server."""
+    from include.runtime.code import earlier
+
+    for section in ("DATABASE", "CORE"):  # as Airflow's supervisor sets them in the process of each task
+        monkeypatch.setenv(f"AIRFLOW__{section}__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    environment = earlier._environment(Settings.from_environment({"TRAINYARD_HOME": str(tmp_path)}), str(ROOT))
+    asks = "from airflow.configuration import conf; print(conf.get('database', 'sql_alchemy_conn'))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", asks], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["sqlite://"], done.stderr[-1000:]
+
+
 def test_the_process_of_the_code_of_then_ends_with_the_one_that_called_it() -> None:
     program = "import time\nfrom include.runtime import pinned\npinned._do = lambda call: time.sleep(60)\npinned.main()"
     with subprocess.Popen(

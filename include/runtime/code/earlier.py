@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from include.lineage.emission import ParentRuns
     from include.steps import Platform
 
+#: No database, in a task: but what Airflow sets there keeps it from being imported by a process that is not forked.
+_AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+
 
 def moved(platform: "Platform", project: str, run_id: str) -> Run | None:
     """The run if the code moved since it began, and what it began with was kept. ``None``: it is of this code, say."""
@@ -75,7 +78,8 @@ def _environment(settings: Settings, folder: str) -> dict[str, str]:
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
     kept = {name: value for name, value in os.environ.items() if name not in KNOWN}
     paths = os.pathsep.join([folder, *others])
-    return {**kept, **settings.environment(), "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    ours = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", _AIRFLOW_DATABASE: "sqlite://"}
+    return {**kept, **settings.environment(), **ours}
 
 
 def _ask(call: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
