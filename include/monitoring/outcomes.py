@@ -1,4 +1,4 @@
-"""What each figure that decides comes to: whether it is beyond its limit, and whether retraining helped since."""
+"""What each figure that decides comes to: whether it is beyond its limit, and since when."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -9,27 +9,15 @@ from statistics import fmean
 
 from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries, DriftState, Reference
-from include.monitoring.onset import JudgedDays, LimitedMean, began
+from include.monitoring.onset import JudgedDays, began
+from include.monitoring.retrained import Champions, DecidingMean, FigureOutcome, answered
 from include.monitoring.series import skill_score
-from include.monitoring.skill import LEAST_AFTER, MOST_AFTER, Level, SkillWatch, came_after, first_days, level_of, watch
-
-#: A champion has learnt of a change if it learnt this many days of it.
-LEARNT_DAYS = 7
+from include.monitoring.skill import Level, SkillWatch, first_days, level_of, watch
 
 
 @dataclass(frozen=True, kw_only=True)
-class FigureOutcome:
-    """What one figure comes to: the ``state`` that it asks for, a sentence that says why, and since when it lasts."""
-
-    state: DriftState
-    sentence: str
-    began: date | None = None
-    known: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Rule(LimitedMean):
-    """A mean over days that has a limit, here ``over`` the last ones; ``words`` say what it is of any days."""
+class _Rule(DecidingMean):
+    """A mean that decides, here ``over`` the last ones; ``words`` say what it is of any days."""
 
     over: JudgedDays
     words: Callable[[JudgedDays], str]
@@ -60,8 +48,8 @@ class JudgedSeries:
         return watch(self.level, self.series) if self.level else None
 
     @cached_property
-    def _first(self) -> Mapping[int, date]:
-        return first_days(self.series)
+    def _champions(self) -> Champions:
+        return Champions(first=first_days(self.series), now=self.champion, blind_days=self.blind_days)
 
     @cached_property
     def _evaluated(self) -> float | None:
@@ -116,12 +104,12 @@ class JudgedSeries:
         if not rule.beyond(rule.over):
             return FigureOutcome(state=DriftState.STABLE, sentence=sentence)
         days = [each for each in self.series if rule.above(each) is not None]
-        since = began(rule, days, self.last, policy=self.policy, first=self._first)
+        since = began(rule, days, self.last, policy=self.policy, first=self._champions.first)
         if since is None:
             return FigureOutcome(
                 state=DriftState.STABLE, sentence=f"{sentence}; it was not, over days since a model took over"
             )
-        return self._answered(since, [each for each in days if each.day >= since], rule.beyond, sentence)
+        return answered(rule, since, [each for each in days if each.day >= since], self._champions, sentence)
 
     def _excess(self) -> _Rule | FigureOutcome | None:
         limit = self.policy.excess_loss
@@ -152,7 +140,10 @@ class JudgedSeries:
         def beyond(days: JudgedDays) -> bool:
             return excess(days)[0] - excess(days)[1] > limit
 
-        return _Rule(over=self.judged, beyond=beyond, above=above, words=words)
+        return _Rule(
+            over=self.judged, beyond=beyond, above=above, words=words, accepted=f"{limit:+.4f}",
+            shown=lambda days: f"{excess(days)[0] - excess(days)[1]:+.4f}",
+        )  # fmt: skip
 
     def _gap(self) -> _Rule | None:
         limit = self.policy.calibration_gap
@@ -174,7 +165,10 @@ class JudgedSeries:
         def above(day: DayOfSeries) -> float | None:
             return None if day.loss is None else side * gap([day]) - limit
 
-        return _Rule(over=self.judged, beyond=lambda days: abs(gap(days)) > limit, above=above, words=words)
+        return _Rule(
+            over=self.judged, beyond=lambda days: abs(gap(days)) > limit, above=above, words=words,
+            shown=lambda days: f"{gap(days):+.4f}", accepted=f"±{limit:.4f}",
+        )  # fmt: skip
 
     def _knows(self) -> _Rule | None:
         """Whether it knows more than the constant at all; a day costs at most as much as a usual one gains."""
@@ -195,7 +189,10 @@ class JudgedSeries:
         days = [each for each in self.judged if each.skill is not None]
         if self.policy.skill is None or len(days) < self.policy.minimum_days:
             return None
-        return _Rule(over=days, beyond=lambda days: knows(days) <= 0, above=above, words=words)
+        return _Rule(
+            over=days, beyond=lambda days: knows(days) <= 0, above=above, words=words,
+            shown=lambda days: f"{-knows(days):+.4f} beside the constant's loss", accepted="less than 0",
+        )  # fmt: skip
 
     def _best(self) -> _Rule | None:
         """Whether it does worse than the best champion of the last 180 days, by more than may be lost."""
@@ -220,7 +217,10 @@ class JudgedSeries:
                 f"{-level.score(drop):+.1%}"
             )
 
-        return _Rule(over=days, beyond=lambda days: behind(days) > drop, above=above, words=words)
+        return _Rule(
+            over=days, beyond=lambda days: behind(days) > drop, above=above, words=words,
+            shown=lambda days: f"{-level.score(behind(days)):+.1%}", accepted=f"{-level.score(drop):+.1%}",
+        )  # fmt: skip
 
     # ── the recipe over the whole series ──────────────────────────────────────────────────────────────────────────────
 
@@ -244,10 +244,17 @@ class JudgedSeries:
             f"chance brings where it may come down to {lowest}"
         )
 
-        def beyond(days: JudgedDays) -> bool:
-            return fmean(level.missing(skill) for skill in self._comparable(days)) > 0
+        def missing(days: JudgedDays) -> float:
+            return fmean(level.missing(skill) for skill in self._comparable(days))
 
-        return self._answered(began, days, beyond, sentence)
+        def short(day: DayOfSeries) -> float | None:
+            return None if day.skill is None else level.usual - level.drop / 2 - level.of_usual(day.day, day.skill)
+
+        missed = DecidingMean(
+            beyond=lambda days: missing(days) > 0, above=short,
+            shown=lambda days: f"{skill_score(days) or 0.0:.1%}", accepted=lowest,
+        )  # fmt: skip
+        return answered(missed, began, days, self._champions, sentence)
 
     def _no_level(self) -> str:
         policy = self.policy.skill
@@ -258,33 +265,6 @@ class JudgedSeries:
         if told < policy.usual_days:
             return f"{policy.usual_days} days show what skill is usual, and {told} are there"
         return f"over its first {policy.usual_days} days the recipe knew no more than the constant"
-
-    # ── did retraining help? ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def _answered(
-        self, began: date, days: JudgedDays, beyond: Callable[[JudgedDays], bool], sentence: str
-    ) -> FigureOutcome:
-        """What a figure that is beyond its limit since *began* asks for, by the *days* from then on."""
-        after = [each for each in days if came_after(began, self._first, each.champion)]
-        newest = self.champion is not None and self.champion not in self._first
-        if not after and not newest:
-            return FigureOutcome(state=DriftState.RETRAIN, sentence=sentence, began=began)
-        if len(after) < LEAST_AFTER:
-            waits = (
-                f"{sentence}; a model took over since, and {len(after)} of {LEAST_AFTER} days show whether it helped"
-            )
-            return FigureOutcome(state=DriftState.TOO_FEW_TO_KNOW, sentence=waits, began=began)
-        blind = self.blind_days + LEARNT_DAYS
-        knowing = [each for each in after if came_after(began, self._first, each.champion, days=blind)]
-        if len(knowing) >= LEAST_AFTER and beyond(knowing[-MOST_AFTER:]):
-            told = f"{sentence}; so it is over {len(knowing)} days by models that have learnt from days since {began}"
-            return FigureOutcome(state=DriftState.FAILING, sentence=told, began=began)
-        if beyond(after[-MOST_AFTER:]):
-            return FigureOutcome(
-                state=DriftState.RETRAIN, sentence=f"{sentence}; so it is since a model took over", began=began
-            )
-        helped = f"{sentence}; over the {len(after)} days since a model took over it is not"
-        return FigureOutcome(state=DriftState.STABLE, sentence=helped)
 
     def _comparable(self, days: JudgedDays) -> list[float]:
         """The skill of *days* as on days as hard as the usual ones; as it is where nothing says what is usual."""

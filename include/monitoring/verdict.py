@@ -8,7 +8,8 @@ from include.core.errors import DataError
 from include.core.project import DriftPolicy
 from include.core.records import DayOfSeries, DriftState, DriftVerdict, Profile, Reference, UnfamiliarValues
 from include.monitoring import inputs as moving
-from include.monitoring.outcomes import FigureOutcome, JudgedSeries
+from include.monitoring.outcomes import JudgedSeries
+from include.monitoring.retrained import FigureOutcome
 
 #: Of several outcomes the first of these is the verdict's state.
 _ORDER = (DriftState.FAILING, DriftState.RETRAIN, DriftState.TOO_FEW_TO_KNOW, DriftState.STABLE)
@@ -42,9 +43,10 @@ def judge(
     the whole series is judged. The order of its days does not matter. The state is
 
     * ``FAILING``: a figure is beyond its limit, and so it is over 14 days or more by champions that have learnt from
-      the days since it began;
-    * ``RETRAIN``: else, a figure is beyond its limit, and no champion took over since it began, or those that did do
-      no better over 14 days or more;
+      the days since it began, and these days are not surely nearer to it than those before them
+      (:func:`include.monitoring.retrained.surely_nearer`): retraining does not help;
+    * ``RETRAIN``: else, a figure is beyond its limit, and no champion took over since it began, or those that did
+      bring back none of it over 14 days or more, or a part only;
     * ``WARNING``: else, inputs drifted, or lack values that none lacked in training: a human looks, however many days
       there are;
     * ``TOO_FEW_TO_KNOW``: else, there are fewer days than ``policy.minimum_days``, or fewer than 14 by champions that

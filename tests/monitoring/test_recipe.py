@@ -13,6 +13,7 @@ from include.core.project import DriftPolicy, SkillPolicy
 from include.core.records import DAY, DayOfSeries, DriftState
 from include.monitoring.chance import UsualDay, chance
 from include.monitoring.outcomes import JudgedSeries
+from include.monitoring.retrained import surely_nearer
 from include.monitoring.verdict import judge
 from tests.monitoring.test_verdict import REFERENCE
 
@@ -341,3 +342,84 @@ def test_a_stretch_that_nobody_judged_is_not_usual():
     )
     apart = tuple(replace(each, day=each.day + 70 * DAY) if place >= 28 else each for place, each in enumerate(days))
     assert chance(apart, POLICY, SkillPolicy()) == chance(days, POLICY, SkillPolicy())
+
+
+# ── a part that came back ─────────────────────────────────────────────────────────────────────────────────────────────
+
+#: A model of after the change takes over on the thirtieth day, and knows of it.
+CHANGED = 30
+
+
+def retrained(place: int) -> int:
+    return 1 if place < AFTER + CHANGED else 2
+
+
+def lying(far: Callable[[int], float], figure: str, *, days: int, restless: float = 0.005) -> list[DayOfSeries]:
+    """Days that lie *far* beyond what is usual for *figure*, by their place after the first sixty."""
+    found = series([0.2] * (AFTER - USUAL_DAYS + days), retrained)
+    changes = {
+        "excess": lambda each, by: {"expected_loss": each.loss - by},
+        "gap": lambda each, by: {"mean_score": 0.4 + by},
+        "constant": lambda each, by: {"constant_loss": each.loss - by},
+        "best": lambda each, by: {"best": 1, "best_loss": each.loss - 0.19 - by},
+        "skill": lambda each, by: {"constant_loss": each.loss + 0.1 - by},
+    }
+    noise = np.random.default_rng(11).normal(0, restless, len(found))
+    usual = {"best": 1, "best_loss": 0.45} if figure == "best" else {}
+    return [
+        replace(each, **(changes[figure](each, far(place - AFTER) + float(noise[place])) if place >= AFTER else usual))
+        for place, each in enumerate(found)
+    ]
+
+
+PARTS = MEANS | {"skill": POLICY}
+
+
+@pytest.mark.parametrize("figure", PARTS)
+def test_where_retraining_surely_brings_back_a_part_another_is_asked_for_and_the_verdict_says_how_much(figure):
+    part = judge(PARTS[figure], lying(lambda place: 0.1 if place < CHANGED else 0.07, figure, days=60), REFERENCE)
+    assert part.state is DriftState.RETRAIN
+    (said,) = [each for each in part.reasons if "brought back part of it" in each]
+    assert "over 28 days by models that have learnt from days since" in said
+
+
+def test_what_came_back_is_said_beside_what_was_and_what_is_accepted():
+    part = judge(MEANS["gap"], lying(lambda place: 0.4 if place < CHANGED else 0.1, "gap", days=60), REFERENCE)
+    assert "retraining brought back part of it: +0.1006 after +0.4007, where ±0.0500 is accepted" in part.reasons[0]
+
+
+@pytest.mark.parametrize("figure", PARTS)
+@pytest.mark.parametrize("then", [0.1, 0.13])
+def test_where_retraining_brings_back_nothing_or_does_worse_a_human_is_asked(figure, then):
+    days = lying(lambda place: 0.1 if place < CHANGED else then, figure, days=60)
+    assert state(days, PARTS[figure]) is DriftState.FAILING
+
+
+def test_what_goes_on_to_get_worse_fails_though_each_model_knows_of_it():
+    days = lying(lambda place: 0.06 + 0.002 * place, "gap", days=90)
+    fading = [replace(each, champion=place + 1) for place, each in enumerate(days)]
+    assert state(fading, MEANS["gap"], blind_days=24) is DriftState.FAILING
+
+
+def test_fewer_than_14_days_before_do_not_show_that_a_part_came_back():
+    for learnt, expected in ((13, DriftState.FAILING), (14, DriftState.RETRAIN)):
+        days = lying(lambda place, learnt=learnt: 0.4 if place < learnt else 0.1, "gap", days=60)
+        since = [replace(each, champion=1 if place < AFTER + learnt else 2) for place, each in enumerate(days)]
+        assert state(since, MEANS["gap"]) is expected
+
+
+@given(
+    st.lists(st.floats(0.07, 5.0), min_size=30, max_size=30), st.lists(st.floats(0.01, 0.9), min_size=14, max_size=28)
+)
+@settings(max_examples=25, deadline=None)
+def test_a_recipe_never_fails_where_all_days_by_models_that_know_are_nearer_than_all_before(before, shares):
+    found = [*before, *(0.05 + (min(before) - 0.05) * share for share in shares)]
+    days = lying(found.__getitem__, "gap", days=len(found), restless=0.0)
+    assert state(days, MEANS["gap"]) is not DriftState.FAILING
+
+
+@pytest.mark.parametrize("days", [(14, 14), (28, 31)])
+def test_chance_alone_looks_like_a_part_that_came_back_no_more_than_1_time_in_20(days):
+    random, now = np.random.default_rng(3), days[0]
+    draws = [random.standard_t(3, sum(days)).tolist() for _ in range(120)]
+    assert 1 <= sum(surely_nearer(each[:now], each[now:]) for each in draws) <= 6 + 2 * 2.4
