@@ -238,7 +238,9 @@ class Access:
                 "Start another run, which asks under the version in effect; what did not change is not computed "
                 f"again. Where a contract's file is not that version, ask {whom} to adopt it first."
             )
-        return f"Ask {whom} to adopt the contract and approve the request: `./trainyard access approve`."
+        in_effect = {adoption.digest for adoption in adoptions if adoption}
+        adopt = "" if all(dataset.contract_digest in in_effect for dataset in missing) else "adopt the contract and "
+        return f"Ask {whom} to {adopt}approve the request: `./trainyard access approve`."
 
 
 def _filed(decisions: Decisions, purpose: str, dataset: DatasetScope) -> str:

@@ -296,6 +296,15 @@ def test_a_denial_names_project_dataset_columns_and_whom_to_ask(house: House) ->
         assert part in str(caught.value)
 
 
+def test_a_denial_asks_for_an_adoption_only_where_the_contracts_file_is_not_the_version_in_effect(house: House) -> None:
+    scope = house.scope()
+    with pytest.raises(AccessDenied, match=f"Ask {STEWARD} to approve the request"):
+        house.access.require(scope, now=NOW)
+    edited = flights(scope, lambda d: replace(d, contract_digest="sha256:edited"))
+    with pytest.raises(AccessDenied, match=f"Ask {STEWARD} to adopt the contract and approve the request"):
+        house.access.require(edited, now=NOW)
+
+
 def test_a_denial_names_the_request_and_what_became_of_it(house: House) -> None:
     scope = house.scope()
     with pytest.raises(AccessDenied, match="never asked for"):
