@@ -62,7 +62,7 @@ def show(
         return
     columns = found["columns"]
     for name, value in found.items():
-        if name == "columns":
+        if name in ("columns", "refused_by", "refusal"):  # the last two: names of before of what is shown already
             continue
         shown = ", ".join(value) if isinstance(value, list) else value
         console.say(f"{name.replace('_', ' '):16} {'–' if shown is None else shown}")

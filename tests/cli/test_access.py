@@ -49,6 +49,7 @@ def test_a_request_is_listed_shown_denied_asked_again_approved_revoked_and_remem
     shown = said(shop, "show", asking)
     assert "Order replacements." in shown
     assert "amount" in shown
+    assert "refused by" not in shown, "what the names of before say as well, for programs"
     assert asking in said(shop, "deny", asking, "--reason", "Not yet, see [/jira-7]")
     again = shop.call("run", "returns", "--instant", "2024-05-21")
     assert again.returncode == 1
