@@ -146,7 +146,11 @@ def _contracts(settings: Settings) -> Iterator[Finding]:
     for name, fault in contracts.broken.items():
         yield Finding(what="contracts", sign=Health.BAD, told=f"{name}: {fault}")
     if not contracts.broken:
-        yield Finding(what="contracts", sign=Health.GOOD, told=f"{len(contracts)} can be used")
+        yield Finding(
+            what="contracts",
+            sign=Health.GOOD,
+            told=f"{len(contracts)} can be loaded: `./trainyard status` says which are in effect",
+        )
 
 
 def _projects(settings: Settings) -> Iterator[Finding]:
