@@ -23,12 +23,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from include.core import streams
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from include import steps  # noqa: E402  # needs the path above
+from include.core import streams  # noqa: E402
 from include.core.events import StepFinished, StepReused, StepStarted  # noqa: E402
 from include.core.records import Evaluation, Plan  # noqa: E402
 from include.demo import chain as demo  # noqa: E402

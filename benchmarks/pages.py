@@ -34,13 +34,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402  # needs the path 
 from include.core.canonical import encode  # noqa: E402
 from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, Event  # noqa: E402
 from include.core.records import DAY, DatasetScope, Grant  # noqa: E402
-from include.governance.claims import (  # noqa: E402
-    GRANT_TYPE,
-    REFUSAL_TYPE,
-    REVOCATION_TYPE,
-    DenialClaim,
-    RevocationClaim,
-)
+from include.governance.claims import GRANT_TYPE, signed  # noqa: E402
 from include.governance.register import Register  # noqa: E402
 from include.ledger import Ledger  # noqa: E402
 from include.registry.champions import Champions  # noqa: E402
@@ -197,11 +191,11 @@ def past(house: House, project: str, scope: DatasetScope, requests: int) -> Iter
         request_id, grant_id = f"r-{project}-{scope.dataset}-{number}", f"g-{project}-{scope.dataset}-{number}"
         yield AccessRequested(request_id=request_id, project=project, purpose="Measured", scope=scope, requester="ada")
         position += 2
-        shared = {"project": project, "dataset": scope.dataset, "steward": STEWARD, "reason": "Measured"}
+        place = {"project": project, "dataset": scope.dataset}
+        said = {"steward": STEWARD, "reason": "Measured", "envelope": None}
         if number % 2:
-            refusal = DenialClaim(**shared, request_id=request_id, position=position)
-            envelope = house.signer.sign(REFUSAL_TYPE, encode(refusal))
-            yield AccessRefused(request_id=request_id, steward=STEWARD, reason="Measured", envelope=envelope)
+            refusal = AccessRefused(request_id=request_id, **said)
+            yield signed(refusal, house.signer, position=position, **place)
             continue
         ends = now + timedelta(days=60) if number >= requests - 2 else now - timedelta(days=1)
         grant = Grant(
@@ -221,9 +215,8 @@ def past(house: House, project: str, scope: DatasetScope, requests: int) -> Iter
         )
         if number % 20 == 10:
             position += 1
-            revocation = RevocationClaim(**shared, grant_id=grant_id, position=position)
-            envelope = house.signer.sign(REVOCATION_TYPE, encode(revocation))
-            yield AccessRevoked(grant_id=grant_id, steward=STEWARD, reason="Measured", envelope=envelope)
+            revocation = AccessRevoked(grant_id=grant_id, **said)
+            yield signed(revocation, house.signer, position=position, **place)
 
 
 if __name__ == "__main__":

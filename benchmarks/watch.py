@@ -20,12 +20,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from include.core import streams
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from include.contracts import load_folder  # noqa: E402  # needs the path above
+from include.core import streams  # noqa: E402
 from include.core.canonical import encode  # noqa: E402
 from include.core.events import (  # noqa: E402
     DriftJudged,
