@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from include.core.errors import LedgerError
 from include.core.events import LineageEmitted
 from include.ledger import Ledger
+from include.ledger.schema import log
 
 #: What a role that owns the tables does first, and last: nothing shows then but what it did in between.
 _TABLES = ("ledger_inbox", "ledger_log")
@@ -128,6 +129,18 @@ def test_a_row_that_was_altered_since_it_was_found_sound_is_found_whatever_was_r
         connection.exec_driver_sql(change)
     ledger.record("run/c", LineageEmitted(event="later still"))
     assert ledger.check() == ("position 4 is not what was recorded",) == ledger.check()
+    ledger.close()
+
+
+def test_rows_that_were_swapped_since_they_were_found_sound_are_found(ledger_url: str) -> None:
+    ledger = filled(ledger_url)
+    assert ledger.check() == ()
+    ledger.close()
+    with behind_the_triggers(ledger_url) as connection:
+        for swapped in (-log.c.inbox_id, log.c.inbox_id + 5):
+            change = sa.update(log).where(log.c.position.in_((2, 3)))
+            connection.execute(change.values(inbox_id=swapped))
+    assert ledger.check() == tuple(f"position {place} is not what was recorded" for place in (2, 3))
     ledger.close()
 
 
