@@ -48,7 +48,6 @@ class Setting:
 
 
 def variable_of(name: str) -> str:
-    """The environment variable of the setting *name*."""
     return f"TRAINYARD_{name.upper()}"
 
 

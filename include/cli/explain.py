@@ -11,7 +11,7 @@ from include import steps
 from include.cli.console import bold, console, line
 from include.contracts import load_folder
 from include.core.errors import LedgerUnavailable
-from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project, Window
+from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project
 from include.ledger import Ledger
 from include.runtime import deployment
 from include.runtime.code.projects import load_project
@@ -103,8 +103,9 @@ def _explain_search(project: Project) -> None:
         table.add_row(name, f"always {value}")
     console.print(table)
     train = window.days - window.validation_days - window.holdout_days
+    since = "" if window.since is None else f" at most, none before {window.since}"
     console.print(
-        f"trains on {train} days{_since(window)}, chooses on the next {window.validation_days}, reports on the last "
+        f"trains on {train} days{since}, chooses on the next {window.validation_days}, reports on the last "
         f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
         f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule} "
         f"({project.operations.timezone})"
@@ -115,10 +116,6 @@ def _in_words(part: IntRange | FloatRange | Choice) -> str:
     if isinstance(part, Choice):
         return "one of " + ", ".join(map(str, part.options))
     return f"{part.low} to {part.high}" + (", on a logarithmic scale" if part.log else "")
-
-
-def _since(window: Window) -> str:
-    return "" if window.since is None else f" at most, none before {window.since}"
 
 
 def _gates(project: Project) -> str:

@@ -61,7 +61,8 @@ def run(
         tell_people(settings, quietly=True)  # of what was asked for
         raise
     show(night)
-    _show_cost(settings, night)
+    if found := cost_of(Ledger.open(settings.ledger), night.run.project, night.run.run_id):
+        console.say(f"the night took {found.in_words()}")
     _deliver(settings)
     tell_people(settings, quietly=True)
     keep_in_order(settings)
@@ -94,12 +95,6 @@ def _deliver(settings: Settings) -> None:
         console.say(f"lineage: {events} events delivered to {without_credentials(settings.lineage)}")
     for each in set_aside(settings):
         console.say(f"lineage: set aside: {each.in_words()}")
-
-
-def _show_cost(settings: Settings, night: "NightResult") -> None:
-    found = cost_of(Ledger.open(settings.ledger), night.run.project, night.run.run_id)
-    if found is not None:
-        console.say(f"the night took {found.in_words()}")
 
 
 def show(night: "NightResult") -> None:

@@ -66,7 +66,8 @@ def served(project: ProjectName, day: Day) -> None:
     moments = {each for tenure in tenures for each in (tenure.since, tenure.until) if each and begin < each < end}
     for moment in (begin, *sorted(moments)):
         found = in_force_at(tenures, moment)
-        console.say(line(bold(f"{moment:%Y-%m-%d %H:%M}Z  "), _in_words(project, found)))
+        told = f"version {found.version.number} of {project}" if found else f"nothing of {project} was in force"
+        console.say(line(bold(f"{moment:%Y-%m-%d %H:%M}Z  "), told))
         if found is not None:
             for told in _decision(platform, project, found):
                 console.say(f"  {told}")
@@ -127,10 +128,6 @@ def _day(text: str) -> date:
     if found > datetime.now(UTC).date():
         raise DeclarationError("what served is asked of days that have come", value=text, remedy="Name an earlier day.")
     return found
-
-
-def _in_words(project: str, found: "Tenure | None") -> str:
-    return f"nothing of {project} was in force" if found is None else f"version {found.version.number} of {project}"
 
 
 def _decision(platform: "Platform", project: str, tenure: "Tenure") -> "tuple[str, ...]":

@@ -57,7 +57,8 @@ def status() -> None:
     _show_projects(settings, platform)
     _show_losses(settings, platform)
     _show_altered(platform)
-    _show_reach(settings, platform.access)
+    adoptions = [platform.access.adoption(name) for name in load_folder(settings.contracts, settings.classes)]
+    show_messages(settings, tuple(sorted({name for each in adoptions if each for name in each.stewards})))
     show_retention(platform, now=datetime.now(UTC))
 
 
@@ -76,11 +77,6 @@ def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
     with suppress(AirflowRefused), airflow.client("ada") as client:
         if paused := paused_dags(client):
             console.say(f"  paused: {', '.join(sorted(paused))}")
-
-
-def _show_reach(settings: Settings, access: "Access") -> None:
-    adoptions = [access.adoption(name) for name in load_folder(settings.contracts, settings.classes)]
-    show_messages(settings, tuple(sorted({name for each in adoptions if each for name in each.stewards})))
 
 
 def _show_ledger(ledger: "Ledger") -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from include.contracts.folders import all_files, day_of, path_values
-from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, has_ending, read_together
+from include.contracts.textfiles import CSV_ENDINGS, JSON_ENDINGS, has_ending, of_system, read_together
 from include.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -248,17 +248,12 @@ def parquet_fault(file: BinaryIO) -> str:
 
 
 def _fault(file: Path, error: Exception) -> str:
-    if told := _of_system(error):
+    if told := of_system(error):
         return told
     if file.is_dir():
         return "it is a directory"
     with file.open("rb") as opened:
         return parquet_fault(opened)
-
-
-def _of_system(error: Exception) -> str | None:
-    """What the operating system says, which is about the file and not about what is in it."""
-    return error.strerror if isinstance(error, OSError) and error.errno else None
 
 
 def _damage(file: BinaryIO) -> str:

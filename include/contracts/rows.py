@@ -167,7 +167,8 @@ def rows_of(path: Path, *, without: Collection[str] = ()) -> FileRows:
         raise ContractError("what is left out is a column", value=unknown, remedy=f"Columns: {sorted(names)}.")
     if not any(file.rows for file in files):
         raise DataError(f"{path}: a contract is drafted from rows", value="no row", remedy="Give files with rows.")
-    tables = [_decoded(file.schema).empty_table().select(_kept(file.schema, without)) for file in files]
+    kept = ([name for name in file.schema.names if name not in without] for file in files)
+    tables = [_decoded(file.schema).empty_table().select(names) for file, names in zip(files, kept, strict=True)]
     schema = joined(tables, [file.path for file in files]).schema
     types = {field.name: column_type(field.type) for field in schema}
     known = {name: kind for name, kind in types.items() if kind is not None}
@@ -194,10 +195,6 @@ def _require_usable(types: Mapping[str, ColumnType | None], schema: "pa.Schema")
             value="; ".join(faults.values()),
             remedy=f"Leave them out: `{left_out}`; or rename them, or store them as one of: {', '.join(ColumnType)}.",
         )
-
-
-def _kept(schema: "pa.Schema", without: Collection[str]) -> list[str]:
-    return [name for name in schema.names if name not in without]
 
 
 def _decoded(schema: "pa.Schema") -> "pa.Schema":

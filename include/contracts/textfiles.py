@@ -113,7 +113,7 @@ def _read_csv(file: Path) -> "pa.Table":
             options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
             return csv.read_csv(_opened(file), read_options=read, parse_options=parse, convert_options=options)
     except (OSError, ValueError, pa.ArrowException) as error:
-        fault = _of_system(error) or _csv_fault(str(error))
+        fault = of_system(error) or _csv_fault(str(error))
     raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_REMEDY)
 
 
@@ -136,7 +136,7 @@ def _read_json(file: Path, wanted: Collection[str] | None) -> "pa.Table":
         if not fault:
             return table
     except (OSError, ValueError, pa.ArrowException) as error:
-        fault = _of_system(error) or _json_fault(str(error))
+        fault = of_system(error) or _json_fault(str(error))
     raise DataError(f"{file}: a readable JSON object a line", value=fault, remedy=_REMEDY)
 
 
@@ -171,7 +171,7 @@ def _header_fault(names: list[str]) -> str:
     return f"the header names {repeated} twice" if repeated else ""
 
 
-def _of_system(error: Exception) -> str | None:
+def of_system(error: Exception) -> str | None:
     """What the operating system says, which is about the file and not about what is in it."""
     return error.strerror if isinstance(error, OSError) and error.errno else None
 

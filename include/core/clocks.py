@@ -2,6 +2,12 @@
 
 import os
 import time
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """The wall clock, the one that decides whether a grant holds."""
+    return datetime.now(UTC)
 
 
 def clocks() -> tuple[float, float]:

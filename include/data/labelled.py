@@ -30,7 +30,6 @@ class LabelledRows:
     day: "NDArray[np.int32]"
 
     def of_days(self, days: Collection[date]) -> "NDArray[np.bool_]":
-        """Which rows are of *days*."""
         import numpy as np
 
         return np.isin(self.day, [day.toordinal() for day in days])

@@ -164,7 +164,6 @@ class Relations:
         return table.combine_chunks()
 
     def count(self, sql: str) -> int:
-        """The one number that *sql* selects."""
         with _named():
             ((number,),) = self._connection.execute(sql).fetchall()
         return int(number)
@@ -236,7 +235,6 @@ def relations(
 
 
 def quoted(name: str) -> str:
-    """*name* as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 

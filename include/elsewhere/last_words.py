@@ -5,7 +5,6 @@ The message is a view of what a pod took. Nothing is decided by it, and it is no
 
 import json
 import os
-import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,8 +34,8 @@ def saying(path: Path, meter: ShardMeter) -> Iterator[None]:
     stopped = threading.Event()
 
     def say(*, ended: bool) -> None:
-        wall = clocks()[0] - began
-        data = _message(TrainerCost(wall_seconds=wall, cpu_seconds=_cpu(), ended=ended, trials=meter.all()))
+        now, cpu = clocks()
+        data = _message(TrainerCost(wall_seconds=now - began, cpu_seconds=cpu, ended=ended, trials=meter.all()))
         with suppress(OSError):
             file = os.open(path, os.O_WRONLY)
             try:
@@ -70,12 +69,6 @@ def read(message: str) -> TrainerCost | None:
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
     return TrainerCost(wall_seconds=wall, cpu_seconds=cpu, ended=ended, trials=trials)
-
-
-def _cpu() -> float:
-    """Seconds of processors of this process since it began, and of its children that have ended."""
-    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _message(cost: TrainerCost) -> bytes:

@@ -37,7 +37,6 @@ class Access:
         return next(reversed(self._adoptions(dataset)), None)
 
     def adoptions(self) -> dict[str, AdoptionClaim]:
-        """The adoptions in effect, by dataset."""
         found = self._fold(self.ledger.read_all(kinds=(ContractAdopted,))).adoptions
         return {name: adoptions[-1] for name, adoptions in sorted(found.items())}
 

@@ -103,7 +103,6 @@ class Decisions:
 
     @property
     def quarantined(self) -> frozenset[str]:
-        """The grants that are in quarantine."""
         return frozenset(name for name, effect in self.effects.items() if effect is RevocationKind.QUARANTINE)
 
     def before(self, request_id: str) -> Grant | None:

@@ -49,7 +49,6 @@ class AccessFold:
         return self.decided.setdefault((project, dataset), Decisions(project=project, dataset=dataset))
 
     def adoption(self, dataset: str) -> AdoptionClaim | None:
-        """The adoption in effect."""
         return next(reversed(self.adoptions.get(dataset, [])), None)
 
     def find(self, kind: type[AccessRequested | AccessGranted], name: str) -> Decisions:
@@ -86,7 +85,6 @@ class AccessFold:
 
 
 def fold(state: AccessFold, entry: Entry) -> AccessFold:
-    """*state* with *entry* folded into it."""
     state.take(entry)
     return state
 

@@ -19,8 +19,6 @@ from include.ledger import Entry
 
 
 class Act(StrEnum):
-    """What happened."""
-
     REQUESTED = "requested"
     GRANTED = "granted"
     DENIED = "denied"

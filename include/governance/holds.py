@@ -10,7 +10,7 @@ from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.claims import is_signed, signed
 from include.governance.decisions import place_of
 from include.governance.signing import Signer, Verifier
-from include.ledger import Entry, Ledger
+from include.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,9 @@ def holds(ledger: Ledger, verifier: Verifier) -> dict[str, Hold]:
     found: dict[str, Hold] = {}
     for entry in ledger.read_all(kinds=(HoldPlaced, HoldLifted)):
         event = entry.event
-        if not isinstance(event, HoldPlaced | HoldLifted) or not _proven(entry, event, verifier):
+        if not isinstance(event, HoldPlaced | HoldLifted) or entry.stream != streams.hold(event.subject):
+            continue
+        if not is_signed(event, verifier, position=entry.stream_version):
             continue
         if isinstance(event, HoldLifted):
             found.pop(event.subject, None)
@@ -88,8 +90,3 @@ def stewards_of_project(access: Access, project: str) -> tuple[str, ...]:
     places = filter(None, (place_of(entry) for entry in access.ledger.read_all(kinds=(AccessRequested,))))
     adoptions = [access.adoption(dataset) for dataset in {place[1] for place in places if place[0] == project}]
     return tuple(sorted({steward for adoption in adoptions if adoption for steward in adoption.stewards}))
-
-
-def _proven(entry: Entry, event: HoldPlaced | HoldLifted, verifier: Verifier) -> bool:
-    here = entry.stream == streams.hold(event.subject)
-    return here and is_signed(event, verifier, position=entry.stream_version)

@@ -58,7 +58,6 @@ class Register:
             return self._projection.position
 
     def adoption(self, dataset: str) -> AdoptionClaim | None:
-        """The adoption in effect."""
         with self._lock:
             return self._now().access.adoption(dataset)
 

@@ -10,8 +10,6 @@ from include.governance.request_outcomes import DecidedRequest
 
 
 class RequestStatus(StrEnum):
-    """Where a request stands."""
-
     WAITING = "waiting"
     UNADOPTED = "waiting for its contract"  # it asks under a version that no steward has adopted yet
     GRANTED = "granted"

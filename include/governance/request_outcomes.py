@@ -6,8 +6,6 @@ from enum import StrEnum
 
 
 class RequestOutcome(StrEnum):
-    """What became of a request."""
-
     GRANTED = "granted"
     DENIED = "denied"
     REVOKED = "granted, and revoked since"

@@ -4,10 +4,11 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from include.core import streams
 from include.core.canonical import record_digest
+from include.core.clocks import utc_now
 from include.core.errors import LedgerError, LedgerUnavailable, TrainyardError
 from include.core.events import Event, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
@@ -45,10 +46,6 @@ def under_way(ledger: Ledger, run: Run, *, position: int) -> bool:
     return at[0].recorded_at - began.recorded_at < WITHOUT_A_LEASE
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Journal:
     """Writes for one run, under the fence that it holds: a run that lost its lease writes nothing any more.
 
@@ -61,7 +58,7 @@ class Journal:
         run: Run,
         *,
         duration: timedelta = lease.DURATION,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger, self._run = ledger, run
         self._duration, self._clock = duration, clock
@@ -93,7 +90,6 @@ class Journal:
             return output
 
     def output(self, step: str, inputs: str) -> str | None:
-        """The recorded output of *step* for the digest *inputs*."""
         known = self.finished(step, inputs)
         return None if known is None else known.output
 

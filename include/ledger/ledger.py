@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.canonical import encode
+from include.core.clocks import utc_now
 from include.core.errors import LedgerConflict, LedgerError
 from include.core.events import Event
 from include.ledger.entry import Entry, Fence, LoggedEvent, SealedEvent, seal, unseal
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 RESTORE = "Restore the ledger from a backup and find out who wrote to its tables; `./trainyard status` names all of it."
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Ledger:
     """An append-only log of events in streams, shared by threads, processes and, in PostgreSQL, machines.
 
@@ -31,14 +28,14 @@ class Ledger:
     raises :class:`~include.core.errors.LedgerUnavailable` when the database cannot be reached or written.
     """
 
-    def __init__(self, database: "Database", *, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, database: "Database", *, clock: Callable[[], datetime] = utc_now) -> None:
         """*clock* stamps what is recorded; see :meth:`open`."""
         self._database = database
         self._clock = clock
         self._sound: SoundRows | None = None
 
     @classmethod
-    def open(cls, url: str, *, clock: Callable[[], datetime] = _utc_now) -> "Ledger":
+    def open(cls, url: str, *, clock: Callable[[], datetime] = utc_now) -> "Ledger":
         """The ledger at *url*: ``sqlite:////absolute/path.db`` or ``postgresql+psycopg://…``; made if it is not there.
 
         Raises:

@@ -32,7 +32,6 @@ class SetAsideEvent:
     sent_again: bool = False
 
     def in_words(self) -> str:
-        """One sentence for people."""
         return f"{self.endpoint} refused the lineage event at position {self.position} with status {self.status}"
 
 

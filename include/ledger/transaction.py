@@ -153,7 +153,6 @@ class Transaction:
         yield from self.connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(chosen)
 
     def by_ids(self, ids: Collection[int]) -> dict[int, LoggedEvent]:
-        """The events with these inbox ids."""
         if not ids:
             return {}
         wanted = set(ids)

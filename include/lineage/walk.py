@@ -113,7 +113,6 @@ def validated(project: str, outcome: str) -> list[Dataset]:
 
 
 def trials(project: str, shard: int, outcomes: str) -> list[Dataset]:
-    """The recorded outcomes of one shard."""
     return [_output(f"trials/{project}/{shard}", outcomes)]
 
 

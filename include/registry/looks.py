@@ -13,7 +13,7 @@ from include.core.events import DayJudged, LooksDeclared, LookTaken
 from include.core.project import Look
 from include.core.records import DayOfSeries, LookOutcome
 from include.ledger import Entry, Ledger
-from include.registry.champions import Change, ProjectVersions, Version
+from include.registry.champions import ProjectVersions, Version
 
 _RESAMPLES = 10_000
 
@@ -111,7 +111,8 @@ def _looked(
         and day.loss is not None
         and day.predecessor_loss is not None
     ][: look.days]
-    replaced = not _is_promotion_of(champion, version.number)
+    # One that somebody went back to has no look any more.
+    replaced = champion.rollback is not None or champion.version is None or champion.version.number != version.number
     if len(pairs) < look.days and not replaced:
         return None
     if replaced:
@@ -135,11 +136,6 @@ def _looked(
         estimate=sum(differences) / len(differences),
         lower=lower_bound(differences, look.error, seed=int(digest[:15], 16)),
     )
-
-
-def _is_promotion_of(change: Change, number: int) -> bool:
-    """Whether *number* is in force by its promotion: one that somebody went back to has no look any more."""
-    return change.rollback is None and change.version is not None and change.version.number == number
 
 
 def _judged(entries: Iterable[Entry]) -> list[tuple[DayOfSeries, datetime]]:

@@ -71,17 +71,14 @@ def _beats(change: Change, left: Rollback, evaluation: Evaluation) -> _Outcome:
     later = days is not None and day_start(days.first) >= left.instant
     name = f"the recipe of version {left.left}, which the project {left.did()} on {left.instant:%Y-%m-%d}"
     if not later:
-        return False, f"{name}, is evaluated again on holdout days after that only; these begin on {_first(days)}", ""
+        first = days.first if days else "no day"
+        return False, f"{name}, is evaluated again on holdout days after that only; these begin on {first}", ""
     if change.version is None:
         return True, f"{name}, is evaluated on days after that", ""
     upper = evaluation.difference.upper if evaluation.difference else None
     shown = "no bound" if upper is None else f"at most {upper:+.4f}"
     beaten = upper is not None and upper < 0
     return beaten, f"{name}, must lose less than version {change.version.number} on days after that", f": {shown}"
-
-
-def _first(days: Days | None) -> str:
-    return "no day" if days is None else str(days.first)
 
 
 def _same_recipe(ledger: Ledger, known: ProjectVersions, rollback: Rollback, run: Run, evaluation: Evaluation) -> bool:

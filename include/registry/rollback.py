@@ -34,5 +34,4 @@ class Rollback:
         return "went back from" if self.version is not None else "retired"
 
     def by(self) -> str:
-        """Who asked for it."""
         return f"asked by {self.asked_by}" if self.look is None else f"by the look {self.look}"

@@ -162,7 +162,6 @@ class Looks:
 
     @property
     def last(self) -> Evaluation | None:
-        """The evaluation that was recorded last."""
         return self._evaluated[-1][1] if self._evaluated else None
 
     def at(self, evaluation: Evaluation) -> int:

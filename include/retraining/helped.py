@@ -29,7 +29,6 @@ class RetrainingEffect:
 
     @property
     def difference(self) -> float:
-        """The mean of the daily differences."""
         return fmean(self.differences)
 
     def interval(self) -> Interval | None:

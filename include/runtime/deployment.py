@@ -52,7 +52,6 @@ def make_home(settings: Settings) -> None:
 
 
 def versions_of(settings: Settings) -> "Versions":
-    """The model registry of *settings*."""
     from include.registry.versions import Versions
 
     return Versions(uri=settings.mlflow, artifacts=settings.home / "mlflow")

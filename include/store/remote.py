@@ -16,8 +16,6 @@ ATOMIC_PROTOCOLS = frozenset({"memory", "s3", "s3a"})
 
 
 class Remote:
-    """An object store."""
-
     unasked_bytes = -1
 
     def __init__(self, url: str, **options: object) -> None:

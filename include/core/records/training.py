@@ -83,7 +83,6 @@ class Plan:
     constant: float | None = field(default=None, metadata=LATER)
 
     def shard(self, number: int) -> Shard:
-        """The shard ``shards[number]``."""
         return Shard(
             objective=self.objective,
             binned=self.binned,

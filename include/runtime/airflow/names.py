@@ -16,22 +16,18 @@ _TRAIN, _WATCH = "train_", "watch_"
 
 
 def dag_id_of(project: str) -> str:
-    """The id of the project's training DAG."""
     return f"{_TRAIN}{project}"
 
 
 def watch_dag_id_of(project: str) -> str:
-    """The id of the project's drift DAG."""
     return f"{_WATCH}{project}"
 
 
 def kind_of(dag_id: str) -> RunKind:
-    """What the runs of this DAG are."""
     return RunKind.WATCH if dag_id.startswith(_WATCH) else RunKind.NIGHT
 
 
 def project_of(dag_id: str) -> str:
-    """The project whose DAG this is."""
     return dag_id.removeprefix(_TRAIN if kind_of(dag_id) is RunKind.NIGHT else _WATCH)
 
 

@@ -45,7 +45,8 @@ class Rooms:
     @classmethod
     def read(cls, include: Path) -> "Rooms":
         names = ((path.relative_to(include), path) for path in _code(include))
-        return cls(files=tuple((name.as_posix(), path.read_bytes()) for name, path in names if _is_needed(name)))
+        needed = (each for each in names if not any(each[0].parts[: len(room)] == room for room in _NOT_NEEDED))
+        return cls(files=tuple((name.as_posix(), path.read_bytes()) for name, path in needed))
 
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
@@ -132,10 +133,6 @@ def _files(include: Path, projects: Path, project: str) -> list[tuple[Path, Path
 
 def _decides(name: Path) -> bool:
     return name.parts[0] not in _NO_ARITHMETIC and name.as_posix() not in _SHOWN_EVER
-
-
-def _is_needed(name: Path) -> bool:
-    return not any(name.parts[: len(room)] == room for room in _NOT_NEEDED)
 
 
 def _run_before(include: Path, projects: Path) -> list[tuple[int, Path]]:

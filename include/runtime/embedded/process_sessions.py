@@ -26,7 +26,6 @@ class StartedProcess:
 
     @classmethod
     def of(cls, name: str, pid: int) -> "StartedProcess":
-        """The living process *pid*."""
         return cls(name=name, pid=pid, identity=_identity(pid))
 
 

@@ -2,10 +2,10 @@
 
 import os
 import pwd
-from datetime import UTC, datetime
 
 from include.contracts import load_folder
 from include.core.canonical import record_digest
+from include.core.clocks import utc_now as utc_now
 from include.core.project import Project
 from include.core.records import Start, Trigger
 from include.governance.access import Access
@@ -18,11 +18,6 @@ from include.runtime.code.commits import commit_of
 from include.runtime.code.digest import code_digest, rooms_of_this_process
 from include.settings import ROOT, Settings
 from include.steps import Platform
-
-
-def utc_now() -> datetime:
-    """The wall clock, the one that decides whether a grant holds."""
-    return datetime.now(UTC)
 
 
 def open_platform(settings: Settings) -> Platform:

@@ -11,7 +11,7 @@ from include.runtime.pods.request import CONTAINER, PodRequest
 from include.runtime.pods.waits import NOT_CREATED, waiting
 
 if TYPE_CHECKING:
-    from kubernetes_asyncio.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
+    from kubernetes_asyncio.client import V1ContainerStateTerminated, V1ContainerStatus, V1Pod
 
 
 Sight = PodWaiting | PodRunning | PodEnding
@@ -57,8 +57,8 @@ _STATUSES = {
 
 def look(pod: "V1Pod", request: PodRequest) -> Sight:
     """What the pod's state means."""
-    status = pod.status
-    state = _state(pod)
+    status, own = pod.status, trainer(pod)
+    state = own.state if own is not None else None
     if status.phase in ("Succeeded", "Failed") or (state is not None and state.terminated is not None):
         terminated = state.terminated if state is not None else None
         said = last_words.read((terminated.message if terminated is not None else None) or "")
@@ -285,11 +285,6 @@ def _failed_before(pod: "V1Pod") -> PodEnding | None:
 def _own_fault(message: str) -> bool:
     """Whether a pod was evicted for what it wrote, and not for what its node lacked."""
     return "exceeds the" in message or "exceeded" in message
-
-
-def _state(pod: "V1Pod") -> "V1ContainerState | None":
-    status = trainer(pod)
-    return None if status is None else status.state
 
 
 def trainer(pod: "V1Pod") -> "V1ContainerStatus | None":

@@ -107,14 +107,12 @@ def gates_of(text: str) -> Gates:
 
 
 def gate_of(text: str) -> Gate:
-    """The gate that *text* names."""
     if text not in set(Gate):
         raise DecisionUnusable("a gate that is overridden is one", value=text, remedy=f"Name one of {', '.join(Gate)}.")
     return Gate(text)
 
 
 def day_of(text: str) -> date:
-    """The day that *text* names."""
     try:
         return date.fromisoformat(text)
     except ValueError:

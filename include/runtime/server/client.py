@@ -98,7 +98,6 @@ class AuthorityClient:
         return self._post("promotions", project, "override", gate=gate, until=until, reason=reason)
 
     def end_override(self, project: str, gate: str, *, reason: str) -> None:
-        """End the override of *gate* that is in force."""
         self._post("promotions", project, "override", "end", gate=gate, reason=reason)
 
     def holds(self) -> Sequence[Mapping[str, Any]]:

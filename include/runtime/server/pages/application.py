@@ -223,8 +223,4 @@ def _ago(moment: datetime, now: datetime) -> str:
     return "just now" if seconds >= 0 else "in a moment"
 
 
-def _number(value: int) -> str:
-    return f"{value:,}"
-
-
-_FILTERS: Mapping[str, Callable[..., str]] = {"moment": _moment, "ago": _ago, "number": _number}
+_FILTERS: Mapping[str, Callable[..., str]] = {"moment": _moment, "ago": _ago, "number": "{:,}".format}

@@ -127,7 +127,9 @@ def chart(
             for one in series
         ),
         days=tuple(Tick(at=x(day), text=f"{day:%-d %b}") for day in _some_days(first, last)),
-        values=tuple(Tick(at=y(value), text=f"{value:.2f}") for value in _some_values(low, high)),
+        values=tuple(
+            Tick(at=y(value), text=f"{value:.2f}") for value in (low + (high - low) * part for part in (0.1, 0.5, 0.9))
+        ),
         marks=_marks([(x(each.day), each) for each in told]),
         changes="".join(f"M{x(day)} {HEIGHT - BOTTOM}v6" for day in sorted(set(changes)) if first <= day <= last),
         zero=y(0.0) if zero else None,
@@ -172,11 +174,6 @@ def _some_days(first: date, last: date) -> Iterator[date]:
         return
     step = max((last - first).days // 4, 1)
     yield from (first + offset * DAY for offset in range(0, (last - first).days + 1, step))
-
-
-def _some_values(low: float, high: float) -> Iterator[float]:
-    span = high - low
-    yield from (low + span * part for part in (0.1, 0.5, 0.9))
 
 
 def _told(series: Sequence[Series], smoothed: Mapping[str, Mapping[date, float]]) -> str:
