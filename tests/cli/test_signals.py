@@ -49,15 +49,15 @@ def test_a_signal_unwinds_what_was_started_and_the_status_tells_which(ending: si
 #: The command, its first step so slow that it is at work when the signal comes.
 NIGHT = """
 import signal, sys, time
-from include import steps
 from include.cli import __main__ as command
+from include.steps import data
 
 def snapshot(*given, **named):
     print("at work", flush=True)
     time.sleep(60)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-steps.snapshot = snapshot
+data.snapshot = snapshot
 sys.argv = ["trainyard", "run", "returns", "--instant", "2024-05-20"]
 command.main()
 """
