@@ -45,7 +45,11 @@ def begun(yard: Yard, run_id: str) -> Run:
 
 def takers() -> Iterator[tuple[Callable[..., object], set[str]]]:
     """All that a run does with digests that it is given, and the names of what each takes."""
-    of_the_watch = [each for each in vars(watch).values() if getattr(each, "__module__", "") == watch.__name__]
+    of_the_watch = [
+        each
+        for name, each in vars(watch).items()
+        if getattr(each, "__module__", "") == watch.__name__ and not name.startswith("_")
+    ]
     for step in (*(getattr(steps, name) for name in steps.__all__), *of_the_watch):
         names = set(inspect.signature(step).parameters) if inspect.isfunction(step) else set()
         if {"project", "run"} <= names and not names.isdisjoint(MADE_BY):

@@ -19,6 +19,7 @@ from include.core.events import (
     StepStarted,
 )
 from include.ledger import Ledger
+from include.retraining import asks
 from include.runtime.embedded import process_sessions
 from include.runtime.embedded.process import RunningAirflow
 from include.runtime.upkeep.reconciliation import PATIENCE
@@ -75,7 +76,7 @@ def test_where_no_day_has_matured_since_the_watch_is_skipped_before_it_reads(hou
 
 
 def test_a_lost_event_is_found_by_the_reconciler_and_a_late_one_finds_nothing_to_do(house: House) -> None:
-    before, asks = house.runs().keys(), len(house.events(RetrainingAsked))
+    before, asked = house.runs().keys(), len(house.events(RetrainingAsked))
     # As the watch would have recorded it eleven minutes ago, with an event that never became a run.
     earlier = Ledger.open(house.airflow.settings.ledger, clock=lambda: datetime.now(UTC) - PATIENCE)
     instant = LATER + timedelta(days=20)
@@ -83,7 +84,7 @@ def test_a_lost_event_is_found_by_the_reconciler_and_a_late_one_finds_nothing_to
     assert asks.ask(earlier, POLICY, wanted) == wanted
     for _ in range(2):
         house.steward()
-    started = house.retrained(asks + 1)
+    started = house.retrained(asked + 1)
     assert started.run_id == "retraining__lost"
     assert house.instant_of(started.run_id) == instant
     assert house.runs().keys() - before == {"retraining__lost"}, "looked for twice, started once"
@@ -96,7 +97,7 @@ def test_a_lost_event_is_found_by_the_reconciler_and_a_late_one_finds_nothing_to
 
 @pytest.mark.long
 def test_a_watch_that_is_killed_at_each_step_asks_for_one_night_all_the_same(house: House) -> None:
-    before, asks = house.runs().keys(), len(house.events(RetrainingAsked))
+    before, asked = house.runs().keys(), len(house.events(RetrainingAsked))
     steps = ("snapshot", "score", "drift", "verdict", "retrain")
     holds = [hold(house.airflow.settings.projects, NAME, step) for step in steps]
     for held in holds:
@@ -109,8 +110,8 @@ def test_a_watch_that_is_killed_at_each_step_asks_for_one_night_all_the_same(hou
     assert house.dana.wait(WATCH, run_id, timeout_seconds=2 * NIGHT_SECONDS) == "success"
     assert [task(house.dana, WATCH, run_id, step).try_number for step in steps] == [2] * len(steps)
     assert task(house.dana, WATCH, run_id, "retrain").state == "success"
-    assert len(house.events(RetrainingAsked)) == asks + 1
-    started = house.retrained(asks + 1)
+    assert len(house.events(RetrainingAsked)) == asked + 1
+    started = house.retrained(asked + 1)
     assert house.runs().keys() - before == {started.run_id}
     judged = [event for event in house.events(stream=f"drift/{NAME}") if isinstance(event, DriftJudged)]
     assert len([event for event in judged if event.run_id == f"watch__{run_id}"]) == 1
