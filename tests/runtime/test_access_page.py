@@ -100,7 +100,7 @@ def test_who_is_no_steward_sees_the_page_and_has_nothing_to_decide(
     page.locator("a[href*=trainyard_access_task_instance]").click()
     shown = framed(page)
     shown.get_by_text("signed in as dana").wait_for()
-    assert shown.get_by_text("you, dana, may read").is_visible()
+    shown.get_by_text("you, dana, may read").wait_for()
     assert shown.get_by_role("button", name="Approve").count() == 0
 
 
@@ -123,4 +123,4 @@ def test_nobody_sees_the_page_without_signing_in(airflow: RunningAirflow, browse
     answer = page.goto(f"{airflow.url}/trainyard/pages/access")
     assert answer is not None
     assert answer.status == 401
-    assert page.get_by_role("heading", name="Sign in first").is_visible()
+    page.get_by_role("heading", name="Sign in first").wait_for()

@@ -58,7 +58,7 @@ def test_a_run_shows_what_it_came_to_under_one_row_of_tabs_leads_to_its_report_a
     page.get_by_role("link", name="Outcome").click()
     shown = page.frame_locator("iframe")
     shown.get_by_role("heading", name="Version 1 became champion").wait_for()
-    assert shown.get_by_role("heading", name="was chosen").is_visible()
+    shown.get_by_role("heading", name="was chosen").wait_for()
     assert shown.get_by_role("navigation").count() == 0
     assert shown.get_by_role("link", name="Drift report").count() == 0
     assert page.get_by_role("link", name="Drift report").count() == 0

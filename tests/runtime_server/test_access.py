@@ -499,8 +499,8 @@ def test_a_steward_denies_and_revokes_with_a_reason(tmp_path: Path, browser: Bro
         page.get_by_role("button", name="Revoke").click()
         page.wait_for_url("**/access?done=revoked")
         page.goto(f"{MOUNT}/access/history")
-        assert page.get_by_text("Leave tail numbers out").is_visible()
-        assert page.get_by_text("The purpose has ended").is_visible()
+        page.get_by_text("Leave tail numbers out").wait_for()
+        page.get_by_text("The purpose has ended").wait_for()
     refusal = register.request(request_id).refusal
     assert refusal is not None
     assert refusal.reason == "Leave tail numbers out"

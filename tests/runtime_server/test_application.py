@@ -185,7 +185,7 @@ def test_the_frame_fits_follows_the_theme_and_says_who_is_signed_in(
         page = reader.page(STEWARD, theme=theme, size=size)
         page.goto("/trainyard/pages/signals")
         assert page.get_by_role("link", name="Signals").get_attribute("aria-current") == "true"
-        assert page.get_by_text(f"signed in as {STEWARD}").is_visible()
+        page.get_by_text(f"signed in as {STEWARD}").wait_for()
         assert fits(page)
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert background == {"light": "rgb(246, 247, 249)", "dark": "rgb(15, 18, 22)"}[theme]

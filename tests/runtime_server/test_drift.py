@@ -385,7 +385,7 @@ def test_the_page_fits_and_is_complete_in_a_real_browser(
     page.goto(PAGES)
     assert fits(page)
     page.get_by_role("link", name="flights").click()
-    assert page.get_by_role("heading", name="Calendar of verdicts").is_visible()
+    page.get_by_role("heading", name="Calendar of verdicts").wait_for()
     asked = page.locator("td.asked")
     assert asked.count() == 1
     assert "a retraining was asked for" in str(asked.get_attribute("title"))

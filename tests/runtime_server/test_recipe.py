@@ -241,7 +241,7 @@ def test_the_recipe_fits_the_screen_and_its_features_are_narrowed_while_a_name_i
     reader = Reader(browser=browser, url=url, token=told.people.token)
     page = reader.page(STEWARD, theme=theme, size=size)
     page.goto(PAGE)
-    assert page.get_by_text("FAILING.", exact=True).is_visible()
+    page.get_by_text("FAILING.", exact=True).wait_for()
     for chart in page.locator("svg.chart").all():
         drawn = chart.bounding_box()
         assert drawn is not None
