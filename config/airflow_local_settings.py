@@ -51,14 +51,6 @@ PRELOADED = (
     "include.runtime.airflow.transport",
     "include.runtime.nights.local",
 )
-#: Beside them, where training shards are placed in pods.
-PRELOADED_FOR_PODS = (
-    "airflow.providers.cncf.kubernetes.operators.pod",
-    "kubernetes_asyncio.client",
-    "kubernetes_asyncio.config",
-    "include.runtime.airflow.pods",
-    "include.runtime.pods.shards",
-)
 #: Beside them, where artifacts lie in a bucket: what s3fs imports when it is first used is among them.
 PRELOADED_FOR_BUCKETS = ("aiobotocore.session", "fsspec.core", "s3fs")
 #: All modules of these rooms, which import each other only when a step runs.
@@ -96,12 +88,12 @@ for variable, value in THREADS.items():
 def _preload() -> None:
     # MLflow's store configures every mapper that SQLAlchemy knows, Airflow's half-imported ones among them.
     importlib.import_module("airflow.models").import_all_models()
-    from include.settings import Placement, Settings
+    from include.runtime.trainers import trainer_of
+    from include.settings import Settings
 
     settings = Settings.from_environment()
-    pods = PRELOADED_FOR_PODS if settings.placement is Placement.KUBERNETES else ()
     buckets = PRELOADED_FOR_BUCKETS if "s3://" in (settings.vault[:5], settings.store[:5]) else ()
-    for name in (*PRELOADED, *pods, *buckets):
+    for name in (*PRELOADED, *trainer_of(settings).preloaded, *buckets):
         importlib.import_module(name)
     for room in ROOMS:
         package = importlib.import_module(f"include.{room}")

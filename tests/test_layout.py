@@ -8,7 +8,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from include.runtime.embedded.pools import GATE_SLOTS, TRAINING_SLOTS
+from include.runtime.embedded.pools import GATE_SLOTS
+from include.runtime.trainers.processes import TRAINING_SLOTS
 
 ROOT = Path(__file__).resolve().parent.parent
 

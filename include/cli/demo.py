@@ -21,6 +21,7 @@ from include.runtime.embedded import process
 from include.runtime.embedded.environment import passwords_file
 from include.runtime.embedded.process import RunningAirflow
 from include.runtime.nights.watch import WatchResult
+from include.runtime.trainers import trainer_of
 from include.runtime.upkeep.lineage import deliver
 from include.settings import Placement, Settings
 
@@ -38,8 +39,9 @@ def demo(
     settings = Settings.from_environment()
     if kubernetes:
         settings = replace(settings, placement=Placement.KUBERNETES)
-    if settings.placement is Placement.KUBERNETES:
-        _require_ready(settings)
+    if (trainer := trainer_of(settings)).elsewhere:  # refuse now what would otherwise end the night at its first pod
+        where = trainer.require_ready(load_project(demonstration.PROJECT, settings.projects))
+        console.say(f"training in {where}, namespace {settings.namespace}; vault: {settings.vault}")
     process.require_startable(settings, port=port)
     attended = sys.stdin.isatty() and sys.stdout.isatty()
     land(settings)
@@ -61,14 +63,6 @@ def demo(
             console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
             airflow.wait()
             console.print("Airflow was stopped.")
-
-
-def _require_ready(settings: Settings) -> None:
-    """Refuse now what would otherwise end the night at its first pod."""
-    from include.runtime.pods.readiness import require_ready
-
-    image = require_ready(settings, load_project(demonstration.PROJECT, settings.projects))
-    console.say(f"training in pods of {image}, namespace {settings.namespace}; vault: {settings.vault}")
 
 
 class _Chain:

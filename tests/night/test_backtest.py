@@ -23,9 +23,9 @@ from include.core.events import (
 from include.core.project import Project
 from include.core.records import Plan, Run
 from include.core.runs import RunKind
-from include.runtime.nights import backtest, placing
+from include.runtime.nights import backtest
 from include.runtime.nights.platform import utc_now
-from include.settings import Settings
+from include.runtime.trainers.processes import ProcessTrainer
 from include.steps.training import outcomes_of
 from include.training.history import earlier
 from tests.night.conftest import MakeYard
@@ -40,10 +40,11 @@ LEAN = replace(OWN, name="lean", features=OWN.features[:1])
 def here(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
     """A deployment in which both projects are granted, whose shards are trained in this process."""
 
-    def train(settings: Settings, project: Project, run: Run, plan: str, shards: list[int]) -> list[str]:
+    def train(self: ProcessTrainer, run: Run, plan: str, shards: list[int], *_: object) -> list[str]:
+        project = {OWN.name: OWN, LEAN.name: LEAN}[run.project]
         return [steps.train(yard.platform, project, run, plan, shard, now=utc_now()) for shard in shards]
 
-    monkeypatch.setattr(placing, "in_processes", train)
+    monkeypatch.setattr(ProcessTrainer, "train", train)
     monkeypatch.setattr(backtest, "open_platform", lambda settings: yard.platform)
     projects = yard.home / "projects"
     yard.settings = replace(yard.settings, projects=projects)

@@ -33,9 +33,9 @@ with alone(Settings.from_environment({"TRAINYARD_HOME": sys.argv[1]}), sys.argv[
 #: Two workers, both at work; the process then waits for them, as a night does.
 WORKING = """
 import time
-from include.runtime.nights import placing
+from include.runtime.trainers import processes
 if __name__ == "__main__":
-    with placing._workers(2) as pool:
+    with processes._workers(2) as pool:
         held = [pool.submit(time.sleep, 60) for _ in range(2)]
         while len(pool._processes) < 2 or not all(each.running() for each in held):
             time.sleep(0.01)
@@ -104,16 +104,16 @@ import os, sys, time
 sys.path.insert(0, os.getcwd())
 from types import SimpleNamespace
 from include.cli.signals import unwound_by_signals
-from include.runtime.nights import placing
+from include.runtime.trainers import processes
 
 def shard(*given):
     print(os.getpid(), flush=True)
     time.sleep(60)
 
 if __name__ == "__main__":
-    placing._train_shard = shard
+    processes._train_shard = shard
     with unwound_by_signals():
-        placing.in_processes(None, SimpleNamespace(name="p"), SimpleNamespace(run_id="r"), "plan", [0, 1, 2])
+        processes.ProcessTrainer(None).train(SimpleNamespace(run_id="r"), "plan", [0, 1, 2], None, print)
 """
 
 

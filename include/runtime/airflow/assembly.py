@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pkgutil import resolve_name
 from typing import Any, cast
 
 from airflow.sdk import DAG, Asset, BaseOperator, Param
@@ -9,13 +10,14 @@ from airflow.sdk.bases.timetable import BaseTimetable
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-from include.core.errors import DeclarationError, TrainyardError
+from include.core.errors import TrainyardError
 from include.core.project import Project
 from include.core.words import markdown
 from include.runtime.airflow.approval import DataStewardApprovalSensor
 from include.runtime.airflow.operators import RETRIES, StepOperator, only_what_heals
 from include.runtime.code.projects import load_project, project_names
-from include.settings import Placement, Settings
+from include.runtime.trainers import trainer_of
+from include.settings import Settings
 from include.steps.chain import Chain, Step, step_named
 
 Task = BaseOperator | MappedOperator
@@ -98,42 +100,19 @@ def _task_of(project: Project, step: Step, inputs: Mapping[str, object]) -> Task
     ``None``: it has none. A refit in this deployment's own processes is no task of its own: one less is quicker.
     The number of shards is declared, so that Airflow knows them before the plan is drawn.
     """
-    settings = Settings.from_environment()
     operator: Any = StepOperator
     given: dict[str, Any] = {"task_id": step.name, "project": project.name, "inputs": inputs, "doc_md": step.text}
-    if step.placed and settings.placement is Placement.KUBERNETES:
-        from include.runtime.airflow.pods import TrainingPodOperator  # the provider is imported by no other night
-
-        operator, given = TrainingPodOperator, given | _in_pods(project, settings)
-    elif step.placed and not step.mapped:
-        return None
+    if step.placed:
+        trainer = trainer_of(Settings.from_environment())
+        if not step.mapped and not trainer.elsewhere:
+            return None
+        form = trainer.task(step.name, project)
+        operator, given = resolve_name(form.operator), {**given, **form.given}
     else:
-        given |= {"step": step.name, **({"pool": "training"} if step.placed else {})}
+        given["step"] = step.name
     if step.mapped:
         return cast(Task, operator.partial(**given).expand(shard=list(range(project.search.shards))))
     return cast(Task, operator(**given))
-
-
-def _in_pods(project: Project, settings: Settings) -> dict[str, object]:
-    """What a task has whose step is done in a pod.
-
-    Raises:
-        DeclarationError: it asks for more slots than its pool has.
-    """
-    compute = project.operations.compute
-    slots = max(1, compute.accelerators)
-    if settings.accelerators and slots > settings.accelerators:
-        raise DeclarationError(
-            "a pool has the slots that a task asks for, or the task waits for ever",
-            value=f"{slots} asked of {compute.pool!r}, TRAINYARD_ACCELERATORS gives each pool {settings.accelerators}",
-            remedy="Lower `accelerators` of the project's Compute, or raise TRAINYARD_ACCELERATORS.",
-        )
-    return {
-        "namespace": settings.namespace,
-        "image": compute.image or settings.trainer_image,
-        "pool": compute.pool,
-        "pool_slots": slots,
-    }
 
 
 def drift_asset(project: str) -> Asset:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
@@ -150,11 +151,13 @@ def perform_pinned(
 def _trained(night: TaskRun, plan: str, shard: int | None) -> str:
     """What training *shard* (``None``: the refit) returns, wherever it is placed."""
     from include import steps
-    from include.runtime.nights import placing
-    from include.settings import Placement
+    from include.runtime.nights.platform import opened
+    from include.runtime.trainers import trainer_of
 
-    if night.settings.placement is Placement.KUBERNETES:
-        return placing.in_pod(night.settings, night.project.name, night.run, plan, shard)
+    trainer = trainer_of(night.settings)
+    if trainer.elsewhere:
+        again = partial(opened, night.settings, night.project.name)
+        return trainer.train(night.run, plan, [shard], again, lambda what: None)[0]
     return _done(steps.step_of(shard), night, {"plan": plan, "shard": shard})
 
 

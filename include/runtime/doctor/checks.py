@@ -25,7 +25,8 @@ from include.runtime.doctor.examination import Check, Finding, Health, examine
 from include.runtime.embedded import process
 from include.runtime.embedded.health import pulses, silent
 from include.runtime.nights.platform import open_platform
-from include.settings import Placement, Settings
+from include.runtime.trainers import trainer_of
+from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.store import Store
@@ -202,18 +203,15 @@ def _airflow(settings: Settings) -> Iterator[Finding]:
 
 
 def _cluster(settings: Settings) -> Iterator[Finding]:
-    """Whether cluster and bucket would take the pods of each project, where training is placed there."""
-    if settings.placement is Placement.LOCAL:
-        return
-    from include.runtime.pods.readiness import require_ready
-
-    for name in project_names(settings.projects):
+    """Whether each project could be trained, where that is done elsewhere."""
+    trainer = trainer_of(settings)
+    for name in project_names(settings.projects) if trainer.elsewhere else ():
         try:
-            image = require_ready(settings, load_project(name, settings.projects))
+            where = trainer.require_ready(load_project(name, settings.projects))
         except TrainyardError as error:
             yield Finding(what="cluster", sign=Health.BAD, told=f"{name}: {error}")
         else:
-            yield Finding(what="cluster", sign=Health.GOOD, told=f"takes the pods of {name}, of {image}")
+            yield Finding(what="cluster", sign=Health.GOOD, told=f"takes {name}, in {where}")
 
 
 CHECKS: Mapping[str, Check] = {

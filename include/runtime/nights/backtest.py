@@ -26,8 +26,8 @@ from include.core.runs import RunKind
 from include.declared import scope_of
 from include.ledger import Ledger
 from include.runtime.nights.local import Steps
-from include.runtime.nights.placing import Note
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
+from include.runtime.trainers import Note
 from include.settings import Settings
 from include.steps import Platform
 from include.steps.chain import BACKTEST

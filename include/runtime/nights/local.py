@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
+from functools import partial
 
 from include import steps
 from include.core.errors import AccessDenied, LeaseHeld, TrainyardError
@@ -11,11 +12,10 @@ from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start
 from include.runtime.code import earlier
 from include.runtime.code import kept as kept_code
 from include.runtime.code.digest import CodeStamp, code_digest, code_stamp
-from include.runtime.nights import placing
 from include.runtime.nights.alone import alone
-from include.runtime.nights.placing import Note
-from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
-from include.settings import ROOT, Placement, Settings
+from include.runtime.nights.platform import open_platform, opened, signed_in_here, utc_now
+from include.runtime.trainers import Note, trainer_of
+from include.settings import ROOT, Settings
 from include.steps import Platform
 from include.steps.chain import NIGHT, Chain, Step
 from include.steps.showing import NightFigures, learnt_of
@@ -127,13 +127,13 @@ class Steps:
 
     def _do(self, step: Step, inputs: Mapping[str, str]) -> str:
         shards = steps.shards(self.platform, inputs["plan"]) if step.mapped else [None]
+        trainer = trainer_of(self.settings)
         if self.moved():
             each = [inputs if shard is None else {**inputs, "shard": shard} for shard in shards]
             done = [earlier.perform(self.settings, self.platform, self.run, step.name, given) for given in each]
-        elif step.placed and self.settings.placement is Placement.KUBERNETES:
-            done = placing.in_pods(self.settings, self.project, self.run, inputs["plan"], shards, self.on_note)
-        elif step.mapped:
-            done = placing.in_processes(self.settings, self.project, self.run, inputs["plan"], shards)
+        elif step.placed and (step.mapped or trainer.elsewhere):
+            again = partial(opened, self.settings, self.project.name)
+            done = trainer.train(self.run, inputs["plan"], shards, again, self.on_note)
         else:
             done = [step.perform(self.platform, self.project, self.run, inputs, clock=self.clock)]
         return "" if step.mapped else done[0]

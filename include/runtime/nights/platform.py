@@ -16,6 +16,8 @@ from include.runtime import deployment
 from include.runtime.code import kept as kept_code
 from include.runtime.code.commits import commit_of
 from include.runtime.code.digest import code_digest, rooms_of_this_process
+from include.runtime.code.projects import load_project
+from include.runtime.trainers import trainer_of
 from include.settings import ROOT, Settings
 from include.steps import Platform
 
@@ -30,7 +32,6 @@ def open_platform(settings: Settings) -> Platform:
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.vault import Vault
     from include.runtime.nights import promoting
-    from include.runtime.pods import images
     from include.store import Store
 
     deployment.require(settings)
@@ -52,10 +53,15 @@ def open_platform(settings: Settings) -> Platform:
         versions=deployment.versions_of(settings),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project, rooms_of_this_process()),
         keep_code=lambda project, code: kept_code.keep(settings, ledger, project, code),
-        trainer_image=lambda project: images.named(settings, project),
+        trainer_image=trainer_of(settings).image,
         commit=lambda project: commit_of(settings.projects / project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )
+
+
+def opened(settings: Settings, project: str) -> tuple[Platform, Project]:
+    """The platform, and the project of that name."""
+    return open_platform(settings), load_project(project, settings.projects)
 
 
 def signed_in_here(trigger: Trigger = Trigger.LOGIN) -> Start:

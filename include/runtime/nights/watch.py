@@ -14,8 +14,8 @@ from include.ledger import Ledger
 from include.retraining import asks, series, verdicts
 from include.runtime.nights.aliases import put_back
 from include.runtime.nights.local import NightResult, Progress, Steps, run_night
-from include.runtime.nights.placing import Note
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
+from include.runtime.trainers import Note
 from include.settings import Settings
 from include.steps import Platform, backlog
 from include.steps.chain import WATCH

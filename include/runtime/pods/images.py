@@ -7,26 +7,24 @@ from include.core.project import Project
 from include.core.records import Run
 from include.ledger import Ledger
 from include.runtime.pods.endings import PodOutcome
-from include.settings import Placement, Settings
+from include.settings import Settings
 
 #: How a pod ends whose image is not there, or is of other code than its run (:mod:`include.elsewhere.pod`).
 _OF_NO_USE = (PodOutcome.IMAGE_MISSING, PodOutcome.ORDER_REFUSED)
 
 
 def named(settings: Settings, project: Project) -> str | None:
-    """The image that the pods of a run of the project ask for if it begins now; ``None``: none, or it has no pods."""
-    if settings.placement is not Placement.KUBERNETES:
-        return None
+    """The image that is configured for the project now; ``None``: none is named."""
     return project.operations.compute.image or settings.trainer_image
 
 
 def configured(settings: Settings, project: Project) -> str:
-    """The image that is configured for the project now.
+    """As :func:`named`.
 
     Raises:
         DeclarationError: none is named.
     """
-    image = project.operations.compute.image or settings.trainer_image
+    image = named(settings, project)
     if image is None:
         raise DeclarationError(
             "a training pod has an image",

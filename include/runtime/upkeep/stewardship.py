@@ -12,7 +12,8 @@ from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 from include.runtime.airflow import alerts
 from include.runtime.airflow.names import dag_id_of
 from include.runtime.airflow.operators import RETRIES, only_what_heals
-from include.settings import Placement, Settings
+from include.runtime.trainers import trainer_of
+from include.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def stewardship_dag() -> DAG:
         _follow_rollbacks()
         _draw_plots()
         settings = Settings.from_environment()
-        if settings.placement is Placement.KUBERNETES:
+        if trainer_of(settings).elsewhere:
             _remove_left_pods()
             _tell_waiting_training()
         if settings.has_cache:
@@ -169,7 +170,6 @@ def _draw_plots() -> None:
 )
 def _remove_left_pods() -> None:
     from include.ledger import Ledger
-    from include.runtime.pods.sweeping import sweep
     from include.runtime.upkeep import reconciliation
 
     settings, runs = Settings.from_environment(), get_current_context()["ti"]
@@ -177,7 +177,7 @@ def _remove_left_pods() -> None:
     def over(project: str, run_id: str) -> bool:
         return reconciliation.is_over(runs, dag_id_of(project), run_id)
 
-    sweep(settings, Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
+    trainer_of(settings).sweep(Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
 
 
 @task(

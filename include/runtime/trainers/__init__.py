@@ -1,0 +1,9 @@
+"""Where the placed steps of a night are done: the port, and what stands behind it.
+
+:mod:`~include.runtime.trainers.port` says what every runtime asks of such a place, and has the table of them:
+:mod:`~include.runtime.trainers.processes` of this machine, :mod:`~include.runtime.trainers.pods` of a cluster.
+"""
+
+from include.runtime.trainers.port import Note, Trainer, trainer_of
+
+__all__ = ["Note", "Trainer", "trainer_of"]
