@@ -32,7 +32,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402  # needs the path above
 
 from include.core.canonical import encode  # noqa: E402
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, AccessRevoked, Event  # noqa: E402
+from include.core.events import AccessGranted, AccessRequested, AccessRevoked, Event, RequestDenied  # noqa: E402
 from include.core.records import DAY, DatasetScope, Grant  # noqa: E402
 from include.governance.claims import GRANT_TYPE, signed  # noqa: E402
 from include.governance.register import Register  # noqa: E402
@@ -194,7 +194,7 @@ def past(house: House, project: str, scope: DatasetScope, requests: int) -> Iter
         place = {"project": project, "dataset": scope.dataset}
         said = {"steward": STEWARD, "reason": "Measured", "envelope": None}
         if number % 2:
-            refusal = AccessRefused(request_id=request_id, **said)
+            refusal = RequestDenied(request_id=request_id, **said)
             yield signed(refusal, house.signer, position=position, **place)
             continue
         ends = now + timedelta(days=60) if number >= requests - 2 else now - timedelta(days=1)

@@ -139,10 +139,10 @@ class _Chain:
                     asked = True
                     self._ask(access_path(dag_id, run_id))
                 if seen.waiting:
-                    for refusal in demonstration.refusals(self._settings, run_id):
-                        if refusal not in told:
-                            told[refusal] = refusal
-                            console.print(line("  ", styled("✗", "red"), f" {refusal}"))
+                    for denial in demonstration.denials(self._settings, run_id):
+                        if denial not in told:
+                            told[denial] = denial
+                            console.print(line("  ", styled("✗", "red"), f" {denial}"))
                 time.sleep(0.5)
 
     def _ask(self, page: str) -> None:

@@ -18,7 +18,7 @@ def doctor() -> None:
     bad = 0
     for finding in examined(Settings.from_environment()):
         bad += finding.sign is Health.BAD
-        console.say(line(styled(*marks[finding.sign]), f" {finding.what}: {finding.told}"))
+        console.say(line(styled(*marks[finding.sign]), f" {finding.what}: {finding.text}"))
     if bad:
         console.print(f"{bad} to repair")
         raise typer.Exit(1)

@@ -106,7 +106,7 @@ def _roll_back(
         console.say(f"{project}: version {left} is retired; nobody goes back to it")
     now = "nothing is in force" if champion is None else f"version {champion.number} is champion"
     console.say(f"{project}: {now} {since}")
-    for told in (moved.told if moved else None, "`./trainyard served` says what served when"):
+    for told in (moved.text if moved else None, "`./trainyard served` says what served when"):
         if told is not None:
             console.say(f"  · {told}")
 

@@ -53,7 +53,7 @@ def status() -> None:
         console.print(in_words(order))
     _show_contracts(settings, platform)
     _show_access(platform.access)
-    _show_refusals(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
+    _show_denials(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
     _show_projects(settings, platform)
     _show_losses(settings, platform)
     _show_altered(platform)
@@ -147,7 +147,7 @@ def _grants(title: str, grants: Iterable[Grant]) -> Table:
     return table
 
 
-def _show_refusals(register: "Register") -> None:
+def _show_denials(register: "Register") -> None:
     """The latest request of each project and dataset, where it was denied, or lapsed, and nobody asked again."""
     from include.governance.registered import RequestStatus
 
@@ -187,7 +187,7 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         said += _helped(platform.ledger, name)
         said += _costs(platform.ledger, name, champion.number if champion else None)
         said += [f"{name} version {champion.number}: {note}" for note in champion.notes] if champion else []
-        said += [moved.told] if (moved := put_back(platform, name)) else []
+        said += [moved.text] if (moved := put_back(platform, name)) else []
         said += in_words(platform.ledger, platform.champions.overrides, name, now=datetime.now(UTC))
     console.print(models)
     for told in said:

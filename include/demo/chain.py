@@ -108,14 +108,14 @@ def open_requests(settings: Settings) -> tuple[str, ...]:
     return tuple(asked.request_id for asked in open_platform(settings).access.requests(PROJECT))
 
 
-def refusals(settings: Settings, run_id: str) -> tuple[str, ...]:
+def denials(settings: Settings, run_id: str) -> tuple[str, ...]:
     """What stewards denied of what the night reads, a sentence each."""
     platform = open_platform(settings)
     run = begun(platform.ledger, PROJECT, run_id)
     if run is None:
         return ()
-    refused = platform.access.refused(steps.scope_of(platform, run))
-    return tuple(f"{one.steward} denied request {one.request_id}: {one.reason}" for one in refused)
+    denied = platform.access.denied(steps.scope_of(platform, run))
+    return tuple(f"{one.steward} denied request {one.request_id}: {one.reason}" for one in denied)
 
 
 def approve(settings: Settings, tell: Tell) -> None:

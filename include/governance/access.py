@@ -8,9 +8,9 @@ from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, LedgerConflict
 from include.core.events import (
-    AccessRefused,
     AccessRequested,
     ContractAdopted,
+    RequestDenied,
 )
 from include.core.names import among
 from include.core.records import DatasetScope, Grant, RevocationKind, Run, Scope
@@ -78,15 +78,15 @@ class Access:
             found += latest.values()
         return tuple(found)
 
-    def refused(self, scope: Scope) -> tuple[AccessRefused, ...]:
+    def denied(self, scope: Scope) -> tuple[RequestDenied, ...]:
         """For each dataset of *scope*, the denial of its latest identical request, if it was denied."""
-        refusals = []
+        denials = []
         for dataset in scope.datasets:
             decisions = self.decisions(scope.project, dataset.dataset)
             same = [r for r in decisions.requests.values() if (r.purpose, r.scope) == (scope.purpose, dataset)]
-            if same and same[-1].request_id in decisions.refusals:
-                refusals.append(decisions.refusals[same[-1].request_id])
-        return tuple(refusals)
+            if same and same[-1].request_id in decisions.denials:
+                denials.append(decisions.denials[same[-1].request_id])
+        return tuple(denials)
 
     def unasked(self, scope: Scope, *, now: datetime) -> tuple[DatasetScope, ...]:
         """The datasets of *scope* that may not be read *now* (UTC) and that no open request asks for."""

@@ -18,7 +18,6 @@ from include.core.errors import (
 )
 from include.core.events import (
     AccessGranted,
-    AccessRefused,
     AccessRequested,
     AccessRevoked,
     ContractAdopted,
@@ -26,6 +25,7 @@ from include.core.events import (
     HoldLifted,
     HoldPlaced,
     QuarantineLifted,
+    RequestDenied,
 )
 from include.core.names import among
 from include.core.records import Contract, DatasetScope, Grant, RevocationKind
@@ -170,8 +170,8 @@ class Authority:
 
         def decide(decisions: Decisions) -> Event:
             open_request(request_id, decisions)
-            refused = AccessRefused(request_id=request_id, steward=user, reason=reason, envelope=None)
-            return self._signed(refused, decisions)
+            denied = RequestDenied(request_id=request_id, steward=user, reason=reason, envelope=None)
+            return self._signed(denied, decisions)
 
         self._decide(AccessRequested, request_id, user, decide)
 
@@ -255,7 +255,7 @@ class Authority:
                 return
         raise crowded(name)
 
-    def _signed(self, event: AccessRefused | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:
+    def _signed(self, event: RequestDenied | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:
         place = {"project": decisions.project, "dataset": decisions.dataset}
         return signed(event, self._signer, position=decisions.version + 1, **place)
 

@@ -9,7 +9,6 @@ from include.core import streams
 from include.core.canonical import decode, encode
 from include.core.errors import AuthorityError
 from include.core.events import (
-    AccessRefused,
     AccessRevoked,
     ContractAdopted,
     Event,
@@ -18,6 +17,7 @@ from include.core.events import (
     HoldLifted,
     HoldPlaced,
     QuarantineLifted,
+    RequestDenied,
 )
 from include.core.records import RevocationKind
 from include.governance.signing import Signer, Verifier
@@ -28,7 +28,7 @@ GRANT_TYPE = "application/vnd.trainyard.grant+json"
 ADOPTION_TYPE = "application/vnd.trainyard.contract-adoption+json"
 TYPES: Mapping[type[Event], str] = {
     ContractAdopted: ADOPTION_TYPE,
-    AccessRefused: "application/vnd.trainyard.refusal+json",
+    RequestDenied: "application/vnd.trainyard.refusal+json",
     AccessRevoked: "application/vnd.trainyard.revocation+json",
     QuarantineLifted: "application/vnd.trainyard.quarantine-lift+json",
     HoldPlaced: "application/vnd.trainyard.hold+json",

@@ -19,8 +19,8 @@ def open_request(request_id: str, decisions: Decisions) -> AccessRequested:
     if request_id in decisions.lapsed:
         remedy = "Let the project ask again: its next night does."
         raise DecisionConflict(f"request {request_id} still stands", value=decisions.decided(request_id), remedy=remedy)
-    refusal = decisions.refusals.get(request.request_id)
-    found = f"denied by {refusal.steward}" if refusal else "granted"
+    denial = decisions.denials.get(request.request_id)
+    found = f"denied by {denial.steward}" if denial else "granted"
     remedy = "To end a grant, revoke it; to undo a denial, let the project ask again."
     raise DecisionConflict(f"request {request.request_id} is decided once", value=found, remedy=remedy)
 

@@ -8,10 +8,10 @@ from include.core import streams
 from include.core.events import (
     AccessGranted,
     AccessLapsed,
-    AccessRefused,
     AccessRequested,
     AccessRevoked,
     QuarantineLifted,
+    RequestDenied,
 )
 from include.core.records import Grant, RevocationKind
 from include.governance.claims import GRANT_TYPE, is_signed, proven
@@ -49,7 +49,7 @@ class Decisions:
     requests: dict[str, AccessRequested] = field(default_factory=dict)
     asked_at: dict[str, datetime] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
-    refusals: dict[str, AccessRefused] = field(default_factory=dict)
+    denials: dict[str, RequestDenied] = field(default_factory=dict)
     revocations: dict[str, AccessRevoked] = field(default_factory=dict)
     effects: dict[str, RevocationKind] = field(default_factory=dict)
     stopped_at: dict[str, int] = field(default_factory=dict)
@@ -120,8 +120,8 @@ class Decisions:
         outcome, until, at = RequestOutcome.LAPSED, None, self.entered_at.get(request_id)
         if at is None:
             return None
-        if refusal := self.refusals.get(request_id):
-            outcome, by, reason = RequestOutcome.DENIED, refusal.steward, refusal.reason
+        if denial := self.denials.get(request_id):
+            outcome, by, reason = RequestOutcome.DENIED, denial.steward, denial.reason
         elif lapse := self.lapsed.get(request_id):
             by, reason = "", f"nobody decided within {lapse.days} days"
         else:
@@ -149,7 +149,7 @@ class Decisions:
             self.asked_at.setdefault(event.request_id, entry.recorded_at)
             return Proof.UNSIGNED
         proof = self._decision(entry, verifier)
-        if proof is not Proof.BROKEN and isinstance(event, AccessGranted | AccessRefused | AccessLapsed):
+        if proof is not Proof.BROKEN and isinstance(event, AccessGranted | RequestDenied | AccessLapsed):
             self.entered_at.setdefault(event.request_id, entry.recorded_at)
         elif isinstance(event, AccessRevoked):
             self.entered_at.setdefault(event.grant_id, entry.recorded_at)
@@ -159,7 +159,7 @@ class Decisions:
         event = entry.event
         if isinstance(event, AccessGranted):
             return self._granted(event, verifier)
-        if isinstance(event, AccessRefused | AccessRevoked | QuarantineLifted):
+        if isinstance(event, RequestDenied | AccessRevoked | QuarantineLifted):
             return self._ruled(event, verifier, entry.position)
         if isinstance(event, AccessLapsed) and event.request_id in self.requests and self._undecided(event.request_id):
             self.lapsed[event.request_id] = event
@@ -170,7 +170,7 @@ class Decisions:
         return not self._by_a_steward(request_id) and request_id not in self.lapsed
 
     def _by_a_steward(self, request_id: str) -> bool:
-        return request_id in self.granted or request_id in self.refusals
+        return request_id in self.granted or request_id in self.denials
 
     def _granted(self, event: AccessGranted, verifier: Verifier) -> Proof:
         """The grant in the envelope counts if the authority signed it and it stands in the stream it is about."""
@@ -184,7 +184,7 @@ class Decisions:
         return Proof.SIGNED
 
     def _ruled(
-        self, event: AccessRefused | AccessRevoked | QuarantineLifted, verifier: Verifier, position: int
+        self, event: RequestDenied | AccessRevoked | QuarantineLifted, verifier: Verifier, position: int
     ) -> Proof:
         proof = Proof.UNSIGNED
         if event.envelope is not None:
@@ -195,8 +195,8 @@ class Decisions:
             self._revoked(event, event.effect if proof is Proof.SIGNED else RevocationKind.STOP_RUNNING, position)
         elif proof is Proof.BROKEN:
             self.unproven += 1
-        elif isinstance(event, AccessRefused):
-            self.refusals.setdefault(event.request_id, event)
+        elif isinstance(event, RequestDenied):
+            self.denials.setdefault(event.request_id, event)
         elif event.grant_id in self.quarantined:
             self.effects[event.grant_id] = RevocationKind.STOP_RUNNING
             self.lifts[event.grant_id] = event

@@ -7,12 +7,12 @@ from include.core.errors import UnknownId
 from include.core.events import (
     AccessGranted,
     AccessLapsed,
-    AccessRefused,
     AccessRequested,
     AccessRevoked,
     ContractAdopted,
     Event,
     QuarantineLifted,
+    RequestDenied,
 )
 from include.governance.claims import AdoptionClaim, proven_adoption
 from include.governance.decisions import Decisions, Proof, place_of
@@ -23,7 +23,7 @@ from include.ledger import Entry
 KINDS: tuple[type[Event], ...] = (
     AccessRequested,
     AccessGranted,
-    AccessRefused,
+    RequestDenied,
     AccessLapsed,
     AccessRevoked,
     QuarantineLifted,

@@ -7,10 +7,10 @@ from enum import StrEnum
 from include.core.events import (
     AccessGranted,
     AccessLapsed,
-    AccessRefused,
     AccessRequested,
     AccessRevoked,
     QuarantineLifted,
+    RequestDenied,
 )
 from include.core.records import RevocationKind
 from include.governance.claims import AdoptionClaim
@@ -76,7 +76,7 @@ def decision_line(entry: Entry, decisions: Decisions, proof: Proof) -> HistoryLi
             act, subject, request_id = Act.GRANTED, event.grant_id, event.request_id
             grant = decisions.grants.get(event.grant_id)
             who, reason = (grant.steward, grant.reason) if grant else ("", "")
-        case AccessRefused() as event:
+        case RequestDenied() as event:
             act, subject, request_id = Act.DENIED, event.request_id, event.request_id
             who, reason = event.steward, event.reason
         case AccessLapsed() as event:

@@ -204,7 +204,7 @@ def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Reg
         last=last,
         rows=use.rows if use else None,
         grant=_held(state, decisions, decisions.grants[granted]) if granted else None,
-        refusal=decisions.refusals.get(request.request_id),
+        denial=decisions.denials.get(request.request_id),
         decided=decisions.decided(request.request_id),
         before=decisions.decided_before(request.request_id),
     )
@@ -213,7 +213,7 @@ def _asked(state: _State, decisions: Decisions, request: AccessRequested) -> Reg
 def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> RequestStatus:
     if request.request_id in decisions.granted:
         return RequestStatus.GRANTED
-    if request.request_id in decisions.refusals:
+    if request.request_id in decisions.denials:
         return RequestStatus.DENIED
     if request.request_id in decisions.lapsed:
         return RequestStatus.LAPSED

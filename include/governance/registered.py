@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from include.core.events import AccessRefused, AccessRequested
+from include.core.events import AccessRequested, RequestDenied
 from include.core.records import Grant, RevocationKind
 from include.governance.request_outcomes import DecidedRequest
 
@@ -68,7 +68,7 @@ class RegisteredRequest:
     last: Grant | None
     rows: int | None
     grant: RegisteredGrant | None
-    refusal: AccessRefused | None
+    denial: RequestDenied | None
     decided: DecidedRequest | None
     before: DecidedRequest | None
 

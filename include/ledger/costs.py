@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from include.ledger.ledger import Ledger
 
 #: When an attempt first records what it took so far.
-FIRST_TOLD_SECONDS = 15.0
+FIRST_RECORD_SECONDS = 15.0
 
 
 def pauses(*, longest_seconds: float) -> Iterator[float]:
     """How long an attempt goes on before it records what it took so far, and between each time and the next.
 
-    It does when :data:`FIRST_TOLD_SECONDS` have passed, and again whenever the time since it began has doubled, or
+    It does when :data:`FIRST_RECORD_SECONDS` have passed, and again whenever the time since it began has doubled, or
     after the longest pause: of one that is killed, half of its time at least is known, or all but that pause.
     """
-    pause = min(FIRST_TOLD_SECONDS, longest_seconds)
+    pause = min(FIRST_RECORD_SECONDS, longest_seconds)
     passed = 0.0
     while True:
         yield pause
@@ -49,7 +49,7 @@ class AttemptMeter:
             self._ended = True
             return self._told(clocks(), so_far=False)
 
-    def tell_so_far(self, record: Callable[[str, Event], object]) -> None:
+    def record_so_far(self, record: Callable[[str, Event], object]) -> None:
         """Hand what was not told before to *record*; told, unless that raises."""
         with self._lock:
             if self._ended:

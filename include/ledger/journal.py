@@ -209,7 +209,7 @@ class Journal:
             with suppress(LedgerUnavailable):  # the next beat may reach it, and two are left before the lease ends
                 if not lease.renew(self._ledger, fence, now=self._clock(), duration=self._duration):
                     return
-                meter.tell_so_far(self._ledger.record)
+                meter.record_so_far(self._ledger.record)
 
     def _key(self, step: str, inputs: str) -> str:
         return streams.step_key(self._run.project, step, inputs)
@@ -229,7 +229,7 @@ def record_failure(
 
     What it took stands *beside* it.
 
-    Of the error :func:`told_of` is recorded. Needs no lease: it is an observation about who may have none.
+    Of the error :func:`recorded_text` is recorded. Needs no lease: it is an observation about who may have none.
     """
     failed = StepFailed(
         project=project,
@@ -237,12 +237,12 @@ def record_failure(
         step=step,
         attempt=attempt or uuid.uuid4().hex,
         error=type(error).__name__,
-        message=told_of(error),
+        message=recorded_text(error),
     )
     with suppress(LedgerError):
         ledger.record(streams.run(project, run_id), failed, beside=beside)
 
 
-def told_of(error: Exception) -> str:
+def recorded_text(error: Exception) -> str:
     """What is recorded of *error*: our own error's sentence, a foreign one's type: its text may quote a value."""
     return str(error) if isinstance(error, TrainyardError) else type(error).__name__

@@ -34,13 +34,13 @@ ALIAS = "champion"
 
 @dataclass(frozen=True, kw_only=True)
 class MovedAlias:
-    """The alias was not the champion's, and is again: ``told`` says so in a sentence.
+    """The alias was not the champion's, and is again: ``text`` says so in a sentence.
 
     ``pointed_to`` is the version that it was at; ``None``: at none of ours.
     """
 
     pointed_to: int | None
-    told: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +140,11 @@ class Versions:
         told = f"in MLflow the alias {ALIAS!r} of {project} {'was removed' if alias is None else found}"
         if champion is None and alias is not None:
             client.delete_registered_model_alias(project, ALIAS)
-            return MovedAlias(pointed_to=ours, told=f"{told}: removed, since nothing is in force")
+            return MovedAlias(pointed_to=ours, text=f"{told}: removed, since nothing is in force")
         if champion is None or champion not in shown or str(alias) == str(shown[champion]):
             return None
         client.set_registered_model_alias(project, ALIAS, shown[champion])
-        return MovedAlias(pointed_to=ours, told=f"{told}: put back to version {champion}, the champion")
+        return MovedAlias(pointed_to=ours, text=f"{told}: put back to version {champion}, the champion")
 
     def _register(
         self,

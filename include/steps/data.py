@@ -17,7 +17,7 @@ from include.steps.platform import (
     contracts_of,
     declaration_of,
     emit,
-    failure_told,
+    failure_reported,
     once,
     open_artifacts,
     scope_of,
@@ -33,7 +33,7 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
     from include.lineage import walk
 
     journal = Journal(platform.ledger, run)
-    with failure_told(platform, project, run, "snapshot", now=now), journal.attempt("snapshot") as attempt:
+    with failure_reported(platform, project, run, "snapshot", now=now), journal.attempt("snapshot") as attempt:
         taken = reader.take(
             run=run,
             project=project,

@@ -15,7 +15,7 @@ from include.core.records import Run, Validation
 from include.ledger import Ledger
 from include.ledger.journal import Journal
 from include.steps.chain import MADE_BY
-from include.steps.platform import Platform, failure_told, known
+from include.steps.platform import Platform, failure_reported, known
 
 #: The step that trains the winner again.
 REFIT = MADE_BY["model"]
@@ -103,5 +103,5 @@ def _refuse(
     platform: Platform, project: Project, run: Run, step: str, error: TrainyardError, *, now: datetime
 ) -> NoReturn:
     """Raise *error* as an attempt of *step*: recorded, and reported to OpenLineage, by a run that holds its lease."""
-    with failure_told(platform, project, run, step, now=now), Journal(platform.ledger, run).attempt(step):
+    with failure_reported(platform, project, run, step, now=now), Journal(platform.ledger, run).attempt(step):
         raise error

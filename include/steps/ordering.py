@@ -17,7 +17,7 @@ from include.ledger import Fence
 from include.ledger.journal import record_failure
 from include.steps import training
 from include.steps.inputs import REFIT, require_made
-from include.steps.platform import Platform, known, scope_of, tell_failure
+from include.steps.platform import Platform, known, report_failure, scope_of
 from include.steps.training import shard_of, step_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def order(
         platform.ledger.record(streams.run(project.name, run.run_id), event, fence=Fence.of(run))
     except Exception as error:  # no attempt of the step has begun: whatever ended the order is recorded, then raised
         record_failure(platform.ledger, error, project=project.name, run_id=run.run_id, step=step)
-        tell_failure(platform, project, run, step, error, at=now)
+        report_failure(platform, project, run, step, error, at=now)
         raise
     return ordered
 

@@ -15,7 +15,7 @@ from include.core.events import LineageEmitted, ModelEvaluated
 from include.core.project import Project
 from include.core.records import Contract, DatasetScope, Evaluation, Partition, Run, Scope
 from include.ledger import Fence, Ledger, lease
-from include.ledger.journal import Journal, told_of
+from include.ledger.journal import Journal, recorded_text
 
 if TYPE_CHECKING:
     from include.contracts import Contracts
@@ -209,7 +209,7 @@ def once(
     """What *step* made of *inputs*, computed if it never was or is not *kept*; the grants are verified either way."""
     scope = scope_of(platform, run)
     journal = Journal(platform.ledger, run)
-    with failure_told(platform, project, run, step, now=now):
+    with failure_reported(platform, project, run, step, now=now):
         return journal.once(
             step,
             inputs,
@@ -282,7 +282,7 @@ def emit(
 
 
 @contextmanager
-def failure_told(platform: Platform, project: Project, run: Run, step: str, *, now: datetime) -> Iterator[None]:
+def failure_reported(platform: Platform, project: Project, run: Run, step: str, *, now: datetime) -> Iterator[None]:
     """Report to OpenLineage, through the ledger, that the step failed, by whatever the block raises.
 
     What the ledger takes of the error's text is told, and no more. That there is nothing to watch is no failure.
@@ -294,11 +294,13 @@ def failure_told(platform: Platform, project: Project, run: Run, step: str, *, n
         raise
     except Exception as error:  # whatever ended the step is told, then raised
         at = now + timedelta(seconds=time.monotonic() - began)
-        tell_failure(platform, project, run, step, error, at=at)
+        report_failure(platform, project, run, step, error, at=at)
         raise
 
 
-def tell_failure(platform: Platform, project: Project, run: Run, step: str, error: Exception, *, at: datetime) -> None:
+def report_failure(
+    platform: Platform, project: Project, run: Run, step: str, error: Exception, *, at: datetime
+) -> None:
     """Report to OpenLineage that *step* failed with *error* at *at* (UTC), if the ledger can be reached.
 
     A run that another has taken over reports nothing any more.
@@ -306,7 +308,7 @@ def tell_failure(platform: Platform, project: Project, run: Run, step: str, erro
     from include.lineage import emission
 
     event = emission.failure(
-        run=run, project=project, step=step, at=at, message=told_of(error), parents=platform.parents
+        run=run, project=project, step=step, at=at, message=recorded_text(error), parents=platform.parents
     )
     with suppress(LedgerError):
         fence = Fence.of(run)

@@ -37,7 +37,7 @@ def found(settings: Settings, *names: str) -> list[Finding]:
 
 def bad(settings: Settings, name: str) -> str:
     """What is told of the one thing that is bad in that check."""
-    (told,) = [each.told for each in found(settings, name) if each.sign is Health.BAD]
+    (told,) = [each.text for each in found(settings, name) if each.sign is Health.BAD]
     assert SECRET not in told
     return told
 
@@ -59,7 +59,7 @@ def test_of_a_home_that_is_not_there_the_remedy_is_told_and_none_is_made(tmp_pat
     settings = Settings.from_environment({"TRAINYARD_HOME": str(tmp_path / "home")})
     home, *_, rest = doctor.doctor(settings)
     assert (home.sign, rest.what) == (Health.BAD, "the rest")
-    assert "./trainyard start" in home.told
+    assert "./trainyard start" in home.text
     assert not settings.home.exists()
 
 
@@ -84,7 +84,7 @@ def test_a_home_that_is_open_or_lacks_a_key_is_told(
     damage(settings)
     home, *_ = doctor.doctor(settings)
     assert home.sign is Health.BAD
-    assert told in home.told
+    assert told in home.text
 
 
 @pytest.mark.parametrize("place", ["store", "vault"])
@@ -159,9 +159,9 @@ def test_addresses_that_take_no_alert_are_told_by_their_lines(
     named = replace(settings, alerts_file=file)
     file.write_text(f"# ops\njson://me:{SECRET}@{endpoint[0]}\nnothing://{SECRET}\n")
     refused, unknown = found(named, "alerts")
-    assert f"{file}, line 2: the message was not taken" in refused.told
-    assert f"{file}, line 3: no address that Apprise understands" in unknown.told
-    assert SECRET not in refused.told + unknown.told
+    assert f"{file}, line 2: the message was not taken" in refused.text
+    assert f"{file}, line 3: no address that Apprise understands" in unknown.text
+    assert SECRET not in refused.text + unknown.text
     file.write_text("# nobody\n")
     assert "names no address" in bad(named, "alerts")
 
@@ -214,7 +214,7 @@ def lost(shop: Shop, adopted_once: Path) -> Settings:
 
 
 def test_a_vault_and_a_store_that_were_lost_are_found_before_a_night_needs_them(lost: Settings, shop: Shop) -> None:
-    told = [each.told for each in found(lost, "champions")]
+    told = [each.text for each in found(lost, "champions")]
     assert [each.partition(". See")[0] for each in told] == [
         "the model of version 1 of returns (sha256:222222222222) is missing in the vault",
         "the evaluation of version 1 of returns (sha256:111111111111) is missing in the store",
@@ -230,9 +230,9 @@ def test_a_vault_and_a_store_that_were_lost_are_found_before_a_night_needs_them(
 
 def test_what_the_cluster_could_not_take_is_told_of_each_project(settings: Settings) -> None:
     shipped = replace(settings, projects=ROOT / "include" / "projects", placement=Placement.KUBERNETES)
-    told = {each.told.partition(":")[0]: each for each in found(shipped, "cluster")}
+    told = {each.text.partition(":")[0]: each for each in found(shipped, "cluster")}
     assert told.keys() == {"flight_delay", "temperature_tomorrow"}
-    assert all(each.sign is Health.BAD and "TRAINYARD_TRAINER_IMAGE" in each.told for each in told.values())
+    assert all(each.sign is Health.BAD and "TRAINYARD_TRAINER_IMAGE" in each.text for each in told.values())
     assert found(settings, "cluster") == []
 
 
@@ -247,7 +247,7 @@ def test_an_mlflow_that_is_away_is_told_at_once(settings: Settings, protocol: st
 
 def test_a_check_that_does_not_answer_is_told_and_holds_up_no_other(settings: Settings) -> None:
     def hangs(settings: Settings) -> Iterator[Finding]:
-        yield Finding(what="slow", sign=Health.GOOD, told="first")
+        yield Finding(what="slow", sign=Health.GOOD, text="first")
         time.sleep(20)
 
     def breaks(settings: Settings) -> Iterator[Finding]:
@@ -259,7 +259,7 @@ def test_a_check_that_does_not_answer_is_told_and_holds_up_no_other(settings: Se
         settings, {"slow": hangs, "broken": breaks, "room": doctor.CHECKS["room"]}, patience_seconds=0.3
     )
     assert time.monotonic() - began < 5
-    assert (first.told, slow.sign, slow.what) == ("first", Health.BAD, "slow")
-    assert "no answer within 0.3 s" in slow.told
-    assert (broken.sign, broken.told.split(".")[0]) == (Health.BAD, "ValueError")
+    assert (first.text, slow.sign, slow.what) == ("first", Health.BAD, "slow")
+    assert "no answer within 0.3 s" in slow.text
+    assert (broken.sign, broken.text.split(".")[0]) == (Health.BAD, "ValueError")
     assert good.sign is Health.GOOD

@@ -90,7 +90,7 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     late = put_back(platform, P)
     assert late is not None
     assert (late.late, _shown(shown)[1]) == (True, 1), "nobody moved it: the watch does not say so"
-    assert "follows from version 2 to version 1" in late.told
+    assert "follows from version 2 to version 1" in late.text
     opened.promotions.rollbacks.roll_back(P, version=None, left=1, user=STEWARD, reason="Late", instant=LATER)
     assert follow_rollbacks(platform) == [
         "in MLflow the alias 'champion' of flight_delay pointed to version 1: removed, since nothing is in force"
@@ -101,5 +101,5 @@ def test_a_steward_goes_back_the_alias_follows_and_anybody_asks_what_served(
     moved = put_back(platform, P)
     assert moved is not None
     assert not moved.late, "it had followed: somebody moved it"
-    assert "pointed to version 1: removed" in moved.told
+    assert "pointed to version 1: removed" in moved.text
     opened.ledger.close()

@@ -277,13 +277,13 @@ def test_a_grant_covers_a_copy_of_the_model_in_mlflow_only_if_it_says_so(house: 
 def test_a_refusal_is_shown_until_it_is_asked_again(house: House) -> None:
     scope = house.scope()
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
-    assert house.access.refused(scope) == ()
+    assert house.access.denied(scope) == ()
     house.authority.deny(request_id, user=STEWARD, reason="Too much")
-    (refusal,) = house.access.refused(scope)
-    assert (refusal.reason, refusal.steward) == ("Too much", STEWARD)
+    (denial,) = house.access.denied(scope)
+    assert (denial.reason, denial.steward) == ("Too much", STEWARD)
     (again,) = house.access.request(scope, requester="ada", now=NOW)
     assert again != request_id
-    assert house.access.refused(scope) == ()
+    assert house.access.denied(scope) == ()
 
 
 def test_a_denial_names_project_dataset_columns_and_whom_to_ask(house: House) -> None:

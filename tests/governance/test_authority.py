@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from include.core import streams
 from include.core.errors import AuthorityError, ContractError
-from include.core.events import AccessGranted, AccessRefused, AccessRequested, ContractAdopted, LineageEmitted
+from include.core.events import AccessGranted, AccessRequested, ContractAdopted, LineageEmitted, RequestDenied
 from include.core.records import RevocationKind, Treatment
 from include.governance.decisions import Proof
 from include.governance.fold import AccessFold
@@ -172,7 +172,7 @@ def test_racing_decisions_have_one_outcome(house: House, attempt: int) -> None:
         outcomes = list(pool.map(decide, range(4)))
     assert outcomes.count("decided") == 1
     assert sum("is decided once" in outcome for outcome in outcomes) == 3
-    events = [entry.event for entry in house.ledger.read_all(kinds=(AccessGranted, AccessRefused))]
+    events = [entry.event for entry in house.ledger.read_all(kinds=(AccessGranted, RequestDenied))]
     assert len(events) == 1
 
 

@@ -8,7 +8,6 @@ from datetime import date
 import pytest
 
 from include.core.events import (
-    AccessRefused,
     AccessRevoked,
     ContractAdopted,
     Event,
@@ -17,6 +16,7 @@ from include.core.events import (
     HoldLifted,
     HoldPlaced,
     QuarantineLifted,
+    RequestDenied,
 )
 from include.core.records import Gate, Override, RevocationKind
 from include.governance.claims import TYPES, is_signed, signed
@@ -27,7 +27,7 @@ PLACE = {"project": "p", "dataset": "d"}
 OVERRIDE = Override(project="p", gate=Gate.SKILL, until=date(2013, 9, 1), by="s", reason="No")
 EVENTS: dict[str, tuple[Event, dict[str, str]]] = {
     '{"dataset":"d","position":3,"project":"p","reason":"No","request_id":"r","steward":"s"}': (
-        AccessRefused(request_id="r", steward="s", reason="No", envelope=None),
+        RequestDenied(request_id="r", steward="s", reason="No", envelope=None),
         PLACE,
     ),
     '{"dataset":"d","effect":"quarantine","grant_id":"g","position":3,"project":"p","reason":"No","steward":"s"}': (

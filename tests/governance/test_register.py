@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import AuthorityError
-from include.core.events import AccessGranted, AccessRefused, AccessRevoked, ArtifactOpened, DataOpened, DataRead
+from include.core.events import AccessGranted, AccessRevoked, ArtifactOpened, DataOpened, DataRead, RequestDenied
 from include.governance.access import Access
 from include.governance.decisions import Proof
 from include.governance.history import Act
@@ -35,7 +35,7 @@ def do(house: House, deed: str, project: str) -> None:
         house.authority.revoke(held[0].grant_id, user=STEWARD, reason="Enough")
     elif deed == "forge":
         house.ledger.record(stream, AccessGranted(request_id="r-0", grant_id="g-0", envelope="{}"))
-        house.ledger.record(stream, AccessRefused(request_id="r-0", steward="eve", reason="-", envelope="{}"))
+        house.ledger.record(stream, RequestDenied(request_id="r-0", steward="eve", reason="-", envelope="{}"))
     elif deed in ("open", "read") and held:
         shared = {"project": project, "run_id": "run-1", "grant_id": held[0].grant_id, "scope": held[0].scope}
         house.ledger.record(f"receipt/{project}", DataOpened(**shared, first=None, last=None))
@@ -115,15 +115,15 @@ def test_a_refusal_that_the_authority_did_not_sign_for_its_place_decides_nothing
     scope = house.scope(project="p")
     (first,) = house.access.request(scope, requester="ada", now=NOW)
     house.authority.deny(first, user=STEWARD, reason="Too much")
-    (refused,) = (e.event for e in house.ledger.read("access/p/flights") if isinstance(e.event, AccessRefused))
+    (refused,) = (e.event for e in house.ledger.read("access/p/flights") if isinstance(e.event, RequestDenied))
     (second,) = house.access.request(scope, requester="ada", now=NOW)
     forged = (
-        AccessRefused(request_id=second, steward=STEWARD, reason="Too much", envelope=refused.envelope),
-        AccessRefused(request_id=second, steward=STEWARD, reason="-", envelope="{}"),
+        RequestDenied(request_id=second, steward=STEWARD, reason="Too much", envelope=refused.envelope),
+        RequestDenied(request_id=second, steward=STEWARD, reason="-", envelope="{}"),
     )
     for event in forged:
         house.ledger.record("access/p/flights", event)
-    assert house.access.refused(scope) == ()
+    assert house.access.denied(scope) == ()
     seen = register(house)
     assert seen.request(second).standing is RequestStatus.WAITING
     assert [(line.who, line.proof) for line in seen.history(limit=2)] == [("", Proof.BROKEN)] * 2
@@ -135,9 +135,9 @@ def test_a_revocation_ends_its_grant_signed_or_not_and_refusals_of_before_still_
     house.ledger.record("access/p/flights", AccessRevoked(grant_id=grant_id, steward="x", reason="-", envelope="{}"))
     assert house.access.grants("p", now=NOW) == ()
     (request_id,) = house.access.request(scope, requester="ada", now=NOW)
-    old = AccessRefused(request_id=request_id, steward=STEWARD, reason="Before", envelope=None)
+    old = RequestDenied(request_id=request_id, steward=STEWARD, reason="Before", envelope=None)
     house.ledger.record("access/p/flights", old)
-    assert house.access.refused(scope) == (old,)
+    assert house.access.denied(scope) == (old,)
     assert [line.proof for line in register(house).history(limit=3)] == [Proof.UNSIGNED, Proof.UNSIGNED, Proof.BROKEN]
 
 

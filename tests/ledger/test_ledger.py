@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from include.core.canonical import encode
 from include.core.errors import LedgerConflict, LedgerError, LedgerUnavailable
-from include.core.events import AccessRefused, Event, LeaseReleased, LineageEmitted
+from include.core.events import Event, LeaseReleased, LineageEmitted, RequestDenied
 from include.ledger import Entry, Ledger
 from include.ledger.entry import leaf_hash
 from tests.ledger.processes import fail_when_a_file_grows_to, in_child, start, wait
@@ -26,7 +26,7 @@ texts = st.text(max_size=20)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(LineageEmitted, event=texts),
     st.builds(LeaseReleased, run_id=texts),
-    st.builds(AccessRefused, request_id=texts, steward=texts, reason=texts),
+    st.builds(RequestDenied, request_id=texts, steward=texts, reason=texts),
 )
 operations = st.one_of(
     st.tuples(st.just("receive"), streams, events),

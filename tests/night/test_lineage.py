@@ -23,7 +23,7 @@ from include.lineage import emission
 from include.lineage import walk as walk_of
 from include.runtime.upkeep.lineage import graph
 from include.settings import ROOT
-from include.steps.platform import failure_told
+from include.steps.platform import failure_reported
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, Night, Yard
 
 Column = tuple[str, str]  # (data set, column)
@@ -285,9 +285,9 @@ def test_of_a_foreign_error_only_its_type_is_told_and_nothing_to_watch_is_no_fai
     yard: Yard, tmp_path: Path
 ) -> None:
     run = steps.begin(yard.platform, FLIGHTS, run_id="night", instant=INSTANT, now=NOW)
-    with pytest.raises(KeyError), failure_told(yard.platform, FLIGHTS, run, "plan", now=NOW):
+    with pytest.raises(KeyError), failure_reported(yard.platform, FLIGHTS, run, "plan", now=NOW):
         raise KeyError("N14228")
-    with pytest.raises(NothingToWatch), failure_told(yard.platform, FLIGHTS, run, "score", now=NOW):
+    with pytest.raises(NothingToWatch), failure_reported(yard.platform, FLIGHTS, run, "score", now=NOW):
         raise NothingToWatch("a watch has days to judge", value="none", remedy="Wait.")
     deliver_to_file(yard.platform.ledger, tmp_path / "events.jsonl")
     (failed,) = (json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines())

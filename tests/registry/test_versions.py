@@ -140,7 +140,7 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(registries, vault,
         _client(registry).delete_registered_model_alias(PROJECT.name, "champion")
     found = registry.put_back(PROJECT.name, 2)
     assert found.pointed_to == moved
-    told = found.told
+    told = found.text
     assert ("pointed to version 1" if moved else "was removed") in told
     assert "put back to version 2" in told
     assert _shown(registry)[1] == 2
@@ -169,7 +169,7 @@ def test_a_registered_model_that_was_deleted_in_mlflow_comes_back_with_all_versi
         _register(registry, vault, version, promote=version != 3, in_force=min(version, 2), copied=False)
     client = _client(registry)
     client.delete_registered_model(PROJECT.name)
-    assert "was removed: put back to version 2" in registry.put_back(PROJECT.name, 2).told
+    assert "was removed: put back to version 2" in registry.put_back(PROJECT.name, 2).text
     assert _shown(registry) == ([1, 2, 3], 2)
     version = client.get_model_version_by_alias(PROJECT.name, "champion")
     run = client.get_run(version.run_id)
@@ -200,7 +200,7 @@ def test_a_version_whose_tag_somebody_wrote_over_is_none_of_ours_and_the_champio
         _register(registry, vault, version, copied=False)
     client = _client(registry)
     client.set_model_version_tag(PROJECT.name, "2", "trainyard.version", "the second")
-    assert "put back to version 2" in registry.put_back(PROJECT.name, 2).told
+    assert "put back to version 2" in registry.put_back(PROJECT.name, 2).text
     assert client.get_model_version_by_alias(PROJECT.name, "champion").version == 3
     (run,) = client.search_runs(
         [client.get_experiment_by_name(PROJECT.name).experiment_id], "tags.`trainyard.version` = '1'"

@@ -66,7 +66,7 @@ def test_ops_are_told_once_of_what_an_endpoint_refused_for_good_and_again_where_
     deliver(settings)
     assert [tell_set_aside(settings, takes) for _ in range(2)] == [1, 0]
     assert "position 1 " not in told[1]
-    advice = [each.told for each in reach.lineage(settings) if each.sign is Health.ADVICE]
+    advice = [each.text for each in reach.lineage(settings) if each.sign is Health.ADVICE]
     assert ["2 events" in told and "with status 413" in told for told in advice] == [True]
     assert send_again(settings) == 2
     assert not set_aside(settings)

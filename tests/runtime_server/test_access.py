@@ -501,9 +501,9 @@ def test_a_steward_denies_and_revokes_with_a_reason(tmp_path: Path, browser: Bro
         page.goto(f"{MOUNT}/access/history")
         page.get_by_text("Leave tail numbers out").wait_for()
         page.get_by_text("The purpose has ended").wait_for()
-    refusal = register.request(request_id).refusal
-    assert refusal is not None
-    assert refusal.reason == "Leave tail numbers out"
+    denial = register.request(request_id).denial
+    assert denial is not None
+    assert denial.reason == "Leave tail numbers out"
     assert register.grant(grant_id).revoked_by == STEWARD
 
 

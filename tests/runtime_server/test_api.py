@@ -226,7 +226,7 @@ def test_a_denial_is_recorded_with_who_and_why_and_shown_by_both_names(served: S
     (request_id,) = served.house.access.request(scope, requester="ada", now=datetime.now(UTC))
     answer = client.post(f"/requests/{request_id}/{route}", json={"reason": "Too much"}).json()
     assert answer == {"request_id": request_id, "denied_by": STEWARD, "refused_by": STEWARD}
-    (denial,) = served.house.access.refused(scope)
+    (denial,) = served.house.access.denied(scope)
     assert (denial.steward, denial.reason) == (STEWARD, "Too much")
     shown = client.get(f"/requests/{request_id}").json()
     assert (shown["denied_by"], shown["denial"]) == (shown["refused_by"], shown["refusal"]) == (STEWARD, "Too much")

@@ -14,7 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 
-from include.core.events import AccessGranted, AccessRefused, AccessRevoked, ContractAdopted
+from include.core.events import AccessGranted, AccessRevoked, ContractAdopted, RequestDenied
 from include.governance.register import Register
 from include.registry.authority import PromotionAuthority
 from include.registry.champions import Champions
@@ -34,7 +34,7 @@ from tests.runtime_server.conftest import KEY, People
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-DECISIONS = (AccessGranted, AccessRefused, AccessRevoked, ContractAdopted)
+DECISIONS = (AccessGranted, RequestDenied, AccessRevoked, ContractAdopted)
 VIEWER, OTHER = "ada", "bob"
 #: What answers whoever asks: that it is alive, and the styles of the page that says "Sign in first".
 OPEN = {"/health", "/static/{name}"}

@@ -13,7 +13,6 @@ One file for each matter; all other code imports from here, and :mod:`include.le
 
 from include.core.events.access import AccessGranted as AccessGranted
 from include.core.events.access import AccessLapsed as AccessLapsed
-from include.core.events.access import AccessRefused as AccessRefused
 from include.core.events.access import AccessRequested as AccessRequested
 from include.core.events.access import AccessRevoked as AccessRevoked
 from include.core.events.access import ArtifactOpened as ArtifactOpened
@@ -22,6 +21,7 @@ from include.core.events.access import ContractKept as ContractKept
 from include.core.events.access import DataOpened as DataOpened
 from include.core.events.access import DataRead as DataRead
 from include.core.events.access import QuarantineLifted as QuarantineLifted
+from include.core.events.access import RequestDenied as RequestDenied
 from include.core.events.event import Event as Event
 from include.core.events.messages import MessageFailed as MessageFailed
 from include.core.events.messages import MessageSent as MessageSent

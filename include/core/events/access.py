@@ -58,7 +58,7 @@ class AccessGranted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccessRefused(Event):
+class RequestDenied(Event):
     """Stream ``access/<project>/<dataset>``.
 
     ``envelope`` is a DSSE envelope (JSON) over the denial; ``None``: recorded when denials were not signed.

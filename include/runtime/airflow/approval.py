@@ -112,7 +112,7 @@ class DataStewardApprovalSensor(BaseSensorOperator):
         if not missing:
             self.log.info("Grants in force cover all that %s reads", self.project)
             return
-        if outcome == _REFUSED and night.refusals():
+        if outcome == _REFUSED and night.denials():
             self._give_up(context, _refused(night))
         if given_up:
             self._give_up(context, _denied(night, give_up_at))
@@ -183,7 +183,7 @@ def _overtaken(before: str, give_up_at: datetime) -> LeaseHeld:
 
 
 def _refused(night: "TaskRun") -> AccessDenied:
-    reasons = (f"{one.steward} denied request {one.request_id}: {one.reason!r}" for one in night.refusals())
+    reasons = (f"{one.steward} denied request {one.request_id}: {one.reason!r}" for one in night.denials())
     return AccessDenied(
         f"a {night.run.kind} of {night.project.name!r} reads only what stewards have granted",
         value="; ".join(reasons),
@@ -280,7 +280,7 @@ class DataStewardApprovalTrigger(BaseTrigger):
         access = Access(ledger, Verifier.load(settings.keys / PUBLIC_KEY_FILE))
         if not access.missing(self._scope, now=now):
             return _OPEN
-        if access.refused(self._scope):
+        if access.denied(self._scope):
             return _REFUSED
         if access.replaced(self._scope) and not self._can_be_granted(settings, access):
             return _OPEN  # to say so

@@ -74,8 +74,8 @@ def _watch(project: str, due: DueRun) -> DueRun:
     platform, declared = open_platform(settings), load_project(project, settings.projects)
     found_alias = put_back(platform, project)
     if found_alias is not None and found_alias.late:
-        log.info(found_alias.told)
+        log.info(found_alias.text)
     elif found_alias is not None:
-        alerts.send(settings, f"{project}: MLflow's alias is not the champion's", found_alias.told)
+        alerts.send(settings, f"{project}: MLflow's alias is not the champion's", found_alias.text)
     found = backlog.due(platform, declared, run_id=due.run_id, instant=due.instant)
     return replace(due, nothing=found) if isinstance(found, str) else due

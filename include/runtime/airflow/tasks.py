@@ -18,7 +18,7 @@ from include.runtime.code import earlier
 from include.steps.chain import NIGHT, WATCH, step_named
 
 if TYPE_CHECKING:
-    from include.core.events import AccessRefused
+    from include.core.events import RequestDenied
     from include.core.project import Project
     from include.core.records import DatasetScope, Run, Start
     from include.lineage.emission import ParentRuns
@@ -43,11 +43,11 @@ class TaskRun:
 
         return steps.missing_access(self.platform, self.run, now=datetime.now(UTC))
 
-    def refusals(self) -> "tuple[AccessRefused, ...]":
+    def denials(self) -> "tuple[RequestDenied, ...]":
         """What stewards denied of it, and nobody asked for again."""
         from include import steps
 
-        return self.platform.access.refused(steps.scope_of(self.platform, self.run))
+        return self.platform.access.denied(steps.scope_of(self.platform, self.run))
 
     def request(self, requester: str | None) -> tuple[str, ...]:
         """Ask the stewards for what is missing; return the requests' ids.

@@ -45,21 +45,21 @@ def doctor(settings: Settings, *, patience_seconds: float = _PATIENCE_SECONDS) -
         yield finding
     yield from examine(settings, CHECKS if ready else {"room": _room}, patience_seconds=patience_seconds)
     if not ready:
-        yield Finding(what="the rest", sign=Health.ADVICE, told="not tried: it needs a home with its keys.")
+        yield Finding(what="the rest", sign=Health.ADVICE, text="not tried: it needs a home with its keys.")
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
     """The home, closed to others, with the deployment's keys, whole and their owner's alone."""
     if not settings.home.is_dir():
         told = f"{settings.home} is not there. Run `./trainyard start`, or `./trainyard setup` for the demo's data."
-        yield Finding(what="home", sign=Health.BAD, told=told)
+        yield Finding(what="home", sign=Health.BAD, text=told)
         return
     deployment.make_home(settings)
     deployment.require(settings)
     secrets.read_key(settings.keys / deployment.PSEUDONYM_KEY)
     Signer.load(settings.keys / deployment.MODEL_KEY)
     Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)
-    yield Finding(what="home", sign=Health.GOOD, told=f"{settings.home} and its keys")
+    yield Finding(what="home", sign=Health.GOOD, text=f"{settings.home} and its keys")
 
 
 def _rights(settings: Settings) -> Iterator[Finding]:
@@ -69,12 +69,12 @@ def _rights(settings: Settings) -> Iterator[Finding]:
     for what, folder in (("projects", settings.projects), ("contracts", settings.contracts)):
         if not folder.is_dir():
             told = f"no folder of {what} at {folder}. Make it, or correct TRAINYARD_{what.upper()}."
-            yield Finding(what="rights", sign=Health.BAD, told=told)
+            yield Finding(what="rights", sign=Health.BAD, text=told)
         else:
             next(folder.iterdir(), None)
     if settings.production.is_dir():
         next(settings.production.iterdir(), None)
-    yield Finding(what="rights", sign=Health.GOOD, told="the home can be written, what is declared can be read")
+    yield Finding(what="rights", sign=Health.GOOD, text="the home can be written, what is declared can be read")
 
 
 def _room(settings: Settings) -> Iterator[Finding]:
@@ -90,9 +90,9 @@ def _room(settings: Settings) -> Iterator[Finding]:
         told = f"{free / (1 << 30):.1f} GiB are free where {place} lies"
         if free < ROOM_BYTES:
             remedy = f"{told}. Make room, {ROOM_BYTES >> 30} GiB at least: a night that finds none stops."
-            yield Finding(what="room", sign=Health.BAD, told=remedy)
+            yield Finding(what="room", sign=Health.BAD, text=remedy)
         else:
-            yield Finding(what="room", sign=Health.GOOD, told=told)
+            yield Finding(what="room", sign=Health.GOOD, text=told)
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:
@@ -107,10 +107,10 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     elif ahead is not None:
         told = f"a run was recorded as begun at {ahead:%Y-%m-%d %H:%M:%S}Z, after now ({now:%Y-%m-%d %H:%M:%S}Z)."
     else:
-        yield Finding(what="clock", sign=Health.GOOD, told=f"{now:%Y-%m-%d %H:%M}Z, as the disk and the ledger have it")
+        yield Finding(what="clock", sign=Health.GOOD, text=f"{now:%Y-%m-%d %H:%M}Z, as the disk and the ledger have it")
         return
     remedy = "Synchronise the clocks (NTP): grants, leases and retention go by them."
-    yield Finding(what="clock", sign=Health.BAD, told=f"{told} {remedy}")
+    yield Finding(what="clock", sign=Health.BAD, text=f"{told} {remedy}")
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
@@ -118,19 +118,19 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     ledger = Ledger.open(settings.ledger)
     ledger.require_order()
     ledger.mark_delivered("doctor", position=0)
-    yield Finding(what="ledger", sign=Health.GOOD, told=without_credentials(settings.ledger))
+    yield Finding(what="ledger", sign=Health.GOOD, text=without_credentials(settings.ledger))
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
     from include.store import Store
 
     _require_kept(Store(settings.store))
-    yield Finding(what="store", sign=Health.GOOD, told=without_credentials(settings.store))
+    yield Finding(what="store", sign=Health.GOOD, text=without_credentials(settings.store))
 
 
 def _vault(settings: Settings) -> Iterator[Finding]:
     _require_kept(deployment.vault_of(settings))
-    yield Finding(what="vault", sign=Health.GOOD, told=without_credentials(settings.vault))
+    yield Finding(what="vault", sign=Health.GOOD, text=without_credentials(settings.vault))
 
 
 def _require_kept(store: "Store") -> None:
@@ -145,12 +145,12 @@ def _require_kept(store: "Store") -> None:
 def _contracts(settings: Settings) -> Iterator[Finding]:
     contracts = load_folder(settings.contracts, settings.classes)
     for name, fault in contracts.broken.items():
-        yield Finding(what="contracts", sign=Health.BAD, told=f"{name}: {fault}")
+        yield Finding(what="contracts", sign=Health.BAD, text=f"{name}: {fault}")
     if not contracts.broken:
         yield Finding(
             what="contracts",
             sign=Health.GOOD,
-            told=f"{len(contracts)} can be loaded: `./trainyard status` says which are in effect",
+            text=f"{len(contracts)} can be loaded: `./trainyard status` says which are in effect",
         )
 
 
@@ -163,13 +163,13 @@ def _projects(settings: Settings) -> Iterator[Finding]:
             reason = why_not(settings, name, now=datetime.now(UTC))
         except TrainyardError as error:
             broken += 1
-            yield Finding(what="projects", sign=Health.BAD, told=f"{name}: {error}")
+            yield Finding(what="projects", sign=Health.BAD, text=f"{name}: {error}")
             continue
         if reason:
             told = f"{name}: {reason}. Nights by schedule would find none: land it, or pause its DAGs."
-            yield Finding(what="projects", sign=Health.ADVICE, told=told)
+            yield Finding(what="projects", sign=Health.ADVICE, text=told)
     if not broken:
-        yield Finding(what="projects", sign=Health.GOOD, told=f"{len(names)} can be loaded")
+        yield Finding(what="projects", sign=Health.GOOD, text=f"{len(names)} can be loaded")
 
 
 def _champions(settings: Settings) -> Iterator[Finding]:
@@ -179,7 +179,7 @@ def _champions(settings: Settings) -> Iterator[Finding]:
     platform = open_platform(settings)
     lost = [loss.in_words() for loss in losses(settings, platform)]
     for told in lost:
-        yield Finding(what="champions", sign=Health.BAD, told=told)
+        yield Finding(what="champions", sign=Health.BAD, text=told)
     whole = 0
     for name in () if lost else project_names(settings.projects):
         champion = platform.champions.in_force(name)
@@ -187,19 +187,19 @@ def _champions(settings: Settings) -> Iterator[Finding]:
             platform.vault.verify(champion.registered.bundle)
             whole += 1
     if not lost:
-        yield Finding(what="champions", sign=Health.GOOD, told=f"{whole} in force, their bundles as they were kept")
+        yield Finding(what="champions", sign=Health.GOOD, text=f"{whole} in force, their bundles as they were kept")
 
 
 def _airflow(settings: Settings) -> Iterator[Finding]:
     running = process.attach(settings)
     if running is None:
         told = "not started by us in this home. Nights by schedule need one: `./trainyard start`."
-        yield Finding(what="Airflow", sign=Health.ADVICE, told=told)
+        yield Finding(what="Airflow", sign=Health.ADVICE, text=told)
     elif quiet := silent(pulses(running.url, timeout_seconds=reach.HTTP_SECONDS)):
         told = f"no sign of life of {', '.join(quiet)}. Its logs are in {settings.home / 'airflow' / 'logs'}."
-        yield Finding(what="Airflow", sign=Health.BAD, told=told)
+        yield Finding(what="Airflow", sign=Health.BAD, text=told)
     else:
-        yield Finding(what="Airflow", sign=Health.GOOD, told=running.url)
+        yield Finding(what="Airflow", sign=Health.GOOD, text=running.url)
 
 
 def _cluster(settings: Settings) -> Iterator[Finding]:
@@ -209,9 +209,9 @@ def _cluster(settings: Settings) -> Iterator[Finding]:
         try:
             where = trainer.require_ready(load_project(name, settings.projects))
         except TrainyardError as error:
-            yield Finding(what="cluster", sign=Health.BAD, told=f"{name}: {error}")
+            yield Finding(what="cluster", sign=Health.BAD, text=f"{name}: {error}")
         else:
-            yield Finding(what="cluster", sign=Health.GOOD, told=f"takes {name}, in {where}")
+            yield Finding(what="cluster", sign=Health.GOOD, text=f"takes {name}, in {where}")
 
 
 CHECKS: Mapping[str, Check] = {

@@ -24,7 +24,7 @@ class Finding:
 
     what: str
     sign: Health
-    told: str
+    text: str
 
 
 Check = Callable[[Settings], Iterator[Finding]]
@@ -42,7 +42,7 @@ def examine(settings: Settings, checks: Mapping[str, Check], *, patience_seconds
         yield from tuple(each.found)
         if each.thread.is_alive():
             told = f"no answer within {patience_seconds:g} s. See whether what it names can be reached from here."
-            yield Finding(what=name, sign=Health.BAD, told=told)
+            yield Finding(what=name, sign=Health.BAD, text=told)
 
 
 class _RunningCheck:
@@ -59,9 +59,9 @@ class _RunningCheck:
             for finding in self._check(self._settings):
                 self.found.append(finding)
         except TrainyardError as error:
-            self.found.append(Finding(what=self._name, sign=Health.BAD, told=str(error)))
+            self.found.append(Finding(what=self._name, sign=Health.BAD, text=str(error)))
         except Exception as error:  # whatever a library raises is a finding, and takes the other checks nothing
             file = getattr(error, "filename", None)
             where = f" ({file})" if isinstance(error, OSError) and file else ""
             told = f"{type(error).__name__}{where}. See whether it is there, and may be used by this account."
-            self.found.append(Finding(what=self._name, sign=Health.BAD, told=told))
+            self.found.append(Finding(what=self._name, sign=Health.BAD, text=told))

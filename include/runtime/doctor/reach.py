@@ -27,7 +27,7 @@ def mlflow(settings: Settings) -> Iterator[Finding]:
     shown = without_credentials(settings.mlflow)
     scheme, _, path = settings.mlflow.partition(":///")
     if scheme == "sqlite" and not Path(path).exists():
-        yield Finding(what="MLflow", sign=Health.GOOD, told=f"{shown} is made by the first night")
+        yield Finding(what="MLflow", sign=Health.GOOD, text=f"{shown} is made by the first night")
         return
     try:  # its own client would try again for minutes
         if settings.mlflow.startswith(("http://", "https://")):
@@ -36,10 +36,10 @@ def mlflow(settings: Settings) -> Iterator[Finding]:
             _require_listener(settings.mlflow)
     except (httpx.TransportError, httpx.InvalidURL, OSError, ValueError) as error:
         told = f"{shown}: {type(error).__name__}. See whether it runs, and check TRAINYARD_MLFLOW."
-        yield Finding(what="MLflow", sign=Health.BAD, told=told)
+        yield Finding(what="MLflow", sign=Health.BAD, text=told)
         return
     deployment.versions_of(settings).prepare()
-    yield Finding(what="MLflow", sign=Health.GOOD, told=shown)
+    yield Finding(what="MLflow", sign=Health.GOOD, text=shown)
 
 
 def _require_listener(database: str) -> None:
@@ -56,20 +56,20 @@ def lineage(settings: Settings) -> Iterator[Finding]:
         file = Path(settings.lineage)
         with file.open("ab") if file.exists() else tempfile.TemporaryFile(dir=file.parent):
             pass
-        yield Finding(what="lineage", sign=Health.GOOD, told=shown)
+        yield Finding(what="lineage", sign=Health.GOOD, text=shown)
         return
     fault = _endpoint_fault(settings)
     if fault is not None:
         told = f"{shown}: {fault}. Events wait for it; check TRAINYARD_LINEAGE and TRAINYARD_LINEAGE_KEY_FILE."
-        yield Finding(what="lineage", sign=Health.BAD, told=told)
+        yield Finding(what="lineage", sign=Health.BAD, text=told)
     else:
-        yield Finding(what="lineage", sign=Health.GOOD, told=f"{shown} answers")
+        yield Finding(what="lineage", sign=Health.GOOD, text=f"{shown} answers")
     if aside := set_aside(settings):
         told = (
             f"{len(aside)} events were refused for good, the last: {aside[-1].in_words()}. When the endpoint is mended"
         )
         told += ", `./trainyard lineage --send-again` sends them."
-        yield Finding(what="lineage", sign=Health.ADVICE, told=told)
+        yield Finding(what="lineage", sign=Health.ADVICE, text=told)
 
 
 def _endpoint_fault(settings: Settings) -> str | None:
@@ -89,15 +89,15 @@ def alerts(settings: Settings) -> Iterator[Finding]:
     file = settings.alerts_file
     if file is None:
         told = "they are logged, and nobody hears them. Name a file of Apprise addresses in TRAINYARD_ALERTS_FILE."
-        yield Finding(what="alerts", sign=Health.ADVICE, told=told)
+        yield Finding(what="alerts", sign=Health.ADVICE, text=told)
         return
     failed = undelivered(
         file, "Trainyard: a test", "`./trainyard doctor` asks whether alerts arrive. Nothing is wrong."
     )
     for fault in failed:
-        yield Finding(what="alerts", sign=Health.BAD, told=f"{file}, {fault}. Correct it: see Apprise's addresses.")
+        yield Finding(what="alerts", sign=Health.BAD, text=f"{file}, {fault}. Correct it: see Apprise's addresses.")
     if not failed:
-        yield Finding(what="alerts", sign=Health.GOOD, told=f"a test was sent to each address of {file}")
+        yield Finding(what="alerts", sign=Health.GOOD, text=f"a test was sent to each address of {file}")
 
 
 def stewards(settings: Settings) -> Iterator[Finding]:
@@ -108,7 +108,7 @@ def stewards(settings: Settings) -> Iterator[Finding]:
 
     if settings.addresses_file is None:
         told = "they are told of nothing that waits for them. Name a file of addresses in TRAINYARD_ADDRESSES_FILE."
-        yield Finding(what="stewards", sign=Health.ADVICE, told=told)
+        yield Finding(what="stewards", sign=Health.ADVICE, text=told)
         return
     faults = [
         f"an address of {name} ({address.service}) is not one that Apprise understands"
@@ -120,6 +120,6 @@ def stewards(settings: Settings) -> Iterator[Finding]:
     people = tuple(sorted(of_adopted(settings)))
     faults += [f"{name} has no address" for name in notices.without_address(settings, people)]
     for fault in faults:
-        yield Finding(what="stewards", sign=Health.BAD, told=f"{fault}. Correct {settings.addresses_file}.")
+        yield Finding(what="stewards", sign=Health.BAD, text=f"{fault}. Correct {settings.addresses_file}.")
     if not faults:
-        yield Finding(what="stewards", sign=Health.GOOD, told=f"{len(people)} have addresses")
+        yield Finding(what="stewards", sign=Health.GOOD, text=f"{len(people)} have addresses")

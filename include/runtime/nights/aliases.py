@@ -15,7 +15,7 @@ _FOLLOWING = "aliases after rollbacks"
 class AliasFault:
     """What was wrong with an alias, in a sentence. ``late``: nobody moved it, it had not followed a rollback yet."""
 
-    told: str
+    text: str
     late: bool
 
 
@@ -31,15 +31,15 @@ def put_back(platform: Platform, project: str) -> AliasFault | None:
     try:
         moved = platform.versions.put_back(project, change.version.number if change.version else None)
     except RegistryError as error:
-        return AliasFault(told=str(error), late=False)
+        return AliasFault(text=str(error), late=False)
     if moved is None:
         return None
     left = moved.pointed_to
     if left not in {each.left for each in known.rollbacks} or not _is_new(platform, project):
-        return AliasFault(told=moved.told, late=False)
+        return AliasFault(text=moved.text, late=False)
     now = f"version {change.version.number}, the champion" if change.version else "none, since nothing is in force"
     return AliasFault(
-        told=f"in MLflow the alias 'champion' of {project} follows from version {left} to {now}", late=True
+        text=f"in MLflow the alias 'champion' of {project} follows from version {left} to {now}", late=True
     )
 
 
@@ -60,7 +60,7 @@ def follow_rollbacks(platform: Platform) -> Sequence[str]:
             found.append(platform.versions.put_back(project, change.version.number if change.version else None))
     if entries:
         platform.ledger.mark_delivered(_FOLLOWING, position=entries[-1].position)
-    return [moved.told for moved in found if moved]
+    return [moved.text for moved in found if moved]
 
 
 def _is_new(platform: Platform, project: str) -> bool:

@@ -53,7 +53,7 @@ def run_watch(
     """
     platform = open_platform(settings)
     found = put_back(platform, project.name)
-    alias = found.told if found else None
+    alias = found.text if found else None
     due = backlog.due(platform, project, run_id=run_id, instant=instant)
     if isinstance(due, str):
         return WatchResult(run_id=run_id, alias=alias, nothing=due)

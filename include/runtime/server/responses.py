@@ -40,7 +40,7 @@ def request(asked: "RegisteredRequest") -> dict[str, Any]:
 
 def _denial(asked: "RegisteredRequest") -> dict[str, Any]:
     """Who denied it and why, by name and by the names of before 0.1, which go with 0.2."""
-    by, reason = (asked.refusal.steward, asked.refusal.reason) if asked.refusal else (None, None)
+    by, reason = (asked.denial.steward, asked.denial.reason) if asked.denial else (None, None)
     return {"denied_by": by, "denial": reason, "refused_by": by, "refusal": reason}
 
 
