@@ -60,6 +60,7 @@ ROOMS = (
     "data",
     "declared",
     "elsewhere",
+    "engines",
     "governance",
     "ledger",
     "lineage",

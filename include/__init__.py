@@ -11,6 +11,7 @@ The rooms, from the top down:
 - ``data``: the only reader of production data
 - ``governance``: who may read what
 - ``lineage``: what is reported of a run to OpenLineage; ``declared``: a project's code, compiled
+- ``engines``: what runs it over a snapshot's rows
 - ``contracts``
 - ``ledger``: the memory; ``store``: artifacts
 - ``core``: what everybody speaks

@@ -11,10 +11,10 @@ from include.data.feature_tables import BuiltTables, write
 from include.data.leak_alarm import alarm
 from include.data.point_in_time import PointInTime
 from include.data.probe import probe, sampled
-from include.data.relations import relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import CompiledProject
+from include.engines.relations import relations
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def build(
     read = needed(snapshot, compiled, work, samples)
     again = [part for task in work for part in task.read_again(split.train, samples)]
     opened = open([part.content for part in (*read, *again)])
-    with relations(snapshot, contracts, opened, partitions=read) as held:
+    with relations(snapshot, contracts, opened.path, partitions=read) as held:
         rows = PointInTime(held, project, contracts, compiled, stretches(work, samples))
         tables = BuiltTables(rows, tasks, opened)
         contract = contracts[project.target.dataset]

@@ -11,10 +11,10 @@ from include.core.records import Contract, Days, Partition, Run, Snapshot
 from include.data.feature_tables import BuiltTables, write
 from include.data.labelled import LabelledRows, days_of, read
 from include.data.point_in_time import PointInTime
-from include.data.relations import relations
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import LABEL, CompiledProject
+from include.engines.relations import relations
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def live(
     read = needed(snapshot, compiled, work, ())
     if any(task.new for task in work):
         opened = open([part.content for part in read])
-        with relations(snapshot, contracts, opened, partitions=read) as held:
+        with relations(snapshot, contracts, opened.path, partitions=read) as held:
             tables = BuiltTables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
         with Writer(vault) as writer:
             written = write(work, tables, project.target.key, writer)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days
-from include.data.relations import LateValues, Relations, between, quoted
 from include.declared import POPULATION
 from include.declared.compiled import DAY_COLUMN, LABEL, PREDICTED_AT, CompiledProject, DerivedTable
+from include.engines.late_values import LateValues, between, quoted
+from include.engines.relations import Relations
 
 if TYPE_CHECKING:
     import pyarrow as pa

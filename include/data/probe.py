@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from include.core.errors import DataError, DeclarationError, FeatureLeak
 from include.core.records import Contract, Days
 from include.data.point_in_time import PointInTime, reach
-from include.data.relations import LateValues
 from include.declared.compiled import PREDICTED_AT, DerivedTable
+from include.engines.late_values import LateValues
 
 if TYPE_CHECKING:
     import numpy as np

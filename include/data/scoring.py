@@ -174,14 +174,14 @@ def features_of(
     import pyarrow.compute as pc
 
     from include.data.point_in_time import PointInTime
-    from include.data.relations import relations
     from include.declared.compiled import DAY_COLUMN, PREDICTED_AT, declared
+    from include.engines.relations import relations
 
     compiled = declared(project, contracts, snapshot.scope)
     partition = contracts[project.target.dataset].partition_column
     moments = pc.cast(treated[partition], "date32")
     days = Days(first=pc.min(moments).as_py(), last=pc.max(moments).as_py())
-    with relations(snapshot, contracts, opened) as held:
+    with relations(snapshot, contracts, opened.path) as held:
         asked = PointInTime(held, project, contracts, compiled, [days])
         table = None
         for group in compiled.groups:

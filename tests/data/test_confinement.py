@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from include.core.errors import DataError, DeclarationError
 from include.core.records import Contract, Days, Snapshot
-from include.data.confinement import lock, require_confined
 from include.data.point_in_time import PointInTime
-from include.data.relations import LateValues, Relations, relations
 from include.declared import scope_of, sql_of
 from include.declared.compiled import CompiledProject, declared
+from include.engines.confinement import lock, require_confined
+from include.engines.late_values import LateValues
+from include.engines.relations import Relations, relations
 from include.projects import flight_delay
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
@@ -131,7 +132,7 @@ def frozen(night: Night, production: Path) -> Snapshot:
 def held(night: Night, frozen: Snapshot) -> Iterator[Relations]:
     """Only the flights are opened: the weather's files lie beside them in the vault."""
     opened = [part for part in frozen.partitions if part.table == "flights"]
-    with relations(frozen, night.contracts, night.store, partitions=opened) as made:
+    with relations(frozen, night.contracts, night.store.path, partitions=opened) as made:
         yield made
 
 

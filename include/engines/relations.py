@@ -1,44 +1,23 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
 """The tables of a snapshot in DuckDB, shown whole, for a range of days, or as they were known at an instant."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
-from include.core.records import (
-    DAY,
-    Column,
-    ColumnType,
-    Contract,
-    Days,
-    Partition,
-    Scope,
-    Snapshot,
-)
-from include.data.confinement import lock, require_confined
+from include.core.records import Column, Contract, Days, Partition, Scope, Snapshot
+from include.engines.confinement import lock, require_confined
+from include.engines.late_values import LateValues, cut_rows, present, quoted, within
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from include.governance.vault import OpenedArtifacts
-
 _HELD, _CUT = "snapshot", "cut"
-#: How far before a row the one lies whose values it is given: further than those of its own hour or kind, mostly; and
-#: where no such value can be given to it.
-_ROWS_BEFORE, _FEW_ROWS_BEFORE = 97, 7
-_TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
-
-
-class LateValues(StrEnum):
-    """What is done to that which became known only after an instant."""
-
-    REMOVED = "removed"  # values are null, rows are absent
-    DISTURBED = "removed or changed"  # every other row's values are other ones, and it stays; the rest is removed
 
 
 class Relations:
@@ -69,7 +48,7 @@ class Relations:
         With *cut*, as :meth:`cut` left them, which must have been called for these days or more.
         """
         for name in datasets:
-            where = " AND ".join(_within(self._contracts[name], days)) or "TRUE"
+            where = " AND ".join(within(self._contracts[name], days)) or "TRUE"
             source = f"{_CUT if cut else _HELD}.{quoted(name)}"
             self.run(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {source} WHERE {where}")
 
@@ -87,30 +66,11 @@ class Relations:
         They replace what an earlier call computed. They are kept, since several queries read them, each several times.
         """
         for name, days in datasets.items():
-            contract = self._contracts[name]
-            columns = self._columns(name)
-            # Of what is disturbed half of the rows stay, by their keys: by chance, and always the same.
-            half = f"hash({', '.join(quoted(name) for name in contract.key)}) % 2 = 0"
-            stays = "FALSE" if later is LateValues.REMOVED else half
-            present = _present(contract, columns)
-            within = _within(contract, days)
-            # Where a row is, it is the same row of the same day.
-            known = " AND ".join(_known(column, instant) for column in present) or "TRUE"
-            where = " AND ".join([*within, f"(({known}) OR {stays})"])
-            source = f"{_HELD}.{quoted(name)}"
-            late = [column for column in columns if column not in present and column.known_at.column is not None]
-            changed = [] if later is LateValues.REMOVED else [each for each in late if (name, each.name) not in removed]
-            others = {column: f"WHEN {stays} THEN {_other_value(column, contract, instant)}" for column in changed}
-            chosen = ", ".join(
-                f"CASE WHEN {_known(column, instant)} THEN {quoted(column.name)} {others.get(column, '')} END "
-                f"AS {quoted(column.name)}"
-                if column in late
-                else quoted(column.name)
-                for column in columns
+            fixed = [column for dataset, column in removed if dataset == name]
+            rows = cut_rows(
+                self._contracts[name], self._columns(name), f"{_HELD}.{quoted(name)}", days, instant, later, fixed
             )
-            if valued := [column for column in changed if column.type not in _TIMES]:
-                source += f", ({_extremes(valued, source, within)})"
-            self.run(f"CREATE OR REPLACE TABLE {_CUT}.{quoted(name)} AS SELECT {chosen} FROM {source} WHERE {where}")
+            self.run(f"CREATE OR REPLACE TABLE {_CUT}.{quoted(name)} AS {rows}")
 
     def later(self, datasets: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """The columns of *datasets*, each as its dataset and its name, whose values may become known after a row is."""
@@ -118,7 +78,7 @@ class Relations:
             (name, column.name)
             for name in datasets
             for column in self._columns(name)
-            if column.known_at.column is not None and column not in _present(self._contracts[name], self._columns(name))
+            if column.known_at.column is not None and column not in present(self._contracts[name], self._columns(name))
         )
 
     def _columns(self, dataset: str) -> list[Column]:
@@ -128,7 +88,7 @@ class Relations:
         """A project's query *sql*, which reads the views *tables* and nothing else; without this it is not to be run.
 
         Raises:
-            DeclarationError: it is anything else (:func:`~include.data.confinement.require_confined`).
+            DeclarationError: it is anything else (:func:`~include.engines.confinement.require_confined`).
         """
         query = (sql, tuple(tables))
         if query not in self._confined:
@@ -192,11 +152,11 @@ def _named() -> Iterator[None]:
 def relations(
     snapshot: Snapshot,
     contracts: Mapping[str, Contract],
-    opened: "OpenedArtifacts",
+    path_of: Callable[[str], Path],
     *,
     partitions: Iterable[Partition] | None = None,
 ) -> Iterator[Relations]:
-    """The snapshot's rows, or only those of some *partitions* of it, read once from the files that *opened* allows.
+    """The snapshot's rows, or only those of some *partitions* of it, read once from the files of their contents.
 
     DuckDB itself can open these files and no others, and nothing can change that: not a statement, not another cursor.
 
@@ -212,7 +172,7 @@ def relations(
     }
     paths: dict[str, list[str]] = {scope.dataset: [] for scope in snapshot.scope.datasets}
     for partition in snapshot.partitions if partitions is None else partitions:
-        paths[partition.table].append(str(opened.path(partition.content)))
+        paths[partition.table].append(str(path_of(partition.content)))
     with duckdb.connect(":memory:", config=settings) as connection:
         lock(connection, [path for files in paths.values() for path in files])
         connection.execute(f"CREATE SCHEMA {_HELD}; CREATE SCHEMA {_CUT}")
@@ -232,73 +192,3 @@ def relations(
                     f"CREATE TABLE {table} AS SELECT {chosen} FROM read_parquet(?)", [paths[scope.dataset]]
                 ).fetchall()
         yield Relations(connection, contracts, snapshot.scope)
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def timestamp(instant: datetime) -> str:
-    """*instant* as an SQL literal without a zone, in UTC."""
-    return f"TIMESTAMP '{instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
-
-
-def between(column: str, days: Days) -> str:
-    """The SQL condition that the quoted *column* lies in *days*."""
-    return f"{column} >= DATE '{days.first}' AND {column} < DATE '{days.last + DAY}'"
-
-
-def _within(contract: Contract, days: Days) -> list[str]:
-    if contract.partition_column is None:
-        return []
-    return [between(quoted(contract.partition_column), days)]
-
-
-def _known(column: Column, instant: datetime) -> str:
-    """Whether the value of *column* was known at *instant*; never, if its own time is null."""
-    rule = column.known_at
-    if rule.column is None:
-        return "TRUE"
-    microseconds = rule.offset // timedelta(microseconds=1)
-    return f"coalesce({quoted(rule.column)} + to_microseconds({microseconds}) <= {timestamp(instant)}, FALSE)"
-
-
-def _present(contract: Contract, columns: Iterable[Column]) -> list[Column]:
-    """The columns that place a row: it is absent as long as one of them is unknown."""
-    return [column for column in columns if column.key or column.name == contract.partition_column]
-
-
-def _extremes(columns: Iterable[Column], source: str, within: Iterable[str]) -> str:
-    """The query for one row: the greatest and the least value of each of *columns*."""
-    chosen = ", ".join(
-        f"max({quoted(column.name)}) AS {_extreme(column, 'greatest')}, "
-        f"min({quoted(column.name)}) AS {_extreme(column, 'least')}"
-        for column in columns
-    )
-    return f"SELECT {chosen} FROM {source} WHERE {' AND '.join(within) or 'TRUE'}"
-
-
-def _extreme(column: Column, which: str) -> str:
-    return quoted(f"{which}\n{column.name}")  # a line break: no column is called so
-
-
-def _other_value(column: Column, contract: Contract, instant: datetime) -> str:
-    """Another value of the column: that of a row that lies some rows before; null where there is none to give.
-
-    So whatever an expression makes of the column's values (a number of a text, say), it can make of this one. Neither
-    the greatest nor the least is given: what is the greatest of a day would hardly change. A time stays after
-    *instant*, and after all moments at which what it dates is known by then, so that what it dates stays unknown.
-    """
-    name = quoted(column.name)
-    # Without an order, so that nothing is sorted.
-    far, near = (f"nullif(lag({name}, {rows}) OVER (), {name})" for rows in (_ROWS_BEFORE, _FEW_ROWS_BEFORE))
-    if column.type in _TIMES:
-        dated = [each.known_at.offset for each in contract.columns if each.known_at.column == column.name]
-        bound, step = timestamp(instant - min([timedelta(0), *dated])), "INTERVAL 5 HOUR"
-        if column.type is ColumnType.DATE:
-            bound, step = f"CAST({bound} AS DATE)", "1"
-        after = f"greatest(coalesce({name}, {bound}), {bound}) + {step}"
-        return f"CASE WHEN {far} > {bound} THEN {far} ELSE {after} END"
-    extremes = ", ".join(_extreme(column, which) for which in ("greatest", "least"))
-    given = (f"CASE WHEN {other} NOT IN ({extremes}) THEN {other} END" for other in (far, near))
-    return f"coalesce({', '.join(given)})"
