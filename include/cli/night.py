@@ -55,7 +55,13 @@ def run(
     try:
         with unwound_by_signals(), console.status("") as status:
             night = local.run_night(
-                settings, declared, run_id=name, instant=at, on_step=step_teller(status), on_note=tell_note
+                settings,
+                declared,
+                run_id=name,
+                instant=at,
+                on_step=step_teller(status),
+                on_note=tell_note,
+                on_training=lambda progress: status.update(f"training: {progress.in_words()} …"),
             )
     except AccessDenied:
         tell_people(settings, quietly=True)  # of what was asked for

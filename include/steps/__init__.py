@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from include.steps.run import finish as finish
     from include.steps.run import resume as resume
     from include.steps.serving import score as score
+    from include.steps.training import progress_of as progress_of
     from include.steps.training import refit as refit
     from include.steps.training import shards as shards
     from include.steps.training import step_of as step_of
@@ -56,7 +57,7 @@ _LIES_IN = {
         "platform": "Platform contracts_of missing_access request_access require_grantable scope_of",
         "run": "LEASE begin fail finish resume",
         "serving": "score",
-        "training": "refit shards step_of train",
+        "training": "progress_of refit shards step_of train",
     }.items()
     for name in names.split()
 }

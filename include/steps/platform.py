@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from include.registry.mlflow_nights import Commit
     from include.registry.versions import Versions
     from include.store import Store
+    from include.training.progress import TrainingProgress
 
 Record = TypeVar("Record")
 
@@ -47,7 +48,7 @@ class Platform:
     ``separation_of_duties`` says whether the authority's key is out of this process's reach, or NOT SHOWN.
     ``await_authority`` returns once the authority has decided what the given function asks for, or not within its time.
     ``parents`` is the OpenLineage run within which the steps run (an Airflow task and its DAG run); ``None``: the night
-    itself.
+    itself. ``on_training`` is told now and then how far a step that trains is in this process.
     """
 
     ledger: Ledger
@@ -68,6 +69,7 @@ class Platform:
     parents: "ParentRuns | None" = None
     keep_code: Callable[[str, str], None] = lambda project, code: None
     trainer_image: Callable[[Project], str | None] = lambda project: None
+    on_training: "Callable[[str, TrainingProgress], None]" = lambda step, progress: None
 
     def load(self, kind: type[Record], digest: str) -> Record:
         """The manifest of type *kind* that *digest* names.

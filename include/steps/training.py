@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from include.core import streams
 from include.core.canonical import record_digest
@@ -16,6 +17,7 @@ from include.steps.inputs import REFIT, require_made
 from include.steps.measuring import measuring
 from include.steps.platform import Platform, emit, once, open_artifacts, scope_of
 from include.training import history as trials
+from include.training.progress import ProgressCounter, TrainingProgress
 
 #: How often a running training asks whether its grants still hold, and how long it goes on where it gets no answer.
 ASK_SECONDS, UNANSWERED_SECONDS = 5.0, 20.0
@@ -26,6 +28,14 @@ BESIDE = "beside nights"
 def shards(platform: Platform, plan: str) -> list[int]:
     """The numbers of the plan's shards, one training task each."""
     return list(range(len(platform.load(Plan, plan).shards)))
+
+
+def progress_of(platform: Platform, plan: str) -> dict[str, TrainingProgress]:
+    """How far each shard of the plan is by what is recorded, by the name of its step."""
+    drawn = platform.load(Plan, plan)
+    recorded = outcomes_of(platform, drawn)
+    counters = (ProgressCounter.of_shard(drawn.shard(number), recorded) for number in range(len(drawn.shards)))
+    return {step_of(number): counter.progress() for number, counter in enumerate(counters)}
 
 
 def train(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
@@ -42,13 +52,20 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
 
     def compute() -> str:
         with measuring(platform, run, step_of(shard)) as measured:
+            opened = open_artifacts(platform, run, "train", [drawn.binned], now=now)
+            recorded = outcomes_of(platform, drawn)
+            counter = ProgressCounter.of_shard(drawn, recorded, report=partial(platform.on_training, step_of(shard)))
+
+            def record(trial: Trial) -> None:
+                record_trial(platform, run, plan, trial, beside=measured.of(trial.trial_id))
+
             runner.train_shard(
                 drawn,
-                opened=open_artifacts(platform, run, "train", [drawn.binned], now=now),
-                recorded=outcomes_of(platform, drawn),
-                record=lambda trial: record_trial(platform, run, plan, trial, beside=measured.of(trial.trial_id)),
+                opened=opened,
+                recorded=recorded,
+                record=counter.recording(record),
                 threads=project.operations.threads,
-                allowed=while_allowed(platform, run, now=now),
+                allowed=counter.counting(while_allowed(platform, run, now=now)),
                 meter=measured.meter,
             )
         return keep_outcomes(platform, drawn)
@@ -74,12 +91,13 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
 
     def compute() -> str:
         best = refitting.winner(drawn, built, outcomes_of(platform, drawn).values())
+        counter = ProgressCounter(trials=1, all_rounds=best.rounds, report=partial(platform.on_training, REFIT))
         with measuring(platform, run, REFIT) as measured:
             model = refitting.refit(
                 Refit(winner=best, binned=drawn.binned),
                 opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
                 threads=free.threads(project.operations.threads),
-                allowed=while_allowed(platform, run, now=now),
+                allowed=counter.counting(while_allowed(platform, run, now=now)),
                 meter=measured.meter,
             )
         return platform.vault.put(model)

@@ -124,6 +124,15 @@ def test_what_is_told_of_a_night_is_what_its_trials_reached_on_the_validation_da
     assert night.promotion.verdict.refusals == ()
 
 
+def test_training_that_is_all_recorded_has_no_round_left(done: tuple[Yard, Night]) -> None:
+    from include import steps
+
+    yard, night = done
+    shards = steps.progress_of(yard.platform, night.digests["plan"])
+    assert list(shards) == ["train-0", "train-1"]
+    assert [(each.ended, each.trials, each.rounds, each.all_rounds) for each in shards.values()] == [(2, 2, 0, 0)] * 2
+
+
 def test_a_night_in_another_empty_home_makes_the_same_bytes(done: tuple[Yard, Night], yard: Yard) -> None:
     first, night = done
     again = yard.night(run_id="another-name")

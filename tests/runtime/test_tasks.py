@@ -28,13 +28,16 @@ from include.core.errors import (
 )
 from include.core.events import LineageEmitted
 from include.core.runs import RunKind
+from include.governance.signing import Signer, create_key
 from include.ledger import Ledger
+from include.runtime import deployment
 from include.runtime.airflow import alerts, tasks
 from include.runtime.airflow.approval import DataStewardApprovalTrigger
 from include.runtime.airflow.operators import StepOperator, only_what_heals
 from include.runtime.airflow.tasks import instant_of
 from include.runtime.airflow.transport import LedgerConfig, LedgerTransport
 from include.settings import Settings
+from include.training.progress import TrainingProgress
 from tests.runtime.conftest import Listener
 
 
@@ -216,3 +219,23 @@ def test_a_gate_that_gives_up_tells_ops_what_kind_of_run_is_off(
     for error, why in ((AccessDenied, "no access"), (LeaseHeld, f"another {kind} runs")):
         tasks.gave_up(error("a", value="b", remedy="c"), "p", run_id, kind=kind)
         assert caplog.records.pop().message.startswith(f"p: {why}, the {kind.value} is off. ")
+
+
+def test_the_log_of_a_task_that_trains_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "home"))
+    settings = Settings.from_environment()
+    deployment.prepare(settings)
+    create_key(settings.authority_keys / "authority.key")
+    Signer.load(settings.authority_keys / "authority.key").publish(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)
+    _, platform = tasks._open_within(None)
+    with caplog.at_level("INFO", logger=tasks.__name__):
+        for done in range(1, 1001):
+            how_far = TrainingProgress(
+                trials=4, ended=done // 250, best=0.5, rounds=done, all_rounds=1000, seconds=float(done)
+            )
+            platform.on_training("train-0", how_far)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[4] == "train-0: 2 of 4 trials, best loss 0.5000, 500 of 1,000 rounds, about 8 min left"
+    assert len(said) == 10

@@ -17,7 +17,9 @@ import pytest
 from include.core.errors import LeaseHeld
 from include.projects import flight_delay
 from include.runtime.nights import local
+from include.runtime.trainers import processes
 from include.settings import Settings
+from include.training.progress import TrainingProgress
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +98,21 @@ def test_a_killed_night_leaves_no_worker() -> None:
         for worker in alive:
             worker.kill()
         assert (len(gone), alive) == (2, [])
+
+
+def test_a_night_is_told_how_far_the_training_in_each_of_its_workers_is() -> None:
+    told: list[tuple[str, TrainingProgress]] = []
+    said = [
+        (f"train-{shard}", TrainingProgress(trials=2, ended=1, best=0.5, rounds=7, all_rounds=9, seconds=1.0))
+        for shard in range(2)
+    ]
+    with (
+        processes._heard(lambda step, progress: told.append((step, progress))) as reports,
+        processes._workers(1, reports) as pool,
+    ):
+        for each in said:
+            pool.submit(processes._tell, *each).result()
+    assert told == said
 
 
 #: A night at its training, whose shards take long.

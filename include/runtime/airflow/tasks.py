@@ -234,9 +234,11 @@ def _open() -> "tuple[Settings, Platform]":
 def _open_within(parents: "ParentRuns | None") -> "tuple[Settings, Platform]":
     from include.runtime.nights.platform import open_platform
     from include.settings import Settings
+    from include.training.progress import by_tenths
 
     settings = Settings.from_environment()
-    platform = open_platform(settings)
+    said = by_tenths(lambda how_far: log.info("%s", how_far))
+    platform = replace(open_platform(settings), on_training=said)
     if parents is None:
         return settings, platform
     return settings, replace(platform, parents=parents, await_authority=_await_api_server)

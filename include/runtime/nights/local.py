@@ -1,7 +1,7 @@
 """The night in this process: the chain of its steps, done one after the other."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -14,11 +14,12 @@ from include.runtime.code import kept as kept_code
 from include.runtime.code.digest import CodeStamp, code_digest, code_stamp
 from include.runtime.nights.alone import alone
 from include.runtime.nights.platform import open_platform, opened, signed_in_here, utc_now
-from include.runtime.trainers import Note, trainer_of
+from include.runtime.trainers import Note, OnTraining, trainer_of
 from include.settings import ROOT, Settings
 from include.steps import Platform
 from include.steps.chain import NIGHT, Chain, Step
 from include.steps.showing import NightFigures, learnt_of
+from include.training.progress import Report, TrainingProgress
 
 #: Called when a step begins (``None``) and when it ends (its digest).
 Progress = Callable[[str, str | None], None]
@@ -43,6 +44,7 @@ def run_night(
     instant: datetime,
     on_step: Progress = lambda step, digest: None,
     on_note: Note = lambda what: None,
+    on_training: Report = lambda progress: None,
     clock: Callable[[], datetime] = utc_now,
     start: Start | None = None,
 ) -> NightResult:
@@ -61,7 +63,16 @@ def run_night(
         try:  # around its beginning too: a signal may come between the lease and the next line
             began = start or signed_in_here()
             run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), start=began)
-            doing = Steps(settings, platform, project, run, on_step=on_step, on_note=on_note, clock=clock)
+            doing = Steps(
+                settings,
+                platform,
+                project,
+                run,
+                on_step=on_step,
+                on_note=on_note,
+                on_training=on_training,
+                clock=clock,
+            )
             doing.gate()
             made = doing.perform(NIGHT)
         except Exception as error:
@@ -105,6 +116,7 @@ class Steps:
     _: KW_ONLY
     on_step: Progress = lambda step, digest: None
     on_note: Note = lambda what: None
+    on_training: Report = lambda progress: None
     clock: Callable[[], datetime] = utc_now
     #: The stamps of code that is known to be what the run began with.
     known: set[CodeStamp] = field(default_factory=set)
@@ -133,10 +145,22 @@ class Steps:
             done = [earlier.perform(self.settings, self.platform, self.run, step.name, given) for given in each]
         elif step.placed and (step.mapped or trainer.elsewhere):
             again = partial(opened, self.settings, self.project.name)
-            done = trainer.train(self.run, inputs["plan"], shards, again, self.on_note)
+            done = trainer.train(self.run, inputs["plan"], shards, again, self.on_note, self._together(inputs["plan"]))
         else:
-            done = [step.perform(self.platform, self.project, self.run, inputs, clock=self.clock)]
+            platform = replace(self.platform, on_training=lambda _, progress: self.on_training(progress))
+            done = [step.perform(platform, self.project, self.run, inputs, clock=self.clock)]
         return "" if step.mapped else done[0]
+
+    def _together(self, plan: str) -> OnTraining:
+        """Tells how far all shards of *plan* are together."""
+        known = steps.progress_of(self.platform, plan)
+
+        def told(step: str, progress: TrainingProgress) -> None:
+            known[step] = progress
+            first, *others = known.values()
+            self.on_training(sum(others, start=first))
+
+        return told
 
     def moved(self) -> bool:
         """Whether other code lies here than the run began with, and a copy of that was kept."""

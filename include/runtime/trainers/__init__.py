@@ -4,6 +4,6 @@
 :mod:`~include.runtime.trainers.processes` of this machine, :mod:`~include.runtime.trainers.pods` of a cluster.
 """
 
-from include.runtime.trainers.port import Note, Trainer, trainer_of
+from include.runtime.trainers.port import Note, OnTraining, Trainer, trainer_of
 
-__all__ = ["Note", "Trainer", "trainer_of"]
+__all__ = ["Note", "OnTraining", "Trainer", "trainer_of"]

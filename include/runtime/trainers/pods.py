@@ -13,7 +13,7 @@ from include.core.errors import DeclarationError, LeaseHeld
 from include.core.project import Compute, Project
 from include.runtime.code.projects import loadable
 from include.runtime.pods import images
-from include.runtime.trainers.port import Note, Opener, TaskForm, TrainingPool
+from include.runtime.trainers.port import Note, OnTraining, Opener, TaskForm, TrainingPool, unheard
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,15 @@ class PodTrainer:
         """The project's own, or the deployment's; ``None``: neither is named."""
         return images.named(self.settings, project)
 
-    def train(self, run: "Run", plan: str, shards: Sequence[int | None], opened: Opener, note: Note) -> list[str]:
+    def train(
+        self,
+        run: "Run",
+        plan: str,
+        shards: Sequence[int | None],
+        opened: Opener,
+        note: Note,
+        on_training: OnTraining = unheard,
+    ) -> list[str]:
         """Each is attended in a thread; a signal has each remove its pod, and is raised when all have."""
         ending = Event()
         with ThreadPoolExecutor(len(shards), thread_name_prefix="shard") as pool:

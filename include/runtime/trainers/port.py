@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from include.ledger import Ledger
     from include.runtime.pods.sweeping import Over
     from include.steps import Platform
+    from include.training.progress import TrainingProgress
 
 #: Called with what training waits for and prints, from threads.
 Note = Callable[[str], None]
+#: Called with the name of a step that trains and how far it is, from a thread.
+OnTraining = Callable[[str, "TrainingProgress"], None]
 #: Opens platform and project anew, for the thread or the process that calls it: it can be pickled.
 Opener = Callable[[], "tuple[Platform, Project]"]
 
@@ -38,6 +41,10 @@ class TrainingPool:
     keep: bool = False
 
 
+def unheard(step: str, progress: "TrainingProgress") -> None:
+    """Nobody asks how far training is."""
+
+
 class Trainer(Protocol):
     """A place to train in, made of a deployment's settings at no cost.
 
@@ -53,10 +60,19 @@ class Trainer(Protocol):
     def image(self, project: "Project") -> str | None:
         """The image that a run of *project* which begins now keeps; ``None``: it is trained in none."""
 
-    def train(self, run: "Run", plan: str, shards: Sequence[int | None], opened: Opener, note: Note) -> list[str]:
+    def train(
+        self,
+        run: "Run",
+        plan: str,
+        shards: Sequence[int | None],
+        opened: Opener,
+        note: Note,
+        on_training: OnTraining = unheard,
+    ) -> list[str]:
         """Train all *shards* of *plan* (``None``: refit its winner) and return what each such step returns.
 
-        What is recorded is not trained again. A signal that ends this process ends what it began.
+        What is recorded is not trained again. What trains says how far it is by *on_training* or, elsewhere, *note*.
+        A signal that ends this process ends what it began.
 
         Raises:
             TrainyardError: of the first that fails, when all have ended.

@@ -3,15 +3,16 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.core.clocks import utc_now
-from include.runtime.trainers.port import Note, Opener, TaskForm, TrainingPool
+from include.runtime.trainers.port import Note, OnTraining, Opener, TaskForm, TrainingPool, unheard
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from include.core.records import Run
     from include.ledger import Ledger
     from include.runtime.pods.sweeping import Over
+    from include.training.progress import TrainingProgress
 
 #: `airflow_settings.yaml` says the same to the Astro CLI.
 TRAINING_SLOTS = 2
@@ -35,10 +37,19 @@ class ProcessTrainer:
     def image(self, project: "Project") -> None:
         """It needs none."""
 
-    def train(self, run: "Run", plan: str, shards: Sequence[int | None], opened: Opener, note: Note) -> list[str]:
+    def train(
+        self,
+        run: "Run",
+        plan: str,
+        shards: Sequence[int | None],
+        opened: Opener,
+        note: Note,
+        on_training: OnTraining = unheard,
+    ) -> list[str]:
         """Spawned, since a forked child may not use OpenMP again."""
         others = set(multiprocessing.active_children())
-        with _workers(min(len(shards), multiprocessing.cpu_count())) as pool:
+        workers = min(len(shards), multiprocessing.cpu_count())
+        with _heard(on_training) as reports, _workers(workers, reports) as pool:
             futures = [pool.submit(_train_shard, opened, run.run_id, plan, shard) for shard in shards]
             try:
                 for future in as_completed(futures):
@@ -67,14 +78,42 @@ class ProcessTrainer:
         """They end with the process that started them."""
 
 
-def _workers(number: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_parent
-    )
+_SPAWN = multiprocessing.get_context("spawn")
+#: In a worker: where it says how far its training is.
+_reports: Any = None
 
 
-def _end_with_the_parent() -> None:
-    """End this worker when the process that started it is gone: killed, it cannot tell its workers to end."""
+@contextmanager
+def _heard(on_training: OnTraining) -> Iterator[Any]:
+    """A queue by which workers tell *on_training*."""
+    reports = _SPAWN.Queue()
+    said = iter(reports.get, None)
+
+    def listen() -> None:
+        try:
+            for told in said:
+                on_training(*told)
+        finally:
+            for _ in said:  # a worker ends once what it said is read
+                pass
+
+    thread = threading.Thread(target=listen, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield reports
+    finally:
+        reports.put(None)
+        thread.join(timeout=5)  # a worker that was killed while it wrote may have left the queue closed to all
+
+
+def _workers(number: int, reports: Any = None) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(number, mp_context=_SPAWN, initializer=_begin_worker, initargs=(reports,))
+
+
+def _begin_worker(reports: Any) -> None:
+    """Report there, and end when the process that started this worker is gone: killed, it cannot end its workers."""
+    global _reports  # one a process, as a pool begins its workers
+    _reports = reports
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101  # a worker has one
 
@@ -90,6 +129,13 @@ def _train_shard(opened: Opener, run_id: str, plan: str, shard: int | None) -> s
     from include.steps.chain import step_named
 
     platform, project = opened()
+    platform = replace(platform, on_training=_tell)
     run = steps.resume(platform, project, run_id=run_id, now=utc_now())
     step = step_named(steps.step_of(shard))
     return step.perform(platform, project, run, {"plan": plan, "shard": shard}, clock=utc_now)
+
+
+def _tell(step: str, progress: "TrainingProgress") -> None:
+    """In a worker: tell the process that started it how far *step* is."""
+    if _reports is not None:
+        _reports.put((step, progress))
