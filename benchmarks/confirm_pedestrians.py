@@ -8,8 +8,11 @@ from include.core.project import (
     FloatRange,
     Gates,
     IntRange,
+    Learning,
     Objective,
+    Ownership,
     Project,
+    Quality,
     Search,
     Target,
     Window,
@@ -67,25 +70,33 @@ def calendar(population: "ibis.Table") -> "ibis.Table":
 
 PROJECT = Project(
     name="pedestrians_tomorrow",
-    purpose="Know a day ahead how many people will pass.",
-    owner="city",
-    target=Target(dataset="pedestrians", key=KEY, population=population, label=counted, objective=Objective.REGRESSION),
-    features=(
-        FeatureGroup(name="counts", build=counts, lookback_days=7),
-        FeatureGroup(name="calendar", build=calendar),
+    ownership=Ownership(
+        owner="city",
+        purpose="Know a day ahead how many people will pass.",
     ),
-    window=Window(days=364, validation_days=7, holdout_days=21),
-    search=Search(
-        space={
-            "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
-            "num_leaves": IntRange(low=4, high=32, log=True),
-            "min_data_in_leaf": IntRange(low=20, high=500, log=True),
-            "lambda_l2": FloatRange(low=0.01, high=30.0, log=True),
-        },
-        trials=8,
-        shards=2,
-        rungs=(50, 100, 200),
+    learning=Learning(
+        target=Target(
+            dataset="pedestrians", key=KEY, population=population, label=counted, objective=Objective.REGRESSION
+        ),
+        features=(
+            FeatureGroup(name="counts", build=counts, lookback_days=7),
+            FeatureGroup(name="calendar", build=calendar),
+        ),
+        window=Window(days=364, validation_days=7, holdout_days=21),
+        search=Search(
+            space={
+                "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
+                "num_leaves": IntRange(low=4, high=32, log=True),
+                "min_data_in_leaf": IntRange(low=20, high=500, log=True),
+                "lambda_l2": FloatRange(low=0.01, high=30.0, log=True),
+            },
+            trials=8,
+            shards=2,
+            rungs=(50, 100, 200),
+        ),
     ),
-    gates=Gates(margin=5.0, floor_share=0.02, minimum_days=20),
-    drift=DriftPolicy(),  # as `./trainyard new` writes it: no limits, the recipe's skill is watched
+    quality=Quality(
+        gates=Gates(margin=5.0, floor_share=0.02, minimum_days=20),
+        drift=DriftPolicy(),  # as `./trainyard new` writes it: no limits, the recipe's skill is watched
+    ),
 )

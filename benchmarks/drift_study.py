@@ -55,7 +55,7 @@ from include.core.project import Window
 
 from .original import PROJECT as ORIGINAL
 
-PROJECT = replace(ORIGINAL, name="late_flights_study", window=Window(days={days}, validation_days=7, holdout_days=21))
+PROJECT = ORIGINAL.varied(name="late_flights_study", window=Window(days={days}, validation_days=7, holdout_days=21))
 '''
 FIRST = date(2013, 1, 1)
 #: Labels of a day are all known that many days after it; a model made on a day learns up to then, less a holdout.
@@ -299,7 +299,7 @@ def study(home: Path, until: date) -> dict[str, Any]:
         for rate in (0.05, 0.1, 0.2)
         for days, least in ((20, 20), (28, 20), (28, 28), (42, 28), (56, 28))
     ]
-    declared = PROJECT.drift
+    declared = PROJECT.quality.drift
     if declared is None:
         raise SystemExit("flight_delay declares no drift policy")
     found["declared"] = told_policy(declared, drawn, year)

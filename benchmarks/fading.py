@@ -158,7 +158,7 @@ class Line:
             skill=paired_interval((losses[2] - losses[0]).ravel(), day, seed=seed),
         )  # fmt: skip
         before = ChampionGrounds(version=self.version, holdout=Days(first=at(held - 1), last=at(last - 1)))
-        if decide(evaluation, PROJECT.gates, before).promote:
+        if decide(evaluation, PROJECT.quality.gates, before).promote:
             self.champion, self.version, self.learnt = candidate, night, held - 1
             self.promoted += 1
 
@@ -287,7 +287,7 @@ def seasons(policy: DriftPolicy, drawn: Sequence[list[DayOfSeries]], usual: int,
 
 def study(seeds: int, histories: int = HISTORIES, processes: int = 1) -> dict[str, Any]:
     """All seeds in both modes, and the false asks of all."""
-    policy = PROJECT.drift
+    policy = PROJECT.quality.drift
     if policy is None or policy.skill is None:
         raise SystemExit("flight_delay declares no drift policy that watches its skill")
     worlds = [(policy, seed, mode) for seed in range(1, seeds + 1) for mode in MODES]

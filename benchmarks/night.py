@@ -62,33 +62,50 @@ from .original import PROJECT as ORIGINAL
 
 SHORT = Window(days=90, validation_days=7, holdout_days=7)
 
-PROJECT = replace(
-    ORIGINAL,
+PROJECT = ORIGINAL.varied(
     name="{name}",
     window={window},
-    search=replace(ORIGINAL.search, reduction={reduction}),
-    operations=replace(ORIGINAL.operations, schedule="0 0 29 2 *"),
+    search=replace(ORIGINAL.learning.search, reduction={reduction}),
+    schedule="0 0 29 2 *",
 )
 '''
 #: As few lines as declare a project, for what a hundred of them cost to parse.
 SMALL = '''"""A project, for measuring."""
 
-from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Operations, Project, Search, Target
+from include.core.project import (
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    Learning,
+    Objective,
+    Operations,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+)
 
 PROJECT = Project(
     name="{name}",
-    purpose="Measures what it costs to parse many projects",
-    owner="benchmarks",
-    target=Target(
-        dataset="flights",
-        key=("flight",),
-        population=lambda flights: flights,
-        label=lambda flights: flights,
-        objective=Objective.BINARY,
+    ownership=Ownership(
+        owner="benchmarks",
+        purpose="Measures what it costs to parse many projects",
     ),
-    features=(FeatureGroup(name="none", build=lambda flights: flights),),
-    search=Search(space={{"learning_rate": FloatRange(low=0.1, high=0.2)}}),
-    gates=Gates(margin=0.1, floor_loss=1.0),
+    learning=Learning(
+        target=Target(
+            dataset="flights",
+            key=("flight",),
+            population=lambda flights: flights,
+            label=lambda flights: flights,
+            objective=Objective.BINARY,
+        ),
+        features=(FeatureGroup(name="none", build=lambda flights: flights),),
+        search=Search(space={{"learning_rate": FloatRange(low=0.1, high=0.2)}}),
+    ),
+    quality=Quality(
+        gates=Gates(margin=0.1, floor_loss=1.0),
+    ),
     operations=Operations(schedule="0 0 29 2 *"),
 )
 '''
@@ -113,8 +130,8 @@ MEANING = {
 }
 SEARCHES = {
     "full": {"window": "SHORT", "reduction": "1"},
-    "halving": {"window": "SHORT", "reduction": "ORIGINAL.search.reduction"},
-    "declared": {"window": "ORIGINAL.window", "reduction": "ORIGINAL.search.reduction"},
+    "halving": {"window": "SHORT", "reduction": "ORIGINAL.learning.search.reduction"},
+    "declared": {"window": "ORIGINAL.learning.window", "reduction": "ORIGINAL.learning.search.reduction"},
 }
 
 
@@ -378,7 +395,9 @@ def measure_origins(bench: Bench, origins: int) -> None:
         name = bench.declare(f"origin_{number}", "full")
         allow(bench, name)
         declared = load_project(name, bench.settings.projects)
-        halving = replace(declared, search=replace(declared.search, reduction=ORIGINAL.search.reduction))
+        halving = declared.varied(
+            search=replace(declared.learning.search, reduction=ORIGINAL.learning.search.reduction)
+        )
         for search, project in (("full", declared), ("halving", halving)):
             found = local.run_night(bench.settings, project, run_id=search, instant=instant)
             row[search] = {key: found.evaluation.metrics[key] for key in ("log_loss", "auc")}

@@ -41,14 +41,12 @@ from include.core.project import Compute, Window
 
 from .original import PROJECT as ORIGINAL
 
-PROJECT = replace(
-    ORIGINAL,
+PROJECT = ORIGINAL.varied(
     name="{name}",
     window=Window(days=90, validation_days=7, holdout_days=7),
-    search=replace(ORIGINAL.search, rungs=(200,), shards={shards}),
-    operations=replace(
-        ORIGINAL.operations, schedule="0 0 29 2 *", compute=Compute(accelerators=1, cpus=1.0, memory_mib=1024)
-    ),
+    search=replace(ORIGINAL.learning.search, rungs=(200,), shards={shards}),
+    schedule="0 0 29 2 *",
+    compute=Compute(accelerators=1, cpus=1.0, memory_mib=1024),
 )
 '''
 PROBES, SHARDS = 5, 2

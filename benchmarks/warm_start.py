@@ -39,7 +39,7 @@ from include.projects.flight_delay import PROJECT  # noqa: E402
 from include.training.booster import booster_settings  # noqa: E402
 from include.training.trial import halve  # noqa: E402
 
-SEARCH = PROJECT.search
+SEARCH = PROJECT.learning.search
 VALIDATION, NIGHTS, ORIGINS, ROWS, SEEDS, KNOWN = 7, 16, 8, 10, 2, 256
 
 

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,7 +55,7 @@ from include.steps import Platform, backlog  # noqa: E402
 from include.store import Store  # noqa: E402
 from tests.registry.models import signer  # noqa: E402
 
-PROJECT = replace(flight_delay.PROJECT, drift=DriftPolicy(excess_loss=1.0, calibration_gap=1.0))
+PROJECT = flight_delay.PROJECT.varied(drift=DriftPolicy(excess_loss=1.0, calibration_gap=1.0))
 NAME = PROJECT.name
 FIRST = datetime(2025, 1, 1, 4, tzinfo=UTC)
 LIMIT_SECONDS = 3.0
@@ -154,7 +153,7 @@ def fill(ledger: Ledger, store: Store, versions: int) -> None:
             evaluation=evaluated,
             model="m",
             bundle="b",
-            gates=PROJECT.gates,
+            gates=PROJECT.quality.gates,
             verdict=yes,
             champion=number - 1 or None,
             position=number,

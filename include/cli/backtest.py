@@ -66,7 +66,7 @@ def backtest(
 
 def show(project: "Project", variant: "Project | None", found: "Backtest") -> None:
     """A row an origin, and what may be said of all."""
-    loss = "log loss" if project.target.objective is Objective.BINARY else "mean absolute error"
+    loss = "log loss" if project.learning.target.objective is Objective.BINARY else "mean absolute error"
     table = Table("origin", "held out", "days", project.name, title=f"{loss} of the holdout, each day counting once")
     if variant is not None:
         table.add_column(variant.name)

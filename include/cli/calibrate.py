@@ -25,7 +25,7 @@ def calibrate(
         float, typer.Option(min=0.005, max=0.5, help="In which share of 180 nights it may ask though nothing changed.")
     ] = 0.05,
 ) -> None:
-    """Propose the limits of PROJECT's drift policy from the days that its watch has judged, as a block to paste.
+    """Propose the limits of PROJECT's drift policy from the days that its watch has judged, as a block to paste into `quality`.
 
     Before there are enough, from the days of the first evaluation's holdout, with a floor for the gates. Reads the
     ledger only, and changes nothing.
@@ -59,24 +59,24 @@ def _started(
 ) -> Iterator[str]:
     from include.monitoring.calibration import started
 
-    found = started(declared.drift or DriftPolicy(), days.figures, evaluation, share=share)
+    found = started(declared.quality.drift or DriftPolicy(), days.figures, evaluation, share=share)
     yield (
-        f"    # To start with, from the {found.days} days of the holdout of version {days.model_version}, "
-        f"{found.first} to {found.last}."
+        f"        # To start with, from the {found.days} days of the holdout of version {days.model_version}, {found.first} "
+        f"to {found.last}."
     )
-    yield "    # Calibrate again when the watch has judged 28 days."
+    yield "        # Calibrate again when the watch has judged 28 days."
     if found.floor_share is not None:
-        yield from _block("gates", replace(declared.gates, floor_share=found.floor_share))
+        yield from _block("gates", replace(declared.quality.gates, floor_share=found.floor_share))
     yield from _block("drift", found.policy)
 
 
 def _proposed(declared: Project, series: "Sequence[DayOfSeries]", *, share: float) -> Iterator[str]:
     from include.monitoring.calibration import proposed
 
-    found = proposed(declared.drift or DriftPolicy(), series, share=share)
+    found = proposed(declared.quality.drift or DriftPolicy(), series, share=share)
     yield (
-        f"    # From {found.days} judged days, {found.first} to {found.last}: of stretches of 180 nights like these, "
-        f"{found.false_asks:.1%} ask."
+        f"        # From {found.days} judged days, {found.first} to {found.last}: of stretches of 180 nights like "
+        f"these, {found.false_asks:.1%} ask."
     )
     yield from _block("drift", found.policy)
 
@@ -91,14 +91,14 @@ def _imports(block: str) -> Iterator[str]:
 
 
 def _block(name: str, record: DriftPolicy | Gates) -> Iterator[str]:
-    yield f"    {name}={type(record).__name__}("
+    yield f"        {name}={type(record).__name__}("
     for field, value in _said(record):
         if isinstance(value, SkillPolicy):
             value = f"SkillPolicy({', '.join(f'{inner}={_python(each)}' for inner, each in _said(value))})"
         else:
             value = _python(value)
-        yield f"        {field}={value},"
-    yield "    ),"
+        yield f"            {field}={value},"
+    yield "        ),"
 
 
 def _said(record: DriftPolicy | Gates | SkillPolicy) -> Iterator[tuple[str, object]]:

@@ -33,7 +33,7 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     declared = load_project(project, settings.projects)
     contracts = load_folder(settings.contracts, settings.classes)
     declaration = steps.declare(declared, contracts)
-    console.print(line(bold(declared.name), f" · {declared.owner}\n{declared.purpose}\n"))
+    console.print(line(bold(declared.name), f" · {declared.ownership.owner}\n{declared.ownership.purpose}\n"))
     _tell(_predicts(declared, declaration))
     reads = Table("dataset", "days back", "columns read", "treatment", "approved by", title="reads")
     for dataset in declaration.scope.datasets:
@@ -48,7 +48,7 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     console.print(reads)
     console.print(_builds(declared, declaration))
     _explain_search(declared)
-    _tell([_gates(declared), *_showable(settings, declared), _drift(declared.drift)])
+    _tell([_gates(declared), *_showable(settings, declared), _drift(declared.quality.drift)])
     for read in late_reads(declared, contracts):
         late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
         console.flag(
@@ -72,7 +72,7 @@ def _tell(lines: Iterable[str]) -> None:
 def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
     from include.declared.compiled import LABEL
 
-    target = project.target
+    target = project.learning.target
     kind = "0 or 1 (binary)" if target.objective is Objective.BINARY else "a number (regression)"
     sources = next(origin.sources for origin in declaration.of(LABEL) if origin.column == LABEL)
     made = ", ".join(f"{dataset}.{column}" for dataset, column in sources)
@@ -83,7 +83,7 @@ def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
 def _builds(project: Project, declaration: "Declaration") -> Table:
     table = Table("feature group", "days back", "features", "what", title="builds")
     categories = {name for group in declaration.compiled.groups for name in group.categories}
-    for group, compiled in zip(project.features, declaration.compiled.groups, strict=True):
+    for group, compiled in zip(project.learning.features, declaration.compiled.groups, strict=True):
         names = [f"{name} (category)" if name in categories else name for name in compiled.names]
         table.add_row(group.name, str(group.lookback_days), ", ".join(names), _what(group.build))
     return table
@@ -95,7 +95,7 @@ def _what(function: object) -> str:
 
 
 def _explain_search(project: Project) -> None:
-    window, search = project.window, project.search
+    window, search = project.learning.window, project.learning.search
     table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
     for name, part in search.space.items():
         table.add_row(name, _in_words(part))
@@ -119,8 +119,8 @@ def _in_words(part: IntRange | FloatRange | Choice) -> str:
 
 
 def _gates(project: Project) -> str:
-    gates: Gates = project.gates
-    binary = project.target.objective is Objective.BINARY
+    gates: Gates = project.quality.gates
+    binary = project.learning.target.objective is Objective.BINARY
     loss = "log loss" if binary else "mean absolute error"
     most = [] if gates.floor_loss is None else [f"of {gates.floor_loss:g} at most"]
     most += [] if gates.floor_share is None else [f"{gates.floor_share:.1%} below the constant's"]
@@ -149,7 +149,7 @@ def _showable(settings: Settings, project: Project) -> Iterable[str]:
     if not (settings.keys / deployment.AUTHORITY_PUBLIC_KEY).exists():
         return ()
     try:
-        return tuple(showable(Ledger.open(settings.ledger), project.name, project.gates))
+        return tuple(showable(Ledger.open(settings.ledger), project.name, project.quality.gates))
     except LedgerUnavailable as error:
         return (f"what the last evaluation could show is not known: {error}",)
 

@@ -23,7 +23,7 @@ def sign(project: ProjectName, steward: Steward = None) -> None:
     It decides on the figures that were recorded then, by the gates of that time, which the project must still declare.
     """
     settings = Settings.from_environment()
-    gates = load_project(project, settings.projects).gates
+    gates = load_project(project, settings.projects).quality.gates
     with as_steward(steward) as client:
         signed = client.sign_promotion(project, gates)
     state = "signed: it stays champion" if signed["promoted"] else "signed: NOT promoted, and no longer champion"

@@ -1,14 +1,15 @@
 """What a team declares: a :class:`Project` and its parts. Everything here is frozen and checked when it is made."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.core.canonical import encode
 from include.core.drift_policy import LEAST_DAYS, LEAST_LOOK_DAYS, DriftPolicy, Look, SkillPolicy
 from include.core.errors import DeclarationError
+from include.core.flat_projects import takes_flat_fields
 from include.core.gates import Gates
 from include.core.moments import with_zones
 from include.core.operations import Compute, Operations
@@ -31,10 +32,13 @@ __all__ = [
     "FloatRange",
     "Gates",
     "IntRange",
+    "Learning",
     "Look",
     "Objective",
     "Operations",
+    "Ownership",
     "Project",
+    "Quality",
     "Search",
     "Severity",
     "SkillPolicy",
@@ -163,24 +167,76 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
-    """A model that a team declares: a folder under ``include/projects`` whose package holds ``PROJECT``.
+class Ownership:
+    """Who answers for a project.
 
-    ``name`` equals the folder's name. ``purpose`` is what the data may be used for, on one line that a steward reads;
-    it is bound into every grant. ``owner`` is the team that answers. ``drift`` says when the champion is retrained;
-    ``None``: nobody watches it.
+    ``owner`` is the team that answers. ``purpose`` is what the data may be used for, on one line that a steward reads;
+    it is bound into every grant.
     """
 
-    name: str
-    purpose: str
     owner: str
+    purpose: str
+
+    def __post_init__(self) -> None:
+        require_sentence("a project's owner", self.owner)
+        require_sentence("a project's purpose", self.purpose)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """What a project learns: ``target`` of ``features``, from the days of ``window``, by ``search``."""
+
     target: Target
     features: tuple[FeatureGroup, ...]
     search: Search
-    gates: Gates
     window: Window = field(default_factory=Window)
-    expectations: tuple[Expectation, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [group.name for group in self.features]
+        require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
+        require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")
+
+    @property
+    def lookback_days(self) -> int:
+        """How many days before the window the snapshot must reach."""
+        return max(group.lookback_days for group in self.features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """How a project is judged: its data by ``expectations``, each version by ``gates``, the champion by ``drift``.
+
+    ``expectations`` stand beside those of the contracts. ``drift`` says when the champion is retrained; ``None``:
+    nobody watches it.
+    """
+
+    gates: Gates
     drift: DriftPolicy | None = None
+    expectations: tuple[Expectation, ...] = ()
+
+
+#: The groups of a project, by the names that they have in it. No two of them share a field's name.
+_GROUPS: Mapping[str, type[Any]] = {
+    "ownership": Ownership,
+    "learning": Learning,
+    "quality": Quality,
+    "operations": Operations,
+}
+
+
+@takes_flat_fields(_GROUPS)
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A model that a team declares: a folder under ``include/projects`` whose package holds ``PROJECT``.
+
+    ``name`` equals the folder's name. ``ownership`` says who answers for it, ``learning`` what is learnt, ``quality``
+    how it is judged, and ``operations`` when and where it runs.
+    """
+
+    name: str
+    ownership: Ownership
+    learning: Learning
+    quality: Quality
     operations: Operations = field(default_factory=Operations)
 
     def __post_init__(self) -> None:
@@ -190,13 +246,25 @@ class Project:
             self.name,
             "Use letters, digits and _.",
         )
-        require_sentence("a project's purpose", self.purpose)
-        require_sentence("a project's owner", self.owner)
-        names = [group.name for group in self.features]
-        require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
-        require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")
+        for name, kind in _GROUPS.items():
+            found = getattr(self, name)
+            rule = f"`{name}` of a project is {kind.__name__}(...)"
+            require(isinstance(found, kind), rule, type(found).__name__, "Write its fields in there.")
 
-    @property
-    def lookback_days(self) -> int:
-        """How many days before the window the snapshot must reach."""
-        return max(group.lookback_days for group in self.features)
+    def varied(self, **changes: Any) -> "Project":
+        """This project with other values of some fields, each given by its own name, whichever group it stands in.
+
+        ``PROJECT.varied(name="late_in_spring", window=Window(days=60), schedule="0 5 * * *")``
+
+        Raises:
+            DeclarationError: neither the project nor a group has a field of that name, or a value cannot be.
+        """
+        group_of = {each.name: group for group, kind in _GROUPS.items() for each in fields(kind)}
+        unknown = sorted(changes.keys() - group_of.keys() - {"name", *_GROUPS})
+        known = ", ".join(["name", *group_of])
+        require(not unknown, "a project is varied in fields that it has", ", ".join(unknown), f"Name one of {known}.")
+        whole = {name: changes.get(name, getattr(self, name)) for name in ("name", *_GROUPS)}
+        for group in {group_of[name] for name in changes if name in group_of}:
+            inner = {name: value for name, value in changes.items() if group_of.get(name) == group}
+            whole[group] = replace(whole[group], **inner)
+        return Project(**whole)

@@ -186,7 +186,7 @@ def _declared(expectation: Expectation, place: int, times: Collection[str] = ())
         raise DeclarationError(
             f"{expectation.dataset}: {expectation.kind} takes the arguments that it is given",
             value=f"{type(error).__name__} for {sorted(expectation.arguments)}",
-            remedy="Correct the arguments in the contract's `quality`, or in the project's `expectations`.",
+            remedy="Correct the arguments in the contract's `quality`, or in the `quality` of the project.",
         ) from None
 
 

@@ -51,7 +51,7 @@ def build(
         DeclarationError: a label depends on other days than its own.
         FeatureLeak: a feature knows the future, or predicts too well to be true.
     """
-    split = Split.of(project.window, snapshot.last_matured)
+    split = Split.of(project.learning.window, snapshot.last_matured)
     window = Days(first=split.train.first, last=split.holdout.last)
     work = plan(compiled, project, snapshot, window, made(ledger, run.project), vault.has, contracts)
     seed = record_digest((run.project, run.instant, snapshot_digest))
@@ -63,9 +63,9 @@ def build(
     with relations(snapshot, contracts, opened.path, partitions=read) as held:
         rows = PointInTime(held, project, contracts, compiled, stretches(work, samples))
         tables = BuiltTables(rows, tasks, opened)
-        contract = contracts[project.target.dataset]
+        contract = contracts[project.learning.target.dataset]
         with Writer(vault) as writer:  # beside the probes; nothing of it counts before it is recorded
-            written = write(work, tables, project.target.key, writer)
+            written = write(work, tables, project.learning.target.key, writer)
             probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
             alarm(project, tables.with_labels(), seed=seed)
             rounded = tables.rounded(window.last)
@@ -74,8 +74,8 @@ def build(
     partitions = [partition for task in work for partition in task.reused.values()] + fresh
     return FeatureSet(
         snapshot=snapshot_digest,
-        objective=project.target.objective,
-        key=project.target.key,
+        objective=project.learning.target.objective,
+        key=project.learning.target.key,
         label=(*compiled.label.definitions, tasks[compiled.label].definition)[0],
         features=tuple(spec for task in work for spec in tables.specs(task, split.train)),
         split=split,

@@ -42,7 +42,7 @@ def _check_plausible(
     sample = known
     if len(known) > _MOST_ROWS:
         sample = known[sorted(chance.sample(range(len(known)), _MOST_ROWS))]
-    binary = project.target.objective is Objective.BINARY
+    binary = project.learning.target.objective is Objective.BINARY
     if len(sample) < _LEAST_ROWS or len(np.unique(label[sample])) < 2:
         return
     bound = TOO_GOOD_AUC if binary else TOO_GOOD_CORRELATION

@@ -57,7 +57,7 @@ def live(
         with relations(snapshot, contracts, opened.path, partitions=read) as held:
             tables = BuiltTables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
         with Writer(vault) as writer:
-            written = write(work, tables, project.target.key, writer)
+            written = write(work, tables, project.learning.target.key, writer)
         fresh = [partition() for partition in written]
         record(ledger, run, fresh)
     partitions = [partition for task in work for partition in task.reused.values()] + fresh

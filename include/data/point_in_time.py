@@ -41,9 +41,9 @@ class PointInTime:
             DataError: two rows have one key, or a row has none or no time at which it is asked for.
         """
         self._relations, self._compiled = relations, compiled
-        self.key = project.target.key
+        self.key = project.learning.target.key
         self._name = project.name
-        self._partition = quoted(contracts[project.target.dataset].partition_column or "")
+        self._partition = quoted(contracts[project.learning.target.dataset].partition_column or "")
         for place, days in enumerate(stretches):
             relations.show(compiled.population_datasets, days)
             found = (

@@ -65,7 +65,7 @@ def plan(
     work = []
     for derived in (compiled.label, *compiled.groups):
         # The tables' order and names do not matter, their content does: the same rows by another road are reused.
-        definition = compiled.definition(derived, project.target.key)
+        definition = compiled.definition(derived, project.learning.target.key)
         under = [
             promised[name] for name in sorted({*derived.datasets, *compiled.population_datasets} & promised.keys())
         ]

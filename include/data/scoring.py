@@ -178,7 +178,7 @@ def features_of(
     from include.engines.relations import relations
 
     compiled = declared(project, contracts, snapshot.scope)
-    partition = contracts[project.target.dataset].partition_column
+    partition = contracts[project.learning.target.dataset].partition_column
     moments = pc.cast(treated[partition], "date32")
     days = Days(first=pc.min(moments).as_py(), last=pc.max(moments).as_py())
     with relations(snapshot, contracts, opened.path) as held:
@@ -193,7 +193,7 @@ def features_of(
                     table = table.append_column(name, part[name])
     if table is None:  # a project has at least one group
         raise DataError("a project has features", value="none", remedy="Declare a feature group.")
-    return _among(table, treated, project.target.key)
+    return _among(table, treated, project.learning.target.key)
 
 
 def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: bool = True) -> "pa.Table":

@@ -98,7 +98,7 @@ def take(
                     ledger.record(streams.receipt(run.project), dataset.receipt())
             fresh += [partition() for partition in dataset.fresh]
     record(ledger, run, fresh)
-    matures_after_days = contracts[project.target.dataset].matures_after_days
+    matures_after_days = contracts[project.learning.target.dataset].matures_after_days
     return Snapshot(
         project=run.project,
         instant=run.instant,
@@ -116,8 +116,8 @@ def _days(run: Run, window_days: int, earliest: date) -> Days:
 
 def _earliest(project: Project) -> date:
     """No earlier day is read: features of the first day that may be learnt look back no further."""
-    since = project.window.since
-    return date.min if since is None else since - project.lookback_days * DAY
+    since = project.learning.window.since
+    return date.min if since is None else since - project.learning.lookback_days * DAY
 
 
 def _made(ledger: Ledger, run: Run, quarantined: Collection[str]) -> dict[str, Partition]:

@@ -38,7 +38,7 @@ def expectations_digest(project: Project, contracts: Mapping[str, Contract]) -> 
         (contract.dataset, contract.expectations, contract.freshness_hours, _required(contract))
         for _, contract in sorted(contracts.items())
     ]
-    return record_digest((FORMAT, project.expectations, promised))
+    return record_digest((FORMAT, project.quality.expectations, promised))
 
 
 def validate(
@@ -122,7 +122,7 @@ def _readable(
     project: Project, contract: Contract, names: Sequence[str]
 ) -> tuple[list[Expectation], list[Expectation]]:
     """The expectations on a dataset whose columns were read, and the contract's others."""
-    own = [expectation for expectation in project.expectations if expectation.dataset == contract.dataset]
+    own = [expectation for expectation in project.quality.expectations if expectation.dataset == contract.dataset]
     for expectation in own:
         if not columns_of(expectation) <= set(names):
             raise DeclarationError(

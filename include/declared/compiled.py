@@ -73,7 +73,7 @@ def declared(
     """
     import ibis
 
-    target = project.target
+    target = project.learning.target
     known = tables(contracts, [dataset.dataset for dataset in scope.datasets], scope=scope)
     population = call(target.population, known)
     _check_population(project, population, contracts)
@@ -88,7 +88,7 @@ def declared(
             remedy="Select the key columns and label=….",
         )
     groups = []
-    for group in project.features:
+    for group in project.learning.features:
         table = call(group.build, {**known, POPULATION: asked})
         groups.append(compile_.derived(group.name, table, group.build, group.lookback_days))
         if groups[-1].categories:
@@ -104,7 +104,7 @@ def declared(
 
 
 def _check_population(project: Project, population: "ibis.Table", contracts: Mapping[str, Contract]) -> None:
-    target = project.target
+    target = project.learning.target
     needed = {*target.key, contracts[target.dataset].partition_column, PREDICTED_AT} - {None}
     if pair := alike([*population.columns, DAY_COLUMN]):
         raise DeclarationError(
@@ -144,12 +144,12 @@ class _Compiler:
 
 def _names(project: Project, name: str, table: "ibis.Table") -> tuple[str, ...]:
     """The columns of *table* beside the key."""
-    missing = [column for column in project.target.key if column not in table.columns]
+    missing = [column for column in project.learning.target.key if column not in table.columns]
     if missing:
         raise DeclarationError(
             f"{name!r} of {project.name!r} returns the target's key", value=f"missing {missing}", remedy="Select them."
         )
-    names = tuple(column for column in table.columns if column not in project.target.key)
+    names = tuple(column for column in table.columns if column not in project.learning.target.key)
     for column in names:
         kind = table[column].type()
         if not (kind.is_numeric() or kind.is_boolean() or kind.is_string() or kind.is_null()):
@@ -169,7 +169,7 @@ def _check_names(project: Project, groups: Sequence[DerivedTable]) -> None:
             value=", ".join(map(repr, odd)),
             remedy=f"Rename them, without any of {' '.join(_NO_FEATURE)} and without control characters.",
         )
-    taken = [*project.target.key, LABEL, PREDICTED_AT, DAY_COLUMN]
+    taken = [*project.learning.target.key, LABEL, PREDICTED_AT, DAY_COLUMN]
     if pair := alike(taken):
         raise DeclarationError(
             f"no key column of {project.name!r} is called {LABEL} or {PREDICTED_AT}",

@@ -58,15 +58,15 @@ def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
 
     Cheap: it compiles nothing. What the functions say is covered by the digest of the project's code.
     """
-    target = project.target
-    functions = [target.population, target.label, *(group.build for group in project.features)]
+    target = project.learning.target
+    functions = [target.population, target.label, *(group.build for group in project.learning.features)]
     read = {name for function in functions for name in parameters(function)}
-    read |= {target.dataset, *(expectation.dataset for expectation in project.expectations)}
+    read |= {target.dataset, *(expectation.dataset for expectation in project.quality.expectations)}
     decides: tuple[object, ...] = (
-        (project.name, project.purpose, target.dataset, target.key, target.objective),
+        (project.name, project.ownership.purpose, target.dataset, target.key, target.objective),
         [name_of(function) for function in functions],
-        [(group.name, group.lookback_days) for group in project.features],
-        (project.window, project.search, project.gates, project.expectations),
+        [(group.name, group.lookback_days) for group in project.learning.features],
+        (project.learning.window, project.learning.search, project.quality.gates, project.quality.expectations),
         [(name, contracts[name].digest) for name in sorted(read & contracts.keys())],
     )
     if project.operations.copy_model:

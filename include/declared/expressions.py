@@ -46,8 +46,8 @@ def expressions_of(
     Raises:
         DeclarationError: a function names a dataset or a column that is not there, or returns no table.
     """
-    target = project.target
-    functions = [target.population, target.label, *(group.build for group in project.features)]
+    target = project.learning.target
+    functions = [target.population, target.label, *(group.build for group in project.learning.features)]
     named = {name for function in functions for name in parameters(function)} - {POPULATION}
     known = tables(contracts, sorted(named & contracts.keys()), scope=scope)  # `call` refuses what has no contract
     asked = call(target.population, known)
@@ -55,5 +55,5 @@ def expressions_of(
     return Expressions(
         population=asked,
         label=call(target.label, known),
-        groups={group.name: call(group.build, given) for group in project.features},
+        groups={group.name: call(group.build, given) for group in project.learning.features},
     )

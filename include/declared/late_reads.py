@@ -51,8 +51,8 @@ def late_reads(project: Project, contracts: Mapping[str, Contract]) -> tuple[Lat
         DeclarationError: an expression cannot be made, as in :func:`~include.declared.scope_of`.
     """
     expressions = expressions_of(project, contracts)
-    rows = _RowOrigins(dataset=project.target.dataset, key=project.target.key)
-    contract = contracts[project.target.dataset]
+    rows = _RowOrigins(dataset=project.learning.target.dataset, key=project.learning.target.key)
+    contract = contracts[project.learning.target.dataset]
     asked = _asked(expressions.population, rows)
     labelled = rows.sources(expressions.label.op(), LABEL)
     outcome = _outcome([known_column(contracts, contract.dataset, column) for column in labelled], asked)

@@ -34,7 +34,7 @@ def rounded(project: Project, contracts: Mapping[str, Contract]) -> tuple[Rounde
         (group, table.op(), name)
         for group, table in expressions.groups.items()
         for name in table.columns
-        if name not in project.target.key
+        if name not in project.learning.target.key
     ]
     columns.append((None, expressions.label.op(), LABEL))
     kinds = [(group, name, _kind(_made_of(relation, name), contracts)) for group, relation, name in columns]

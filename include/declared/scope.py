@@ -21,17 +21,20 @@ def scope_of(project: Project, contracts: Mapping[str, Contract]) -> Scope:
         DeclarationError: a function or an expectation names a dataset or a column that cannot be read, or the target's
             dataset has no partition column.
     """
-    if project.target.dataset not in contracts or contracts[project.target.dataset].partition_column is None:
+    if (
+        project.learning.target.dataset not in contracts
+        or contracts[project.learning.target.dataset].partition_column is None
+    ):
         raise DeclarationError(
             f"project {project.name!r}: the target's dataset has a contract that divides it by day",
-            value=f"dataset {project.target.dataset!r}",
+            value=f"dataset {project.learning.target.dataset!r}",
             remedy=f"Name one of {sorted(n for n, c in contracts.items() if c.partition_column)}, or mark its "
             "timestamp with `partitioned: true` in the contract.",
         )
     expressions = expressions_of(project, contracts)
     read = {place for expression in expressions.all for place in columns_read(expression, contracts)}
     read |= {(name, key) for name in expressions.datasets for key in contracts[name].key}  # if only to count its rows
-    for expectation in project.expectations:
+    for expectation in project.quality.expectations:
         read |= {(expectation.dataset, column) for column in _expected_columns(expectation, contracts)}
     if not _runs(project, contracts, _scope(project, contracts, read)):
         read |= _named_only(project, contracts, expressions, read)
@@ -58,11 +61,16 @@ def _runs(project: Project, contracts: Mapping[str, Contract], scope: Scope) -> 
 
 
 def _scope(project: Project, contracts: Mapping[str, Contract], read: set[Source]) -> Scope:
-    window_days = project.window.days + project.lookback_days + contracts[project.target.dataset].matures_after_days + 1
-    datasets = {dataset for dataset, _ in read} | {project.target.dataset}
+    window_days = (
+        project.learning.window.days
+        + project.learning.lookback_days
+        + contracts[project.learning.target.dataset].matures_after_days
+        + 1
+    )
+    datasets = {dataset for dataset, _ in read} | {project.learning.target.dataset}
     return Scope(
         project=project.name,
-        purpose=project.purpose,
+        purpose=project.ownership.purpose,
         datasets=tuple(
             _dataset_scope(
                 contracts[name],

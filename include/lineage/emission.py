@@ -182,7 +182,9 @@ def _job_facets(project: Project) -> dict[str, Any]:
             processingType="BATCH", integration="TRAINYARD", jobType="TASK", producer=PRODUCER
         ),
         "ownership": ownership_job.OwnershipJobFacet(
-            owners=[ownership_job.Owner(name=f"team:{project.owner}", type="MAINTAINER")], producer=PRODUCER
+            owners=[ownership_job.Owner(name=f"team:{project.ownership.owner}", type="MAINTAINER")], producer=PRODUCER
         ),
-        "documentation": documentation_job.DocumentationJobFacet(description=project.purpose, producer=PRODUCER),
+        "documentation": documentation_job.DocumentationJobFacet(
+            description=project.ownership.purpose, producer=PRODUCER
+        ),
     }

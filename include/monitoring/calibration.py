@@ -106,7 +106,7 @@ def started(
         raise DataError(
             f"limits are proposed from {LEAST_HOLDOUT_DAYS} days of a holdout at least",
             value=f"{len(figures)} days with 20 rows or more",
-            remedy="Raise `holdout_days` of the window.",
+            remedy="Raise `holdout_days` of the window (`learning.window`).",
         )
     loss = fmean(each.loss for each in figures)
     excess = [each.loss - (loss if each.expected_loss is None else each.expected_loss) for each in figures]

@@ -139,7 +139,7 @@ def pack(
     """
     manifest = Manifest(
         project=project.name,
-        purpose=project.purpose,
+        purpose=project.ownership.purpose,
         objective=evaluation.objective,
         label=features.label,
         learnt_until=features.split.validation.last,

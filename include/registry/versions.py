@@ -173,7 +173,7 @@ class Versions:
         if client.search_registered_models(f"name = '{project.name}'"):
             shown = versions_of(client, project.name)
         else:
-            shown = restored_model(client, project.name, experiment, description=markdown(project.purpose))
+            shown = restored_model(client, project.name, experiment, description=markdown(project.ownership.purpose))
         if promotion.version not in shown:
             source = f"{run.info.artifact_uri}/model"
             created = client.create_model_version(project.name, source, run.info.run_id, tags=tags)

@@ -23,19 +23,21 @@ def policy_of(project: Project) -> DriftPolicy:
     Raises:
         DeclarationError: there is none.
     """
-    if project.drift is None:
+    if project.quality.drift is None:
         raise DeclarationError(
-            "a watched project declares a drift policy", value=project.name, remedy="Add `drift=DriftPolicy(…)`."
+            "a watched project declares a drift policy",
+            value=project.name,
+            remedy="Add `drift=DriftPolicy(…)` to its `quality`.",
         )
-    return project.drift
+    return project.quality.drift
 
 
 def declare_policy(ledger: Ledger, project: Project, run: Run) -> str | None:
     """Record the declared policy, once; its digest. ``None``: the project declares none."""
-    if project.drift is None:
+    if project.quality.drift is None:
         return None
-    digest = record_digest(project.drift)
-    event = PolicyDeclared(project=project.name, digest=digest, policy=encode(project.drift).decode())
+    digest = record_digest(project.quality.drift)
+    event = PolicyDeclared(project=project.name, digest=digest, policy=encode(project.quality.drift).decode())
     Journal(ledger, run).fact(streams.drift(project.name), event, key=streams.policy_key(project.name, digest))
     return digest
 

@@ -34,12 +34,12 @@ def due(platform: Platform, project: Project, *, run_id: str, instant: datetime)
 
     What the watch itself recorded is due until it ends.
     """
-    if project.drift is None:
+    if project.quality.drift is None:
         return f"Nothing to watch: {project.name} declares no drift policy"
     tenures = platform.champions.tenures(project.name)
     if not tenures:
         return f"Nothing to watch: {project.name} has no champion yet"
-    contract = contract_in_effect(platform, project.target.dataset)
+    contract = contract_in_effect(platform, project.learning.target.dataset)
     last = last_day(instant) - contract.matures_after_days * DAY
     series = series_of(platform.ledger, project.name, without=run_id)
     first = evaluation_of(platform, project.name, tenures[0].version.registered.evaluation).holdout.last + DAY

@@ -27,8 +27,8 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
     declared = declaration.declare(project, contracts)
     features = sum(len(group.names) for group in declared.compiled.groups)
     _require_slices(project, {name for group in declared.compiled.groups for name in group.categories})
-    check_search(project.search, project.target.objective, features=features)
-    for expectation in project.expectations:
+    check_search(project.learning.search, project.learning.target.objective, features=features)
+    for expectation in project.quality.expectations:
         require_known(expectation)
         kinds = {column.name: column.type for column in contracts[expectation.dataset].columns}
         if any(kinds.get(name) in (ColumnType.DATE, ColumnType.TIMESTAMP) for name in columns_of(expectation)):
@@ -37,7 +37,7 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
 
 
 def _require_slices(project: Project, categories: "set[str]") -> None:
-    unknown = [name for name in project.gates.slices if name not in categories]
+    unknown = [name for name in project.quality.gates.slices if name not in categories]
     if unknown:
         raise DeclarationError(
             "a slice is by a category feature that the project builds",

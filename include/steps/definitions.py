@@ -33,16 +33,16 @@ def recipe_of(project: Project, built: FeatureSet) -> str:
     out) is no part of it.
     """
     features = sorted((feature.name, feature.definition) for feature in built.features)
-    window = (project.window.days, project.window.validation_days, project.window.since)
-    return record_digest((built.objective, built.label, features, window, project.search))
+    window = (project.learning.window.days, project.learning.window.validation_days, project.learning.window.since)
+    return record_digest((built.objective, built.label, features, window, project.learning.search))
 
 
 def as_tables(project: Project, built: FeatureSet, compiled: "CompiledProject") -> FeatureSet:
     """*built* with the definitions of whole tables in the place of each column's: so earlier releases recorded them."""
-    tables = {group.name: compiled.definition(group, project.target.key) for group in compiled.groups}
+    tables = {group.name: compiled.definition(group, project.learning.target.key) for group in compiled.groups}
     return replace(
         built,
-        label=compiled.definition(compiled.label, project.target.key),
+        label=compiled.definition(compiled.label, project.learning.target.key),
         features=tuple(replace(feature, definition=tables[feature.group]) for feature in built.features),
     )
 
@@ -51,9 +51,9 @@ def _changes(project: Project, declarations: "Iterable[CompiledProject]", learnt
     label: set[str] = set()
     features: dict[str, set[str]] = {}
     for compiled in declarations:
-        label |= {*compiled.label.definitions, compiled.definition(compiled.label, project.target.key)}
+        label |= {*compiled.label.definitions, compiled.definition(compiled.label, project.learning.target.key)}
         for group in compiled.groups:
-            whole = compiled.definition(group, project.target.key)
+            whole = compiled.definition(group, project.learning.target.key)
             for place, name in enumerate(group.names):
                 features.setdefault(name, set()).update({whole, *group.definitions[place : place + 1]})
-    return changes(learnt, objective=project.target.objective, label=label, features=features)
+    return changes(learnt, objective=project.learning.target.objective, label=label, features=features)

@@ -63,7 +63,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
             champion=_rival(platform, project, run, champion.version, opened, after=before) if champion else None,
             frozen=_rival(platform, project, run, frozen, opened, after=before) if frozen else None,
             recipe=recipe,
-            sliced=project.gates.slices,
+            sliced=project.quality.gates.slices,
             threads=project.operations.threads,
         )
         digest = platform.keep(evaluated)
@@ -74,7 +74,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     journal = Journal(platform.ledger, run)
     against = champion.number if champion else None
     more = (before, frozen.number if frozen else None)
-    sliced = project.gates.slices
+    sliced = project.quality.gates.slices
     inputs = (plan, model, against, *(more if any(more) else ()), *((sliced,) if sliced else ()))
     digest = once(platform, project, run, "evaluate", inputs, compute, now=now)
     took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]

@@ -41,7 +41,7 @@ def scored_days(policy: DriftPolicy, project: Project, contract: Contract, due: 
 
     back = max(policy.days, (2 * policy.baseline_weeks + 1) * _WEEK)
     first = min(due - (CONSTANT_DAYS + contract.matures_after_days) * DAY, last - (back - 1) * DAY)
-    return Days(first=max(first, window_days(project.window, last).first), last=last)
+    return Days(first=max(first, window_days(project.learning.window, last).first), last=last)
 
 
 def opened_rows(

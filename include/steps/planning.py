@@ -58,7 +58,7 @@ def _drawn(
 
     free = cores.FreeCores()
     recorded = (built, as_tables(project, built, declaration_of(platform, run).compiled))
-    tasks = {search.task(each, project.search) for each in recorded}
+    tasks = {search.task(each, project.learning.search) for each in recorded}
 
     def alike(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.load(Plan, earlier).task in tasks
@@ -71,7 +71,7 @@ def _drawn(
     earlier = known(platform, run, "plan", inputs)
     if earlier is not None and platform.store.has(earlier):
         # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
-        search.bin_rows(rows, built, project.search.fixed, platform.vault, threads=threads)
+        search.bin_rows(rows, built, project.learning.search.fixed, platform.vault, threads=threads)
         return earlier
     drawn = search.plan(
         project=project,

@@ -56,7 +56,7 @@ def promote(platform: Platform, project: Project, run: Run, evaluation: str, *, 
     def kept(earlier: str) -> bool:
         return platform.store.has(earlier) and platform.vault.has(platform.load(Promotion, earlier).bundle)
 
-    digest = once(platform, project, run, "promote", (evaluation, project.gates), compute, now=now, kept=kept)
+    digest = once(platform, project, run, "promote", (evaluation, project.quality.gates), compute, now=now, kept=kept)
     promoted = platform.load(Promotion, digest)
     _show(platform, project, run, promoted, evaluated, now=now)
     refer(platform, project, run, evaluation, step="promote", now=now)
@@ -80,7 +80,7 @@ def _decide(
     champion = _champion(platform, project, run, evaluated, before)
     stands = _standing(platform, run, evaluated, known, now=now)
     verdict = remembering(
-        promotion.decide(evaluated, project.gates, champion, stands),
+        promotion.decide(evaluated, project.quality.gates, champion, stands),
         platform.ledger,
         versions_known,
         run,

@@ -97,12 +97,12 @@ def _require_zone(instant: datetime) -> None:
 
 def _beginning(platform: Platform, project: Project, run: Run) -> Iterator[tuple[Event, str]]:
     """What a run records when it begins, each with its key: of a night, by which gates and looks it is decided too."""
-    name, run_id, drift = project.name, run.run_id, project.drift
+    name, run_id, drift = project.name, run.run_id, project.quality.drift
     yield RunStarted(run=run, separation_of_duties=platform.separation_of_duties), streams.run(name, run_id)
     if image := platform.trainer_image(project):
         yield TrainerImageNamed(project=name, run_id=run_id, image=image), streams.image_key(name, run_id)
     if run.kind is RunKind.NIGHT:
-        gates = GatesDeclared(project=name, run_id=run_id, gates=project.gates, watched=drift is not None)
+        gates = GatesDeclared(project=name, run_id=run_id, gates=project.quality.gates, watched=drift is not None)
         yield gates, streams.gates_key(name, run_id)
         if drift is not None and drift.looks:
             looks = LooksDeclared(project=name, run_id=run_id, looks=drift.looks)

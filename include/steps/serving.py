@@ -42,20 +42,20 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     """
     from include.data import scoring
 
-    key = project.target.key
+    key = project.learning.target.key
     champion = platform.champions.in_force(project.name)
     if champion is None:
         raise RegistryError("a champion scores", value=f"{project.name} has none", remedy="Run a night first.")
     model = load(platform, project, run, champion, step="score", now=now)
     digest = snapshot(platform, project, run, now=now)
     taken = platform.load(Snapshot, digest)
-    dataset = taken.scope.dataset(project.target.dataset)
+    dataset = taken.scope.dataset(project.learning.target.dataset)
     if dataset is None:
         raise DeclarationError("a scope holds the target's dataset", value=digest, remedy="Begin another run.")
     opened = open_artifacts(platform, run, "score", contents(taken.partitions), now=now)
-    treated = scoring.treat(rows, dataset, purpose=project.purpose, pseudonyms=platform.pseudonyms)
+    treated = scoring.treat(rows, dataset, purpose=project.ownership.purpose, pseudonyms=platform.pseudonyms)
     contracts = contracts_of(platform, run)
-    contract = contracts[project.target.dataset]
+    contract = contracts[project.learning.target.dataset]
     joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
     opened = open_artifacts(platform, run, "score", contents(joined.partitions), now=now)
     built = scoring.features_of(treated, joined, project=project, contracts=contracts, opened=opened)

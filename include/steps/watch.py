@@ -57,7 +57,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     taken = platform.load(Snapshot, snapshot)
     found = _due(platform, project, run, taken.last_matured)
     champion = found.champion
-    contract = contracts_of(platform, run)[project.target.dataset]
+    contract = contracts_of(platform, run)[project.learning.target.dataset]
     days = scored_days(verdicts.policy_of(project), project, contract, found.days[0].day, taken.last_matured)
     since = Days(first=found.days[0].day, last=days.last)
     verdicts.declare_policy(platform.ledger, project, run)
@@ -195,7 +195,7 @@ def _counted(
         day=rows.day,
         label=rows.label,
         predictions=predictions(live, rows, opened),
-        matures_after_days=contracts_of(platform, run)[project.target.dataset].matures_after_days,
+        matures_after_days=contracts_of(platform, run)[project.learning.target.dataset].matures_after_days,
         before=held.holdout_days,
     )
     return LiveFigures(
@@ -262,7 +262,7 @@ def _judged(
     from include.monitoring.verdict import judge
 
     scored = platform.load(LiveScores, found.scored)
-    contract = contracts_of(platform, run)[project.target.dataset]
+    contract = contracts_of(platform, run)[project.learning.target.dataset]
     opened = open_artifacts(platform, run, "verdict", [found.reference, found.profiles], now=now)
     reference = decode(Reference, opened.bytes(found.reference))
     profiles = decode(LiveProfiles, opened.bytes(found.profiles))
@@ -273,7 +273,7 @@ def _judged(
         profiles.weeks,
         last=scored.days.last,
         champion=scored.model_version,
-        blind_days=project.window.holdout_days + contract.matures_after_days + 1,
+        blind_days=project.learning.window.holdout_days + contract.matures_after_days + 1,
         unfamiliar=scored.unfamiliar or (),
     )
 

@@ -51,7 +51,7 @@ def plan(
     Raises:
         TrainingError: LightGBM refuses the data set.
     """
-    search = project.search
+    search = project.learning.search
     seed = _seed(search.seed, features_digest)
     whole = bin_rows(rows, features, search.fixed, vault, threads=threads)
     usable = _usable(warm, search)

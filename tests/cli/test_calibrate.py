@@ -81,11 +81,11 @@ def test_before_days_are_judged_limits_and_a_floor_come_from_the_days_of_the_fir
     assert told.exit_code == 0, told.output
     assert "the 21 days of the holdout of version 1, 2013-05-01 to 2013-05-21" in told.output
     block = pasted(told.output)
-    assert block["gates"] == replace(flight_delay.PROJECT.gates, floor_share=0.05)
+    assert block["gates"] == replace(flight_delay.PROJECT.quality.gates, floor_share=0.05)
     policy = block["drift"]
     assert 0.01 < policy.excess_loss < 0.03
     assert 0.01 < policy.calibration_gap < 0.04
-    assert policy.calendar == flight_delay.PROJECT.drift.calendar
+    assert policy.calendar == flight_delay.PROJECT.quality.drift.calendar
     few = replace(recorded, figures=figures[:6])
     with pytest.raises(DataError, match="6 days"):
         started(DriftPolicy(), few.figures, made, share=0.05)

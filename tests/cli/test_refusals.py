@@ -60,16 +60,22 @@ def known(orders):
 
 PROJECT = Project(
     name="{name}",
-    purpose="Shows what is refused",
-    owner="the tests",
-    target=Target(
-        dataset="orders", key=("id",), population=population, label=label, objective=Objective.REGRESSION
+    ownership=Ownership(
+        owner="the tests",
+        purpose="Shows what is refused",
     ),
-    features=(FeatureGroup(name="known", build=known),),
-    window=Window(days=30),
-    search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}, trials=4, fixed={}),
-    gates=Gates(margin=0.0, floor_loss=9.0),
-    expectations=(),
+    learning=Learning(
+        target=Target(
+            dataset="orders", key=("id",), population=population, label=label, objective=Objective.REGRESSION
+        ),
+        features=(FeatureGroup(name="known", build=known),),
+        window=Window(days=30),
+        search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}, trials=4, fixed={}),
+    ),
+    quality=Quality(
+        gates=Gates(margin=0.0, floor_loss=9.0),
+        expectations=(),
+    ),
     operations=Operations(),
 )
 """

@@ -1,5 +1,7 @@
 """A declaration that cannot work is refused when it is made."""
 
+from dataclasses import fields, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +14,15 @@ from include.core.project import (
     DriftPolicy,
     FeatureGroup,
     FloatRange,
+    Gates,
     IntRange,
     Operations,
+    Project,
     Search,
     SkillPolicy,
     Window,
 )
+from include.projects.flight_delay import PROJECT
 
 SPACE = {"learning_rate": FloatRange(low=0.01, high=0.1)}
 
@@ -138,3 +143,31 @@ def test_a_skill_policy_that_cannot_be_kept_is_refused(change: dict[str, float])
 def test_a_policy_by_which_nothing_decides_is_refused() -> None:
     with pytest.raises(DeclarationError, match="a figure decides"):
         DriftPolicy(skill=None)
+
+
+def test_a_project_is_varied_in_fields_of_any_group_and_stays_what_it_was_in_all_others() -> None:
+    window, gates = Window(days=50), Gates(margin=0.5, floor_loss=1.0)
+    made = PROJECT.varied(name="later", window=window, gates=gates, owner="others", schedule="0 5 * * *")
+    assert made == Project(
+        name="later",
+        ownership=replace(PROJECT.ownership, owner="others"),
+        learning=replace(PROJECT.learning, window=window),
+        quality=replace(PROJECT.quality, gates=gates),
+        operations=replace(PROJECT.operations, schedule="0 5 * * *"),
+    )
+    assert PROJECT.varied() == PROJECT
+    whole = PROJECT.varied(operations=Operations(threads=2), schedule="0 5 * * *")
+    assert whole.operations == Operations(threads=2, schedule="0 5 * * *")
+
+
+def test_a_project_is_varied_in_no_field_that_it_does_not_have() -> None:
+    with pytest.raises(DeclarationError, match=r"found: windows\. Name one of name, owner"):
+        PROJECT.varied(windows=Window())
+
+
+def test_no_two_groups_of_a_project_share_a_fields_name_and_each_has_ten_fields_at_most() -> None:
+    groups = [getattr(PROJECT, each.name) for each in fields(PROJECT) if each.name != "name"]
+    names = [[each.name for each in fields(group)] for group in groups]
+    assert all(len(each) <= 10 for each in names)
+    together = [name for each in names for name in each] + [each.name for each in fields(PROJECT)]
+    assert len(together) == len(set(together))

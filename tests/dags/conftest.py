@@ -20,12 +20,18 @@ def label(flights):
 
 PROJECT = Project(
     name="{name}",
-    purpose="Shows what a folder with a declaration becomes",
-    owner="team-{name}",
-    target=Target(dataset="flights", key=("flight",), population=rows, label=label, objective=Objective.REGRESSION),
-    features=(FeatureGroup(name="schedule", build=rows),),
-    search=Search(space={{"num_leaves": IntRange(low=7, high=63)}}, shards=3),
-    gates=Gates(margin=1.0, floor_loss=99.0),
+    ownership=Ownership(
+        owner="team-{name}",
+        purpose="Shows what a folder with a declaration becomes",
+    ),
+    learning=Learning(
+        target=Target(dataset="flights", key=("flight",), population=rows, label=label, objective=Objective.REGRESSION),
+        features=(FeatureGroup(name="schedule", build=rows),),
+        search=Search(space={{"num_leaves": IntRange(low=7, high=63)}}, shards=3),
+    ),
+    quality=Quality(
+        gates=Gates(margin=1.0, floor_loss=99.0),
+    ),
     operations=Operations(schedule="15 3 * * *", timezone="Europe/Berlin"),
 )
 """

@@ -73,6 +73,18 @@ def test_a_project_that_cannot_load_is_a_broken_dag_and_hides_no_other(parse: Pa
     assert set(dags["train_late_trains"]["tasks"]) == set(ORDER)
 
 
+def test_a_project_that_is_declared_without_groups_has_its_dag_for_one_release_more(
+    parse: Parse, tmp_path: Path
+) -> None:
+    flat = re.sub(r"    (ownership|learning|quality)=\w+\(\n((?:        .*\n)*)    \),\n", r"\2", PROJECT)
+    assert "Quality" not in flat
+    declare(tmp_path, "late_trains", flat)
+    declare(tmp_path, "late_ferries")
+    trains, ferries = (parse(projects=tmp_path)["dags"][f"train_late_{kind}"] for kind in ("trains", "ferries"))
+    assert set(trains["tasks"]) == set(ORDER) == set(ferries["tasks"])
+    assert trains["documentation"].replace("trains", "ferries") == ferries["documentation"]
+
+
 def test_a_task_parses_only_its_own_project(parse: Parse, tmp_path: Path) -> None:
     folder = tmp_path / "declared"
     declare(folder, "late_trains")

@@ -55,7 +55,7 @@ def freeze(
         instant=instant,
         scope=scope,
         days=days,
-        last_matured=last_day(instant) - contracts[project.target.dataset].matures_after_days * DAY,
+        last_matured=last_day(instant) - contracts[project.learning.target.dataset].matures_after_days * DAY,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
     )
 

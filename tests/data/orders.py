@@ -12,8 +12,11 @@ from include.core.project import (
     FeatureGroup,
     FloatRange,
     Gates,
+    Learning,
     Objective,
+    Ownership,
     Project,
+    Quality,
     Search,
     Target,
     Window,
@@ -117,19 +120,25 @@ def project(*builds: Callable[..., ibis.Table], label: Callable[..., ibis.Table]
     """A project with a group a function, called like it."""
     return Project(
         name="orders_late",
-        purpose="Tests of the data room.",
-        owner="tests",
-        target=Target(
-            dataset="orders",
-            key=KEY,
-            population=_population,
-            label=label,
-            objective=Objective.BINARY if label is _late else Objective.REGRESSION,
+        ownership=Ownership(
+            owner="tests",
+            purpose="Tests of the data room.",
         ),
-        features=tuple(FeatureGroup(name=build.__name__, build=build, lookback_days=1) for build in builds),
-        search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
-        gates=Gates(margin=0.1, floor_loss=1.0),
-        window=Window(days=8, validation_days=2, holdout_days=2),
+        learning=Learning(
+            target=Target(
+                dataset="orders",
+                key=KEY,
+                population=_population,
+                label=label,
+                objective=Objective.BINARY if label is _late else Objective.REGRESSION,
+            ),
+            features=tuple(FeatureGroup(name=build.__name__, build=build, lookback_days=1) for build in builds),
+            window=Window(days=8, validation_days=2, holdout_days=2),
+            search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
+        ),
+        quality=Quality(
+            gates=Gates(margin=0.1, floor_loss=1.0),
+        ),
     )
 
 

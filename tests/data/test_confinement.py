@@ -24,7 +24,7 @@ from include.projects import flight_delay
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
 
-DELAY = replace(flight_delay.PROJECT, window=WINDOW)
+DELAY = flight_delay.PROJECT.varied(window=WINDOW)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_a_name_is_a_table_and_never_a_variable_of_the_process() -> None:
 
 
 #: Each reads past the view of the rows that it may see; as a run may hold it that an earlier release began.
-KEY = ", ".join(DELAY.target.key)
+KEY = ", ".join(DELAY.learning.target.key)
 PAST = f"SELECT {KEY}, (SELECT max(arrival_delay) FROM snapshot.flights) AS label FROM flights"
 
 

@@ -129,7 +129,7 @@ def test_a_population_that_fails_where_later_values_are_missing_is_refused(night
         return known.select("id", "at", predicted_at=known.at)
 
     declared = project(of_the_day_before("parsing", **PARSING))
-    declared = replace(declared, target=replace(declared.target, population=strict))
+    declared = declared.varied(target=replace(declared.learning.target, population=strict))
     with pytest.raises(DeclarationError, match="the population can be computed at every moment"):
         night.build(declared, freeze(declared, night.contracts, production, night.store, INSTANT))
 

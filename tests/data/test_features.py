@@ -24,9 +24,9 @@ from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
 
-DELAY = replace(flight_delay.PROJECT, window=WINDOW)
-TEMPERATURE = replace(temperature_tomorrow.PROJECT, window=WINDOW)
-KEY = DELAY.target.key
+DELAY = flight_delay.PROJECT.varied(window=WINDOW)
+TEMPERATURE = temperature_tomorrow.PROJECT.varied(window=WINDOW)
+KEY = DELAY.learning.target.key
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def temperature_snapshot(night: Night, production: Path) -> Snapshot:
 
 
 def _with(build: Callable[..., ibis.Table], lookback_days: int = 0) -> Project:
-    return replace(DELAY, features=(FeatureGroup(name="group", build=build, lookback_days=lookback_days),))
+    return DELAY.varied(features=(FeatureGroup(name="group", build=build, lookback_days=lookback_days),))
 
 
 @pytest.mark.parametrize("which", ["delay", "temperature"])
@@ -107,7 +107,7 @@ def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_feat
 
     events = [entry.event for entry in ledger.read("partitions/flight_delay")]
     made = [event.partitions for event in events if isinstance(event, PartitionsMade)]
-    tables = len(DELAY.features) + 1
+    tables = len(DELAY.learning.features) + 1
     assert [len(partitions) for partitions in made] == [8 * tables, tables]
     assert {partition.day for partition in made[1]} == {later.last_matured}
     assert night.build(DELAY, later) == second
@@ -138,7 +138,7 @@ def test_a_partition_that_was_lost_is_built_again(
 def test_a_later_night_opens_of_the_snapshot_only_what_new_and_probed_days_may_use(
     night: Night, production: Path, delay_snapshot: Snapshot
 ) -> None:
-    project = replace(DELAY, features=tuple(group for group in DELAY.features if group.lookback_days <= 1))
+    project = DELAY.varied(features=tuple(group for group in DELAY.learning.features if group.lookback_days <= 1))
     ledger, opened = night.new_ledger(), set[str]()
     night.build(project, delay_snapshot, ledger=ledger)
     later = freeze(DELAY, night.contracts, production, night.store, INSTANT + timedelta(days=1))
@@ -153,7 +153,7 @@ def test_every_group_has_the_rows_of_the_label_sorted_by_key(night: Night, delay
     built = night.build(DELAY, delay_snapshot)
     labels = {partition.day: night.table(partition) for partition in built.of("label")}
     assert sorted(labels) == list(Days(first=built.split.train.first, last=built.split.holdout.last))
-    for group in DELAY.features:
+    for group in DELAY.learning.features:
         for partition in built.of(group.name):
             table, label = night.table(partition), labels[partition.day]
             assert table.select(KEY).equals(label.select(KEY))

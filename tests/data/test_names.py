@@ -7,7 +7,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target, Window
+from include.core.project import (
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    Learning,
+    Objective,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+    Window,
+)
 from include.core.records import DAY, Column, ColumnType, Contract, Days, KnownAt, Partition, Snapshot, Treatment
 from include.data import scoring
 from include.data.partition_rows import parquet_bytes
@@ -80,15 +92,25 @@ class Rides:
 
         return Project(
             name="rides",
-            purpose="Tests of names.",
-            owner="tests",
-            target=Target(
-                dataset="JetBlue", key=(name["id"],), population=population, label=label, objective=Objective.REGRESSION
+            ownership=Ownership(
+                owner="tests",
+                purpose="Tests of names.",
             ),
-            features=(FeatureGroup(name="known", build=known),),
-            search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
-            gates=Gates(margin=0.1, floor_loss=1.0),
-            window=Window(days=6, validation_days=1, holdout_days=1),
+            learning=Learning(
+                target=Target(
+                    dataset="JetBlue",
+                    key=(name["id"],),
+                    population=population,
+                    label=label,
+                    objective=Objective.REGRESSION,
+                ),
+                features=(FeatureGroup(name="known", build=known),),
+                window=Window(days=6, validation_days=1, holdout_days=1),
+                search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
+            ),
+            quality=Quality(
+                gates=Gates(margin=0.1, floor_loss=1.0),
+            ),
         )
 
     def rows(self, day: date) -> pa.Table:

@@ -16,9 +16,9 @@ from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
 
-DELAY = replace(flight_delay.PROJECT, window=WINDOW)
-TEMPERATURE = replace(temperature_tomorrow.PROJECT, window=WINDOW)
-KEY = DELAY.target.key
+DELAY = flight_delay.PROJECT.varied(window=WINDOW)
+TEMPERATURE = temperature_tomorrow.PROJECT.varied(window=WINDOW)
+KEY = DELAY.learning.target.key
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Contrac
 
 
 def _with(build: Callable[..., ibis.Table], lookback_days: int) -> Project:
-    return replace(DELAY, features=(FeatureGroup(name="leaking", build=build, lookback_days=lookback_days),))
+    return DELAY.varied(features=(FeatureGroup(name="leaking", build=build, lookback_days=lookback_days),))
 
 
 def _build(night: Night, production: Path, project: Project) -> None:
@@ -119,7 +119,7 @@ def test_a_population_chosen_by_its_outcomes_is_a_leak(night: Night, production:
         return flight_delay.target.population(flights.filter(flights.arrival_delay.notnull()))
 
     with pytest.raises(FeatureLeak, match="which rows are predicted for"):
-        _build(night, production, replace(DELAY, target=replace(DELAY.target, population=arrived)))
+        _build(night, production, DELAY.varied(target=replace(DELAY.learning.target, population=arrived)))
 
 
 def test_a_prediction_asked_for_at_a_time_that_only_the_outcome_tells_is_a_leak(night: Night, production: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_prediction_asked_for_at_a_time_that_only_the_outcome_tells_is_a_leak(
         return known.select(*KEY, predicted_at=known.departed_at - ibis.interval(hours=1))
 
     with pytest.raises(FeatureLeak, match="which rows are predicted for"):
-        _build(night, production, replace(DELAY, target=replace(DELAY.target, population=at_the_gate)))
+        _build(night, production, DELAY.varied(target=replace(DELAY.learning.target, population=at_the_gate)))
 
 
 def test_a_label_comes_from_its_own_day(night: Night, production: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_label_comes_from_its_own_day(night: Night, production: Path) -> None:
         return flights.select(*KEY, label=flights.count().over(ibis.window()))
 
     with pytest.raises(DeclarationError, match="its own day"):
-        _build(night, production, replace(DELAY, target=replace(DELAY.target, label=busier_than_other_days)))
+        _build(night, production, DELAY.varied(target=replace(DELAY.learning.target, label=busier_than_other_days)))
 
 
 def test_a_label_that_is_no_number_comes_from_its_own_day_too(night: Night, production: Path) -> None:
@@ -144,8 +144,8 @@ def test_a_label_that_is_no_number_comes_from_its_own_day_too(night: Night, prod
         since = (flights.distance / 1000).floor()
         return flights.select(*KEY, label=since / since)  # 0 / 0 is NaN
 
-    target = replace(DELAY.target, objective=Objective.REGRESSION, label=speed)
-    _build(night, production, replace(DELAY, target=target))
+    target = replace(DELAY.learning.target, objective=Objective.REGRESSION, label=speed)
+    _build(night, production, DELAY.varied(target=target))
 
 
 def test_a_feature_that_alone_predicts_too_well_is_an_alarm_even_where_its_contract_calls_it_known(

@@ -424,10 +424,9 @@ def test_a_wider_window_than_granted_is_refused(world: World) -> None:
 def test_no_day_before_the_lookback_of_the_first_to_learn_is_read(world: World, age: int, read: int) -> None:
     """The scope reaches back five days, the lookback one."""
     project = project_of()
-    project = replace(
-        project,
-        features=(replace(project.features[0], lookback_days=1),),
-        window=replace(project.window, since=last_day(INSTANT) - age * DAY),
+    project = project.varied(
+        features=(replace(project.learning.features[0], lookback_days=1),),
+        window=replace(project.learning.window, since=last_day(INSTANT) - age * DAY),
     )
     taken = world.take(project=project)
     assert len(taken.of("flights")) == len(taken.days) == read

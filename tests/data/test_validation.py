@@ -301,7 +301,7 @@ def test_the_digest_of_expectations_moves_with_each_of_them_and_with_nothing_els
 ) -> None:
     digest = validation.expectations_digest
     before = digest(project_of((BETWEEN,)), contracts)
-    assert digest(replace(project_of((BETWEEN,)), owner="others"), contracts) == before
+    assert digest(project_of((BETWEEN,)).varied(owner="others"), contracts) == before
     assert digest(project_of((replace(BETWEEN, severity=Severity.WARNING),)), contracts) != before
     changed = {**contracts, "weather": replace(contracts["weather"], expectations=())}
     assert digest(project_of((BETWEEN,)), changed) != before

@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from include.core.events import DataOpened, DataRead, PartitionsMade, RunStarted
-from include.core.project import Expectation, FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target
+from include.core.project import (
+    Expectation,
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    Learning,
+    Objective,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+)
 from include.core.records import Contract, DatasetScope, Run, Scope, Snapshot
 from include.data import snapshot
 from include.governance.access import Access
@@ -30,19 +42,25 @@ def _nothing(**_: Any) -> Any:
 def project_of(expectations: tuple[Expectation, ...] = ()) -> Project:
     return Project(
         name="delays",
-        purpose=PURPOSE,
-        owner="tests",
-        target=Target(
-            dataset="flights",
-            key=("carrier", "flight", "origin", "scheduled_departure"),
-            population=_nothing,
-            label=_nothing,
-            objective=Objective.BINARY,
+        ownership=Ownership(
+            owner="tests",
+            purpose=PURPOSE,
         ),
-        features=(FeatureGroup(name="none", build=_nothing),),
-        search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
-        gates=Gates(margin=0.1, floor_loss=1.0),
-        expectations=expectations,
+        learning=Learning(
+            target=Target(
+                dataset="flights",
+                key=("carrier", "flight", "origin", "scheduled_departure"),
+                population=_nothing,
+                label=_nothing,
+                objective=Objective.BINARY,
+            ),
+            features=(FeatureGroup(name="none", build=_nothing),),
+            search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
+        ),
+        quality=Quality(
+            gates=Gates(margin=0.1, floor_loss=1.0),
+            expectations=expectations,
+        ),
     )
 
 

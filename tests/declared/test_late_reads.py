@@ -14,11 +14,11 @@ from include.declared.late_reads import late_reads
 from include.projects import flight_delay, temperature_tomorrow
 
 FLIGHTS = flight_delay.PROJECT
-KEY = FLIGHTS.target.key
+KEY = FLIGHTS.learning.target.key
 
 
 def found(build: Callable[..., Any], contracts: Mapping[str, Contract], project: Project = FLIGHTS) -> list[Any]:
-    declared = replace(project, features=(FeatureGroup(name="group", build=build, lookback_days=3),))
+    declared = project.varied(features=(FeatureGroup(name="group", build=build, lookback_days=3),))
     return [(read.feature, read.column) for read in late_reads(declared, contracts)]
 
 

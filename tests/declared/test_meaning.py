@@ -22,7 +22,7 @@ from include.projects import flight_delay, temperature_tomorrow
 from include.settings import ROOT
 
 FLIGHTS = flight_delay.PROJECT
-KEY = FLIGHTS.target.key
+KEY = FLIGHTS.learning.target.key
 Build = Callable[..., ibis.Table]
 
 
@@ -51,7 +51,7 @@ def definitions(project: Project, contracts: dict[str, Contract]) -> dict[str, s
 
 def of(build: Build, contracts: dict[str, Contract], lookback_days: int = 1) -> dict[str, str]:
     group = FeatureGroup(name="group", build=build, lookback_days=lookback_days)
-    return definitions(replace(FLIGHTS, features=(group,), expectations=()), contracts)
+    return definitions(FLIGHTS.varied(features=(group,), expectations=()), contracts)
 
 
 def _crowd(table: Any) -> Any:
@@ -119,10 +119,10 @@ def test_a_definition_changes_with_the_lookback_and_with_the_rows_that_are_asked
     assert not before.items() & (of(plain, contracts, lookback_days=2).items() - {("label", before["label"])})
 
     def later(flights: Any) -> Any:
-        asked = FLIGHTS.target.population(flights)
+        asked = FLIGHTS.learning.target.population(flights)
         return asked.mutate(predicted_at=asked.predicted_at + ibis.interval(minutes=1))
 
-    moved = replace(FLIGHTS, target=replace(FLIGHTS.target, population=later))
+    moved = FLIGHTS.varied(target=replace(FLIGHTS.learning.target, population=later))
     assert not definitions(moved, contracts).items() & definitions(FLIGHTS, contracts).items()
 
 
@@ -149,9 +149,9 @@ def test_a_definition_is_the_same_whatever_else_was_defined_before(contracts: di
         return looked_up
 
     groups = tuple(FeatureGroup(name=f"by_{by}", build=build(by)) for by in ("origin", "dest"))
-    alone = [definitions(replace(FLIGHTS, features=(group,)), contracts)[group.name] for group in groups]
+    alone = [definitions(FLIGHTS.varied(features=(group,)), contracts)[group.name] for group in groups]
     for order in (groups, groups[::-1]):
-        found = definitions(replace(FLIGHTS, features=order), contracts)
+        found = definitions(FLIGHTS.varied(features=order), contracts)
         assert [found[group.name] for group in groups] == alone
     assert alone[0] != alone[1]
 
@@ -269,9 +269,9 @@ def listed(flights):
 
 contracts = load_folder(ROOT / "include" / "contracts")
 groups = FeatureGroup(name="sets", build=build), FeatureGroup(name="listed", build=listed)
-project = replace(PROJECT, features=(groups[0],))
+project = PROJECT.varied(features=(groups[0],))
 print(declared(project, contracts, everything(contracts)).groups[0].definitions)
-print(declared(replace(PROJECT, features=(groups[1],)), contracts, everything(contracts)))
+print(declared(PROJECT.varied(features=(groups[1],)), contracts, everything(contracts)))
 """
 
 

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import DeclarationError
-from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target
+from include.core.project import (
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    Learning,
+    Objective,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+)
 from include.core.records import Column, ColumnType, Contract, KnownAt, Treatment
 from include.declared import column_lineage, scope_of, sql_of, tables
 from include.declared.compiled import declared
@@ -133,18 +144,24 @@ CONTRACTS = {"JetBlue": RIDES, "jetblue": contract("jetblue", column("id", key=T
 def project(*groups: Any) -> Project:
     return Project(
         name="fares",
-        purpose="Tests of names.",
-        owner="tests",
-        target=Target(
-            dataset="JetBlue",
-            key=("RideID",),
-            population=lambda JetBlue: JetBlue.select("RideID", "PickupAt", predicted_at=JetBlue.PickupAt),  # noqa: N803
-            label=lambda JetBlue: JetBlue.select("RideID", label=JetBlue.FareAmount),  # noqa: N803
-            objective=Objective.REGRESSION,
+        ownership=Ownership(
+            owner="tests",
+            purpose="Tests of names.",
         ),
-        features=tuple(FeatureGroup(name=f"group_{place}", build=build) for place, build in enumerate(groups)),
-        search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
-        gates=Gates(margin=0.1, floor_loss=1.0),
+        learning=Learning(
+            target=Target(
+                dataset="JetBlue",
+                key=("RideID",),
+                population=lambda JetBlue: JetBlue.select("RideID", "PickupAt", predicted_at=JetBlue.PickupAt),  # noqa: N803
+                label=lambda JetBlue: JetBlue.select("RideID", label=JetBlue.FareAmount),  # noqa: N803
+                objective=Objective.REGRESSION,
+            ),
+            features=tuple(FeatureGroup(name=f"group_{place}", build=build) for place, build in enumerate(groups)),
+            search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
+        ),
+        quality=Quality(
+            gates=Gates(margin=0.1, floor_loss=1.0),
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from include.declared import scope_of
 from include.projects import flight_delay
 
 PROJECT = flight_delay.PROJECT
-KEY = PROJECT.target.key
+KEY = PROJECT.learning.target.key
 
 
 @ibis.udf.scalar.builtin
@@ -41,9 +41,9 @@ def test_neither_the_clock_nor_chance_decides_a_row_a_label_or_a_feature(
         return changes(flights)
 
     if place == "group":
-        declared = replace(PROJECT, features=(FeatureGroup(name="group", build=changing),))
+        declared = PROJECT.varied(features=(FeatureGroup(name="group", build=changing),))
     else:
-        declared = replace(PROJECT, target=replace(PROJECT.target, **{place: changing}))
+        declared = PROJECT.varied(target=replace(PROJECT.learning.target, **{place: changing}))
     with pytest.raises(
         DeclarationError, match=rf"changing: the same rows always give the same result; found: .*{named}"
     ):

@@ -19,12 +19,12 @@ from include.projects import flight_delay, temperature_tomorrow
 from tests.declared.conftest import CONTRACTS
 
 PROJECTS = (flight_delay.PROJECT, temperature_tomorrow.PROJECT)
-KEY = flight_delay.PROJECT.target.key
+KEY = flight_delay.PROJECT.learning.target.key
 
 
 def _with(build: Callable[..., ibis.Table]) -> Project:
     group = FeatureGroup(name="group", build=build)
-    return replace(flight_delay.PROJECT, features=(group,), expectations=())
+    return flight_delay.PROJECT.varied(features=(group,), expectations=())
 
 
 def _names(scope: Scope, dataset: str) -> set[str]:
@@ -142,7 +142,7 @@ def test_an_expectations_columns_are_in_the_scope(contracts: dict[str, Contract]
             arguments={"column_A": "dest", "column_B": "air_time"},
         ),
     )
-    scope = scope_of(replace(_with(nothing), expectations=checks), contracts)
+    scope = scope_of(_with(nothing).varied(expectations=checks), contracts)
     assert _names(scope, "airports") == {"faa", "tzone"}
     assert {"minute", "distance", "dest", "air_time"} <= _names(scope, "flights")
 
@@ -153,7 +153,7 @@ def test_an_expectation_on_what_cannot_be_read_is_refused(
 ) -> None:
     check = Expectation(dataset=dataset, kind="expect_column_to_exist", arguments={"column": column})
     with pytest.raises(DeclarationError, match=f"{dataset}.*{column}"):
-        scope_of(replace(flight_delay.PROJECT, expectations=(check,)), contracts)
+        scope_of(flight_delay.PROJECT.varied(expectations=(check,)), contracts)
 
 
 def test_the_window_counts_lookback_and_maturity_and_undivided_tables_have_none(
@@ -161,8 +161,8 @@ def test_the_window_counts_lookback_and_maturity_and_undivided_tables_have_none(
 ) -> None:
     scope = scope_of(flight_delay.PROJECT, contracts)
     window_days = (
-        flight_delay.PROJECT.window.days
-        + flight_delay.PROJECT.lookback_days
+        flight_delay.PROJECT.learning.window.days
+        + flight_delay.PROJECT.learning.lookback_days
         + contracts["flights"].matures_after_days
         + 1
     )
@@ -174,9 +174,9 @@ def test_the_window_counts_lookback_and_maturity_and_undivided_tables_have_none(
 
 
 def test_a_target_that_is_not_divided_by_day_is_refused(contracts: dict[str, Contract]) -> None:
-    target = replace(flight_delay.PROJECT.target, dataset="planes")
+    target = replace(flight_delay.PROJECT.learning.target, dataset="planes")
     with pytest.raises(DeclarationError, match="'planes'"):
-        scope_of(replace(flight_delay.PROJECT, target=target), contracts)
+        scope_of(flight_delay.PROJECT.varied(target=target), contracts)
 
 
 def test_a_token_stays_a_token_in_the_scope(contracts: dict[str, Contract]) -> None:

@@ -1,7 +1,6 @@
 """Each recipe of docs/recipes.md builds features of real flights, and passes the probe that every night does."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def group_of(recipe: str) -> FeatureGroup:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=[recipe.split("(")[0].removeprefix("def ") for recipe in RECIPES])
 def test_a_recipe_builds_features_that_know_only_the_past(recipe: str, night: Night, production: Path) -> None:
-    project = replace(flight_delay.PROJECT, window=WINDOW, features=(group_of(recipe),))
+    project = flight_delay.PROJECT.varied(window=WINDOW, features=(group_of(recipe),))
     built = night.build(project, freeze(project, night.contracts, production, night.store))
     assert built.features
 

@@ -17,8 +17,8 @@ from tests.night.yard import FLIGHTS, INSTANT, Yard
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIFETIME = timedelta(hours=1)
 #: All trials in one shard.
-ONE = replace(FLIGHTS, search=replace(FLIGHTS.search, shards=1))
-TRIALS = ONE.search.trials
+ONE = FLIGHTS.varied(search=replace(FLIGHTS.learning.search, shards=1))
+TRIALS = ONE.learning.search.trials
 
 
 def utc_now() -> datetime:

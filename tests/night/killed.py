@@ -76,7 +76,7 @@ def _shard(home: Path, production: Path, vault: str, given: Given, die_after: in
     training.record_trial = counted
     yard = Yard(home=home, production=production)
     yard.settings = replace(yard.settings, vault=vault)
-    project = replace(FLIGHTS, search=replace(FLIGHTS.search, shards=given.shards))
+    project = FLIGHTS.varied(search=replace(FLIGHTS.learning.search, shards=given.shards))
     now = datetime.now(UTC)
     run = steps.resume(yard.platform, project, run_id=given.run_id, now=now)
     steps.train(yard.platform, project, run, given.plan, given.number, now=now)

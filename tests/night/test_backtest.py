@@ -32,8 +32,8 @@ from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, Night, Yard
 
 #: As many rows as do: these tests are about what is recorded.
-OWN = replace(FLIGHTS, search=replace(FLIGHTS.search, trials=2, shards=1, rungs=(3, 5)))
-LEAN = replace(OWN, name="lean", features=OWN.features[:1])
+OWN = FLIGHTS.varied(search=replace(FLIGHTS.learning.search, trials=2, shards=1, rungs=(3, 5)))
+LEAN = OWN.varied(name="lean", features=OWN.learning.features[:1])
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_project_and_variant_are_compared_on_the_same_days_and_nothing_is_regist
     for origin in found.origins:
         assert origin.other is not None
         assert [each.day for each in origin.own] == [each.day for each in origin.other]
-        assert len(origin.own) == OWN.window.holdout_days
+        assert len(origin.own) == OWN.learning.window.holdout_days
         assert max(each.day for each in origin.own) < origin.day, "as of the origin"
     assert found.difference is not None
     assert len(found.origins) == 2
@@ -100,7 +100,7 @@ def test_a_backtest_changes_nothing_of_what_a_later_night_draws_and_trains(
     """A night of the next day draws the same trials with and without it, and trains them to the same end."""
     looked, _ = past
     quiet = make_yard(template=looked.home)
-    seen = replace(FLIGHTS, search=replace(FLIGHTS.search, trials=5))  # others than the night's
+    seen = FLIGHTS.varied(search=replace(FLIGHTS.learning.search, trials=5))  # others than the night's
     now, before = utc_now(), INSTANT - timedelta(days=9)
     for yard in (looked, quiet):
         yard.grant(FLIGHTS, now=now)
@@ -156,18 +156,18 @@ def test_without_a_grant_the_requests_of_both_are_filed_and_nothing_is_read(
 
 
 def arrives_very_late(flights: ibis.Table) -> ibis.Table:
-    return flights.select(*OWN.target.key, label=(flights.arrival_delay >= 60).cast("int8"))
+    return flights.select(*OWN.learning.target.key, label=(flights.arrival_delay >= 60).cast("int8"))
 
 
 @pytest.mark.parametrize(
     ("variant", "told"),
     [
         (
-            replace(LEAN, target=replace(LEAN.target, label=arrives_very_late)),
+            LEAN.varied(target=replace(LEAN.learning.target, label=arrives_very_late)),
             "label or rows that are defined otherwise",
         ),
-        (replace(LEAN, target=replace(LEAN.target, key=("carrier", "flight"))), "key"),
-        (replace(LEAN, name=OWN.name), "it is the same project"),
+        (LEAN.varied(target=replace(LEAN.learning.target, key=("carrier", "flight"))), "key"),
+        (LEAN.varied(name=OWN.name), "it is the same project"),
     ],
 )
 def test_a_variant_that_predicts_something_else_is_refused_by_name(
@@ -186,6 +186,6 @@ def test_too_little_history_says_how_many_origins_fit(make_yard: MakeYard) -> No
     assert len(set(days)) == fit
     assert backtest.prepare(settings, OWN, None, count=1, until=days[0]) == days[:1], "the days after it stay unseen"
     apart = [(later - earlier).days for earlier, later in pairwise(days)]
-    assert min(apart) >= OWN.window.holdout_days
+    assert min(apart) >= OWN.learning.window.holdout_days
     with pytest.raises(DataError, match=f"{fit + 1} origins wanted, {fit} fit"):
         backtest.prepare(settings, OWN, None, count=fit + 1)

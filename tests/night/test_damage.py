@@ -196,12 +196,12 @@ def test_data_that_cannot_be_used_stops_a_night_in_its_snapshot(
 
 
 def never_late(flights: Any) -> Any:
-    return flights.select(*FLIGHTS.target.key, label=(flights.arrival_delay > 1e9).cast("int8"))
+    return flights.select(*FLIGHTS.learning.target.key, label=(flights.arrival_delay > 1e9).cast("int8"))
 
 
 def test_a_label_of_one_class_stops_a_night_before_a_trial_is_drawn(make_yard: MakeYard) -> None:
     yard = make_yard()
-    project = replace(FLIGHTS, target=replace(FLIGHTS.target, label=never_late))
+    project = FLIGHTS.varied(target=replace(FLIGHTS.learning.target, label=never_late))
     yard.grant(project)
     with pytest.raises(DataError, match="both classes of a binary label occur in every stretch"):
         yard.night(project)
@@ -210,11 +210,11 @@ def test_a_label_of_one_class_stops_a_night_before_a_trial_is_drawn(make_yard: M
 
 
 def of_no_column(flights: Any) -> Any:
-    return flights.select(*FLIGHTS.target.key, altitude=flights.altitude)
+    return flights.select(*FLIGHTS.learning.target.key, altitude=flights.altitude)
 
 
 def test_a_feature_of_an_unknown_column_stops_a_night_before_it_begins(yard: Yard) -> None:
-    project: Project = replace(FLIGHTS, features=(FeatureGroup(name="wrong", build=of_no_column),))
+    project: Project = FLIGHTS.varied(features=(FeatureGroup(name="wrong", build=of_no_column),))
     with pytest.raises(DeclarationError, match=r"of_no_column.*column 'altitude'") as caught:
         steps.begin(yard.platform, project, run_id="night", instant=INSTANT, now=NOW)
     assert "Columns to choose from" in caught.value.remedy

@@ -1,7 +1,5 @@
 """Nights build on one another: only what is new is read and computed, and nobody can tell from the result."""
 
-from dataclasses import replace
-
 from include.core.events import DataRead, PartitionsMade
 from include.core.records import FeatureSet, Snapshot
 from include.projects import flight_delay
@@ -9,7 +7,7 @@ from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, Yard
 
 #: With the month-long lookback of the real project.
-ALL_FEATURES = replace(FLIGHTS, features=flight_delay.PROJECT.features)
+ALL_FEATURES = FLIGHTS.varied(features=flight_delay.PROJECT.learning.features)
 
 
 def made(yard: Yard, run_id: str) -> list[dict[str, list[str]]]:
@@ -43,7 +41,7 @@ def test_three_successive_nights_read_and_compute_only_what_is_new_and_make_what
         assert {table: len(days) for table, days in snapshot.items()} == {
             dataset: receipt.files for dataset, receipt in receipts.items() if receipt.files
         }
-        assert set(features) == {"label", *(group.name for group in ALL_FEATURES.features)}
+        assert set(features) == {"label", *(group.name for group in ALL_FEATURES.learning.features)}
         assert max(len(days) for days in features.values()) <= 4
         assert all(day >= "2013-05-28" for days in features.values() for day in days)
 

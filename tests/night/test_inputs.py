@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from tests.night.test_damage import DAY, damage
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard, replaced
 
 #: Another team's project, which learns the same from the same: what it made would fit.
-NEIGHBOURS = replace(FLIGHTS, name="neighbours")
+NEIGHBOURS = FLIGHTS.varied(name="neighbours")
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_a_night_that_is_killed_again_and_again_ends_like_one_that_is_not(yard: 
     assert night.promotion == undisturbed.promotion
 
     trials = [event.trial.trial_id for event in yard.events(TrialRecorded) if isinstance(event, TrialRecorded)]
-    assert len(trials) == len(set(trials)) == FLIGHTS.search.trials
+    assert len(trials) == len(set(trials)) == FLIGHTS.learning.search.trials
     for fact in (RunStarted, DataValidated, ModelEvaluated, ModelRegistered):
         assert len(yard.events(fact)) == 1, fact
     finished = [event.step for event in yard.events(StepFinished) if isinstance(event, StepFinished)]

@@ -70,7 +70,7 @@ def test_the_walk_from_a_model_ends_in_exactly_the_columns_that_features_and_lab
         if source["name"].startswith("production/")
     }
     declared = declare(FLIGHTS, yard.platform.contracts)
-    keys = set(FLIGHTS.target.key)
+    keys = set(FLIGHTS.learning.target.key)
     used = {
         source
         for origin in declared.origins
@@ -362,7 +362,7 @@ def test_a_shard_tells_what_it_searched(done: tuple[Yard, Night], delivered: lis
         "shard": "1",
         "trials": "2",
         "rungs": "[5, 10, 20]",
-        "reduction": str(FLIGHTS.search.reduction),
+        "reduction": str(FLIGHTS.learning.search.reduction),
         "seed": str(seed),
     }
 

@@ -160,7 +160,7 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     assert first is not None
     chosen = short_id(night.evaluation.trial_id)
     assert {trial: spent.times for trial, spent in first.trials.items() if spent.times != 1} == {chosen: 2}
-    assert len(first.trials) == FLIGHTS.search.trials
+    assert len(first.trials) == FLIGHTS.learning.search.trials
     assert [(event.files, event.rows) for event in yard.events(DataRead, run_id="again")] == [(0, 0)] * 3
     assert len(yard.events(ArtifactOpened)) == opened, "MLflow gets a pointer, and no model is opened for it"
 
@@ -201,7 +201,7 @@ def test_a_night_on_the_champion_s_next_day_compares_and_may_replace_it(past: tu
 
 def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_learnt(past: tuple[Yard, Night]) -> None:
     yard, first = past
-    longer = replace(FLIGHTS, window=replace(FLIGHTS.window, holdout_days=8))
+    longer = FLIGHTS.varied(window=replace(FLIGHTS.learning.window, holdout_days=8))
     second = yard.night(longer, run_id="longer", instant=INSTANT + LATER)
     assert len(second.evaluation.holdout) == 8
     compared = second.evaluation.compared
@@ -214,9 +214,11 @@ def test_a_longer_holdout_is_compared_on_the_days_that_the_champion_has_not_lear
 
 def test_trials_of_another_label_warm_no_search_and_its_champion_is_not_compared(past: tuple[Yard, Night]) -> None:
     yard, _ = past
-    key = FLIGHTS.target.key
-    late = replace(FLIGHTS.target, label=lambda flights: flights.select(*key, label=flights.arrival_delay >= 45))
-    other = yard.night(replace(FLIGHTS, target=late), run_id="other", instant=INSTANT + LATER)
+    key = FLIGHTS.learning.target.key
+    late = replace(
+        FLIGHTS.learning.target, label=lambda flights: flights.select(*key, label=flights.arrival_delay >= 45)
+    )
+    other = yard.night(FLIGHTS.varied(target=late), run_id="other", instant=INSTANT + LATER)
     assert yard.platform.load(Plan, other.digests["plan"]).warm == ()
     assert (other.evaluation.champion, other.evaluation.compared) == (1, None)
     assert not other.promotion.verdict.promote
@@ -228,11 +230,11 @@ def test_a_model_is_decided_about_once_and_gates_that_would_decide_otherwise_are
     past: tuple[Yard, Night],
 ) -> None:
     yard, night = past
-    stricter = replace(FLIGHTS, gates=replace(FLIGHTS.gates, floor_loss=1e-9))
+    stricter = FLIGHTS.varied(gates=replace(FLIGHTS.quality.gates, floor_loss=1e-9))
     with pytest.raises(RegistryError, match=r"version 1 was promoted; the gates .* not promoted.* another --instant"):
         yard.night(stricter, run_id="stricter")
     assert len(yard.events(ModelRegistered)) == 1
-    wider = replace(FLIGHTS, gates=replace(FLIGHTS.gates, floor_loss=200.0))
+    wider = FLIGHTS.varied(gates=replace(FLIGHTS.quality.gates, floor_loss=200.0))
     assert yard.night(wider, run_id="wider").promotion == night.promotion
 
 

@@ -39,7 +39,7 @@ from tests.runtime_pods import api
 
 def long(project: Project, rounds: int = 100_000) -> Project:
     """*project* with one trial that takes minutes."""
-    return replace(project, search=replace(project.search, trials=1, shards=1, rungs=(rounds,)))
+    return project.varied(search=replace(project.learning.search, trials=1, shards=1, rungs=(rounds,)))
 
 
 def trials(events: list[Event]) -> list[Trial]:
@@ -354,8 +354,8 @@ def test_a_result_that_differs_from_the_stored_one_ends_it_with_a_status_of_its_
 def test_a_machine_that_can_train_no_trial_ends_it_with_a_status_of_its_own_and_stores_no_result(
     yard: Yard, elsewhere: Trained
 ) -> None:
-    fixed = {**ONE.search.fixed, "device_type": "gpu", "gpu_platform_id": 99}
-    project = replace(ONE, search=replace(ONE.search, fixed=fixed))
+    fixed = {**ONE.learning.search.fixed, "device_type": "gpu", "gpu_platform_id": 99}
+    project = ONE.varied(search=replace(ONE.learning.search, fixed=fixed))
     run, plan = planned(yard, project)
     status, output = elsewhere.run(ordered(yard, run, plan, project))
     assert (status, "not on the device type 'gpu'" in output) == (71, True)

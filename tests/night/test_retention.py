@@ -103,7 +103,7 @@ def test_a_champion_in_force_outlasts_every_time_and_a_removed_artifact_may_be_m
 def refused(past: tuple[Yard, Night]) -> tuple[Yard, Night]:
     """A deployment in which the next night's model was registered and not promoted."""
     yard, _ = past
-    gated = replace(FLIGHTS, gates=replace(FLIGHTS.gates, minimum_days=400))
+    gated = FLIGHTS.varied(gates=replace(FLIGHTS.quality.gates, minimum_days=400))
     return yard, yard.night(gated, run_id="refused", instant=INSTANT + LATER)
 
 
@@ -298,7 +298,7 @@ def test_over_a_year_of_nights_the_bytes_in_use_are_those_of_the_declared_days_a
 ) -> None:
     yard = make_yard(contracts=with_times(tmp_path / "contracts", **TIMES))
     gates = Gates(margin=1e9, floor_loss=1e9, minimum_days=1, skill=None)  # each night makes a champion
-    project = replace(TEMPERATURE, search=replace(TEMPERATURE.search, trials=2, rungs=(2,)), gates=gates)
+    project = TEMPERATURE.varied(search=replace(TEMPERATURE.learning.search, trials=2, rungs=(2,)), gates=gates)
     clock = [NOW]
     yard.platform.ledger._clock = lambda: clock[0]  # type: ignore[method-assign]
     used: list[tuple[datetime, dict[ArtifactKind, dict[str, int]]]] = []

@@ -77,8 +77,8 @@ def test_a_run_keeps_the_instant_that_it_began_with(yard: Yard) -> None:
 
 
 def test_a_night_declares_when_it_begins_whether_its_project_is_watched(yard: Yard) -> None:
-    watched = replace(FLIGHTS, drift=DriftPolicy(looks=()))
-    for name, project in (("watched", watched), ("unwatched", replace(FLIGHTS, drift=None))):
+    watched = FLIGHTS.varied(drift=DriftPolicy(looks=()))
+    for name, project in (("watched", watched), ("unwatched", FLIGHTS.varied(drift=None))):
         steps.finish(yard.platform, steps.begin(yard.platform, project, run_id=name, instant=INSTANT, now=NOW))
         assert is_watched(yard.platform.ledger, project.name, name) is (name == "watched")
 
@@ -167,7 +167,7 @@ def test_a_night_that_is_taken_over_within_a_step_does_not_record_that_step(
         steps.finish(yard.platform, steps.resume(yard.platform, FLIGHTS, run_id=new, now=now + steps.LEASE))
     night = yard.night(run_id="last", now=NOW + timedelta(days=1))
     assert night.digests == undisturbed.digests
-    assert len(yard.events(TrialRecorded)) == FLIGHTS.search.trials
+    assert len(yard.events(TrialRecorded)) == FLIGHTS.learning.search.trials
     assert len(yard.events(ModelRegistered)) == 1
 
 

@@ -28,7 +28,7 @@ from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
 
 OUTCOMES = ("departure_delay", "arrival_delay", "air_time", "departed_at", "arrived_at", "outcome_recorded_at")
-KEY = list(FLIGHTS.target.key)
+KEY = list(FLIGHTS.learning.target.key)
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +110,15 @@ def test_a_champion_does_not_score_what_is_called_as_before_and_means_something_
         return table.mutate(distance=table.distance * 1.609344)
 
     groups = tuple(
-        replace(group, build=in_kilometres) if group.name == "schedule" else group for group in FLIGHTS.features
+        replace(group, build=in_kilometres) if group.name == "schedule" else group
+        for group in FLIGHTS.learning.features
     )
-    late = replace(FLIGHTS.target, label=lambda flights: flights.select(*KEY, label=flights.arrival_delay >= 60))
+    late = replace(
+        FLIGHTS.learning.target, label=lambda flights: flights.select(*KEY, label=flights.arrival_delay >= 60)
+    )
     table = flights(production, INSTANT.date() - 3 * DAY, [1])
     for number, (changed, named) in enumerate(
-        ((replace(FLIGHTS, features=groups), "distance"), (replace(FLIGHTS, target=late), "the label"))
+        ((FLIGHTS.varied(features=groups), "distance"), (FLIGHTS.varied(target=late), "the label"))
     ):
         run = steps.begin(
             yard.platform, changed, run_id=f"changed-{number}", instant=INSTANT, now=NOW, kind=RunKind.SCORE
@@ -133,9 +136,9 @@ def test_a_champion_scores_on_where_features_came_beside_its_own_and_where_an_ea
         return flight_delay.features.schedule(flights).mutate(far=ibis._.distance > 1000)
 
     groups = tuple(
-        replace(group, build=with_another) if group.name == "schedule" else group for group in FLIGHTS.features
+        replace(group, build=with_another) if group.name == "schedule" else group for group in FLIGHTS.learning.features
     )
-    wider = replace(FLIGHTS, features=groups)
+    wider = FLIGHTS.varied(features=groups)
     run = steps.begin(yard.platform, wider, run_id="wider", instant=INSTANT, now=NOW, kind=RunKind.SCORE)
     table = flights(production, INSTANT.date() - 3 * DAY, [1])
     pq.write_table(table, tmp_path / "rows.parquet")
@@ -230,8 +233,8 @@ def test_a_file_holds_the_columns_that_the_project_reads_and_others_are_not_look
     make_yard: MakeYard, production: Path, tmp_path: Path
 ) -> None:
     yard = make_yard()
-    weather = tuple(group for group in FLIGHTS.features if group.name == "weather")
-    project = replace(FLIGHTS, features=weather, expectations=())
+    weather = tuple(group for group in FLIGHTS.learning.features if group.name == "weather")
+    project = FLIGHTS.varied(features=weather, expectations=())
     table = flights(production, date(2013, 6, 3), [0, 1])
     plain = table.drop_columns(["distance"])
     for number, changed in enumerate((plain, plain.append_column("distance", pa.array(["no", "number"])))):

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 #: Whatever happens is accepted; or nothing is.
 LENIENT = DriftPolicy(excess_loss=100.0, calibration_gap=100.0, days=20, minimum_days=20, psi=100.0)
 STRICT = replace(LENIENT, excess_loss=None, calibration_gap=1e-9)
-WATCHED = replace(FLIGHTS, window=Window(days=66, validation_days=3, holdout_days=4), drift=LENIENT)
-STRICTLY_WATCHED = replace(WATCHED, drift=STRICT)
+WATCHED = FLIGHTS.varied(window=Window(days=66, validation_days=3, holdout_days=4), drift=LENIENT)
+STRICTLY_WATCHED = WATCHED.varied(drift=STRICT)
 #: Four weeks after the night: 26 days have matured that it did not know.
 LATER = INSTANT + timedelta(days=28)
 
@@ -137,7 +137,7 @@ def test_a_watch_judges_every_day_that_matured_since_the_holdout_and_the_next_on
 
 
 def test_with_fewer_than_twenty_days_nothing_is_decided(trained: Yard) -> None:
-    few = watched(trained, replace(WATCHED, drift=STRICT), instant=INSTANT + timedelta(days=10))
+    few = watched(trained, WATCHED.varied(drift=STRICT), instant=INSTANT + timedelta(days=10))
     assert few.verdict.state is DriftState.TOO_FEW_TO_KNOW
     assert trained.events(RetrainingAsked, RetrainingDeclined) == []
 
@@ -149,7 +149,7 @@ def test_where_there_is_nothing_to_watch_it_says_why_and_reads_nothing(
         return backlog.due(yard.platform, project, run_id=run_id, instant=instant)
 
     assert due(make_yard()) == "Nothing to watch: flight_delay has no champion yet"
-    assert due(trained, replace(WATCHED, drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
+    assert due(trained, WATCHED.varied(drift=None)) == "Nothing to watch: flight_delay declares no drift policy"
     assert "2013-05-29 is the last day that had matured" in str(due(trained, instant=INSTANT))
     assert "judged on all days up to 2013-06-26" in str(due(calm, run_id="another"))
     assert isinstance(due(calm), backlog.DueDays), "the watch itself may go on"
@@ -164,7 +164,7 @@ def test_the_reference_is_made_at_promotion_and_the_policy_recorded_before_the_f
     assert isinstance(judged, DriftJudged)
     assert declared.policy.encode() == encode(LENIENT)
     assert judged.policy == declared.digest == digest_of(encode(LENIENT))
-    watched(calm, replace(WATCHED, drift=STRICT), run_id="stricter", instant=LATER + timedelta(days=1))
+    watched(calm, WATCHED.varied(drift=STRICT), run_id="stricter", instant=LATER + timedelta(days=1))
     assert len(calm.events(PolicyDeclared)) == 2, "a changed policy is another"
 
 
@@ -257,7 +257,7 @@ def test_a_watch_that_is_killed_again_and_again_ends_like_one_that_is_not_and_as
 
 
 def test_a_verdict_on_a_champion_that_was_replaced_meanwhile_asks_for_nothing(trained: Yard) -> None:
-    strict = replace(WATCHED, drift=STRICT)
+    strict = WATCHED.varied(drift=STRICT)
     run = begun(trained, strict, run_id="watch")
     digest = steps.snapshot(trained.platform, strict, run, now=NOW)
     digest = watch.score(trained.platform, strict, run, digest, now=NOW)
@@ -274,7 +274,7 @@ def test_a_watch_that_a_night_overtakes_judges_the_days_by_the_champion_that_was
 ) -> None:
     run = begun(trained, WATCHED, run_id="watch")
     digest = steps.snapshot(trained.platform, WATCHED, run, now=NOW)
-    quicker = replace(WATCHED, gates=replace(FLIGHTS.gates, margin=100.0))
+    quicker = WATCHED.varied(gates=replace(FLIGHTS.quality.gates, margin=100.0))
     night = trained.night(quicker, run_id="quicker", instant=LATER)
     assert night.promotion.verdict.promote
     for step in (watch.score, watch.drift, watch.verdict):
@@ -315,15 +315,17 @@ def test_a_watch_that_an_earlier_release_left_before_its_verdict_judges_the_days
 
 
 def test_a_watch_builds_only_groups_that_the_champion_learnt(trained: Yard) -> None:
-    schedule = WATCHED.features[0]
+    schedule = WATCHED.learning.features[0]
 
     def later(flights: "ibis.Table") -> "ibis.Table":
-        return schedule.build(flights).rename(lambda name: name if name in WATCHED.target.key else f"later_{name}")
+        return schedule.build(flights).rename(
+            lambda name: name if name in WATCHED.learning.target.key else f"later_{name}"
+        )
 
-    grown = replace(WATCHED, features=(*WATCHED.features, FeatureGroup(name="later", build=later)))
+    grown = WATCHED.varied(features=(*WATCHED.learning.features, FeatureGroup(name="later", build=later)))
     live = trained.platform.load(LiveFigures, watched(trained, grown).live)
     scored = trained.platform.load(LiveScores, live.scored)
-    learnt = {group.name for group in WATCHED.features}
+    learnt = {group.name for group in WATCHED.learning.features}
     assert {part.table for part in scored.partitions} == {*learnt, "label"}
     made = [event for event in trained.events(PartitionsMade) if isinstance(event, PartitionsMade)]
     assert "later" not in {part.table for event in made for part in event.partitions}
@@ -344,7 +346,7 @@ def test_without_labels_inputs_that_moved_warn_and_ask_for_nothing(
     silent = replaced(production, tmp_path / "silent", "flights", without_outcome, *june)
     yard = Yard.built(tmp_path / "unlabelled", silent, first_night)
     nervous = replace(STRICT, psi=1e-9, psi_factor=1.0)
-    judged = watched(yard, replace(WATCHED, drift=nervous))
+    judged = watched(yard, WATCHED.varied(drift=nervous))
     assert [each.day for each in judged.figures] == [date(2013, 5, 30), date(2013, 5, 31)], "those that have labels"
     assert judged.verdict.state is DriftState.WARNING
     moved, lacking = judged.verdict.reasons[-2:]
@@ -441,7 +443,9 @@ def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard,
 def test_what_another_champion_than_the_judged_one_asked_for_is_not_gone_on_with(asking: tuple[Yard, str]) -> None:
     yard, _ = asking
     assert unfinished(yard.platform, "flight_delay") is not None
-    yard.night(replace(STRICTLY_WATCHED, gates=replace(FLIGHTS.gates, margin=100.0)), run_id="later", instant=LATER)
+    yard.night(
+        STRICTLY_WATCHED.varied(gates=replace(FLIGHTS.quality.gates, margin=100.0)), run_id="later", instant=LATER
+    )
     assert len(yard.events(ModelRegistered)) == 2
     assert unfinished(yard.platform, "flight_delay") is None
 

@@ -33,12 +33,13 @@ STEPS = tuple(name for step in NIGHT for name in ([f"{step.name}-0", f"{step.nam
 
 def small(project: Project) -> Project:
     """*project* with a window, a search and gates of which a night takes seconds; without month-long lookbacks."""
-    return replace(
-        project,
-        features=tuple(group for group in project.features if group.lookback_days <= 3),
+    return project.varied(
+        features=tuple(group for group in project.learning.features if group.lookback_days <= 3),
         window=Window(days=16, validation_days=3, holdout_days=4),
-        search=replace(project.search, trials=4, shards=2, rungs=(5, 10, 20)),
-        gates=replace(project.gates, margin=100.0, floor_loss=100.0, floor_auc=0.0, auc_guard=1.0, minimum_days=2),
+        search=replace(project.learning.search, trials=4, shards=2, rungs=(5, 10, 20)),
+        gates=replace(
+            project.quality.gates, margin=100.0, floor_loss=100.0, floor_auc=0.0, auc_guard=1.0, minimum_days=2
+        ),
     )
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Contrac
 @pytest.fixture(scope="module")
 def built(night: Night, production: Path) -> FeatureSet:
     """Sixty days to train, two weeks to test."""
-    project = replace(PROJECT, window=Window(days=75, validation_days=1, holdout_days=14))
+    project = PROJECT.varied(window=Window(days=75, validation_days=1, holdout_days=14))
     return night.build(project, freeze(project, night.contracts, production, night.store, INSTANT))
 
 
@@ -36,7 +35,7 @@ def _table(night: Night, built: FeatureSet, name: str) -> pa.Table:
 
 def _features(night: Night, built: FeatureSet) -> pa.Table:
     columns = {}
-    for group in PROJECT.features:
+    for group in PROJECT.learning.features:
         table = _table(night, built, group.name)
         columns |= {feature.name: table[feature.name] for feature in built.features if feature.group == group.name}
     return pa.table(columns)

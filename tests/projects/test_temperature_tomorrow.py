@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Contrac
 
 @pytest.fixture(scope="module")
 def built(night: Night, production: Path) -> FeatureSet:
-    project = replace(PROJECT, window=Window(days=20, validation_days=2, holdout_days=4))
+    project = PROJECT.varied(window=Window(days=20, validation_days=2, holdout_days=4))
     return night.build(project, freeze(project, night.contracts, production, night.store, INSTANT))
 
 

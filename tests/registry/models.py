@@ -8,7 +8,19 @@ import lightgbm
 import numpy as np
 from securesystemslib.signer import CryptoSigner
 
-from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target, Window
+from include.core.project import (
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    Learning,
+    Objective,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+    Window,
+)
 from include.core.records import (
     Evaluation,
     FeatureSet,
@@ -48,12 +60,18 @@ def _nothing(**_: Any) -> Any:
 
 PROJECT = Project(
     name="flight_delay",
-    purpose="to tell passengers which flights will be late",
-    owner="tests",
-    target=Target(dataset="flights", key=KEY, population=_nothing, label=_nothing, objective=Objective.BINARY),
-    features=(FeatureGroup(name="schedule", build=_nothing),),
-    search=Search(space={"learning_rate": FloatRange(low=0.01, high=0.3)}),
-    gates=Gates(margin=0.01, floor_loss=1.0),
+    ownership=Ownership(
+        owner="tests",
+        purpose="to tell passengers which flights will be late",
+    ),
+    learning=Learning(
+        target=Target(dataset="flights", key=KEY, population=_nothing, label=_nothing, objective=Objective.BINARY),
+        features=(FeatureGroup(name="schedule", build=_nothing),),
+        search=Search(space={"learning_rate": FloatRange(low=0.01, high=0.3)}),
+    ),
+    quality=Quality(
+        gates=Gates(margin=0.01, floor_loss=1.0),
+    ),
 )
 
 

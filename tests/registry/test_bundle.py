@@ -58,7 +58,7 @@ def test_the_same_model_packs_to_the_same_digest(vault, signer):
 
 def test_a_bundle_names_what_its_model_was_made_of(packed, signer, vault):
     manifest = bundle.verify(packed, signer.verifier)
-    assert (manifest.project, manifest.purpose) == (PROJECT.name, PROJECT.purpose)
+    assert (manifest.project, manifest.purpose) == (PROJECT.name, PROJECT.ownership.purpose)
     assert manifest.features == FEATURES
     assert (manifest.objective, manifest.label) == (FEATURE_SET.objective, FEATURE_SET.label)
     assert manifest.learnt_until == FEATURE_SET.split.validation.last

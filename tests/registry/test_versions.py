@@ -1,4 +1,3 @@
-import dataclasses
 import fcntl
 import re
 
@@ -117,7 +116,7 @@ def test_a_copy_that_nobody_declared_is_a_pointer_without_the_model(registries, 
 def test_a_purpose_is_described_in_mlflow_as_it_was_written_and_not_as_markdown(registries, vault):
     registry = registries()
     registry.register(
-        project=dataclasses.replace(PROJECT, purpose="[free](https://elsewhere.example) <b>now</b>"),
+        project=PROJECT.varied(purpose="[free](https://elsewhere.example) <b>now</b>"),
         promotion=promotion(1),
         evaluation=evaluation(vault, seed=1),
         night=lambda: night(1),
@@ -292,7 +291,7 @@ def test_a_registry_that_is_not_there_is_named_and_may_be_asked_again(vault, tmp
 
 
 def test_a_version_that_mlflow_refuses_is_not_tried_again(registries, vault):
-    odd = dataclasses.replace(PROJECT, name="p" * 5000)
+    odd = PROJECT.varied(name="p" * 5000)
     with pytest.raises(RegistryError) as raised:
         registries().register(
             project=odd, promotion=promotion(1), evaluation=evaluation(vault), night=night, champion=1, opened=vault

@@ -45,19 +45,25 @@ def schedule(flights):
 
 PROJECT = Project(
     name="{name}",
-    purpose="Shows that a night runs",
-    owner="team-{name}",
-    target=Target(dataset="flights", key=KEY, population=rows, label=late, objective=Objective.BINARY),
-    features=(FeatureGroup(name="schedule", build=schedule),),
-    window=Window(days=6, validation_days=1, holdout_days=2),
-    search=Search(
-        space={{"num_leaves": IntRange(low=7, high=15)}},
-        fixed={{"learning_rate": 0.2}},
-        trials=2,
-        shards=2,
-        rungs=(5,),
+    ownership=Ownership(
+        owner="team-{name}",
+        purpose="Shows that a night runs",
     ),
-    gates=Gates(margin=1.0, floor_loss=5.0, floor_auc=0.0, minimum_days=1, skill=None),
+    learning=Learning(
+        target=Target(dataset="flights", key=KEY, population=rows, label=late, objective=Objective.BINARY),
+        features=(FeatureGroup(name="schedule", build=schedule),),
+        window=Window(days=6, validation_days=1, holdout_days=2),
+        search=Search(
+            space={{"num_leaves": IntRange(low=7, high=15)}},
+            fixed={{"learning_rate": 0.2}},
+            trials=2,
+            shards=2,
+            rungs=(5,),
+        ),
+    ),
+    quality=Quality(
+        gates=Gates(margin=1.0, floor_loss=5.0, floor_auc=0.0, minimum_days=1, skill=None),
+    ),
     operations=Operations(schedule="0 4 1 1 *", {operations}),
 )
 """

@@ -79,13 +79,19 @@ def known(members):
 
 PROJECT = Project(
     name="{name}",
-    purpose="Shows where the values of persons stay",
-    owner="team-{name}",
-    target=Target(dataset="members", key=("id",), population=rows, label=late, objective=Objective.BINARY),
-    features=(FeatureGroup(name="known", build=known),),
-    window=Window(days=10, validation_days=2, holdout_days=2),
-    search=Search(space={{"num_leaves": IntRange(low=7, high=15)}}, fixed={{}}, trials=2, shards=2, rungs=(5,)),
-    gates=Gates(margin=1.0, floor_loss=5.0, floor_auc=0.0, minimum_days=1, skill=None),
+    ownership=Ownership(
+        owner="team-{name}",
+        purpose="Shows where the values of persons stay",
+    ),
+    learning=Learning(
+        target=Target(dataset="members", key=("id",), population=rows, label=late, objective=Objective.BINARY),
+        features=(FeatureGroup(name="known", build=known),),
+        window=Window(days=10, validation_days=2, holdout_days=2),
+        search=Search(space={{"num_leaves": IntRange(low=7, high=15)}}, fixed={{}}, trials=2, shards=2, rungs=(5,)),
+    ),
+    quality=Quality(
+        gates=Gates(margin=1.0, floor_loss=5.0, floor_auc=0.0, minimum_days=1, skill=None),
+    ),
     operations=Operations(schedule="0 4 1 1 *"{operations}),
 )
 """

@@ -129,7 +129,7 @@ def test_a_run_that_nobody_triggered_asks_in_the_name_of_the_projects_owner(
     with pytest.raises(TaskDeferred):
         gate.execute(context)
     settings = Settings.from_environment()
-    assert requesters(ledger) == {load_project(PROJECT, settings.projects).owner}
+    assert requesters(ledger) == {load_project(PROJECT, settings.projects).ownership.owner}
 
 
 def test_a_night_whose_lease_another_took_while_it_waited_for_stewards_waits_for_that_too(

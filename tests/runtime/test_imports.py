@@ -13,14 +13,33 @@ from include.core.errors import DeclarationError
 from include.runtime.code.projects import load_project
 
 PROJECT = """
-from include.core.project import FeatureGroup, FloatRange, Gates, Objective, Project, Search, Target
+from include.core.project import (
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    Learning,
+    Objective,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+)
 
 PROJECT = Project(
-    name="mine", purpose="tests", owner="tests",
-    target=Target(dataset="d", key=("k",), population=lambda d: d, label=lambda d: d, objective=Objective.BINARY),
-    features=(FeatureGroup(name="g", build=lambda d: d),),
-    search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
-    gates=Gates(margin=0.1, floor_loss=1.0),
+    name="mine",
+    ownership=Ownership(
+        owner="tests",
+        purpose="tests",
+    ),
+    learning=Learning(
+        target=Target(dataset="d", key=("k",), population=lambda d: d, label=lambda d: d, objective=Objective.BINARY),
+        features=(FeatureGroup(name="g", build=lambda d: d),),
+        search=Search(space={"learning_rate": FloatRange(low=0.1, high=0.2)}),
+    ),
+    quality=Quality(
+        gates=Gates(margin=0.1, floor_loss=1.0),
+    ),
 )
 """
 

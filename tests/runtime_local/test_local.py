@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,7 +73,7 @@ def test_a_second_process_of_the_same_run_is_told_who_runs_it_until_that_one_die
     monkeypatch.setattr(local, "night_of", lambda *given, **named: "theirs")
 
     def run(project: str = "flight_delay") -> object:
-        declared = replace(flight_delay.PROJECT, name=project)
+        declared = flight_delay.PROJECT.varied(name=project)
         return local.run_night(settings, declared, run_id="theirs", instant=datetime(2013, 6, 1, tzinfo=UTC))
 
     with process("-c", HOLDING, str(tmp_path), "flight_delay") as holder:

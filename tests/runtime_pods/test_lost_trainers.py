@@ -23,9 +23,8 @@ TRIALS = 24
 
 def project_of(rounds: int, compute: Compute) -> Project:
     """Trials that take a while each; those of other *rounds* are others, in the same deployment too."""
-    return replace(
-        FLIGHTS,
-        search=replace(FLIGHTS.search, trials=TRIALS, shards=1, rungs=(rounds,), reduction=1),
+    return FLIGHTS.varied(
+        search=replace(FLIGHTS.learning.search, trials=TRIALS, shards=1, rungs=(rounds,), reduction=1),
         operations=replace(FLIGHTS.operations, compute=compute),
     )
 
@@ -55,7 +54,7 @@ def trained(attended: Attended) -> list[str]:
 @contextmanager
 def lost(yard: Yard, project: Project, namespace: Namespace) -> Iterator[Attended]:
     """A shard that is trained while the block takes its pod away; then it ends as if nothing had been."""
-    shard, attended = begun(yard, project, run_id=f"night of {project.search.rungs[0]}")
+    shard, attended = begun(yard, project, run_id=f"night of {project.learning.search.rungs[0]}")
     try:
         attended.until(lambda: len(trained(attended)) >= 2, seconds=90)
         yield attended

@@ -49,14 +49,13 @@ from include.core.project import Compute, Window
 from .original import PROJECT as DECLARED
 
 # A window, a search and gates of which a night takes seconds; the features and the label are the project's own.
-PROJECT = replace(
-    DECLARED,
+PROJECT = DECLARED.varied(
     name="{name}",
-    features=tuple(group for group in DECLARED.features if group.lookback_days <= 3),
+    features=tuple(group for group in DECLARED.learning.features if group.lookback_days <= 3),
     window=Window(days=16, validation_days=3, holdout_days=4),
-    search=replace(DECLARED.search, {search}),
-    gates=replace(DECLARED.gates, margin=100.0, floor_loss=100.0, floor_auc=0.0, auc_guard=1.0, minimum_days=2),
-    operations=replace(DECLARED.operations, compute=Compute({compute})),
+    search=replace(DECLARED.learning.search, {search}),
+    gates=replace(DECLARED.quality.gates, margin=100.0, floor_loss=100.0, floor_auc=0.0, auc_guard=1.0, minimum_days=2),
+    compute=Compute({compute}),
 )
 """
 SMALL = "trials=4, shards=2, rungs=(5, 10, 20)"

@@ -36,7 +36,7 @@ def settings(tmp_path: Path, namespace: Namespace, s3_url: str) -> Settings:
 
 
 def with_compute(project: Project, **given: object) -> Project:
-    return replace(project, operations=replace(project.operations, compute=Compute(**given)))
+    return project.varied(compute=Compute(**given))
 
 
 def test_a_cluster_and_a_bucket_that_would_take_the_pods_are_left_as_they_were(

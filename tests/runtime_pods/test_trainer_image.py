@@ -36,14 +36,13 @@ print(json.dumps({
 }))
 """
 
-GPU_FLIGHTS = replace(
-    FLIGHTS,
+GPU_FLIGHTS = FLIGHTS.varied(
     search=replace(
-        FLIGHTS.search,
+        FLIGHTS.learning.search,
         trials=2,
         shards=1,
         rungs=(5, 10),
-        fixed={**FLIGHTS.search.fixed, "device_type": "gpu", "gpu_use_dp": True},
+        fixed={**FLIGHTS.learning.search.fixed, "device_type": "gpu", "gpu_use_dp": True},
     ),
     operations=replace(
         FLIGHTS.operations,
@@ -142,7 +141,7 @@ def test_two_pods_train_and_refit_on_the_accelerators_path_to_one_digest_which_i
 
 
 def test_the_device_is_part_of_what_a_trial_is(yards: tuple[Yard, ...]) -> None:
-    processor = replace(GPU_FLIGHTS, search=replace(GPU_FLIGHTS.search, fixed=FLIGHTS.search.fixed))
+    processor = GPU_FLIGHTS.varied(search=replace(GPU_FLIGHTS.learning.search, fixed=FLIGHTS.learning.search.fixed))
 
     def trial_ids(project: Project, run_id: str) -> set[str]:
         run, plan = planned(yards[0], project, run_id=run_id)

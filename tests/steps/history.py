@@ -121,7 +121,7 @@ class History(RuleBasedStateMachine):
     @initialize(second=st.sampled_from([None, *sorted(LIVE)]))
     def the_first_night_is_promoted(self, second: str | None) -> None:
         """And so is a *second* one, if there is one."""
-        self.project = replace(flight_delay.PROJECT, drift=POLICY, gates=GATES)
+        self.project = flight_delay.PROJECT.varied(drift=POLICY, gates=GATES)
         self.folder = Path(mkdtemp(prefix="trainyard-history-"))
         shutil.copytree(self.template, self.folder, dirs_exist_ok=True)
         self.yard = Yard(self.folder)
@@ -580,7 +580,7 @@ class History(RuleBasedStateMachine):
         contract = CONTRACTS["flights"]
         columns = (("hour", Treatment.CLEAR),)
         read = DatasetScope(dataset="flights", contract_digest=contract.digest, columns=columns, window_days=30)
-        return Scope(project=self.project.name, purpose=self.project.purpose, datasets=(read,))
+        return Scope(project=self.project.name, purpose=self.project.ownership.purpose, datasets=(read,))
 
     def _run(self, name: str, instant: datetime) -> Run:
         self.runs += 1

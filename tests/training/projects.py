@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from include.core.project import Choice, FeatureGroup, FloatRange, Gates, IntRange, Objective, Project, Search, Target
+from include.core.project import (
+    Choice,
+    FeatureGroup,
+    FloatRange,
+    Gates,
+    IntRange,
+    Learning,
+    Objective,
+    Ownership,
+    Project,
+    Quality,
+    Search,
+    Target,
+)
 from tests.training.flights import KEY
 
 SPACE: Mapping[str, IntRange | FloatRange | Choice] = {
@@ -20,10 +33,16 @@ def _nothing(**_: Any) -> Any:
 def project(objective: Objective = Objective.BINARY, **search: Any) -> Project:
     return Project(
         name="delays",
-        purpose="tests",
-        owner="tests",
-        target=Target(dataset="flights", key=KEY, population=_nothing, label=_nothing, objective=objective),
-        features=(FeatureGroup(name="schedule", build=_nothing),),
-        search=Search(**{"space": SPACE, "trials": 6, "shards": 2, "rungs": (4, 8, 12), **search}),
-        gates=Gates(margin=0.01, floor_loss=1.0),
+        ownership=Ownership(
+            owner="tests",
+            purpose="tests",
+        ),
+        learning=Learning(
+            target=Target(dataset="flights", key=KEY, population=_nothing, label=_nothing, objective=objective),
+            features=(FeatureGroup(name="schedule", build=_nothing),),
+            search=Search(**{"space": SPACE, "trials": 6, "shards": 2, "rungs": (4, 8, 12), **search}),
+        ),
+        quality=Quality(
+            gates=Gates(margin=0.01, floor_loss=1.0),
+        ),
     )

@@ -85,7 +85,7 @@ def test_plans_have_one_task_exactly_if_their_losses_may_be_compared(features, v
         dataclasses.replace(features, objective=Objective.REGRESSION),
         dataclasses.replace(features, features=tuple(others)),
     ]
-    search_of = project().search
+    search_of = project().learning.search
     tasks = {search.task(each, search_of) for each in changed}
     tasks.add(search.task(features, dataclasses.replace(search_of, rungs=(7,))))
     assert len(tasks) == 5

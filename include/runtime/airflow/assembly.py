@@ -47,10 +47,10 @@ def project_dag(
         schedule=schedule,
         catchup=False,
         max_active_runs=1,
-        tags={"trainyard", tag, project.owner},
+        tags={"trainyard", tag, project.ownership.owner},
         doc_md=doc_md,
         params={"instant": Param(None, type=["null", "string"], description=instant)},
-        default_args={"owner": project.owner, "retry_policy": only_what_heals(), **RETRIES},
+        default_args={"owner": project.ownership.owner, "retry_policy": only_what_heals(), **RETRIES},
         on_failure_callback=_failed,
     )
 
@@ -111,7 +111,7 @@ def _task_of(project: Project, step: Step, inputs: Mapping[str, object]) -> Task
     else:
         given["step"] = step.name
     if step.mapped:
-        return cast(Task, operator.partial(**given).expand(shard=list(range(project.search.shards))))
+        return cast(Task, operator.partial(**given).expand(shard=list(range(project.learning.search.shards))))
     return cast(Task, operator(**given))
 
 

@@ -58,7 +58,9 @@ class TaskRun:
         from include import steps
 
         now = datetime.now(UTC)
-        return steps.request_access(self.platform, self.run, requester=requester or self.project.owner, now=now)
+        return steps.request_access(
+            self.platform, self.run, requester=requester or self.project.ownership.owner, now=now
+        )
 
 
 def begin(

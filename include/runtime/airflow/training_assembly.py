@@ -30,7 +30,7 @@ def training_dag(project: Project) -> DAG:
         project,
         dag_id=dag_id_of(project.name),
         tag="training",
-        description=project.purpose,
+        description=project.ownership.purpose,
         schedule=AssetOrTimeSchedule(timetable=nightly, assets=[drift_asset(project.name)]),
         instant="Train as of this UTC time; empty: now.",
         doc_md=_documentation(project),
@@ -40,13 +40,13 @@ def training_dag(project: Project) -> DAG:
 
 
 def _documentation(project: Project) -> str:
-    window, search = project.window, project.search
+    window, search, when = project.learning.window, project.learning.search, project.operations
     since = f" at most, none before {window.since}" if window.since else ""
-    groups = "\n".join(f"- `{group.name}`" for group in project.features)
+    groups = "\n".join(f"- `{group.name}`" for group in project.learning.features)
     return f"""
-**{markdown(project.purpose)}**
+**{markdown(project.ownership.purpose)}**
 
-Owner: {markdown(project.owner)}. Runs at `{project.operations.schedule}` ({project.operations.timezone}), when drift
+Owner: {markdown(project.ownership.owner)}. Runs at `{when.schedule}` ({when.timezone}), when drift
 asks for it, or by hand for any `instant`.
 
 Learns from {window.days} days{since}: the last {window.holdout_days} judge, the {window.validation_days} before them

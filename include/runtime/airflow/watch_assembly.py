@@ -64,11 +64,11 @@ class RetrainOperator(StepOperator):
 
 
 def _documentation(project: Project) -> str:
-    policy = project.drift
+    policy, when = project.quality.drift, project.operations
     head = f"""
 **Watches the champion of {project.name} on the days that came after it.**
 
-Owner: {markdown(project.owner)}. Runs at `{project.operations.watch_schedule}` ({project.operations.timezone}), or by
+Owner: {markdown(project.ownership.owner)}. Runs at `{when.watch_schedule}` ({when.timezone}), or by
 hand for any `instant`.
 """
     if policy is None:

@@ -32,7 +32,7 @@ def why_not(settings: Settings, project: str, *, now: datetime) -> str | None:
     """
     from include.data.partitioning import filed_days
 
-    dataset = load_project(project, settings.projects).target.dataset
+    dataset = load_project(project, settings.projects).learning.target.dataset
     contract = load_folder(settings.contracts, settings.classes)[dataset]
     folder = folder_of(contract, settings.production)
     try:

@@ -77,7 +77,7 @@ def prepare(
         pairs.earliest(history.first, last, fits),
         last,
         count=count,
-        apart_days=max(each.window.holdout_days for each in both),
+        apart_days=max(each.learning.window.holdout_days for each in both),
     )
 
 
@@ -91,7 +91,7 @@ def require_alike(
     """
     from include.declared.compiled import declared
 
-    own, other = project.target, variant.target
+    own, other = project.learning.target, variant.learning.target
     parts = {
         "dataset": (own.dataset, other.dataset),
         "key": (own.key, other.key),
@@ -192,17 +192,17 @@ def _history(scopes: Sequence[Scope], contracts: Mapping[str, Contract], setting
 def _reaches(project: Project, scope: Scope, contracts: Mapping[str, Contract], day: date) -> date | None:
     """The first day that a night of *project* on *day* reads; ``None``: it would train on too few."""
     ended = last_day(day_start(day))
-    matured = ended - contracts[project.target.dataset].matures_after_days * DAY
+    matured = ended - contracts[project.learning.target.dataset].matures_after_days * DAY
     try:
-        train = Split.of(project.window, matured).train
+        train = Split.of(project.learning.window, matured).train
     except DataError:
         return None
-    window = project.window
+    window = project.learning.window
     least = min(LEAST_TRAINING_DAYS, window.days - window.validation_days - window.holdout_days)
     if len(train) < least:
         return None
     first = min(ended - (part.window_days - 1) * DAY for part in scope.datasets if part.window_days is not None)
-    since = window.since - project.lookback_days * DAY if window.since else first
+    since = window.since - project.learning.lookback_days * DAY if window.since else first
     return max(first, since)
 
 

@@ -85,7 +85,10 @@ def score_file(
     from include.data.scoring import ahead, read_rows
 
     platform = open_platform(settings)
-    contract, scope = platform.contracts[project.target.dataset], declared.scope_of(project, platform.contracts)
+    contract, scope = (
+        platform.contracts[project.learning.target.dataset],
+        declared.scope_of(project, platform.contracts),
+    )
     read = scope.dataset(contract.dataset)
     rows = read_rows(file, contract, read.names if read else ())
     at = instant or _end_of_last_day(platform, project, scope, rows)
@@ -113,7 +116,7 @@ def _end_of_last_day(platform: "Platform", project: Project, scope: Scope, rows:
 
     from include.data.partitioning import filed_days
 
-    column = platform.contracts[project.target.dataset].partition_column or ""
+    column = platform.contracts[project.learning.target.dataset].partition_column or ""
     last = pc.max(pc.cast(rows[column], "date32")).as_py()
     for dataset in scope.datasets:
         filed = None
