@@ -25,10 +25,10 @@ def calibrate(
         float, typer.Option(min=0.005, max=0.5, help="In which share of 180 nights it may ask though nothing changed.")
     ] = 0.05,
 ) -> None:
-    """Propose the limits of PROJECT's drift policy from the days that its watch has judged, as a block to paste into `quality`.
+    """Propose the limits of PROJECT's drift policy from the days that its watch has judged, as a block to paste.
 
-    Before there are enough, from the days of the first evaluation's holdout, with a floor for the gates. Reads the
-    ledger only, and changes nothing.
+    It belongs into `quality`. Before there are enough days, they come from the first evaluation's holdout, with a floor
+    for the gates. Reads the ledger only, and changes nothing.
     """
     from include.monitoring.calibration import LEAST_DAYS
 
@@ -61,8 +61,8 @@ def _started(
 
     found = started(declared.quality.drift or DriftPolicy(), days.figures, evaluation, share=share)
     yield (
-        f"        # To start with, from the {found.days} days of the holdout of version {days.model_version}, {found.first} "
-        f"to {found.last}."
+        f"        # To start with, from the {found.days} days of the holdout of version {days.model_version}, "
+        f"{found.first} to {found.last}."
     )
     yield "        # Calibrate again when the watch has judged 28 days."
     if found.floor_share is not None:
