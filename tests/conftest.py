@@ -4,11 +4,7 @@ A test that needs PostgreSQL takes the fixture ``postgres_url`` and is marked ``
 object store takes ``s3_url``, or ``own_s3`` to kill it, and is marked ``s3``.
 """
 
-import getpass
 import os
-import shutil
-import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import buckets, object_server
+from tests import buckets, object_server, postgres_server
 
 # A property is about what holds, not about how fast a shared machine shows it.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
-
-_SERVER_ACCOUNTS = ("postgres", "nobody")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -87,27 +81,13 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    programs = _programs()
-    if programs is None:
+    if postgres_server.programs() is None:
         reason = (
             "PostgreSQL is not installed: neither in PATH nor under /usr/lib/postgresql (apt-get install postgresql)"
         )
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    folder = Path(tempfile.mkdtemp(prefix="trainyard-postgres-"))
-    account = _unprivileged_account()
-    if account is not None:
-        shutil.chown(folder, account)
-    data = folder / "data"
-    try:
-        _run(account, programs / "initdb", "-D", data, "-U", "trainyard", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=60"
-        _run(account, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://trainyard@/postgres?host={folder}"
-        finally:
-            _run(account, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server.started() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -153,35 +133,3 @@ def own_s3(
     finally:
         server.kill()
         S3FileSystem.clear_instance_cache()
-
-
-def _programs() -> Path | None:
-    found = shutil.which("pg_ctl")
-    candidates = [Path(found).resolve().parent] if found else []
-    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in candidates if (folder / "initdb").exists()), None)
-
-
-def _unprivileged_account() -> str | None:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    existing = {entry.pw_name for entry in pwd.getpwall()}
-    for account in _SERVER_ACCOUNTS:
-        if account in existing:
-            return account
-    pytest.fail(f"PostgreSQL does not run as {getpass.getuser()}, and there is no account {_SERVER_ACCOUNTS}")
-
-
-def _run(account: str | None, *command: object) -> None:
-    words = [str(word) for word in command]
-    if account is not None:
-        words = ["runuser", "-u", account, "--", *words]
-    # The server inherits what it is started with: a pipe would stay open as long as it runs.
-    with tempfile.TemporaryFile() as output:
-        result = subprocess.run(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", check=False)
-        output.seek(0)
-        if result.returncode:
-            pytest.fail(f"{Path(str(command[0])).name} failed: {output.read().decode(errors='replace')[-2000:]}")
