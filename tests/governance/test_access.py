@@ -1,6 +1,7 @@
 """Law 2: nothing is read without a grant whose signature, scope and time hold and which is not revoked."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import encode
-from include.core.errors import AccessDenied
-from include.core.events import AccessGranted, AccessRequested, ArtifactOpened, ContractAdopted
+from include.core.errors import AccessDenied, LedgerConflict
+from include.core.events import AccessGranted, AccessRequested, ArtifactOpened, ContractAdopted, Event
 from include.core.records import DatasetScope, Grant, Scope, Treatment
-from include.governance.access import Access
+from include.governance.access import ATTEMPTS, Access, identifier
 from include.governance.claims import ADOPTION_TYPE, GRANT_TYPE, AdoptionClaim
 from include.governance.signing import Signer, create_key
+from include.ledger import Fence, Ledger
 from tests.governance.conftest import NOW, PURPOSE, STEWARD, House, run_of
 
 DAYS = 30
@@ -332,3 +334,145 @@ def test_a_request_names_purpose_and_requester(house: House) -> None:
     (request,) = house.access.requests()
     assert isinstance(request, AccessRequested)
     assert (request.purpose, request.requester) == (PURPOSE, "ada")
+
+
+def test_requests_and_grants_of_all_projects_come_by_project_and_dataset(house: House) -> None:
+    for project, dataset in (("b", "planes"), ("a", "weather"), ("b", "flights")):
+        house.granted(house.scope(dataset, project=project))
+        house.access.request(house.scope(dataset, project=f"{project}_too"), requester="ada", now=NOW)
+    asked = [(one.project, one.scope.dataset) for one in house.access.requests()]
+    assert asked == [("a_too", "weather"), ("b_too", "flights"), ("b_too", "planes")]
+    granted = [(one.project, one.scope.dataset) for one in house.access.grants(now=NOW)]
+    assert granted == [("a", "weather"), ("b", "flights"), ("b", "planes")]
+    assert [one.project for one in house.access.requests("a_too")] == ["a_too"]
+
+
+def test_the_adoption_in_effect_is_the_last_of_each_dataset(house: House) -> None:
+    assert list(house.access.adoptions()) == sorted(house.contracts)
+    first = house.access.adopted("flights")
+    edit(house)
+    house.authority.adopt("flights", user=STEWARD)
+    last = house.access.adoptions()["flights"]
+    assert (last.dataset, last.digest) == ("flights", house.contracts["flights"].digest)
+    assert last == house.access.adoption("flights")
+    assert first != house.access.adopted("flights") == last.digest
+    assert house.access.adoption("nothing") is None
+
+
+def test_what_is_missing_is_unasked_until_exactly_that_is_asked_for_and_again_once_it_was_denied(house: House) -> None:
+    scope = house.scope("flights", "planes")
+    wider, other = WIDER["a day more"](scope), WIDER["another purpose"](scope)
+    (planes,) = house.granted(house.scope("planes", project=scope.project))
+    assert house.access.unasked(scope, now=NOW) == scope.datasets[:1]
+    (request_id,) = house.access.request(scope, requester="ada", now=NOW)
+    assert house.access.unasked(scope, now=NOW) == ()
+    assert house.access.unasked(wider, now=NOW) == wider.datasets[:1]
+    assert house.access.unasked(other, now=NOW) == other.datasets
+    house.authority.deny(request_id, user=STEWARD, reason="Too much")
+    assert house.access.unasked(scope, now=NOW) == scope.datasets[:1]
+    house.authority.revoke(planes, user=STEWARD, reason="Enough")
+    assert house.access.unasked(scope, now=NOW) == scope.datasets
+
+
+def test_of_several_grants_that_cover_a_read_the_one_that_lasts_longest_is_used(house: House) -> None:
+    scope = house.scope("flights", "planes")
+    granted = {
+        days: house.granted(house.scope("flights", project=scope.project, window_days=window), days=days)[0]
+        for window, days in ((30, 9), (31, 20), (32, 5))
+    }
+    assert len(house.access.grants(scope.project, now=NOW)) == 3
+    (used,) = house.access.in_force(scope, now=NOW)  # nothing covers the planes
+    assert used.grant_id == granted[20]
+
+
+def test_a_grant_that_was_ended_is_named_for_each_purpose_once_by_its_last(house: House) -> None:
+    scope = house.scope()
+    (first,) = house.granted(scope)
+    house.authority.revoke(first, user=STEWARD, reason="Enough")
+    (second,) = house.granted(scope)
+    (other,) = house.granted(WIDER["another purpose"](scope))
+    edit(house)
+    house.authority.adopt("flights", user=STEWARD)
+    assert [grant.grant_id for grant in house.access.ended_with_contract(now=NOW)] == [second, other]
+    assert house.access.ended_with_contract(now=NOW + timedelta(days=DAYS)) == ()
+
+
+def test_a_denial_of_access_counts_what_was_granted_for_this_purpose_and_contract(house: House) -> None:
+    scope = house.scope(project="delays")
+    less = flights(scope, lambda d: replace(d, columns=d.columns[:2], window_days=9))
+    house.granted(less)
+    (revoked,) = house.granted(WIDER["another purpose"](less))
+    house.authority.revoke(revoked, user=STEWARD, reason="Enough")
+    never = ", ".join(name for name, _ in scope.datasets[0].columns[2:])
+    with pytest.raises(AccessDenied) as caught:
+        house.access.require(scope, now=NOW)
+    assert (
+        "flights: 1 grants in force for this purpose and contract, 1 revoked, 0 whose signature does not hold; "
+        f"columns not granted: {never}; days needed: 30, granted: 9; never asked for"
+    ) in str(caught.value)
+    with pytest.raises(AccessDenied, match="columns not granted: none; days needed: all, granted: 9"):
+        house.access.require(flights(less, lambda d: replace(d, window_days=None)), now=NOW)
+    with pytest.raises(AccessDenied, match=r"0 grants in force.* granted: none"):
+        house.access.require(scope, now=NOW + timedelta(days=DAYS))
+
+
+def test_a_denial_of_access_says_what_was_decided_before_about_what_waits(house: House) -> None:
+    scope = house.scope()
+    (first,) = house.access.request(scope, requester="ada", now=NOW)
+    house.authority.deny(first, user=STEWARD, reason="Too much")
+    (second,) = house.access.request(scope, requester="ada", now=NOW)
+    waits = rf"request {second} waits for a decision \({first}, before it, was denied by {STEWARD} .*Too much\)"
+    with pytest.raises(AccessDenied, match=waits):
+        house.access.require(scope, now=NOW)
+    house.access.request(WIDER["a day more"](scope), requester="ada", now=NOW)
+    with pytest.raises(AccessDenied, match=f"request {second} was superseded"):
+        house.access.require(scope, now=NOW)
+
+
+def test_a_denial_of_access_names_all_datasets_that_nothing_covers_and_all_their_stewards(house: House) -> None:
+    scope = house.scope("flights", "planes", "weather")
+    house.granted(house.scope("planes", project=scope.project))
+    with pytest.raises(AccessDenied, match=rf"flights: .*; weather: (?!.*planes: ).*Ask {STEWARD} to approve"):
+        house.access.require(scope, now=NOW)
+    unknown = WIDER["a dataset more"](house.scope("flights"))
+    unknown = replace(unknown, datasets=(replace(unknown.datasets[0], dataset="nothing"),))
+    with pytest.raises(AccessDenied, match="Ask the stewards that the contract's file names to adopt the contract and"):
+        house.access.require(unknown, now=NOW)
+
+
+class Crowded(Ledger):
+    """The real ledger, into which somebody else writes just before each of the next things that are appended here."""
+
+    others = 0
+
+    def append(self, stream: str, events: Sequence[Event], *, expected_version: int, fence: Fence | None = None) -> int:
+        if self.others:
+            self.others -= 1
+            super().append(stream, events, expected_version=expected_version)
+        return super().append(stream, events, expected_version=expected_version, fence=fence)
+
+
+def test_who_asks_while_others_write_asks_again_but_not_for_ever(house: House) -> None:
+    ledger = Crowded.open(f"sqlite:///{house.folder / 'ledger.db'}")
+    access, scope = Access(ledger, house.verifier), house.scope()
+    ledger.others = 1
+    (request_id,) = access.request(scope, requester="ada", now=NOW)
+    assert [one.request_id for one in house.access.requests(scope.project)] == [request_id]
+    wider = WIDER["a day more"](scope)
+    other = replace(wider, project=scope.project)
+
+    class Never(Crowded):
+        def append(self, stream: str, events: Sequence[Event], **_: object) -> int:
+            self.others += 1
+            raise LedgerConflict("somebody came first", value="-", remedy="-")
+
+    never = Never.open(f"sqlite:///{house.folder / 'ledger.db'}")
+    with pytest.raises(LedgerConflict, match=f"{ATTEMPTS} lost races"):
+        Access(never, house.verifier).request(other, requester="ada", now=NOW)
+    assert never.others == ATTEMPTS
+
+
+def test_an_identifier_is_short_and_the_same_for_the_same_seed_alone() -> None:
+    assert identifier("r", "a", 1) == identifier("r", "a", 1)
+    assert re.fullmatch("r-[0-9a-f]{16}", identifier("r", "a", 1))
+    assert len({identifier("r", "a", 1), identifier("g", "a", 1), identifier("r", "a", 2), identifier("r", "a")}) == 4

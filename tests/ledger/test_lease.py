@@ -1,5 +1,6 @@
 """Two nights of one project are kept apart."""
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from include.core import streams
 from include.core.errors import DeclarationError, LeaseHeld, LedgerError
-from include.core.events import LeaseFreed, LineageEmitted
+from include.core.events import Event, LeaseFreed, LineageEmitted
 from include.ledger import Fence, Ledger
 from include.ledger.lease import free, held_by, holder, holds, release, renew, require_free, take
 from tests.ledger.processes import start, wait
@@ -89,6 +90,87 @@ def test_of_nights_that_start_at_once_exactly_one_gets_the_lease(ledger_url: str
     assert [wait(child) for child in [night(number) for number in range(5)]] == [0] * 5
     assert ledger.version("run/flights") == 1
     assert ledger.version(streams.lease("flights")) == 1
+
+
+def test_a_lease_that_lasts_longer_than_the_usual_is_not_shortened_by_who_takes_leases_of_that_length(
+    ledger: Ledger,
+) -> None:
+    take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    with pytest.raises(LeaseHeld, match="until 2026-03-01 13:00:00Z"):
+        take(ledger, "flights", run_id="night 2", now=NOON, duration=HOUR)
+
+
+def test_a_lease_that_was_given_back_or_taken_over_is_not_renewed(ledger: Ledger) -> None:
+    old = take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    take(ledger, "flights", run_id="night 2", now=NOON + HOUR, duration=HOUR)
+    assert not renew(ledger, old, now=NOON + HOUR * 2, duration=HOUR)
+    release(ledger, "flights", run_id="night 2")
+    assert not renew(ledger, old, now=NOON + HOUR * 2, duration=HOUR)
+    assert held_by(ledger, "flights", now=NOON + HOUR * 2) is None
+
+
+class Overtaken(Ledger):
+    """The real ledger, into which somebody else writes just before the first thing that is appended here."""
+
+    first: Callable[[], object] | None = None
+
+    def append(self, stream: str, events: Sequence[Event], *, expected_version: int, fence: Fence | None = None) -> int:
+        first, self.first = self.first, None
+        if first is not None:
+            first()
+        return super().append(stream, events, expected_version=expected_version, fence=fence)
+
+
+@pytest.fixture
+def overtaken(ledger: Ledger, ledger_url: str) -> Iterator[Overtaken]:
+    opened = Overtaken.open(ledger_url)
+    yield opened
+    opened.close()
+
+
+def test_who_is_overtaken_in_taking_a_lease_looks_again_who_holds_it(ledger: Ledger, overtaken: Overtaken) -> None:
+    overtaken.first = lambda: take(ledger, "flights", run_id="night 1", now=NOON, duration=HOUR)
+    with pytest.raises(LeaseHeld, match="'night 1'"):
+        take(overtaken, "flights", run_id="night 2", now=NOON, duration=HOUR)
+    later = NOON + HOUR * 2
+    overtaken.first = lambda: release(ledger, "flights", run_id="night 1")
+    fence = take(overtaken, "flights", run_id="night 2", now=later, duration=HOUR)
+    overtaken.record("run/flights", LineageEmitted(event="mine"), fence=fence)
+
+
+def test_who_is_overtaken_in_renewing_a_lease_knows_whether_it_is_still_held(
+    ledger: Ledger, overtaken: Overtaken
+) -> None:
+    fence = take(ledger, "flights", run_id="night 1", now=NOON + MONTHS, duration=LONG)
+    overtaken.first = lambda: held_by(ledger, "flights", now=NOON - LONG)  # shortens it
+    assert renew(overtaken, fence, now=NOON, duration=LONG)
+    assert holds(ledger, "flights", run_id="night 1", now=NOON + LONG - timedelta(seconds=1))
+    overtaken.first = lambda: free(ledger, "flights", by="olly", reason="dead", now=NOON)
+    assert not renew(overtaken, fence, now=NOON + LONG, duration=LONG)
+    assert held_by(ledger, "flights", now=NOON + LONG) is None
+
+
+def test_a_lease_that_is_renewed_while_it_is_given_back_or_freed_is_free_all_the_same(
+    ledger: Ledger, overtaken: Overtaken
+) -> None:
+    ends: dict[str, Callable[[], object]] = {
+        "given back": lambda: release(overtaken, "flights", run_id="night 1"),
+        "freed": lambda: free(overtaken, "flights", by="olly", reason="dead", now=NOON),
+    }
+    for end in ends.values():
+        fence = take(ledger, "flights", run_id="night 1", now=NOON, duration=LONG)
+        overtaken.first = lambda held=fence: renew(ledger, held, now=NOON + LONG, duration=LONG)
+        end()
+        assert held_by(ledger, "flights", now=NOON) is None
+
+
+def test_of_two_who_find_a_lease_too_long_at_once_one_shortens_it(ledger: Ledger, overtaken: Overtaken) -> None:
+    take(ledger, "flights", run_id="dead", now=NOON + MONTHS, duration=LONG)
+    overtaken.first = lambda: held_by(ledger, "flights", now=NOON)
+    held = held_by(overtaken, "flights", now=NOON)
+    assert held is not None
+    assert held.expires_at == NOON + LONG
+    assert ledger.version(streams.lease("flights")) == 2
 
 
 MONTHS = timedelta(days=200)
