@@ -66,17 +66,15 @@ def flat() -> Project:
 
 
 def in_groups() -> Project:
-    given = dict(FIELDS)
-    groups = {
-        kind: kind(**{name: given.pop(name) for name in names})
-        for kind, names in (
-            (Ownership, ("owner", "purpose")),
-            (Learning, ("target", "features", "window", "search")),
-            (Quality, ("gates", "drift", "expectations")),
-        )
-    }
+    def of(*names: str) -> dict[str, Any]:
+        return {name: FIELDS[name] for name in names}
+
     return Project(
-        name="late", ownership=groups[Ownership], learning=groups[Learning], quality=groups[Quality], **given
+        name="late",
+        ownership=Ownership(**of("owner", "purpose")),
+        learning=Learning(**of("target", "features", "window", "search")),
+        quality=Quality(**of("gates", "drift", "expectations")),
+        operations=FIELDS["operations"],
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import fields
 
 import pytest
 import typer
@@ -11,6 +12,7 @@ from include import __version__
 from include.cli.__main__ import app
 from include.core import errors, project
 from include.core.errors import TrainyardError
+from include.projects.flight_delay import PROJECT
 from include.settings import KNOWN, ROOT
 
 PAGES = {path.name: path.read_text() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))}
@@ -79,13 +81,25 @@ def test_what_the_readme_declares_is_a_project() -> None:
     assert isinstance(names["PROJECT"], project.Project)
 
 
+def test_every_field_that_a_project_declares_is_documented_in_its_group() -> None:
+    table = PAGES["data-scientist.md"].split("## What you declare")[1].split("\n## ")[0]
+    documented: dict[str, set[str]] = {}
+    for group, names in re.findall(r"^\| (?:`(\w+)`)? ?\| ([^|]+) \|", table, re.MULTILINE):
+        group = group or list(documented)[-1]
+        documented.setdefault(group, set()).update(re.findall(r"`(\w+)`", names))
+    declared = {each.name: {part.name for part in fields(getattr(PROJECT, each.name))} for each in fields(PROJECT)[1:]}
+    assert documented == declared
+
+
 def _additions() -> dict[str, set[str]]:
     """The files that each row of CONTRIBUTING names, by what is added."""
     rows = re.findall(r"^\| ((?:an?) [^|]+) \| (.+) \|$", PAGES["CONTRIBUTING.md"], re.MULTILINE)
     return {added: set(re.findall(r"`([\w./-]+/[\w.-]+\.\w+)`", files)) for added, files in rows}
 
 
-@pytest.mark.parametrize("added", ["a step", "an event", "a setting", "a command", "a page", "a gate", "an error"])
+@pytest.mark.parametrize(
+    "added", ["a step", "an event", "a setting", "a command", "a page", "a gate", "an error", "a project's field"]
+)
 def test_what_to_change_to_add_something_is_named_and_is_at_most_six_files(added: str) -> None:
     named = _additions()[added]
     assert 1 <= len(named) <= 6
