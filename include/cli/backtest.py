@@ -1,7 +1,7 @@
 """``backtest``: what nights of earlier instants would have learnt, beside what a variant would have."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.progress import Progress
@@ -16,11 +16,9 @@ from include.core.project import Objective, Project
 from include.core.records import Interval
 from include.core.words import visible
 from include.runtime.code.projects import load_project
+from include.runtime.nights.backtest import Backtest
 from include.settings import Settings
 from include.steps.chain import BACKTEST
-
-if TYPE_CHECKING:
-    from include.runtime.nights.backtest import Backtest
 
 
 def backtest(
@@ -64,7 +62,7 @@ def backtest(
     show(declared, variant, found)
 
 
-def show(project: "Project", variant: "Project | None", found: "Backtest") -> None:
+def show(project: "Project", variant: "Project | None", found: Backtest) -> None:
     """A row an origin, and what may be said of all."""
     loss = "log loss" if project.learning.target.objective is Objective.BINARY else "mean absolute error"
     table = Table("origin", "held out", "days", project.name, title=f"{loss} of the holdout, each day counting once")

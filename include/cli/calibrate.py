@@ -49,8 +49,7 @@ def first_evaluated(ledger: "Ledger", project: str) -> "tuple[HoldoutDaysRecorde
     """The days of the first version's holdout, and its evaluation; ``None``: nobody recorded them yet."""
     from include.registry.authority import recorded_evaluation
 
-    events = (entry.event for entry in ledger.read(streams.holdout(project)))
-    first = next((event for event in events if isinstance(event, HoldoutDaysRecorded)), None)
+    first = next(iter(ledger.events(streams.holdout(project), HoldoutDaysRecorded)), None)
     return None if first is None else (first, recorded_evaluation(ledger, project, first.evaluation))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,13 +12,11 @@ from include.cli.console import bold, console, line
 from include.contracts import load_folder
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project
+from include.declared.declaration import Declaration
 from include.ledger import Ledger
 from include.runtime import deployment
 from include.runtime.code.projects import load_project
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.declared.declaration import Declaration
 
 
 def explain(project: Annotated[str, typer.Argument(help="A folder under include/projects.")]) -> None:
@@ -69,7 +67,7 @@ def _tell(lines: Iterable[str]) -> None:
         console.say(told)
 
 
-def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
+def _predicts(project: Project, declaration: Declaration) -> Iterable[str]:
     from include.declared.compiled import LABEL
 
     target = project.learning.target
@@ -80,7 +78,7 @@ def _predicts(project: Project, declaration: "Declaration") -> Iterable[str]:
     yield f"label: {_what(target.label).rstrip('.') or 'no docstring says what it is'}; made of {made or 'no column'}"
 
 
-def _builds(project: Project, declaration: "Declaration") -> Table:
+def _builds(project: Project, declaration: Declaration) -> Table:
     table = Table("feature group", "days back", "features", "what", title="builds")
     categories = {name for group in declaration.compiled.groups for name in group.categories}
     for group, compiled in zip(project.learning.features, declaration.compiled.groups, strict=True):

@@ -1,17 +1,14 @@
 """``impact``: what stands or falls with a dataset, a grant, a feature or a model."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from include.cli.console import console
+from include.governance.impact import Impact
 from include.runtime import deployment
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.governance.impact import Impact
-
 
 _SUBJECT = "DATASET, DATASET.COLUMN, a grant (g-…), a FEATURE, or a model: PROJECT (its champion) or PROJECT@VERSION."
 
@@ -35,7 +32,7 @@ def impact(
         console.say(line)
 
 
-def shown(found: "Impact") -> dict[str, object]:
+def shown(found: Impact) -> dict[str, object]:
     """The answer as JSON takes it."""
     return {
         "subject": found.subject,
@@ -51,7 +48,7 @@ def shown(found: "Impact") -> dict[str, object]:
     }
 
 
-def lines_of(found: "Impact") -> Iterator[str]:
+def lines_of(found: Impact) -> Iterator[str]:
     """The answer in words, one matter a line."""
     yield f"{found.subject} rests on"
     yield from _listed("columns", [f"{dataset}.{column}" for dataset, column in found.columns])

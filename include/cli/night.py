@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.status import Status
@@ -26,11 +26,9 @@ from include.runtime.nights import local
 from include.runtime.nights.instants import require_past
 from include.runtime.nights.local import NightResult
 from include.runtime.nights.platform import declared_digest
+from include.runtime.nights.scoring import ScoringResult
 from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.runtime.nights.scoring import ScoringResult
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
 Instant = Annotated[
@@ -206,7 +204,7 @@ def score(
         console.say(told)
 
 
-def familiarity(scored: "ScoringResult") -> Iterator[str]:
+def familiarity(scored: ScoringResult) -> Iterator[str]:
     """In which features the rows are unlike all that the version learnt from, a line each."""
     if not scored.unfamiliar:
         yield f"all rows are like those that version {scored.version} learnt from, feature by feature"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
@@ -16,8 +15,9 @@ from include.core.errors import TrainyardError
 from include.core.events import DriftJudged
 from include.core.records import Grant
 from include.governance.access import Access
+from include.governance.register import Register
 from include.governance.signing import Verifier
-from include.ledger import Ledger
+from include.ledger import Ledger, of_kind
 from include.retraining import series
 from include.retraining.series import series_of
 from include.runtime import deployment
@@ -32,9 +32,6 @@ from include.runtime.nights.platform import open_platform
 from include.settings import Settings
 from include.steps import Platform
 from include.steps.inputs import makers
-
-if TYPE_CHECKING:
-    from include.governance.register import Register
 
 
 def status() -> None:
@@ -147,7 +144,7 @@ def _grants(title: str, grants: Iterable[Grant]) -> Table:
     return table
 
 
-def _show_denials(register: "Register") -> None:
+def _show_denials(register: Register) -> None:
     """The latest request of each project and dataset, where it was denied, or lapsed, and nobody asked again."""
     from include.governance.registered import RequestStatus
 
@@ -204,7 +201,7 @@ def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:
     from include.runtime.server.pages.drift_view import WORDS
 
     entries = ledger.read(streams.drift(project))
-    verdicts = [entry.event.verdict for entry in entries if isinstance(entry.event, DriftJudged)]
+    verdicts = [event.verdict for _, event in of_kind(entries, DriftJudged)]
     skill = mean_skill(series.fold(entries))
     word = WORDS[verdicts[-1].state][0] if verdicts else "not judged yet"
     return word, "" if skill is None else f"{skill:+.4f}"

@@ -77,8 +77,8 @@ def stewards_of(access: Access, subject: str) -> tuple[str, ...]:
     named = project.isidentifier()
     if named and not slash and (adoption := access.adoption(subject)):
         return adoption.stewards
-    models = [entry.event for entry in access.ledger.read(streams.model(project))] if named else []
-    numbers = [str(model.model_version) for model in models if isinstance(model, ModelRegistered)]
+    models = access.ledger.events(streams.model(project), ModelRegistered) if named else []
+    numbers = [str(model.model_version) for model in models]
     if not numbers or (slash and number not in numbers):
         remedy = "Name a dataset with an adopted contract, a project that has models, or PROJECT/VERSION."
         raise UnknownId("what is held is there", value=subject, remedy=remedy)

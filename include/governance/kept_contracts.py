@@ -54,11 +54,8 @@ class KeptContracts:
 
 def _kept(ledger: Ledger, dataset: str, digest: str) -> str | None:
     """The text whose digest is *digest*: what somebody else wrote under that name counts for nothing."""
-    for entry in ledger.read(streams.contract_text(dataset)):
-        event = entry.event
-        if isinstance(event, ContractKept) and event.digest == digest == digest_of(event.text.encode()):
-            return event.text
-    return None
+    kept = ledger.events(streams.contract_text(dataset), ContractKept)
+    return next((each.text for each in kept if each.digest == digest == digest_of(each.text.encode())), None)
 
 
 def _of_file(dataset: str, files: Mapping[str, Contract]) -> Contract | None:

@@ -6,6 +6,6 @@ or deleted.
 """
 
 from include.ledger.entry import Entry, Fence
-from include.ledger.ledger import Ledger
+from include.ledger.ledger import Ledger, of_kind
 
-__all__ = ["Entry", "Fence", "Ledger"]
+__all__ = ["Entry", "Fence", "Ledger", "of_kind"]

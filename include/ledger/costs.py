@@ -7,16 +7,13 @@ may be summed, and the sum of parts is that of the whole.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.clocks import clocks
 from include.core.events import Event, PodMeasured, StepMeasured, TrialsMeasured
 from include.core.records import Run, TrialCost, TrialState
-
-if TYPE_CHECKING:
-    from include.ledger.entry import Entry
-    from include.ledger.ledger import Ledger
+from include.ledger.entry import Entry
+from include.ledger.ledger import Ledger
 
 #: When an attempt first records what it took so far.
 FIRST_RECORD_SECONDS = 15.0
@@ -190,14 +187,14 @@ def _add_trial(spent: TrialSpent, each: TrialCost) -> None:
     spent.ended = each.ended or spent.ended
 
 
-def cost_of(ledger: "Ledger", project: str, run_id: str) -> Cost | None:
+def cost_of(ledger: Ledger, project: str, run_id: str) -> Cost | None:
     """What a run took until now; ``None``: nothing was recorded of it."""
     entries = [*ledger.read(streams.cost(project)), *ledger.read(streams.cost_of_run(project, run_id))]
     events = [entry.event for entry in entries if run_of(entry) == run_id]
     return fold(events) if events else None
 
 
-def run_of(entry: "Entry") -> str | None:
+def run_of(entry: Entry) -> str | None:
     """The run that an observation of a cost is about."""
     event = entry.event
     return event.run_id if isinstance(event, StepMeasured | PodMeasured | TrialsMeasured) else None

@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from include.core.addresses import without_credentials, without_user
 from include.core.errors import LedgerError, LedgerUnavailable
 from include.core.events import LineageEmitted
 from include.ledger import set_aside
-
-if TYPE_CHECKING:
-    from include.ledger.ledger import Ledger
+from include.ledger.ledger import Ledger, of_kind
 
 _BATCH_EVENTS = 500
 _TIMEOUT_SECONDS = 10
@@ -31,7 +29,7 @@ _REFUSED_IN_A_ROW = 3
 Send = Callable[[bytes], int | None]
 
 
-def deliver(ledger: "Ledger", send: Send, *, name: str) -> int:
+def deliver(ledger: Ledger, send: Send, *, name: str) -> int:
     """Call *send* with each event (UTF-8 JSON) that *name* has not had yet; how many were sent.
 
     In order, and at least once: an event is marked when *send* has returned, so whoever dies in between sends it again.
@@ -56,7 +54,7 @@ def deliver(ledger: "Ledger", send: Send, *, name: str) -> int:
     return sent
 
 
-def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
+def deliver_to_endpoint(ledger: Ledger, url: str, *, api_key: str | None = None) -> int:
     """POST each new event to the OpenLineage endpoint *url*; how many were sent. At least once, as :func:`deliver`.
 
     An endpoint is the same whoever signs in to it: what *url* has to sign in with is neither remembered nor shown.
@@ -82,7 +80,7 @@ def deliver_to_endpoint(ledger: "Ledger", url: str, *, api_key: str | None = Non
         return deliver(ledger, patiently, name=name)
 
 
-def send_again(ledger: "Ledger", url: str, *, api_key: str | None = None) -> int:
+def send_again(ledger: Ledger, url: str, *, api_key: str | None = None) -> int:
     """POST to *url* what it refused before; how many it took now. The others stay set aside. Raises as above."""
     taken = 0
     with _posting(url, api_key) as post:
@@ -132,7 +130,7 @@ def _posting(url: str, api_key: str | None) -> "Iterator[Send]":
         yield post
 
 
-def deliver_to_file(ledger: "Ledger", path: Path) -> int:
+def deliver_to_file(ledger: Ledger, path: Path) -> int:
     """Append each new event to *path*, one JSON object a line; how many were appended.
 
     Each exactly once, wherever a delivery dies: what a dead one wrote beyond the mark is the beginning of what comes
@@ -154,7 +152,7 @@ def deliver_to_file(ledger: "Ledger", path: Path) -> int:
         ) from error
 
 
-def _append(ledger: "Ledger", file: IO[bytes], name: str) -> int:
+def _append(ledger: Ledger, file: IO[bytes], name: str) -> int:
     position, marked = ledger.delivered(name)
     size = min(marked, file.seek(0, 2))
     file.seek(size)
@@ -183,12 +181,10 @@ def _require_prefix(left: bytes, lines: bytes, name: str) -> None:
         )
 
 
-def _batches(ledger: "Ledger", position: int) -> Iterator[list[tuple[int, bytes]]]:
+def _batches(ledger: Ledger, position: int) -> Iterator[list[tuple[int, bytes]]]:
     while entries := ledger.read_all(after=position, kinds=[LineageEmitted], limit=_BATCH_EVENTS):
         position = entries[-1].position
-        yield [
-            (entry.position, entry.event.event.encode()) for entry in entries if isinstance(entry.event, LineageEmitted)
-        ]
+        yield [(entry.position, event.event.encode()) for entry, event in of_kind(entries, LineageEmitted)]
 
 
 def _unreachable(url: str, value: str) -> LedgerUnavailable:

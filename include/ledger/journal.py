@@ -95,8 +95,7 @@ class Journal:
 
     def finished(self, step: str, inputs: str) -> StepFinished | None:
         """The recorded fact of what *step* made of the digest *inputs*."""
-        entry = self._ledger.find(self._key(step, inputs))
-        return entry.event if entry is not None and isinstance(entry.event, StepFinished) else None
+        return self._ledger.fact(self._key(step, inputs), StepFinished)
 
     def position(self, step: str, inputs: str) -> int | None:
         """Where the fact of what *step* made of the digest *inputs* was recorded; ``None``: it never was."""

@@ -102,8 +102,7 @@ def held_since(ledger: Ledger, project: str, *, run_id: str) -> int | None:
 
 def ever_held(ledger: Ledger, project: str, *, run_id: str) -> bool:
     """Whether *run_id* ever took *project*'s lease: what watches or scores beside a night takes none."""
-    taken = (entry.event for entry in ledger.read(streams.lease(project)) if isinstance(entry.event, LeaseTaken))
-    return any(event.run_id == run_id for event in taken)
+    return any(event.run_id == run_id for event in ledger.events(streams.lease(project), LeaseTaken))
 
 
 def taken_over(ledger: Ledger, fence: Fence) -> bool:

@@ -1,9 +1,9 @@
 """The rules of the ledger: expected versions, facts, fences. The SQL is in ``database``."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from include.core import streams
 from include.core.canonical import encode
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from include.ledger.database import Database
     from include.ledger.soundness import SoundRows
     from include.ledger.transaction import Transaction
+
+Kind = TypeVar("Kind", bound=Event)
 
 RESTORE = "Restore the ledger from a backup and find out who wrote to its tables; `./trainyard status` names all of it."
 
@@ -162,6 +164,19 @@ class Ledger:
         """The fact that was recorded under *key*."""
         return self.find_all({key}).get(key)
 
+    def fact(self, key: str, kind: type[Kind]) -> Kind | None:
+        """The event that was recorded under *key*, if it is of *kind*."""
+        entry = self.find(key)
+        return entry.event if entry is not None and isinstance(entry.event, kind) else None
+
+    def events(self, stream: str, kind: type[Kind]) -> list[Kind]:
+        """The events of *stream* that are of *kind*, in order."""
+        return [event for _, event in of_kind(self.read(stream), kind)]
+
+    def all_of(self, kind: type[Kind], *, after: int = 0) -> list[tuple[Entry, Kind]]:
+        """As :meth:`read_all` of one *kind*, each entry with its event."""
+        return list(of_kind(self.read_all(after=after, kinds=(kind,)), kind))
+
     def find_all(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The facts that were recorded under *keys*, by key, in one query."""
         with self._database.reading() as transaction:
@@ -234,6 +249,11 @@ class Ledger:
 
     def _seal(self, stream: str, event: Event, key: str | None = None) -> SealedEvent:
         return seal(stream, event, key=key, recorded_at=self._clock())
+
+
+def of_kind(entries: Iterable[Entry], kind: type[Kind]) -> Iterator[tuple[Entry, Kind]]:
+    """Those of *entries* whose event is of *kind*, each with it."""
+    return ((entry, entry.event) for entry in entries if isinstance(entry.event, kind))
 
 
 def _check(transaction: "Transaction", fence: Fence | None) -> None:

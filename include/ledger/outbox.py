@@ -11,16 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import LedgerConflict
 from include.core.events import Event, MessageFailed, MessageSent, MessageTried
-
-if TYPE_CHECKING:
-    from include.ledger.entry import Entry
-    from include.ledger.ledger import Ledger
+from include.ledger.entry import Entry
+from include.ledger.ledger import Ledger
 
 #: Nobody else sends a message for so long after one began to: an address answers sooner, or not at all.
 CLAIM = timedelta(minutes=10)
@@ -65,7 +62,7 @@ class UndeliveredAddress:
 
 
 def send_once(
-    ledger: "Ledger", message_id: str, address: Address, send: Callable[[], bool], *, now: datetime
+    ledger: Ledger, message_id: str, address: Address, send: Callable[[], bool], *, now: datetime
 ) -> Delivery:
     """Call *send* (whether the address took it) unless the message was sent there, is being sent, or has to wait."""
     stream = streams.message(message_id, address.digest)
@@ -88,7 +85,7 @@ def send_once(
     return Delivery.SENT if sent else Delivery.FAILED
 
 
-def undelivered(ledger: "Ledger") -> tuple[UndeliveredAddress, ...]:
+def undelivered(ledger: Ledger) -> tuple[UndeliveredAddress, ...]:
     """The addresses whose latest message they did not take, by name."""
     latest: dict[str, MessageSent | MessageFailed] = {}
     for entry in ledger.read_all(kinds=(MessageSent, MessageFailed)):
@@ -107,7 +104,7 @@ def undelivered(ledger: "Ledger") -> tuple[UndeliveredAddress, ...]:
     )
 
 
-def _is_due(entries: "Sequence[Entry]", now: datetime) -> bool:
+def _is_due(entries: Sequence[Entry], now: datetime) -> bool:
     if any(isinstance(entry.event, MessageSent) for entry in entries):
         return False
     last = entries[-1].event if entries else None

@@ -1,13 +1,11 @@
 """A fold that is kept: a disposable cache of state that carries the position it folds to."""
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from include.core.events import Event
 from include.ledger.entry import Entry
-
-if TYPE_CHECKING:
-    from include.ledger.ledger import Ledger
+from include.ledger.ledger import Ledger
 
 State = TypeVar("State")
 
@@ -27,7 +25,7 @@ class Projection(Generic[State]):
         self._fold = fold
         self._kinds = kinds
 
-    def catch_up(self, ledger: "Ledger") -> State:
+    def catch_up(self, ledger: Ledger) -> State:
         """Fold what was recorded since; the state."""
         for entry in ledger.read_all(after=self.position, kinds=self._kinds):
             self.state = self._fold(self.state, entry)

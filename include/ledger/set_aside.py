@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.events import LineageEmitted, LineageSentAgain, LineageSetAside
-
-if TYPE_CHECKING:
-    from include.ledger.ledger import Ledger
+from include.ledger.ledger import Ledger, of_kind
 
 #: Answers that are about the one event: it is malformed, too large, or says what the endpoint does not take.
 FOR_GOOD = (
@@ -35,7 +32,7 @@ class SetAsideEvent:
         return f"{self.endpoint} refused the lineage event at position {self.position} with status {self.status}"
 
 
-def set_aside(ledger: "Ledger", endpoint: str, *, position: int, status: int, tries: int) -> None:
+def set_aside(ledger: Ledger, endpoint: str, *, position: int, status: int, tries: int) -> None:
     """Record that the event at *position* is passed over, after so many *tries*; once, whoever finds it."""
     key = streams.lineage_set_aside_key(endpoint, position)
     if ledger.find(key) is None:
@@ -43,20 +40,16 @@ def set_aside(ledger: "Ledger", endpoint: str, *, position: int, status: int, tr
         ledger.record(streams.LINEAGE_SET_ASIDE, event, key=key)
 
 
-def sent_again(ledger: "Ledger", each: SetAsideEvent) -> None:
+def sent_again(ledger: Ledger, each: SetAsideEvent) -> None:
     """Record that the endpoint took it after all; once."""
     event = LineageSentAgain(endpoint=each.endpoint, position=each.position)
     ledger.record(streams.LINEAGE_SET_ASIDE, event, key=streams.lineage_sent_again_key(each.endpoint, each.position))
 
 
-def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAsideEvent, ...]:
+def all_set_aside(ledger: Ledger, endpoint: str) -> tuple[SetAsideEvent, ...]:
     """All events that *endpoint* ever refused for good, in the order in which they were set aside."""
-    entries = [entry for entry in ledger.read(streams.LINEAGE_SET_ASIDE)]
-    again = {
-        entry.event.position
-        for entry in entries
-        if isinstance(entry.event, LineageSentAgain) and entry.event.endpoint == endpoint
-    }
+    entries = ledger.read(streams.LINEAGE_SET_ASIDE)
+    again = {event.position for _, event in of_kind(entries, LineageSentAgain) if event.endpoint == endpoint}
     return tuple(
         SetAsideEvent(
             endpoint=endpoint,
@@ -65,12 +58,12 @@ def all_set_aside(ledger: "Ledger", endpoint: str) -> tuple[SetAsideEvent, ...]:
             recorded_at=entry.position,
             sent_again=event.position in again,
         )
-        for entry in entries
-        if isinstance(event := entry.event, LineageSetAside) and event.endpoint == endpoint
+        for entry, event in of_kind(entries, LineageSetAside)
+        if event.endpoint == endpoint
     )
 
 
-def text_of(ledger: "Ledger", each: SetAsideEvent) -> bytes:
+def text_of(ledger: Ledger, each: SetAsideEvent) -> bytes:
     """The event itself (UTF-8 JSON)."""
     (entry,) = ledger.read_all(after=each.position - 1, kinds=[LineageEmitted], limit=1)
     assert isinstance(entry.event, LineageEmitted)  # noqa: S101  # only such events are delivered, and none is removed

@@ -5,16 +5,14 @@ A check of order and rows only: whoever replaces the whole database, hashes and 
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from include.ledger import schema
 from include.ledger.entry import SealedEvent, is_as_sealed
 from include.ledger.schema import cursor, inbox, log
-
-if TYPE_CHECKING:
-    from include.ledger.transaction import Transaction
+from include.ledger.transaction import Transaction
 
 #: This many of a kind are named; the others are counted by whoever repairs it.
 _NAMED = 3
@@ -22,7 +20,7 @@ _NAMED = 3
 _RAW = list(inbox.c.keys()).index("raw")
 
 
-def order_faults(transaction: "Transaction") -> tuple[str, ...]:
+def order_faults(transaction: Transaction) -> tuple[str, ...]:
     """What is wrong with order and triggers. Counts by index and reads no event."""
     connection = transaction.connection
     counts = sa.select(
@@ -63,7 +61,7 @@ class SoundRows:
     digest: str = hashlib.sha256().hexdigest()
 
 
-def check(transaction: "Transaction", known: SoundRows) -> tuple[tuple[str, ...], SoundRows]:
+def check(transaction: Transaction, known: SoundRows) -> tuple[tuple[str, ...], SoundRows]:
     """What is wrong with order, triggers, and each row that is not *known*; and the rows that are known from now on."""
     told, altered = list(order_faults(transaction)), 0
     said, position = hashlib.sha256(), 0

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,6 @@ from include.core.records import DayFigures, Days, Evaluation, Profile, Referenc
 from include.data.labelled import LabelledRows
 from include.data.losses import Numbers, expected_row_losses, row_losses
 from include.monitoring.profile import LEAST_GROUP, profile
-
-if TYPE_CHECKING:
-    pass
 
 #: The columns of a reference's holdout.
 LABEL, SCORE = "label", "score"

@@ -7,12 +7,9 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from include.core.canonical import decode, encode
-
-if TYPE_CHECKING:
-    from include.store import Store
+from include.store import Store
 
 #: What a script or a style holds is a piece of its own if it has this many bytes.
 PIECE_BYTES = 64 * 1024
@@ -26,12 +23,12 @@ class Page:
     pieces: tuple[str, ...]
 
 
-def keep(store: "Store", html: bytes) -> str:
+def keep(store: Store, html: bytes) -> str:
     """Keep the page; the digest by which :func:`load` gives back the same bytes."""
     return store.put(encode(Page(pieces=tuple(store.put(zlib.compress(piece)) for piece in _pieces(html)))))
 
 
-def load(store: "Store", digest: str) -> bytes:
+def load(store: Store, digest: str) -> bytes:
     """The page that :func:`keep` kept, whole.
 
     Raises:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.canonical import record_digest
@@ -23,6 +22,7 @@ from include.core.project import Gates
 from include.core.records import Evaluation, Gate, Override
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.revocation_marks import RevocationMarks
+from include.governance.signing import Signer
 from include.ledger import Entry, Ledger
 from include.ledger.journal import begun
 from include.registry import promotion, signed_decisions
@@ -32,9 +32,6 @@ from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered_rollbacks import remembering
 from include.registry.signed_decisions import Decision
 from include.registry.standing import standing
-
-if TYPE_CHECKING:
-    from include.governance.signing import Signer
 
 #: After how long a look that nobody could follow is tried again.
 RETRY_SECONDS = 900.0
@@ -46,7 +43,7 @@ class PromotionAuthority:
     It takes nothing from whoever asks: figures, gates and the champion in force are those that the ledger holds.
     """
 
-    def __init__(self, ledger: Ledger, signer: "Signer") -> None:
+    def __init__(self, ledger: Ledger, signer: Signer) -> None:
         self._ledger, self._signer = ledger, signer
         self._champions = Champions(ledger, signer.verifier)
         self._access = Access(ledger, signer.verifier)
@@ -253,10 +250,10 @@ def declared_gates(ledger: Ledger, registered: ModelRegistered) -> Gates:
     Raises:
         RegistryError: it recorded none.
     """
-    entry = ledger.find(streams.gates_key(registered.project, registered.run_id))
-    if entry is None or not isinstance(entry.event, GatesDeclared):
+    declared = ledger.fact(streams.gates_key(registered.project, registered.run_id), GatesDeclared)
+    if declared is None:
         raise _missing(registered.project, f"the run {registered.run_id!r} declared no gates")
-    return entry.event.gates
+    return declared.gates
 
 
 def recorded_evaluation(ledger: Ledger, project: str, digest: str) -> Evaluation:
@@ -265,11 +262,10 @@ def recorded_evaluation(ledger: Ledger, project: str, digest: str) -> Evaluation
     Raises:
         RegistryError: it does not.
     """
-    entry = ledger.find(streams.evaluated_key(project, digest))
-    event = None if entry is None else entry.event
-    if not isinstance(event, ModelEvaluated) or record_digest(event.evaluation) != digest:
+    evaluated = ledger.fact(streams.evaluated_key(project, digest), ModelEvaluated)
+    if evaluated is None or record_digest(evaluated.evaluation) != digest:
         raise _missing(project, f"no evaluation {digest} is recorded")
-    return event.evaluation
+    return evaluated.evaluation
 
 
 def _gates_of_then(ledger: Ledger, registered: ModelRegistered, gates: Gates) -> Gates:

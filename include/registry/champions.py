@@ -9,7 +9,6 @@ next decision, or until the authority decides otherwise about it, and says that 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import RegistryError
@@ -17,14 +16,12 @@ from include.core.events import ModelRegistered, PromotionsSigned
 from include.core.records import day_start
 from include.governance.access import Access
 from include.governance.revocation_marks import RevocationMark, RevocationMarks
-from include.ledger import Ledger
+from include.governance.signing import Verifier
+from include.ledger import Ledger, of_kind
 from include.ledger.journal import all_begun
 from include.registry.overrides import Overrides
 from include.registry.rollback import Rollback
 from include.registry.signed_decisions import Decision, SignedDecisions
-
-if TYPE_CHECKING:
-    from include.governance.signing import Verifier
 
 NOT_SIGNED = "promotion: NOT SIGNED"
 
@@ -184,7 +181,7 @@ class Champions:
     ``overrides`` answers for the gates, by the same key.
     """
 
-    def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
+    def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
         self._ledger = ledger
         self._marks = RevocationMarks(ledger, Access(ledger, verifier))
         self.overrides = Overrides(ledger, verifier)
@@ -211,9 +208,8 @@ class Champions:
         signed_from = self._signed_from()
         decided, rollbacks, length = self._signed.of(project)
         made, versions = [], []
-        for entry in self._ledger.read(streams.model(project)):
-            event = entry.event
-            if isinstance(event, ModelRegistered) and event.project == project:
+        for entry, event in of_kind(self._ledger.read(streams.model(project)), ModelRegistered):
+            if event.project == project:
                 key = (event.model_version, event.evaluation, event.bundle)
                 before = signed_from is None or entry.position < signed_from
                 decision, decided_at = decided.pop(key, (None, entry.recorded_at))

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import AuthorityError, DecisionConflict, RegistryError, UnknownId
@@ -13,16 +12,13 @@ from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.revocation_marks import RevocationMarks, require_free
+from include.governance.signing import Signer
 from include.governance.sound_ledger import require_whole
 from include.ledger import Ledger
 from include.registry import signed_decisions
 from include.registry.champions import Champions, ProjectVersions, Version
 from include.registry.looks import LookResult, look_at
 from include.registry.rollback import Rollback
-
-if TYPE_CHECKING:
-    from include.governance.signing import Signer
-
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +30,7 @@ class RollbackAuthority:
     altered; retiring a version, which takes something away, is signed on it, too.
     """
 
-    def __init__(self, ledger: Ledger, signer: "Signer") -> None:
+    def __init__(self, ledger: Ledger, signer: Signer) -> None:
         self._ledger, self._signer = ledger, signer
         self._access = Access(ledger, signer.verifier)
         self._champions = Champions(ledger, signer.verifier)
@@ -88,13 +84,9 @@ class RollbackAuthority:
         A look at a version that is not in force any more is over. One whose predecessor may not come back, or that asks
         for an instant which has not come (promotions would wait for it), makes the project one of :attr:`waiting`.
         """
-        events = (entry.event for entry in self._ledger.read(streams.drift(project)))
-        asking = [
-            event
-            for event in events
-            if isinstance(event, LookTaken) and event.project == project and event.outcome is LookOutcome.BACK
-        ]
+        taken = self._ledger.events(streams.drift(project), LookTaken)
         self.waiting.discard(project)
+        asking = [each for each in taken if each.project == project and each.outcome is LookOutcome.BACK]
         return sum(self._decide_look(each) for each in asking)
 
     def _decide_look(self, taken: LookTaken) -> bool:
@@ -165,9 +157,8 @@ class RollbackAuthority:
             _refuse(rule, f"{instant:%Y-%m-%d %H:%M}Z, before {since[-1]:%Y-%m-%d %H:%M}Z", "Name a later --instant.")
 
     def _is_removed(self, version: Version) -> bool:
-        removed = self._ledger.read_all(kinds=(ArtifactsRemoved,))
         bundle = version.registered.bundle
-        return any(isinstance(entry.event, ArtifactsRemoved) and bundle in entry.event.artifacts for entry in removed)
+        return any(bundle in removed.artifacts for _, removed in self._ledger.all_of(ArtifactsRemoved))
 
 
 _OTHER = "Name another version, run a night of another instant, or retire the one in force."

@@ -11,8 +11,7 @@ from include.registry.champions import sign_from_here
 
 def models(ledger: Ledger, project: str) -> Sequence[ModelRegistered]:
     """All registered versions, oldest first."""
-    events = (entry.event for entry in ledger.read(streams.model(project)))
-    return [event for event in events if isinstance(event, ModelRegistered)]
+    return ledger.events(streams.model(project), ModelRegistered)
 
 
 def register(ledger: Ledger, run: Run, *, evaluation: str, bundle: str, verdict: Verdict) -> ModelRegistered:

@@ -12,7 +12,7 @@ from include.core.canonical import record_digest
 from include.core.events import DayJudged, LooksDeclared, LookTaken
 from include.core.project import Look
 from include.core.records import DayOfSeries, LookOutcome
-from include.ledger import Entry, Ledger
+from include.ledger import Entry, Ledger, of_kind
 from include.registry.champions import ProjectVersions, Version
 
 _RESAMPLES = 10_000
@@ -51,11 +51,7 @@ class LookResult:
 
 def looks_to_take(ledger: Ledger, known: ProjectVersions, project: str) -> Iterator[LookResult]:
     """The looks that are due and not recorded: of the version in force, and of those that were replaced before."""
-    declared = {
-        entry.key: entry.event.looks
-        for entry in ledger.read_all(kinds=(LooksDeclared,))
-        if isinstance(entry.event, LooksDeclared) and entry.event.project == project
-    }
+    declared = {entry.key: event.looks for entry, event in ledger.all_of(LooksDeclared) if event.project == project}
     entries = ledger.read(streams.drift(project)) if declared else []
     taken, judged = {entry.key for entry in entries if isinstance(entry.event, LookTaken)}, _judged(entries)
     for change in known.changes:
@@ -78,8 +74,8 @@ def look_at(ledger: Ledger, known: ProjectVersions, project: str, taken: LookTak
 
 def declared_looks(ledger: Ledger, project: str, version: Version) -> tuple[Look, ...]:
     """The looks that the version's night declared when it began."""
-    entry = ledger.find(streams.looks_key(project, version.registered.run_id))
-    return entry.event.looks if entry is not None and isinstance(entry.event, LooksDeclared) else ()
+    declared = ledger.fact(streams.looks_key(project, version.registered.run_id), LooksDeclared)
+    return declared.looks if declared is not None else ()
 
 
 def lower_bound(differences: Sequence[float], error: float, *, seed: int) -> float:
@@ -141,7 +137,6 @@ def _looked(
 def _judged(entries: Iterable[Entry]) -> list[tuple[DayOfSeries, datetime]]:
     """The judged days in the order of their recording, the first record of each: later days change no earlier look."""
     found: dict[object, tuple[DayOfSeries, datetime]] = {}
-    for entry in entries:
-        if isinstance(entry.event, DayJudged):
-            found.setdefault(entry.event.judged.day, (entry.event.judged, entry.event.instant))
+    for _, event in of_kind(entries, DayJudged):
+        found.setdefault(event.judged.day, (event.judged, event.instant))
     return list(found.values())

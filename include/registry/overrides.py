@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import AuthorityError, DecisionUnusable, LedgerConflict, UnknownId
@@ -12,11 +11,9 @@ from include.core.words import reason as as_reason
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.claims import is_signed, signed
 from include.governance.holds import stewards_of_project
+from include.governance.signing import Signer, Verifier
 from include.governance.sound_ledger import require_whole
 from include.ledger import Entry, Ledger
-
-if TYPE_CHECKING:
-    from include.governance.signing import Signer, Verifier
 
 #: What is let through without being looked at again is an arrangement, not an exception.
 LONGEST_DAYS = 90
@@ -25,7 +22,7 @@ LONGEST_DAYS = 90
 class Overrides:
     """Answers for one ledger, trusting only what the authority's public key verifies."""
 
-    def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
+    def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
         self._ledger, self._verifier = ledger, verifier
 
     def in_force(self, project: str, *, now: datetime) -> tuple[Override, ...]:
@@ -47,7 +44,7 @@ class Overrides:
 
 
 def override(
-    access: Access, signer: "Signer", project: str, gate: Gate, *, until: date, user: str, reason: str, now: datetime
+    access: Access, signer: Signer, project: str, gate: Gate, *, until: date, user: str, reason: str, now: datetime
 ) -> Override:
     """Record that *user* lets models of *project* through *gate* to the end of the day *until* (UTC).
 
@@ -67,7 +64,7 @@ def override(
 
 
 def end_override(
-    access: Access, signer: "Signer", project: str, gate: Gate, *, user: str, reason: str, now: datetime
+    access: Access, signer: Signer, project: str, gate: Gate, *, user: str, reason: str, now: datetime
 ) -> None:
     """Record that *user* ends the override of *gate* that is in force at *now* (UTC): models must pass it again.
 
@@ -98,7 +95,7 @@ def _require_steward(access: Access, project: str, user: str) -> None:
 
 
 def _append(
-    ledger: Ledger, signer: "Signer", project: str, decide: Callable[[], GateOverridden | GateOverrideEnded]
+    ledger: Ledger, signer: Signer, project: str, decide: Callable[[], GateOverridden | GateOverrideEnded]
 ) -> None:
     """Sign what *decide* makes of the stream as it stands, for its next place."""
     stream = streams.override(project)

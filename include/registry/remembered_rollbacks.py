@@ -87,8 +87,8 @@ def _same_recipe(ledger: Ledger, known: ProjectVersions, rollback: Rollback, run
     if version is None:
         return False
     registered = version.registered
-    entry = ledger.find(streams.evaluated_key(rollback.project, registered.evaluation))
-    recipe = entry.event.evaluation.recipe if entry is not None and isinstance(entry.event, ModelEvaluated) else None
+    evaluated = ledger.fact(streams.evaluated_key(rollback.project, registered.evaluation), ModelEvaluated)
+    recipe = evaluated.evaluation.recipe if evaluated is not None else None
     if recipe is not None and evaluation.recipe is not None:
         return recipe == evaluation.recipe
     left = begun(ledger, rollback.project, registered.run_id)

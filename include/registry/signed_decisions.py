@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.canonical import decode, encode
@@ -11,12 +10,10 @@ from include.core.errors import AuthorityError, LedgerConflict
 from include.core.events import ChampionRolledBack, Event, PromotionDecided
 from include.core.project import Gates
 from include.core.records import Verdict
+from include.governance.signing import Signer, Verifier
 from include.ledger import Ledger
 from include.registry.promotion import ProjectStanding
 from include.registry.rollback import ROLLBACK_TYPE, Rollback
-
-if TYPE_CHECKING:
-    from include.governance.signing import Signer, Verifier
 
 #: What the envelope of a decision is about; part of what is signed, so that none passes for another.
 PROMOTION_TYPE = "application/vnd.trainyard.promotion+json"
@@ -52,7 +49,7 @@ DecisionsByModel = dict[tuple[int, str, str], tuple[Decision, datetime]]
 class SignedDecisions:
     """Reads these streams of one ledger, trusting only what the authority's public key verifies."""
 
-    def __init__(self, ledger: Ledger, verifier: "Verifier") -> None:
+    def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
         self._ledger, self._verifier = ledger, verifier
         # An envelope proves the same for ever, and hundreds are asked for again.
         self._proved: dict[tuple[str, str], Decision | Rollback | None] = {}
@@ -98,7 +95,7 @@ class SignedDecisions:
             return None
 
 
-def append(ledger: Ledger, signer: "Signer", decision: Decision | Rollback) -> bool:
+def append(ledger: Ledger, signer: Signer, decision: Decision | Rollback) -> bool:
     """Sign *decision* and append it at its own place; ``False``: somebody else decided first, so fold again."""
     event: ChampionRolledBack | PromotionDecided
     if isinstance(decision, Rollback):

@@ -3,9 +3,8 @@
 from include.core import streams
 from include.core.events import ModelRegistered
 from include.core.runs import RunKind, kind_of
-from include.ledger import Ledger
+from include.ledger import Entry, Ledger, of_kind
 from include.ledger.costs import Cost, fold, run_of
-from include.ledger.entry import Entry
 
 
 def cost_of_version(ledger: Ledger, project: str, version: int | None) -> Cost:
@@ -17,9 +16,8 @@ def cost_of_version(ledger: Ledger, project: str, version: int | None) -> Cost:
     Reads what was recorded between the version before and the one after.
     """
     registered = {
-        entry.event.model_version: (entry.position, entry.event.run_id)
-        for entry in ledger.read(streams.model(project))
-        if isinstance(entry.event, ModelRegistered)
+        model.model_version: (entry.position, model.run_id)
+        for entry, model in of_kind(ledger.read(streams.model(project)), ModelRegistered)
     }
     number = max(registered, default=0) + 1 if version is None else version
     before, own, after = (registered.get(each) for each in (number - 1, number, number + 1))

@@ -12,7 +12,7 @@ from include.core.project import DriftPolicy, Gates
 from include.core.records import DriftState, Evaluation, Gate
 from include.core.rules import rounded_up
 from include.data.resampling import at_error
-from include.ledger import Ledger
+from include.ledger import Ledger, of_kind
 from include.registry.champions import Version
 from include.registry.decision_grounds import ProjectStanding
 from include.registry.overrides import Overrides
@@ -118,17 +118,16 @@ def failing(ledger: Ledger, project: str) -> date | None:
     last = _last_verdict(ledger, project)
     if last is None or last.verdict.state is not DriftState.FAILING:
         return None
-    declared = ledger.find(streams.policy_key(project, last.policy))
-    policy = declared.event.policy if declared and isinstance(declared.event, PolicyDeclared) else None
-    if policy is not None and not decode(DriftPolicy, policy.encode()).stops_promotion:
+    declared = ledger.fact(streams.policy_key(project, last.policy), PolicyDeclared)
+    if declared is not None and not decode(DriftPolicy, declared.policy.encode()).stops_promotion:
         return None
     return last.instant.date()
 
 
 def is_watched(ledger: Ledger, project: str, run_id: str) -> bool:
     """Whether *project* declared a drift policy when the night *run_id* began: yes, unless the night says otherwise."""
-    entry = ledger.find(streams.gates_key(project, run_id))
-    return entry is None or not isinstance(entry.event, GatesDeclared) or entry.event.watched is not False
+    declared = ledger.fact(streams.gates_key(project, run_id), GatesDeclared)
+    return declared is None or declared.watched is not False
 
 
 def _last_verdict(ledger: Ledger, project: str) -> DriftJudged | None:
@@ -136,9 +135,8 @@ def _last_verdict(ledger: Ledger, project: str) -> DriftJudged | None:
     stream = streams.drift(project)
     near = max(0, ledger.version(stream) - _NEAR_THE_END)
     for after in dict.fromkeys((near, 0)):
-        events = (entry.event for entry in reversed(ledger.read(stream, after=after)))
-        if (found := next((event for event in events if isinstance(event, DriftJudged)), None)) is not None:
-            return found
+        for _, event in of_kind(reversed(ledger.read(stream, after=after)), DriftJudged):
+            return event
     return None
 
 
@@ -146,19 +144,12 @@ class Looks:
     """The evaluations and backtests of a project, in the order of their recording: each looked at days."""
 
     def __init__(self, ledger: Ledger, project: str) -> None:
-        made = [
-            (entry.position, entry.event)
-            for entry in ledger.read(streams.evaluations(project))
-            if isinstance(entry.event, ModelEvaluated)
-        ]
-        self._evaluated = [(position, event.evaluation) for position, event in made]
+        made = list(of_kind(ledger.read(streams.evaluations(project)), ModelEvaluated))
+        self._evaluated = [(entry.position, event.evaluation) for entry, event in made]
         #: The night that made the one that was recorded last.
         self.last_run = made[-1][1].run_id if made else None
-        self._backtested = [
-            (entry.position, entry.event.days)
-            for entry in ledger.read(streams.backtests(project))
-            if isinstance(entry.event, HoldoutBacktested)
-        ]
+        looked = of_kind(ledger.read(streams.backtests(project)), HoldoutBacktested)
+        self._backtested = [(entry.position, event.days) for entry, event in looked]
 
     @property
     def last(self) -> Evaluation | None:

@@ -13,6 +13,7 @@ from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
 from include.core.records import Evaluation, Promotion
 from include.core.words import markdown
+from include.governance.vault import OpenedArtifacts
 from include.registry import mlflow_files, mlflow_nights
 from include.registry.deleted_in_mlflow import (
     EVALUATION,
@@ -27,7 +28,6 @@ from include.registry.mlflow_nights import ShownNight
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from include.governance.vault import OpenedArtifacts
 
 ALIAS = "champion"
 
@@ -74,7 +74,7 @@ class Versions:
         evaluation: Evaluation,
         night: Callable[[], ShownNight],
         champion: int | None,
-        opened: "OpenedArtifacts | None",
+        opened: OpenedArtifacts | None,
     ) -> None:
         """Show the model as a version of the registered model ``project.name``, once per evaluation.
 
@@ -153,7 +153,7 @@ class Versions:
         evaluation: Evaluation,
         night: Callable[[], ShownNight],
         champion: int | None,
-        opened: "OpenedArtifacts | None",
+        opened: OpenedArtifacts | None,
     ) -> None:
         client = self._client()
         experiment = self._experiment(client, project.name)

@@ -42,5 +42,5 @@ def take(ledger: Ledger, champions: Champions, run: Run) -> None:
 
 def asked(ledger: Ledger, project: str) -> tuple[LookTaken, ...]:
     """The looks that ever asked to go back."""
-    events = (entry.event for entry in ledger.read(streams.drift(project)))
-    return tuple(each for each in events if isinstance(each, LookTaken) and each.outcome is LookOutcome.BACK)
+    taken = ledger.events(streams.drift(project), LookTaken)
+    return tuple(each for each in taken if each.outcome is LookOutcome.BACK)

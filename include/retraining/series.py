@@ -60,9 +60,8 @@ def skill_in_words(ledger: Ledger, project: str) -> str:
 def unjudged_in_words(ledger: Ledger, project: str, run_id: str) -> tuple[str, ...]:
     """Which days the watch *run_id* recorded as not judged, a line for each reason."""
     days: dict[str, list[date]] = {}
-    for entry in ledger.read(streams.drift(project)):
-        event = entry.event
-        if isinstance(event, DayJudged) and event.run_id == run_id and event.judged.unjudged is not None:
+    for event in ledger.events(streams.drift(project), DayJudged):
+        if event.run_id == run_id and event.judged.unjudged is not None:
             days.setdefault(f"version {event.judged.champion}: {event.judged.unjudged}", []).append(event.judged.day)
     return tuple(f"not judged: {len(each)} days, {min(each)} to {max(each)}; {why}" for why, each in days.items())
 

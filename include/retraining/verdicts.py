@@ -13,8 +13,7 @@ from include.retraining import asks
 
 def judged(ledger: Ledger, project: str) -> list[DriftJudged]:
     """All verdicts on *project*'s champions, in the order of their recording."""
-    events = (entry.event for entry in ledger.read(streams.drift(project)))
-    return [event for event in events if isinstance(event, DriftJudged)]
+    return ledger.events(streams.drift(project), DriftJudged)
 
 
 def policy_of(project: Project) -> DriftPolicy:
@@ -49,8 +48,7 @@ def record(ledger: Ledger, policy: DriftPolicy, run: Run, verdict: DriftJudged, 
     """
     key = streams.judged_key(verdict.project, verdict.run_id)
     Journal(ledger, run).fact(streams.drift(verdict.project), verdict, key=key)
-    entry = ledger.find(key)
-    recorded = entry.event if entry is not None and isinstance(entry.event, DriftJudged) else verdict
+    recorded = ledger.fact(key, DriftJudged) or verdict
     if recorded.verdict.state is DriftState.RETRAIN:
         ask(ledger, policy, recorded, champion=champion)
 
@@ -97,9 +95,9 @@ def _ask_id(verdict: DriftJudged) -> str:
 
 def _declared(ledger: Ledger, project: str, digest: str) -> DriftPolicy:
     """The policy *digest*, as it was recorded before the first verdict under it."""
-    entry = ledger.find(streams.policy_key(project, digest))
-    if entry is None or not isinstance(entry.event, PolicyDeclared):
+    declared = ledger.fact(streams.policy_key(project, digest), PolicyDeclared)
+    if declared is None:
         raise DeclarationError(
             "a verdict is judged under a recorded policy", value=digest, remedy="Run the watch of the project again."
         )
-    return decode(DriftPolicy, entry.event.policy.encode())
+    return decode(DriftPolicy, declared.policy.encode())

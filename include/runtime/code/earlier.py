@@ -12,25 +12,23 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from include.core import errors
 from include.core.canonical import encode
 from include.core.errors import StepCrashed, StepDisconnected, TrainyardError
 from include.core.records import Run
 from include.ledger.journal import begun, record_failure
+from include.lineage.emission import ParentRuns
 from include.runtime.code import kept as kept_code
 from include.settings import KNOWN, ROOT, Settings
-
-if TYPE_CHECKING:
-    from include.lineage.emission import ParentRuns
-    from include.steps import Platform
+from include.steps import Platform
 
 #: No database, in a task: but what Airflow sets there keeps it from being imported by a process that is not forked.
 _AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
-def moved(platform: "Platform", project: str, run_id: str) -> Run | None:
+def moved(platform: Platform, project: str, run_id: str) -> Run | None:
     """The run if the code moved since it began, and what it began with was kept. ``None``: it is of this code, say."""
     run = begun(platform.ledger, project, run_id)
     if run is None or run.code_digest == platform.code(project) or not kept_code.is_known(platform.ledger, run):
@@ -40,12 +38,12 @@ def moved(platform: "Platform", project: str, run_id: str) -> Run | None:
 
 def perform(
     settings: Settings,
-    platform: "Platform",
+    platform: Platform,
     run: Run,
     step: str,
     inputs: Mapping[str, Any],
     *,
-    parents: "ParentRuns | None" = None,
+    parents: ParentRuns | None = None,
 ) -> str:
     """Do *step* of *run* by the code that it began with; what the step returns.
 

@@ -21,8 +21,7 @@ from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, StoreUnavailable
 from include.core.events import CodeKept, RunStarted
 from include.core.records import Run
-from include.ledger import Ledger
-from include.ledger.entry import Entry
+from include.ledger import Entry, Ledger, of_kind
 from include.runtime.code.digest import code_digest, lies_in, own_files, rooms_of_this_process
 from include.runtime.code.projects import package_of
 from include.settings import ROOT, Settings
@@ -108,14 +107,9 @@ def is_known(ledger: Ledger, run: Run) -> bool:
 
 def remove_unneeded(settings: Settings, ledger: Ledger, *, now: datetime) -> int:
     """Remove the copies that no run began with for :data:`KEPT`, and what was left half-written; how many."""
-    started = ledger.read_all(kinds=(RunStarted,))
-    needed = {
-        each.event.run.code_digest
-        for each in started
-        if isinstance(each.event, RunStarted) and each.recorded_at + KEPT > now
-    }
-    kept = [each.event for each in ledger.read_all(kinds=(CodeKept,)) if isinstance(each.event, CodeKept)]
-    wanted = {_place(settings, copy).name for each in kept if each.code in needed for copy in each.copies}
+    needed = {event.run.code_digest for entry, event in ledger.all_of(RunStarted) if entry.recorded_at + KEPT > now}
+    kept = (event.copies for _, event in ledger.all_of(CodeKept) if event.code in needed)
+    wanted = {_place(settings, copy).name for copies in kept for copy in copies}
     removed = 0
     for file in _folder(settings).glob("*"):
         age = now.timestamp() - file.stat().st_mtime
@@ -127,8 +121,8 @@ def remove_unneeded(settings: Settings, ledger: Ledger, *, now: datetime) -> int
 
 
 def _known(ledger: Ledger, project: str, code: str) -> list[tuple[Entry, CodeKept]]:
-    entries = ((entry, entry.event) for entry in ledger.read(streams.code(project)))
-    return [(entry, event) for entry, event in entries if isinstance(event, CodeKept) and event.code == code]
+    entries = of_kind(ledger.read(streams.code(project)), CodeKept)
+    return [(entry, event) for entry, event in entries if event.code == code]
 
 
 def _folder(settings: Settings) -> Path:

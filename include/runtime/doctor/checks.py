@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from include.contracts import load_folder
 from include.core.addresses import without_credentials
@@ -27,9 +26,7 @@ from include.runtime.embedded.health import pulses, silent
 from include.runtime.nights.platform import open_platform
 from include.runtime.trainers import trainer_of
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.store import Store
+from include.store import Store
 
 #: Less room than that on a disk is told.
 ROOM_BYTES = 2 << 30
@@ -133,7 +130,7 @@ def _vault(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="vault", sign=Health.GOOD, text=without_credentials(settings.vault))
 
 
-def _require_kept(store: "Store") -> None:
+def _require_kept(store: Store) -> None:
     """Check that what is put is there, and can be removed. What is put is like nothing else."""
     digest = store.put(f"trainyard doctor {uuid.uuid4()}".encode())
     try:

@@ -36,11 +36,7 @@ def losses(settings: Settings, platform: "Platform") -> Iterator[Loss]:
     Raises:
         StoreUnavailable: store or vault cannot be reached.
     """
-    last = {
-        entry.event.project: entry.event
-        for entry in platform.ledger.read_all(kinds=(StepFinished,))
-        if isinstance(entry.event, StepFinished) and entry.event.step == _FIRST
-    }
+    last = {event.project: event for _, event in platform.ledger.all_of(StepFinished) if event.step == _FIRST}
     for project in project_names(settings.projects):
         champion = platform.champions.in_force(project)
         if champion is not None:

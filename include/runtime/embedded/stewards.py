@@ -1,11 +1,7 @@
 """Who may sign in because a contract names them: a file that nobody adopted makes no user."""
 
-from typing import TYPE_CHECKING
-
+from include.governance.claims import AdoptionClaim
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.governance.claims import AdoptionClaim
 
 
 def of_adopted(settings: Settings) -> frozenset[str]:
@@ -30,7 +26,7 @@ def of_new(settings: Settings) -> frozenset[str]:
     )
 
 
-def _adoptions(settings: Settings) -> "dict[str, AdoptionClaim]":
+def _adoptions(settings: Settings) -> dict[str, AdoptionClaim]:
     from include.governance.access import Access
     from include.governance.signing import PUBLIC_KEY_FILE, Verifier
     from include.ledger import Ledger

@@ -52,19 +52,18 @@ def follow_rollbacks(platform: Platform) -> Sequence[str]:
         RegistryUnavailable: MLflow cannot be reached, or failed; the next call tries again.
     """
     after, _ = platform.ledger.delivered(_FOLLOWING)
-    entries = platform.ledger.read_all(after=after, kinds=(ChampionRolledBack,))
+    back = platform.ledger.all_of(ChampionRolledBack, after=after)
     found = []
-    for project in sorted({entry.event.project for entry in entries if isinstance(entry.event, ChampionRolledBack)}):
+    for project in sorted({event.project for _, event in back}):
         change = platform.champions.known(project).change()
         if change is not None:
             found.append(platform.versions.put_back(project, change.version.number if change.version else None))
-    if entries:
-        platform.ledger.mark_delivered(_FOLLOWING, position=entries[-1].position)
+    if back:
+        platform.ledger.mark_delivered(_FOLLOWING, position=back[-1][0].position)
     return [moved.text for moved in found if moved]
 
 
 def _is_new(platform: Platform, project: str) -> bool:
     """Whether *project* went back since :func:`follow_rollbacks` looked last."""
     after, _ = platform.ledger.delivered(_FOLLOWING)
-    entries = platform.ledger.read_all(after=after, kinds=(ChampionRolledBack,))
-    return any(isinstance(entry.event, ChampionRolledBack) and entry.event.project == project for entry in entries)
+    return any(event.project == project for _, event in platform.ledger.all_of(ChampionRolledBack, after=after))

@@ -20,16 +20,12 @@ class ShownRun:
 
 def last_runs(ledger: "Ledger", project: str | None = None, *, count: int) -> tuple[ShownRun, ...]:
     """The *count* runs that began last, of *project* or of all, the newest last."""
-    begun = [
-        (entry.event.run, entry.recorded_at)
-        for entry in ledger.read_all(kinds=(RunStarted,))
-        if isinstance(entry.event, RunStarted) and project in (None, entry.event.run.project)
-    ][-count:]
+    started = ((event.run, entry.recorded_at) for entry, event in ledger.all_of(RunStarted))
+    begun = [(run, at) for run, at in started if project in (None, run.project)][-count:]
     versions = {
         (name, model.run_id): model.model_version
         for name in {run.project for run, _ in begun}
-        for entry in ledger.read(streams.model(name))
-        if isinstance(model := entry.event, ModelRegistered)
+        for model in ledger.events(streams.model(name), ModelRegistered)
     }
     return tuple(ShownRun(run=run, began=began, stands=_stands(ledger, run, versions)) for run, began in begun)
 

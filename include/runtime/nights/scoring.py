@@ -12,6 +12,7 @@ from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, Scope, UnfamiliarValues, day_start
 from include.core.runs import RunKind, run_id_of
+from include.registry.bundle import Champion
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.settings import Settings
 from include.steps import Platform
@@ -19,10 +20,8 @@ from include.steps import Platform
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from include.registry.bundle import Champion
 
-
-def load_champion(settings: Settings, project: Project) -> "Champion":
+def load_champion(settings: Settings, project: Project) -> Champion:
     """The champion of *project*, its signature verified; it predicts from feature columns.
 
     Beside ``predict`` it has ``unfamiliar``: of which features the given rows are unlike all that it learnt from.

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import TrainyardError
+from include.governance.authority import Authority
+from include.governance.register import Register
 from include.runtime.server import responses
 from include.runtime.server.bodies import (
     AdoptionBody,
@@ -29,14 +31,12 @@ from include.runtime.server.request_checks import json_route, own_page
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
-    from include.governance.authority import Authority
-    from include.governance.register import Register
     from include.registry.authority import PromotionAuthority
 
 
 def authority_app(
-    authority: "Authority",
-    register: "Register",
+    authority: Authority,
+    register: Register,
     current_user: Callable[..., str],
     *,
     promotions: "PromotionAuthority | None" = None,
@@ -81,7 +81,7 @@ def _refusals() -> dict[int | str, dict[str, Any]]:
     return told
 
 
-def _add_views(router: "APIRouter", authority: "Authority", register: "Register") -> None:
+def _add_views(router: "APIRouter", authority: Authority, register: Register) -> None:
     from fastapi import Query
 
     before_position, at_most = Query(None, ge=1), Query(50, ge=1, le=500)
@@ -113,7 +113,7 @@ def _add_views(router: "APIRouter", authority: "Authority", register: "Register"
         return [responses.contract(dataset, authority, register) for dataset in authority.contracts()]
 
 
-def _add_decisions(router: "APIRouter", authority: "Authority", current_user: Callable[..., str]) -> None:
+def _add_decisions(router: "APIRouter", authority: Authority, current_user: Callable[..., str]) -> None:
     from fastapi import Depends
 
     user_dependency = Depends(current_user)
@@ -192,7 +192,7 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
 
 
 def _add_holds(
-    views: "APIRouter", decisions: "APIRouter", authority: "Authority", current_user: Callable[..., str]
+    views: "APIRouter", decisions: "APIRouter", authority: Authority, current_user: Callable[..., str]
 ) -> None:
     from fastapi import Depends
 

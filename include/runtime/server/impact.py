@@ -1,23 +1,20 @@
 """Impact, asked of a deployment: the fold of its ledger, with what is in force and what its nights declared."""
 
 import threading
-from typing import TYPE_CHECKING
 
 from include.governance.impact import KINDS, Dependencies, Impact, fold, impact
 from include.ledger import Ledger
 from include.ledger.projection import Projection
 from include.registry.champions import Champions
 from include.runtime.deployment import champions_of
+from include.runtime.server.evidence import Evidence
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.runtime.server.evidence import Evidence
 
 
 class Impacts:
     """What stands or falls with what, for the threads of one process; each call folds what is new."""
 
-    def __init__(self, ledger: Ledger, evidence: "Evidence", champions: "Champions") -> None:
+    def __init__(self, ledger: Ledger, evidence: Evidence, champions: "Champions") -> None:
         """Features are those that *evidence* finds in recorded declarations."""
         self._ledger, self._evidence, self._champions = ledger, evidence, champions
         self._lock = threading.Lock()

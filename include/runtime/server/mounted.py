@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import TrainyardError
+from include.runtime.server.service import AuthorityParts
+from include.settings import Settings
+from include.store import Store
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from include.runtime.server.service import AuthorityParts
-    from include.settings import Settings
-    from include.store import Store
 
 #: Beside the grant-signing key, what the pages' forms are signed with: all API servers of a deployment share it.
 FORMS_KEY = "forms.key"
@@ -66,7 +66,7 @@ def _build() -> "ASGIApp":
     return mounted
 
 
-def _pages(settings: "Settings", opened: "AuthorityParts", store: "Store", current_user: Callable[..., str]) -> Any:
+def _pages(settings: Settings, opened: AuthorityParts, store: Store, current_user: Callable[..., str]) -> Any:
     from include.governance import secrets
     from include.runtime.code.kept import unpack
     from include.runtime.code.projects import project_names

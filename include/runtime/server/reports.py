@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from include.ledger import Ledger
 from include.runtime.airflow.names import project_of, run_of
+from include.store import Store
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from include.ledger import Ledger
-    from include.store import Store
 
 #: The page is self-contained, and nothing in it may load or run anything.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
-def add_reports(app: "FastAPI", ledger: "Ledger", store: "Store", current_user: Callable[..., str]) -> None:
+def add_reports(app: "FastAPI", ledger: Ledger, store: Store, current_user: Callable[..., str]) -> None:
     """Serve ``/reports/<dag id>/<run id>`` to signed-in users, 404 where the run has no validation yet.
 
     ``/drift-reports/…`` likewise, for the runs of drift DAGs.
@@ -43,7 +43,7 @@ def add_reports(app: "FastAPI", ledger: "Ledger", store: "Store", current_user: 
         return answer(page, policy=REPORT_POLICY, lacking="This run has judged no drift.")
 
 
-def _page(ledger: "Ledger", store: "Store", project: str, run_id: str) -> bytes | None:
+def _page(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes | None:
     """The report of the run's last validation, which is recorded also where it stopped the night."""
     from include.core.records import Validation
     from include.steps.platform import loaded

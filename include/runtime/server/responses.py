@@ -1,16 +1,15 @@
 """What the authority's routes answer: its records as JSON."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from include.core.records import DatasetScope, Grant
-    from include.governance.authority import Authority
-    from include.governance.history import HistoryLine
-    from include.governance.register import Register
-    from include.governance.registered import RegisteredGrant, RegisteredRequest
+from include.core.records import DatasetScope, Grant
+from include.governance.authority import Authority
+from include.governance.history import HistoryLine
+from include.governance.register import Register
+from include.governance.registered import RegisteredGrant, RegisteredRequest
 
 
-def scope(scope: "DatasetScope") -> dict[str, Any]:
+def scope(scope: DatasetScope) -> dict[str, Any]:
     return {
         "dataset": scope.dataset,
         "contract_digest": scope.contract_digest,
@@ -20,7 +19,7 @@ def scope(scope: "DatasetScope") -> dict[str, Any]:
     }
 
 
-def request(asked: "RegisteredRequest") -> dict[str, Any]:
+def request(asked: RegisteredRequest) -> dict[str, Any]:
     request = asked.request
     return {
         "request_id": request.request_id,
@@ -38,13 +37,13 @@ def request(asked: "RegisteredRequest") -> dict[str, Any]:
     }
 
 
-def _denial(asked: "RegisteredRequest") -> dict[str, Any]:
+def _denial(asked: RegisteredRequest) -> dict[str, Any]:
     """Who denied it and why, by name and by the names of before 0.1, which go with 0.2."""
     by, reason = (asked.denial.steward, asked.denial.reason) if asked.denial else (None, None)
     return {"denied_by": by, "denial": reason, "refused_by": by, "refusal": reason}
 
 
-def held(held: "RegisteredGrant") -> dict[str, Any]:
+def held(held: RegisteredGrant) -> dict[str, Any]:
     use = held.use
     return {
         **grant(held.grant),
@@ -60,7 +59,7 @@ def held(held: "RegisteredGrant") -> dict[str, Any]:
     }
 
 
-def line(line: "HistoryLine") -> dict[str, Any]:
+def line(line: HistoryLine) -> dict[str, Any]:
     return {
         "position": line.position,
         "at": line.at.isoformat(),
@@ -76,7 +75,7 @@ def line(line: "HistoryLine") -> dict[str, Any]:
     }
 
 
-def grant(grant: "Grant") -> dict[str, Any]:
+def grant(grant: Grant) -> dict[str, Any]:
     return {
         "grant_id": grant.grant_id,
         "request_id": grant.request_id,
@@ -91,7 +90,7 @@ def grant(grant: "Grant") -> dict[str, Any]:
     }
 
 
-def contract(dataset: str, authority: "Authority", register: "Register") -> dict[str, Any]:
+def contract(dataset: str, authority: Authority, register: Register) -> dict[str, Any]:
     contract, adoption = authority.contract(dataset), register.adoption(dataset)
     return {
         "dataset": dataset,

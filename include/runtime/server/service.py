@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import AuthorityError, DeclarationError, TrainyardError
 from include.core.words import is_user
+from include.governance.access import Access
+from include.governance.authority import Authority
+from include.governance.register import Register
+from include.ledger import Ledger
+from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.governance.access import Access
-    from include.governance.authority import Authority
-    from include.governance.register import Register
-    from include.ledger import Ledger
     from include.registry.authority import PromotionAuthority
-    from include.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 TOKENS, USERS = "tokens", "users"
@@ -43,14 +43,14 @@ TOKENS, USERS = "tokens", "users"
 class AuthorityParts:
     """An authority, the register of what it decided, and its part in promotions, on one ledger."""
 
-    authority: "Authority"
-    register: "Register"
-    access: "Access"
+    authority: Authority
+    register: Register
+    access: Access
     promotions: "PromotionAuthority"
-    ledger: "Ledger"
+    ledger: Ledger
 
 
-def open_authority(settings: "Settings") -> AuthorityParts:
+def open_authority(settings: Settings) -> AuthorityParts:
     """The authority of a deployment, its key made on first use and the public one published.
 
     Raises:

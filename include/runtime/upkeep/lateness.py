@@ -13,7 +13,7 @@ from include.core.events import LeaseFreed, LeaseReleased, RunLate, RunStarted, 
 from include.core.project import Project
 from include.core.records import Run
 from include.core.runs import RunKind
-from include.ledger import Ledger
+from include.ledger import Ledger, of_kind
 from include.runtime.airflow import alerts
 from include.runtime.airflow.names import watch_dag_id_of, watch_in_airflow
 from include.runtime.code.projects import load_project, project_names
@@ -48,11 +48,7 @@ def tell_late_runs(settings: Settings, airflow: RunCounts, *, now: datetime) -> 
     A night that gave its lease back has ended. A watch takes none: whether it goes on, *airflow* says.
     """
     ledger = Ledger.open(settings.ledger)
-    started = [
-        entry.event.run
-        for entry in ledger.read_all(kinds=(RunStarted,))
-        if isinstance(entry.event, RunStarted) and entry.recorded_at > now - _LONGEST
-    ]
+    started = [event.run for entry, event in ledger.all_of(RunStarted) if entry.recorded_at > now - _LONGEST]
     told = 0
     for name in project_names(settings.projects):
         runs = [run for run in started if run.project == name and _is_told(run, airflow)]
@@ -96,9 +92,7 @@ def progress_of(ledger: "Ledger", run: Run) -> RunProgress:
     """What the ledger says: a run that began a step of its chain has passed the gate, with its lease back it ended."""
     entries = ledger.read(streams.run(run.project, run.run_id))
     begun = next(entry.recorded_at for entry in entries if isinstance(entry.event, RunStarted))
-    steps = (
-        entry.recorded_at for entry in entries if isinstance(entry.event, StepStarted) and is_step(entry.event.step)
-    )
+    steps = (entry.recorded_at for entry, event in of_kind(entries, StepStarted) if is_step(event.step))
     ended = any(
         isinstance(entry.event, LeaseReleased | LeaseFreed) and entry.event.run_id == run.run_id
         for entry in ledger.read(streams.lease(run.project))

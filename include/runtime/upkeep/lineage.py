@@ -3,19 +3,16 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.errors import DeclarationError
 from include.core.events import LineageEmitted
 from include.governance import secrets
 from include.ledger import Ledger
+from include.ledger.set_aside import SetAsideEvent
 from include.lineage.graph import Graph, graph_of
 from include.runtime.deployment import champions_of
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.ledger.set_aside import SetAsideEvent
 
 
 def deliver(settings: Settings) -> int:
@@ -36,7 +33,7 @@ def deliver(settings: Settings) -> int:
     return deliver_to_file(ledger, Path(settings.lineage))
 
 
-def set_aside(settings: Settings) -> "tuple[SetAsideEvent, ...]":
+def set_aside(settings: Settings) -> tuple[SetAsideEvent, ...]:
     """What the endpoint of the settings refused for good and has not taken since; a file refuses nothing."""
     from include.ledger.delivery import endpoint_name
     from include.ledger.set_aside import all_set_aside
@@ -97,7 +94,7 @@ def graph(settings: Settings, project: str, *, run: str | None = None) -> Graph:
         LedgerUnavailable: the ledger's database cannot be reached.
     """
     ledger = Ledger.open(settings.ledger)
-    events = [each.event.event for each in ledger.read(streams.LINEAGE) if isinstance(each.event, LineageEmitted)]
+    events = [each.event for each in ledger.events(streams.LINEAGE, LineageEmitted)]
     champion = champions_of(settings, ledger).in_force(project) if run is None else None
     if champion is not None:
         with suppress(DeclarationError):  # it was made before lineage was recorded

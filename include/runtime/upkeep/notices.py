@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING
 
 from include.contracts import load_folder
 from include.core.errors import ContractError, DeclarationError
@@ -16,14 +15,12 @@ from include.core.names import among
 from include.core.records import Contract
 from include.governance import secrets
 from include.governance.access import Access
+from include.governance.notices import ContractOf
+from include.governance.register import Register
 from include.governance.signing import PUBLIC_KEY_FILE, Verifier
 from include.ledger import Ledger
 from include.ledger.outbox import Address, Delivery, UndeliveredAddress, send_once, undelivered
 from include.settings import Settings
-
-if TYPE_CHECKING:
-    from include.governance.notices import ContractOf
-    from include.governance.register import Register
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +101,7 @@ def _of(addresses: Mapping[str, tuple[Address, ...]], name: str) -> tuple[Addres
     return tuple(address for each, found in addresses.items() if among(name, [each]) for address in found)
 
 
-def _open(settings: Settings, now: datetime) -> "tuple[Ledger, Register, ContractOf]":
+def _open(settings: Settings, now: datetime) -> tuple[Ledger, Register, ContractOf]:
     from include.governance.kept_contracts import KeptContracts
     from include.governance.register import Register
 

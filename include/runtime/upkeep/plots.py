@@ -20,13 +20,11 @@ def draw_new(platform: Platform) -> int:
     """
     ledger, drawn = platform.ledger, 0
     after, _ = ledger.delivered(_DRAWING)
-    for entry in ledger.read_all(after=after, kinds=(ImportanceRecorded,)):
-        event = entry.event
-        if isinstance(event, ImportanceRecorded):
-            found = ledger.find(streams.fit_key(event.project, event.evaluation))
-            fit = found.event.fit if found is not None and isinstance(found.event, FitRecorded) else None
-            name = f"{event.project}, version {event.model_version}"
-            plots = plots_of(name, fit, event.importance)
-            drawn += platform.versions.show_plots(event.project, event.evaluation, plots)
+    for entry, event in ledger.all_of(ImportanceRecorded, after=after):
+        found = ledger.fact(streams.fit_key(event.project, event.evaluation), FitRecorded)
+        plots = plots_of(
+            f"{event.project}, version {event.model_version}", found.fit if found else None, event.importance
+        )
+        drawn += platform.versions.show_plots(event.project, event.evaluation, plots)
         ledger.mark_delivered(_DRAWING, position=entry.position)
     return drawn

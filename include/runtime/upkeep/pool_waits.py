@@ -64,7 +64,7 @@ def _count(airflow: TaskCounts, projects: Iterable[str], states: Iterable[str]) 
 
 def _latest(ledger: Ledger, project: str) -> Run | None:
     """The project's last night: one runs at a time."""
-    begun = (each.event.run for each in ledger.read_all(kinds=(RunStarted,)) if isinstance(each.event, RunStarted))
+    begun = (event.run for _, event in ledger.all_of(RunStarted))
     nights = [run for run in begun if run.project == project and run.kind is RunKind.NIGHT]
     return nights[-1] if nights else None
 

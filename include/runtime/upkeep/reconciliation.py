@@ -103,7 +103,7 @@ def _over(ledger: Ledger, each: asks.Retraining, runs: RunCounts, *, now: dateti
 
 
 def _outcome(ledger: Ledger, project: str, run_id: str) -> RetrainingOutcome:
-    for entry in ledger.read(streams.model(project)):
-        if isinstance(entry.event, ModelRegistered) and entry.event.run_id == run_id:
-            return RetrainingOutcome.PROMOTED if entry.event.verdict.promote else RetrainingOutcome.KEPT
+    for model in ledger.events(streams.model(project), ModelRegistered):
+        if model.run_id == run_id:
+            return RetrainingOutcome.PROMOTED if model.verdict.promote else RetrainingOutcome.KEPT
     return RetrainingOutcome.FAILED

@@ -4,14 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING
 
 from include.core.records import DayOfSeries
+from include.retraining.helped import RetrainingEffect, RetrainingEffects
 from include.runtime.server.pages.drift_charts import Chart, ChartEvent, Series, chart
 from include.runtime.server.pages.drift_watches import ProjectWatches
-
-if TYPE_CHECKING:
-    from include.retraining.helped import RetrainingEffect, RetrainingEffects
 
 #: The newest figures are means of this many judged days.
 NEWEST_DAYS = 28
@@ -49,11 +46,11 @@ class Recipe:
     charts: tuple[Chart, ...]
     champions: tuple[TenureFigures, ...]
     tenures: int
-    helped: "RetrainingEffects"
-    retrainings: "tuple[RetrainingEffect, ...]"
+    helped: RetrainingEffects
+    retrainings: tuple[RetrainingEffect, ...]
 
 
-def recipe_of(watched: ProjectWatches, helped: "RetrainingEffects") -> Recipe:
+def recipe_of(watched: ProjectWatches, helped: RetrainingEffects) -> Recipe:
     return Recipe(
         figures=_figures(watched),
         charts=_charts(watched),

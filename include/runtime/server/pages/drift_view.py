@@ -128,10 +128,10 @@ def view_of(watches: Watches, project: str, *, wanted: str = "") -> View:
 
 def report_of(ledger: Ledger, store: Store, project: str, run_id: str) -> bytes | None:
     """The report that the watch *run_id* made; ``None``: it made none, it was removed since, or it is no watch."""
-    found = ledger.find(streams.judged_key(project, run_id))
-    if found is None or not isinstance(found.event, DriftJudged):
+    found = ledger.fact(streams.judged_key(project, run_id), DriftJudged)
+    if found is None:
         return None
-    report = decode(LiveFigures, store.get(found.event.live)).report
+    report = decode(LiveFigures, store.get(found.live)).report
     return page.load(store, report) if report and store.has(report) else None
 
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from include.core import streams
 from include.core.canonical import decode
@@ -31,10 +30,8 @@ from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
 from include.registry.champions import ChampionInForce, Champions, Tenure
 from include.retraining import asks, series
+from include.retraining.helped import RetrainingEffects
 from include.store import Store
-
-if TYPE_CHECKING:
-    from include.retraining.helped import RetrainingEffects
 
 _KINDS: tuple[type[Event], ...] = (
     DriftJudged,
@@ -100,7 +97,7 @@ class Watches:
                 projects[project] = watched
             return watched
 
-    def helped(self, project: str, watched: ProjectWatches) -> "RetrainingEffects":
+    def helped(self, project: str, watched: ProjectWatches) -> RetrainingEffects:
         """What the series says of *project*'s retrainings: worked out again when a day has come to it."""
         from include.retraining.helped import helped
 

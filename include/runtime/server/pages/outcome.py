@@ -159,9 +159,8 @@ def _decided(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) ->
 
 
 def _judged(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> WatchSummary | None:
-    found = ledger.find(streams.judged_key(run.project, run.run_id))
-    if found is None or not isinstance(found.event, DriftJudged):
+    event = ledger.fact(streams.judged_key(run.project, run.run_id), DriftJudged)
+    if event is None:
         return None
-    live = found.event.live
-    report = loaded(store, LiveFigures, live).report if store.has(live) else None
-    return WatchSummary(event=found.event, report=report is not None and store.has(report))
+    report = loaded(store, LiveFigures, event.live).report if store.has(event.live) else None
+    return WatchSummary(event=event, report=report is not None and store.has(report))
