@@ -189,11 +189,8 @@ class Access:
                 scope=dataset,
                 requester=requester,
             )
-            try:
-                self.ledger.append(stream, [asked], expected_version=decisions.version)
-            except LedgerConflict:
-                continue
-            return asked.request_id
+            if self.ledger.offer(stream, asked, expected_version=decisions.version):
+                return asked.request_id
         raise crowded(stream)
 
     def _all(self, project: str | None) -> list[Decisions]:

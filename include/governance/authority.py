@@ -13,7 +13,6 @@ from include.core.errors import (
     ContractError,
     DecisionConflict,
     DecisionUnusable,
-    LedgerConflict,
     UnknownId,
 )
 from include.core.events import (
@@ -125,11 +124,9 @@ class Authority:
             require_whole(self._ledger)
             self._require_steward_of_the_same_files(contract, user)
             keep(self._ledger, contract)
-            try:
-                self._ledger.append(stream, [self._adopted(contract, user, version + 1)], expected_version=version)
-            except LedgerConflict:
-                continue
-            return contract.digest
+            adopted = self._adopted(contract, user, version + 1)
+            if self._ledger.offer(stream, adopted, expected_version=version):
+                return contract.digest
         raise crowded(stream)
 
     def grant(self, request_id: str, *, user: str, reason: str, days: int, now: datetime) -> Grant:
@@ -246,13 +243,8 @@ class Authority:
                     decisions = self._access.decisions(decisions.project, decisions.dataset)
                 self._require_adopted_steward(decisions.dataset, user)
                 event = decide(decisions)
-                if event is None:
+                if event is None or self._ledger.offer(decisions.stream, event, expected_version=decisions.version):
                     return
-                try:
-                    self._ledger.append(decisions.stream, [event], expected_version=decisions.version)
-                except LedgerConflict:
-                    continue
-                return
         raise crowded(name)
 
     def _signed(self, event: RequestDenied | AccessRevoked | QuarantineLifted, decisions: Decisions) -> Event:

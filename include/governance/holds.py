@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from include.core import streams
-from include.core.errors import AuthorityError, LedgerConflict, UnknownId
+from include.core.errors import AuthorityError, UnknownId
 from include.core.events import AccessRequested, Event, HoldLifted, HoldPlaced, ModelRegistered
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.claims import is_signed, signed
@@ -62,12 +62,8 @@ def place(
             remedy = "List them: `./trainyard hold list`."
             raise UnknownId("a hold that is lifted is in force", value=subject, remedy=remedy)
         event: Event = kind(subject=subject, steward=user, reason=reason, envelope="")
-        event = signed(event, signer, position=version + 1)
-        try:
-            ledger.append(stream, [event], expected_version=version)
-        except LedgerConflict:
-            continue
-        return
+        if ledger.offer(stream, signed(event, signer, position=version + 1), expected_version=version):
+            return
     raise crowded(stream)
 
 

@@ -11,7 +11,7 @@ that is alive renews it, as ever.
 from datetime import datetime, timedelta
 
 from include.core import streams
-from include.core.errors import DeclarationError, LeaseHeld, LedgerConflict
+from include.core.errors import DeclarationError, LeaseHeld
 from include.core.events import LeaseFreed, LeaseReleased, LeaseShortened, LeaseTaken
 from include.ledger.entry import Fence
 from include.ledger.holder import Holder, holder
@@ -37,11 +37,8 @@ def take(ledger: Ledger, project: str, *, run_id: str, now: datetime, duration: 
         if mine is not None and _lasts(mine, now, duration):
             return Fence(project=project, token=mine.token)
         event = LeaseTaken(run_id=run_id, expires_at=now + duration)
-        try:
-            taken = ledger.append(streams.lease(project), [event], expected_version=version)
-        except LedgerConflict:
-            continue
-        return Fence(project=project, token=mine.token if mine is not None else taken)
+        if taken := ledger.offer(streams.lease(project), event, expected_version=version):
+            return Fence(project=project, token=mine.token if mine is not None else taken)
 
 
 def require_free(ledger: Ledger, project: str, *, run_id: str, now: datetime) -> None:
@@ -67,11 +64,8 @@ def renew(ledger: Ledger, fence: Fence, *, now: datetime, duration: timedelta) -
         if _lasts(held, now, duration):
             return True
         event = LeaseTaken(run_id=held.run_id, expires_at=now + duration)
-        try:
-            ledger.append(streams.lease(fence.project), [event], expected_version=version)
-        except LedgerConflict:
-            continue
-        return True
+        if ledger.offer(streams.lease(fence.project), event, expected_version=version):
+            return True
 
 
 def held_by(ledger: Ledger, project: str, *, now: datetime) -> Holder | None:
@@ -117,11 +111,8 @@ def release(ledger: Ledger, project: str, *, run_id: str) -> None:
         held, version = _read(ledger, project)
         if held is None or held.run_id != run_id:
             return
-        try:
-            ledger.append(streams.lease(project), [LeaseReleased(run_id=run_id)], expected_version=version)
-        except LedgerConflict:
-            continue
-        return
+        if ledger.offer(streams.lease(project), LeaseReleased(run_id=run_id), expected_version=version):
+            return
 
 
 def free(ledger: Ledger, project: str, *, by: str, reason: str, now: datetime) -> Holder:
@@ -137,11 +128,8 @@ def free(ledger: Ledger, project: str, *, by: str, reason: str, now: datetime) -
                 "a lease that is freed is held", value=f"that of {project!r} is free", remedy="Start the night."
             )
         event = LeaseFreed(run_id=held.run_id, by=by, reason=reason)
-        try:
-            ledger.append(streams.lease(project), [event], expected_version=version)
-        except LedgerConflict:
-            continue
-        return held
+        if ledger.offer(streams.lease(project), event, expected_version=version):
+            return held
 
 
 def _read(ledger: Ledger, project: str) -> tuple[Holder | None, int]:
@@ -160,10 +148,7 @@ def _bounded(
         if held is None or held.run_id == run_id or held.expires_at <= latest:
             return held, version
         shortened = LeaseShortened(run_id=held.run_id, expires_at=latest)
-        try:
-            ledger.append(streams.lease(project), [shortened], expected_version=version)
-        except LedgerConflict:
-            continue
+        ledger.offer(streams.lease(project), shortened, expected_version=version)
 
 
 def _lasts(held: Holder, now: datetime, duration: timedelta) -> bool:

@@ -75,6 +75,13 @@ class Ledger:
                 )
             return version
 
+    def offer(self, stream: str, event: Event, *, expected_version: int) -> int:
+        """:meth:`append` of one event; 0 where somebody appended first: fold again, and decide again."""
+        try:
+            return self.append(stream, [event], expected_version=expected_version)
+        except LedgerConflict:
+            return 0
+
     def record(
         self,
         stream: str,

@@ -14,7 +14,6 @@ from enum import Enum
 
 from include.core import streams
 from include.core.canonical import record_digest
-from include.core.errors import LedgerConflict
 from include.core.events import Event, MessageFailed, MessageSent, MessageTried
 from include.ledger.entry import Entry
 from include.ledger.ledger import Ledger
@@ -50,17 +49,6 @@ class Address:
         return self.secret.partition("://")[0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class UndeliveredAddress:
-    """An address that did not take its latest message, after so many attempts; it is tried again after ``again_at``."""
-
-    to: str
-    address: str
-    service: str
-    attempts: int
-    again_at: datetime
-
-
 def send_once(
     ledger: Ledger, message_id: str, address: Address, send: Callable[[], bool], *, now: datetime
 ) -> Delivery:
@@ -70,38 +58,26 @@ def send_once(
     if not _is_due(entries, now):
         return Delivery.NOT_NOW
     what = {"message_id": message_id, "to": address.to, "address": address.digest, "service": address.service}
-    try:
-        version = ledger.append(stream, [MessageTried(**what, until=now + CLAIM)], expected_version=len(entries))
-    except LedgerConflict:
+    version = ledger.offer(stream, MessageTried(**what, until=now + CLAIM), expected_version=len(entries))
+    if not version:
         return Delivery.NOT_NOW
     sent = send()
     attempts = 1 + sum(isinstance(entry.event, MessageFailed) for entry in entries)
     pause = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST_PAUSE)
     outcome: Event = MessageSent(**what) if sent else MessageFailed(**what, attempts=attempts, again_at=now + pause)
-    try:
-        ledger.append(stream, [outcome], expected_version=version)
-    except LedgerConflict:  # it took longer than the claim held: another sent it too
-        ledger.record(stream, outcome)
+    if not ledger.offer(stream, outcome, expected_version=version):
+        ledger.record(stream, outcome)  # it took longer than the claim held: another sent it too
     return Delivery.SENT if sent else Delivery.FAILED
 
 
-def undelivered(ledger: Ledger) -> tuple[UndeliveredAddress, ...]:
-    """The addresses whose latest message they did not take, by name."""
+def undelivered(ledger: Ledger) -> tuple[MessageFailed, ...]:
+    """The latest message of each address that did not take it, by name."""
     latest: dict[str, MessageSent | MessageFailed] = {}
     for entry in ledger.read_all(kinds=(MessageSent, MessageFailed)):
         if isinstance(entry.event, MessageSent | MessageFailed):
             latest[entry.event.address] = entry.event
     failed = [event for event in latest.values() if isinstance(event, MessageFailed)]
-    return tuple(
-        UndeliveredAddress(
-            to=event.to,
-            address=event.address,
-            service=event.service,
-            attempts=event.attempts,
-            again_at=event.again_at,
-        )
-        for event in sorted(failed, key=lambda event: (event.to, event.address))
-    )
+    return tuple(sorted(failed, key=lambda event: (event.to, event.address)))
 
 
 def _is_due(entries: Sequence[Entry], now: datetime) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from include.core import streams
-from include.core.errors import AuthorityError, DecisionUnusable, LedgerConflict, UnknownId
+from include.core.errors import AuthorityError, DecisionUnusable, UnknownId
 from include.core.events import GateOverridden, GateOverrideEnded
 from include.core.records import Gate, Override
 from include.core.words import reason as as_reason
@@ -101,10 +101,6 @@ def _append(
     stream = streams.override(project)
     for _ in range(ATTEMPTS):
         version = ledger.version(stream)
-        event = decide()
-        try:
-            ledger.append(stream, [signed(event, signer, position=version + 1)], expected_version=version)
-        except LedgerConflict:
-            continue
-        return
+        if ledger.offer(stream, signed(decide(), signer, position=version + 1), expected_version=version):
+            return
     raise crowded(stream)

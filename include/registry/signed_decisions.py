@@ -6,7 +6,7 @@ from datetime import datetime
 
 from include.core import streams
 from include.core.canonical import decode, encode
-from include.core.errors import AuthorityError, LedgerConflict
+from include.core.errors import AuthorityError
 from include.core.events import ChampionRolledBack, Event, PromotionDecided
 from include.core.project import Gates
 from include.core.records import Verdict
@@ -104,8 +104,4 @@ def append(ledger: Ledger, signer: Signer, decision: Decision | Rollback) -> boo
     else:
         envelope = signer.sign(PROMOTION_TYPE, encode(decision))
         event = PromotionDecided(project=decision.project, envelope=envelope)
-    try:
-        ledger.append(streams.promotion(decision.project), [event], expected_version=decision.position - 1)
-    except LedgerConflict:
-        return False
-    return True
+    return bool(ledger.offer(streams.promotion(decision.project), event, expected_version=decision.position - 1))

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 
 from include.core import streams
 from include.core.canonical import record_digest
-from include.core.errors import LedgerConflict
 from include.core.events import (
     DriftJudged,
     Event,
@@ -203,8 +202,8 @@ def answered(ledger: Ledger, run: Run, promotion: Promotion) -> None:
 def verdict_behind(ledger: Ledger, run: Run) -> str | None:
     """The digest of the verdict that asked for the night *run*; ``None``: none did."""
     answered = known(ledger, run.project).answered_by(run.run_id)
-    entry = None if answered is None else ledger.find(streams.judged_key(run.project, answered.ask.run_id))
-    return record_digest(entry.event.verdict) if entry is not None and isinstance(entry.event, DriftJudged) else None
+    asked = answered and ledger.fact(streams.judged_key(run.project, answered.ask.run_id), DriftJudged)
+    return record_digest(asked.verdict) if asked else None
 
 
 def lost(ledger: Ledger, project: str, *, now: datetime, patience: timedelta) -> tuple[RetrainingAsked, ...]:
@@ -219,8 +218,5 @@ def _append(ledger: Ledger, project: str, decide: Callable[[RetrainingHistory], 
         event = decide(before)
         if event is None:
             return before
-        try:
-            ledger.append(streams.retraining(project), [event], expected_version=before.version)
-        except LedgerConflict:
-            continue
-        return known(ledger, project)
+        if ledger.offer(streams.retraining(project), event, expected_version=before.version):
+            return known(ledger, project)

@@ -12,6 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from include.steps.asking import missing_access as missing_access
+    from include.steps.asking import request_access as request_access
+    from include.steps.asking import require_grantable as require_grantable
     from include.steps.backtesting import backtest as backtest
     from include.steps.backtesting import looks as looks
     from include.steps.data import features as features
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from include.steps.planning import plan as plan
     from include.steps.platform import Platform as Platform
     from include.steps.platform import contracts_of as contracts_of
-    from include.steps.platform import missing_access as missing_access
-    from include.steps.platform import request_access as request_access
-    from include.steps.platform import require_grantable as require_grantable
     from include.steps.platform import scope_of as scope_of
     from include.steps.promoting import promote as promote
     from include.steps.run import LEASE as LEASE
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _LIES_IN = {
     name: module
     for module, names in {
+        "asking": "missing_access request_access require_grantable",
         "backtesting": "backtest looks",
         "data": "features snapshot validate",
         "evaluating": "evaluate",
@@ -54,7 +55,7 @@ _LIES_IN = {
         "promoting": "promote",
         "declaring": "declare",
         "ordering": "collect order stored",
-        "platform": "Platform contracts_of missing_access request_access require_grantable scope_of",
+        "platform": "Platform contracts_of scope_of",
         "run": "LEASE begin fail finish resume",
         "serving": "score",
         "training": "progress_of refit shards step_of train",

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from include.core import streams
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import ContractError, DeclarationError, LedgerError, NothingToWatch, StoreError
+from include.core.errors import DeclarationError, LedgerError, NothingToWatch, StoreError
 from include.core.events import LineageEmitted, ModelEvaluated
 from include.core.project import Project
-from include.core.records import Contract, DatasetScope, Evaluation, Partition, Run, Scope
+from include.core.records import Contract, Evaluation, Partition, Run, Scope
 from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, recorded_text
 
@@ -146,47 +146,6 @@ def _kept(platform: Platform) -> "KeptContracts":
     return KeptContracts(platform.ledger, platform.access, platform.contracts.read)
 
 
-def missing_access(platform: Platform, run: Run, *, now: datetime) -> tuple[DatasetScope, ...]:
-    """What no grant in force covers at *now*: the gate is open when it is empty."""
-    return platform.access.missing(scope_of(platform, run), now=now)
-
-
-def request_access(platform: Platform, run: Run, *, requester: str, now: datetime) -> tuple[str, ...]:
-    """File a request for each dataset that is missing (an identical open one is not doubled); return their ids.
-
-    Raises:
-        ContractError: as of :func:`require_grantable`.
-    """
-    scope = scope_of(platform, run)
-    require_grantable(scope, platform.contracts, platform.access)
-    return platform.access.request(scope, requester=requester, now=now)
-
-
-def require_grantable(scope: Scope, contracts: Mapping[str, Contract], access: "Access") -> None:
-    """Check that *scope* was derived from contracts that are in effect, or that stewards may adopt yet.
-
-    Raises:
-        ContractError: a contract was replaced since, or its file is another version by now and nobody adopted the one
-            that the scope was derived from: what would be asked under that, nobody could approve.
-    """
-    changed = [
-        dataset.dataset
-        for dataset in scope.datasets
-        if dataset.contract_digest != access.adopted(dataset.dataset)
-        and ((file := contracts.get(dataset.dataset)) is None or file.digest != dataset.contract_digest)
-    ]
-    if changed:
-        replaced = [name for name in changed if name in access.replaced(scope)]
-        told = f"the contract was replaced of {', '.join(replaced)}" if replaced else ""
-        edited = ", ".join(name for name in changed if name not in replaced)
-        raise ContractError(
-            f"a run of {scope.project!r} reads under the contracts that it began with",
-            value="; ".join(filter(None, (told, f"another version lies in the file of {edited}" if edited else ""))),
-            remedy="Start another run: it asks under the version that the file holds now, and what did not change is "
-            "not computed again. Or restore the file.",
-        )
-
-
 def declaration_of(platform: Platform, run: Run) -> "Declaration":
     from include.declared.declaration import Declaration
 
@@ -243,9 +202,10 @@ def evaluation_of(platform: Platform, project: str, digest: str) -> Evaluation:
     Raises:
         StoreError: the manifest was altered, or lost and never recorded.
     """
-    entry = None if platform.store.has(digest) else platform.ledger.find(streams.evaluated_key(project, digest))
-    if entry is not None and isinstance(entry.event, ModelEvaluated):
-        platform.keep(entry.event.evaluation)
+    if not platform.store.has(digest):
+        known = platform.ledger.fact(streams.evaluated_key(project, digest), ModelEvaluated)
+        if known is not None:
+            platform.keep(known.evaluation)
     return platform.load(Evaluation, digest)
 
 

@@ -11,6 +11,7 @@ from functools import cache
 
 from include.contracts import load_folder
 from include.core.errors import ContractError, DeclarationError
+from include.core.events import MessageFailed
 from include.core.names import among
 from include.core.records import Contract
 from include.governance import secrets
@@ -19,7 +20,7 @@ from include.governance.notices import ContractOf
 from include.governance.register import Register
 from include.governance.signing import PUBLIC_KEY_FILE, Verifier
 from include.ledger import Ledger
-from include.ledger.outbox import Address, Delivery, UndeliveredAddress, send_once, undelivered
+from include.ledger.outbox import Address, Delivery, send_once, undelivered
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def addresses_of(settings: Settings) -> Mapping[str, tuple[Address, ...]]:
     return found
 
 
-def not_reached(settings: Settings) -> tuple[UndeliveredAddress, ...]:
+def not_reached(settings: Settings) -> tuple[MessageFailed, ...]:
     """The addresses of the file that did not take their latest message. Raises as :func:`tell`."""
     known = {address.digest for each in addresses_of(settings).values() for address in each}
     if not known:
