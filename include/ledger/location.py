@@ -1,6 +1,5 @@
 """Where an SQLite ledger may live: its write-ahead log needs memory that all its processes share."""
 
-import sys
 from pathlib import Path
 
 from include.core.errors import LedgerError
@@ -27,7 +26,6 @@ _KERNEL = {
     "9p",
 }
 _FUSE = {"fuse.davfs2", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.glusterfs", "fuse.ceph"}
-_MOUNTS = Path("/proc/self/mountinfo")
 
 
 def refuse_network_filesystem(path: Path) -> None:
@@ -53,30 +51,6 @@ def filesystem_of(path: Path, mounts: dict[Path, str]) -> str | None:
 
 def mounts() -> dict[Path, str]:
     """The type of every mounted file system by mount point; a later mount hides an earlier one."""
-    if _MOUNTS.exists():
-        return parse_mountinfo(_MOUNTS.read_text())
-    if sys.platform == "darwin":
-        import subprocess
+    import psutil  # type: ignore[import-untyped]  # it publishes no types
 
-        listing = subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=True)
-        return parse_mount_listing(listing.stdout)
-    return {}
-
-
-def parse_mountinfo(text: str) -> dict[Path, str]:
-    """Linux: ``id parent device root MOUNTPOINT options … - TYPE source options``; blanks are escaped."""
-    found = {}
-    for line in text.splitlines():
-        before, _, after = line.partition(" - ")
-        mount_point = before.split()[4].replace("\\040", " ")
-        found[Path(mount_point)] = after.split()[0]
-    return found
-
-
-def parse_mount_listing(text: str) -> dict[Path, str]:
-    """macOS: ``source on MOUNTPOINT (TYPE, options)``."""
-    found = {}
-    for line in text.splitlines():
-        place, _, options = line.rpartition(" (")
-        found[Path(place.partition(" on ")[2])] = options.split(",")[0].rstrip(")")
-    return found
+    return {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}

@@ -54,12 +54,7 @@ def place(nodes: Sequence[Node], edges: Sequence[Edge], widths: Mapping[Node, fl
         for bend in chain[1:-1]:
             assert isinstance(bend, _Bend)  # noqa: S101  # only the ends are nodes
             layers[bend.layer].append(bend)
-    above: dict[Node, list[Node]] = defaultdict(list)
-    below: dict[Node, list[Node]] = defaultdict(list)
-    for chain in chains.values():
-        for upper, lower in pairwise(chain):
-            above[lower].append(upper)
-            below[upper].append(lower)
+    above, below = _neighbours(pair for chain in chains.values() for pair in pairwise(chain))
     layers = _ordered(layers, above, below)
     sizes = {node: widths.get(node, _LINE_WIDTH) for layer in layers for node in layer}
     x = _positions(layers, above, below, sizes, gap)
@@ -73,15 +68,21 @@ def place(nodes: Sequence[Node], edges: Sequence[Edge], widths: Mapping[Node, fl
     )
 
 
-def _layers(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[Node, int]:
-    """For each node the length of the longest path that leads to it, or as far below that as what it leads to allows:
-    a late step's sources stand just above it.
-    """
+def _neighbours(edges: Iterable[Edge]) -> tuple[dict[Node, list[Node]], dict[Node, list[Node]]]:
+    """What stands above each node, and what below."""
     above: dict[Node, list[Node]] = defaultdict(list)
     below: dict[Node, list[Node]] = defaultdict(list)
     for upper, lower in edges:
         above[lower].append(upper)
         below[upper].append(lower)
+    return above, below
+
+
+def _layers(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[Node, int]:
+    """For each node the length of the longest path that leads to it, or as far below that as what it leads to allows:
+    a late step's sources stand just above it.
+    """
+    above, below = _neighbours(edges)
     found: dict[Node, int] = {}
     open_: set[Node] = set()
     order: list[Node] = []
@@ -185,16 +186,10 @@ def _apart(wanted: Sequence[float], offsets: Sequence[float], weights: Sequence[
 
     By pooling neighbours that would overlap (isotonic regression).
     """
-    blocks: list[tuple[float, float, int]] = []  # (where it would be without its offset, weight, how many)
-    for want, offset, weight in zip(wanted, offsets, weights, strict=True):
-        blocks.append((want - offset, weight, 1))
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (first, first_weight, first_count), (last, last_weight, last_count) = blocks.pop(-2), blocks.pop()
-            both = first_weight + last_weight
-            pooled = (first * first_weight + last * last_weight) / both
-            blocks.append((pooled, both, first_count + last_count))
-    bases = [base for base, _, count in blocks for _ in range(count)]
-    return [base + offset for base, offset in zip(bases, offsets, strict=True)]
+    from scipy.optimize import isotonic_regression
+
+    bases = isotonic_regression([want - offset for want, offset in zip(wanted, offsets, strict=True)], weights=weights)
+    return [float(base + offset) for base, offset in zip(bases.x, offsets, strict=True)]
 
 
 def _mean(values: Iterable[float], otherwise: float) -> float:

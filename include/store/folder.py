@@ -26,7 +26,7 @@ class Folder:
     What was altered is overwritten in a cache alone.
     """
 
-    unasked_bytes = -1
+    unasked_bytes = -1  # as all names here that Remote has, too
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self._root, self._durable = root, durable

@@ -16,6 +16,9 @@ ATOMIC_PROTOCOLS = frozenset({"memory", "s3", "s3a"})
 
 
 class Remote:
+    """Where bytes lie: an object store. Everything may raise OSError; reading what is not there FileNotFoundError."""
+
+    #: So few bytes are written without asking :meth:`holds` first.
     unasked_bytes = -1
 
     def __init__(self, url: str, **options: object) -> None:
@@ -27,6 +30,7 @@ class Remote:
         self.shown = f"{url.partition('://')[0]}://{self._root.lstrip('/')}"
 
     def holds(self, digest: str) -> bool:
+        """Whether the right bytes lie there already."""
         return self.size_bytes(digest) is not None and self._reads_right(digest)
 
     def write(self, digest: str, data: bytes) -> None:
@@ -51,6 +55,10 @@ class Remote:
             return None
 
     def set_aside(self, digest: str) -> str | None:
+        """Keep what lies there under another name, if it was altered, so that *digest* is missing; that name.
+
+        ``None``: nothing lies there, or the right bytes do.
+        """
         if self.size_bytes(digest) is None or self._reads_right(digest):
             return None
         name = name_aside(digest)
@@ -58,6 +66,7 @@ class Remote:
         return name
 
     def aside(self) -> Iterable[str]:
+        """The names under which what was altered lies."""
         try:
             found = self._files.ls(f"{self._root}/{ALTERED}", detail=False)
         except FileNotFoundError:
@@ -76,6 +85,7 @@ class Remote:
         return f"sha256:{hashed.hexdigest()}" == digest
 
     def remove(self, digest: str) -> None:
+        """Remove the bytes; nothing happens if they are not there."""
         with contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._place(digest))
 

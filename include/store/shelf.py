@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from include.core.errors import StoreError, StoreUnavailable
 
@@ -25,43 +25,6 @@ class AlteredArtifact:
     found_at: datetime
     digest: str
     name: str
-
-
-class Shelf(Protocol):
-    """Where bytes lie. Everything may raise OSError; reading what is not there raises FileNotFoundError."""
-
-    shown: str
-    #: So few bytes are written without asking :meth:`holds` first.
-    unasked_bytes: int
-
-    def holds(self, digest: str) -> bool:
-        """Whether the right bytes lie there already."""
-
-    def write(self, digest: str, data: bytes) -> None: ...
-
-    def write_file(self, digest: str, path: Path) -> None: ...
-
-    def read(self, digest: str) -> bytes: ...
-
-    def size_bytes(self, digest: str) -> int | None: ...
-
-    def set_aside(self, digest: str) -> str | None:
-        """Keep what lies there under another name, if it was altered, so that *digest* is missing; that name.
-
-        ``None``: nothing lies there, or the right bytes do.
-        """
-
-    def aside(self) -> Iterable[str]:
-        """The names under which what was altered lies."""
-
-    def remove(self, digest: str) -> None:
-        """Remove the bytes; nothing happens if they are not there."""
-
-
-class RemoteShelf(Shelf, Protocol):
-    """Bytes that lie on another machine."""
-
-    def chunks(self, digest: str) -> Iterator[bytes]: ...
 
 
 #: Takes a path at which nothing is, and writes a file there.

@@ -14,7 +14,6 @@ from include.store.folder import Folder
 from include.store.remote import ATOMIC_PROTOCOLS, Remote
 from include.store.shelf import (
     AlteredArtifact,
-    RemoteShelf,
     Write,
     altered,
     digest_of_file,
@@ -161,8 +160,7 @@ class Store:
 
     def has(self, digest: str) -> bool:
         """Whether bytes lie under *digest*; reading them verifies them."""
-        require_digest(digest)
-        with reachable(self._shelf.shown):
+        with self._reading(digest):
             return self._shelf.size_bytes(digest) is not None
 
     def size_bytes(self, digest: str) -> int:
@@ -192,8 +190,7 @@ class Store:
             DeclarationError: this kind of store gives no addresses, or none of that life.
             AddressRefused: *expires_at* is not a second away when it is signed.
         """
-        require_digest(digest)
-        with reachable(self._shelf.shown):
+        with self._reading(digest):
             return self._issuing(expires_at - datetime.now(UTC)).read_address(digest, expires_at=expires_at)
 
     def result_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
@@ -202,8 +199,7 @@ class Store:
         Raises:
             DeclarationError, AddressRefused: as :meth:`read_address`.
         """
-        require_digest(name)
-        with reachable(self._shelf.shown):
+        with self._reading(name):
             return self._issuing(expires_at - datetime.now(UTC)).result_addresses(name, expires_at=expires_at)
 
     def result(self, name: str, *, most_bytes: int) -> bytes | None:
@@ -212,14 +208,12 @@ class Store:
         Raises:
             DeclarationError: this kind of store has no results.
         """
-        require_digest(name)
-        with reachable(self._shelf.shown):
+        with self._reading(name):
             return self._issuing().result(name, most_bytes=most_bytes)
 
     def remove_result(self, name: str) -> None:
         """Let the result *name* be written again."""
-        require_digest(name)
-        with reachable(self._shelf.shown):
+        with self._reading(name):
             self._issuing().remove_result(name)
 
     def _issuing(self, lifetime: timedelta = timedelta(0)) -> Bucket:
@@ -254,14 +248,14 @@ class Store:
             )
         return missing(shown, digest) if name is None else altered(shown, digest, f", and is set aside as {name}")
 
-    def _require_cache(self, shelf: RemoteShelf) -> Folder:
+    def _require_cache(self, shelf: Remote) -> Folder:
         if self._cache is None:
             raise StoreError(
                 "a remote store needs a cache to give a local path", value=shelf.shown, remedy="Pass `cache`."
             )
         return self._cache
 
-    def _cached(self, digest: str, shelf: RemoteShelf) -> Path:
+    def _cached(self, digest: str, shelf: Remote) -> Path:
         cache = self._require_cache(shelf)
         require_digest(digest)
         with reachable(f"{shelf.shown} through the cache {cache.shown}"):
