@@ -18,7 +18,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 KINDS: Mapping[str, type[Event]] = {
     kind.kind: kind
     for kind in vars(events).values()
-    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+    if isinstance(kind, type) and issubclass(kind, Event) and "kind" in vars(kind)
 }
 
 

@@ -3,72 +3,12 @@
 One file for each matter; all other code imports from here.
 """
 
-from include.core.records.access import DatasetScope as DatasetScope
-from include.core.records.access import Grant as Grant
-from include.core.records.access import RevocationKind as RevocationKind
-from include.core.records.access import Scope as Scope
-from include.core.records.contract import CLASSES as CLASSES
-from include.core.records.contract import RESTRICTED as RESTRICTED
-from include.core.records.contract import Column as Column
-from include.core.records.contract import ColumnType as ColumnType
-from include.core.records.contract import Contract as Contract
-from include.core.records.contract import KnownAt as KnownAt
-from include.core.records.contract import PersonalKind as PersonalKind
-from include.core.records.contract import Treatment as Treatment
-from include.core.records.days import DAY as DAY
-from include.core.records.days import Days as Days
-from include.core.records.days import Split as Split
-from include.core.records.days import day_start as day_start
-from include.core.records.days import last_day as last_day
-from include.core.records.days import window_days as window_days
-from include.core.records.evaluation import BacktestResult as BacktestResult
-from include.core.records.evaluation import Evaluation as Evaluation
-from include.core.records.evaluation import Gate as Gate
-from include.core.records.evaluation import Interval as Interval
-from include.core.records.evaluation import Override as Override
-from include.core.records.evaluation import Promotion as Promotion
-from include.core.records.evaluation import Slice as Slice
-from include.core.records.evaluation import Verdict as Verdict
-from include.core.records.monitoring import FEW_ROWS as FEW_ROWS
-from include.core.records.monitoring import DayFigures as DayFigures
-from include.core.records.monitoring import DayOfSeries as DayOfSeries
-from include.core.records.monitoring import DriftState as DriftState
-from include.core.records.monitoring import DriftVerdict as DriftVerdict
-from include.core.records.monitoring import DueDay as DueDay
-from include.core.records.monitoring import FeatureDrift as FeatureDrift
-from include.core.records.monitoring import Fit as Fit
-from include.core.records.monitoring import FitGroup as FitGroup
-from include.core.records.monitoring import LiveFigures as LiveFigures
-from include.core.records.monitoring import LiveProfiles as LiveProfiles
-from include.core.records.monitoring import LiveScores as LiveScores
-from include.core.records.monitoring import LookOutcome as LookOutcome
-from include.core.records.monitoring import Reference as Reference
-from include.core.records.monitoring import RetrainingOutcome as RetrainingOutcome
-from include.core.records.monitoring import VersionScores as VersionScores
-from include.core.records.night import CheckResult as CheckResult
-from include.core.records.night import FeatureSet as FeatureSet
-from include.core.records.night import FeatureSpec as FeatureSpec
-from include.core.records.night import Partition as Partition
-from include.core.records.night import Run as Run
-from include.core.records.night import Snapshot as Snapshot
-from include.core.records.night import Start as Start
-from include.core.records.night import Trigger as Trigger
-from include.core.records.night import Validation as Validation
-from include.core.records.profile import ColumnProfile as ColumnProfile
-from include.core.records.profile import Profile as Profile
-from include.core.records.profile import Shape as Shape
-from include.core.records.profile import UnfamiliarValues as UnfamiliarValues
-from include.core.records.retention import ArtifactKind as ArtifactKind
-from include.core.records.training import Order as Order
-from include.core.records.training import Params as Params
-from include.core.records.training import Plan as Plan
-from include.core.records.training import PlannedTrial as PlannedTrial
-from include.core.records.training import Refit as Refit
-from include.core.records.training import ResultAddresses as ResultAddresses
-from include.core.records.training import Shard as Shard
-from include.core.records.training import TrainerCost as TrainerCost
-from include.core.records.training import Trial as Trial
-from include.core.records.training import TrialCost as TrialCost
-from include.core.records.training import TrialState as TrialState
-from include.core.records.training import Winner as Winner
-from include.core.records.training import short_id as short_id
+from include.core.records.access import *
+from include.core.records.contract import *
+from include.core.records.days import *
+from include.core.records.evaluation import *
+from include.core.records.monitoring import *
+from include.core.records.night import *
+from include.core.records.profile import *
+from include.core.records.retention import *
+from include.core.records.training import *
