@@ -14,6 +14,7 @@ from include.ledger import Ledger
 from include.ledger import lease as leases
 from include.runtime import deployment
 from include.runtime.nights.alone import require_not_running
+from include.runtime.nights.runs import require_known
 from include.settings import Settings
 
 
@@ -30,6 +31,7 @@ def lease(
     settings, now = Settings.from_environment(), datetime.now(UTC)
     deployment.require(settings)
     ledger = Ledger.open(settings.ledger)
+    require_known(settings, ledger, project)
     held = leases.held_by(ledger, project, now=now)
     if free:
         said, who = as_reason(reason), by or settings.user

@@ -20,11 +20,14 @@ def runs(
     last: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 20,
 ) -> None:
     """List the last runs by their ids, the newest last: what each is, and how far or what it came to."""
-    from include.runtime.nights.runs import last_runs
+    from include.runtime.nights.runs import last_runs, require_known
 
     settings = Settings.from_environment()
     deployment.require(settings)
-    found = last_runs(Ledger.open(settings.ledger), project, count=last)
+    ledger = Ledger.open(settings.ledger)
+    if project is not None:
+        require_known(settings, ledger, project)
+    found = last_runs(ledger, project, count=last)
     for each in found:  # a line each: in a table's column an id would be broken
         about = f"  {each.run.project}: {each.run.kind} as of {each.run.instant:%Y-%m-%d %H:%M}Z, began "
         console.say(line(bold(each.run.run_id), f"{about}{each.began:%Y-%m-%d %H:%M}Z; {each.stands}"))

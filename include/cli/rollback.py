@@ -8,13 +8,13 @@ import typer
 from include.cli.console import bold, console, line
 from include.cli.night import Instant, ProjectName, parse_instant
 from include.cli.stewards import Reason, Steward, as_steward
-from include.core.errors import DeclarationError, UnknownId
+from include.core.errors import DeclarationError
 from include.core.records import DAY, day_start
 from include.registry.champions import NOT_SIGNED, Tenure, in_force_at
 from include.retraining import verdicts
-from include.runtime.code.projects import project_names
 from include.runtime.nights.aliases import put_back
 from include.runtime.nights.platform import open_platform
+from include.runtime.nights.runs import require_known
 from include.settings import Settings
 from include.steps import Platform
 
@@ -61,7 +61,7 @@ def served(project: ProjectName, day: Day) -> None:
     """
     platform = _opened()
     asked, tenures = _day(day), platform.champions.tenures(project)
-    _require_known(platform, project)
+    require_known(Settings.from_environment(), platform.ledger, project)
     begin, end = day_start(asked), day_start(asked + DAY)
     moments = {each for tenure in tenures for each in (tenure.since, tenure.until) if each and begin < each < end}
     for moment in (begin, *sorted(moments)):
@@ -77,14 +77,6 @@ def _opened() -> "Platform":
     return open_platform(Settings.from_environment())
 
 
-def _require_known(platform: "Platform", project: str) -> None:
-    """That there is such a project: declared here, or removed since but with versions."""
-    names = project_names(Settings.from_environment().projects)
-    if project not in names and not platform.champions.known(project).versions:
-        remedy = f"Projects: {', '.join(names) or 'none is declared'}."
-        raise UnknownId("there is a project of that name", value=project, remedy=remedy)
-
-
 def _roll_back(
     platform: "Platform",
     project: str,
@@ -95,7 +87,6 @@ def _roll_back(
     steward: str | None,
     instant: str | None,
 ) -> None:
-
     at = parse_instant(instant) if instant else _instant_of_now(platform, project)
     with as_steward(steward) as client:
         signed = client.roll_back(project, version=version, left=left, reason=reason, instant=at)

@@ -245,3 +245,22 @@ def record_failure(
 def recorded_text(error: Exception) -> str:
     """What is recorded of *error*: our own error's sentence, a foreign one's type: its text may quote a value."""
     return str(error) if isinstance(error, TrainyardError) else type(error).__name__
+
+
+def failure_in_words(ledger: Ledger, project: str, run_id: str) -> str:
+    """Which step of the run failed last and was not done since, by which error, and of ours its rule: a sentence.
+
+    Without what was found in its place. Empty: nothing failed, or all of it was done since.
+    """
+    failed: dict[str, StepFailed] = {}
+    for entry in ledger.read(streams.run(project, run_id)):
+        event = entry.event
+        if isinstance(event, StepFailed):
+            failed[event.step] = event
+        elif isinstance(event, StepFinished | StepReused):
+            failed.pop(event.step, None)
+    if not failed:
+        return ""
+    last = next(reversed(failed.values()))
+    rule, found, _ = last.message.partition("; found: ")
+    return f"{last.step} ended with {last.error}{f', {rule}' if found else ''}. "

@@ -10,7 +10,7 @@ from statistics import fmean
 from include.core.project import DriftPolicy
 from include.core.records import DAY, DayOfSeries, DriftState, Reference
 from include.monitoring.onset import JudgedDays, began
-from include.monitoring.retrained import Champions, DecidingMean, FigureOutcome, answered
+from include.monitoring.retrained import ChampionHistory, DecidingMean, FigureOutcome, answered
 from include.monitoring.series import skill_score
 from include.monitoring.skill import Level, SkillWatch, first_days, level_of, watch
 
@@ -48,8 +48,8 @@ class JudgedSeries:
         return watch(self.level, self.series) if self.level else None
 
     @cached_property
-    def _champions(self) -> Champions:
-        return Champions(first=first_days(self.series), now=self.champion, blind_days=self.blind_days)
+    def _champions(self) -> ChampionHistory:
+        return ChampionHistory(first=first_days(self.series), now=self.champion, blind_days=self.blind_days)
 
     @cached_property
     def _evaluated(self) -> float | None:

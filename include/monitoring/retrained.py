@@ -33,7 +33,7 @@ class DecidingMean(LimitedMean):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champions:
+class ChampionHistory:
     """Of each champion the ``first`` day that it judged, and who is in force ``now``, which may have judged none.
 
     One that takes over on a day has learnt nothing of the ``blind_days`` before it.
@@ -51,7 +51,9 @@ class Champions:
         return came_after(began, self.first, champion, days=self.blind_days + LEARNT_DAYS)
 
 
-def answered(mean: DecidingMean, began: date, days: JudgedDays, champions: Champions, sentence: str) -> FigureOutcome:
+def answered(
+    mean: DecidingMean, began: date, days: JudgedDays, champions: ChampionHistory, sentence: str
+) -> FigureOutcome:
     """What *mean*, which is beyond its limit since *began*, asks for, by the *days* from then on, which all have it."""
     after = [each for each in days if champions.came_after(began, each.champion)]
     newest = champions.now is not None and champions.now not in champions.first

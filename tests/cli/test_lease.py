@@ -33,6 +33,18 @@ def test_a_lease_is_shown_freed_once_and_the_record_says_who_did_it_and_why(adop
     assert "is free" in again.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("lease", "retunrs"), ("lease", "retunrs", "--free", "--reason", "-"), ("runs", "retunrs")]
+)
+def test_a_project_that_does_not_exist_has_no_lease_and_no_runs_to_show(
+    adopted: Shop, ledger: Ledger, words: tuple[str, ...]
+) -> None:
+    """And one that was removed since has."""
+    done = adopted.call(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "UnknownId: expected: there is a project of that name; found: retunrs" in done.stderr
+
+
 def test_the_lease_of_a_night_that_this_home_sees_running_is_not_freed(adopted: Shop, ledger: Ledger) -> None:
     with process("-c", HOLDING, str(adopted.folder / "home"), "returns") as holder:
         assert line(holder) == "ready"

@@ -338,16 +338,17 @@ def _revoke(yard: Yard, project: str) -> None:
 
 
 def _restart_triggerer(yard: Yard) -> None:
-    """Kill the triggerer with all its processes, and start another."""
-    settings = yard.settings
-    port, started = recall(settings)
-    leader = next(each for each in started if each.name == TRIGGERER)
-    family = [psutil.Process(leader.pid), *psutil.Process(leader.pid).children(recursive=True)]
+    """Kill the triggerer with all its processes, and wait until who watches over it has started another."""
+
+    def triggerer() -> int:
+        return next((each.pid for each in recall(yard.settings)[1] if each.name == TRIGGERER), 0)
+
+    killed = triggerer()
+    family = [psutil.Process(killed), *psutil.Process(killed).children(recursive=True)]
     for each in family:
         os.kill(each.pid, signal.SIGKILL)
     psutil.wait_procs(family, timeout=10)
-    others = [each for each in started if each.name != TRIGGERER]
-    process._spawn(TRIGGERER, others, settings=settings, port=port, new_paused=False)
+    until(lambda: triggerer() not in (0, killed), seconds=60, what="another triggerer is started")
 
 
 def test_a_revocation_ends_a_refit_that_runs_within_30_seconds_and_nothing_is_registered(yard: Yard) -> None:

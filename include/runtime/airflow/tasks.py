@@ -179,15 +179,19 @@ def _done(step: str, night: TaskRun, inputs: Mapping[str, Any]) -> str:
 def run_failed(context: Mapping[str, Any]) -> None:
     """What a project's DAG does when its run has failed: tell ops why, and end it by :func:`include.steps.fail`."""
     from include import steps
+    from include.core.errors import LedgerError
     from include.ledger import Ledger
+    from include.ledger.journal import failure_in_words
     from include.runtime.airflow import alerts
     from include.settings import Settings
 
-    dag_id, run_id = context["dag"].dag_id, context["run_id"]
-    settings, project = Settings.from_environment(), project_of(dag_id)
-    told = f"Run {run_id} of {dag_id}: {alerts.reason_of(context)}. {alerts.LOOK}"
+    dag_id, run_id, why = context["dag"].dag_id, context["run_id"], ""
+    settings, project, run = Settings.from_environment(), project_of(dag_id), run_of(dag_id, run_id)
+    with suppress(LedgerError):  # what cannot be asked may be what failed
+        why = failure_in_words(Ledger.open(settings.ledger), project, run)
+    told = f"Run {run_id} of {dag_id}: {alerts.reason_of(context)}. {why}{alerts.LOOK}"
     alerts.send(settings, f"{project}: the {kind_of(dag_id)} failed", told)
-    steps.fail(Ledger.open(settings.ledger), project, run_of(dag_id, run_id))  # after the alert: it may be what failed
+    steps.fail(Ledger.open(settings.ledger), project, run)
 
 
 def gave_up(error: TrainyardError, project_name: str, run_id: str, *, kind: RunKind) -> None:

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from include.core import streams
+from include.core.errors import UnknownId
 from include.core.events import ModelRegistered, RunStarted, StepFailed, StepFinished, StepReused, StepStarted
 from include.core.records import Run
 from include.ledger import Ledger
+from include.runtime.code.projects import project_names
+from include.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,18 @@ def last_runs(ledger: "Ledger", project: str | None = None, *, count: int) -> tu
         for model in ledger.events(streams.model(name), ModelRegistered)
     }
     return tuple(ShownRun(run=run, began=began, stands=_stands(ledger, run, versions)) for run, began in begun)
+
+
+def require_known(settings: Settings, ledger: Ledger, project: str) -> None:
+    """Check that there is such a project: declared here, or removed since a night of it took its lease.
+
+    Raises:
+        UnknownId: there is none.
+    """
+    names = project_names(settings.projects)
+    if project not in names and not ledger.version(streams.lease(project)):
+        remedy = f"Projects: {', '.join(names) or 'none is declared'}."
+        raise UnknownId("there is a project of that name", value=project, remedy=remedy)
 
 
 def _stands(ledger: "Ledger", run: Run, versions: dict[tuple[str, str], int]) -> str:
