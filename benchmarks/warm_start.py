@@ -35,8 +35,8 @@ from replay_matrix import LAST, UNTIL  # noqa: E402
 from include.core.project import Choice, FloatRange, Objective  # noqa: E402  # needs the path above
 from include.core.records import DAY, Params, PlannedTrial, Shard  # noqa: E402
 from include.data.losses import row_losses  # noqa: E402
+from include.learner.boosted.settings import booster_settings  # noqa: E402
 from include.projects.flight_delay import PROJECT  # noqa: E402
-from include.training.booster import booster_settings  # noqa: E402
 from include.training.trial import halve  # noqa: E402
 
 SEARCH = PROJECT.learning.search

@@ -1,4 +1,4 @@
-# What a training pod runs: LightGBM and the few files of ours that train an ordered shard. No Airflow, no ledger, no
+# What a training pod runs: the learners' packages and the few files of ours that train an ordered shard. No Airflow, no ledger, no
 # store, nothing that reads data: a pod has only what its order lets it reach.
 #
 # BASE is a Debian with Python 3.11 to 3.13 and its venv module. Name it with its digest (docker/build insists).
@@ -9,11 +9,12 @@ FROM ${BASE} AS build
 COPY requirements.txt /build/
 # Constraints, not a list of its own: the versions are those of the whole platform, whose shards refuse any other.
 RUN python3 -m venv /opt/trainyard/venv \
-    && /opt/trainyard/venv/bin/pip install --no-cache-dir --quiet --constraint /build/requirements.txt lightgbm numpy scipy \
+    && /opt/trainyard/venv/bin/pip install --no-cache-dir --quiet --constraint /build/requirements.txt lightgbm numpy scipy threadpoolctl \
     && /opt/trainyard/venv/bin/pip uninstall --quiet --yes pip setuptools \
     && find /opt/trainyard/venv -name tests -type d -prune -exec rm -r {} +
 COPY include/__init__.py include/__main__.py /opt/trainyard/include/
 COPY include/core /opt/trainyard/include/core
+COPY include/learner /opt/trainyard/include/learner
 COPY include/training /opt/trainyard/include/training
 COPY include/elsewhere /opt/trainyard/include/elsewhere
 COPY include/data/__init__.py include/data/losses.py /opt/trainyard/include/data/

@@ -8,6 +8,7 @@ The rooms, from the top down:
 - ``retraining``: what becomes of what a watch finds
 - ``elsewhere``: training by a process that has an order and nothing else
 - ``training``, ``registry`` and ``monitoring``
+- ``learner``: families of models behind one protocol
 - ``data``: the only reader of production data
 - ``governance``: who may read what
 - ``lineage``: what is reported of a run to OpenLineage; ``declared``: a project's code, compiled

@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from include.core.rules import is_number, is_scalar, is_whole, require
+
+
+class LearnerName(StrEnum):
+    """The families of models that can be trained (:mod:`include.learner`)."""
+
+    BOOSTED_TREES = "boosted_trees"
+    LINEAR = "linear"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +62,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The hyper-parameter search: ``trials`` draws from ``space`` (LightGBM's parameter names).
+    """The hyper-parameter search: ``trials`` draws from ``space``, by the names of the learner's parameters.
 
     Successive halving: every trial of a shard trains to the first of ``rungs`` (boosting rounds, rising); the best ``1
     / reduction`` go on to the next. One rung, or a reduction of 1, trains every trial fully. The best trial is refitted
@@ -78,7 +86,7 @@ class Search:
             f"{type(self.space).__name__}, {type(self.fixed).__name__} and {type(self.rungs).__name__}",
             "Write `{...}` or `(...)`.",
         )
-        require(bool(self.space), "a search has a space", self.space, "Name at least one LightGBM parameter.")
+        require(bool(self.space), "a search has a space", self.space, "Name at least one parameter of the learner.")
         counts = (self.trials, self.shards, self.reduction, self.seed, *self.rungs)
         require(all(map(is_whole, counts)), "what a search counts is whole numbers", counts, "Round what is not.")
         for name, part in self.space.items():
@@ -87,7 +95,7 @@ class Search:
             require(why is None, f"{why}", f"{name}: {part}", "Correct its ends or options.")
         for name, value in self.fixed.items():
             rule = "a fixed parameter is one finite number, text, true or false"
-            remedy = 'Write several as a text, as LightGBM reads them: "1,0,-1".'
+            remedy = 'Write several as a text: "1,0,-1".'
             require(is_scalar(value), rule, f"{name}: {value!r}", remedy)
         both = sorted(set(self.space) & set(self.fixed))
         require(not both, "a parameter is either searched or fixed", ", ".join(both), "Remove one of the two.")

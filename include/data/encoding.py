@@ -16,7 +16,7 @@ def encode_features(table: "pa.Table", features: Sequence[FeatureSpec]) -> "NDAr
     """The columns of *table* that *features* name, in their order: float32, shape (rows, features).
 
     A category becomes its position in ``FeatureSpec.categories``. A null, and a category that is not in the list,
-    become NaN, which LightGBM treats as missing.
+    become NaN: missing.
 
     Raises:
         DataError: a feature's column is not in the table, or is neither a number, a boolean nor a declared category.

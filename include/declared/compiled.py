@@ -23,7 +23,7 @@ PREDICTED_AT = "predicted_at"
 DAY_COLUMN = " day"
 
 
-#: What LightGBM refuses in the name of a feature, beside control characters.
+#: What no learner may meet in the name of a feature, beside control characters: texts of models part names by them.
 _NO_FEATURE = '",:[]{}'
 
 
@@ -165,7 +165,7 @@ def _check_names(project: Project, groups: Sequence[DerivedTable]) -> None:
     odd = [name for group in groups for name in group.names if {*name} & {*_NO_FEATURE} or not name.isprintable()]
     if odd:
         raise DeclarationError(
-            f"LightGBM takes the features of {project.name!r} by their names",
+            f"a model tells the features of {project.name!r} apart by their names",
             value=", ".join(map(repr, odd)),
             remedy=f"Rename them, without any of {' '.join(_NO_FEATURE)} and without control characters.",
         )

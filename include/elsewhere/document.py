@@ -10,6 +10,7 @@ from include.core.canonical import digest_of, encode
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Refit, ResultAddresses, Shard, Trial, TrialState, Winner
+from include.core.search import LearnerName
 from include.training.engine import OTHER_CODE
 
 
@@ -78,12 +79,16 @@ def _shard(fields: dict[str, Any]) -> Shard:
         **{name: fields[name] for name in ("binned", "training_rows", "reduction", "seed")},
         objective=Objective(fields["objective"]),
         rungs=tuple(fields["rungs"]),
-        trials=tuple(PlannedTrial(**each) for each in fields["trials"]),
+        trials=tuple(PlannedTrial(**_learnt(each)) for each in fields["trials"]),
     )
 
 
+def _learnt(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, **({"learner": LearnerName(fields["learner"])} if "learner" in fields else {})}
+
+
 def _refit(fields: dict[str, Any]) -> Refit:
-    winner = fields["winner"]
+    winner = _learnt(fields["winner"])
     made = {**winner, "objective": Objective(winner["objective"]), "features": tuple(winner["features"])}
     return Refit(winner=Winner(**made), binned=fields["binned"])
 

@@ -1,7 +1,7 @@
 """One order, carried out where nothing is at hand but it: no ledger, no store, no credentials.
 
-It imports this room, ``core``, ``training`` and ``data.losses`` alone, and beside the standard library what LightGBM
-needs: the image that it runs in holds nothing else.
+It imports this room, ``core``, ``learner``, ``training`` and ``data.losses`` alone, and beside the standard library
+what the learners need: the image that it runs in holds nothing else.
 """
 
 import os
@@ -20,7 +20,8 @@ from include.core.records import Refit, ResultAddresses, Shard, Trial, short_id
 from include.elsewhere import document as orders
 from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
-from include.training import engine, models
+from include.learner import learner
+from include.training import engine
 from include.training.meter import ShardMeter
 
 ORDER_FILE = "/var/run/trainyard/order.json"
@@ -80,15 +81,17 @@ def train(document: orders.Document, meter: ShardMeter) -> None:
         MachineFault: nothing can be trained here.
         TrainingError: another result is stored, or one that there cannot be.
     """
-    largest = models.LARGEST_BYTES if isinstance(document.work, Refit) else results.LARGEST_BYTES
+    work, largest = document.work, results.LARGEST_BYTES
+    if isinstance(work, Refit):
+        largest = learner(work.winner.learner).largest_bytes
     exchange = Exchange(patience_seconds=document.patience_seconds, largest_bytes=largest)
     with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
         inputs = _Inputs(document.artifacts, exchange, Path(folder))
-        if isinstance(document.work, Refit):
+        if isinstance(work, Refit):
             (addresses,) = document.results.values()
-            _refit(document, document.work, addresses, exchange, inputs, meter)
+            _refit(document, work, addresses, exchange, inputs, meter)
         else:
-            _train_shard(document, document.work, exchange, inputs, meter)
+            _train_shard(document, work, exchange, inputs, meter)
 
 
 def _refit(
@@ -105,7 +108,7 @@ def _refit(
     _say(f"refit of trial {short_id(work.winner.trial_id)}, {work.winner.rounds} rounds")
     found = exchange.result(addresses.read)
     if found is not None:
-        models.verified(work.winner, found)
+        learner(work.winner.learner).verify(work.winner, found)
         _say("its model is already stored")
         return
     model = refit(work, opened=inputs, threads=document.threads, meter=meter)
@@ -181,9 +184,9 @@ def _read(path: Path, order_id: str, digest: str) -> orders.Document:
 
 
 def _end_at_once_on_sigterm() -> None:
-    """As process 1, Python ignores SIGTERM, and a handler alone waits for LightGBM's current call to return.
+    """As process 1, Python ignores SIGTERM, and a handler alone waits for a library's current call to return.
 
-    So the signal wakes a thread, which needs only that LightGBM lets go of the interpreter meanwhile.
+    So the signal wakes a thread, which needs only that the library lets go of the interpreter meanwhile.
     """
     if threading.current_thread() is not threading.main_thread():
         return

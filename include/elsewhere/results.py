@@ -8,7 +8,8 @@ from typing import Any
 from include.core.canonical import encode
 from include.core.errors import TrainingError
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
-from include.training.trial import NOT_FINITE, REFUSED, halve, outcome
+from include.learner import learner
+from include.training.trial import NOT_FINITE, halve, outcome
 
 #: A result is some hundred bytes; what is larger is none.
 LARGEST_BYTES = 1 << 20
@@ -79,7 +80,7 @@ def _outcome(shard: Shard, planned: PlannedTrial, fields: Any) -> Trial:
     fits = {
         TrialState.COMPLETE: whole and error is None,
         TrialState.PRUNED: 0 < len(losses) < len(shard.rungs) and error is None,
-        TrialState.FAILED: len(losses) < len(shard.rungs) and error in (REFUSED, NOT_FINITE),
+        TrialState.FAILED: len(losses) < len(shard.rungs) and error in (learner(planned.learner).refused, NOT_FINITE),
     }
     if not fits[state]:
         raise ValueError("a state agrees with the losses and the error")

@@ -1,4 +1,4 @@
-"""A model and all that is needed to use it, in one signed artifact: LightGBM text and a manifest, never a pickle."""
+"""A model and all that is needed to use it, in one signed artifact: its text and a manifest, never a pickle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,11 +65,10 @@ class Champion:
     """A model that was loaded from its bundle. It predicts from feature columns by name, in any order."""
 
     def __init__(self, manifest: Manifest, model_text: str) -> None:
-        import lightgbm
+        from include.learner import load
 
         self.manifest = manifest
-        self._text = model_text
-        self._booster = lightgbm.Booster(model_str=model_text)
+        self._model = load(model_text)
 
     @property
     def features(self) -> tuple[FeatureSpec, ...]:
@@ -85,10 +84,7 @@ class Champion:
         """
         from include.data.encoding import encode_features
 
-        prediction: NDArray[np.float64] = self._booster.predict(
-            encode_features(self._table(rows), self.features), num_threads=1
-        )
-        return prediction
+        return self._model.predict(encode_features(self._table(rows), self.features))
 
     def unfamiliar(self, rows: Union["pa.Table", "pd.DataFrame"]) -> tuple[UnfamiliarValues, ...]:
         """Of which features how many of *rows* are unlike all that the model learnt from, so that it can only guess.
@@ -98,13 +94,11 @@ class Champion:
         """
         from include.registry.familiar_values import unfamiliar
 
-        return unfamiliar(self._text, self.features, self._table(rows))
+        return unfamiliar(self._model, self.features, self._table(rows))
 
     def importance(self) -> dict[str, float]:
-        """Of each feature that the model uses, its share of the gain of all splits; they add up to 1."""
-        from include.registry.familiar_values import importance
-
-        return importance(self._text, [feature.name for feature in self.features])
+        """Of each feature that the model uses, its share of what all of them do; they add up to 1."""
+        return {self.features[place].name: share for place, share in self._model.importance().items()}
 
     def _table(self, rows: Union["pa.Table", "pd.DataFrame"]) -> "pa.Table":
         import pyarrow as pa

@@ -30,15 +30,15 @@ def backtest(platform: Platform, project: Project, run: Run, plan: str, model: s
     built = platform.load(FeatureSet, drawn.features)
 
     def compute() -> str:
-        import lightgbm
-
+        from include.learner import load
         from include.monitoring.figures import day_figures
 
         wanted = [model, *matrix.contents(built, built.split.holdout)]
         opened = open_artifacts(platform, run, "backtest", wanted, now=now)
         rows = matrix.rows_of(built, built.split.holdout, opened, stretch="holdout")
-        booster = lightgbm.Booster(model_str=opened.path(model).read_text())
-        score = booster.predict(rows.matrix(built.features), num_threads=project.operations.threads)
+        score = load(opened.path(model).read_text()).predict(
+            rows.matrix(built.features), threads=project.operations.threads
+        )
         found = BacktestResult(
             plan=plan,
             model=model,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from include.core.errors import DeclarationError
 from include.core.project import Project
 from include.core.records import ColumnType, Contract
+from include.core.search import LearnerName
 
 if TYPE_CHECKING:
     from include.declared.declaration import Declaration
@@ -22,12 +23,13 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
     from include.data.expectations import require_known, require_moments
     from include.declared import declaration
     from include.declared.scope import columns_of
-    from include.training.parameters import check_search
+    from include.learner import learner
 
     declared = declaration.declare(project, contracts)
     features = sum(len(group.names) for group in declared.compiled.groups)
     _require_slices(project, {name for group in declared.compiled.groups for name in group.categories})
-    check_search(project.learning.search, project.learning.target.objective, features=features)
+    learning, trained = project.learning, learner(LearnerName.BOOSTED_TREES)
+    trained.check(learning.search.space, learning.search.fixed, learning.target.objective, features=features)
     for expectation in project.quality.expectations:
         require_known(expectation)
         kinds = {column.name: column.type for column in contracts[expectation.dataset].columns}

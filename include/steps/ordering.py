@@ -13,6 +13,7 @@ from include.core.events import TrainingOrdered
 from include.core.project import Project
 from include.core.records import FeatureSet, Order, Plan, Refit, Run, Shard, Trial, Winner
 from include.governance.access import identifier
+from include.learner import learner
 from include.ledger import Fence
 from include.ledger.journal import record_failure
 from include.steps import training
@@ -57,7 +58,13 @@ def order(
             return None
         _stored(platform, part, missing)  # one that cannot be would stop every process that is sent
         issued = platform.vault.issue(
-            [part.work().binned], missing, run=run, step=step, scope=scope_of(platform, run), now=now, lifetime=lifetime
+            part.work().artifacts,
+            missing,
+            run=run,
+            step=step,
+            scope=scope_of(platform, run),
+            now=now,
+            lifetime=lifetime,
         )
         ordered = _written(project, run, plan, shard, part, issued)
         event = TrainingOrdered(
@@ -258,9 +265,7 @@ class _RefitPart:
 
     @property
     def largest_bytes(self) -> int:
-        from include.training import models
-
-        return models.LARGEST_BYTES
+        return learner(self._best.learner).largest_bytes
 
     def missing(self) -> list[str]:
         from include.training import refit
@@ -273,15 +278,14 @@ class _RefitPart:
         return ()
 
     def work(self) -> Refit:
-        return Refit(winner=self._best, binned=self.drawn.binned)
+        from include.training import refit
+
+        return refit.work(self.drawn, self._best)
 
     def verify(self, name: str, data: bytes) -> None:
-        from include.training import models
-
-        models.verified(self._best, data)
+        learner(self._best.learner).verify(self._best, data)
 
     def take(self, checked: Mapping[str, bytes]) -> str:
-        from include.training import models
-
         (model,) = checked.values()
-        return self.platform.vault.put(models.verified(self._best, model))  # of a pod of before, with ranges widened
+        # A pod of before may have written what none writes any more.
+        return self.platform.vault.put(learner(self._best.learner).verify(self._best, model))

@@ -5,6 +5,7 @@ from datetime import datetime
 from include.core.canonical import encode
 from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Run
+from include.core.search import LearnerName
 from include.steps.definitions import as_tables
 from include.steps.inputs import require_made, require_validated
 from include.steps.platform import Platform, declaration_of, emit, known, known_since, once, open_artifacts
@@ -33,7 +34,7 @@ def plan(platform: Platform, project: Project, run: Run, features: str, *, now: 
         if not platform.store.has(earlier):
             return False
         drawn = platform.load(Plan, earlier)
-        return platform.vault.has(drawn.binned) and platform.vault.has(drawn.profile)
+        return all(map(platform.vault.has, (*drawn.artifacts, drawn.profile)))
 
     digest = once(platform, project, run, "plan", inputs, compute, now=now, kept=kept)
     took = walk.features(project.name, built, declaration_of(platform, run))
@@ -71,7 +72,8 @@ def _drawn(
     earlier = known(platform, run, "plan", inputs)
     if earlier is not None and platform.store.has(earlier):
         # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
-        search.bin_rows(rows, built, project.learning.search.fixed, platform.vault, threads=threads)
+        fixed = project.learning.search.fixed
+        search.prepare_rows(LearnerName.BOOSTED_TREES, rows, built, fixed, platform.vault, threads=threads)
         return earlier
     drawn = search.plan(
         project=project,

@@ -126,7 +126,7 @@ class References:
         found = {*self._model(model), *(part.content for part in self.rows_of(model))}
         if evaluated := self._load(Evaluation, model.evaluation):
             if drawn := self._load(Plan, evaluated.plan):
-                found |= {drawn.binned, drawn.profile}
+                found |= {*drawn.artifacts, drawn.profile}
             if built := self._load(_FeatureSetUse, evaluated.features):
                 found.update(part.content for part in built.partitions)
         return frozenset(found)
@@ -237,7 +237,7 @@ class References:
         elif step == "features" and (built := load(_FeatureSetUse, output)):
             yield ArtifactKind.FEATURES, [part.content for part in built.partitions]
         elif step == "plan" and (drawn := load(Plan, output)):
-            yield ArtifactKind.TRAINING, [drawn.binned]
+            yield ArtifactKind.TRAINING, list(drawn.artifacts)
             yield ArtifactKind.PROFILE, [drawn.profile]
         elif step == "promote" and (promoted := load(Promotion, output)):
             yield ArtifactKind.MODEL, [promoted.bundle]

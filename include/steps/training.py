@@ -10,7 +10,7 @@ from include.core.canonical import record_digest
 from include.core.errors import LedgerUnavailable
 from include.core.events import Event, PodEnded, TrialRecorded
 from include.core.project import Project
-from include.core.records import FeatureSet, Plan, Refit, Run, Shard, Trial
+from include.core.records import FeatureSet, Plan, Run, Shard, Trial
 from include.core.runs import RunKind
 from include.ledger.journal import Journal
 from include.steps.inputs import REFIT, require_made
@@ -52,7 +52,7 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
 
     def compute() -> str:
         with measuring(platform, run, step_of(shard)) as measured:
-            opened = open_artifacts(platform, run, "train", [drawn.binned], now=now)
+            opened = open_artifacts(platform, run, "train", drawn.artifacts, now=now)
             recorded = outcomes_of(platform, drawn)
             counter = ProgressCounter.of_shard(drawn, recorded, report=partial(platform.on_training, step_of(shard)))
 
@@ -93,9 +93,10 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
         best = refitting.winner(drawn, built, outcomes_of(platform, drawn).values())
         counter = ProgressCounter(trials=1, all_rounds=best.rounds, report=partial(platform.on_training, REFIT))
         with measuring(platform, run, REFIT) as measured:
+            work = refitting.work(drawn, best)
             model = refitting.refit(
-                Refit(winner=best, binned=drawn.binned),
-                opened=open_artifacts(platform, run, REFIT, [drawn.binned], now=now),
+                work,
+                opened=open_artifacts(platform, run, REFIT, work.artifacts, now=now),
                 threads=free.threads(project.operations.threads),
                 allowed=counter.counting(while_allowed(platform, run, now=now)),
                 meter=measured.meter,

@@ -16,7 +16,7 @@ class FreeCores:
         """As many as there were cores that nobody else used, but not fewer than *declared*.
 
         Only of the cores that this process may use: those of its container or affinity. A thread too many costs more
-        than one too few: with its core taken, LightGBM's threads wait for each other every few milliseconds.
+        than one too few: with its core taken, the others wait for it every few milliseconds.
         """
         from joblib import cpu_count
 

@@ -6,11 +6,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from include.core.canonical import record_digest
+from include.core.search import LearnerName
+from include.learner import learner
 
-#: What decides the losses of a trial, or a model, given its data and parameters.
-_ENGINE_FILES = (
+#: What decides the losses of a trial, or a model, given its data and parameters, beside the files of its learner.
+_SHARED_FILES = (
     "data/losses.py",
-    "training/booster.py",
+    "learner/__init__.py",
+    "learner/port.py",
     "training/metrics.py",
     "training/refit.py",
     "training/trial.py",
@@ -20,12 +23,19 @@ OTHER_CODE = (
     "Build the trainer image again from the checkout that the run began with, name it in TRAINYARD_TRAINER_IMAGE and "
     "clear the task; or start another run, whose pods are made of the image that is configured then."
 )
-_ENGINE_PACKAGES = ("lightgbm", "numpy")
 
 
 @cache
-def digest() -> str:
-    """The digest of what computes losses and models in this process: our code, and the packages that it calls."""
+def digest(*names: LearnerName) -> str:
+    """The digest of what computes losses and models of the learners *names* in this process; of all, if none is named.
+
+    That is our code, and the packages that it calls.
+    """
     folder = Path(__file__).parent.parent
-    files = [(name, sha256((folder / name).read_bytes()).hexdigest()) for name in _ENGINE_FILES]
-    return record_digest([*files, *((name, version(name)) for name in _ENGINE_PACKAGES)])
+    learners = [learner(name) for name in names or LearnerName]
+    files = [folder / name for name in _SHARED_FILES]
+    for each in learners:
+        files += sorted((folder / Path(*type(each).__module__.split(".")[1:])).rglob("*.py"))
+    packages = sorted({"numpy", *(name for each in learners for name in each.packages)})
+    contents = [(file.relative_to(folder).as_posix(), sha256(file.read_bytes()).hexdigest()) for file in files]
+    return record_digest([*contents, *((name, version(name)) for name in packages)])

@@ -19,6 +19,7 @@ from include.core.records import (
 )
 from include.data.labelled import LabelledRows
 from include.data.resampling import paired_interval
+from include.learner import load
 from include.training.matrix import rows_of
 from include.training.metrics import Numbers, metrics, row_losses, scorable
 from include.training.slices import slices
@@ -81,11 +82,9 @@ def evaluate(
     Raises:
         DataError: rows or labels that cannot be scored.
     """
-    import lightgbm
-
     holdout = rows_of(features, features.split.holdout, opened, stretch="holdout")
-    booster = lightgbm.Booster(model_str=opened.path(model).read_text())
-    prediction = booster.predict(holdout.matrix(features.features), num_threads=threads)
+    loaded = load(opened.path(model).read_text())
+    prediction = loaded.predict(holdout.matrix(features.features), threads=threads)
     comparison = _compare(champion, features, holdout, prediction, seed=plan.seed)
     reference = _compare(frozen, features, holdout, prediction, seed=plan.seed).difference
     loss = row_losses(plan.objective, holdout.label, prediction)

@@ -1,14 +1,13 @@
-"""From feature partitions to the rows that LightGBM sees."""
+"""From feature partitions to the rows that a learner sees."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from include.core.errors import DataError, TrainingError
+from include.core.errors import DataError
 from include.core.project import Objective
-from include.core.records import Days, FeatureSet, FeatureSpec
+from include.core.records import Days, FeatureSet
 from include.data.labelled import LabelledRows, days_of, read
 from include.declared.compiled import LABEL
 
@@ -95,30 +94,3 @@ def _require_usable(label: NDArray[np.float64], objective: Objective, where: str
             value=f"one class only in the {len(label)} rows of {where}",
             remedy="Widen the window, or check the label's expression.",
         )
-
-
-def binned(rows: LabelledRows, features: Sequence[FeatureSpec], params: Mapping[str, object]) -> Any:
-    """The rows as a constructed ``lightgbm.Dataset``, cut into bins by *params*.
-
-    Raises:
-        TrainingError: LightGBM refuses the data set's parameters.
-    """
-    import lightgbm
-
-    dataset = lightgbm.Dataset(
-        rows.matrix(features),
-        rows.label,
-        feature_name=[feature.name for feature in features],
-        categorical_feature=[position for position, feature in enumerate(features) if feature.categories is not None],
-        params=dict(params),
-        free_raw_data=True,
-    )
-    try:
-        return dataset.construct()
-    except lightgbm.basic.LightGBMError as error:
-        # LightGBM's own text may quote a cell: only its kind is told.
-        raise TrainingError(
-            "LightGBM can bin the features with the declared parameters",
-            value=type(error).__name__,
-            remedy="Check the `fixed` parameters of the search, and that feature names are plain identifiers.",
-        ) from None

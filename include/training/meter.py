@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from include.core.clocks import clocks
-from include.core.records import Params, TrialCost, TrialState, short_id
-from include.training.booster import devices
+from include.core.records import TrialCost, TrialState, short_id
 
 
 @dataclass(kw_only=True)
@@ -20,15 +19,15 @@ class ShardMeter:
     _ended: dict[str, TrialState] = field(default_factory=dict)
 
     @contextmanager
-    def training(self, trial_id: str, params: Params) -> Iterator[None]:
-        """Count the block as the trial's, also one that raises."""
+    def training(self, trial_id: str, *, accelerators: int) -> Iterator[None]:
+        """Count the block as the trial's, which holds so many *accelerators*; also one that raises."""
         began = clocks()
         try:
             yield
         finally:
             wall, cpu = (now - then for now, then in zip(clocks(), began, strict=True))
             known = self._seconds.get(trial_id, (0.0, 0.0, 0.0))
-            self._seconds[trial_id] = (known[0] + wall, known[1] + cpu, known[2] + wall * devices(params))
+            self._seconds[trial_id] = (known[0] + wall, known[1] + cpu, known[2] + wall * accelerators)
 
     def end(self, trial_id: str, state: TrialState) -> None:
         self._ended[trial_id] = state

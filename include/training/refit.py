@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 
 from include.core.canonical import record_digest
 from include.core.errors import TrainingError
-from include.core.records import FeatureSet, Plan, Refit, Trial, TrialState, Winner
+from include.core.records import FeatureSet, Plan, PlannedTrial, Refit, Trial, TrialState, Winner
+from include.learner import learner
+from include.learner.port import ParametersRefused, fault
 from include.training import engine
 from include.training.artifacts import Artifacts
-from include.training.booster import booster_settings, model_text
 from include.training.meter import ShardMeter
-from include.training.trial import fault, load
 
 
 def winner(plan: Plan, features: FeatureSet, outcomes: Iterable[Trial]) -> Winner:
@@ -22,12 +22,18 @@ def winner(plan: Plan, features: FeatureSet, outcomes: Iterable[Trial]) -> Winne
         objective=plan.objective,
         seed=plan.seed,
         features=tuple(feature.name for feature in features.features),
+        learner=_planned(plan, best.trial_id).learner,
     )
+
+
+def work(plan: Plan, best: Winner) -> Refit:
+    """What makes the model of *best*, the winner of *plan*."""
+    return Refit(winner=best, binned=_planned(plan, best.trial_id).rows or plan.binned)
 
 
 def result_name(plan_digest: str, best: Winner) -> str:
     """The name of the model's bytes where they are stored as the result of an order."""
-    return record_digest(("refit", engine.digest(), plan_digest, best))
+    return record_digest(("refit", engine.digest(best.learner), plan_digest, best))
 
 
 def refit(
@@ -40,29 +46,27 @@ def refit(
 ) -> bytes:
     """The model's text as bytes: the same *work* gives the same bytes. *opened* holds ``work.binned``.
 
-    *threads* changes no result. *allowed* is called before each boosting round, and ends the training by raising.
+    *threads* changes no result. *allowed* is called before each round, and ends the training by raising.
     *meter* counts what it takes as that of the winner.
 
     Raises:
         MachineFault: parameters that a trial was trained with cannot be trained here, or the rows cannot be loaded.
     """
-    import lightgbm
-
     best, meter = work.winner, meter or ShardMeter()
-    settings = booster_settings(best.params, objective=best.objective, seed=best.seed, threads=threads)
-    rows = load(opened.path(work.binned), best.params, threads=threads)
+    chosen = learner(best.learner)
+    rows = chosen.open(opened.path(work.binned), best.params, threads=threads)
     try:
-        with meter.training(best.trial_id, best.params):
-            booster = lightgbm.Booster(settings, rows)
+        with meter.training(best.trial_id, accelerators=chosen.accelerators(best.params)):
+            training = chosen.start(rows, best.params, objective=best.objective, seed=best.seed, threads=threads)
             for _ in range(best.rounds):
                 allowed()
-                booster.update()
-    except lightgbm.basic.LightGBMError:
-        # Its own text may quote a cell.
-        device = settings.get("device_type", "cpu")
+                training.advance()
+            text = training.text()
+    except ParametersRefused:
+        device = best.params.get("device_type", "cpu")
         raise fault("the winner of a search can be trained again", f"not on the device type {device!r} here") from None
     meter.end(best.trial_id, TrialState.COMPLETE)
-    return model_text(booster).encode()
+    return text.encode()
 
 
 def best_trial(plan: Plan, outcomes: Iterable[Trial]) -> Trial:
@@ -89,9 +93,13 @@ def best_trial(plan: Plan, outcomes: Iterable[Trial]) -> Trial:
         raise TrainingError(
             "at least one trial of a search is complete",
             value=f"none of {len(planned)}: {'; '.join(errors)}",
-            remedy="Narrow the search space to parameters that LightGBM accepts.",
+            remedy="Narrow the search space to parameters that its learner accepts.",
         )
     return trials[min(complete)[1]]
+
+
+def _planned(plan: Plan, trial_id: str) -> PlannedTrial:
+    return next(trial for trial in plan.trials if trial.trial_id == trial_id)
 
 
 def best_rounds(plan: Plan, trial: Trial) -> int:

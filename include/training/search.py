@@ -3,17 +3,16 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from include.core.canonical import encode, record_digest
 from include.core.project import Choice, FloatRange, IntRange, Project, Search
 from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, TrialState
+from include.core.search import LearnerName
 from include.data.labelled import LabelledRows
+from include.learner import learner
 from include.training import engine
-from include.training.booster import dataset_settings
-from include.training.matrix import binned
 
 if TYPE_CHECKING:
     import optuna
@@ -40,7 +39,7 @@ def plan(
     threads: int = 1,
     warm: Sequence[Trial] = (),
 ) -> Plan:
-    """Draw the trials of one round and bin the training and validation rows once for all of them.
+    """Draw the trials of one round and prepare the training and validation rows once for all of them.
 
     *rows* and *training_rows* are those of :func:`include.training.matrix.learnt`, *profile* the vault's digest of
     their profile. *warm* are trials of earlier instants and of the same :func:`task`; the sampler sees those that have
@@ -49,11 +48,11 @@ def plan(
     arguments give the same plan, whatever the *threads*.
 
     Raises:
-        TrainingError: LightGBM refuses the data set.
+        TrainingError: the learner refuses the rows.
     """
     search = project.learning.search
     seed = _seed(search.seed, features_digest)
-    whole = bin_rows(rows, features, search.fixed, vault, threads=threads)
+    whole = prepare_rows(LearnerName.BOOSTED_TREES, rows, features, search.fixed, vault, threads=threads)
     usable = _usable(warm, search)
     drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
     shards = _shards(drawn, min(search.shards, len(drawn)))
@@ -63,7 +62,7 @@ def plan(
         "rungs": search.rungs,
         "reduction": search.reduction,
         "seed": seed,
-        "engine": engine.digest(),
+        "engine": engine.digest(LearnerName.BOOSTED_TREES),
     }
     trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context)}
     return Plan(
@@ -93,13 +92,13 @@ def task(features: FeatureSet, search: Search) -> str:
 
 
 def _seed(seed: int, features_digest: str) -> int:
-    """From 0 (inclusive) to 2**31 (exclusive), as LightGBM wants it."""
+    """From 0 (inclusive) to 2**31 (exclusive), as learners want it."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{features_digest}".encode()).digest()[:4]) >> 1
 
 
 def _shards(drawn: Sequence[Params], count: int) -> tuple[tuple[int, ...], ...]:
     """The trials' places in *count* shards that take about as long, and differ by one trial at most."""
-    costs = [_cost(params) for params in drawn]
+    costs = [learner(LearnerName.BOOSTED_TREES).cost(params) for params in drawn]
     shards: list[list[int]] = [[] for _ in range(count)]
     spent = [0.0] * count
     dearest = sorted(range(len(drawn)), key=lambda index: (-costs[index], index))
@@ -112,21 +111,6 @@ def _shards(drawn: Sequence[Params], count: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(sorted(shard)) for shard in shards)
 
 
-def _cost(params: Params) -> float:
-    """About how long a round takes, in any unit.
-
-    Measured on flight_delay, to 7 %: it grows with the features and with the leaves, and falls with the logarithm of
-    the learning rate. Parameters that it does not know cost nothing: then the shards are as even as their numbers of
-    trials.
-    """
-    leaves, fraction, rate = (
-        value if isinstance(value := params.get(name, usual), int | float) and value > 0 else usual
-        for name, usual in (("num_leaves", 31), ("feature_fraction", 1), ("learning_rate", 0.1))
-    )
-    cost: float = leaves**0.6 * fraction - 0.9 * log(rate / 0.1) + 3
-    return cost
-
-
 def _planned(
     shard: tuple[int, ...], drawn: Sequence[Params], context: Mapping[str, object]
 ) -> Iterator[tuple[int, PlannedTrial]]:
@@ -137,13 +121,15 @@ def _planned(
         yield index, PlannedTrial(trial_id=identity, params=drawn[index])
 
 
-def bin_rows(rows: LabelledRows, features: FeatureSet, fixed: Params, vault: BinnedVault, *, threads: int = 1) -> str:
-    """Bin *rows* by the search's *fixed* parameters; the vault's digest. The same rows give the same bytes.
+def prepare_rows(
+    name: LearnerName, rows: LabelledRows, features: FeatureSet, fixed: Params, vault: BinnedVault, *, threads: int = 1
+) -> str:
+    """Prepare *rows* for the learner *name*, by the *fixed* parameters of its trials; the vault's digest.
 
-    Labels decide nothing here: validation rows may share the bins that they help to find.
+    The same rows give the same bytes. Validation rows are among them: no label decides how they are prepared.
     """
-    dataset = binned(rows, features.features, dataset_settings(fixed, threads=threads))
-    return vault.put_made(lambda path: dataset.save_binary(str(path)))
+    matrix = rows.matrix(features.features)
+    return vault.put_made(learner(name).prepare(matrix, rows.label, features.features, fixed, threads=threads))
 
 
 def _usable(warm: Sequence[Trial], search: Search) -> tuple[Trial, ...]:

@@ -2,23 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from math import ceil, isfinite
-from pathlib import Path
 from typing import Any
 
-from include.core.errors import MachineFault
-from include.core.project import Objective
-from include.core.records import Params, PlannedTrial, Shard, Trial, TrialState
+from include.core.records import PlannedTrial, Shard, Trial, TrialState
+from include.core.search import LearnerName
+from include.learner import learner
+from include.learner.port import Learner, ParametersRefused, Training
 from include.training.artifacts import Artifacts
-from include.training.booster import booster_settings, dataset_settings, probe_settings
 from include.training.meter import ShardMeter
-from include.training.metrics import Numbers, row_losses
 
-#: Why a trial failed: all that its record may say.
-REFUSED = "LightGBMError: LightGBM refused these parameters"
+#: Why a trial failed, beside what its learner refuses: all that its record may say.
 NOT_FINITE = "the validation loss is not a finite number"
-
-#: All that LightGBM says where memory is short.
-_NO_MEMORY = "std::bad_alloc"
 
 
 def train_shard(
@@ -34,11 +28,11 @@ def train_shard(
     """Train the trials of *shard* and hand each outcome to *record* once.
 
     All trials train to the first rung; of the n that reach a rung, the best ``ceil(n / reduction)`` go on to the next,
-    in memory; equal losses are told apart by trial id. *opened* holds ``shard.binned``.
+    in memory; equal losses are told apart by trial id. *opened* holds ``shard.artifacts``.
     *recorded* maps trial ids to outcomes that an earlier attempt recorded: those are not trained again, and the cuts
     are decided from their losses, so that an attempt that is stopped anywhere and repeated records what one without
-    interruption would have. *threads* changes no result. A trial that LightGBM refuses is recorded as failed, if one
-    with plain parameters can be trained. *allowed* is called before each boosting round, and ends the shard by raising.
+    interruption would have. *threads* changes no result. A trial that its learner refuses is recorded as failed, if
+    one with plain parameters can be trained. *allowed* is called before each round, and ends the shard by raising.
     *meter* counts what each takes, and knows it when the outcome is handed on.
 
     Raises:
@@ -78,7 +72,7 @@ def outcome(
 
 
 class _Race:
-    """The boosters of a shard and what is known of each trial. Data are loaded when the first trial needs them."""
+    """The trainings of a shard and what is known of each trial. Data are loaded when the first trial needs them."""
 
     def __init__(
         self,
@@ -94,28 +88,25 @@ class _Race:
         self._known = {trial_id: recorded[trial_id] for trial_id in self._planned if trial_id in recorded}
         self._shard, self._opened, self._record, self._threads = shard, opened, record, threads
         self._allowed, self._meter = allowed, meter
-        self._boosters: dict[str, Any] = {}
+        self._trainings: dict[str, Training] = {}
         self._losses: dict[str, list[float]] = {trial_id: [] for trial_id in self._planned}
-        self._data: tuple[Any, Any] | None = None
+        self._rows: dict[tuple[str, LearnerName], Any] = {}
 
     def loss(self, trial_id: str, depth: int) -> float | None:
         """The validation loss at rung *depth*, trained for if it is not recorded; ``None``: the trial failed."""
         if trial_id in self._known:
             losses = self._known[trial_id].losses
             return losses[depth] if depth < len(losses) else None
-        import lightgbm
-
-        data = self._data = self._data or self._load()
+        planned = self._planned[trial_id]
+        chosen = learner(planned.learner)
+        rows = self._opened_rows(planned, chosen)
         try:
-            with self._meter.training(trial_id, self._planned[trial_id].params):
-                loss = self._train(trial_id, depth, data)
-        except lightgbm.basic.LightGBMError as error:
-            # LightGBM's own text may quote a label or a cell: only the kind of the error is recorded.
-            if str(error) == _NO_MEMORY:
-                raise fault("there is memory for a trial where it is trained", "not enough memory") from None
-            self._boosters.pop(trial_id, None)
-            self._probe(trial_id, data)
-            self.finish(trial_id, TrialState.FAILED, REFUSED)
+            with self._meter.training(trial_id, accelerators=chosen.accelerators(planned.params)):
+                loss = self._train(planned, depth, chosen, rows)
+        except ParametersRefused:
+            self._trainings.pop(trial_id, None)
+            chosen.probe(rows, planned.params, objective=self._shard.objective, threads=self._threads)
+            self.finish(trial_id, TrialState.FAILED, chosen.refused)
             return None
         if not isfinite(loss):
             self.finish(trial_id, TrialState.FAILED, NOT_FINITE)
@@ -126,7 +117,7 @@ class _Race:
         return loss
 
     def finish(self, trial_id: str, state: TrialState, error: str | None = None) -> None:
-        self._boosters.pop(trial_id, None)
+        self._trainings.pop(trial_id, None)
         if trial_id in self._known:
             return
         losses = tuple(self._losses[trial_id])
@@ -135,79 +126,25 @@ class _Race:
         self._record(trial)
         self._known[trial_id] = trial
 
-    def _train(self, trial_id: str, depth: int, data: tuple[Any, Any]) -> float:
-        booster = self._boosters.get(trial_id) or self._start(trial_id, data)
+    def _train(self, planned: PlannedTrial, depth: int, chosen: Learner, rows: Any) -> float:
+        training = self._trainings.get(planned.trial_id) or self._start(planned, chosen, rows)
         reached = self._shard.rungs[depth - 1] if depth else 0
         for _ in range(self._shard.rungs[depth] - reached):
             self._allowed()
-            booster.update()
-        (result,) = booster.eval_valid(_loss_of(self._shard.objective))
-        return float(result[2])
+            training.advance()
+        return training.loss()
 
-    def _start(self, trial_id: str, data: tuple[Any, Any]) -> Any:
-        import lightgbm
+    def _start(self, planned: PlannedTrial, chosen: Learner, rows: Any) -> Training:
+        shard, threads = self._shard, self._threads
+        training = chosen.start(rows, planned.params, objective=shard.objective, seed=shard.seed, threads=threads)
+        self._trainings[planned.trial_id] = training
+        return training
 
-        train, validation = data
-        settings = booster_settings(
-            self._planned[trial_id].params,
-            objective=self._shard.objective,
-            seed=self._shard.seed,
-            threads=self._threads,
-        )
-        booster = lightgbm.Booster(settings, train)
-        booster.add_valid(validation, "validation")
-        self._boosters[trial_id] = booster
-        return booster
-
-    def _probe(self, trial_id: str, data: tuple[Any, Any]) -> None:
-        """Raise MachineFault unless plain parameters train a round on the same data and the device of the trial."""
-        import lightgbm
-
-        settings = probe_settings(
-            self._planned[trial_id].params, objective=self._shard.objective, threads=self._threads
-        )
-        try:
-            lightgbm.Booster(settings, data[0]).update()
-        except lightgbm.basic.LightGBMError:
-            device = settings.get("device_type", "cpu")
-            raise fault(
-                "plain parameters can be trained where a shard is trained", f"not on the device type {device!r}"
-            ) from None
-
-    def _load(self) -> tuple[Any, Any]:
-        # All trials of a plan have the same binning parameters, as these are fixed.
-        params = next(iter(self._planned.values())).params
-        rows = load(self._opened.path(self._shard.binned), params, threads=self._threads)
-        cut = self._shard.training_rows
-        return rows.subset(range(cut)).construct(), rows.subset(range(cut, rows.num_data())).construct()
-
-
-def load(path: Path, params: Params, *, threads: int) -> Any:
-    """The binned rows of a plan, as a constructed ``lightgbm.Dataset``; *params* are those of any of its trials.
-
-    Raises:
-        MachineFault: LightGBM cannot load them here.
-    """
-    import lightgbm
-
-    try:
-        return lightgbm.Dataset(str(path), params=dataset_settings(params, threads=threads)).construct()
-    except lightgbm.basic.LightGBMError:
-        raise fault("the binned data can be read where a model is trained", "LightGBM cannot load them") from None
-
-
-def fault(rule: str, found: str) -> MachineFault:
-    """What ends training where nothing can be trained: *found* instead of what *rule* says, and what to do about it."""
-    return MachineFault(
-        rule,
-        value=found,
-        remedy="It is tried again by itself; if it stays, see that the machine has the device, its driver and enough "
-        "memory, and the version of LightGBM that binned the data.",
-    )
-
-
-def _loss_of(objective: Objective) -> Callable[[Numbers, Any], tuple[str, float, bool]]:
-    def loss(prediction: Numbers, data: Any) -> tuple[str, float, bool]:
-        return "loss", float(row_losses(objective, data.get_label(), prediction).mean()), False
-
-    return loss
+    def _opened_rows(self, planned: PlannedTrial, chosen: Learner) -> Any:
+        """The rows of a trial, opened once for all that share them: their parameters of preparation are the same."""
+        digest = planned.rows or self._shard.binned
+        if (known := self._rows.get((digest, planned.learner))) is not None:
+            return known
+        path, cut = self._opened.path(digest), self._shard.training_rows
+        rows = chosen.open(path, planned.params, training_rows=cut, threads=self._threads)
+        return self._rows.setdefault((digest, planned.learner), rows)

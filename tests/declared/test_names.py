@@ -207,7 +207,7 @@ def test_features_that_differ_by_case_alone_from_another_or_from_the_key_are_ref
 
 @pytest.mark.parametrize("name", ['a"b', "a,b", "a:b", "[a]", "{a}", "a\nb"])
 def test_a_feature_that_lightgbm_could_not_name_is_refused_before_any_data_is_read(name: str) -> None:
-    with pytest.raises(DeclarationError, match=r"LightGBM takes the features .* by their names"):
+    with pytest.raises(DeclarationError, match=r"a model tells the features .* apart by their names"):
         compiled(lambda JetBlue: JetBlue.select("RideID", JetBlue.TripDistance.name(name)))  # noqa: N803
 
 

@@ -18,7 +18,7 @@ from include.training.meter import ShardMeter
 def trained(trials: int) -> ShardMeter:
     meter = ShardMeter()
     for number in range(trials):
-        with meter.training(f"sha256:{number:064x}"[:7] + f"{number:012x}", {}):
+        with meter.training(f"sha256:{number:064x}"[:7] + f"{number:012x}", accelerators=0):
             pass
         if number % 2:
             meter.end(f"sha256:{number:064x}"[:7] + f"{number:012x}", TrialState.PRUNED)
@@ -57,7 +57,7 @@ def test_of_a_process_that_is_killed_its_words_of_before_are_left(
     if child == 0:
         with (
             last_words.saying(path, meter),
-            meter.training("sha256:" + "a" * 64, {"device_type": "cuda", "num_gpu": 2}),
+            meter.training("sha256:" + "a" * 64, accelerators=2),
         ):
             time.sleep(20)
         os._exit(0)

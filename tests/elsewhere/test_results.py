@@ -11,7 +11,8 @@ from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
 from include.elsewhere.results import LARGEST_BYTES, halved, verified
-from include.training.trial import NOT_FINITE, REFUSED, halve, outcome
+from include.learner.boosted import BoostedTrees
+from include.training.trial import NOT_FINITE, halve, outcome
 
 RUNGS = (5, 10, 20)
 SHARD = Shard(
@@ -40,7 +41,7 @@ def raced(losses: tuple[tuple[float | None, ...], ...]) -> dict[str, Trial]:
     def loss(trial_id: str, depth: int) -> float | None:
         found = known[trial_id][depth]
         if found is None:
-            end(trial_id, TrialState.FAILED, depth, REFUSED if depth else NOT_FINITE)
+            end(trial_id, TrialState.FAILED, depth, BoostedTrees.refused if depth else NOT_FINITE)
         elif depth == len(RUNGS) - 1:
             end(trial_id, TrialState.COMPLETE, depth + 1)
         return found
@@ -67,7 +68,7 @@ def test_a_trial_that_stopped_or_went_on_where_halving_would_not_is_refused(
     trial = outcomes[f"sha256:{choice}"]
     rungs = data.draw(st.integers(0, len(RUNGS)))
     state = data.draw(st.sampled_from(TrialState))
-    error = REFUSED if state is TrialState.FAILED else None
+    error = BoostedTrees.refused if state is TrialState.FAILED else None
     other = outcome(SHARD, SHARD.trials[choice], state, (0.05, 0.05, 0.05)[:rungs], error)
     mine = (0.05, 0.05, 0.05)[:rungs] + ((None,) * (len(RUNGS) - rungs) if state is TrialState.FAILED else ())
     mine += (0.05,) * (len(RUNGS) - len(mine))

@@ -181,7 +181,7 @@ def test_other_code_of_training_trains_every_trial_again(
     yard, night = past
     trained = yard.events(TrialRecorded)
     yard.code = "sha256:" + "d" * 64
-    monkeypatch.setattr(engine, "digest", lambda: "sha256:" + "e" * 64)
+    monkeypatch.setattr(engine, "digest", lambda *_: "sha256:" + "e" * 64)
     changed = yard.night(run_id="changed")
     assert len(yard.events(TrialRecorded, run_id="changed")) == len(trained)
     assert changed.digests["plan"] != night.digests["plan"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-HELD = {*sys.stdlib_module_names, "include", "lightgbm", "numpy", "scipy", "narwhals"}
-ROOMS = ("include.core", "include.elsewhere", "include.training", "include.__main__", "include.data.losses")
+HELD = {*sys.stdlib_module_names, "include", "lightgbm", "numpy", "scipy", "narwhals", "threadpoolctl"}
+ROOMS = tuple(f"include.{room}" for room in ("core", "elsewhere", "learner", "training", "__main__", "data.losses"))
 
 
 class NothingElse:

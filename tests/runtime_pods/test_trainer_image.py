@@ -64,8 +64,10 @@ def test_the_image_holds_what_trains_a_shard_at_the_platforms_versions_and_nothi
     assert attended.last.outcome is PodOutcome.DONE, (attended.last, attended.lines)
     inside = json.loads(attended.lines[-1])
     pinned = versions("requirements.txt", {**default_environment()})
-    assert inside["packages"] == {name: pinned[name] for name in ("lightgbm", "narwhals", "numpy", "scipy")}
-    assert inside["rooms"] == ["__init__.py", "__main__.py", "core", "data", "elsewhere", "training"]
+    assert inside["packages"] == {
+        name: pinned[name] for name in ("lightgbm", "narwhals", "numpy", "scipy", "threadpoolctl")
+    }
+    assert inside["rooms"] == ["__init__.py", "__main__.py", "core", "data", "elsewhere", "learner", "training"]
     assert inside["data"] == ["__init__.py", "losses.py"]  # nothing that reads data
     assert (inside["user"], inside["writable"]) == (65532, False)
 

@@ -65,7 +65,7 @@ def test_a_result_is_named_by_the_plan_and_all_that_decides_the_model(searched, 
         result_name("sha256:plan", dataclasses.replace(best, rounds=best.rounds + 1)),
         result_name("sha256:plan", dataclasses.replace(best, params={**best.params, "max_depth": 2})),
     ]
-    monkeypatch.setattr(engine, "digest", lambda: "sha256:corrected")
+    monkeypatch.setattr(engine, "digest", lambda *_: "sha256:corrected")
     assert len({name, *others, result_name("sha256:plan", best)}) == 5
 
 

@@ -50,7 +50,7 @@ def test_other_features_and_other_warm_trials_give_other_trials(features, vault)
 
 def test_other_code_of_training_gives_the_same_parameters_under_other_ids(features, vault, monkeypatch):
     before = planned(features, vault)
-    monkeypatch.setattr(engine, "digest", lambda: "sha256:corrected")
+    monkeypatch.setattr(engine, "digest", lambda *_: "sha256:corrected")
     after = planned(features, vault)
     assert [trial.params for trial in after.trials] == [trial.params for trial in before.trials]
     assert {trial.trial_id for trial in after.trials}.isdisjoint(trial.trial_id for trial in before.trials)
@@ -180,7 +180,7 @@ def test_a_space_with_few_points_gives_each_of_them_once(drawing_only):
 def drawing_only(features, vault: Folder):
     """The features, with the binning done once: these tests are about what is drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "bin_rows", lambda *_, **__: "sha256:rows")
+        patch.setattr(search, "prepare_rows", lambda *_, **__: "sha256:rows")
         yield features, vault
 
 

@@ -217,13 +217,10 @@ def never(trial):
     raise AssertionError(trial)
 
 
-@pytest.mark.parametrize(
-    ("params", "held"),
-    [({}, 0), ({"device_type": "cpu"}, 0), ({"device_type": "gpu"}, 1), ({"device_type": "cuda", "num_gpu": 2}, 2)],
-)
-def test_a_trial_holds_the_accelerators_that_it_trains_on_for_as_long_as_it_trains(params, held):
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_a_trial_holds_its_accelerators_for_as_long_as_it_trains(held):
     meter = ShardMeter()
-    with meter.training("sha256:a", params):
+    with meter.training("sha256:a", accelerators=held):
         time.sleep(0.002)
     cost = meter.of("sha256:a")
     assert cost.gpu_seconds == pytest.approx(held * cost.wall_seconds, abs=0.002)

@@ -1,22 +1,29 @@
 """A search, its trials, and what becomes of the best: manifests, as those of the night."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from include.core.canonical import LATER
 from include.core.project import Objective
+from include.core.search import LearnerName
 
 Params = Mapping[str, float | int | str | bool]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTrial:
-    """A trial before it runs. ``trial_id`` is a digest of all that decides its result."""
+    """A trial before it runs. ``trial_id`` is a digest of all that decides its result.
+
+    ``learner`` is what it trains. ``rows`` is the vault's digest of the rows that were prepared for it; ``None``: those
+    of its plan.
+    """
 
     trial_id: str
     params: Params
+    learner: LearnerName = field(default=LearnerName.BOOSTED_TREES, metadata=LATER)
+    rows: str | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +38,18 @@ class Shard:
     reduction: int
     seed: int
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The vault's digests of all that its trials learn from."""
+        return _artifacts(self.binned, self.trials)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Winner:
     """The best trial of a :class:`Plan`, and all that decides the model that it makes but the rows.
 
-    It learns ``features`` (in their order) with ``params``, for ``rounds`` boosting rounds; ``objective`` and ``seed``
-    are those of the plan.
+    It is of ``learner``, and learns ``features`` (in their order) with ``params``, for ``rounds`` rounds; ``objective``
+    and ``seed`` are those of the plan.
     """
 
     trial_id: str
@@ -46,22 +58,30 @@ class Winner:
     objective: Objective
     seed: int
     features: tuple[str, ...]
+    learner: LearnerName = field(default=LearnerName.BOOSTED_TREES, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refit:
-    """All that making the winner's model needs to know; ``binned`` is that of the plan, all of whose rows it learns."""
+    """All that making the winner's model needs to know; ``binned`` is what its trial learns from, all rows of which it
+    learns.
+    """
 
     winner: Winner
     binned: str
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The vault's digests of all that it learns from."""
+        return (self.binned,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One round of a search.
 
-    ``binned`` is the vault's digest of the LightGBM data set that all trials share: first ``training_rows`` rows that
-    train, then those that choose among trials. ``profile`` is the vault's digest of the :class:`Profile` of them all.
+    ``binned`` is the vault's digest of the prepared rows of all trials that name no others: first ``training_rows`` rows
+    that train, then those that choose among trials. ``profile`` is the vault's digest of the :class:`Profile` of all.
 
     ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
     earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index. ``constant`` is the mean label of
@@ -82,6 +102,11 @@ class Plan:
     warm: tuple[str, ...]
     constant: float | None = field(default=None, metadata=LATER)
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The vault's digests of all that its trials learn from."""
+        return _artifacts(self.binned, self.trials)
+
     def shard(self, number: int) -> Shard:
         return Shard(
             objective=self.objective,
@@ -92,6 +117,11 @@ class Plan:
             reduction=self.reduction,
             seed=self.seed,
         )
+
+
+def _artifacts(binned: str, trials: Sequence[PlannedTrial]) -> tuple[str, ...]:
+    others = {trial.rows for trial in trials if trial.rows is not None}
+    return (binned, *sorted(others - {binned}))
 
 
 class TrialState(StrEnum):

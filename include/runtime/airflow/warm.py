@@ -38,10 +38,12 @@ def _contracts() -> None:
 
 def _libraries() -> None:
     import mlflow
-    import narwhals.dependencies
     from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+    from include.core.search import LearnerName
+    from include.learner import learner
 
     # MLflow maps all installed packages to their modules before it saves a model: half a second.
     warn_dependency_requirement_mismatches([f"mlflow=={mlflow.__version__}"])
-    # LightGBM asks narwhals, which looks for plugins among all installed packages.
-    narwhals.dependencies.is_into_dataframe(None)
+    for name in LearnerName:
+        learner(name).preload()

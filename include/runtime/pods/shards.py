@@ -127,7 +127,8 @@ class StepInPods:
             return steps.collect(self.platform, self.project, self.run, self.plan, self.shard, now=now)
         except ShardUnfinished:
             if endings and endings[-1].outcome is PodOutcome.INPUT_ALTERED:  # which sets it aside, to be made again
-                self.platform.vault.verify(self.platform.load(Plan, self.plan).binned)
+                for artifact in self.platform.load(Plan, self.plan).artifacts:
+                    self.platform.vault.verify(artifact)
             if endings and endings[-1].exit_code != 0:
                 raise error_of(endings[-1]) from None
             raise

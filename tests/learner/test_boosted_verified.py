@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import FeatureSet, Winner
-from include.training import models
-from include.training.booster import booster_settings, dataset_settings, model_text, rounded
+from include.learner.boosted import BoostedTrees
+from include.learner.boosted.settings import booster_settings, dataset_settings, model_text, rounded
 from include.training.matrix import rows_of
-from include.training.models import verified
 from tests.training.flights import Folder
 from tests.training.searches import refitted, searched, winner
+
+verified = BoostedTrees().verify
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +191,7 @@ def test_what_its_winner_cannot_have_made_is_refused_with_the_rule_and_without_i
 def test_a_model_that_is_too_large_is_refused_by_its_size(
     made: tuple[Winner, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(BoostedTrees, "largest_bytes", 1000)
     with pytest.raises(TrainingError, match="1000 bytes at most"):
         verified(made[0], made[1].encode())
 

@@ -6,14 +6,15 @@ import pytest
 
 from include.core.errors import DeclarationError
 from include.core.project import Choice, FloatRange, IntRange, Objective, Search
-from include.training.parameters import check_search
+from include.learner.boosted.parameters import check
 from tests.training.projects import SPACE
 
 BAGGING = {"bagging_fraction": FloatRange(low=0.5, high=1), "bagging_freq": IntRange(low=1, high=5)}
 
 
 def checked(objective: Objective = Objective.BINARY, *, features: int = 3, **search: Any) -> None:
-    check_search(Search(**{"space": SPACE, **search}), objective, features=features)
+    declared = Search(**{"space": SPACE, **search})
+    check(declared.space, declared.fixed, objective, features=features)
 
 
 @pytest.mark.parametrize(

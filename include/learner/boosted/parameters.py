@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from include.core.errors import DeclarationError
-from include.core.project import Choice, FloatRange, IntRange, Objective, Search
+from include.core.project import Choice, FloatRange, IntRange, Objective
 from include.core.records import Params
-from include.training.booster import BINNING, DEVICE, booster_settings, dataset_settings
+from include.learner.boosted.settings import BINNING, DEVICE, booster_settings, dataset_settings
+from include.learner.port import Space
 
 #: What the platform sets itself.
 _OURS = {
@@ -57,8 +59,14 @@ _INTERACTIONS = re.compile(r"\[\d{1,6}(,\d{1,6})*\](,\[\d{1,6}(,\d{1,6})*\])*")
 _ROWS = 64
 
 
-def check_search(search: Search, objective: Objective, *, features: int) -> None:
-    """Check every parameter of *search* by its name, and its values by what LightGBM says to them.
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    space: Space
+    fixed: Params
+
+
+def check(space: Space, fixed: Params, objective: Objective, *, features: int) -> None:
+    """Check every parameter of *space* and *fixed* by its name, and its values by what LightGBM says to them.
 
     LightGBM trains one round on rows of its own making with so many *features*, for each end of a range and each option
     of a choice. Where a model is trained (``device_type``) is not tried: this machine may have no such device.
@@ -67,7 +75,8 @@ def check_search(search: Search, objective: Objective, *, features: int) -> None
         DeclarationError: a parameter does not exist, is not the project's to set, does nothing as it stands, or has a
             value that LightGBM refuses.
     """
-    named = {*search.space, *search.fixed}
+    search = _Search(space=space, fixed=fixed)
+    named = {*space, *fixed}
     _refuse(
         _unknown(named),
         "a parameter has the canonical name of a LightGBM parameter",
@@ -116,7 +125,7 @@ def _unknown(named: Iterable[str]) -> Iterator[str]:
             yield f"{name} ({canonical[near[0]]}?)" if near else name
 
 
-def _without_effect(search: Search) -> Iterator[str]:
+def _without_effect(search: _Search) -> Iterator[str]:
     named = {*search.space, *search.fixed}
     effective = {name for name in named if search.fixed.get(name, True)}
     for names, needed in _NEEDS:
@@ -125,7 +134,7 @@ def _without_effect(search: Search) -> Iterator[str]:
                 yield f"{name} without {' or '.join(sorted(needed))}"
 
 
-def _unchecked(search: Search, features: int) -> Iterator[str]:
+def _unchecked(search: _Search, features: int) -> Iterator[str]:
     for name, value in (*_values(search), *search.fixed.items()):
         if name == "monotone_constraints_method" and value not in _MONOTONE_METHODS:
             yield f"{name}={value!r}"
@@ -137,7 +146,7 @@ def _are_groups(text: str, features: int) -> bool:
     return bool(_INTERACTIONS.fullmatch(text)) and max(map(int, re.findall(r"\d+", text))) < features
 
 
-def _values(search: Search) -> Iterator[tuple[str, Any]]:
+def _values(search: _Search) -> Iterator[tuple[str, Any]]:
     """Each end of a range, and each option of a choice."""
     for name, part in search.space.items():
         for value in _ends(part):
@@ -148,7 +157,7 @@ def _ends(part: IntRange | FloatRange | Choice) -> tuple[Any, ...]:
     return tuple(part.options) if isinstance(part, Choice) else (part.low, part.high)
 
 
-def _try(search: Search, name: str, value: Any, objective: Objective, features: int) -> None:
+def _try(search: _Search, name: str, value: Any, objective: Objective, features: int) -> None:
     """Refuse *value* if LightGBM does so beside the first values of the other parameters and beside the last."""
     refusals: list[str] = []
     for place in (0, -1):

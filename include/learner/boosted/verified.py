@@ -12,10 +12,13 @@ from math import inf, isfinite
 
 from include.core.errors import TrainingError
 from include.core.records import Winner
-from include.training.booster import booster_settings, expected_parameters, model_text, parameters_of, rounded
-
-#: What is larger is no model of ours: one of 10,000 trees with 255 leaves each has a third of it.
-LARGEST_BYTES = 1 << 28
+from include.learner.boosted.settings import (
+    booster_settings,
+    expected_parameters,
+    model_text,
+    parameters_of,
+    rounded,
+)
 
 _TEXT = re.compile(
     r"tree\nversion=v4\n(?P<head>(?:\w+(?:=[^\n]*)?\n)+)\n(?P<trees>(?:Tree=.*?)?)end of trees\n\n"
@@ -35,14 +38,14 @@ _IN_THEIR_ORDER = (
 _INTEGERS = {"split_feature", "decision_type", "left_child", "right_child", *_OF_CATEGORIES}
 
 
-def verified(best: Winner, data: bytes) -> bytes:
+def verified(best: Winner, data: bytes, *, largest_bytes: int) -> bytes:
     """*data*, if they are the bytes of a model that training *best* can make; ranges :func:`rounded`.
 
     Raises:
         TrainingError: they are not; names the rule.
     """
-    if len(data) > LARGEST_BYTES:
-        raise _refused(f"a model has {LARGEST_BYTES} bytes at most", "more")
+    if len(data) > largest_bytes:
+        raise _refused(f"a model has {largest_bytes} bytes at most", "more")
     try:
         text = rounded(data.decode())
         head, trees = _parts(text)

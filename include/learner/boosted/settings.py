@@ -50,17 +50,6 @@ def probe_settings(params: Params, *, objective: Objective, threads: int) -> dic
     return booster_settings({**kept, "num_leaves": 2}, objective=objective, seed=0, threads=threads)
 
 
-def devices(params: Params) -> int:
-    """How many accelerators a training with *params* holds."""
-    match params.get("device_type", "cpu"):
-        case "cpu":
-            return 0
-        case "cuda":
-            return max(1, int(params.get("num_gpu", 1)))
-        case _:
-            return 1
-
-
 def model_text(booster: Any) -> str:
     """The model in LightGBM's text format, the recorded number of threads set to 1: equal models, equal text.
 

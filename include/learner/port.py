@@ -1,0 +1,181 @@
+"""What a learner does, whichever it is: the one protocol through which everything else trains and predicts.
+
+A night does it in this order::
+
+    chosen = learner(LearnerName.LINEAR)                               # include.learner
+    chosen.check(space, fixed, objective, features=49)                 # before anything is read
+    vault.put_made(chosen.prepare(matrix, label, features, fixed))     # once, for all trials; its digest is the plan's
+    opened = chosen.open(path, fixed, training_rows=cut)               # where it is trained: nothing but that file is
+    training = chosen.start(opened, params, objective=objective, seed=seed)
+    training.advance()                                                 # a round; at rungs training.loss() is asked
+    text = training.text()                                             # of a refit: opened without ``training_rows``
+    chosen.verify(winner, text.encode())                               # of what another process made
+    load(text).predict(matrix)                                         # include.learner: a text says whose it is
+
+A learner keeps these promises, which `tests/learner/test_contract.py` states for each: the same inputs give the same
+bytes, whatever the threads; advancing in pieces is advancing at once; a text loads to the same predictions; no text
+crashes, hangs or runs code; and no value of a row stands in a text or an error, where those of fewer rows than
+:data:`FEWEST_ROWS` count as such.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from include.core.errors import MachineFault
+from include.core.project import Objective
+from include.core.records import FeatureSpec, Params, Winner
+from include.core.search import Choice, FloatRange, IntRange, LearnerName
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: What is said of a group of rows is said of as many at least.
+FEWEST_ROWS = 20
+
+Space = Mapping[str, IntRange | FloatRange | Choice]
+
+
+class ParametersRefused(Exception):
+    """The learner cannot train with the parameters that it was given, or not here: :meth:`Learner.probe` tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamiliarValues:
+    """What a model knows of a feature that it uses.
+
+    ``missing``: it learnt from rows without a value of it, a rare category among these. ``low`` and ``high`` (both
+    inclusive) bound the numbers that it learnt from; ``None`` for categories.
+    """
+
+    missing: bool
+    low: float | None
+    high: float | None
+
+
+class Training(Protocol):
+    """A model in the making."""
+
+    def advance(self) -> None:
+        """Train one round more.
+
+        Raises:
+            ParametersRefused: it cannot.
+            MachineFault: it cannot here.
+        """
+
+    def loss(self) -> float:
+        """The mean deciding loss on the rows after the training rows; infinite or NaN if the model is no good."""
+
+    def text(self) -> str:
+        """The model as it is now: equal models, equal text."""
+
+
+class Model(Protocol):
+    """A model that was loaded from its text."""
+
+    def predict(self, matrix: "NDArray[np.float32]", *, threads: int = 1) -> "NDArray[np.float64]":
+        """Probabilities of class 1 (binary) or numbers (regression), one a row of the encoded *matrix*."""
+
+    def familiar(self) -> Mapping[int, FamiliarValues]:
+        """Of each feature that the model uses, by its place, what the model knows."""
+
+    def importance(self) -> Mapping[int, float]:
+        """Of each feature that the model uses, by its place, its share of what all of them do; they add up to 1."""
+
+    def write_for_mlflow(self, folder: Path) -> None:
+        """Write the model into the new *folder* as MLflow keeps one, without a pickle."""
+
+
+class Learner(Protocol):
+    """A family of models. ``matrix`` is what :func:`include.data.encoding.encode_features` makes of *features*."""
+
+    @property
+    def name(self) -> LearnerName:
+        """By which a trial names it."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The distributions that decide its results beside NumPy: orders are carried out by their like alone."""
+
+    @property
+    def refused(self) -> str:
+        """Why a trial failed whose parameters it refuses: all that a record may say."""
+
+    @property
+    def largest_bytes(self) -> int:
+        """What is larger is no model's text."""
+
+    def check(self, space: Space, fixed: Params, objective: Objective, *, features: int) -> None:
+        """Check the parameters that are searched in *space* and those that are *fixed*, for so many *features*.
+
+        Raises:
+            DeclarationError: one does not exist, is not the project's to set, does nothing or cannot be trained with.
+        """
+
+    def cost(self, params: Params) -> float:
+        """About how long a round takes with *params*, in any unit: what it does not know costs nothing."""
+
+    def accelerators(self, params: Params) -> int:
+        """How many accelerators a training with *params* holds."""
+
+    def preload(self) -> None:
+        """Do what its libraries do once in a process, before that forks: imports, no computation."""
+
+    def prepare(
+        self,
+        matrix: "NDArray[np.float32]",
+        label: "NDArray[np.float64]",
+        features: Sequence[FeatureSpec],
+        fixed: Params,
+        *,
+        threads: int = 1,
+    ) -> Callable[[Path], None]:
+        """What writes the rows into a file, as trainings read them. *fixed* are the parameters that all of these share.
+
+        Raises:
+            TrainingError: it refuses the rows.
+        """
+
+    def open(self, path: Path, fixed: Params, *, training_rows: int | None = None, threads: int = 1) -> Any:
+        """The rows of a file that :meth:`prepare` wrote, for :meth:`start`: the first *training_rows* train, and the
+        others choose among trials. ``None``: all train, and there is no loss.
+
+        Raises:
+            MachineFault: they cannot be read here.
+        """
+
+    def start(self, opened: Any, params: Params, *, objective: Objective, seed: int, threads: int = 1) -> Training:
+        """A model of no rounds, of the rows that :meth:`open` gave. Raises as :meth:`Training.advance`."""
+
+    def probe(self, opened: Any, params: Params, *, objective: Objective, threads: int = 1) -> None:
+        """Find out why *params* were refused: by the learner, or by this machine.
+
+        Raises:
+            MachineFault: no parameters can be trained with here, on the device that *params* name.
+        """
+
+    def verify(self, best: Winner, data: bytes) -> bytes:
+        """*data*, if they are the bytes of a text that training *best* can make, without what none may say any more.
+
+        Raises:
+            TrainingError: they are not; names the rule.
+        """
+
+    def wrote(self, text: str) -> bool:
+        """Whether *text* begins as one of its models does."""
+
+    def load(self, text: str) -> Model:
+        """The model of a *text* that was verified or made here."""
+
+
+def fault(rule: str, found: str) -> MachineFault:
+    """What ends training where nothing can be trained: *found* instead of what *rule* says, and what to do about it."""
+    return MachineFault(
+        rule,
+        value=found,
+        remedy="It is tried again by itself; if it stays, see that the machine has the device, its driver and enough "
+        "memory, and the packages that prepared the data.",
+    )

@@ -1,0 +1,219 @@
+"""What every learner promises, held against each of them."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.core.errors import DeclarationError, MachineFault, TrainingError
+from include.core.project import Objective
+from include.core.search import Choice, LearnerName
+from include.data.losses import row_losses
+from include.learner import learner, load
+from include.learner.port import ParametersRefused
+from tests.learner.learners import FEATURES, PARAMS, ROWS, TRAINING, Case, label, matrix, prepared
+
+CASES = [(name, objective) for name in LearnerName for objective in Objective]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=[f"{name}-{objective}" for name, objective in CASES])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return prepared(*request.param, tmp_path_factory.mktemp("rows") / "prepared")
+
+
+@pytest.fixture(scope="module")
+def text(case: Case) -> str:
+    return case.trained().text()
+
+
+def test_a_learner_is_found_by_its_name(case: Case) -> None:
+    assert learner(case.name).name is case.name
+
+
+def test_the_same_rows_are_prepared_as_the_same_bytes_whatever_the_threads(case: Case, tmp_path: Path) -> None:
+    again = learner(case.name).prepare(matrix(), label(case.objective), FEATURES, PARAMS[case.name], threads=2)
+    again(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == case.path.read_bytes()
+
+
+def test_the_same_training_gives_the_same_text_and_loss_whatever_the_threads(case: Case, text: str) -> None:
+    other = case.trained(threads=2)
+    assert (other.text(), other.loss()) == (text, case.trained().loss())
+
+
+def test_advancing_in_pieces_is_advancing_at_once_and_a_loss_between_changes_nothing(case: Case, text: str) -> None:
+    training = case.start()
+    for _ in range(4):
+        training.loss()
+        training.text()
+        training.advance()
+    assert training.text() == text
+
+
+def test_two_trainings_of_the_same_rows_do_not_disturb_each_other(case: Case, text: str) -> None:
+    one, two = case.start(), case.start()
+    for _ in range(4):
+        one.advance()
+        two.advance()
+    assert one.text() == two.text() == text
+
+
+def test_a_loss_is_that_of_the_texts_predictions_on_the_rows_that_do_not_train(case: Case) -> None:
+    training = case.trained()
+    predicted = load(training.text()).predict(matrix()[TRAINING:])
+    expected = row_losses(case.objective, label(case.objective)[TRAINING:], predicted).mean()
+    assert training.loss() == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_training_beats_what_knows_no_feature(case: Case) -> None:
+    known = label(case.objective)
+    constant = known[:TRAINING].mean() if case.objective is Objective.BINARY else np.median(known[:TRAINING])
+    base = row_losses(case.objective, known[TRAINING:], np.full(ROWS - TRAINING, constant)).mean()
+    assert case.trained(40).loss() < 0.95 * base
+
+
+def test_rows_that_do_not_train_decide_nothing_of_the_model(case: Case, text: str, tmp_path: Path) -> None:
+    changed = label(case.objective).copy()
+    changed[TRAINING:] = changed[TRAINING:][::-1]
+    learner(case.name).prepare(matrix(), changed, FEATURES, PARAMS[case.name])(tmp_path / "other")
+    assert Case(case.name, case.objective, tmp_path / "other").trained().text() == text
+
+
+def test_a_refit_learns_from_all_rows(case: Case, text: str) -> None:
+    training = case.start(refit=True)
+    for _ in range(4):
+        training.advance()
+    assert training.text() != text
+
+
+def test_a_text_that_was_made_is_taken_as_it_is_and_loads_to_the_same_predictions(case: Case, text: str) -> None:
+    assert learner(case.name).verify(case.winner(), text.encode()) == text.encode()
+    one, again = load(text), load(learner(case.name).verify(case.winner(), text.encode()).decode())
+    assert (one.predict(matrix()) == again.predict(matrix(), threads=2)).all()
+
+
+def test_a_prediction_is_that_of_its_row_alone(case: Case, text: str) -> None:
+    model, rows = load(text), matrix()
+    whole = model.predict(rows)
+    assert (model.predict(np.ascontiguousarray(rows[::-1]))[::-1] == whole).all()
+    assert (model.predict(rows[10:11]) == whole[10:11]).all()
+    assert len(model.predict(rows[:0])) == 0
+
+
+def test_what_training_never_saw_is_predicted_too_and_finitely(case: Case, text: str) -> None:
+    odd = np.array([[np.nan] * 5, [np.inf, 3, -np.inf, 1e38, -1e38], [0, 77, 0, 0, 0], [-0.0, -1, 0, 0, 0]], np.float32)
+    predicted = load(text).predict(odd)
+    assert np.isfinite(predicted).all()
+    assert case.objective is Objective.REGRESSION or ((predicted >= 0) & (predicted <= 1)).all()
+
+
+def test_importance_adds_up_to_one_and_is_of_features_that_the_model_is_familiar_with(case: Case, text: str) -> None:
+    model = load(text)
+    shares = model.importance()
+    assert sum(shares.values()) == pytest.approx(1)
+    assert set(shares) <= set(model.familiar()) <= set(range(len(FEATURES)))
+    assert max(shares, key=lambda place: shares[place]) == 0
+    assert 4 not in shares  # it is the same in all rows
+
+
+def test_of_a_feature_a_text_tells_a_range_of_two_digits_that_holds_all_and_no_value(case: Case, text: str) -> None:
+    known, values = load(text).familiar()[0], matrix()[:TRAINING, 0]
+    assert known.low is not None
+    assert known.high is not None
+    assert known.low <= values.min() <= values.max() <= known.high
+    assert all(float(f"{end:.1e}") == end for end in (known.low, known.high))
+    numbers = {float(each) for each in re.findall(r"-?\d+\.\d+(?:e[-+]?\d+)?", text)}
+    trained = label(case.objective)[:TRAINING]
+    values = {float(each) for each in (*matrix()[:TRAINING, [0, 2, 3]].ravel(), *trained) if np.isfinite(each)}
+    assert not numbers & (values - {0.0, 1.0})
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_change_of_a_byte_crashes_it_and_what_is_taken_predicts(case: Case, text: str, data: st.DataObject) -> None:
+    raw = bytearray(text.encode())
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        taken = learner(case.name).verify(case.winner(), bytes(raw))
+    except TrainingError:
+        return
+    assert len(load(taken.decode()).predict(matrix())) == ROWS
+
+
+@pytest.mark.parametrize("forged", [b"", b"\x80\x04K.", b"{}", b"tree\n", b"[" * 100_000, b'{"terms":' + b"9" * 5000])
+def test_what_is_no_text_is_refused_with_the_rule(case: Case, forged: bytes) -> None:
+    with pytest.raises(TrainingError, match="expected: ") as raised:
+        learner(case.name).verify(case.winner(), forged)
+    assert not raised.value.retry_heals
+    assert len(str(raised.value)) < 300
+
+
+def test_the_text_of_another_trial_is_refused(case: Case, text: str) -> None:
+    from dataclasses import replace
+
+    best = case.winner()
+    others = [
+        replace(best, features=("x", "shop", "rare_null", "often_null", "other")),
+        replace(best, objective=next(each for each in Objective if each is not case.objective)),
+        replace(best, seed=4),
+        replace(best, rounds=3),
+        replace(best, params={**best.params, next(iter(best.params)): 3}),
+    ]
+    for other in others:
+        with pytest.raises(TrainingError):
+            learner(case.name).verify(other, text.encode())
+
+
+def test_a_text_that_is_too_large_is_refused_by_its_size(case: Case) -> None:
+    too_large = b" " * (learner(case.name).largest_bytes + 1)
+    with pytest.raises(TrainingError, match="bytes at most"):
+        learner(case.name).verify(case.winner(), too_large)
+
+
+def test_the_text_of_no_learner_is_loaded_by_none() -> None:
+    with pytest.raises(TrainingError, match="begins as one of a learner"):
+        load("\x80\x04K.")
+
+
+def test_no_learner_takes_the_text_of_another(case: Case, text: str) -> None:
+    assert [name for name in LearnerName if learner(name).wrote(text)] == [case.name]
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000])
+def test_rows_that_are_cut_short_are_the_machines_fault(case: Case, size: int, tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(case.path.read_bytes()[:size])
+    with pytest.raises(MachineFault) as raised:
+        learner(case.name).open(tmp_path / "cut", PARAMS[case.name], training_rows=TRAINING)
+    assert raised.value.retry_heals
+
+
+def test_a_parameter_that_does_not_exist_is_refused_before_anything_is_read(case: Case) -> None:
+    check = learner(case.name).check
+    check({}, PARAMS[case.name], case.objective, features=len(FEATURES))
+    for space, fixed in (({}, {"depht": 3}), ({"depht": Choice(options=(1, 2))}, {})):
+        with pytest.raises(DeclarationError, match="depht"):
+            check(space, fixed, case.objective, features=len(FEATURES))
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # LightGBM's labels are float32
+def test_labels_that_no_model_can_bear_end_in_a_loss_that_is_not_finite_or_in_a_refusal(tmp_path: Path) -> None:
+    for name in LearnerName:
+        huge = label(Objective.REGRESSION) * 1e305
+        learner(name).prepare(matrix(), huge, FEATURES, PARAMS[name])(tmp_path / name)
+        try:
+            loss = Case(name, Objective.REGRESSION, tmp_path / name).trained().loss()
+        except ParametersRefused:
+            continue
+        assert not np.isfinite(loss) or loss >= 0
+
+
+def test_a_model_is_written_for_mlflow_without_a_pickle(case: Case, text: str, tmp_path: Path) -> None:
+    load(text).write_for_mlflow(tmp_path / "model")
+    files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
+    assert files
+    assert not any(path.suffix in {".pkl", ".pickle", ".joblib"} for path in files)
+    assert json.dumps([path.name for path in files])
