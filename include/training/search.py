@@ -22,7 +22,7 @@ _DRAWS_PER_TRIAL = 20
 
 
 class BinnedVault(Protocol):
-    """Where the binned data set goes (:class:`include.governance.vault.Vault`)."""
+    """Where the prepared rows go (:class:`include.governance.vault.Vault`)."""
 
     def put_made(self, write: Callable[[Path], None]) -> str: ...
 

@@ -80,8 +80,8 @@ class Refit:
 class Plan:
     """One round of a search.
 
-    ``binned`` is the vault's digest of the prepared rows of all trials that name no others: first ``training_rows`` rows
-    that train, then those that choose among trials. ``profile`` is the vault's digest of the :class:`Profile` of all.
+    ``binned`` is the vault's digest of the prepared rows of the trials that name no others: first ``training_rows``
+    rows that train, then those that choose. ``profile`` is the vault's digest of the :class:`Profile` of all of them.
 
     ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
     earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index. ``constant`` is the mean label of
