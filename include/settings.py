@@ -115,9 +115,10 @@ def _words(text: str, variable: str) -> Iterator[tuple[str, str]]:
 class Settings:
     """Where everything is. All paths are absolute.
 
-    ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public key);
-    ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file or
-    an ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` names a file with one
+    ``source_credentials_file`` names a file (mode 0600), which only the reader opens, with what signs in to the servers
+    of production data. ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public
+    key); ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file
+    or an ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` names a file with one
     Apprise address a line, ``addresses_file`` one (mode 0600) with those of stewards and of who asks. ``user`` is
     who asks for access from the command line. ``placement`` says where training shards run: pods of
     ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names.
@@ -131,6 +132,7 @@ class Settings:
     store: Annotated[str, Setting(_address, lambda home: str(home / "store"))]
     vault: Annotated[str, Setting(_address, lambda home: str(home / "vault"))]
     production: Annotated[Path, Setting(_path, lambda home: home / "production", told=list(Process))]
+    source_credentials_file: Annotated[Path | None, Setting(_path, told=(Process.WORKER,))]
     projects: Annotated[Path, Setting(_path, lambda _: ROOT / "include" / "projects")]
     contracts: Annotated[Path, Setting(_path, lambda _: ROOT / "include" / "contracts")]
     classes: Annotated[

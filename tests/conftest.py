@@ -133,3 +133,12 @@ def own_s3(
     finally:
         server.kill()
         S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def s3_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One try: these tests are about what is said, not about how long it is tried."""
+    from include.store.s3 import OPTIONS
+
+    config = OPTIONS["config_kwargs"]
+    monkeypatch.setitem(config, "retries", {"mode": "standard", "max_attempts": 1})

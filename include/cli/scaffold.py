@@ -47,7 +47,7 @@ def new(
     ] = None,
 ) -> None:
     """Scaffold the project PROJECT: features from what is known in time, a search, gates, and tests that pass."""
-    from include.data.partitioning import filed_days
+    from include.data.sources import source_of
     from include.declared.compiled import PREDICTED_AT
 
     settings = Settings.from_environment()
@@ -67,7 +67,7 @@ def new(
     contract = contracts[dataset]
     label, yes = _parsed(contract, label)
     column, partition = _label(contract, label, yes, at)
-    history = filed_days(contract, settings.production)
+    history = source_of(contract, settings.production, settings.source_credentials_file).filed()
     features = list(_known_in_time(contract, label))
     values: dict[str, object] = {
         "project": project,

@@ -7,10 +7,10 @@ a column (Hive). ``day=YYYY-MM-DD`` is ours: it divides rows by UTC day and is n
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote
 
 from include.core.errors import DataError
@@ -20,7 +20,7 @@ STAGED_DAY = re.compile(r"day=\d{4}-\d\d-\d\d")
 _HIVE = re.compile(r"(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 #: What lies at the top of a folder in which a table format keeps its own list of current files.
-_LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
+LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
 _EXPORTS = {
     "Delta Lake": "COPY (FROM delta_scan('{folder}')) TO 'rows.parquet'",
     "Iceberg": "COPY (FROM iceberg_scan('{folder}')) TO 'rows.parquet'",
@@ -46,7 +46,31 @@ def all_files(folder: Path, endings: Sequence[str]) -> list[Path]:
         return sorted(_walk(folder, tuple(endings), frozenset(), plain=True))
 
 
-def path_values(file: Path, folder: Path) -> dict[str, str | None]:
+def table_keys(keys: Iterable[str], endings: Sequence[str], shown: str) -> list[PurePosixPath]:
+    """Those of all *keys* below the folder *shown* of a bucket that :func:`table_files` would find, in its order.
+
+    Raises:
+        DataError: as :func:`table_files`.
+    """
+    found = (PurePosixPath(key) for key in keys if _is_of_table(key, tuple(endings), shown))
+    return sorted(found, key=lambda key: key.parts)
+
+
+def _is_of_table(key: str, endings: tuple[str, ...], shown: str) -> bool:
+    *folders, file = key.split("/")
+    above = set[str]()
+    for depth, folder in enumerate(folders):
+        if folder in LOGS:
+            raise format_error("/".join([shown, *folders[:depth]]), LOGS[folder])
+        name = None if folder.startswith((".", "_")) else _column_of(folder)
+        if name is None:
+            return False
+        _require_once(name, above, "/".join([shown, *folders[: depth + 1]]))
+        above.add(name)
+    return not file.startswith((".", "_")) and file.lower().endswith(endings)
+
+
+def path_values(file: PurePath, folder: PurePath) -> dict[str, str | None]:
     """What the names of the folders between *folder* and *file* say: a text a column, ``None`` for null."""
     found: dict[str, str | None] = {}
     if file.parent == folder:  # as nearly always
@@ -93,12 +117,12 @@ def refuse_table_format(folder: Path) -> None:
     """
     with _listable(folder):
         for each in (folder, *folder.absolute().parents):
-            for log, kind in _LOGS.items():
+            for log, kind in LOGS.items():
                 if (each / log).is_dir():
-                    raise _format_error(each, kind)
+                    raise format_error(each, kind)
         for each in (folder, folder.parent) if folder.name == "data" else (folder,):
             if _is_iceberg(each):
-                raise _format_error(each, "Iceberg")
+                raise format_error(each, "Iceberg")
 
 
 @contextmanager
@@ -120,7 +144,20 @@ def _is_iceberg(folder: Path) -> bool:
     return next((folder / "metadata").glob("*.metadata.json"), None) is not None
 
 
-def _format_error(folder: Path, kind: str) -> DataError:
+def _column_of(folder: str) -> str | None:
+    """The column that a folder of that name gives its rows; ``None``: it gives none."""
+    named = None if STAGED_DAY.fullmatch(folder) else _HIVE.fullmatch(folder)
+    return unquote(named["name"]) if named else None
+
+
+def _require_once(name: str, above: Collection[str], path: str) -> None:
+    if name in above:
+        raise DataError(
+            "a column stands once in a path", value=f"{name} in {path}", remedy="Rename one of the folders."
+        )
+
+
+def format_error(folder: Path | str, kind: str) -> DataError:
     export = _EXPORTS[kind].format(folder=folder)
     return DataError(
         f"{folder}: all files of a folder are rows of the table",
@@ -133,9 +170,9 @@ def _walk(folder: Path, endings: tuple[str, ...], above: frozenset[str], *, plai
     """The files of *folder*, whose path names *above* already; *plain*: also of folders that are no ``name=value``."""
     with os.scandir(folder) as entries:
         held = list(entries)
-    logs = [entry.name for entry in held if entry.name in _LOGS and entry.is_dir()]
+    logs = [entry.name for entry in held if entry.name in LOGS and entry.is_dir()]
     if logs:
-        raise _format_error(folder, _LOGS[logs[0]])
+        raise format_error(folder, LOGS[logs[0]])
     for entry in held:
         if entry.name.startswith((".", "_")):
             continue
@@ -143,15 +180,11 @@ def _walk(folder: Path, endings: tuple[str, ...], above: frozenset[str], *, plai
             if entry.name.lower().endswith(endings):
                 yield Path(entry.path)
             continue
-        named = None if STAGED_DAY.fullmatch(entry.name) else _HIVE.fullmatch(entry.name)
-        name = unquote(named["name"]) if named else None
-        if name in above:
-            raise DataError(
-                "a column stands once in a path", value=f"{name} in {entry.path}", remedy="Rename one of the folders."
-            )
+        name = _column_of(entry.name)
         if name is not None:
+            _require_once(name, above, entry.path)
             yield from _walk(Path(entry.path), endings, above | {name}, plain=plain)
         elif plain and not entry.is_symlink():
             if entry.name == "metadata" and _is_iceberg(folder):
-                raise _format_error(folder, "Iceberg")
+                raise format_error(folder, "Iceberg")
             yield from _walk(Path(entry.path), endings, above, plain=plain)

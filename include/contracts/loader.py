@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include.contracts.columns import columns_of, partition_column_of, require_known_at
 from include.contracts.document import custom, parse, refuse, text_of
 from include.contracts.expectations import expectations
+from include.contracts.servers import location_of
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
 from include.core.records import CLASSES, ArtifactKind, Contract
@@ -77,7 +78,7 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         digest=digest_of(data),
         columns=columns,
         stewards=_stewards(path, document),
-        location=_location(path, document),
+        location=location_of(path, document),
         partition_column=partition,
         matures_after_days=_whole_days(path, settings, "maturesAfterDays", default=None if partition else 0),
         freshness_hours=_freshness_hours(path, document),
@@ -181,15 +182,6 @@ def _stewards(file: Path, document: "OpenDataContractStandard") -> tuple[str, ..
         remedy = f"Give the role `{STEWARD}` its `firstLevelApprovers`: user names, separated by commas."
         refuse(file, at, "a contract names at least one data steward", "none", remedy)
     return tuple(sorted(names))
-
-
-def _location(file: Path, document: "OpenDataContractStandard") -> str:
-    servers = document.servers or []
-    if len(servers) != 1 or servers[0].type != "local" or servers[0].format != "parquet":
-        found = ", ".join(f"{server.type}/{server.format}" for server in servers) or "none"
-        remedy = "Write one server with `type: local` and `format: parquet`."
-        refuse(file, "servers", "a dataset lies on one local server, as Parquet", found, remedy)
-    return text_of(file, "servers[0].path", servers[0].path)
 
 
 def _freshness_hours(file: Path, document: "OpenDataContractStandard") -> float | None:

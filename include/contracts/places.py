@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.contracts.servers import bucket_of, scheme_of
 from include.core.errors import ContractError
 from include.core.records import Contract
 
@@ -30,6 +31,25 @@ def folder_of(contract: Contract, production: Path) -> Path:
             remedy="Correct `servers[0].path` of the contract.",
         )
     return Path(location)
+
+
+def paths_of(contract: Contract, production: Path, *, links: bool = True) -> "FolderPaths":
+    """By what the place of the contract's files is called; of an address all but itself is elsewhere's.
+
+    Raises:
+        ContractError: the location is a relative path.
+    """
+    if scheme_of(contract.location):
+        return FolderPaths(paths=frozenset({Path(contract.location)}), here=frozenset(), above=frozenset())
+    return FolderPaths.of(folder_of(contract, production), links=links)
+
+
+def lineage_name(contract: Contract) -> tuple[str, str] | None:
+    """The namespace and the name of the contract's data by OpenLineage's rules; ``None``: it lies on this machine."""
+    if not scheme_of(contract.location):
+        return None
+    bucket, folder = bucket_of(contract.location)
+    return f"s3://{bucket}", folder or "/"
 
 
 @dataclass(frozen=True, kw_only=True)

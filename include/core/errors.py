@@ -9,7 +9,8 @@
     │   ├── DecisionUnusable    a decision lacks what it needs: a reason, days that may be
     │   └── DecisionConflict    what would be decided is decided, superseded, or not what was read
     ├── DataError               the data cannot be used: missing, corrupt, empty, duplicate keys
-    │   └── ValidationFailed    a critical expectation failed
+    │   ├── ValidationFailed    a critical expectation failed
+    │   └── SourceUnavailable   the server that holds production data cannot be reached   (heals)
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
     ├── TrainingError           a search cannot start or ended without a usable trial
     │   ├── ShardUnfinished     trials that were ordered elsewhere have no result yet (heals)
@@ -91,6 +92,12 @@ class DataError(TrainyardError):
 
 class ValidationFailed(DataError):
     """A critical expectation failed."""
+
+
+class SourceUnavailable(DataError):
+    """The server that holds production data cannot be reached, or does not let us read."""
+
+    retry_heals = True
 
 
 class FeatureLeak(TrainyardError):

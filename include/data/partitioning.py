@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
-from include.core.records import Contract, Days
+from include.core.records import Days
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,18 +106,6 @@ def _appearing(target: Path) -> Iterator[Path]:
     except BaseException:  # Ctrl-C too
         shutil.rmtree(staging, ignore_errors=True)
         raise
-
-
-def filed_days(contract: Contract, production: Path) -> Days | None:
-    """From the first to the last day that is filed; ``None``: no day is, or the source repeats and has every day."""
-    from include.contracts.folders import named_day
-    from include.data.source import Source
-
-    if contract.replay_days:
-        return None
-    named = (named_day(folder.name) for folder in Source(contract, production).folder.glob("day=*"))
-    days = sorted(day for day in named if day is not None)
-    return Days(first=days[0], last=days[-1]) if days else None
 
 
 def _days(rows: "FileRows", time: str) -> "NDArray[np.int64]":

@@ -27,7 +27,7 @@ from include.core.records import (
 )
 from include.data.partition_rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.reuse import record
-from include.data.source import Files, Source
+from include.data.sources import Source, SourceDay, source_of
 from include.data.writer import Writer
 from include.ledger import Ledger
 from include.ledger.journal import begun
@@ -50,6 +50,7 @@ def take(
     scope: Scope,
     contracts: Mapping[str, Contract],
     production: Path,
+    credentials: Path | None = None,
     vault: "Vault",
     access: "Access",
     ledger: Ledger,
@@ -84,7 +85,7 @@ def take(
                 contract=_contract_of(part, contracts),
                 grant=grant,
                 tokens=tokens,
-                source=Source(_contract_of(part, contracts), production),
+                source=source_of(_contract_of(part, contracts), production, credentials),
                 writer=writer,
                 earliest=_earliest(project),
             )
@@ -230,17 +231,17 @@ class _Dataset:
 
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
         """Read, cut and treat the *day*; its partition is there when it is asked for."""
-        files = self.source.load(day)
-        complete_inputs = self._inputs(day, files.digest, None, FORMAT)
+        held = self.source.load(day)
+        complete_inputs = self._inputs(day, held.digest, None, FORMAT)
         known = (
             made.get(complete_inputs)  # as nearly every day's: the rest is not computed then
-            or made.get(self._inputs(day, files.digest, self.run.instant, FORMAT))
-            or self._of_before(day, files, made)
+            or made.get(self._inputs(day, held.digest, self.run.instant, FORMAT))
+            or self._of_before(held, made)
         )
         if known is not None and self.writer.has(known.content):
             self.reused += 1
             return lambda: known
-        read = self.source.decode(files, self.scope.names)
+        read = held.read(self.scope.names)
         self.files += 1
         self.rows += read.num_rows
         table, complete = known_at(read, self.contract, self.run.instant)
@@ -249,19 +250,19 @@ class _Dataset:
             partial(parquet_bytes, table),
             table=self.contract.dataset,
             day=day,
-            inputs=complete_inputs if complete else self._inputs(day, files.digest, self.run.instant, FORMAT),
+            inputs=complete_inputs if complete else self._inputs(day, held.digest, self.run.instant, FORMAT),
             rows=table.num_rows,
             complete=complete,
         )
         self.fresh.append(partition)
         return partition
 
-    def _of_before(self, day: date | None, files: Files, made: Mapping[str, Partition]) -> Partition | None:
-        """What an earlier version made of the *files*, if it is what this one would make."""
+    def _of_before(self, held: SourceDay, made: Mapping[str, Partition]) -> Partition | None:
+        """What an earlier version made of what is *held*, if it is what this one would make."""
         for at in (None, self.run.instant):
-            known = made.get(self._inputs(day, files.digest, at, _WITH_NAN))
-            if known is not None and not self.source.holds_nan(files, self.scope.names):
-                return replace(known, inputs=self._inputs(day, files.digest, at, FORMAT))
+            known = made.get(self._inputs(held.day, held.digest, at, _WITH_NAN))
+            if known is not None and not held.holds_nan(self.scope.names):
+                return replace(known, inputs=self._inputs(held.day, held.digest, at, FORMAT))
         return None
 
     @cached_property

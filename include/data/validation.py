@@ -13,7 +13,7 @@ from include.core.records import CheckResult, Contract, Partition, Snapshot, Val
 from include.data.expectations import Batch, check
 from include.data.labelled import read
 from include.data.report import render
-from include.data.source import Source
+from include.data.sources import Source, source_of
 from include.data.window_checks import ROW_COUNTS, check_required, check_row_counts, check_window
 from include.declared.scope import COLUMN_NAMES, columns_of
 from include.store import Store
@@ -49,6 +49,7 @@ def validate(
     contracts: Mapping[str, Contract],
     opened: "OpenedArtifacts",
     production: Path,
+    credentials: Path | None = None,
     store: Store,
     checked: Collection[str],
 ) -> Validation:
@@ -75,7 +76,7 @@ def validate(
         new = [part for part in partitions if part.content in unchecked]
         if new:
             checks += _of_rows(contract, new, expectations, names, opened)
-            checks += _of_names(Source(contract, production), new, expectations)
+            checks += _of_names(source_of(contract, production, credentials), new, expectations)
         if contract.partition_column is not None:
             checks += check_window(contract, partitions, _newest(contract, partitions, opened))
     page = render(project=project, snapshot=snapshot, snapshot_digest=snapshot_digest, checks=checks, unread=unread)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from include.contracts.places import FolderPaths, folder_of
+from include.contracts.places import FolderPaths, paths_of
 from include.core.errors import ContractError
 from include.core.records import Contract
 from include.governance.access import Access
@@ -22,7 +22,7 @@ class Overlaps:
         Raises:
             ContractError: its location is relative.
         """
-        place = FolderPaths.of(folder_of(contract, self._production), links=links)
+        place = paths_of(contract, self._production, links=links)
         others = self._adopted(files, links=links)
         return tuple(name for name, other in others if name != contract.dataset and place.overlaps(other))
 
@@ -40,7 +40,7 @@ class Overlaps:
         for name in self._access.adoptions():
             contract = self._contract(name, files)
             if contract is not None:
-                yield name, FolderPaths.of(folder_of(contract, self._production), links=links)
+                yield name, paths_of(contract, self._production, links=links)
 
     def _contract(self, name: str, files: Mapping[str, Contract]) -> Contract | None:
         """The contract in effect; where an earlier release kept none and its file was edited since, the file's."""

@@ -1,6 +1,7 @@
 """The data sets of OpenLineage events: what one is, and the facets that tell of it.
 
-They live in the namespace ``trainyard``. Of columns they hold names, never a value.
+They live in the namespace ``trainyard``, but for production data on a server, which is named by OpenLineage's rules.
+Of columns they hold names, never a value.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ class SourceColumn:
     dataset: str
     column: str
     masked: bool = False
+    namespace: str = NAMESPACE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class Dataset:
     rows_from: Sequence[SourceColumn] = ()
     rows: int | None = None
     assertions: Sequence[Assertion] = ()
+    namespace: str = NAMESPACE
 
 
 def _facets(dataset: Dataset) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def _column_lineage(columns: Mapping[str, Iterable[SourceColumn]], rows_from: Se
     def input_field(source: SourceColumn, kind: str = "DIRECT") -> facet.InputField:
         transformation = facet.Transformation(type=kind, masking=source.masked)
         return facet.InputField(
-            namespace=NAMESPACE, name=source.dataset, field=source.column, transformations=[transformation]
+            namespace=source.namespace, name=source.dataset, field=source.column, transformations=[transformation]
         )
 
     return facet.ColumnLineageDatasetFacet(
@@ -101,7 +104,10 @@ def input_of(dataset: Dataset) -> "InputDataset":
     from openlineage.client.event_v2 import InputDataset
 
     return InputDataset(
-        namespace=NAMESPACE, name=dataset.name, facets=_facets(dataset), inputFacets=_checked(dataset.assertions)
+        namespace=dataset.namespace,
+        name=dataset.name,
+        facets=_facets(dataset),
+        inputFacets=_checked(dataset.assertions),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
-from include.lineage.datasets import PRODUCER, DatasetType
+from include.lineage.datasets import NAMESPACE, PRODUCER, DatasetType
 from include.lineage.emission import step_uuid
 
 #: (name, version): a data set in another version is another one.
@@ -163,7 +163,9 @@ def _makers(
 
 
 def _key(dataset: Mapping[str, Any]) -> Key:
-    return str(dataset["name"]), str(dataset["facets"]["version"]["datasetVersion"])
+    name, namespace = str(dataset["name"]), dataset.get("namespace", NAMESPACE)
+    shown = name if namespace == NAMESPACE else f"{namespace}/{name}"
+    return shown, str(dataset["facets"]["version"]["datasetVersion"])
 
 
 def _step(event: Mapping[str, Any], project: str) -> StepNode:

@@ -4,28 +4,31 @@
     → training/<project> → trials/<project>/<shard> → model/<project>, evaluation/<project>
     → registry/<project>/<version> → scores/<project> → drift/<project> → verdict/<project>
 
-and beside them validation/<project>, of the snapshot, and reference/<project>/<version>, which a watch compares with.
+where production data on a server has its own namespace and name (``s3://bucket`` and the folder), and beside them
+validation/<project>, of the snapshot, and reference/<project>/<version>, which a watch compares with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from include.contracts.places import lineage_name
 from include.core.canonical import record_digest
 from include.core.project import Severity
-from include.core.records import FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
+from include.core.records import Contract, FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
 from include.declared.compiled import LABEL
 from include.declared.declaration import Declaration
-from include.lineage.datasets import Assertion, Dataset, DatasetType, SourceColumn
+from include.lineage.datasets import NAMESPACE, Assertion, Dataset, DatasetType, SourceColumn
 
 #: What a model's one output column is called.
 PREDICTION = "prediction"
 
 
-def sources(taken: Snapshot) -> list[Dataset]:
+def sources(taken: Snapshot, contracts: Mapping[str, Contract]) -> list[Dataset]:
     """The production tables that the snapshot was read from, only the columns that were read."""
     return [
         Dataset(
-            name=f"production/{scope.dataset}",
+            namespace=_production(contracts[scope.dataset])[0],
+            name=_production(contracts[scope.dataset])[1],
             version=record_digest([partition.inputs for partition in taken.of(scope.dataset)]),
             fields=[(name, "granted") for name in scope.names],
         )
@@ -33,7 +36,7 @@ def sources(taken: Snapshot) -> list[Dataset]:
     ]
 
 
-def snapshots(taken: Snapshot) -> list[Dataset]:
+def snapshots(taken: Snapshot, contracts: Mapping[str, Contract]) -> list[Dataset]:
     """The frozen tables: each column from its own, tokens marked as masked."""
     return [
         Dataset(
@@ -41,12 +44,7 @@ def snapshots(taken: Snapshot) -> list[Dataset]:
             version=_version(taken.of(scope.dataset)),
             fields=[(name, treatment.value) for name, treatment in scope.columns],
             columns={
-                name: [
-                    SourceColumn(
-                        dataset=f"production/{scope.dataset}", column=name, masked=treatment is not Treatment.CLEAR
-                    )
-                ]
-                for name, treatment in scope.columns
+                name: [_source_column(contracts[scope.dataset], name, treatment)] for name, treatment in scope.columns
             },
             rows=sum(partition.rows for partition in taken.of(scope.dataset)),
         )
@@ -95,7 +93,7 @@ def training(project: str, built: FeatureSet, drawn: Plan) -> list[Dataset]:
     ]
 
 
-def validation(taken: Snapshot, outcome: Validation) -> list[Dataset]:
+def validation(taken: Snapshot, contracts: Mapping[str, Contract], outcome: Validation) -> list[Dataset]:
     """The snapshot's tables with what was checked of each: outcomes, never a value or a count."""
     checked: dict[str, list[Assertion]] = {}
     for check in outcome.checks:
@@ -103,7 +101,7 @@ def validation(taken: Snapshot, outcome: Validation) -> list[Dataset]:
         checked.setdefault(check.dataset, []).append(
             Assertion(expectation=check.expectation, column=check.column, severity=severity, success=check.success)
         )
-    tables = zip(taken.scope.datasets, snapshots(taken), strict=True)
+    tables = zip(taken.scope.datasets, snapshots(taken, contracts), strict=True)
     return [replace(table, assertions=checked.get(scope.dataset, ())) for scope, table in tables]
 
 
@@ -164,6 +162,15 @@ def drift_report(project: str, report: str) -> list[Dataset]:
 def verdict(project: str, judged: str) -> list[Dataset]:
     """What the policy decided (the digest of the verdict). A night that it asked for takes it as an input."""
     return [_output(f"verdict/{project}", judged)]
+
+
+def _production(contract: Contract) -> tuple[str, str]:
+    return lineage_name(contract) or (NAMESPACE, f"production/{contract.dataset}")
+
+
+def _source_column(contract: Contract, column: str, treatment: Treatment) -> SourceColumn:
+    namespace, name = _production(contract)
+    return SourceColumn(namespace=namespace, dataset=name, column=column, masked=treatment is not Treatment.CLEAR)
 
 
 def _model(name: str, version: str, made_of: Sequence[SourceColumn]) -> Dataset:

@@ -40,6 +40,7 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
             scope=scope_of(platform, run),
             contracts=contracts_of(platform, run),
             production=platform.production,
+            credentials=platform.source_credentials,
             vault=platform.vault,
             access=platform.access,
             ledger=platform.ledger,
@@ -48,11 +49,12 @@ def snapshot(platform: Platform, project: Project, run: Run, *, now: datetime) -
         )
         digest = platform.keep(taken)
         journal.finish("snapshot", attempt, inputs=digest, output=digest)
-    took = list(walk.sources(taken))
+    contracts = contracts_of(platform, run)
+    took = list(walk.sources(taken, contracts))
     verdict = asks.verdict_behind(platform.ledger, run)
     if verdict is not None:
         took += walk.verdict(project.name, verdict)
-    emit(platform, project, run, "snapshot", took, walk.snapshots(taken), now=now)
+    emit(platform, project, run, "snapshot", took, walk.snapshots(taken, contracts), now=now)
     return digest
 
 
@@ -79,6 +81,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             contracts=contracts,
             opened=open_artifacts(platform, run, "validate", contents(taken.partitions), now=now),
             production=platform.production,
+            credentials=platform.source_credentials,
             store=platform.store,
             checked=_checked(platform, project, expectations, snapshot),
         )
@@ -102,7 +105,7 @@ def validate(platform: Platform, project: Project, run: Run, snapshot: str, *, n
 
     digest = once(platform, project, run, "validate", (snapshot, expectations), compute, now=now, kept=kept)
     outcome = platform.load(Validation, digest)
-    took = walk.validation(platform.load(Snapshot, snapshot), outcome)
+    took = walk.validation(platform.load(Snapshot, snapshot), contracts, outcome)
     emit(platform, project, run, "validate", took, walk.validated(project.name, digest), now=now)
     failed = outcome.failed(Severity.CRITICAL)
     if failed:
@@ -150,7 +153,8 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
 
     digest = once(platform, project, run, "features", (snapshot, run.declaration_digest), compute, now=now, kept=kept)
     made = walk.features(project.name, platform.load(FeatureSet, digest), declaration_of(platform, run))
-    emit(platform, project, run, "features", walk.snapshots(platform.load(Snapshot, snapshot)), made, now=now)
+    took = walk.snapshots(platform.load(Snapshot, snapshot), contracts_of(platform, run))
+    emit(platform, project, run, "features", took, made, now=now)
     return digest
 
 

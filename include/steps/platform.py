@@ -44,6 +44,7 @@ class Platform:
     ``contracts`` are the files as they are: what a run begins with. What it reads afterwards says :func:`contracts_of`.
     ``code`` maps a project's name to the digest of all code that a night of it runs, ``commit`` to the commit that its
     folder stands at; ``keep_code`` copies that code for a run that begins with it (its project and digest).
+    ``source_credentials`` is the file of what signs in to servers of production data.
     ``trainer_image`` says which image a project's training pods are made of; ``None``: it is trained in none.
     ``separation_of_duties`` says whether the authority's key is out of this process's reach, or NOT SHOWN.
     ``await_authority`` returns once the authority has decided what the given function asks for, or not within its time.
@@ -66,6 +67,7 @@ class Platform:
     code: Callable[[str], str]
     separation_of_duties: str
     commit: "Callable[[str], Commit | None]" = lambda project: None
+    source_credentials: Path | None = None
     parents: "ParentRuns | None" = None
     keep_code: Callable[[str, str], None] = lambda project, code: None
     trainer_image: Callable[[Project], str | None] = lambda project: None

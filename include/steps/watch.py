@@ -78,7 +78,7 @@ def score(platform: Platform, project: Project, run: Run, snapshot: str, *, now:
     digest = once(platform, project, run, "score", inputs, compute, now=now, kept=kept)
     scored = platform.load(LiveScores, digest)
     took = [
-        *walk.snapshots(taken),
+        *walk.snapshots(taken, contracts_of(platform, run)),
         *walk.champion(project.name, champion.number, bundle),
         *(model for each in scored.others for model in walk.champion(project.name, each.version, each.bundle)),
     ]

@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from include.core.errors import AddressRefused
 from include.core.records import ResultAddresses
 from include.store.remote import Remote
+from include.store.s3 import OPTIONS, S3, code_of
 from include.store.shelf import ALTERED, ShelfUnreachable, altered, place_of
 
 #: What is larger goes up, and comes down, in parts of this size; parts of S3 have 5 MiB at least.
@@ -24,19 +24,6 @@ PART_BYTES = 16 << 20
 _UPLOADS = 4
 _ABANDONED = timedelta(days=1)
 _ATTEMPTS = 10
-
-#: ``s3v4``: only its signatures cover headers, and so the condition under which an address may be written.
-_OPTIONS = {
-    "use_listings_cache": False,
-    "config_kwargs": {
-        "signature_version": "s3v4",
-        "request_checksum_calculation": "when_required",
-        "connect_timeout": 5,
-        "read_timeout": 60,
-        "max_pool_connections": 32,
-        "retries": {"mode": "standard", "max_attempts": 4},
-    },
-}
 
 
 class Bucket(Remote):
@@ -48,9 +35,9 @@ class Bucket(Remote):
     unasked_bytes = 1 << 20  # the condition of a write asks
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, **_OPTIONS)
-        self._files.retries = 1  # botocore retries by itself
+        super().__init__(url, **OPTIONS)
         self._bucket, _, prefix = self._root.partition("/")
+        self._s3 = S3(self._files, self._bucket, needs="list, read, write and delete")
         self._prefix = f"{prefix}/" if prefix else ""
         self._found = False
         self._cleared = threading.Event()
@@ -68,7 +55,7 @@ class Bucket(Remote):
             self._write_parts(digest, (data[at : at + PART_BYTES] for at in range(0, len(data), PART_BYTES)))
             return
         put = {"Key": self._key(digest), "Body": data, "ChecksumSHA256": _base64(digest)}
-        self._create(digest, lambda condition: self._call("put_object", **put, **condition))
+        self._create(digest, lambda condition: self._s3.call("put_object", **put, **condition))
 
     def write_file(self, digest: str, path: Path) -> None:
         with path.open("rb") as source:
@@ -82,7 +69,7 @@ class Bucket(Remote):
         if size is None:
             raise FileNotFoundError(digest)
         for start in range(0, size, PART_BYTES):
-            with self._translated():
+            with self._s3.translated():
                 part = self._files.cat_file(self._place(digest), start=start, end=min(start + PART_BYTES, size))
             yield bytes(part)
 
@@ -92,7 +79,7 @@ class Bucket(Remote):
 
     def remove(self, digest: str) -> None:
         """A bucket that keeps versions keeps the removed one until its lifecycle ends it."""
-        self._call("delete_object", Key=self._key(digest))
+        self._s3.call("delete_object", Key=self._key(digest))
 
     def read_address(self, digest: str, *, expires_at: datetime) -> str:
         """A presigned address of the artifact *digest*."""
@@ -115,7 +102,7 @@ class Bucket(Remote):
         size = min(int(found["ContentLength"]), most_bytes)
         if size == 0:  # no range of bytes selects none
             return b""
-        with self._translated():
+        with self._s3.translated():
             try:
                 return bytes(self._files.cat_file(f"{self._bucket}/{key}", start=0, end=size))
             except FileNotFoundError:
@@ -123,16 +110,16 @@ class Bucket(Remote):
 
     def remove_result(self, name: str) -> None:
         """Let the result *name* be written again."""
-        self._call("delete_object", Key=self._result_key(name))
+        self._s3.call("delete_object", Key=self._result_key(name))
 
     def aside(self) -> Iterable[str]:
-        found = self._call("list_objects_v2", Prefix=f"{self._prefix}{ALTERED}/")
+        found = self._s3.call("list_objects_v2", Prefix=f"{self._prefix}{ALTERED}/")
         return [each["Key"].removeprefix(self._prefix) for each in found.get("Contents", ())]
 
     def _move(self, digest: str, name: str) -> None:
         source = {"Bucket": self._bucket, "Key": self._key(digest)}
-        self._call("copy_object", Key=f"{self._prefix}{name}", CopySource=source)
-        self._call("delete_object", Key=self._key(digest))
+        self._s3.call("copy_object", Key=f"{self._prefix}{name}", CopySource=source)
+        self._s3.call("delete_object", Key=self._key(digest))
 
     def _create(self, digest: str, write: Callable[[dict[str, str]], object]) -> bool:
         """Write what is not there, and set aside what is there if it is something else. Whether it was written."""
@@ -153,7 +140,7 @@ class Bucket(Remote):
                 self.set_aside(digest)
                 continue
             except OSError as error:
-                if _code(error) != "ConditionalRequestConflict":  # another writer's upload is under way
+                if code_of(error) != "ConditionalRequestConflict":  # another writer's upload is under way
                     raise
                 continue
             return True
@@ -167,7 +154,7 @@ class Bucket(Remote):
             return
         self._clear_abandoned()
         key = self._key(digest)
-        upload = self._call("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
+        upload = self._s3.call("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
         try:
             hashed, pending, sent = hashlib.sha256(), deque[Future[dict[str, Any]]](), list[dict[str, Any]]()
             with ThreadPoolExecutor(_UPLOADS) as pool:
@@ -181,17 +168,17 @@ class Bucket(Remote):
                 sent += [each.result() for each in pending]
             _require_digest_of(hashed.hexdigest(), digest, self.shown)
             whole = {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
-            complete = functools.partial(self._call, "complete_multipart_upload", **whole)
+            complete = functools.partial(self._s3.call, "complete_multipart_upload", **whole)
             if not self._create(digest, lambda condition: complete(**condition)):
-                self._call("abort_multipart_upload", Key=key, UploadId=upload)
+                self._s3.call("abort_multipart_upload", Key=key, UploadId=upload)
         except BaseException:
             with contextlib.suppress(OSError):  # what cannot be taken back now is cleared a day later
-                self._call("abort_multipart_upload", Key=key, UploadId=upload)
+                self._s3.call("abort_multipart_upload", Key=key, UploadId=upload)
             raise
 
     def _send(self, key: str, upload: str, number: int, part: bytes) -> dict[str, Any]:
         checksum = base64.b64encode(hashlib.sha256(part).digest()).decode()
-        sent = self._call(
+        sent = self._s3.call(
             "upload_part", Key=key, UploadId=upload, PartNumber=number, Body=part, ChecksumSHA256=checksum
         )
         return {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": checksum}
@@ -201,15 +188,15 @@ class Bucket(Remote):
         if self._cleared.is_set():
             return
         self._cleared.set()
-        found = self._call("list_multipart_uploads", Prefix=f"{self._prefix}sha256/")
+        found = self._s3.call("list_multipart_uploads", Prefix=f"{self._prefix}sha256/")
         for each in found.get("Uploads", ()):
             if each["Initiated"] < datetime.now(UTC) - _ABANDONED:
                 with contextlib.suppress(OSError):  # another process may have taken it back
-                    self._call("abort_multipart_upload", Key=each["Key"], UploadId=each["UploadId"])
+                    self._s3.call("abort_multipart_upload", Key=each["Key"], UploadId=each["UploadId"])
 
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
-            return self._call("head_object", Key=key, ChecksumMode="ENABLED")
+            return self._s3.call("head_object", Key=key, ChecksumMode="ENABLED")
         except FileNotFoundError:
             self._require_bucket()
             return None
@@ -219,7 +206,7 @@ class Bucket(Remote):
         if self._found:
             return
         try:
-            self._call("head_bucket")
+            self._s3.call("head_bucket")
         except FileNotFoundError:
             raise ShelfUnreachable(
                 "there is no such bucket", remedy="Make the bucket, or correct TRAINYARD_STORE and TRAINYARD_VAULT."
@@ -234,42 +221,8 @@ class Bucket(Remote):
                 value=f"{expires_at:%Y-%m-%d %H:%M:%S}Z",
                 remedy="Order again; if the clock of this machine is wrong, set it.",
             )
-        with self._translated():
+        with self._s3.translated():
             return str(self._files.url(f"{self._bucket}/{key}", expires=seconds, client_method=method, **signed))
-
-    def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        with self._translated():
-            answer: dict[str, Any] = self._files.call_s3(method, Bucket=self._bucket, **arguments)
-            return answer
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """What s3fs leaves of botocore and aiohttp, as OSError; none of their text, which may hold an address."""
-        from aiohttp import ClientError
-        from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
-
-        try:
-            yield
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise ShelfUnreachable(
-                "no credentials for it",
-                remedy="Give this process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the "
-                "machine's role.",
-            ) from error
-        except (BotoCoreError, ClientError, HTTPException) as error:  # aiohttp's: a body that breaks off
-            raise ShelfUnreachable(
-                f"{type(error).__name__} at {self._endpoint()}",
-                remedy="Check that it runs and is reachable, then retry.",
-            ) from error
-        except PermissionError as error:
-            raise ShelfUnreachable(
-                f"its answer is {_code(error) or 'a refusal'}",
-                remedy="Check the credentials of this process, and that they may list, read, write and delete there.",
-            ) from error
-
-    def _endpoint(self) -> str:
-        client = self._files._s3
-        return "the endpoint" if client is None else str(client.meta.endpoint_url)
 
     def _key(self, digest: str) -> str:
         return f"{self._prefix}{place_of(digest)}"
@@ -285,9 +238,3 @@ def _require_digest_of(found: str, digest: str, shown: str) -> None:
 
 def _base64(digest: str) -> str:
     return base64.b64encode(bytes.fromhex(digest.removeprefix("sha256:"))).decode()
-
-
-def _code(error: OSError) -> str:
-    """The S3 error code behind what s3fs raised."""
-    response = getattr(error.__cause__, "response", None)
-    return str(response["Error"].get("Code", "")) if response else ""

@@ -10,7 +10,7 @@ from include.cli import contract
 from include.contracts import load
 from include.core.errors import ContractError, DataError
 from include.core.records import ColumnType, KnownAt
-from include.data.source import Source
+from include.data.sources import source_of
 from tests.cli.conftest import NewContract, Shop, orders
 
 STEWARDS = ("--steward", "maria", "--steward", "ada")
@@ -147,8 +147,8 @@ def test_csv_and_json_lines_are_filed_as_parquet_with_the_types_that_the_contrac
         "code": ColumnType.STRING,
         "x": ColumnType.NUMBER,
     }
-    source = Source(made, here.folder / "home" / "production")
-    table = source.decode(source.load(date(2024, 5, 1) if time else None), ["id", "code"])
+    source = source_of(made, here.folder / "home" / "production")
+    table = source.load(date(2024, 5, 1) if time else None).read(["id", "code"])
     assert table.to_pydict() == {"id": list(range(20)), "code": [f"00{row % 3}" for row in range(20)]}
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from include.contracts.files import data_files
 from include.contracts.folders import path_values, refuse_unread
 from include.core.errors import DataError, TrainyardError
-from include.data.source import Source
+from include.data.sources import source_of
 from tests.data.sales import DAY, sales_contract
 
 NEXT = DAY + timedelta(days=1)
@@ -46,10 +46,10 @@ def write(file: Path, day: date, item: int) -> None:
 
 def read_by_night(folder: Path, days: set[date | None]) -> list[tuple[int, str | None]]:
     """The rows of *days* that nights read, with their shop."""
-    source = Source(sales_contract(location=str(folder), columns=COLUMNS), folder)
+    source = source_of(sales_contract(location=str(folder), columns=COLUMNS), folder)
     rows = []
     for day in days:
-        table = source.decode(source.load(day), ("items", "shop"))
+        table = source.load(day).read(("items", "shop"))
         rows += zip(table["items"].to_pylist(), table["shop"].to_pylist(), strict=True)
     return sorted(rows, key=str)
 

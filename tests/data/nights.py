@@ -13,7 +13,7 @@ from include.core.project import Project, Window
 from include.core.records import DAY, Contract, Days, FeatureSet, Partition, Run, Snapshot, last_day
 from include.data import features
 from include.data.partition_rows import known_at, parquet_bytes, sorted_by_key
-from include.data.source import Source
+from include.data.sources import source_of
 from include.declared import scope_of
 from include.declared.compiled import declared
 from include.ledger import Ledger, lease
@@ -35,8 +35,8 @@ def freeze(
         if dataset.window_days is not None:
             days = Days(first=last_day(instant) - (dataset.window_days - 1) * DAY, last=last_day(instant))
         for day in [None] if dataset.window_days is None else days:
-            source = Source(contract, production)
-            table, complete = known_at(source.decode(source.load(day), dataset.names), contract, instant)
+            source = source_of(contract, production)
+            table, complete = known_at(source.load(day).read(dataset.names), contract, instant)
             data = parquet_bytes(sorted_by_key(table, contract, day))
             content = store.put(data)
             partitions.append(

@@ -12,7 +12,7 @@ from include.contracts import rows_of
 from include.core.errors import ContractError, DataError
 from include.core.records import ColumnType, Contract
 from include.data.scoring import read_rows
-from include.data.source import Source
+from include.data.sources import source_of
 from tests.contracts.test_types import ACCEPTED, REFUSED
 from tests.data.sales import sales_contract
 
@@ -40,8 +40,8 @@ def test_what_is_drafted_is_read_by_nights_and_scored(
     file = land(tmp_path, array)
     assert rows_of(tmp_path).types["value"] is type_
     assert rows_of(tmp_path).table(["value"])["value"].to_pylist() == values
-    source = Source(contract(type_, tmp_path), tmp_path)
-    assert source.decode(source.load(None), ["value"])["value"].to_pylist() == values
+    source = source_of(contract(type_, tmp_path), tmp_path)
+    assert source.load(None).read(["value"])["value"].to_pylist() == values
     assert read_rows(file, contract(type_, tmp_path))["value"].to_pylist() == values
 
 
@@ -53,9 +53,9 @@ def test_what_is_not_drafted_is_neither_read_nor_scored(tmp_path: Path, kind: pa
     with pytest.raises(ContractError, match="a type that contracts know"):
         rows_of(tmp_path)
     for type_ in ColumnType:
-        source = Source(contract(type_, tmp_path), tmp_path)
+        source = source_of(contract(type_, tmp_path), tmp_path)
         with pytest.raises(ContractError, match="the contract's types"):
-            source.decode(source.load(None), ["value"])
+            source.load(None).read(["value"])
         with pytest.raises(DataError, match=f"not {type_}"):
             read_rows(file, contract(type_, tmp_path))
 

@@ -21,7 +21,7 @@ from include.data.partitioning import (
     require_filed,
     write_part,
 )
-from include.data.source import Source
+from include.data.sources import source_of
 
 FIRST = date(2024, 5, 1)
 
@@ -140,8 +140,8 @@ def test_what_its_contract_leaves_out_of_a_file_stops_no_night(tmp_path: Path) -
     pq.write_table(pa.table({"at": times, "x": [1.0], **strange}), folder / "part.parquet")
     text = draft("orders", rows_of(tmp_path / "orders", without=list(strange)), stewards=["maria"])
     (tmp_path / "orders.odcs.yaml").write_text(text)
-    source = Source(load(tmp_path / "orders.odcs.yaml"), tmp_path)
-    assert source.decode(source.load(FIRST), ["at", "x"]).column_names == ["at", "x"]
+    source = source_of(load(tmp_path / "orders.odcs.yaml"), tmp_path)
+    assert source.load(FIRST).read(["at", "x"]).column_names == ["at", "x"]
 
 
 def test_filing_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

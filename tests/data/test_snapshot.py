@@ -21,7 +21,8 @@ from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, ContractError, DataError, LedgerError, StoreUnavailable, TrainyardError
 from include.core.records import Contract, DatasetScope, KnownAt, Scope, Snapshot, Treatment, last_day
 from include.data.partition_rows import Tokens, known_at, parquet_bytes
-from include.data.source import Files, Source
+from include.data.sources import SourceDay, source_of
+from include.data.sources.parquet import ParquetSource
 from include.governance.pseudonyms import Pseudonyms
 from tests.data.sales import SENTINEL, land_sales, sales_contract, sales_table
 from tests.data.world import INSTANT, NOW, World, project_of
@@ -45,8 +46,8 @@ def _tables(world: World, taken: Snapshot, dataset: str) -> dict[date | None, pa
 
 def test_a_value_that_became_known_after_the_instant_is_null_and_the_next_night_completes_it(world: World) -> None:
     yesterday = last_day(INSTANT)
-    source = Source(world.contracts["flights"], world.production)
-    truth = source.decode(source.load(yesterday), world.scope.datasets[0].names)
+    source = source_of(world.contracts["flights"], world.production)
+    truth = source.load(yesterday).read(world.scope.datasets[0].names)
     late = pc.sum(pc.greater(truth["outcome_recorded_at"], INSTANT.replace(tzinfo=None))).as_py()
     assert late > 0
 
@@ -387,13 +388,13 @@ def test_nothing_of_the_source_is_opened_without_a_receipt_that_names_its_days(
     """Whatever dies later: each look at a file finds the receipt of its dataset in the ledger."""
     seen: list[tuple[str, bool]] = []
 
-    def watched(source: Source, day: date | None) -> Files:
+    def watched(source: ParquetSource, day: date | None) -> SourceDay:
         covering = [each for each in world.openings() if each.scope.dataset == source.contract.dataset]
         seen.append((source.contract.dataset, any(each.first <= day <= each.last for each in covering)))
         return load(source, day)
 
-    load = Source.load
-    monkeypatch.setattr(Source, "load", watched)
+    load = ParquetSource.load
+    monkeypatch.setattr(ParquetSource, "load", watched)
     world.take()
     assert {name for name, _ in seen} == {"flights", "weather"}
     assert all(receipted for _, receipted in seen)

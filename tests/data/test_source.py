@@ -21,15 +21,15 @@ from include.core.canonical import digest_of
 from include.core.errors import ContractError, DataError, TrainyardError
 from include.core.records import Contract, last_day
 from include.data.scoring import read_rows
-from include.data.source import Source
+from include.data.sources import source_of
 from tests.data.sales import DAY, SENTINEL, land_sales, sales_contract, sales_table
 
 COLUMNS = ("at", "shop", "amount", "items")
 
 
 def _read(production: Path, columns: Collection[str] = COLUMNS, **changes: object) -> pa.Table:
-    source = Source(sales_contract(**changes), production)
-    return source.decode(source.load(DAY), columns)
+    source = source_of(sales_contract(**changes), production)
+    return source.load(DAY).read(columns)
 
 
 def _refusal(production: Path, kind: type[TrainyardError]) -> str:
@@ -54,8 +54,8 @@ def test_a_column_is_read_under_its_physical_name_and_else_under_its_own(tmp_pat
         for column in sales_contract().columns
     )
     contract = sales_contract(columns=columns)
-    source = Source(contract, tmp_path)
-    assert source.decode(source.load(DAY), COLUMNS).equals(sales_table())
+    source = source_of(contract, tmp_path)
+    assert source.load(DAY).read(COLUMNS).equals(sales_table())
     assert source.layouts(DAY) == {COLUMNS}
     for name, write in (("rows.parquet", pq.write_table), ("rows.csv", pc_csv.write_csv)):
         write(table, tmp_path / name)
@@ -64,26 +64,26 @@ def test_a_column_is_read_under_its_physical_name_and_else_under_its_own(tmp_pat
 
 def test_the_digest_is_that_of_the_bytes_that_are_decoded(tmp_path: Path) -> None:
     file = land_sales(tmp_path, sales_table())
-    source = Source(sales_contract(), tmp_path)
+    source = source_of(sales_contract(), tmp_path)
     files = source.load(DAY)
     assert files.digest == digest_of(file.read_bytes())
     file.write_bytes(b"other bytes, landed meanwhile")
-    assert source.decode(files, ("at",)).num_rows == sales_table().num_rows
+    assert files.read(("at",)).num_rows == sales_table().num_rows
 
 
 def test_several_files_of_a_day_are_one_table_with_a_digest_of_all(tmp_path: Path) -> None:
     land_sales(tmp_path, sales_table().slice(100), "b.parquet")
     land_sales(tmp_path, sales_table().slice(0, 100), "a.parquet")
     assert _read(tmp_path).equals(sales_table())
-    before = Source(sales_contract(), tmp_path).load(DAY).digest
+    before = source_of(sales_contract(), tmp_path).load(DAY).digest
     land_sales(tmp_path, sales_table().slice(100, 99), "b.parquet")
-    assert Source(sales_contract(), tmp_path).load(DAY).digest != before
+    assert source_of(sales_contract(), tmp_path).load(DAY).digest != before
 
 
 def test_a_missing_day_is_named_with_its_dataset_and_folder(tmp_path: Path) -> None:
     assert _refusal(tmp_path, DataError).startswith("expected: sales of 2013-07-04: ")
     with pytest.raises(DataError, match=r"sales of 2013-07-04.*day=2013-07-04"):
-        Source(sales_contract(), tmp_path).load(DAY)
+        source_of(sales_contract(), tmp_path).load(DAY)
 
 
 def test_a_file_whose_ending_is_in_upper_case_is_not_left_out(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_folder_that_is_not_divided_as_the_contract_says_is_told_how(tmp_path:
     (tmp_path / "sales" / "part.parquet").unlink()
     land_sales(tmp_path, sales_table())
     with pytest.raises(DataError, match="partitioned: true"):
-        Source(sales_contract(partition_column=None), tmp_path).load(None)
+        source_of(sales_contract(partition_column=None), tmp_path).load(None)
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_days_from_spark_in_int96_are_read_as_they_were_written_the_far_ones_too
     pq.write_table(table, file, use_deprecated_int96_timestamps=True)
     contract = sales_contract()
     valid_to = replace(contract.columns[0], name="valid_to", key=False)
-    source = Source(replace(contract, columns=(contract.columns[0], valid_to)), tmp_path)
-    assert source.decode(source.load(DAY), ("at", "valid_to")).to_pydict() == table.to_pydict()
+    source = source_of(replace(contract, columns=(contract.columns[0], valid_to)), tmp_path)
+    assert source.load(DAY).read(("at", "valid_to")).to_pydict() == table.to_pydict()
 
 
 def test_true_nanoseconds_are_refused_with_their_column_and_count(tmp_path: Path) -> None:
@@ -219,10 +219,10 @@ def test_a_folder_that_is_named_as_a_column_gives_its_rows_that_text(tmp_path: P
 
 def test_the_digest_of_a_day_is_of_what_its_folders_say_too(tmp_path: Path) -> None:
     land_sales(tmp_path, sales_table(4).drop_columns(["shop"]), "shop=north/part.parquet")
-    before = Source(sales_contract(), tmp_path).load(DAY).digest
+    before = source_of(sales_contract(), tmp_path).load(DAY).digest
     folder = tmp_path / "sales" / f"day={DAY}"
     (folder / "shop=north").rename(folder / "shop=south")
-    assert Source(sales_contract(), tmp_path).load(DAY).digest != before
+    assert source_of(sales_contract(), tmp_path).load(DAY).digest != before
 
 
 def test_a_column_that_stands_in_the_path_and_in_the_file_is_refused(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_folder_of_a_table_format_is_refused_with_how_to_export_it(tmp_path: P
     land_sales(tmp_path, sales_table())
     (tmp_path / "sales" / log).mkdir(parents=True)
     with pytest.raises(DataError, match=r"which of its files are current.*Export the current rows"):
-        Source(sales_contract(), tmp_path)
+        source_of(sales_contract(), tmp_path).load(DAY)
 
 
 @pytest.mark.parametrize("zone", ["Etc/UTC", "GMT", "Z", "Europe/Berlin"])
@@ -275,8 +275,8 @@ def test_a_column_outside_the_contract_is_never_read(tmp_path: Path) -> None:
 
 def test_a_relative_location_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="absolute"):
-        Source(sales_contract(location="sales"), tmp_path)
-    assert Source(sales_contract(location="/data/sales"), tmp_path).folder == Path("/data/sales")
+        source_of(sales_contract(location="sales"), tmp_path)
+    assert source_of(sales_contract(location="/data/sales"), tmp_path).shown == "/data/sales"
 
 
 @settings(max_examples=25, deadline=None)
@@ -286,10 +286,10 @@ def test_a_replayed_source_has_a_full_window_before_any_instant(
 ) -> None:
     last = last_day(instant.replace(tzinfo=UTC))
     for dataset, time in (("flights", "scheduled_departure"), ("weather", "observed_at")):
-        source = Source(contracts[dataset], production)
+        source = source_of(contracts[dataset], production)
         for back in (0, 1, 37, window - 1):
             day = last - timedelta(days=back)
-            times = source.decode(source.load(day), (time,))[time]
+            times = source.load(day).read((time,))[time]
             assert len(times) > 0
             assert set(pc.cast(times, pa.date32()).to_pylist()) == {day}
 
@@ -301,11 +301,11 @@ def test_a_replay_shifts_all_times_alike_and_changes_nothing_else(
 ) -> None:
     contract = contracts["flights"]
     names = [column.name for column in contract.columns]
-    recording, replay = Source(replace(contract, replay_days=0), production), Source(contract, production)
+    recording, replay = source_of(replace(contract, replay_days=0), production), source_of(contract, production)
     shift = timedelta(days=364 * periods)
     recorded, replayed = recording.load(day), replay.load(day + shift)
     assert replayed.digest == recorded.digest
-    before, after = recording.decode(recorded, names), replay.decode(replayed, names)
+    before, after = recorded.read(names), replayed.read(names)
     for name in names:
         values = before[name]
         if pa.types.is_timestamp(values.type):
@@ -319,4 +319,4 @@ def test_a_lost_day_of_a_replayed_source_is_missing_not_replaced(
     shutil.copytree(production / "weather", tmp_path / "weather")
     shutil.rmtree(tmp_path / "weather" / "day=2013-01-01")
     with pytest.raises(DataError, match=r"weather of 2025-12-16.*day=2013-01-01"):
-        Source(contracts["weather"], tmp_path).load(date(2013, 1, 1) + timedelta(days=13 * 364))
+        source_of(contracts["weather"], tmp_path).load(date(2013, 1, 1) + timedelta(days=13 * 364))

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import dataset
 
 from include.core.records import Contract
-from include.data.source import Source
+from include.data.sources import source_of
 from include.demo.flights import land_flights
 
 
@@ -47,8 +47,8 @@ def test_the_landed_files_match_their_contracts(production: Path, contracts: dic
         contract = contracts[name]
         day = datetime(2013, 7, 4).date() if contract.partition_column else None  # noqa: DTZ001 -- only its date
         columns = [column.name for column in contract.columns]
-        source = Source(contract, production)
-        assert source.decode(source.load(day), columns).column_names == columns
+        source = source_of(contract, production)
+        assert source.load(day).read(columns).column_names == columns
 
 
 def test_a_known_flight_lands_in_utc(production: Path) -> None:

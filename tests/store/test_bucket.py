@@ -327,16 +327,6 @@ def test_a_body_that_breaks_off_is_a_store_out_of_reach_of_which_only_the_kind_i
         assert "not completed" not in str(raised.value)
 
 
-@pytest.fixture
-def s3_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One try: these tests are about what is said, not about how long it is tried."""
-    from include.store import bucket
-
-    config = bucket._OPTIONS["config_kwargs"]
-    assert isinstance(config, dict)
-    monkeypatch.setitem(config, "retries", {"mode": "standard", "max_attempts": 1})
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("data", [LARGE[:PART_BYTES], LARGE], ids=["one put", "parts"])
 def test_a_server_killed_in_the_middle_of_a_write_leaves_it_whole_or_absent(

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from include.contracts import load_folder
-from include.contracts.places import folder_of
 from include.core.errors import TrainyardError
 from include.core.records import DAY, last_day
 from include.runtime.airflow.names import dag_id_of, watch_dag_id_of
@@ -30,15 +29,15 @@ def why_not(settings: Settings, project: str, *, now: datetime) -> str | None:
     Raises:
         TrainyardError: the project cannot be loaded, or the dataset's contract cannot be used.
     """
-    from include.data.partitioning import filed_days
+    from include.data.sources import source_of
 
     dataset = load_project(project, settings.projects).learning.target.dataset
     contract = load_folder(settings.contracts, settings.classes)[dataset]
-    folder = folder_of(contract, settings.production)
     try:
-        if not folder.is_dir() or not any(folder.iterdir()):
-            return f"no data lies in {folder}"
-        filed = filed_days(contract, settings.production)
+        source = source_of(contract, settings.production, settings.source_credentials_file)
+        if source.is_empty():
+            return f"no data lies in {source.shown}"
+        filed = source.filed()
     except OSError as error:
         return f"this account cannot look at {error.filename} ({error.strerror})"
     if filed is None or filed.last >= last_day(now) - _LANDS_WITHIN:

@@ -169,14 +169,14 @@ def _begin(platform: Platform, project: Project, day: date, now: datetime) -> Ru
 
 def _history(scopes: Sequence[Scope], contracts: Mapping[str, Contract], settings: Settings) -> Days:
     """The days that all divided datasets of *scopes* hold."""
-    from include.data.partitioning import filed_days
-    from include.data.source import REPLAY_FIRST
+    from include.data.sources import source_of
+    from include.data.sources.parquet import REPLAY_FIRST
 
     names = {part.dataset for scope in scopes for part in scope.datasets if part.window_days is not None}
     held = []
     for name in sorted(names):
         contract = contracts[name]
-        days = filed_days(contract, settings.production)
+        days = source_of(contract, settings.production, settings.source_credentials_file).filed()
         if contract.replay_days:  # it repeats for ever: what is repeated is no more history
             days = Days(first=REPLAY_FIRST, last=REPLAY_FIRST + (contract.replay_days - 1) * DAY)
         if days is None:

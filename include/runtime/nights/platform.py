@@ -46,6 +46,7 @@ def open_platform(settings: Settings) -> Platform:
         contracts=load_folder(settings.contracts, settings.classes),
         pseudonyms=Pseudonyms.load(settings.keys / deployment.PSEUDONYM_KEY),
         production=settings.production,
+        source_credentials=settings.source_credentials_file,
         signer=Signer.load(settings.keys / deployment.MODEL_KEY),
         verifier=Verifier.load(settings.keys / deployment.MODEL_PUBLIC_KEY),
         champions=Champions(ledger, authority),

@@ -113,14 +113,15 @@ def _beside(platform: "Platform", project: Project, kind: RunKind, instant: date
 def _end_of_last_day(platform: "Platform", project: Project, scope: Scope, rows: "pa.Table") -> datetime:
     import pyarrow.compute as pc
 
-    from include.data.partitioning import filed_days
+    from include.data.sources import source_of
 
     column = platform.contracts[project.learning.target.dataset].partition_column or ""
     last = pc.max(pc.cast(rows[column], "date32")).as_py()
     for dataset in scope.datasets:
         filed = None
         if dataset.window_days is not None:
-            filed = filed_days(platform.contracts[dataset.dataset], platform.production)
+            contract = platform.contracts[dataset.dataset]
+            filed = source_of(contract, platform.production, platform.source_credentials).filed()
         if filed is not None:
             last = min(last, filed.last)
     return day_start(last + DAY)

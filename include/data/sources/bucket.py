@@ -1,0 +1,192 @@
+"""Parquet files in a bucket of S3, or of what speaks its protocol.
+
+All bytes of a day are read: its digest is that of a folder with the same files, so that a project computes the same
+wherever they lie. Each file is asked for in the very version that was listed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from include.contracts.folders import LOGS, format_error, path_values, table_keys
+from include.contracts.servers import bucket_of
+from include.core.errors import DataError, SourceUnavailable
+from include.data.sources.credentials import credentials_of
+from include.data.sources.parquet import PARQUET, DayFile, Footer
+from include.store.s3 import OPTIONS, S3, code_of
+from include.store.shelf import ShelfUnreachable
+
+#: What a section of the reader's file may say, and what s3fs calls it. Without a key the process's own credentials are
+#: meant: a profile, or the machine's role.
+_KEYS = {
+    "aws_access_key_id": "key",
+    "aws_secret_access_key": "secret",
+    "aws_session_token": "token",
+    "endpoint_url": "endpoint_url",
+    "region": "region",
+}
+#: So often a day is listed and read again that changes meanwhile, and a file whose body breaks off.
+_ATTEMPTS = 3
+#: That many files of a day are read at once.
+_READS = 8
+#: In so many last bytes of a file nearly every footer lies; its length stands in the last eight.
+_FOOTER_BYTES, _TAIL_BYTES = 1 << 16, 8
+
+
+class _Changed(Exception):
+    """A file is no longer the one that was listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    """A file below the root, its whole key, and the version of it that was seen."""
+
+    path: PurePosixPath
+    key: str
+    version: str
+
+
+class DayPrefix:
+    """The folders ``day=…`` of the bucket and folder that *location* names.
+
+    Each method may raise SourceUnavailable.
+    """
+
+    def __init__(self, dataset: str, location: str, credentials: Path | None) -> None:
+        """Raises DeclarationError, AuthorityError: the file *credentials* does not say how to sign in."""
+        self._dataset, self.shown = dataset, location
+        name, folder = bucket_of(location)
+        self._root = f"{folder}/" if folder else ""
+        self._bucket = S3(_files(credentials_of(credentials, name, known=_KEYS)), name, needs="list and read")
+
+    def is_empty(self) -> bool:
+        return not self._any_key(self._root)
+
+    def folders(self) -> Iterator[str]:
+        for page in self._pages(f"{self._root}day=", Delimiter="/"):
+            for each in page.get("CommonPrefixes", ()):
+                yield each["Prefix"].removeprefix(self._root).rstrip("/")
+
+    def read(self, folder: str) -> list[DayFile]:
+        return self._of_one_moment(folder, self._whole)
+
+    def footers(self, folder: str) -> list[Footer]:
+        return [(file.shown, file.said, BytesIO(file.data)) for file in self._of_one_moment(folder, self._tail)]
+
+    def _of_one_moment(self, folder: str, read: Callable[[_Listed], bytes]) -> list[DayFile]:
+        """What *read* gives of the files of *folder*, all as they were when they were listed."""
+        for _ in range(_ATTEMPTS):
+            listed = self._listed(folder)
+            try:
+                with ThreadPoolExecutor(_READS) as pool:
+                    data = list(pool.map(read, listed))
+            except _Changed:
+                continue
+            return [
+                DayFile(shown=self._shown(file), said=path_values(file.path, PurePosixPath(folder)), data=each)
+                for file, each in zip(listed, data, strict=True)
+            ]
+        raise SourceUnavailable(
+            f"{self._dataset}: the files of a day stay as they are while they are read",
+            value=f"{self.shown}/{folder} changed at each of {_ATTEMPTS} attempts",
+            remedy="It is read again by itself; have the day landed as a whole.",
+        )
+
+    def _listed(self, folder: str) -> list[_Listed]:
+        root = f"{self._root}{folder}/" if folder else self._root
+        versions = {each["Key"].removeprefix(root): each["ETag"] for each in self._objects(root)}
+        shown = f"{self.shown}/{folder}".rstrip("/")
+        return [
+            _Listed(path=PurePosixPath(folder, path), key=f"{root}{path}", version=versions[str(path)])
+            for path in table_keys(versions, PARQUET, shown)
+        ]
+
+    def _whole(self, file: _Listed) -> bytes:
+        return self._bytes(file)
+
+    def _tail(self, file: _Listed) -> bytes:
+        """The last bytes of *file*, its footer among them: a reader of footers finds all that it looks for."""
+        tail = self._bytes(file, Range=f"bytes=-{_FOOTER_BYTES}")
+        footer = int.from_bytes(tail[-_TAIL_BYTES:][:4], "little") + _TAIL_BYTES
+        return tail if footer <= len(tail) else self._bytes(file)
+
+    def _bytes(self, file: _Listed, **part: str) -> bytes:
+        try:
+            with self._reachable():
+                return self._bucket.read(file.key, IfMatch=file.version, **part)
+        except FileNotFoundError:
+            raise _Changed from None
+
+    def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
+        return (each for page in self._pages(prefix) for each in page.get("Contents", ()))
+
+    def _any_key(self, prefix: str) -> bool:
+        return "Contents" in next(self._pages(prefix, MaxKeys=1))
+
+    def _pages(self, prefix: str, **asked: Any) -> Iterator[dict[str, Any]]:
+        following: dict[str, str] = {}
+        while True:
+            try:
+                with self._reachable():
+                    page = self._bucket.call("list_objects_v2", Prefix=prefix, **asked, **following)
+            except FileNotFoundError:
+                raise DataError(
+                    f"{self._dataset}: the bucket of the data is there",
+                    value=f"none for {self.shown}",
+                    remedy="Correct `servers[0].location` of the contract, or `endpoint_url` of the credentials.",
+                ) from None
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            following = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def refuse_table_format(self) -> None:
+        root = PurePosixPath(self._root)
+        for each in (root, *root.parents):
+            at = "" if each == PurePosixPath() else f"{each}/"
+            for log, kind in LOGS.items():
+                if self._any_key(f"{at}{log}/"):
+                    raise format_error(self.shown, kind)
+        for each in (root, root.parent) if root.name == "data" else (root,):
+            at = "" if each == PurePosixPath() else f"{each}/"
+            if any(found["Key"].endswith(".metadata.json") for found in self._objects(f"{at}metadata/")):
+                raise format_error(self.shown, "Iceberg")
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """What goes wrong with the bucket in our words: of its own, only the code."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if code_of(error) == "PreconditionFailed":
+                raise _Changed from None
+            told = error.strerror if isinstance(error, ShelfUnreachable) else code_of(error) or type(error).__name__
+            raise SourceUnavailable(
+                f"{self._dataset}: the server of the data answers, and lets the reader read",
+                value=f"{self.shown}: {told}",
+                remedy=getattr(
+                    error, "remedy", "Check the bucket, its region and the reader's credentials, then retry."
+                ),
+            ) from None
+
+    def _shown(self, file: _Listed) -> str:
+        return f"{self.shown}/{file.path}"
+
+
+def _files(said: Mapping[str, str]) -> Any:
+    import fsspec
+
+    given = {_KEYS[key]: value for key, value in said.items()}
+    region = given.pop("region", None)
+    config = OPTIONS["config_kwargs"] | {
+        "ignore_configured_endpoint_urls": "key" in given
+    }  # the store's may be another
+    return fsspec.filesystem(
+        "s3", **{**OPTIONS, "config_kwargs": config}, **given, client_kwargs={"region_name": region} if region else {}
+    )

@@ -1,0 +1,301 @@
+"""Parquet filed by UTC day, wherever its bytes come from: what a day's files hold, typed and checked."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from include.contracts.folders import named_day
+from include.contracts.types import accepts, to_contract
+from include.core.canonical import digest_of, encode, record_digest
+from include.core.errors import ContractError, DataError
+from include.core.records import DAY, Column, ColumnType, Contract, Days, day_start
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The first day of the demo's recording: what a contract with ``replayDays`` repeats starts here.
+REPLAY_FIRST = date(2013, 1, 1)
+PARQUET = (".parquet",)
+
+#: How a file is shown, what the names of its folders say, and what holds its footer.
+Footer = tuple[str, Mapping[str, str | None], Path | BinaryIO]
+
+
+class UnreadableFile(OSError):
+    """A file that is there and cannot be read: how it is shown, and why."""
+
+    def __init__(self, shown: str, why: str) -> None:
+        super().__init__(None, why)
+        self.shown = shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFile:
+    """One file of a day: how it is shown, what the names of its folders say, and its bytes."""
+
+    shown: str
+    said: Mapping[str, str | None]
+    data: bytes
+
+
+class DayFolders(Protocol):
+    """Where files lie in folders ``day=YYYY-MM-DD``, or all in one (``""``); they come in the order of their names.
+
+    A file may lie in folders ``name=value``, each of which is a column of text; what begins with ``.`` or ``_`` is no
+    data, and a table format is refused, which alone knows which of its files are current.
+    """
+
+    shown: str
+
+    def is_empty(self) -> bool: ...
+
+    def refuse_table_format(self) -> None:
+        """Raise DataError where that is, or lies in, a table whose format lists its current files elsewhere."""
+
+    def folders(self) -> Iterable[str]:
+        """The names of the folders ``day=…``."""
+
+    def read(self, folder: str) -> Sequence[DayFile]:
+        """All files of *folder*, whole and of one moment; none where it is not there. May raise UnreadableFile."""
+
+    def footers(self, folder: str) -> Iterable[Footer]:
+        """The same, of which the footers alone have to be there."""
+
+
+class ParquetSource:
+    """A :class:`~include.data.sources.Source` of ``day=YYYY-MM-DD/*.parquet``, or ``*.parquet``, in *place*."""
+
+    def __init__(self, contract: Contract, place: DayFolders) -> None:
+        self.contract, self.shown, self._place = contract, place.shown, place
+        self._is_plain = False
+
+    def is_empty(self) -> bool:
+        return self._place.is_empty()
+
+    def filed(self) -> Days | None:
+        if self.contract.replay_days:
+            return None
+        days = sorted(day for name in self._plain().folders() if (day := named_day(name)) is not None)
+        return Days(first=days[0], last=days[-1]) if days else None
+
+    def load(self, day: date | None) -> "ParquetDay":
+        try:
+            files = self._plain().read(self._folder(day))
+        except UnreadableFile as error:
+            raise self.unreadable(error.shown, day, str(error.strerror)) from None
+        self._require_some(files, day)
+        said = [file.said for file in files]
+        digests = [digest_of(file.data) for file in files] + ([record_digest(said)] if any(said) else [])
+        digest = digests[0] if len(digests) == 1 else digest_of(encode(digests))
+        return ParquetDay(source=self, day=day, digest=digest, files=tuple(files))
+
+    def layouts(self, day: date | None) -> frozenset[tuple[str, ...]]:
+        import pyarrow as pa
+
+        from include.contracts.files import open_parquet
+
+        found = set()
+        footers = list(self._plain().footers(self._folder(day)))
+        self._require_some(footers, day)
+        for shown, said, file in footers:
+            try:
+                names = open_parquet(file).schema_arrow.names
+            except (pa.ArrowException, OSError) as error:
+                raise self.unreadable(shown, day, type(error).__name__) from None
+            names = [*names, *(name for name in said if name not in names)]
+            ours = {theirs: name for name, theirs in self.contract.names_in(names).items()}
+            found.add(tuple(ours.get(name, name) for name in names))
+        return frozenset(found)
+
+    def column(self, name: str) -> Column:
+        column = self.contract.column(name)
+        if column is None:
+            raise ContractError(
+                f"{self.contract.dataset}: only columns of the contract are read",
+                value=name,
+                remedy=f"Use one of {sorted(column.name for column in self.contract.columns)}.",
+            )
+        return column
+
+    def shift(self, day: date | None) -> timedelta:
+        """What is added to the times of the day that stands for *day*."""
+        return timedelta(0) if day is None else day - self._recorded_day(day)
+
+    def named(self, day: date | None) -> str:
+        return self.contract.dataset if day is None else f"{self.contract.dataset} of {day.isoformat()}"
+
+    def folder_shown(self, day: date | None) -> str:
+        folder = self._folder(day)
+        return f"{self.shown}/{folder}" if folder else self.shown
+
+    def unreadable(self, shown: str, day: date | None, fault: str) -> DataError:
+        return DataError(
+            f"{self.named(day)}: the file is whole and readable Parquet",
+            value=f"{shown}: {fault}",
+            remedy="The file is corrupt or truncated: have its owner land it again.",
+        )
+
+    def check_schema(self, schema: "pa.Schema", said: Mapping[str, str | None], shown: str) -> None:
+        import pyarrow as pa
+
+        held = {field.name: field.type for field in schema} | dict.fromkeys(said, pa.string())
+        repeated = sorted(name for name in held if schema.names.count(name) + (name in said) > 1)
+        theirs = self.contract.names_in(held)
+        types = {column: held.get(theirs[column.name]) for column in self.contract.columns}
+        missing = sorted(
+            column.physical_name or column.name for column, held_type in types.items() if held_type is None
+        )
+        differing = [
+            f"{theirs[column.name]} is {held_type}, not {column.type.value}"
+            for column, held_type in types.items()
+            if held_type is not None and not accepts(held_type, column.type)
+        ]
+        if repeated:
+            raise ContractError(
+                f"{self.contract.dataset}: a column stands once, in the file or in its path",
+                value=f"{repeated} twice in {shown}",
+                remedy="Have it left out of the file, or the folders or one of the columns renamed.",
+            )
+        if missing or differing:
+            raise ContractError(
+                f"{self.contract.dataset}: the file has the contract's columns with the contract's types",
+                value=f"missing {missing or 'none'}, differing {differing or 'none'} in {shown}",
+                remedy="Have the file landed as the contract says, or its stewards change the contract.",
+            )
+
+    def _plain(self) -> DayFolders:
+        if not self._is_plain:
+            self._place.refuse_table_format()
+            self._is_plain = True
+        return self._place
+
+    def _require_some(self, files: Collection[object], day: date | None) -> None:
+        if not files:
+            raise DataError(
+                f"{self.named(day)}: the source holds a Parquet file",
+                value=f"none in {self.folder_shown(day)}",
+                remedy=self._layout_remedy(day),
+            )
+
+    def _layout_remedy(self, day: date | None) -> str:
+        divided = any(True for _ in self._place.folders())
+        if day is not None and not divided:
+            return f"Divide the rows by UTC day into folders {self.shown}/day=YYYY-MM-DD."
+        if day is None and divided:
+            return "Mark the timestamp that divides the rows by day with `partitioned: true` in the contract."
+        return "Land the data, or choose an --instant whose whole window the source holds."
+
+    def _recorded_day(self, day: date) -> date:
+        period = self.contract.replay_days
+        return REPLAY_FIRST + (day - REPLAY_FIRST) % timedelta(days=period) if period else day
+
+    def _folder(self, day: date | None) -> str:
+        return "" if day is None else f"day={self._recorded_day(day).isoformat()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetDay:
+    """The bytes of the files that hold a dataset's day (``None``: an undivided table), and their digest."""
+
+    source: ParquetSource
+    day: date | None
+    digest: str
+    files: tuple[DayFile, ...]
+
+    def read(self, columns: Collection[str]) -> "pa.Table":
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._typed(self._decoded(file, columns), file) for file in self.files)
+        shift = self.source.shift(self.day)
+        self._check_day(table, shift)
+        return _shifted(table, shift)
+
+    def holds_nan(self, columns: Collection[str]) -> bool:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        numbers = [name for name in columns if self.source.column(name).type is ColumnType.NUMBER]
+        tables = [self._decoded(file, numbers) for file in self.files] if numbers else []
+        held = (column for table in tables for column in table.columns if pa.types.is_floating(column.type))
+        return any(pc.any(pc.is_nan(column)).as_py() for column in held)
+
+    def _decoded(self, file: DayFile, columns: Collection[str]) -> "pa.Table":
+        import pyarrow as pa
+
+        from include.contracts.files import open_parquet, read_columns, with_path_values
+
+        source, said = self.source, file.said
+        wanted = [source.column(name).name for name in columns]
+        try:
+            opened = open_parquet(pa.BufferReader(file.data))
+            source.check_schema(opened.schema_arrow, said, file.shown)
+            theirs = source.contract.names_in((*opened.schema_arrow.names, *said))
+            names = [theirs[name] for name in wanted]
+            # One thread: a step is a forked process on shared cores, and a day is small.
+            inside = [name for name in names if name not in said]
+            table = read_columns(opened, pa.BufferReader(file.data), inside, use_threads=False)
+            table = with_path_values(table, said).select(names).rename_columns(wanted)
+            table.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError, LookupError) as error:
+            raise source.unreadable(file.shown, self.day, _fault_of(file.data, error)) from None
+        return table
+
+    def _typed(self, table: "pa.Table", file: DayFile) -> "pa.Table":
+        import pyarrow as pa
+
+        columns, faults = [], []
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            try:
+                columns.append(to_contract(column, self.source.column(name).type))
+            except ValueError as error:
+                faults.append(f"{name}: {error}")
+        if faults:
+            raise ContractError(
+                f"{self.source.named(self.day)}: values fit the contract's types without loss",
+                value=f"{'; '.join(faults)} (in {file.shown})",
+                remedy="Have the file landed with the contract's types, or the contract changed by its stewards.",
+            )
+        return pa.table(columns, names=table.column_names)
+
+    def _check_day(self, table: "pa.Table", shift: timedelta) -> None:
+        import pyarrow.compute as pc
+
+        partition = self.source.contract.partition_column
+        if self.day is None or partition not in table.column_names or table.num_rows == 0:
+            return
+        first = (day_start(self.day) - shift).replace(tzinfo=None)
+        times = table[partition]
+        inside = pc.and_(pc.greater_equal(times, first), pc.less(times, first + DAY))
+        strays = table.num_rows - (pc.sum(pc.fill_null(inside, False)).as_py() or 0)
+        if strays:
+            raise DataError(
+                f"{self.source.named(self.day)}: every row's {partition} lies in the day of its folder",
+                value=f"{strays} of {table.num_rows} rows in {self.source.folder_shown(self.day)} do not",
+                remedy="Have the rows landed in the folder of their UTC day.",
+            )
+
+
+def _fault_of(data: bytes, error: Exception) -> str:
+    """What is wrong with a file's bytes; of the reader's *error* only the type, since it may quote a value."""
+    from include.contracts.files import parquet_fault
+
+    return f"{parquet_fault(BytesIO(data))} ({type(error).__name__})"
+
+
+def _shifted(table: "pa.Table", shift: timedelta) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not shift:
+        return table
+    for index, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            moved = pc.add(table.column(index), pa.scalar(shift, pa.duration("us")))
+            table = table.set_column(index, field, moved)
+        elif pa.types.is_date(field.type):
+            moved = pc.add(table.column(index).cast(pa.timestamp("us")), pa.scalar(shift, pa.duration("us")))
+            table = table.set_column(index, field, moved.cast(field.type))
+    return table

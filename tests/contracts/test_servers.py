@@ -1,0 +1,69 @@
+"""Where a contract's server puts its data, and which servers are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from include.contracts import load
+from include.contracts.places import lineage_name, paths_of
+from include.core.errors import ContractError
+from tests.data.sales import sales_contract
+
+FLIGHTS = (Path(__file__).parents[2] / "include" / "contracts" / "flights.odcs.yaml").read_text()
+LOCAL = next(block for block in FLIGHTS.split("servers:\n")[1].split("roles:") if "type: local" in block)
+
+
+def with_server(folder: Path, **keys: str) -> Path:
+    lines = "".join(f"    {key}: {value}\n" for key, value in {"format": "parquet", **keys}.items())
+    path = folder / "flights.odcs.yaml"
+    path.write_text(FLIGHTS.replace(LOCAL, f"  - server: production\n{lines}"))
+    return path
+
+
+@pytest.mark.parametrize("location", ["s3://my-lake/data/flights", "s3://my-lake/data/flights/", "s3://my.lake.2"])
+def test_a_server_of_type_s3_names_a_folder_of_a_bucket(tmp_path: Path, location: str) -> None:
+    assert load(with_server(tmp_path, type="s3", location=location)).location == location.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"type": "s3", "location": "/data/flights"}, "s3://bucket/folder"),
+        ({"type": "s3", "location": "s3://my-lake//flights"}, "s3://bucket/folder"),
+        ({"type": "s3", "location": "s3://my-lake/{model}/*.parquet"}, "without credentials, patterns"),
+        ({"type": "s3", "location": "s3://AKIA:SECRET@my-lake/flights"}, "without credentials"),
+        ({"type": "s3", "location": "s3://my-lake/a", "endpointUrl": "http://SECRET.example"}, "reader's file"),
+        ({"type": "s3", "location": "s3://my-lake/a", "format": "csv"}, "s3/csv"),
+        ({"type": "s3", "path": "s3://my-lake/a"}, "servers[0].location"),
+        ({"type": "local", "path": "s3://my-lake/a"}, "`type: s3`"),
+        ({"type": "oracle", "location": "x"}, "`type: local` or `type: s3`"),
+    ],
+)
+def test_another_server_is_refused_with_what_to_write(tmp_path: Path, keys: dict[str, str], told: str) -> None:
+    with pytest.raises(ContractError) as raised:
+        load(with_server(tmp_path, **keys))
+    assert told in str(raised.value)
+    assert "SECRET" not in str(raised.value)
+
+
+def test_folders_of_a_bucket_overlap_as_folders_do_and_with_no_folder_of_this_machine(tmp_path: Path) -> None:
+    def place(location: str) -> object:
+        return paths_of(replace(sales_contract(), location=location), tmp_path)
+
+    lake = place("s3://lake/sales")
+    assert all(lake.overlaps(place(other)) for other in ("s3://lake", "s3://lake/sales/day=2013-01-01"))  # type: ignore[attr-defined]
+    others = ("s3://lake/sales_2", "s3://lake-2/sales", "/lake/sales", "${TRAINYARD_PRODUCTION}/sales")
+    assert not any(lake.overlaps(place(other)) or place(other).overlaps(lake) for other in others)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("s3://lake/data/sales", ("s3://lake", "data/sales")),
+        ("s3://lake", ("s3://lake", "/")),
+        ("${TRAINYARD_PRODUCTION}/sales", None),
+    ],
+)
+def test_openlineage_names_data_in_a_bucket_by_bucket_and_key(location: str, named: object) -> None:
+    assert lineage_name(sales_contract(location=location)) == named
