@@ -1,5 +1,6 @@
 """The vault opens exactly what was named, under grants, after a receipt."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,13 @@ import pytest
 from include.core.canonical import decode, digest_of, record_digest
 from include.core.errors import AccessDenied, LedgerUnavailable, StoreError, StoreUnavailable
 from include.core.events import ArtifactOpened, Event
+from include.core.records import ResultAddresses
 from include.governance.vault import Vault
 from include.ledger import Entry, Fence, Ledger
 from include.store import Store
-from tests.governance.conftest import NOW, House, run_of
+from tests.governance.conftest import NOW, STEWARD, House, run_of
+
+HOUR = timedelta(hours=1)
 
 
 def test_what_was_put_is_opened_by_digest_after_one_receipt(house: House) -> None:
@@ -95,6 +99,92 @@ def test_without_a_receipt_nothing_is_opened(house: House) -> None:
     )
     with pytest.raises(LedgerUnavailable):
         vault.open([vault.put(b"one")], run=run_of(scope.project), step="train", scope=scope, now=NOW)
+
+
+def test_a_champion_is_opened_to_predict_under_a_revoked_grant_and_for_nothing_else(house: House) -> None:
+    scope = house.scope()
+    (grant,) = house.granted(scope)
+    digest, run = house.vault.put(b"a model"), run_of(scope.project)
+    house.authority.revoke(grant, user=STEWARD, reason="Enough")
+    opened = house.vault.open([digest], run=run, step="score", scope=scope, now=NOW, serving=True)
+    assert opened.bytes(digest) == b"a model"
+    with pytest.raises(AccessDenied):
+        house.vault.open([digest], run=run, step="score", scope=scope, now=NOW)
+
+
+def test_an_artifact_is_there_verified_and_removed_by_its_digest(house: House) -> None:
+    kept, lost = house.vault.put_made(lambda path: path.write_bytes(b"one") and None), house.vault.put(b"two")
+    house.vault.remove(lost)
+    house.vault.remove(lost)
+    assert [house.vault.has(digest) for digest in (kept, lost)] == [True, False]
+    house.vault.verify(kept)
+    with pytest.raises(StoreError):
+        house.vault.verify(lost)
+    assert house.vault.altered() == ()
+
+
+class Addressed(Store):
+    """A folder that gives addresses and takes results as a bucket does; an address says what it is of, and its end."""
+
+    results: Path
+
+    def require_issuing(self, lifetime: timedelta) -> None:
+        assert lifetime == HOUR
+
+    def read_address(self, digest: str, *, expires_at: datetime) -> str:
+        return f"{digest} until {expires_at}"
+
+    def result_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
+        return ResultAddresses(write=f"{name} until {expires_at}", read=name)
+
+    def result(self, name: str, *, most_bytes: int) -> bytes | None:
+        file = self.results / name
+        return file.read_bytes()[:most_bytes] if file.exists() else None
+
+    def remove_result(self, name: str) -> None:
+        (self.results / name).unlink()
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_addresses_are_of_what_was_named_after_one_receipt_and_end_with_the_first_grant_at_the_latest(
+    house: House, days: int
+) -> None:
+    scope, later = house.scope("flights", "planes"), NOW + timedelta(days=1) - HOUR / 2
+    grants = house.granted(house.scope("planes", project=scope.project), days=days)
+    grants = house.granted(house.scope("flights", project=scope.project)) + grants
+    vault = Vault(
+        Addressed(str(house.folder / "vault")), house.access, house.ledger, lists=Store(str(house.folder / "store"))
+    )
+    digests = [vault.put(b"one"), vault.put(b"two")]
+    ends = {"run": run_of(scope.project), "step": "train", "scope": scope, "lifetime": HOUR}
+    issued = vault.issue(iter(digests), iter(["second", "first"]), now=later, **ends)
+    assert issued.expires_at == later + (HOUR / 2 if days == 1 else HOUR)
+    assert issued.artifacts == {digest: f"{digest} until {issued.expires_at}" for digest in digests}
+    assert {name: each.write for name, each in issued.results.items()} == {
+        name: f"{name} until {issued.expires_at}" for name in ("first", "second")
+    }
+    assert not any(digest in repr(issued) or "second" in repr(issued) for digest in digests), "they are secrets"
+    (entry,) = house.ledger.read(f"receipt/{scope.project}")
+    assert isinstance(entry.event, ArtifactOpened)
+    assert (entry.event.step, entry.event.grants, entry.event.count) == ("train", grants, 2)
+    with pytest.raises(AccessDenied):
+        vault.issue(digests, [], now=NOW + timedelta(days=30), **ends)
+    with pytest.raises(AccessDenied, match="own project"):
+        vault.issue(digests, [], now=NOW, **{**ends, "run": run_of("other")})
+    assert len(house.ledger.read(f"receipt/{scope.project}")) == 1
+
+
+def test_a_result_that_is_refused_is_kept_and_may_be_written_again(house: House) -> None:
+    store = Addressed(str(house.folder / "vault"))
+    store.results = house.folder
+    vault = Vault(store, house.access, house.ledger, lists=Store(str(house.folder / "store")))
+    assert vault.result("trial", most_bytes=9) is None
+    (house.folder / "trial").write_bytes(b"not a trial")
+    found = vault.result("trial", most_bytes=3)
+    assert found == b"not"
+    kept = vault.refuse_result("trial", found)
+    assert vault.result("trial", most_bytes=9) is None
+    assert store.get(kept) == b"not"
 
 
 def test_an_altered_artifact_is_not_handed_out_but_set_aside_and_missing(house: House) -> None:

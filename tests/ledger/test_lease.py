@@ -12,11 +12,25 @@ from include.core import streams
 from include.core.errors import DeclarationError, LeaseHeld, LedgerError
 from include.core.events import Event, LeaseFreed, LineageEmitted
 from include.ledger import Fence, Ledger
-from include.ledger.lease import free, held_by, holder, holds, release, renew, require_free, take
+from include.ledger.lease import (
+    ever_held,
+    free,
+    held_by,
+    held_since,
+    holder,
+    holds,
+    release,
+    renew,
+    require_free,
+    take,
+    taken_over,
+)
 from tests.ledger.processes import start, wait
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LONG = timedelta(minutes=30)
+MONTHS = timedelta(days=200)
 
 
 def test_a_second_run_is_refused_and_told_which_run_holds_the_lease_until_when(ledger: Ledger) -> None:
@@ -109,6 +123,50 @@ def test_a_lease_that_was_given_back_or_taken_over_is_not_renewed(ledger: Ledger
     assert held_by(ledger, "flights", now=NOON + HOUR * 2) is None
 
 
+def test_a_lease_is_held_by_who_took_it_last_and_until_its_end(ledger: Ledger) -> None:
+    assert held_by(ledger, "flights", now=NOON) is None
+    take(ledger, "flights", run_id="night 1", now=NOON, duration=LONG)
+    last = NOON + LONG - timedelta(microseconds=1)
+    assert [holds(ledger, "flights", run_id=f"night {n}", now=last) for n in (1, 2)] == [True, False]
+    assert not holds(ledger, "flights", run_id="night 1", now=NOON + LONG)
+    require_free(ledger, "flights", run_id="night 1", now=last)
+    require_free(ledger, "flights", run_id="night 2", now=NOON + LONG)
+    assert ledger.version(streams.lease("flights")) == 1
+
+
+def test_since_when_a_lease_is_held_is_where_it_was_taken_and_not_where_it_was_extended(ledger: Ledger) -> None:
+    def since() -> list[int | None]:
+        return [held_since(ledger, "flights", run_id=f"night {n}") for n in (1, 2)]
+
+    assert since() == [None, None]
+    ledger.record("elsewhere", LineageEmitted(event="so that positions and versions differ"))
+    take(ledger, "flights", run_id="night 1", now=NOON, duration=LONG)
+    take(ledger, "flights", run_id="night 1", now=NOON + MONTHS, duration=LONG)
+    held_by(ledger, "flights", now=NOON)  # shortens it
+    assert since() == [2, None]
+    release(ledger, "flights", run_id="night 1")
+    assert since() == [None, None]
+    take(ledger, "flights", run_id="night 1", now=NOON, duration=LONG)
+    assert since() == [6, None]
+    take(ledger, "flights", run_id="night 2", now=NOON + LONG, duration=LONG)
+    assert since() == [None, 7]
+
+
+def test_a_run_that_took_a_lease_is_known_for_it_and_its_fence_is_void_once_another_run_has_it(ledger: Ledger) -> None:
+    def ever() -> list[bool]:
+        return [ever_held(ledger, "flights", run_id=f"night {n}") for n in (1, 2)]
+
+    assert ever() == [False, False]
+    old = take(ledger, "flights", run_id="night 1", now=NOON, duration=LONG)
+    assert not taken_over(ledger, old)
+    assert ever() == [True, False]
+    release(ledger, "flights", run_id="night 1")
+    assert not taken_over(ledger, old), "nobody has it"
+    new = take(ledger, "flights", run_id="night 2", now=NOON, duration=LONG)
+    assert [taken_over(ledger, each) for each in (old, new)] == [True, False]
+    assert ever() == [True, True]
+
+
 class Overtaken(Ledger):
     """The real ledger, into which somebody else writes just before the first thing that is appended here."""
 
@@ -171,10 +229,6 @@ def test_of_two_who_find_a_lease_too_long_at_once_one_shortens_it(ledger: Ledger
     assert held is not None
     assert held.expires_at == NOON + LONG
     assert ledger.version(streams.lease("flights")) == 2
-
-
-MONTHS = timedelta(days=200)
-LONG = timedelta(minutes=30)
 
 
 def test_a_lease_taken_under_a_clock_that_was_ahead_is_over_after_its_duration_once_the_clock_is_right(
