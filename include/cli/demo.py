@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from include.cli.console import bold, console, line, styled
-from include.cli.night import show_holdout
 from include.cli.service import Port, land
 from include.cli.signals import unwound_by_signals
+from include.cli.summary import show_holdout
 from include.core.addresses import without_credentials
 from include.core.events import RetrainingAsked
 from include.demo import chain as demonstration

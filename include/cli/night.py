@@ -7,28 +7,27 @@ from typing import Annotated
 
 import typer
 from rich.status import Status
-from rich.table import Table
 
 from include.cli.console import bold, console, line, styled
 from include.cli.notices import show_decisions, tell_people
 from include.cli.retention import keep_in_order
 from include.cli.signals import unwound_by_signals
+from include.cli.summary import show, show_sample
 from include.contracts.files import ending_of
 from include.core.addresses import without_credentials
 from include.core.errors import AccessDenied, DeclarationError, TrainyardError
-from include.core.project import Objective
-from include.core.records import Evaluation, Interval, TrialState
+from include.core.project import Project
 from include.core.runs import by_hand
 from include.ledger import Ledger
 from include.ledger.costs import cost_of
 from include.runtime.code.projects import load_project
 from include.runtime.nights import local
 from include.runtime.nights.instants import require_past
-from include.runtime.nights.local import NightResult
 from include.runtime.nights.platform import declared_digest
 from include.runtime.nights.scoring import ScoringResult
 from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
+from include.training.progress import Report
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
 Instant = Annotated[
@@ -39,6 +38,10 @@ Instant = Annotated[
 def run(
     project: ProjectName,
     instant: Instant = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Only try it: a few days and trials, beside nights; registers nothing.")
+    ] = False,
+    days: Annotated[int | None, typer.Option(min=3, help="With --sample: how many days. Default: 14.")] = None,
 ) -> None:
     """Run one night of PROJECT in this process, without Airflow. A night that was interrupted goes on.
 
@@ -47,6 +50,15 @@ def run(
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     at = parse_instant(instant)
+    if sample:
+        _try_out(settings, declared, at, days)
+        return
+    if days is not None:
+        raise DeclarationError(
+            "only a sample takes days of its own: a night learns from the project's window",
+            value=f"--days {days}",
+            remedy="Add `--sample`, or change `window` in the declaration.",
+        )
     name = by_hand(at, declared_digest(settings, declared))
     show_decisions(settings, project)
     console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
@@ -59,7 +71,7 @@ def run(
                 instant=at,
                 on_step=step_teller(status),
                 on_note=tell_note,
-                on_training=lambda progress: status.update(f"training: {progress.in_words()} …"),
+                on_training=training_teller(status),
             )
     except AccessDenied:
         tell_people(settings, quietly=True)  # of what was asked for
@@ -70,6 +82,33 @@ def run(
     _deliver(settings)
     tell_people(settings, quietly=True)
     keep_in_order(settings)
+
+
+def _try_out(settings: Settings, project: Project, at: datetime, days: int | None) -> None:
+    from include.runtime.nights import sample as runtime
+
+    before = f" before what a night of {at:%Y-%m-%d %H:%M} UTC holds out"
+    console.print(line("sample of ", bold(project.name), before))
+    try:
+        with unwound_by_signals(), console.status("") as status:
+            found = runtime.run_sample(
+                settings,
+                project,
+                instant=at,
+                days=runtime.DAYS if days is None else days,
+                on_step=step_teller(status),
+                on_note=tell_note,
+                on_training=training_teller(status),
+            )
+    except AccessDenied:
+        tell_people(settings, quietly=True)  # of what was asked for
+        raise
+    show_sample(found)
+
+
+def training_teller(status: Status) -> Report:
+    """Shows on *status* how far training is."""
+    return lambda progress: status.update(f"training: {progress.in_words()} …")
 
 
 def step_teller(status: Status) -> local.Progress:
@@ -99,81 +138,6 @@ def _deliver(settings: Settings) -> None:
         console.say(f"lineage: {events} events delivered to {without_credentials(settings.lineage)}")
     for each in set_aside(settings):
         console.say(f"lineage: set aside: {each.in_words()}")
-
-
-def show(night: "NightResult") -> None:
-    """The summary that ends a night, to whoever iterates: what was learnt, and what was decided.
-
-    Nothing of it is a figure of the holdout: whoever chose by these would have looked.
-    """
-    learnt, verdict = night.learnt, night.promotion.verdict
-    _show_state(night)
-    loss = "log loss" if learnt.objective is Objective.BINARY else "mean absolute error"
-    told = "–" if learnt.trial.loss is None else f"{learnt.trial.loss:.4f}"
-    console.say(
-        f"  trial {learnt.number} was chosen: {loss} {told} on the validation days, {learnt.days.first} to "
-        f"{learnt.days.last}, after {learnt.trial.rounds} rounds"
-    )
-    ended = ", ".join(f"{learnt.ended[state]} {state}" for state in TrialState if learnt.ended.get(state))
-    console.say(f"  trials: {ended}")
-    for warning in learnt.warnings:
-        console.say(line("  ", styled("warning", "yellow"), f" {warning}"))
-    for refusal in verdict.refusals:
-        console.say(f"  · did not pass {refusal}")
-    console.say(
-        f"  · decided on the holdout, {night.evaluation.holdout.first} to {night.evaluation.holdout.last}, whose "
-        "figures MLflow shows: what is chosen by them looks better on it than it is"
-    )
-    if verdict.promote and night.evaluation.champion is None:
-        told = f"  · `./trainyard calibrate {night.run.project}` proposes a floor and limits of the watch from its days"
-        console.say(told)
-    _show_features(night)
-
-
-def show_holdout(night: "NightResult") -> None:
-    """How the model did on the holdout beside the champion before, and each gate's reason: for who does not iterate."""
-    evaluation, promotion = night.evaluation, night.promotion
-    _show_state(night)
-    table = Table("holdout", f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)")
-    alike = evaluation.compared_metrics if evaluation.champion_metrics else evaluation.metrics
-    for metric, value in alike.items():
-        before = evaluation.champion_metrics.get(metric)
-        table.add_row(metric, f"{value:.4f}", "–" if before is None else f"{before:.4f}")
-    console.print(table)
-    console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
-    _show_slices(evaluation)
-    for reason in promotion.verdict.reasons:
-        console.say(f"  · {reason}")
-    _show_features(night)
-
-
-def _show_state(night: "NightResult") -> None:
-    promotion = night.promotion
-    left = "the champion stays" if night.evaluation.champion else "no version is champion"
-    state = styled("champion", "green") if promotion.verdict.promote else f"candidate ({left})"
-    console.print(line(f"\n{night.run.project} version {promotion.version}: ", state))
-
-
-def _show_features(night: "NightResult") -> None:
-    if features := night.features.removal_only:
-        console.say(
-            f"  · the past was checked by removing later values only, not by changing them, for {', '.join(features)}"
-        )
-    if features := night.features.rounded:
-        console.say(f"  · models see float32, so integers from 2**24 on were rounded: {', '.join(features)}")
-
-
-def _show_slices(evaluation: "Evaluation") -> None:
-    """How the model does on each slice: its skill over the constant and its difference to the champion before."""
-    for each in evaluation.slices:
-        told = f"  {each.feature} {each.category}: {each.rows:,} rows, loss {each.loss:.4f}"
-        told += f", skill over the constant {_bounds(each.skill)}" if each.skill else ""
-        told += f", beside the champion before {_bounds(each.difference)}" if each.difference else ""
-        console.say(told)
-
-
-def _bounds(interval: "Interval") -> str:
-    return f"{interval.estimate:+.4f} ({interval.lower:+.4f} to {interval.upper:+.4f})"
 
 
 def score(

@@ -6,9 +6,10 @@ import typer
 from rich.table import Table
 
 from include.cli.console import bold, console, line
-from include.cli.night import Instant, ProjectName, parse_instant, show, step_teller, tell_note
+from include.cli.night import Instant, ProjectName, parse_instant, step_teller, tell_note, training_teller
 from include.cli.retention import keep_in_order
 from include.cli.signals import unwound_by_signals
+from include.cli.summary import show
 from include.core.events import RetrainingAsked
 from include.core.runs import RunKind, by_hand, run_id_of
 from include.runtime.code.projects import load_project
@@ -48,7 +49,10 @@ def watch(
             )
         if retrain and ask is not None:
             console.print(line("retraining ", bold(ask.ask_id), f" at {ask.instant:%Y-%m-%d %H:%M} UTC"))
-            _, night = runtime.retrain(settings, declared, ask.ask_id, on_step=on_step, on_note=tell_note)
+            on_training = training_teller(status)
+            _, night = runtime.retrain(
+                settings, declared, ask.ask_id, on_step=on_step, on_note=tell_note, on_training=on_training
+            )
             show(night)
     keep_in_order(settings)
 

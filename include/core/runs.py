@@ -14,6 +14,8 @@ class RunKind(StrEnum):
     NIGHT = "night"  # trains, and decides about a model
     WATCH = "watch"  # judges the champion on the days that have matured
     BACKTEST = "backtest"  # trains in the past
+    SAMPLE = "sample"  # tries a declaration on a few days
+    FEATURES = "features"  # hands features out as a data frame
     SCORE = "score"  # scores a file with the champion
     LOAD = "load"  # hands the champion out
 

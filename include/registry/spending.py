@@ -12,8 +12,8 @@ def cost_of_version(ledger: Ledger, project: str, version: int | None) -> Cost:
 
     Nights that failed count, attempts that were repeated or cut off, and trials of any end. What a night does after it
     registered counts for its version until the next is registered, for the next from then on: what is counted for one
-    version is counted for no other. ``None``: what led to the next one so far. No watch, scoring or backtest counts.
-    Reads what was recorded between the version before and the one after.
+    version is counted for no other. ``None``: what led to the next one so far. No other kind of run counts. Reads what
+    was recorded between the version before and the one after.
     """
     registered = {
         model.model_version: (entry.position, model.run_id)

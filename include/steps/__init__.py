@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from include.steps.asking import missing_access as missing_access
     from include.steps.asking import request_access as request_access
+    from include.steps.asking import require_access as require_access
     from include.steps.asking import require_grantable as require_grantable
     from include.steps.backtesting import backtest as backtest
     from include.steps.backtesting import looks as looks
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 _LIES_IN = {
     name: module
     for module, names in {
-        "asking": "missing_access request_access require_grantable",
+        "asking": "missing_access request_access require_access require_grantable",
         "backtesting": "backtest looks",
         "data": "features snapshot validate",
         "evaluating": "evaluate",

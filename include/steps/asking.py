@@ -25,6 +25,23 @@ def request_access(platform: Platform, run: Run, *, requester: str, now: datetim
     return platform.access.request(scope, requester=requester, now=now)
 
 
+def require_access(platform: Platform, run: Run, *, requester: str, now: datetime, asked: Scope | None = None) -> None:
+    """Check that all that *run* reads is granted; file requests for what is not, without waiting.
+
+    They are for *asked*, if it is given: for what the project's nights read, where the run reads less.
+
+    Raises:
+        AccessDenied: something is not granted; the message names it, and whom to ask.
+        ContractError: as of :func:`require_grantable`.
+    """
+    scope = scope_of(platform, run)
+    if platform.access.missing(scope, now=now):
+        scope = asked or scope
+        require_grantable(scope, platform.contracts, platform.access)
+        platform.access.request(scope, requester=requester, now=now)
+    platform.access.require(scope, now=now)
+
+
 def require_grantable(scope: Scope, contracts: Mapping[str, Contract], access: Access) -> None:
     """Check that *scope* was derived from contracts that are in effect, or that stewards may adopt yet.
 

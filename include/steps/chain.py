@@ -188,7 +188,7 @@ WATCH = Chain(
         ),
     ),
 )
-#: A night up to its model, which is then scored on the holdout; nothing is registered.
+#: A night up to its model, which is then scored on the holdout; nothing is registered. A sample is one of a few days.
 BACKTEST = Chain(
     gate=NIGHT.gate,
     steps=(

@@ -108,16 +108,34 @@ def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evalua
     Raises:
         StoreError: a manifest is missing, or other code wrote it.
     """
+    return _learnt(ledger, store, run, evaluation.plan, evaluation.trial_id)
+
+
+def learnt_by(platform: Platform, run: Run, plan: str) -> NightFigures:
+    """What *run* learnt by the trials of *plan*, all of which are recorded, where it made no evaluation.
+
+    Raises:
+        StoreError: a manifest is missing, or other code wrote it.
+    """
+    from include.training.refit import best_trial
+
+    drawn = platform.load(Plan, plan)
+    outcomes = trials.recorded(platform.ledger, [trial.trial_id for trial in drawn.trials])
+    return _learnt(platform.ledger, platform.store, run, plan, best_trial(drawn, outcomes.values()).trial_id)
+
+
+def _learnt(ledger: Ledger, store: "Store", run: Run, plan: str, chosen: str) -> NightFigures:
     from include.data.validation import summary
 
-    plan, built = loaded(store, Plan, evaluation.plan), loaded(store, FeatureSet, evaluation.features)
-    outcomes = trials.recorded(ledger, [trial.trial_id for trial in plan.trials])
+    drawn = loaded(store, Plan, plan)
+    built = loaded(store, FeatureSet, drawn.features)
+    outcomes = trials.recorded(ledger, [trial.trial_id for trial in drawn.trials])
     validated = made_by(ledger, run.project, run.run_id).get("validate")
     failed = loaded(store, Validation, validated).failed(Severity.WARNING) if validated else ()
     return NightFigures(
-        objective=evaluation.objective,
-        trial=outcomes[evaluation.trial_id],
-        number=[each.trial_id for each in plan.trials].index(evaluation.trial_id) + 1,
+        objective=drawn.objective,
+        trial=outcomes[chosen],
+        number=[each.trial_id for each in drawn.trials].index(chosen) + 1,
         ended=Counter(each.state for each in outcomes.values()),
         days=built.split.validation,
         warnings=tuple(summary([each]) for each in failed),

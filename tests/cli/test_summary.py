@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include.cli.night import show, show_holdout
+from include.cli.summary import show, show_holdout
 from include.core.project import Gates, Objective
 from include.core.records import Interval, Run, Slice, Trial, TrialState, Verdict
 from include.registry.promotion import decide

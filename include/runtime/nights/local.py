@@ -6,9 +6,10 @@ from datetime import datetime
 from functools import partial
 
 from include import steps
-from include.core.errors import AccessDenied, LeaseHeld, TrainyardError
+from include.core.errors import AccessDenied, CodeChanged, LeaseHeld, TrainyardError
 from include.core.project import Project
-from include.core.records import Evaluation, FeatureSet, Promotion, Run, Start
+from include.core.records import Evaluation, FeatureSet, Promotion, Run, Scope, Start
+from include.core.runs import RunKind
 from include.runtime.code import earlier
 from include.runtime.code import kept as kept_code
 from include.runtime.code.digest import CodeStamp, code_digest, code_stamp
@@ -121,11 +122,10 @@ class Steps:
     #: The stamps of code that is known to be what the run began with.
     known: set[CodeStamp] = field(default_factory=set)
 
-    def gate(self) -> None:
-        """Ask for what the run reads and may not yet; it does not wait."""
+    def gate(self, asked: Scope | None = None) -> None:
+        """Ask for what the run reads and may not yet, or for all that is to be *asked* then; it does not wait."""
         self.on_step("gate", None)
-        steps.request_access(self.platform, self.run, requester=self.settings.user, now=self.clock())
-        self.platform.access.require(steps.scope_of(self.platform, self.run), now=self.clock())
+        steps.require_access(self.platform, self.run, requester=self.settings.user, now=self.clock(), asked=asked)
         self.on_step("gate", "")
 
     def perform(self, chain: Chain) -> dict[str, str]:
@@ -140,15 +140,16 @@ class Steps:
     def _do(self, step: Step, inputs: Mapping[str, str]) -> str:
         shards = steps.shards(self.platform, inputs["plan"]) if step.mapped else [None]
         trainer = trainer_of(self.settings)
+        each = [inputs if shard is None else {**inputs, "shard": shard} for shard in shards]
+        apart = step.mapped and self.run.kind is not RunKind.SAMPLE  # which is over before a process of its own begins
         if self.moved():
-            each = [inputs if shard is None else {**inputs, "shard": shard} for shard in shards]
             done = [earlier.perform(self.settings, self.platform, self.run, step.name, given) for given in each]
-        elif step.placed and (step.mapped or trainer.elsewhere):
+        elif step.placed and (apart or trainer.elsewhere):
             again = partial(opened, self.settings, self.project.name)
             done = trainer.train(self.run, inputs["plan"], shards, again, self.on_note, self._together(inputs["plan"]))
         else:
             platform = replace(self.platform, on_training=lambda _, progress: self.on_training(progress))
-            done = [step.perform(platform, self.project, self.run, inputs, clock=self.clock)]
+            done = [step.perform(platform, self.project, self.run, given, clock=self.clock) for given in each]
         return "" if step.mapped else done[0]
 
     def _together(self, plan: str) -> OnTraining:
@@ -171,4 +172,11 @@ class Steps:
         if code_digest(include, projects, self.project.name) == self.run.code_digest:
             self.known.add(stamp)
             return False
-        return kept_code.is_known(self.platform.ledger, self.run)
+        known = kept_code.is_known(self.platform.ledger, self.run)
+        if known and self.run.kind is RunKind.SAMPLE:  # its project is not as it is declared
+            raise CodeChanged(
+                "a sample is computed by the code that it began with",
+                value=f"the code of {self.project.name!r} changed meanwhile",
+                remedy="Start it again: what did not change is not computed again.",
+            )
+        return known

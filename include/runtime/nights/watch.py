@@ -19,6 +19,7 @@ from include.runtime.trainers import Note
 from include.settings import Settings
 from include.steps import Platform, backlog
 from include.steps.chain import WATCH
+from include.training.progress import Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,7 @@ def retrain(
     *,
     on_step: Progress = lambda step, digest: None,
     on_note: Note = lambda what: None,
+    on_training: Report = lambda progress: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> tuple[RetrainingAsked, NightResult]:
     """Run the training night that drift asked for as *ask_id*, in this process, at the instant of the ask.
@@ -133,6 +135,7 @@ def retrain(
         instant=ask.instant,
         on_step=on_step,
         on_note=on_note,
+        on_training=on_training,
         clock=clock,
         start=signed_in_here(Trigger.DRIFT),
     )
