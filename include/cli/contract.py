@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Annotated
 
 import typer
@@ -17,6 +17,7 @@ from include.cli.console import bold, console, line
 from include.cli.stewards import as_steward
 from include.contracts import FileRows, load, not_understood
 from include.contracts.places import PRODUCTION
+from include.contracts.servers import require_address, scheme_of
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
 from include.runtime import deployment
@@ -33,7 +34,7 @@ _RESERVED = {"population", "KEY"}
 def new(
     name: Annotated[str, typer.Argument(help="The dataset's name: letters, digits and _.")],
     path: Annotated[
-        Path, typer.Argument(help="A file of Parquet, CSV or JSON lines, or a folder of such.", exists=True)
+        str, typer.Argument(help="A file of Parquet, CSV or JSON lines, or a folder of such; or s3://BUCKET/FOLDER.")
     ],
     steward: Annotated[list[str], typer.Option(help="Who decides about it; may be given again.")],
     time: Annotated[
@@ -54,7 +55,7 @@ def new(
     """Draft a contract for the files at PATH: every column restricted until its steward says otherwise.
 
     With --time the rows are filed by UTC day under the production folder, as nights read them. So are those of CSV and
-    JSON lines; other Parquet stays where it is.
+    JSON lines; other Parquet stays where it is, and so does what lies in a bucket.
     """
     from include.contracts import draft, rows_of
 
@@ -64,16 +65,17 @@ def new(
     _require_named(steward)
     _require_writable(target.parent)
     deployment.prepare(settings)
-    with console.status(line("reading ", str(path))):
-        rows = rows_of(path, without=without or [])
-        filing = Filing(rows=rows, folder=settings.production / name, time=time, first=_day(first), last=_day(last))
+    with console.status(line("reading ", path)), _at_hand(path, settings) as (folder, address):
+        rows = rows_of(folder, without=without or [])
+        place = folder if address else settings.production / name
+        filing = Filing(rows=rows, folder=place, time=time, first=_day(first), last=_day(last))
         rows = filing.chosen()
         text = draft(
             name,
             rows,
             time=time,
             stewards=steward,
-            location=f"{PRODUCTION}/{name}" if filing.copies or filing.in_place else None,
+            location=address or (f"{PRODUCTION}/{name}" if filing.copies or filing.in_place else None),
             outcomes=outcome or [],
             known_after_days=after_days if outcome else 0,
         )
@@ -83,6 +85,22 @@ def new(
     if time is not None and not outcome:
         console.say(f"it says that every column is known at {time}: give those that are not another `knownAt`")
     console.say(f"next: edit what is marked EDIT, then `./trainyard contract adopt {name} --as {steward[0]}`")
+
+
+@contextmanager
+def _at_hand(path: str, settings: Settings) -> Iterator[tuple[Path, str | None]]:
+    """Where the files at *path* can be read; of an address, which is given too, copies of them."""
+    if not scheme_of(path):
+        if not Path(path).exists():
+            raise typer.BadParameter(f"Path {path!r} does not exist.", param_hint="'PATH'")
+        yield Path(path), None
+        return
+    from include.data.sources.bucket import copy_files
+
+    address = path.rstrip("/")
+    with TemporaryDirectory(dir=settings.home) as folder:
+        copy_files(require_address(address), Path(folder), settings.source_credentials_file)
+        yield Path(folder), address
 
 
 def _day(moment: datetime | None) -> date | None:

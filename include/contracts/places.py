@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.contracts.servers import bucket_of, scheme_of
+from include.contracts.servers import scheme_of
 from include.core.errors import ContractError
 from include.core.records import Contract
 
@@ -42,14 +42,6 @@ def paths_of(contract: Contract, production: Path, *, links: bool = True) -> "Fo
     if scheme_of(contract.location):
         return FolderPaths(paths=frozenset({Path(contract.location)}), here=frozenset(), above=frozenset())
     return FolderPaths.of(folder_of(contract, production), links=links)
-
-
-def lineage_name(contract: Contract) -> tuple[str, str] | None:
-    """The namespace and the name of the contract's data by OpenLineage's rules; ``None``: it lies on this machine."""
-    if not scheme_of(contract.location):
-        return None
-    bucket, folder = bucket_of(contract.location)
-    return f"s3://{bucket}", folder or "/"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.contracts.document import refuse, text_of
+from include.core.errors import ContractError
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import OpenDataContractStandard, Server
@@ -27,6 +28,25 @@ def bucket_of(location: str) -> tuple[str, str]:
     """The bucket of an ``s3://`` address, and the folder of keys in it (``""``: the whole bucket)."""
     bucket, _, folder = location.removeprefix(f"{_S3}://").partition("/")
     return bucket, folder
+
+
+def require_address(text: str) -> str:
+    """*text*, the address of a folder in a bucket. Raises ContractError, which quotes none that holds credentials."""
+    if not _S3_ADDRESS.fullmatch(text):
+        raise ContractError(
+            "the address of a folder in a bucket is s3://bucket/folder",
+            value="something else" if "@" in text else text,
+            remedy="Write it without credentials, patterns or empty names.",
+        )
+    return text
+
+
+def lineage_name(location: str) -> tuple[str, str] | None:
+    """The namespace and the name of data at an address, by OpenLineage's rules; ``None``: it lies on this machine."""
+    if not scheme_of(location):
+        return None
+    bucket, folder = bucket_of(location)
+    return f"s3://{bucket}", folder or "/"
 
 
 def location_of(file: Path, document: "OpenDataContractStandard") -> str:
@@ -55,10 +75,10 @@ def _path(file: Path, server: "Server") -> str:
 
 def _s3_address(file: Path, server: "Server") -> str:
     location = text_of(file, "servers[0].location", server.location)
-    if not _S3_ADDRESS.fullmatch(location):
-        remedy = "Write `s3://bucket/folder`, without credentials, patterns or empty names."
-        found = "something else" if "@" in location else location
-        refuse(file, "servers[0].location", "the address of a folder in a bucket", found, remedy)
+    try:
+        require_address(location)
+    except ContractError as error:
+        refuse(file, "servers[0].location", error.rule, error.value, error.remedy)
     if server.endpointUrl:
         remedy = "Remove it: `endpoint_url` in the reader's file of credentials says where these go."
         refuse(file, "servers[0].endpointUrl", "who holds credentials says where they are sent", "an endpoint", remedy)

@@ -11,7 +11,7 @@ validation/<project>, of the snapshot, and reference/<project>/<version>, which 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from include.contracts.places import lineage_name
+from include.contracts.servers import lineage_name
 from include.core.canonical import record_digest
 from include.core.project import Severity
 from include.core.records import Contract, FeatureSet, Partition, Plan, Snapshot, Treatment, Validation
@@ -165,7 +165,7 @@ def verdict(project: str, judged: str) -> list[Dataset]:
 
 
 def _production(contract: Contract) -> tuple[str, str]:
-    return lineage_name(contract) or (NAMESPACE, f"production/{contract.dataset}")
+    return lineage_name(contract.location) or (NAMESPACE, f"production/{contract.dataset}")
 
 
 def _source_column(contract: Contract, column: str, treatment: Treatment) -> SourceColumn:

@@ -3,7 +3,9 @@
 import io
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import DataError, DeclarationError, SourceUnavailable, TrainyardError
-from include.core.records import Days
+from include.core.records import Contract, Days, last_day
 from include.data.sources import Source, bucket, source_of
 from tests import buckets
 from tests.data.places import SalesPlace, credentials_file, in_bucket, in_folder
 from tests.data.sales import DAY, SENTINEL, sales_contract, sales_table
+from tests.data.world import INSTANT, World
 from tests.object_server import ObjectServer
 
 COLUMNS = ("items", "at", "shop")
@@ -298,6 +301,29 @@ def test_a_bucket_that_is_not_there_is_no_empty_one(s3_bucket: str, credentials:
     for ask in ("is_empty", "filed"):
         with pytest.raises(DataError, match="the bucket of the data is there"):
             getattr(source_of(contract, Path("/nowhere"), credentials), ask)()
+
+
+def test_a_dataset_that_moves_to_a_bucket_gives_the_same_snapshot_and_no_record_holds_what_signs_in(
+    tmp_path: Path, production: Path, contracts: dict[str, Contract], s3_bucket: str, credentials: Path
+) -> None:
+    lake = f"{s3_bucket}/{uuid.uuid4().hex}"
+    moved = {name: replace(contract, location=f"{lake}/{name}") for name, contract in contracts.items()}
+    last = last_day(INSTANT)
+    days = [f"weather/day={last - timedelta(days=back)}" for back in range(3)]
+    for file in (file for folder in (*days, "planes") for file in (production / folder).glob("*.parquet")):
+        key = f"{lake.removeprefix(s3_bucket)[1:]}/{file.relative_to(production)}"
+        buckets.client().put_object(Bucket=s3_bucket.removeprefix("s3://"), Key=key, Body=file.read_bytes())
+    taken = []
+    for name, held, file in (("folder", contracts, None), ("bucket", moved, credentials)):
+        (tmp_path / name).mkdir()
+        world = World(
+            tmp_path / name, production, held, datasets=("weather", "planes"), window_days=3, credentials=file
+        )
+        taken.append(world.take())
+    assert taken[0] == taken[1]
+    assert len(taken[1].partitions) == 4
+    recorded = b"".join(file.read_bytes() for file in (tmp_path / "bucket").rglob("*") if file.is_file())
+    assert os.environ["AWS_SECRET_ACCESS_KEY"].encode() not in recorded
 
 
 # ── credentials ───────────────────────────────────────────────────────────────────────────────────────────────────────

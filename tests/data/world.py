@@ -93,8 +93,9 @@ class World:
         datasets: Collection[str] = ("flights", "weather"),
         window_days: int = 5,
         granted: bool = True,
+        credentials: Path | None = None,
     ) -> None:
-        self.folder, self.production, self.contracts = folder, production, contracts
+        self.folder, self.production, self.contracts, self.credentials = folder, production, contracts, credentials
         self.scope = scope_of(contracts, datasets, window_days)
         self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.db")
         if not (folder / "authority").exists():
@@ -146,6 +147,7 @@ class World:
             scope=scope or self.scope,
             contracts=self.contracts,
             production=self.production,
+            credentials=self.credentials,
             vault=self.vault,
             access=self.access,
             ledger=self.ledger,

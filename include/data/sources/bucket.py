@@ -16,7 +16,7 @@ from include.contracts.folders import LOGS, format_error, path_values, table_key
 from include.contracts.servers import bucket_of
 from include.core.errors import DataError, SourceUnavailable
 from include.data.sources.credentials import credentials_of
-from include.data.sources.parquet import PARQUET, DayFile, Footer
+from include.data.sources.day_files import PARQUET, DayFile, Footer
 from include.store.s3 import OPTIONS, S3, code_of
 from include.store.shelf import ShelfUnreachable
 
@@ -177,6 +177,28 @@ class DayPrefix:
 
     def _shown(self, file: _Listed) -> str:
         return f"{self.shown}/{file.path}"
+
+
+def copy_files(location: str, target: Path, credentials: Path | None) -> None:
+    """Copy all files that nights read of the data at *location*, in their folders, under *target*.
+
+    Raises as a source does, and DataError where there are none.
+    """
+    place = DayPrefix(location, location, credentials)
+    place.refuse_table_format()
+    found = 0
+    for folder in (*place.folders(), ""):
+        for file in place.read(folder):
+            path = target / file.shown.removeprefix(f"{location}/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.data)
+            found += 1
+    if not found:
+        raise DataError(
+            f"{location}: a folder of Parquet files, divided by day or not",
+            value="no file *.parquet in it",
+            remedy="Name the folder that holds `day=YYYY-MM-DD`, or the files of one undivided table.",
+        )
 
 
 def _files(said: Mapping[str, str]) -> Any:

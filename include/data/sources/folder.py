@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from include.contracts.folders import path_values, refuse_table_format, table_files
-from include.data.sources.parquet import PARQUET, DayFile, Footer, UnreadableFile
+from include.data.sources.day_files import PARQUET, DayFile, Footer, UnreadableFile
 
 
 class DayFolder:

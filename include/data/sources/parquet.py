@@ -1,68 +1,23 @@
 """Parquet filed by UTC day, wherever its bytes come from: what a day's files hold, typed and checked."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING
 
 from include.contracts.folders import named_day
 from include.contracts.types import accepts, to_contract
 from include.core.canonical import digest_of, encode, record_digest
 from include.core.errors import ContractError, DataError
 from include.core.records import DAY, Column, ColumnType, Contract, Days, day_start
+from include.data.sources.day_files import DayFile, DayFolders, UnreadableFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: The first day of the demo's recording: what a contract with ``replayDays`` repeats starts here.
 REPLAY_FIRST = date(2013, 1, 1)
-PARQUET = (".parquet",)
-
-#: How a file is shown, what the names of its folders say, and what holds its footer.
-Footer = tuple[str, Mapping[str, str | None], Path | BinaryIO]
-
-
-class UnreadableFile(OSError):
-    """A file that is there and cannot be read: how it is shown, and why."""
-
-    def __init__(self, shown: str, why: str) -> None:
-        super().__init__(None, why)
-        self.shown = shown
-
-
-@dataclass(frozen=True, kw_only=True)
-class DayFile:
-    """One file of a day: how it is shown, what the names of its folders say, and its bytes."""
-
-    shown: str
-    said: Mapping[str, str | None]
-    data: bytes
-
-
-class DayFolders(Protocol):
-    """Where files lie in folders ``day=YYYY-MM-DD``, or all in one (``""``); they come in the order of their names.
-
-    A file may lie in folders ``name=value``, each of which is a column of text; what begins with ``.`` or ``_`` is no
-    data, and a table format is refused, which alone knows which of its files are current.
-    """
-
-    shown: str
-
-    def is_empty(self) -> bool: ...
-
-    def refuse_table_format(self) -> None:
-        """Raise DataError where that is, or lies in, a table whose format lists its current files elsewhere."""
-
-    def folders(self) -> Iterable[str]:
-        """The names of the folders ``day=…``."""
-
-    def read(self, folder: str) -> Sequence[DayFile]:
-        """All files of *folder*, whole and of one moment; none where it is not there. May raise UnreadableFile."""
-
-    def footers(self, folder: str) -> Iterable[Footer]:
-        """The same, of which the footers alone have to be there."""
 
 
 class ParquetSource:

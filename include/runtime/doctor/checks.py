@@ -169,6 +169,23 @@ def _projects(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="projects", sign=Health.GOOD, text=f"{len(names)} can be loaded")
 
 
+def _sources(settings: Settings) -> Iterator[Finding]:
+    """Whether servers of production data answer, and let the reader list; a folder of this machine is none."""
+    from include.contracts.servers import scheme_of
+    from include.data.sources import source_of
+
+    contracts = load_folder(settings.contracts, settings.classes).values()
+    elsewhere, faults = [contract for contract in contracts if scheme_of(contract.location)], 0
+    for contract in elsewhere:
+        try:
+            source_of(contract, settings.production, settings.source_credentials_file).is_empty()
+        except TrainyardError as error:
+            faults += 1
+            yield Finding(what="sources", sign=Health.BAD, text=f"{contract.dataset}: {error}")
+    if elsewhere and not faults:
+        yield Finding(what="sources", sign=Health.GOOD, text=f"{len(elsewhere)} on servers, which answer")
+
+
 def _champions(settings: Settings) -> Iterator[Finding]:
     """Whether what the ledger says is kept lies there, and the bundles of champions are as they were kept."""
     from include.runtime.doctor.lost_artifacts import losses
@@ -223,6 +240,7 @@ CHECKS: Mapping[str, Check] = {
     "alerts": reach.alerts,
     "stewards": reach.stewards,
     "contracts": _contracts,
+    "sources": _sources,
     "projects": _projects,
     "champions": _champions,
     "Airflow": _airflow,
