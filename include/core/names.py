@@ -1,4 +1,4 @@
-"""Names as people write them: of columns, as DuckDB compares them, without regard to case; and of people."""
+"""Names as people write them: of columns, as engines compare them, without regard to case; and of people."""
 
 import unicodedata
 from collections.abc import Iterable

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
+from include import engines
 from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Days, FeatureSet, Run, Snapshot, Split
@@ -14,7 +15,6 @@ from include.data.probe import probe, sampled
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import CompiledProject
-from include.engines.relations import relations
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def build(
     read = needed(snapshot, compiled, work, samples)
     again = [part for task in work for part in task.read_again(split.train, samples)]
     opened = open([part.content for part in (*read, *again)])
-    with relations(snapshot, contracts, opened.path, partitions=read) as held:
+    with engines.opened(snapshot, contracts, opened.path, partitions=read) as held:
         rows = PointInTime(held, project, contracts, compiled, stretches(work, samples))
         tables = BuiltTables(rows, tasks, opened)
         contract = contracts[project.learning.target.dataset]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from include import engines
 from include.core.errors import DataError
 from include.core.project import Project
 from include.core.records import Contract, Days, Partition, Run, Snapshot
@@ -14,7 +15,6 @@ from include.data.point_in_time import PointInTime
 from include.data.reuse import made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import LABEL, CompiledProject
-from include.engines.relations import relations
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def live(
     read = needed(snapshot, compiled, work, ())
     if any(task.new for task in work):
         opened = open([part.content for part in read])
-        with relations(snapshot, contracts, opened.path, partitions=read) as held:
+        with engines.opened(snapshot, contracts, opened.path, partitions=read) as held:
             tables = BuiltTables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
         with Writer(vault) as writer:
             written = write(work, tables, project.learning.target.key, writer)

@@ -14,7 +14,7 @@ from include.core.errors import DataError, DeclarationError, FeatureLeak
 from include.core.records import Contract, Days
 from include.data.point_in_time import PointInTime, reach
 from include.declared.compiled import PREDICTED_AT, DerivedTable
-from include.engines.late_values import LateValues
+from include.engines.port import LateValues
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
+from include import engines
 from include.core import streams
 from include.core.canonical import record_digest
 from include.core.events import PartitionsMade
@@ -69,7 +70,7 @@ def plan(
         under = [
             promised[name] for name in sorted({*derived.datasets, *compiled.population_datasets} & promised.keys())
         ]
-        rules = (FORMAT, _engine(), derived.name, definition, under)
+        rules = (FORMAT, engines.version(), derived.name, definition, under)
         asked = replace(derived, datasets=compiled.population_datasets, lookback_days=0)
         inputs = {
             day: (record_digest((*rules, day, sources.behind(derived, day), sources.behind(asked, day))))
@@ -139,12 +140,6 @@ def _promised(contract: Contract, names: Sequence[str]) -> str:
         if column.name in names
     )
     return record_digest((contract.dataset, contract.key, contract.partition_column, known))
-
-
-def _engine() -> str:
-    import duckdb
-
-    return f"duckdb {duckdb.__version__}"
 
 
 def made(ledger: Ledger, project: str) -> dict[str, Partition]:

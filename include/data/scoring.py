@@ -173,15 +173,15 @@ def features_of(
     """The key and all features of the *treated* rows, which *snapshot* holds (:func:`with_rows`), by day and key."""
     import pyarrow.compute as pc
 
+    from include import engines
     from include.data.point_in_time import PointInTime
     from include.declared.compiled import DAY_COLUMN, PREDICTED_AT, declared
-    from include.engines.relations import relations
 
     compiled = declared(project, contracts, snapshot.scope)
     partition = contracts[project.learning.target.dataset].partition_column
     moments = pc.cast(treated[partition], "date32")
     days = Days(first=pc.min(moments).as_py(), last=pc.max(moments).as_py())
-    with relations(snapshot, contracts, opened.path) as held:
+    with engines.opened(snapshot, contracts, opened.path) as held:
         asked = PointInTime(held, project, contracts, compiled, [days])
         table = None
         for group in compiled.groups:

@@ -1,4 +1,4 @@
-"""What an expression may be: of the tables that its function is called with, repeatable, and true in DuckDB."""
+"""What an expression may be: of the tables that its function is called with, repeatable, and true in every engine."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ def check(function: str, table: "ibis.Table", given: "Collection[ibis.Table]") -
     """Whether *table*, which the project's *function* made of the tables *given* to it, may be computed.
 
     Raises:
-        DeclarationError: it reads another table, is not the same each time, names two columns alike, or joins as DuckDB
-            would not; the message names the function.
+        DeclarationError: it reads another table, is not the same each time, names two columns alike, or joins by
+            times of different names; the message names the function.
     """
     from ibis.expr import operations as ops
 
@@ -71,7 +71,7 @@ def _check_repeatable(function: str, nodes: Sequence[Any]) -> None:
 
 
 def _check_alike(function: str, relations: Sequence[Any]) -> None:
-    """DuckDB takes a name for another that differs by case alone, within queries as in their results."""
+    """An engine may take a name for another that differs by case alone, within queries as in their results."""
     for relation in relations:
         if pair := alike(relation.schema.names):
             raise DeclarationError(

@@ -11,18 +11,17 @@ from include.core.project import Expression, Project
 from include.core.records import Contract, Scope, Treatment
 from include.declared.meaning import Meaning
 from include.declared.reads import column_lineage, known_column
-from include.declared.tables import POPULATION, call, parameters, sql_of, tables
+from include.declared.tables import call, parameters, tables
+from include.engines.dialect import sql_of
+from include.engines.port import DAY_COLUMN as DAY_COLUMN
+from include.engines.port import POPULATION
+from include.engines.port import PREDICTED_AT as PREDICTED_AT
 
 if TYPE_CHECKING:
     import ibis
 
 #: The name under which the label's table stands beside the feature groups, and that of its one column.
 LABEL = "label"
-PREDICTED_AT = "predicted_at"
-#: The UTC day of a row, beside the columns of the project: no column of a contract begins with a blank.
-DAY_COLUMN = " day"
-
-
 #: What no learner may meet in the name of a feature, beside control characters: texts of models part names by them.
 _NO_FEATURE = '",:[]{}'
 
@@ -31,7 +30,7 @@ _NO_FEATURE = '",:[]{}'
 class DerivedTable:
     """A table that a project derives: a feature group, or the label.
 
-    ``sql`` is what DuckDB runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
+    ``sql`` is what an engine runs, over ``datasets`` of the days from ``lookback_days`` before a row's day to that day.
     ``names`` are its columns beside the key, ``categories`` those of them that are text, ``integers`` those of more
     than 16 bits. ``definitions`` are the digests of what each of ``names`` means, whatever stands beside it; runs that
     an earlier release began have none.

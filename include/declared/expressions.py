@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from include.core.project import Project
 from include.core.records import Contract, Scope
-from include.declared.tables import POPULATION, call, parameters, tables
+from include.declared.tables import call, parameters, tables
+from include.engines.port import POPULATION
 
 if TYPE_CHECKING:
     import ibis

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.core.canonical import record_digest
-from include.declared.tables import POPULATION
+from include.engines.port import POPULATION
 
 if TYPE_CHECKING:
     import ibis

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
 from include.core.records import Column, Contract, Treatment
-from include.declared.tables import sql_of
+from include.engines.dialect import qualified, sql_of
 
 if TYPE_CHECKING:
     import ibis
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from sqlglot.optimizer.scope import Scope as QueryScope
 
 Source = tuple[str, str]  # (dataset, column)
-
-#: DuckDB as sqlglot reads it, names as they are written: by itself it would take `RideID` for `rideid`.
-_DIALECT = "duckdb, normalization_strategy=case_sensitive"
 
 
 def known_column(contracts: Mapping[str, Contract], dataset: str, name: str) -> Column:
@@ -127,20 +124,16 @@ def _outputs(scope: "QueryScope") -> "list[Expr]":
 
 def _qualified(table: "ibis.Table", contracts: Mapping[str, Contract]) -> "Expr":
     """The parsed query with every star expanded and every column tied to its table."""
-    from sqlglot import parse_one
     from sqlglot.errors import OptimizeError
-    from sqlglot.optimizer.qualify import qualify
-    from sqlglot.schema import MappingSchema
 
-    columns: dict[str, object] = {
+    columns = {
         dataset: {
             column.name: column.type.value for column in contract.columns if column.treatment is not Treatment.DROP
         }
         for dataset, contract in contracts.items()
     }
-    schema = MappingSchema(columns, dialect=_DIALECT, normalize=False)  # else it would parse the names as SQL
     try:
-        return qualify(parse_one(sql_of(table), dialect=_DIALECT), schema=schema, dialect=_DIALECT)
+        return qualified(sql_of(table), columns)
     except OptimizeError as error:  # names of the project, never data
         raise DeclarationError(
             "what an expression reads is a column of a contract",

@@ -1,24 +1,18 @@
 """The tables that a project's functions see, and how those functions are called."""
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
 from include.core.names import alike
 from include.core.project import Expression
 from include.core.records import ColumnType, Contract, Scope, Treatment
 from include.declared.allowed import check
+from include.engines.port import POPULATION
 
 if TYPE_CHECKING:
     import ibis
-
-#: A feature group's function may take the rows to predict for under this name: key, partition column, predicted_at.
-POPULATION = "population"
-
-#: How Ibis calls the queries within a query, in any case.
-_INNER = re.compile(r"t\d+", re.IGNORECASE)
 
 _IBIS_TYPES = {
     ColumnType.STRING: "string",
@@ -111,7 +105,7 @@ def call(expression: Expression, tables: Mapping[str, "ibis.Table"]) -> "ibis.Ta
             raise DeclarationError(
                 f"{name_of(expression)}: a function says what is to be computed, and computes nothing",
                 value="`.sql`, `.alias`, `.execute` or the like",
-                remedy="Write it with Ibis' methods of tables and columns; DuckDB runs it when a night does.",
+                remedy="Write it with Ibis' methods of tables and columns; a night runs it.",
             ) from error
         columns = {parameter: sorted(tables[parameter].columns) for parameter in asked}
         raise DeclarationError(
@@ -134,42 +128,3 @@ def _fault(error: Exception) -> str:
     if isinstance(error, AttributeError) and error.name:
         return f"column {error.name!r}"
     return " ".join(str(error).split())[:300]
-
-
-def sql_of(table: "ibis.Table", *, as_written: bool = False) -> str:
-    """The DuckDB SQL of an expression: the same expression always gives the same text.
-
-    What `isin` lists is sorted, since a set of Python has another order in each process; not if *as_written*.
-
-    Raises:
-        DeclarationError: a dataset has the name of a query within this one.
-    """
-    import ibis
-    from ibis.expr import operations as ops
-
-    if not as_written and table.op().find(ops.InValues):
-        table = table.op().replace(_in_order).to_expr()
-    sql = str(ibis.to_sql(table, dialect="duckdb", pretty=False))
-    for dataset in table.op().find(ops.UnboundTable):
-        if _INNER.fullmatch(dataset.name) and f'"{dataset.name.lower()}" AS (' in sql:
-            raise DeclarationError(
-                "no dataset is called as Ibis calls a query within a query: DuckDB would read that in its place",
-                value=f"dataset {dataset.name!r}",
-                remedy="Have the stewards rename it; any name but `t` and a number will do.",
-            )
-    return sql
-
-
-def _in_order(node: Any, changed: Mapping[str, Any] | None) -> Any:
-    """*node* with what has *changed* below it; if it is `isin` of texts, dates or times, with these sorted.
-
-    Numbers stay as they are written: a set has them in one order everywhere.
-    """
-    from ibis.expr import operations as ops
-
-    node = node.__recreate__(changed) if changed else node
-    literal = isinstance(node, ops.InValues) and all(isinstance(option, ops.Literal) for option in node.options)
-    if not literal or all(option.dtype.is_numeric() for option in node.options):
-        return node
-    options = sorted(node.options, key=lambda option: (str(option.dtype), str(option.value)))
-    return ops.InValues(node.value, tuple(options))

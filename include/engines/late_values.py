@@ -3,21 +3,15 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from include.core.records import DAY, Column, ColumnType, Contract, Days
+from include.engines.port import LateValues
+from include.engines.session import quoted
 
 #: How far before a row the one lies whose values it is given: further than those of its own hour or kind, mostly; and
 #: where no such value can be given to it.
 _ROWS_BEFORE, _FEW_ROWS_BEFORE = 97, 7
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
-
-
-class LateValues(StrEnum):
-    """What is done to that which became known only after an instant."""
-
-    REMOVED = "removed"  # values are null, rows are absent
-    DISTURBED = "removed or changed"  # every other row's values are other ones, and it stays; the rest is removed
 
 
 def cut_rows(
@@ -55,11 +49,7 @@ def cut_rows(
     return f"SELECT {chosen} FROM {source} WHERE {where}"
 
 
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def timestamp(instant: datetime) -> str:
+def _timestamp(instant: datetime) -> str:
     """*instant* as an SQL literal without a zone, in UTC."""
     return f"TIMESTAMP '{instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
 
@@ -81,7 +71,7 @@ def _known(column: Column, instant: datetime) -> str:
     if rule.column is None:
         return "TRUE"
     microseconds = rule.offset // timedelta(microseconds=1)
-    return f"coalesce({quoted(rule.column)} + to_microseconds({microseconds}) <= {timestamp(instant)}, FALSE)"
+    return f"coalesce({quoted(rule.column)} + to_microseconds({microseconds}) <= {_timestamp(instant)}, FALSE)"
 
 
 def present(contract: Contract, columns: Iterable[Column]) -> list[Column]:
@@ -115,7 +105,7 @@ def _other_value(column: Column, contract: Contract, instant: datetime) -> str:
     far, near = (f"nullif(lag({name}, {rows}) OVER (), {name})" for rows in (_ROWS_BEFORE, _FEW_ROWS_BEFORE))
     if column.type in _TIMES:
         dated = [each.known_at.offset for each in contract.columns if each.known_at.column == column.name]
-        bound, step = timestamp(instant - min([timedelta(0), *dated])), "INTERVAL 5 HOUR"
+        bound, step = _timestamp(instant - min([timedelta(0), *dated])), "INTERVAL 5 HOUR"
         if column.type is ColumnType.DATE:
             bound, step = f"CAST({bound} AS DATE)", "1"
         after = f"greatest(coalesce({name}, {bound}), {bound}) + {step}"

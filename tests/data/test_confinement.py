@@ -18,8 +18,8 @@ from include.data.point_in_time import PointInTime
 from include.declared import scope_of, sql_of
 from include.declared.compiled import CompiledProject, declared
 from include.engines.confinement import lock, require_confined
-from include.engines.late_values import LateValues
-from include.engines.relations import Relations, relations
+from include.engines.duckdb_engine import DuckDBEngine, opened
+from include.engines.port import LateValues
 from include.projects import flight_delay
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
@@ -129,10 +129,10 @@ def frozen(night: Night, production: Path) -> Snapshot:
 
 
 @pytest.fixture
-def held(night: Night, frozen: Snapshot) -> Iterator[Relations]:
+def held(night: Night, frozen: Snapshot) -> Iterator[DuckDBEngine]:
     """Only the flights are opened: the weather's files lie beside them in the vault."""
-    opened = [part for part in frozen.partitions if part.table == "flights"]
-    with relations(frozen, night.contracts, night.store.path, partitions=opened) as made:
+    parts = [part for part in frozen.partitions if part.table == "flights"]
+    with opened(frozen, night.contracts, night.store.path, partitions=parts) as made:
         yield made
 
 
@@ -142,7 +142,7 @@ def compiled(night: Night) -> CompiledProject:
 
 
 def test_only_the_opened_partitions_can_be_opened_and_no_statement_changes_that(
-    held: Relations, night: Night, frozen: Snapshot, tmp_path: Path
+    held: DuckDBEngine, night: Night, frozen: Snapshot, tmp_path: Path
 ) -> None:
     other = night.store.path(frozen.of("weather")[0].content)
     mine = night.store.path(frozen.of("flights")[0].content)
@@ -163,8 +163,8 @@ def test_only_the_opened_partitions_can_be_opened_and_no_statement_changes_that(
         for connection in (held, cursor):
             for statement in refused:
                 with pytest.raises(DataError, match=r"DuckDB's (Permission|InvalidInput)Exception"):
-                    connection.run(statement)
-            assert connection.count(f"SELECT count(*) FROM read_parquet('{mine}')") > 0
+                    connection.session.run(statement)
+            assert connection.session.count(f"SELECT count(*) FROM read_parquet('{mine}')") > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
 
 
@@ -207,7 +207,7 @@ def _probed_by_another_thread(
 
 @pytest.mark.parametrize("way", [_population, _built, _probed, _probed_by_another_thread])
 def test_no_query_of_a_project_reads_the_raw_tables_whichever_way_it_comes_to_be_run(
-    way: Callable[..., None], held: Relations, night: Night, frozen: Snapshot, compiled: CompiledProject
+    way: Callable[..., None], held: DuckDBEngine, night: Night, frozen: Snapshot, compiled: CompiledProject
 ) -> None:
     day = Days(first=frozen.last_matured, last=frozen.last_matured)
 
@@ -215,6 +215,6 @@ def test_no_query_of_a_project_reads_the_raw_tables_whichever_way_it_comes_to_be
         return PointInTime(held, DELAY, night.contracts, changed, [day])
 
     assert rows(compiled).rows(compiled.label, day).num_rows > 0
-    held.run('DROP TABLE "asked rows"')
+    held.session.run('DROP TABLE "asked rows"')
     with pytest.raises(DeclarationError, match=r"and no others; found: table 'snapshot\.flights'"):
         way(rows, compiled, day)

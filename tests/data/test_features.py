@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from include import engines
 from include.core.errors import DataError, DeclarationError
 from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
@@ -19,7 +20,6 @@ from include.data.feature_tables import CATEGORY_ROWS, parquet
 from include.data.point_in_time import PointInTime
 from include.data.reuse import TableTask
 from include.declared.compiled import declared
-from include.engines.relations import relations
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
@@ -61,7 +61,7 @@ def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_by
     offset = data.draw(st.integers(0, 6))
     stretch = Days(first=window.first + offset * DAY, last=window.first + data.draw(st.integers(offset + 1, 7)) * DAY)
     compiled = declared(project, night.contracts, snapshot.scope)
-    with relations(snapshot, night.contracts, night.store.path) as held:
+    with engines.opened(snapshot, night.contracts, night.store.path) as held:
         rows = PointInTime(held, project, night.contracts, compiled, [window])
         for derived, whole in rows.all_rows(dict.fromkeys(rows.derived, stretch)).items():
             alone = [rows.rows(derived, Days(first=day, last=day)) for day in stretch]
