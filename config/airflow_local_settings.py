@@ -1,9 +1,9 @@
 """What every task inherits already imported.
 
 The scheduler's executor forks a process for each task, and a fork shares what its parent has imported: two seconds of
-imports are paid once, here, and not by every task. Import, never compute: a thread pool (OpenMP, BLAS, Arrow, DuckDB)
-that the parent has used is dead in its children, and they would wait for it for ever. What needs no thread and costs
-every task the same is computed here too (:mod:`include.runtime.airflow.warm`).
+imports are paid once, here, and not by every task. Import, never compute: a thread pool (OpenMP, BLAS, Arrow, an
+engine's) that the parent has used is dead in its children, and they would wait for it for ever. What needs no thread
+and costs every task the same is computed here too (:mod:`include.runtime.airflow.warm`).
 """
 
 import importlib
@@ -21,9 +21,7 @@ PRELOADED = (
     "airflow.providers.openlineage.plugins.listener",
     "airflow.providers.standard.operators.trigger_dagrun",
     "croniter",
-    "duckdb",
     "great_expectations",
-    "ibis.backends.duckdb",
     "ibis.expr.types.groupby",
     "joblib",
     "lightgbm",
@@ -89,12 +87,13 @@ for variable, value in THREADS.items():
 def _preload() -> None:
     # MLflow's store configures every mapper that SQLAlchemy knows, Airflow's half-imported ones among them.
     importlib.import_module("airflow.models").import_all_models()
+    from include import engines
     from include.runtime.trainers import trainer_of
     from include.settings import Settings
 
     settings = Settings.from_environment()
     buckets = PRELOADED_FOR_BUCKETS if "s3://" in (settings.vault[:5], settings.store[:5]) else ()
-    for name in (*PRELOADED, *trainer_of(settings).preloaded, *buckets):
+    for name in (*PRELOADED, *engines.PRELOADED, *trainer_of(settings).preloaded, *buckets):
         importlib.import_module(name)
     for room in ROOMS:
         package = importlib.import_module(f"include.{room}")

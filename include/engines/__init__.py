@@ -12,7 +12,10 @@ from pathlib import Path
 from include.core.records import Contract, Partition, Snapshot
 from include.engines.port import Engine
 
-__all__ = ["Engine", "opened", "version"]
+__all__ = ["PRELOADED", "Engine", "opened", "version"]
+
+#: The modules that every run of a query imports.
+PRELOADED = ("duckdb", "ibis.backends.duckdb")
 
 
 def opened(
