@@ -256,7 +256,7 @@ def _python(text: str) -> str:
     if len(text) < _LINE:
         return _quoted(text)
     parts = textwrap.wrap(text, _LINE, drop_whitespace=False)
-    return "\n".join(["(", *(f"        {_quoted(part)}" for part in parts), "    )"])
+    return "\n".join(["(", *(f"            {_quoted(part)}" for part in parts), "        )"])
 
 
 def _tuple(names: tuple[str, ...]) -> str:
