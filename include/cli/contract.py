@@ -95,7 +95,7 @@ def _at_hand(path: str, settings: Settings) -> Iterator[tuple[Path, str | None]]
             raise typer.BadParameter(f"Path {path!r} does not exist.", param_hint="'PATH'")
         yield Path(path), None
         return
-    from include.data.sources.bucket import copy_files
+    from include.data.sources import copy_files
 
     address = path.rstrip("/")
     with TemporaryDirectory(dir=settings.home) as folder:

@@ -94,16 +94,32 @@ def test_every_field_that_a_project_declares_is_documented_in_its_group() -> Non
 def _additions() -> dict[str, set[str]]:
     """The files that each row of CONTRIBUTING names, by what is added."""
     rows = re.findall(r"^\| ((?:an?) [^|]+) \| (.+) \|$", PAGES["CONTRIBUTING.md"], re.MULTILINE)
-    return {added: set(re.findall(r"`([\w./-]+/[\w.-]+\.\w+)`", files)) for added, files in rows}
+    return {added: set(re.findall(r"`([\w./-]+\.(?:py|md|ipynb|toml|Dockerfile))`", files)) for added, files in rows}
 
 
-@pytest.mark.parametrize(
-    "added", ["a step", "an event", "a setting", "a command", "a page", "a gate", "an error", "a project's field"]
-)
+@pytest.mark.parametrize("added", _additions())
 def test_what_to_change_to_add_something_is_named_and_is_at_most_six_files(added: str) -> None:
     named = _additions()[added]
     assert 1 <= len(named) <= 6
     assert not [path for path in named if not (ROOT / path).exists()]
+
+
+#: What stands behind each port already: its own files, and how others would name it.
+BEHIND_PORTS = {
+    "a source": ("include/data/sources/bucket.py", r"DayPrefix|sources\.bucket|bucket_of"),
+    "a learner": ("include/learner/linear/", r"LinearModels|learner\.linear"),
+    "an executor": ("include/runtime/trainers/pods.py", r"PodTrainer|trainers\.pods"),
+}
+
+
+@pytest.mark.parametrize("added", BEHIND_PORTS)
+def test_what_stands_behind_a_port_is_named_in_the_files_that_one_more_would_change_and_in_no_other(added: str) -> None:
+    own, names = BEHIND_PORTS[added]
+    rooms = ("include", "plugins", "dags", "config")
+    files = {str(path.relative_to(ROOT)): path.read_text() for room in rooms for path in (ROOT / room).rglob("*.py")}
+    found = {name for name, text in files.items() if re.search(names, text) and not name.startswith(own)}
+    assert found
+    assert found <= _additions()[added]
 
 
 def test_the_version_is_shown_and_is_that_of_the_package_and_of_the_newest_release() -> None:

@@ -10,7 +10,7 @@ from include.contracts.servers import scheme_of
 from include.core.records import Contract
 from include.data.sources.port import Source, SourceDay
 
-__all__ = ["Source", "SourceDay", "source_of"]
+__all__ = ["Source", "SourceDay", "copy_files", "source_of"]
 
 
 def source_of(contract: Contract, production: Path, credentials: Path | None = None) -> Source:
@@ -24,6 +24,16 @@ def source_of(contract: Contract, production: Path, credentials: Path | None = N
         DeclarationError: credentials that are needed are not there.
     """
     return _KINDS[scheme_of(contract.location)](contract, production, credentials)
+
+
+def copy_files(location: str, target: Path, credentials: Path | None) -> None:
+    """Copy all files that nights read at the address *location*, in their folders, under *target*.
+
+    Raises as a source does, and DataError where there are none.
+    """
+    from include.data.sources import bucket  # the one kind that has addresses
+
+    bucket.copy_files(location, target, credentials)
 
 
 def _folder(contract: Contract, production: Path, credentials: Path | None) -> Source:

@@ -1,7 +1,7 @@
 """Where the placed steps of a night are done: the port, and what stands behind it.
 
-:mod:`~include.runtime.trainers.port` says what every runtime asks of such a place, and has the table of them:
-:mod:`~include.runtime.trainers.processes` of this machine, :mod:`~include.runtime.trainers.pods` of a cluster.
+:mod:`~include.runtime.trainers.port` says what every runtime asks of such a place, and has the table of them, each a
+module beside it.
 """
 
 from include.runtime.trainers.port import Note, OnTraining, Trainer, trainer_of
