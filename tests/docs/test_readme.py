@@ -107,6 +107,7 @@ def test_what_to_change_to_add_something_is_named_and_is_at_most_six_files(added
 #: What stands behind each port already: its own files, and how others would name it.
 BEHIND_PORTS = {
     "a source": ("include/data/sources/bucket.py", r"DayPrefix|sources\.bucket|bucket_of"),
+    "an engine": ("include/engines/duckdb_engine.py", r"duckdb_engine|DuckDBEngine"),
     "a learner": ("include/learner/linear/", r"LinearModels|learner\.linear"),
     "an executor": ("include/runtime/trainers/pods.py", r"PodTrainer|trainers\.pods"),
 }
