@@ -2,21 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from include.core.project import (
-    DriftPolicy,
-    FeatureGroup,
-    FloatRange,
-    Gates,
-    IntRange,
-    Learning,
-    Objective,
-    Ownership,
-    Project,
-    Quality,
-    Search,
-    Target,
-    Window,
-)
+from include.core.project import FeatureGroup, Ownership
+
+from .declared import declared
 
 if TYPE_CHECKING:
     import ibis
@@ -68,35 +56,16 @@ def calendar(population: "ibis.Table") -> "ibis.Table":
     )
 
 
-PROJECT = Project(
-    name="pedestrians_tomorrow",
-    ownership=Ownership(
-        owner="city",
-        purpose="Know a day ahead how many people will pass.",
+PROJECT = declared(
+    "pedestrians_tomorrow",
+    ownership=Ownership(owner="city", purpose="Know a day ahead how many people will pass."),
+    dataset="pedestrians",
+    key=KEY,
+    population=population,
+    label=counted,
+    features=(
+        FeatureGroup(name="counts", build=counts, lookback_days=7),
+        FeatureGroup(name="calendar", build=calendar),
     ),
-    learning=Learning(
-        target=Target(
-            dataset="pedestrians", key=KEY, population=population, label=counted, objective=Objective.REGRESSION
-        ),
-        features=(
-            FeatureGroup(name="counts", build=counts, lookback_days=7),
-            FeatureGroup(name="calendar", build=calendar),
-        ),
-        window=Window(days=364, validation_days=7, holdout_days=21),
-        search=Search(
-            space={
-                "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
-                "num_leaves": IntRange(low=4, high=32, log=True),
-                "min_data_in_leaf": IntRange(low=20, high=500, log=True),
-                "lambda_l2": FloatRange(low=0.01, high=30.0, log=True),
-            },
-            trials=8,
-            shards=2,
-            rungs=(50, 100, 200),
-        ),
-    ),
-    quality=Quality(
-        gates=Gates(margin=5.0, floor_share=0.02, minimum_days=20),
-        drift=DriftPolicy(),  # as `./trainyard new` writes it: no limits, the recipe's skill is watched
-    ),
+    margin=5.0,
 )

@@ -2,21 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from include.core.project import (
-    DriftPolicy,
-    FeatureGroup,
-    FloatRange,
-    Gates,
-    IntRange,
-    Learning,
-    Objective,
-    Ownership,
-    Project,
-    Quality,
-    Search,
-    Target,
-    Window,
-)
+from include.core.project import FeatureGroup, Ownership
+
+from .declared import declared
 
 if TYPE_CHECKING:
     import ibis
@@ -72,33 +60,16 @@ def calendar(population: "ibis.Table") -> "ibis.Table":
     )
 
 
-PROJECT = Project(
-    name="household_power",
-    ownership=Ownership(
-        owner="grid",
-        purpose="Know a day ahead what a house will draw.",
+PROJECT = declared(
+    "household_power",
+    ownership=Ownership(owner="grid", purpose="Know a day ahead what a house will draw."),
+    dataset="power",
+    key=KEY,
+    population=population,
+    label=drawn,
+    features=(
+        FeatureGroup(name="readings", build=readings, lookback_days=7),
+        FeatureGroup(name="calendar", build=calendar),
     ),
-    learning=Learning(
-        target=Target(dataset="power", key=KEY, population=population, label=drawn, objective=Objective.REGRESSION),
-        features=(
-            FeatureGroup(name="readings", build=readings, lookback_days=7),
-            FeatureGroup(name="calendar", build=calendar),
-        ),
-        window=Window(days=364, validation_days=7, holdout_days=21),
-        search=Search(
-            space={
-                "learning_rate": FloatRange(low=0.02, high=0.2, log=True),
-                "num_leaves": IntRange(low=4, high=32, log=True),
-                "min_data_in_leaf": IntRange(low=20, high=500, log=True),
-                "lambda_l2": FloatRange(low=0.01, high=30.0, log=True),
-            },
-            trials=8,
-            shards=2,
-            rungs=(50, 100, 200),
-        ),
-    ),
-    quality=Quality(
-        gates=Gates(margin=0.05, floor_share=0.02, minimum_days=20),
-        drift=DriftPolicy(),  # as `./trainyard new` writes it: no limits, the recipe's skill is watched
-    ),
+    margin=0.05,
 )

@@ -105,6 +105,7 @@ def _declare(home: Path, project: str, files: str) -> None:
     folder = home / "declared" / project
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "benchmarks" / f"{files}.py", folder / "__init__.py")
+    shutil.copy(ROOT / "benchmarks" / "confirm_declared.py", folder / "declared.py")
     contract = home / "contracts" / f"{files.removeprefix('confirm_')}.odcs.yaml"
     shutil.copy(ROOT / "benchmarks" / f"{files}.odcs.yaml", contract)
 
