@@ -32,13 +32,12 @@ from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.claims import GRANT_TYPE, signed
-from include.governance.deciding import grant_of, open_request, require_columns, require_steward
+from include.governance.deciding import grant_of, open_request, require_columns, require_steward, require_whole
 from include.governance.decisions import Decisions
 from include.governance.fold import KINDS, AccessFold, fold
 from include.governance.kept_contracts import KeptContracts, keep
 from include.governance.overlaps import Overlaps
 from include.governance.signing import Signer, Verifier
-from include.governance.sound_ledger import require_whole
 from include.ledger import Ledger
 from include.ledger.projection import Projection
 

@@ -7,6 +7,8 @@ from include.core.events import AccessRequested
 from include.core.records import Contract, DatasetScope, Grant, Treatment
 from include.governance.access import identifier
 from include.governance.decisions import Decisions
+from include.ledger import Ledger
+from include.ledger.ledger import RESTORE
 
 
 def open_request(request_id: str, decisions: Decisions) -> AccessRequested:
@@ -44,6 +46,17 @@ def grant_of(request: AccessRequested, user: str, reason: str, now: datetime, da
         steward=user,
         reason=reason,
     )
+
+
+def require_whole(ledger: Ledger) -> None:
+    """Check all of *ledger*, row by row: nothing is granted on one that somebody altered behind its back.
+
+    Raises:
+        AuthorityError: it has a gap, a trigger less, or a row that is not what was recorded.
+    """
+    faults = ledger.check()
+    if faults:
+        raise AuthorityError("nothing is granted on a ledger that was altered", value="; ".join(faults), remedy=RESTORE)
 
 
 def require_columns(scope: DatasetScope, contract: Contract) -> None:

@@ -13,9 +13,9 @@ from include.core import streams
 from include.core.events import AccessLapsed
 from include.core.records import Contract
 from include.governance.access import identifier
+from include.governance.decisions import RequestOutcome
 from include.governance.register import Register
 from include.governance.registered import RegisteredGrant, RegisteredRequest, RequestStatus
-from include.governance.request_outcomes import RequestOutcome
 from include.governance.unusual_reads import KINDS, unusual_reads
 from include.ledger import Ledger
 

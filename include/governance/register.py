@@ -6,6 +6,7 @@ decided of the authority, which both fold a whole stream each time. The register
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,18 +54,16 @@ class Register:
 
     def catch_up(self) -> int:
         """Fold what is new; the position of the ledger that is folded to. Every other call does it first."""
-        with self._lock:
-            self._projection.catch_up(self._ledger)
+        with self._now():
             return self._projection.position
 
     def adoption(self, dataset: str) -> AdoptionClaim | None:
-        with self._lock:
-            return self._now().access.adoption(dataset)
+        with self._now() as state:
+            return state.access.adoption(dataset)
 
     def waiting(self) -> tuple[RegisteredRequest, ...]:
         """The requests that wait for a decision, by project and dataset."""
-        with self._lock:
-            state = self._now()
+        with self._now() as state:
             asked = [
                 _asked(state, decisions, request)
                 for _, decisions in sorted(state.access.decided.items(), key=lambda item: item[0])
@@ -78,15 +77,13 @@ class Register:
         Raises:
             UnknownId: there is none.
         """
-        with self._lock:
-            state = self._now()
+        with self._now() as state:
             decisions = state.access.find(AccessRequested, request_id)
             return _asked(state, decisions, decisions.requests[request_id])
 
     def latest(self, project: str) -> tuple[RegisteredRequest, ...]:
         """The latest request of the project for each dataset that it ever asked for, by dataset."""
-        with self._lock:
-            state = self._now()
+        with self._now() as state:
             ours = sorted((key, found) for key, found in state.access.decided.items() if key[0] == project)
             return tuple(
                 _asked(state, found, next(reversed(found.requests.values()))) for _, found in ours if found.requests
@@ -94,8 +91,7 @@ class Register:
 
     def decided(self, *, since: datetime, project: str | None = None) -> tuple[RegisteredRequest, ...]:
         """The requests about which something was decided *since* then (UTC), of one project or of all, oldest first."""
-        with self._lock:
-            state = self._now()
+        with self._now() as state:
             asked = [
                 _asked(state, decisions, request)
                 for (owner, _), decisions in state.access.decided.items()
@@ -107,8 +103,7 @@ class Register:
 
     def grants(self, project: str | None = None, *, now: datetime) -> tuple[RegisteredGrant, ...]:
         """The grants in force *now* (UTC), of one project or of all, by project and dataset."""
-        with self._lock:
-            state = self._now()
+        with self._now() as state:
             return tuple(
                 _held(state, decisions, grant)
                 for (owner, _), decisions in sorted(state.access.decided.items(), key=lambda item: item[0])
@@ -122,8 +117,7 @@ class Register:
         Raises:
             UnknownId: there is none.
         """
-        with self._lock:
-            state = self._now()
+        with self._now() as state:
             decisions = state.access.find(AccessGranted, grant_id)
             grant = decisions.grants.get(grant_id)
             if grant is None:
@@ -134,29 +128,28 @@ class Register:
         self, *, project: str | None = None, before: int | None = None, limit: int = 50
     ) -> tuple[HistoryLine, ...]:
         """At most *limit* lines, newest first: those of positions under *before*, of one project or of all."""
-        with self._lock:
-            lines = self._now().lines
-            return tuple(_newest(lines, project=project, before=before, limit=limit))
+        with self._now() as state:
+            return tuple(_newest(state.lines, project=project, before=before, limit=limit))
 
     def run(self, project: str) -> Run | None:
         """The last run of the project that began: what it reads is what its requests ask for."""
-        with self._lock:
-            return self._now().runs.get(project)
+        with self._now() as state:
+            return state.runs.get(project)
 
     def separation_of_duties(self) -> str:
         """Whether the process of the last run that began could sign grants itself, as it recorded then."""
-        with self._lock:
-            return self._now().separation
+        with self._now() as state:
+            return state.separation
 
     def projects(self) -> tuple[str, ...]:
         """Who ever asked."""
-        with self._lock:
-            return tuple(
-                sorted({project for (project, _), found in self._now().access.decided.items() if found.requests})
-            )
+        with self._now() as state:
+            return tuple(sorted({project for (project, _), found in state.access.decided.items() if found.requests}))
 
-    def _now(self) -> _State:
-        return self._projection.catch_up(self._ledger)
+    @contextmanager
+    def _now(self) -> Iterator[_State]:
+        with self._lock:
+            yield self._projection.catch_up(self._ledger)
 
 
 def _fold(state: _State, entry: Entry) -> _State:
@@ -227,16 +220,13 @@ def _standing(state: _State, decisions: Decisions, request: AccessRequested) -> 
 
 def _held(state: _State, decisions: Decisions, grant: Grant) -> RegisteredGrant:
     adoption = state.access.adoption(decisions.dataset)
-    revocation, lift = decisions.revocations.get(grant.grant_id), decisions.lifts.get(grant.grant_id)
     return RegisteredGrant(
         grant=grant,
         use=state.uses.get(grant.grant_id),
         stewards=adoption.stewards if adoption else (),
-        revoked_by=revocation.steward if revocation else None,
-        revocation=revocation.reason if revocation else None,
+        revocation=decisions.revocations.get(grant.grant_id),
         effect=decisions.effects.get(grant.grant_id),
-        lifted_by=lift.steward if lift else None,
-        lift=lift.reason if lift else None,
+        lift=decisions.lifts.get(grant.grant_id),
     )
 
 

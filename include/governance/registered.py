@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from include.core.events import AccessRequested, RequestDenied
+from include.core.events import AccessRequested, AccessRevoked, QuarantineLifted, RequestDenied
 from include.core.records import Grant, RevocationKind
-from include.governance.request_outcomes import DecidedRequest
+from include.governance.decisions import DecidedRequest
 
 
 class RequestStatus(StrEnum):
@@ -34,19 +34,17 @@ class GrantUse:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredGrant:
-    """A proven grant, its use so far, and who may revoke it; ``revoked_by`` and ``revocation`` if it was revoked.
+    """A proven grant, its use so far, and who may revoke it; ``revocation`` if it was revoked.
 
-    ``effect`` is what is ended now; ``lifted_by`` and ``lift`` say who lifted its quarantine, and why.
+    ``effect`` is what is ended now; ``lift`` says who lifted its quarantine, and why.
     """
 
     grant: Grant
     use: GrantUse | None
     stewards: tuple[str, ...]
-    revoked_by: str | None
-    revocation: str | None
+    revocation: AccessRevoked | None
     effect: RevocationKind | None
-    lifted_by: str | None
-    lift: str | None
+    lift: QuarantineLifted | None
 
 
 @dataclass(frozen=True, kw_only=True)

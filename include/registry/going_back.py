@@ -11,9 +11,9 @@ from include.core.records import LookOutcome
 from include.core.words import reason as as_reason
 from include.governance import holds
 from include.governance.access import ATTEMPTS, Access, crowded
+from include.governance.deciding import require_whole
 from include.governance.revocation_marks import RevocationMarks, require_free
 from include.governance.signing import Signer
-from include.governance.sound_ledger import require_whole
 from include.ledger import Ledger
 from include.registry import signed_decisions
 from include.registry.champions import Champions, ProjectVersions, Version

@@ -10,9 +10,9 @@ from include.core.records import Gate, Override
 from include.core.words import reason as as_reason
 from include.governance.access import ATTEMPTS, Access, crowded
 from include.governance.claims import is_signed, signed
+from include.governance.deciding import require_whole
 from include.governance.holds import stewards_of_project
 from include.governance.signing import Signer, Verifier
-from include.governance.sound_ledger import require_whole
 from include.ledger import Entry, Ledger
 
 #: What is let through without being looked at again is an arrangement, not an exception.

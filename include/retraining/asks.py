@@ -29,6 +29,8 @@ from include.core.records import Promotion, RetrainingOutcome, Run
 from include.ledger import Ledger
 from include.ledger.entry import Entry
 
+#: All that :func:`following` looks at.
+KINDS: tuple[type[Event], ...] = (RetrainingAsked, RetrainingDeclined, RetrainingStarted, RetrainingEnded)
 #: The stretch that a monthly budget counts in.
 MONTH = timedelta(days=30)
 

@@ -154,7 +154,10 @@ def test_a_quarantine_is_lifted_by_a_steward_of_the_dataset_and_by_nobody_else(h
     house.authority.lift(grant, user=STEWARD, reason="Looked at: all is well")
     assert not house.access.quarantined(scope)
     register = Register(house.ledger, house.verifier)
-    assert (register.grant(grant).lifted_by, register.grant(grant).lift) == (STEWARD, "Looked at: all is well")
+    assert (register.grant(grant).lift.steward, register.grant(grant).lift.reason) == (
+        STEWARD,
+        "Looked at: all is well",
+    )
     lines = [(line.act, line.effect, line.who) for line in register.history(project=scope.project)[:3]]
     assert lines == [(Act.LIFTED, "", STEWARD), (Act.LIFTED, "", ""), (Act.REVOKED, "quarantine", STEWARD)]
     assert not reads(house, scope), "the grant stays revoked"

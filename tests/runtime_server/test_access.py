@@ -504,7 +504,7 @@ def test_a_steward_denies_and_revokes_with_a_reason(tmp_path: Path, browser: Bro
     denial = register.request(request_id).denial
     assert denial is not None
     assert denial.reason == "Leave tail numbers out"
-    assert register.grant(grant_id).revoked_by == STEWARD
+    assert register.grant(grant_id).revocation.steward == STEWARD
 
 
 def test_a_house_without_an_adopted_contract_says_so(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ class _Routes:
         @self._section.router.get("/grants/{grant_id}")
         def grant(request: Request, grant_id: str, user: str = self._section.user) -> HTMLResponse:
             held, now = self._register.grant(grant_id), datetime.now(UTC)
-            ended = held.revoked_by is not None or now >= held.grant.expires_at
+            ended = held.revocation is not None or now >= held.grant.expires_at
             steward = user in held.stewards
             return self._draw(
                 request,

@@ -20,10 +20,6 @@ from include.core.events import (
     PolicyDeclared,
     PromotionDecided,
     QuarantineLifted,
-    RetrainingAsked,
-    RetrainingDeclined,
-    RetrainingEnded,
-    RetrainingStarted,
 )
 from include.core.records import DayOfSeries, LiveFigures, Override
 from include.ledger import Entry, Ledger
@@ -41,10 +37,7 @@ _KINDS: tuple[type[Event], ...] = (
     PromotionDecided,
     ChampionRolledBack,
     PolicyDeclared,
-    RetrainingAsked,
-    RetrainingDeclined,
-    RetrainingStarted,
-    RetrainingEnded,
+    *asks.KINDS,
     ArtifactsRemoved,
     AccessRevoked,
     QuarantineLifted,
