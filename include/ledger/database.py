@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +59,13 @@ class Database:
             transaction.lock()
             yield transaction
 
-    @contextmanager
-    def receiving(self) -> Iterator[Transaction]:
+    def receiving(self) -> AbstractContextManager[Transaction]:
         """A transaction that only inserts into the inbox, beside others."""
-        with self._begin("BEGIN IMMEDIATE") as transaction:
-            yield transaction
+        return self._begin("BEGIN IMMEDIATE")
 
-    @contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self) -> AbstractContextManager[Transaction]:
         """A transaction that reads, beside others."""
-        with self._begin("BEGIN") as transaction:
-            yield transaction
+        return self._begin("BEGIN")
 
     def create(self) -> None:
         """Make tables and triggers where there are none."""

@@ -63,7 +63,7 @@ def test_while_mlflow_is_away_plots_wait_and_no_round_of_stewardship_fails_for_t
 
     versions = SimpleNamespace(show_plots=away)
     monkeypatch.setattr(platform, "open_platform", lambda settings: SimpleNamespace(ledger=ledger, versions=versions))
-    draw: Callable[[], None] = getattr(stewardship._draw_plots, "function")  # noqa: B009  # Airflow's types hide it
+    draw: Callable[[], None] = getattr(stewardship.draw_plots, "function")  # noqa: B009  # Airflow's types hide it
     draw()
     versions.show_plots = lambda project, evaluation, plots: shown.append(evaluation) or True
     draw()

@@ -5,10 +5,11 @@ import os
 import secrets
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.governance.secrets import keep
 from include.runtime.embedded import stewards
 from include.settings import ROOT, Process, Settings
 
@@ -49,7 +50,9 @@ def users_of(settings: Settings) -> Mapping[str, str]:
     """Who may sign in, each with their role: the people of the demo, every steward of a contract in effect, and whom
     :func:`introduce` let in to adopt a new one. Names that the auth manager could not take for one are left out.
     """
-    known = _strings(passwords_file(settings)).keys() if passwords_file(settings).exists() else set[str]()
+    known = (
+        json.loads(passwords_file(settings).read_bytes()).keys() if passwords_file(settings).exists() else set[str]()
+    )
     found = stewards.of_adopted(settings) | (stewards.of_new(settings) & known)
     named = {name for name in found if name.isprintable() and not {",", ":"} & set(name)}
     return USERS | {name: "user" for name in sorted(named - USERS.keys())}
@@ -78,20 +81,18 @@ def passwords_file(settings: Settings) -> Path:
 
 def secrets_of(settings: Settings) -> AirflowSecrets:
     """The secrets of this home, generated on first use and kept; a steward who is new gets a password."""
-    kept = _load_or_create(
-        airflow_home(settings) / "secrets.json",
-        lambda: {
-            "jwt": secrets.token_hex(64),
-            "session": secrets.token_hex(32),
-            "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        },
-    )
+    made = {
+        "jwt": secrets.token_hex(64),
+        "session": secrets.token_hex(32),
+        "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+    kept = json.loads(keep(airflow_home(settings) / "secrets.json", json.dumps(made).encode))
     passwords = _with_passwords(settings, users_of(settings).keys())
     return AirflowSecrets(jwt=kept["jwt"], session=kept["session"], fernet=kept["fernet"], passwords=passwords)
 
 
 def _with_passwords(settings: Settings, users: Collection[str]) -> dict[str, str]:
-    passwords = _load_or_create(passwords_file(settings), dict)
+    passwords: dict[str, str] = json.loads(keep(passwords_file(settings), lambda: b"{}"))
     missing = set(users) - passwords.keys()
     if missing:
         passwords |= {user: secrets.token_urlsafe(12) for user in sorted(missing)}
@@ -199,29 +200,3 @@ def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
 def loopback() -> str:
     """What our processes call their host: log links never leave this machine."""
     return _LOOPBACK
-
-
-def _load_or_create(path: Path, create: Callable[[], dict[str, str]]) -> dict[str, str]:
-    try:
-        return _strings(path)
-    except FileNotFoundError:
-        pass
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(create(), file)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # unlike a rename, it never replaces what another process made first
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return _strings(path)
-
-
-def _strings(path: Path) -> dict[str, str]:
-    kept = json.loads(path.read_text())
-    return {str(name): str(value) for name, value in kept.items()}

@@ -39,25 +39,25 @@ def stewardship_dag() -> DAG:
         dagrun_timeout=timedelta(minutes=14),
         on_failure_callback=_failed,
     ) as dag:
-        _tell_late_nights()
-        _deliver_lineage()
-        _tell_stewards()
-        _close_lost_attempts()
-        _carry_out_retention()
-        _follow_rollbacks()
-        _draw_plots()
+        tell_late_nights()
+        deliver_lineage()
+        tell_stewards()
+        close_lost_attempts()
+        carry_out_retention()
+        follow_rollbacks()
+        draw_plots()
         settings = Settings.from_environment()
         if trainer_of(settings).elsewhere:
-            _remove_left_pods()
-            _tell_waiting_training()
+            remove_left_pods()
+            tell_waiting_training()
         if settings.has_cache:
-            _trim_cache()
+            trim_cache()
         TriggerDagRunOperator.partial(
             task_id="start_lost_retrainings",
             logical_date=None,
             skip_when_already_exists=True,
             doc_md="Starts the night of an ask whose asset event was lost. Skipped where none was.",
-        ).expand_kwargs(_find_lost_retrainings())
+        ).expand_kwargs(find_lost_retrainings())
     return dag
 
 
@@ -67,22 +67,19 @@ def _failed(context: Mapping[str, Any]) -> None:
     alerts.send(Settings.from_environment(), "stewardship failed", told)
 
 
-@task(
-    task_id="tell_late_nights",
-    doc_md="Alerts ops, once a run, of nights and watches that take longer than allowed, the steward's time apart.",
-)
-def _tell_late_nights() -> None:
+@task
+def tell_late_nights() -> None:
+    """Alerts ops, once a run, of nights and watches that take longer than allowed, the steward's time apart."""
     from include.runtime.upkeep.lateness import tell_late_runs
 
     tell_late_runs(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
 
 
-@task(
-    task_id="deliver_lineage",
-    doc_md="Hands events that are new to the file or the endpoint, in order. One that is down gets all of them later. "
-    "What it refuses for good is set aside, and reported to ops once.",
-)
-def _deliver_lineage() -> None:
+@task
+def deliver_lineage() -> None:
+    """Hands events that are new to the file or the endpoint, in order. One that is down gets all of them later. What it
+    refuses for good is set aside, and reported to ops once.
+    """
     from include.runtime.upkeep.lineage import deliver, tell_set_aside
 
     settings = Settings.from_environment()
@@ -92,34 +89,30 @@ def _deliver_lineage() -> None:
         tell_set_aside(settings, partial(alerts.send, settings))
 
 
-@task(
-    task_id="tell_stewards",
-    doc_md="Sends to `TRAINYARD_ADDRESSES_FILE`, once each, what stewards and those who asked are to be told, and lets "
-    "requests lapse that nobody decided about.",
-)
-def _tell_stewards() -> None:
+@task
+def tell_stewards() -> None:
+    """Sends to `TRAINYARD_ADDRESSES_FILE`, once each, what stewards and those who asked are to be told, and lets
+    requests lapse that nobody decided about.
+    """
     from include.runtime.upkeep import notices
 
     notices.tell(Settings.from_environment(), now=datetime.now(UTC))
 
 
-@task(
-    task_id="close_lost_attempts",
-    doc_md="Records the end of attempts whose process was killed and which nobody tried again.",
-)
-def _close_lost_attempts() -> None:
+@task
+def close_lost_attempts() -> None:
+    """Records the end of attempts whose process was killed and which nobody tried again."""
     from include.ledger import Ledger
     from include.ledger.lost_attempts import close_lost
 
     close_lost(Ledger.open(Settings.from_environment().ledger), now=datetime.now(UTC))
 
 
-@task(
-    task_id="carry_out_retention",
-    doc_md="Once a day, removes artifacts whose declared time is over, each after its tombstone in the ledger. What a "
-    "running run may need is removed in a later round. With them go copies of code that no run of a month began with.",
-)
-def _carry_out_retention() -> None:
+@task
+def carry_out_retention() -> None:
+    """Once a day, removes artifacts whose declared time is over, each after its tombstone in the ledger. What a running
+    run may need is removed in a later round. With them go copies of code that no run of a month began with.
+    """
     from include.runtime.code import kept as kept_code
     from include.runtime.nights.platform import open_platform
     from include.steps import retention
@@ -131,29 +124,27 @@ def _carry_out_retention() -> None:
         kept_code.remove_unneeded(settings, platform.ledger, now=now)
 
 
-@task(
-    task_id="follow_rollbacks",
-    doc_md="Reports each rollback and retirement to ops once, and has MLflow's alias follow where whoever asked for "
-    "them did not see to it.",
-)
-def _follow_rollbacks() -> None:
-    from include.runtime.nights.aliases import follow_rollbacks
+@task
+def follow_rollbacks() -> None:
+    """Reports each rollback and retirement to ops once, and has MLflow's alias follow where whoever asked for them did
+    not see to it.
+    """
+    from include.runtime.nights import aliases
     from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.rollbacks import tell_rollbacks
 
     settings = Settings.from_environment()
     platform = open_platform(settings)
     tell_rollbacks(settings, platform.ledger, platform.champions, now=datetime.now(UTC))
-    for told in follow_rollbacks(platform):
+    for told in aliases.follow_rollbacks(platform):
         log.info(told)
 
 
-@task(
-    task_id="draw_plots",
-    doc_md="Draws for MLflow the plots of versions that nights registered since the last round. While MLflow is away "
-    "they wait.",
-)
-def _draw_plots() -> None:
+@task
+def draw_plots() -> None:
+    """Draws for MLflow the plots of versions that nights registered since the last round. While MLflow is away they
+    wait.
+    """
     from include.core.errors import RegistryUnavailable
     from include.runtime.nights.platform import open_platform
     from include.runtime.upkeep.plots import draw_new
@@ -164,11 +155,9 @@ def _draw_plots() -> None:
         log.warning("plots: %s", error)
 
 
-@task(
-    task_id="remove_left_pods",
-    doc_md="Removes training pods, and the orders that they mount, of runs that nobody will take up again.",
-)
-def _remove_left_pods() -> None:
+@task
+def remove_left_pods() -> None:
+    """Removes training pods, and the orders that they mount, of runs that nobody will take up again."""
     from include.ledger import Ledger
     from include.runtime.upkeep import reconciliation
 
@@ -180,32 +169,27 @@ def _remove_left_pods() -> None:
     trainer_of(settings).sweep(Ledger.open(settings.ledger), over=over, now=datetime.now(UTC))
 
 
-@task(
-    task_id="trim_cache",
-    doc_md="Removes from the home's cache what no task has read of a bucket for a week. It can be fetched again.",
-)
-def _trim_cache() -> None:
+@task
+def trim_cache() -> None:
+    """Removes from the home's cache what no task has read of a bucket for a week. It can be fetched again."""
     from include.runtime.deployment import vault_of
 
     vault_of(Settings.from_environment()).trim_cache(unused_since=datetime.now(UTC) - CACHED)
 
 
-@task(
-    task_id="tell_waiting_training",
-    doc_md="Alerts ops, once a run, of training that waits for its pool in vain, or longer than its Compute allows.",
-)
-def _tell_waiting_training() -> None:
-    from include.runtime.upkeep.pool_waits import tell_waiting_training
+@task
+def tell_waiting_training() -> None:
+    """Alerts ops, once a run, of training that waits for its pool in vain, or longer than its Compute allows."""
+    from include.runtime.upkeep import pool_waits
 
-    tell_waiting_training(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
+    pool_waits.tell_waiting_training(Settings.from_environment(), get_current_context()["ti"], now=datetime.now(UTC))
 
 
-@task(
-    task_id="find_lost_retrainings",
-    doc_md="Finds what drift asked for and no night has taken up for ten minutes; records the end of those that ended, "
-    "and asks in place of a watch that was killed between its verdict and the ask.",
-)
-def _find_lost_retrainings() -> list[dict[str, str]]:
+@task
+def find_lost_retrainings() -> list[dict[str, str]]:
+    """Finds what drift asked for and no night has taken up for ten minutes; records the end of those that ended, and
+    asks in place of a watch that was killed between its verdict and the ask.
+    """
     from include.ledger import Ledger
     from include.runtime.code.projects import project_names
     from include.runtime.deployment import champions_of
