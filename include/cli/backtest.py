@@ -16,6 +16,7 @@ from include.core.project import Objective, Project
 from include.core.records import Interval
 from include.core.words import visible
 from include.runtime.code.projects import load_project
+from include.runtime.nights import backtest as runtime
 from include.runtime.nights.backtest import Backtest
 from include.settings import Settings
 from include.steps.chain import BACKTEST
@@ -35,8 +36,6 @@ def backtest(
 
     Nothing is registered or promoted, and no night waits for it. What is known is not computed again.
     """
-    from include.runtime.nights import backtest as runtime
-
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     variant = load_project(against, settings.projects) if against is not None else None

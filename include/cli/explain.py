@@ -12,6 +12,7 @@ from include.cli.console import bold, console, line
 from include.contracts import load_folder
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project
+from include.declared.compiled import LABEL
 from include.declared.declaration import Declaration
 from include.ledger import Ledger
 from include.runtime import deployment
@@ -68,8 +69,6 @@ def _tell(lines: Iterable[str]) -> None:
 
 
 def _predicts(project: Project, declaration: Declaration) -> Iterable[str]:
-    from include.declared.compiled import LABEL
-
     target = project.learning.target
     kind = "0 or 1 (binary)" if target.objective is Objective.BINARY else "a number (regression)"
     sources = next(origin.sources for origin in declaration.of(LABEL) if origin.column == LABEL)

@@ -24,7 +24,7 @@ from include.runtime.code.projects import load_project
 from include.runtime.nights import local
 from include.runtime.nights.instants import require_past
 from include.runtime.nights.platform import declared_digest
-from include.runtime.nights.scoring import ScoringResult
+from include.runtime.nights.scoring import ScoringResult, score_file
 from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
 from include.training.progress import Report
@@ -149,8 +149,6 @@ def score(
     instant: Instant = None,
 ) -> None:
     """Score the rows of FILE with the champion of PROJECT, and say what in them the champion knows nothing of."""
-    from include.runtime.nights.scoring import score_file
-
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     ending = ending_of(file)

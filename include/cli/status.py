@@ -15,7 +15,10 @@ from include.core.errors import TrainyardError
 from include.core.events import DriftJudged
 from include.core.records import Grant
 from include.governance.access import Access
+from include.governance.kept_contracts import KeptContracts
+from include.governance.overlaps import Overlaps
 from include.governance.register import Register
+from include.governance.registered import RequestStatus
 from include.governance.signing import Verifier
 from include.ledger import Ledger, of_kind
 from include.retraining import series
@@ -37,7 +40,6 @@ from include.steps.inputs import makers
 def status() -> None:
     """Show what runs, who may read what, what waits or was denied, which models are in force, and what is broken."""
     from include.governance.outstanding_addresses import in_words, outstanding
-    from include.governance.register import Register
 
     settings = Settings.from_environment()
     airflow = process.attach(settings)
@@ -87,9 +89,6 @@ def _show_ledger(ledger: "Ledger") -> None:
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:
-    from include.governance.kept_contracts import KeptContracts
-    from include.governance.overlaps import Overlaps
-
     table = Table("dataset", "contract", "stewards", title="contracts")
     contracts = load_folder(settings.contracts, settings.classes)
     edited: list[str] = []
@@ -146,8 +145,6 @@ def _grants(title: str, grants: Iterable[Grant]) -> Table:
 
 def _show_denials(register: Register) -> None:
     """The latest request of each project and dataset, where it was denied, or lapsed, and nobody asked again."""
-    from include.governance.registered import RequestStatus
-
     table = Table("request", "project", "dataset", "by", "reason", title="denied or lapsed, and not asked for again")
     for project in register.projects():
         for asked in register.latest(project):

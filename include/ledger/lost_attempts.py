@@ -52,13 +52,6 @@ def _is_lost(ledger: Ledger, entry: Entry, started: StepStarted, *, now: datetim
 
 def close(ledger: Ledger, stream: str, started: StepStarted) -> None:
     """Record that an attempt ended without a word. What it told that it took so far is what is known of its cost."""
-    lost = StepFailed(
-        project=started.project,
-        run_id=started.run_id,
-        step=started.step,
-        attempt=started.attempt,
-        error="Lost",
-        message="ended without a word",
-    )
+    lost = StepFailed(**vars(started), error="Lost", message="ended without a word")
     nothing = measured(started.project, started.run_id, started.step, started.attempt, 0.0, 0.0, so_far=True)
     ledger.record(stream, lost, beside=[nothing])

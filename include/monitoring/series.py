@@ -63,14 +63,9 @@ def judged_days(
             continue
         judged.append(
             DayOfSeries(
-                day=each.day,
+                **vars(own),
                 champion=each.champion,
-                rows=own.rows,
-                loss=own.loss,
-                expected_loss=own.expected_loss,
                 constant_loss=constants.loss(objective, each.day),
-                mean_score=own.mean_score,
-                mean_label=own.mean_label,
                 predecessor=each.predecessor,
                 predecessor_loss=loss(each.predecessor, each.day),
                 best=each.best,

@@ -27,6 +27,7 @@ from include.ledger import Entry, Ledger
 from include.ledger.journal import begun
 from include.registry import promotion, signed_decisions
 from include.registry.champions import Champions, ProjectVersions, Version, sign_from_here
+from include.registry.decision_grounds import ProjectStanding
 from include.registry.going_back import RollbackAuthority
 from include.registry.overrides import Overrides, end_override, override
 from include.registry.remembered_rollbacks import remembering
@@ -171,19 +172,8 @@ class PromotionAuthority:
         if champion is not None:
             before = recorded_evaluation(self._ledger, registered.project, champion.registered.evaluation)
             rival = promotion.ChampionGrounds(version=champion.number, holdout=before.holdout, recipe=before.recipe)
-        stands = None
-        if not again:  # of one that is decided again nobody knows how its project stood then
-            stands = standing(
-                self._ledger,
-                self._overrides,
-                registered.project,
-                evaluation,
-                champion=champion,
-                champion_evaluation=before,
-                retired=known.retired,
-                run_id=registered.run_id,
-                now=datetime.now(UTC),
-            )
+        # Of one that is decided again nobody knows how its project stood then.
+        stands = None if again else self._standing(known, registered, evaluation, champion, before)
         return Decision(
             project=registered.project,
             version=version.number,
@@ -203,6 +193,27 @@ class PromotionAuthority:
             position=known.length + 1,
             asked_by=None,
             standing=stands,
+        )
+
+    def _standing(
+        self,
+        known: ProjectVersions,
+        registered: ModelRegistered,
+        evaluation: Evaluation,
+        champion: Version | None,
+        before: Evaluation | None,
+    ) -> ProjectStanding:
+        """How the project stands now, beside the *champion*, whose evaluation is the one *before*."""
+        return standing(
+            self._ledger,
+            self._overrides,
+            registered.project,
+            evaluation,
+            champion=champion,
+            champion_evaluation=before,
+            retired=known.retired,
+            run_id=registered.run_id,
+            now=datetime.now(UTC),
         )
 
 

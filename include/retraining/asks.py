@@ -148,14 +148,7 @@ def ask(
         reason = needless or refusal(before, policy, wanted.instant)
         if reason is None:
             return wanted
-        return RetrainingDeclined(
-            project=wanted.project,
-            ask_id=wanted.ask_id,
-            run_id=wanted.run_id,
-            model_version=wanted.model_version,
-            instant=wanted.instant,
-            reason=reason,
-        )
+        return RetrainingDeclined(**vars(wanted), reason=reason)
 
     answer = _append(ledger, wanted.project, decide).of(wanted.ask_id)
     assert answer is not None  # noqa: S101  # it was just recorded

@@ -113,16 +113,7 @@ def of_before(champion: int, days: Days, figures: Iterable[DayFigures]) -> Itera
     """What a watch of before the series judged: *days* by *champion*, who has *figures* on some."""
     counted = {each.day: each for each in figures}
     for day in days:
-        known = counted.get(day)
-        if known is None:
-            yield DayOfSeries(day=day, champion=champion, rows=0, unjudged=FEW_ROWS)
+        if day in counted:
+            yield DayOfSeries(champion=champion, **vars(counted[day]))
         else:
-            yield DayOfSeries(
-                day=day,
-                champion=champion,
-                rows=known.rows,
-                loss=known.loss,
-                expected_loss=known.expected_loss,
-                mean_score=known.mean_score,
-                mean_label=known.mean_label,
-            )
+            yield DayOfSeries(day=day, champion=champion, rows=0, unjudged=FEW_ROWS)

@@ -36,6 +36,50 @@ _QUIET = {  # and nothing phones home
 }
 
 
+#: Airflow's options that are the same in each home, by their sections.
+_ALIKE: Mapping[str, Mapping[str, object]] = {
+    "core": {
+        "executor": "include.runtime.airflow.executor.PromptExecutor",
+        "parallelism": PARALLELISM,
+        "dags_folder": ROOT / "dags",
+        "plugins_folder": ROOT / "plugins",
+        "load_examples": False,
+        "min_serialized_dag_update_interval": 2,
+        "hostname_callable": "include.runtime.embedded.environment.loopback",
+    },
+    "api": {
+        "host": _LOOPBACK,
+        "workers": 1,
+        "worker_timeout": 5,  # also how long a stopping server waits for open connections, the UI's among them
+    },
+    "dag_processor": {
+        # A new project is a new folder beside an unchanged DAG file: the file is read again every ten seconds.
+        "refresh_interval": 5,
+        "min_file_process_interval": 10,
+        "parsing_processes": 1,
+        "stale_dag_threshold": 20,
+        "print_stats_interval": 0,
+    },
+    "scheduler": {
+        "scheduler_idle_sleep_time": 0,  # its executor waits
+        "enable_health_check": False,
+        # What a killed scheduler or task left behind is taken up again within a minute.
+        "scheduler_health_check_threshold": 20,
+        "orphaned_tasks_check_interval": 20,
+        "task_instance_heartbeat_timeout": 40,
+        "task_instance_heartbeat_timeout_detection_interval": 5,
+        "catchup_by_default": False,
+    },
+    "workers": {"min_heartbeat_interval": 1},
+    "openlineage": {
+        "transport": json.dumps({"type": "include.runtime.airflow.transport.LedgerTransport"}),
+        "namespace": "trainyard",
+        # A forked emitter inherits the task's connection to its supervisor, and can leave the task running.
+        "execute_in_thread": True,
+    },
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class AirflowSecrets:
     """What Airflow signs and encrypts with, and the passwords of its users. Kept in two files of mode 0600."""
@@ -138,59 +182,21 @@ def environment_of(
 def _airflow_environment(settings: Settings, port: int) -> dict[str, str]:
     home, kept = airflow_home(settings), secrets_of(settings)
     address = f"http://{_LOOPBACK}:{port}"
-    options: dict[str, dict[str, object]] = {
+    own: dict[str, dict[str, object]] = {
         "core": {
-            "executor": "include.runtime.airflow.executor.PromptExecutor",
-            "parallelism": PARALLELISM,
-            "dags_folder": ROOT / "dags",
-            "plugins_folder": ROOT / "plugins",
-            "load_examples": False,
             "fernet_key": kept.fernet,
             "execution_api_server_url": f"{address}/execution/",
             "simple_auth_manager_users": users_option(settings),
             "simple_auth_manager_passwords_file": passwords_file(settings),
-            "min_serialized_dag_update_interval": 2,
-            "hostname_callable": "include.runtime.embedded.environment.loopback",
         },
         "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
-        "api": {
-            "host": _LOOPBACK,
-            "port": port,
-            "base_url": address,
-            "workers": 1,
-            "worker_timeout": 5,  # also how long a stopping server waits for open connections, the UI's among them
-            "secret_key": kept.session,
-        },
+        "api": {"port": port, "base_url": address, "secret_key": kept.session},
         "api_auth": {"jwt_secret": kept.jwt, "jwt_issuer": "trainyard"},
-        "dag_processor": {
-            # A new project is a new folder beside an unchanged DAG file: the file is read again every ten seconds.
-            "refresh_interval": 5,
-            "min_file_process_interval": 10,
-            "parsing_processes": 1,
-            "stale_dag_threshold": 20,
-            "print_stats_interval": 0,
-        },
-        "scheduler": {
-            "scheduler_idle_sleep_time": 0,  # its executor waits
-            "enable_health_check": False,
-            # What a killed scheduler or task left behind is taken up again within a minute.
-            "scheduler_health_check_threshold": 20,
-            "orphaned_tasks_check_interval": 20,
-            "task_instance_heartbeat_timeout": 40,
-            "task_instance_heartbeat_timeout_detection_interval": 5,
-            "catchup_by_default": False,
-        },
-        "workers": {"min_heartbeat_interval": 1},
         "logging": {"base_log_folder": home / "logs", "dag_processor_child_process_log_directory": home / "logs/dags"},
-        "openlineage": {
-            "transport": json.dumps({"type": "include.runtime.airflow.transport.LedgerTransport"}),
-            "namespace": "trainyard",
-            # A forked emitter inherits the task's connection to its supervisor, and can leave the task running.
-            "execute_in_thread": True,
-        },
     }
     flat = {
         f"AIRFLOW__{section}__{option}".upper(): str(value)
+        for options in (_ALIKE, own)
         for section, values in options.items()
         for option, value in values.items()
     }

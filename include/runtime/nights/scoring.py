@@ -12,6 +12,7 @@ from include.core.errors import RegistryError
 from include.core.project import Project
 from include.core.records import DAY, Run, Scope, UnfamiliarValues, day_start
 from include.core.runs import RunKind, run_id_of
+from include.registry import bundle
 from include.registry.bundle import Champion
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.settings import Settings
@@ -34,8 +35,6 @@ def load_champion(settings: Settings, project: Project) -> Champion:
 
     Warns of what must be said beside it: that its promotion is not signed, say.
     """
-    from include.registry import bundle
-
     platform = open_platform(settings)
     champion = platform.champions.in_force(project.name)
     if champion is None:

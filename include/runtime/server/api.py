@@ -60,6 +60,7 @@ def authority_app(
     _add_decisions(decisions, authority, current_user)
     if promotions is not None:
         _add_promotions(decisions, promotions, current_user)
+        _add_overrides(decisions, promotions, current_user)
     _add_holds(views, decisions, authority, current_user)
     app.include_router(views)
     app.include_router(decisions)
@@ -160,18 +161,6 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
             "reasons": decision.verdict.reasons,
         }
 
-    @router.post("/promotions/{project}/override")
-    def override(project: str, body: OverrideBody, user: str = user_dependency) -> dict[str, Any]:
-        gate, until = gate_of(body.gate), day_of(body.until)
-        made = promotions.override(project, gate, until=until, user=user, reason=body.reason)
-        return {"project": project, "gate": made.gate, "until": made.until.isoformat(), "by": made.by}
-
-    @router.post("/promotions/{project}/override/end")
-    def end_override(project: str, body: OverrideEndBody, user: str = user_dependency) -> dict[str, Any]:
-        gate = gate_of(body.gate)
-        promotions.end_override(project, gate, user=user, reason=body.reason)
-        return {"project": project, "gate": gate, "ended_by": user}
-
     @router.post("/promotions/{project}/roll-back")
     def roll_back(project: str, body: RollbackBody, user: str = user_dependency) -> dict[str, Any]:
         signed = promotions.rollbacks.roll_back(
@@ -189,6 +178,24 @@ def _add_promotions(router: "APIRouter", promotions: "PromotionAuthority", curre
             "instant": signed.instant.isoformat(),
             "position": signed.position,
         }
+
+
+def _add_overrides(router: "APIRouter", promotions: "PromotionAuthority", current_user: Callable[..., str]) -> None:
+    from fastapi import Depends
+
+    user_dependency = Depends(current_user)
+
+    @router.post("/promotions/{project}/override")
+    def override(project: str, body: OverrideBody, user: str = user_dependency) -> dict[str, Any]:
+        gate, until = gate_of(body.gate), day_of(body.until)
+        made = promotions.override(project, gate, until=until, user=user, reason=body.reason)
+        return {"project": project, "gate": made.gate, "until": made.until.isoformat(), "by": made.by}
+
+    @router.post("/promotions/{project}/override/end")
+    def end_override(project: str, body: OverrideEndBody, user: str = user_dependency) -> dict[str, Any]:
+        gate = gate_of(body.gate)
+        promotions.end_override(project, gate, user=user, reason=body.reason)
+        return {"project": project, "gate": gate, "ended_by": user}
 
 
 def _add_holds(

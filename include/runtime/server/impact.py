@@ -9,6 +9,7 @@ from include.registry.champions import Champions
 from include.runtime.deployment import champions_of
 from include.runtime.server.evidence import Evidence
 from include.settings import Settings
+from include.store import Store
 
 
 class Impacts:
@@ -33,9 +34,6 @@ class Impacts:
 
 def of_deployment(settings: Settings) -> Impacts:
     """That of the deployment; nothing is decided or opened, so that no key is needed."""
-    from include.runtime.server.evidence import Evidence
-    from include.store import Store
-
     ledger = Ledger.open(settings.ledger)
     evidence = Evidence(ledger=ledger, store=Store(settings.store), projects=settings.projects)
     return Impacts(ledger, evidence, champions_of(settings, ledger))

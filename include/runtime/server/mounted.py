@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import TrainyardError
-from include.runtime.server.service import AuthorityParts
+from include.governance import secrets
+from include.runtime.server.service import AuthorityParts, open_authority
 from include.settings import Settings
 from include.store import Store
 
@@ -49,9 +50,6 @@ def _build() -> "ASGIApp":
     from include.runtime.nights.promoting import Decider
     from include.runtime.server.api import authority_app
     from include.runtime.server.reports import add_reports
-    from include.runtime.server.service import open_authority
-    from include.settings import Settings
-    from include.store import Store
 
     settings, current_user = Settings.from_environment(), signed_in_user()
     opened, store = open_authority(settings), Store(settings.store)
@@ -67,7 +65,6 @@ def _build() -> "ASGIApp":
 
 
 def _pages(settings: Settings, opened: AuthorityParts, store: Store, current_user: Callable[..., str]) -> Any:
-    from include.governance import secrets
     from include.runtime.code.kept import unpack
     from include.runtime.code.projects import project_names
     from include.runtime.deployment import champions_of

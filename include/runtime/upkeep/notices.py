@@ -14,7 +14,7 @@ from include.core.errors import ContractError, DeclarationError
 from include.core.events import MessageFailed
 from include.core.names import among
 from include.core.records import Contract
-from include.governance import secrets
+from include.governance import notices, secrets
 from include.governance.access import Access
 from include.governance.notices import ContractOf
 from include.governance.register import Register
@@ -41,8 +41,6 @@ def tell(settings: Settings, *, now: datetime) -> DeliveryCounts:
         AuthorityError: the file of addresses cannot be read, or others may read it.
         DeclarationError: a line of it names nobody, or no address.
     """
-    from include.governance import notices
-
     ledger, register, contract_of = _open(settings, now)
     notices.lapse(ledger, register, contract_of, now=now)
     if settings.addresses_file is None:
@@ -104,7 +102,6 @@ def _of(addresses: Mapping[str, tuple[Address, ...]], name: str) -> tuple[Addres
 
 def _open(settings: Settings, now: datetime) -> tuple[Ledger, Register, ContractOf]:
     from include.governance.kept_contracts import KeptContracts
-    from include.governance.register import Register
 
     ledger, verifier = Ledger.open(settings.ledger, clock=lambda: now), Verifier.load(settings.keys / PUBLIC_KEY_FILE)
     contracts = load_folder(settings.contracts, settings.classes)

@@ -21,6 +21,9 @@ from include.runtime.server.impact import Impacts
 from include.runtime.server.pages.application import Pages, Section, Tab
 from include.runtime.server.pages.sheets import cases_of, days_left, sheet_of
 
+Ids = Annotated[list[str], Form(min_length=1, max_length=100)]
+Reason = Annotated[str, Form()]
+
 #: How many lines of the history stand on a page.
 PAGE_LINES = 50
 #: A grant that ends within this many days is marked.
@@ -77,6 +80,7 @@ class _Routes:
         self._add_grants()
         self._add_history()
         self._add_decisions()
+        self._add_rulings()
 
     def _add_waiting(self) -> None:
         @self._section.router.get("")
@@ -183,7 +187,6 @@ class _Routes:
             )
 
     def _add_history(self) -> None:
-
         position = Query(None, ge=1)
 
         @self._section.router.get("/history")
@@ -203,10 +206,6 @@ class _Routes:
             )
 
     def _add_decisions(self) -> None:
-
-        Ids = Annotated[list[str], Form(min_length=1, max_length=100)]  # noqa: N806  # a type
-        Reason = Annotated[str, Form()]  # noqa: N806  # a type
-
         @self._section.router.post("/decide")
         def decide(
             request: Request,
@@ -228,6 +227,7 @@ class _Routes:
                     raise _after(error, request_id[:place], word) from error
             return _on(request, word)
 
+    def _add_rulings(self) -> None:
         @self._section.router.post("/grants/{grant_id}/revoke")
         def revoke(
             request: Request,

@@ -26,7 +26,7 @@ from include.ledger import Entry, Ledger
 from include.ledger.projection import Projection
 from include.registry.champions import ChampionInForce, Champions, Tenure
 from include.retraining import asks, series
-from include.retraining.helped import RetrainingEffects
+from include.retraining.helped import RetrainingEffects, helped
 from include.store import Store
 
 _KINDS: tuple[type[Event], ...] = (
@@ -92,8 +92,6 @@ class Watches:
 
     def helped(self, project: str, watched: ProjectWatches) -> RetrainingEffects:
         """What the series says of *project*'s retrainings: worked out again when a day has come to it."""
-        from include.retraining.helped import helped
-
         known = self._helped.get(project)
         if known is None or known[0] != len(watched.days):
             known = len(watched.days), helped(day for _, day in sorted(watched.days.items()))
