@@ -1,8 +1,7 @@
 """Kinds: whatever was ever written can be read, and what is not known is refused."""
 
 import json
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -51,10 +50,7 @@ def test_bytes_that_are_no_such_event_are_refused_without_being_quoted(body: byt
 
 
 def test_an_older_version_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    @dataclass(frozen=True, kw_only=True)
-    class Third(LineageEmitted):
-        kind: ClassVar[str] = "lineage_emitted"
-        version: ClassVar[int] = 3
+    class Third(LineageEmitted, kind="lineage_emitted", version=3):
         producer: str
 
     def rename(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,12 @@
 """What was removed when its time was over, and what is held back from removal."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from include.core.events.event import Event
 from include.core.records import ArtifactKind
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArtifactsRemoved(Event):
+class ArtifactsRemoved(Event, kind="artifacts_removed"):
     """A tombstone: recorded before the bytes of ``artifacts`` (digests) are removed.
 
     They were of ``kind``, made of ``datasets`` (sorted), and due since ``due_since`` by ``rule``, in words.
@@ -17,7 +14,6 @@ class ArtifactsRemoved(Event):
     ``retention``.
     """
 
-    kind: ClassVar[str] = "artifacts_removed"
     artifact_kind: ArtifactKind
     datasets: tuple[str, ...]
     artifacts: tuple[str, ...]
@@ -26,38 +22,32 @@ class ArtifactsRemoved(Event):
     versions: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetentionCarriedOut(Event):
+class RetentionCarriedOut(Event, kind="retention_carried_out"):
     """All that was due was removed but ``left`` artifacts. Stream ``retention``.
 
     Those are known to a project of which something was running.
     """
 
-    kind: ClassVar[str] = "retention_carried_out"
     removed: int
     left: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class HoldPlaced(Event):
+class HoldPlaced(Event, kind="hold_placed"):
     """Nothing of ``subject`` is removed from now on. Stream ``hold/<subject>``.
 
     ``subject`` is a dataset, a project (all of its model's versions) or ``<project>/<version>``; ``envelope`` a DSSE
     envelope (JSON) over all of it.
     """
 
-    kind: ClassVar[str] = "hold_placed"
     subject: str
     steward: str
     reason: str
     envelope: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class HoldLifted(Event):
+class HoldLifted(Event, kind="hold_lifted"):
     """The hold has ended. Stream ``hold/<subject>``, fields as those of :class:`HoldPlaced`."""
 
-    kind: ClassVar[str] = "hold_lifted"
     subject: str
     steward: str
     reason: str
