@@ -38,6 +38,7 @@ def test_only_what_waiting_can_mend_is_said_to_heal() -> None:
         "PodLost",
         "RegistryUnavailable",
         "ShardUnfinished",
+        "SourceUnavailable",
         "StepDisconnected",
         "StoreUnavailable",
     }
