@@ -2,7 +2,7 @@
 
 The rooms, from the top down:
 
-- ``cli``: the command line; ``demo``: a year of flights and their chain of nights
+- ``cli``: the command line; ``demo``: a year of flights and their chain of nights; ``notebook``: what a notebook calls
 - ``runtime``: where steps run (its own tour names its rooms); ``settings``: the only reader of the environment
 - ``steps``: the night and the watch, declared as plain data in ``steps.chain``, one function a step
 - ``retraining``: what becomes of what a watch finds

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from include.core.errors import DataError
 from include.data.encoding import encode_features
+from include.declared.compiled import LABEL
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from include.core.records import FeatureSpec, Partition
+    from include.core.records import Days, FeatureSet, FeatureSpec, Partition
     from include.governance.vault import OpenedArtifacts
 
 
@@ -67,6 +69,30 @@ def read(
         return one(partitions[0])
     with ThreadPoolExecutor(max_workers=2) as pool:
         return pa.concat_tables(pool.map(one, partitions), promote_options="permissive")
+
+
+def read_features(
+    features: "FeatureSet", days: "Days", opened: "OpenedArtifacts", *, beside: Sequence[str]
+) -> "pa.Table":
+    """All rows of *days*, by day and key: the key, the columns *beside* it of the label's table, and every feature.
+
+    Raises:
+        DataError: partitions that do not hold the same rows.
+    """
+    table = read([part for part in features.of(LABEL) if part.day in days], opened, [*features.key, *beside])
+    wanted = {feature.name for feature in features.features}
+    for group in sorted({partition.table for partition in features.partitions} - {LABEL}):
+        part = read([partition for partition in features.of(group) if partition.day in days], opened)
+        if part.num_rows != table.num_rows or not part.select(features.key).equals(table.select(features.key)):
+            raise DataError(
+                "every feature group has the rows of the label, in the same order",
+                value=f"group {group}, {days.first} to {days.last}: {part.num_rows} rows beside {table.num_rows}",
+                remedy="Build the features of this snapshot again.",
+            )
+        for name in part.column_names:
+            if name in wanted:
+                table = table.append_column(name, part.column(name))
+    return table
 
 
 def days_of(partitions: "Sequence[Partition]") -> "NDArray[np.int32]":

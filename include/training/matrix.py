@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from include.core.errors import DataError
 from include.core.project import Objective
 from include.core.records import Days, FeatureSet
-from include.data.labelled import LabelledRows, days_of, read
+from include.data.labelled import LabelledRows, days_of, read_features
 from include.declared.compiled import LABEL
 
 if TYPE_CHECKING:
@@ -35,22 +35,12 @@ def rows_of(features: FeatureSet, days: Days, opened: "OpenedArtifacts", *, stre
     where = f"the {stretch} days {days.first} to {days.last}"
     if not sum(partition.rows for partition in labels):
         raise _nothing_to_learn(where)
-    table = read(labels, opened, [*features.key, LABEL])
-    wanted = {feature.name for feature in features.features}
-    columns: dict[str, pa.ChunkedArray] = {}
-    for group in sorted({partition.table for partition in features.partitions} - {LABEL}):
-        part = read([partition for partition in features.of(group) if partition.day in days], opened)
-        if part.num_rows != table.num_rows or not part.select(features.key).equals(table.select(features.key)):
-            raise DataError(
-                "every feature group has the rows of the label, in the same order",
-                value=f"group {group}, {stretch} days: {part.num_rows} rows beside {table.num_rows}",
-                remedy="Build the features of this snapshot again.",
-            )
-        columns |= {name: part.column(name) for name in part.column_names if name in wanted}
+    table = read_features(features, days, opened, beside=[LABEL])
     known = pc.is_valid(table.column(LABEL))
     label = table.column(LABEL).filter(known).cast(pa.float64()).to_numpy()
     _require_usable(label, features.objective, where)
-    return LabelledRows(table=pa.table(columns).filter(known), label=label, day=days_of(labels)[known.to_numpy()])
+    learnt = table.drop_columns([*features.key, LABEL]).filter(known)
+    return LabelledRows(table=learnt, label=label, day=days_of(labels)[known.to_numpy()])
 
 
 def learnt(features: FeatureSet, opened: "OpenedArtifacts") -> tuple[LabelledRows, int]:

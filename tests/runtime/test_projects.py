@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from include.core.errors import DeclarationError
-from include.runtime.code.projects import load_project, project_names
+from include.runtime.code.projects import load_anew, load_project, project_names
 from tests.runtime.test_imports import PROJECT
 
 HOUSE = Path(__file__).resolve().parents[2] / "include" / "projects"
@@ -37,6 +37,17 @@ def test_only_the_named_project_is_imported(folder: Path) -> None:
     assert project_names(folder) == ("broken", "good")
     assert load_project("good", folder).name == "good"
     assert f"{folder.name}.broken" not in sys.modules
+
+
+def test_a_project_that_was_edited_is_loaded_anew_with_its_modules(folder: Path) -> None:
+    code = PROJECT.replace('"mine"', '"edited"')
+    _declare(folder, "edited", f"from {folder.name}.edited.years import SINCE\n{code}")
+    (folder / "edited" / "years.py").write_text("SINCE = 2013\n")
+    first = load_project("edited", folder)
+    (folder / "edited" / "years.py").write_text("SINCE = 2014\n")
+    assert load_project("edited", folder) is first
+    assert load_anew("edited", folder) is not first
+    assert sys.modules[f"{folder.name}.edited.years"].SINCE == 2014
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def test_a_sample_ends_where_the_holdout_begins_and_takes_days_that_the_night_le
         return
     part, matured = sample.sample_of(project, MATURED, days=days), MATURED - timedelta(days=window.holdout_days)
     learnt = len(night.train) + len(night.validation)
-    if learnt < sample.LEAST_DAYS and young is not None:
+    if since is not None and since > matured - timedelta(days=sample.LEAST_DAYS - 1):  # too young for a sample
+        assert learnt < sample.LEAST_DAYS
         with pytest.raises(DataError, match="at least one day to train on"):
             Split.of(part.learning.window, matured)
         return

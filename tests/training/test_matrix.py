@@ -88,7 +88,9 @@ def test_groups_that_hold_other_rows_than_the_label_are_refused(features, vault)
         for partition in features.partitions
         if not (partition.table == "weather" and partition.day == features.split.holdout.first)
     ]
-    with pytest.raises(DataError, match="group weather, holdout days"):
+    with pytest.raises(
+        DataError, match=f"group weather, {features.split.holdout.first} to {features.split.holdout.last}"
+    ):
         rows_of(
             dataclasses.replace(features, partitions=tuple(partitions)),
             features.split.holdout,

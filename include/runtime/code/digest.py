@@ -11,7 +11,7 @@ from include.core.errors import DeclarationError
 from include.settings import ROOT
 
 #: Rooms that decide where and how a step is started, never what it computes.
-_NO_ARITHMETIC = {"cli", "demo", "runtime", "projects"}
+_NO_ARITHMETIC = {"cli", "demo", "notebook.py", "runtime", "projects"}
 #: What only draws or tells people something: no module that counts imports one of these.
 SHOWN = frozenset(
     {
@@ -30,7 +30,7 @@ SHOWN = frozenset(
 #: The same, and by names of earlier releases: the digests of their copies are verified here, and stay what they were.
 _SHOWN_EVER = SHOWN | {"governance/outstanding.py", "governance/unusual.py"}
 #: No part of the platform that a step needs.
-_NOT_NEEDED = {("cli",), ("demo",), ("projects",), ("runtime", "server", "pages")}
+_NOT_NEEDED = {("cli",), ("demo",), ("notebook.py",), ("projects",), ("runtime", "server", "pages")}
 
 #: Name, size in bytes, times of change of content and of the file (ns), of each file of code.
 CodeStamp = tuple[tuple[str, int, int, int], ...]

@@ -36,9 +36,19 @@ def load_project(name: str, folder: Path) -> Project:
     try:
         return _declared(name, folder, module)
     except DeclarationError:
-        for each in [each for each in sys.modules if f"{each}.".startswith(f"{module}.")]:
-            del sys.modules[each]
+        _forget(module)
         raise
+
+
+def load_anew(name: str, folder: Path) -> Project:
+    """:func:`load_project` of the code as it lies there now, where an earlier state of it is loaded too."""
+    _forget(f"{package_of(folder)}.{name}")
+    return load_project(name, folder)
+
+
+def _forget(module: str) -> None:
+    for each in [each for each in sys.modules if f"{each}.".startswith(f"{module}.")]:
+        del sys.modules[each]
 
 
 def loadable(folder: Path) -> Iterator[Project]:
