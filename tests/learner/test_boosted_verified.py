@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import lightgbm
 import numpy as np
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import FeatureSet, Winner
+from include.core.search import LearnerName
 from include.learner.boosted import BoostedTrees
 from include.learner.boosted.settings import booster_settings, dataset_settings, model_text, rounded
 from include.training.matrix import rows_of
+from tests.learner.learners import prepared
 from tests.training.flights import Folder
 from tests.training.searches import refitted, searched, winner
 
@@ -164,6 +167,9 @@ FORGERIES: tuple[tuple[Callable[[str], str], str], ...] = (
     (_resized(r"^num_leaves=\d+", "num_leaves=0"), "is LightGBM's text"),
     (_resized(r"^is_linear=0", "is_linear=1"), "is LightGBM's text"),
     (_resized(r"^num_cat=\d+", "num_cat=99"), "(is LightGBM's text|tree 0)"),
+    (_first(r"^(right_child=.*)\n", "\\1\f"), "is LightGBM's text"),  # Python's end of a line, but not LightGBM's
+    (_first(r"^(leaf_value=.*)\n", "\\1\x1c"), "is LightGBM's text"),
+    (_resized(r"^num_leaves=(\d)", r"num_leaves=0_\1"), "is LightGBM's text"),  # Python's number, but not LightGBM's
     (_first(r"^num_class=1$", "num_class=2"), "the features and the objective of its plan"),
     (_first(r"^(feature_names=)\w+", r"\1another"), "the features and the objective of its plan"),
     (_first(r"^(feature_infos=)\S+ ", r"\1"), "the features and the objective of its plan"),
@@ -186,6 +192,14 @@ def test_what_its_winner_cannot_have_made_is_refused_with_the_rule_and_without_i
         verified(best, forge(text).encode("latin-1"))
     assert not raised.value.retry_heals
     assert len(str(raised.value)) < 300
+
+
+def test_a_split_by_one_of_very_many_categories_is_refused_and_not_counted_to(tmp_path: Path) -> None:
+    case = prepared(LearnerName.BOOSTED_TREES, Objective.BINARY, tmp_path / "rows")
+    text = case.trained(1).text()
+    many = _resized(r"^decision_type=2", "decision_type=3")(_resized(r"^num_cat=1", f"num_cat={10**20}")(text))
+    with pytest.raises(TrainingError, match="tree 0"):
+        verified(case.winner(1), many.encode())
 
 
 def test_a_model_that_is_too_large_is_refused_by_its_size(

@@ -91,7 +91,8 @@ class _Tree:
         sets = [place for kind, place in zip(kinds, numbers["threshold"], strict=True) if kind & 1]
         ends, words = numbers.get("cat_boundaries", (0,)), numbers.get("cat_threshold", ())
         rising = len(ends) == self.categorical + 1 and all(one < two for one, two in pairwise(ends))
-        known = all(place in range(self.categorical) for place in sets) and all(0 <= word < 1 << 32 for word in words)
+        known = all(0 <= place < self.categorical and place.is_integer() for place in map(float, sets))
+        known = known and all(0 <= word < 1 << 32 for word in words)
         return rising and (ends[0], ends[-1]) == (0, len(words)) and known and all(0 <= kind < 16 for kind in kinds)
 
 
@@ -102,7 +103,8 @@ def _parts(text: str) -> tuple[Mapping[str, str], list[_Tree]]:
         ValueError: this is no text of a model.
     """
     found = _TEXT.fullmatch(text)
-    if found is None or not found["trees"].isascii():
+    # Other ends of lines, and digits apart by underscores, are Python's reading alone.
+    if found is None or not found["trees"].isascii() or not text.replace("\n", "").isprintable():
         raise ValueError("other parts")
     head = _fields(found["head"])
     trees: list[_Tree] = []
@@ -119,6 +121,8 @@ def _tree(number: int, text: str) -> _Tree:
     if not (text.startswith(f"Tree={number}\n") and text.endswith("\n\n\n")):
         raise ValueError(f"no tree {number}")
     fields = _fields(text.removeprefix(f"Tree={number}\n")[:-2])
+    if any("_" in value for value in fields.values()):
+        raise ValueError(f"no numbers in tree {number}")
     leaves, categorical = (int(fields.get(name, "-1")) for name in ("num_leaves", "num_cat"))
     expected = [name for name in _IN_THEIR_ORDER if categorical or name not in _OF_CATEGORIES]
     if list(fields) != expected or leaves < 1 or categorical < 0 or fields["is_linear"] != "0":
@@ -142,7 +146,7 @@ def _numbers(name: str, text: str) -> Sequence[float]:
 
 def _fields(text: str) -> dict[str, str]:
     """The lines ``name=value`` of *text*, each name once; a name alone has an empty value."""
-    pairs = [line.partition("=") for line in text.splitlines()]
+    pairs = [line.partition("=") for line in text.removesuffix("\n").split("\n")]
     fields = {name: value for name, _, value in pairs}
     if len(fields) != len(pairs):
         raise ValueError("a field twice")
