@@ -1,6 +1,5 @@
 """What every learner promises, held against each of them."""
 
-import json
 import re
 from pathlib import Path
 
@@ -209,11 +208,3 @@ def test_labels_that_no_model_can_bear_end_in_a_loss_that_is_not_finite_or_in_a_
         except ParametersRefused:
             continue
         assert not np.isfinite(loss) or loss >= 0
-
-
-def test_a_model_is_written_for_mlflow_without_a_pickle(case: Case, text: str, tmp_path: Path) -> None:
-    load(text).write_for_mlflow(tmp_path / "model")
-    files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
-    assert files
-    assert not any(path.suffix in {".pkl", ".pickle", ".joblib"} for path in files)
-    assert json.dumps([path.name for path in files])

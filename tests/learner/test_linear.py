@@ -171,3 +171,9 @@ def test_a_text_whose_fields_are_those_of_no_model_is_refused(case: Case, there:
     assert there in text
     with pytest.raises(TrainingError):
         LINEAR.verify(case.winner(), text.replace(there, forged, 1).encode())
+
+
+def test_a_model_is_written_for_mlflow_as_its_text(case: Case, tmp_path: Path) -> None:
+    text = case.trained().text()
+    load(text).write_for_mlflow(tmp_path / "model")
+    assert [path.read_text() for path in (tmp_path / "model").iterdir()] == [text]
