@@ -13,7 +13,7 @@ from include.core.flat_projects import takes_flat_fields
 from include.core.gates import Gates
 from include.core.moments import with_zones
 from include.core.operations import Compute, Operations
-from include.core.rules import is_number, is_whole, require
+from include.core.rules import is_number, is_whole, require, require_kind, require_kinds
 from include.core.search import Choice, FloatRange, IntRange, Search
 from include.core.words import require_sentence
 
@@ -192,6 +192,10 @@ class Learning:
     window: Window = field(default_factory=Window)
 
     def __post_init__(self) -> None:
+        require_kind("learning.target", self.target, Target)
+        require_kinds("learning.features", self.features, FeatureGroup)
+        require_kind("learning.search", self.search, Search)
+        require_kind("learning.window", self.window, Window)
         names = [group.name for group in self.features]
         require(bool(names), "a project has at least one feature group", names, "Add a FeatureGroup.")
         require(len(set(names)) == len(names), "feature groups have different names", names, "Rename one.")
@@ -247,9 +251,7 @@ class Project:
             "Use letters, digits and _.",
         )
         for name, kind in _GROUPS.items():
-            found = getattr(self, name)
-            rule = f"`{name}` of a project is {kind.__name__}(...)"
-            require(isinstance(found, kind), rule, type(found).__name__, "Write its fields in there.")
+            require_kind(name, getattr(self, name), kind)
 
     def varied(self, **changes: Any) -> "Project":
         """This project with other values of some fields, each given by its own name, whichever group it stands in.

@@ -15,6 +15,22 @@ def require(holds: bool, rule: str, value: object, remedy: str) -> None:
         raise DeclarationError(rule, value=value, remedy=remedy)
 
 
+def require_kind(place: str, value: object, kind: type) -> None:
+    """Check that *value*, declared at *place* (``learning.window``), is one of *kind*."""
+    name = place.rpartition(".")[2]
+    remedy = f"Write {name}={kind.__name__}(...)."
+    require(isinstance(value, kind), f"`{place}` is one {kind.__name__}", f"one {type(value).__name__}", remedy)
+
+
+def require_kinds(place: str, values: object, kind: type) -> None:
+    """Check that *values*, declared at *place*, are several of *kind*."""
+    several = isinstance(values, tuple | list)
+    found = [*values] if isinstance(values, tuple | list) else [values]
+    odd = [f"one {type(each).__name__}" for each in found if not (several and isinstance(each, kind))]
+    remedy = f"Write ({kind.__name__}(...),), with a comma behind a single one too."
+    require(not odd, f"`{place}` is a tuple of {kind.__name__}", ", ".join(odd), remedy)
+
+
 def is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -75,7 +75,7 @@ def test_a_project_has_no_other_attribute() -> None:
     [
         ({"windows": 1}, "windows", "Correct the name"),
         ({"window": Window()}, "window beside learning, ownership, quality", r"Write learning=Learning\(window=\.\.\."),
-        ({"learning": Window()}, "Window", "Write its fields in there"),
+        ({"learning": Window()}, "one Window", r"Write learning=Learning\(\.\.\.\)"),
     ],
 )
 def test_what_a_project_cannot_be_made_of_is_refused(change: dict[str, Any], found: str, remedy: str) -> None:

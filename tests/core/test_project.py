@@ -1,6 +1,8 @@
 """A declaration that cannot work is refused when it is made."""
 
+import re
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -171,3 +173,21 @@ def test_no_two_groups_of_a_project_share_a_fields_name_and_each_has_ten_fields_
     assert all(len(each) <= 10 for each in names)
     together = [name for each in names for name in each] + [each.name for each in fields(PROJECT)]
     assert len(together) == len(set(together))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"features": PROJECT.learning.features[0]},
+            "`learning.features` is a tuple of FeatureGroup; found: one Feature",
+        ),
+        ({"features": (len,)}, "found: one builtin_function_or_method. Write (FeatureGroup(...),), with a comma"),
+        ({"target": {}}, "`learning.target` is one Target; found: one dict. Write target=Target(...)."),
+        ({"window": 90}, "`learning.window` is one Window; found: one int."),
+        ({"search": None}, "`learning.search` is one Search; found: one NoneType."),
+    ],
+)
+def test_a_group_holds_what_it_says_or_names_the_field(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(DeclarationError, match=re.escape(said)):
+        PROJECT.varied(**change)

@@ -55,7 +55,7 @@ def test_a_project_that_was_edited_is_loaded_anew_with_its_modules(folder: Path)
     [
         ("", "declares PROJECT"),
         ("PROJECT = 'a project'", "declares PROJECT"),
-        ("raise RuntimeError('at import')", "RuntimeError: at import"),
+        ("\nraise RuntimeError('at import')", r"RuntimeError: at import \(line 2 of __init__\.py\)"),
         ("import no_such_module", "ModuleNotFoundError"),
         ("PROJECT = (", "SyntaxError"),
         (PROJECT, "called like its folder"),
@@ -65,6 +65,13 @@ def test_a_package_that_declares_no_project_of_its_name_is_refused(code: str, na
     _declare(folder, "broken", code)
     with pytest.raises(DeclarationError, match=named):
         load_project("broken", folder)
+
+
+def test_whoever_names_a_project_that_there_is_not_sees_those_that_there_are(folder: Path) -> None:
+    _declare(folder, "late_flights", "")
+    _declare(folder, "returns", "")
+    with pytest.raises(DeclarationError, match=r"There are: late_flights, returns\."):
+        load_project("late_flight", folder)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from traceback import extract_tb
 
 from include.core.errors import DeclarationError, TrainyardError
 from include.core.project import Project
@@ -29,8 +30,11 @@ def load_project(name: str, folder: Path) -> Project:
             its folder.
     """
     if not _is_declared(name, folder):
+        known = ", ".join(project_names(folder)) or "none yet"
         raise DeclarationError(
-            "a project is a folder with an __init__.py", value=f"{folder / name}", remedy=f"{_REMEDY}"
+            "a project is a folder with an __init__.py",
+            value=f"{folder / name}",
+            remedy=f"There are: {known}. `./trainyard new NAME` makes another.",
         )
     module = f"{package_of(folder)}.{name}"
     try:
@@ -66,7 +70,9 @@ def _declared(name: str, folder: Path, module: str) -> Project:
         raise
     except Exception as error:  # a project is a team's own code: whatever it raises, it cannot be used as written
         raise DeclarationError(
-            f"project {name!r} can be imported", value=f"{type(error).__name__}: {error}", remedy=_REMEDY
+            f"project {name!r} can be imported",
+            value=f"{type(error).__name__}: {error}{_place(error, (folder / name).resolve())}",
+            remedy=_REMEDY,
         ) from error
     if not isinstance(declared, Project):
         raise DeclarationError(
@@ -77,6 +83,12 @@ def _declared(name: str, folder: Path, module: str) -> Project:
             "a project is called like its folder", value=f"{declared.name!r} in {folder / name}", remedy="Rename one."
         )
     return declared
+
+
+def _place(error: Exception, folder: Path) -> str:
+    """The newest line of the project's own that *error* went through, in words; of none, nothing."""
+    lines = [each for each in extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(folder)]
+    return f" (line {lines[-1].lineno} of {Path(lines[-1].filename).relative_to(folder)})" if lines else ""
 
 
 def _is_declared(name: str, folder: Path) -> bool:
