@@ -132,7 +132,9 @@ def load_folder(folder: Path, classes: Classes = ()) -> Contracts:
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
         raise ContractError(
-            f"{folder}: a folder of contracts holds files *{SUFFIX}", value="none", remedy="Add one: `contract new`."
+            f"{folder}: a folder of contracts holds files *{SUFFIX}",
+            value="none",
+            remedy="Add one: `./trainyard contract new NAME PATH`.",
         )
     usable, broken = {}, {}
     for file in files:
