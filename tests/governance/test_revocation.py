@@ -55,6 +55,8 @@ def test_no_kind_lets_a_read_begin_and_only_stop_new_lets_go_on_what_had_begun(
     house.authority.revoke(grant, user=STEWARD, reason="Enough", effect=kind)
     assert not reads(house, scope)
     assert reads(house, scope, before) is (kind is STOP_NEW)
+    held = [each.grant_id for each in house.access.in_force(scope, now=SOON, run=before)]
+    assert held == ([grant] if kind is STOP_NEW else [])
     if exclusive:
         lease.release(house.ledger, scope.project, run_id=before.run_id)
     after = begun(house, scope, exclusive=exclusive)

@@ -131,6 +131,8 @@ def test_a_lease_is_held_by_who_took_it_last_and_until_its_end(ledger: Ledger) -
     assert not holds(ledger, "flights", run_id="night 1", now=NOON + LONG)
     require_free(ledger, "flights", run_id="night 1", now=last)
     require_free(ledger, "flights", run_id="night 2", now=NOON + LONG)
+    with pytest.raises(DeclarationError, match="is free"):
+        free(ledger, "flights", by="olly", reason="dead", now=NOON + LONG)
     assert ledger.version(streams.lease("flights")) == 1
 
 
