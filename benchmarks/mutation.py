@@ -75,7 +75,7 @@ LAWS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "vault": (
         "include/governance/vault.py",
-        ("tests/governance/test_vault.py", "tests/governance/test_outstanding_addresses.py"),
+        ("tests/governance/test_vault.py", "tests/governance/test_revocation.py"),
     ),
     "probe": ("include/data/probe.py", ("tests/data/test_probe.py", "tests/data/test_disturbed.py")),
 }
@@ -124,7 +124,7 @@ class Baseline:
 
 
 def put_in_place(name: str, text: str) -> None:
-    """Make the loaded module *name* what *text* would have made of it: functions, methods, values, but no classes."""
+    """Put what *text* makes into the loaded module *name*: functions, methods, and all values but classes."""
     module, made = sys.modules[name], ModuleType(name)
     made.__file__ = module.__file__
     exec(compile(text, str(made.__file__), "exec"), made.__dict__)  # noqa: S102 -- a mutant is there to be run
@@ -132,6 +132,10 @@ def put_in_place(name: str, text: str) -> None:
     for qualified, function in functions_of(module).items():
         function.__code__ = new[qualified].__code__
         function.__defaults__, function.__kwdefaults__ = new[qualified].__defaults__, new[qualified].__kwdefaults__
+    for key, value in classes_of(module).items():
+        for generated, method in vars(vars(made)[key]).items():  # by a dataclass
+            if generated in ("__init__", "__repr__", "__eq__") and is_generated(method, module):
+                setattr(value, generated, method)
     ours = [each for key, each in sys.modules.items() if key.split(".")[0] in ("include", "tests")]
     for key, value in list(vars(module).items()):
         if key in vars(made) and not key.startswith("__") and not isinstance(value, type | FunctionType | ModuleType):
@@ -143,11 +147,22 @@ def put_in_place(name: str, text: str) -> None:
 def functions_of(module: ModuleType) -> dict[str, FunctionType]:
     """The functions that *module* defines, and the methods of its classes, by their qualified names."""
     found = [value for value in vars(module).values() if isinstance(value, FunctionType)]
-    for value in vars(module).values():
-        if isinstance(value, type) and value.__module__ == module.__name__:
-            members = [getattr(each, "fget", getattr(each, "__func__", each)) for each in vars(value).values()]
-            found += [each for each in members if isinstance(each, FunctionType)]
+    for value in classes_of(module).values():
+        members = [getattr(each, "fget", getattr(each, "__func__", each)) for each in vars(value).values()]
+        found += [each for each in members if isinstance(each, FunctionType)]
     return {each.__qualname__: each for each in found if each.__code__.co_filename == module.__file__}
+
+
+def classes_of(module: ModuleType) -> dict[str, type]:
+    return {
+        key: value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    }
+
+
+def is_generated(method: object, module: ModuleType) -> bool:
+    return isinstance(method, FunctionType) and method.__code__.co_filename != module.__file__
 
 
 class Run:

@@ -18,7 +18,12 @@ LISTED = [(name, each) for name, listed in yaml.safe_load(mutation.SURVIVORS.rea
 KINDS = ("equivalent: ", "speed: ", "message: ")
 
 TEXT = """
+from dataclasses import dataclass, field
 LIMIT = 3
+
+@dataclass(frozen=True)
+class Note:
+    text: str = field(repr=False)
 
 def below(value, limit=2):
     return [each for each in value if each < limit]
@@ -51,10 +56,11 @@ def module(tmp_path: Path) -> Iterator[ModuleType]:
 
 
 def test_a_mutant_takes_the_place_of_a_module_that_others_have_imported(module: ModuleType) -> None:
-    below, box = module.below, module.Box  # as who imported them has them
+    below, box, note = module.below, module.Box, module.Note  # as who imported them has them
 
     def does() -> tuple[object, ...]:
-        return below([1, 2, 3]), below([1, 2, 3], 3), box().size, box.made(), sys.modules["include.boxes_user"].LIMIT
+        imported = sys.modules["include.boxes_user"].LIMIT
+        return below([1, 2, 3]), below([1, 2, 3], 3), box().size, box.made(), imported, str(note("words"))
 
     before = does()
     for old, new, place in (
@@ -63,6 +69,7 @@ def test_a_mutant_takes_the_place_of_a_module_that_others_have_imported(module: 
         ("1 + LIMIT", "2 + LIMIT", {2, 3}),
         (".size + 1", ".size + 2", {3}),
         ("LIMIT = 3", "LIMIT = 4", {2, 3, 4}),
+        ("repr=False", "repr=True", {5}),
     ):
         assert TEXT.count(old) == 1
         mutation.put_in_place(module.__name__, TEXT.replace(old, new))

@@ -171,6 +171,9 @@ def test_addresses_are_of_what_was_named_after_one_receipt_and_end_with_the_firs
         vault.issue(digests, [], now=NOW + timedelta(days=30), **ends)
     with pytest.raises(AccessDenied, match="own project"):
         vault.issue(digests, [], now=NOW, **{**ends, "run": run_of("other")})
+    house.authority.revoke(grants[0], user=STEWARD, reason="Enough")
+    with pytest.raises(AccessDenied):
+        vault.issue(digests, [], now=later, **ends)
     assert len(house.ledger.read(f"receipt/{scope.project}")) == 1
 
 
