@@ -52,6 +52,7 @@ def credentials_file(folder: Path, environment: Mapping[str, str], section: str 
     names = {
         "aws_access_key_id": "AWS_ACCESS_KEY_ID",
         "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "aws_session_token": "AWS_SESSION_TOKEN",
         "endpoint_url": "AWS_ENDPOINT_URL",
         "region": "AWS_REGION",
     }
