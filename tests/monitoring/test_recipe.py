@@ -192,7 +192,8 @@ def test_a_retraining_that_brings_the_skill_back_ends_the_alarm():
 
     bad, good = [0.05] * 20, [0.2] * 40
     assert state(series(bad, retrained)) is DriftState.RETRAIN
-    assert state(series(bad, retrained), champion=2) is DriftState.TOO_FEW_TO_KNOW
+    waits = judge(POLICY, series(bad, retrained), REFERENCE, champion=2)
+    assert (waits.state, waits.began) == (DriftState.TOO_FEW_TO_KNOW, None)
     assert state(series(bad + good[:13], retrained)) is DriftState.TOO_FEW_TO_KNOW
     assert state(series(bad + good[:14], retrained)) is DriftState.STABLE
     assert state(series(bad + good, retrained)) is DriftState.STABLE
@@ -213,6 +214,14 @@ def test_a_retraining_that_does_not_is_failing():
 
     assert state(series([0.05] * 33, retrained)) is DriftState.TOO_FEW_TO_KNOW
     assert state(series([0.05] * 34, retrained)) is DriftState.FAILING
+
+
+@pytest.mark.parametrize("blind", [{}, {"blind_days": 1}, {"blind_days": 2}], ids=["0", "1", "2"])
+def test_a_model_has_learnt_of_a_change_that_is_seven_days_older_than_the_days_it_is_blind_for(blind: dict[str, int]):
+    learnt = 8 + sum(blind.values())
+    for after, expected in ((learnt - 1, DriftState.RETRAIN), (learnt, DriftState.FAILING)):
+        days = series([0.05] * (after + 40), lambda place, after=after: 1 if place < USUAL_DAYS + after else 2)
+        assert state(days, **blind) is expected
 
 
 #: Each has one figure alone decide, on which the days that :func:`moved` changes lie beyond the limit.
