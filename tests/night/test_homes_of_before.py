@@ -38,6 +38,8 @@ from include.settings import Settings
 from include.steps import Platform
 from tests.night.yard import Night, Yard
 
+#: The project of those homes is declared as it was then.
+pytestmark = pytest.mark.filterwarnings("ignore::include.core.flat_projects.FlatDeclaration")
 GOLDEN = Path(__file__).parent / "golden"
 #: Two weeks after the grant, which holds for a year.
 NOW = datetime(2026, 12, 15, 12, tzinfo=UTC)
