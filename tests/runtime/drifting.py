@@ -47,9 +47,9 @@ TEXT = (
     .replace("def rows(", KILLED.strip())
     .replace("margin=1.0", "margin=100.0, auc_guard=1.0")
     .replace(
-        "operations=",
+        "gates=",
         "drift=DriftPolicy(excess_loss=None, calibration_gap=1e-9, days=20, cooldown_days=1, monthly_budget=99),\n"
-        "    operations=",
+        "        gates=",
     )
 )
 POLICY = DriftPolicy(excess_loss=None, calibration_gap=1e-9, days=20, cooldown_days=1, monthly_budget=99)
