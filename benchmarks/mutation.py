@@ -80,6 +80,8 @@ LAWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "probe": ("include/data/probe.py", ("tests/data/test_probe.py", "tests/data/test_disturbed.py")),
 }
 
+#: A test that takes more seconds of processor time, its own processes' too, is no mutant's test: hundreds wait for it.
+LONGEST_SECONDS = 2.0
 #: Whose tests share something that takes long and is kept in this process: one of them runs before there are forks.
 WARMED = ("access", "vault")
 
@@ -113,9 +115,10 @@ class Baseline:
 
     def tests(self, function: str) -> list[str]:
         """Those that call *function* (all, if it is called on import), first those that kill most a second."""
-        chosen = [test for test in self.seconds if function in self.calls.get(test, ())]
+        short = [test for test, seconds in self.seconds.items() if seconds <= LONGEST_SECONDS]
+        chosen = [test for test in short if function in self.calls.get(test, ())]
         if not function or not chosen:
-            chosen = list(self.seconds)
+            chosen = short
         gains = {test: self.kills[test] / (0.05 + self.seconds[test]) for test in chosen}
         return sorted(chosen, key=lambda test: (-gains[test], self.seconds[test]))
 
@@ -182,10 +185,10 @@ class Run:
     def __call__(self) -> None:
         following = [*self.items[1:], None]
         for item, nextitem in zip(self.items, following, strict=True):
-            self._current, started = item.nodeid, time.process_time()
+            self._current, started = item.nodeid, processor_seconds()
             signal.setitimer(signal.ITIMER_PROF, self.limits.get(item.nodeid, 0.0))  # 0: none
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
-            self.seconds[item.nodeid] = time.process_time() - started
+            self.seconds[item.nodeid] = processor_seconds() - started
             if self.failed:
                 return
 
@@ -204,6 +207,11 @@ class Run:
     def _profile(self, frame: FrameType, event: str, argument: object) -> None:
         if event == "call" and frame.f_code.co_filename == self.profiled:
             self.calls.setdefault(self._current, set()).add(frame.f_code.co_qualname.split(".<locals>")[0])
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
 
 
 def forked(folder: Path, work: Callable[[], dict[str, Any]], config: Any) -> int:
