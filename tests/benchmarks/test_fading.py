@@ -19,7 +19,7 @@ def fading():
 
 @pytest.mark.parametrize("mode", ["nightly retraining", "without"])
 def test_a_signal_that_fades_is_told_within_75_days_and_not_before(fading, mode):
-    row = fading.watched(fading.PROJECT.drift, 1, mode, every=28)
+    row = fading.watched(fading.PROJECT.quality.drift, 1, mode, every=28)
     assert row["days_to_tell"] is not None
     assert 0 < row["days_to_tell"] <= 75
     assert row["nights_that_asked_before"] == 0
@@ -28,12 +28,12 @@ def test_a_signal_that_fades_is_told_within_75_days_and_not_before(fading, mode)
 
 @pytest.fixture(scope="module")
 def steady(fading):
-    return fading.watched(fading.PROJECT.drift, 2, "without")["steady"]
+    return fading.watched(fading.PROJECT.quality.drift, 2, "without")["steady"]
 
 
 def test_weeks_like_the_usual_ones_ask_for_nothing(fading, steady):
     history = fading.resampled(steady, 16, fading.np.random.default_rng(1))
-    assert fading.false_asks(fading.PROJECT.drift, history, 56) == 0
+    assert fading.false_asks(fading.PROJECT.quality.drift, history, 56) == 0
 
 
 def test_a_season_leaves_the_usual_days_goes_as_far_as_it_is_said_and_comes_back(fading, steady):

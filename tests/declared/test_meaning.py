@@ -253,7 +253,7 @@ from include.projects.flight_delay import PROJECT
 from include.settings import ROOT
 from tests.declared.test_meaning import everything
 
-KEY = PROJECT.target.key
+KEY = PROJECT.learning.target.key
 
 def build(flights):
     near = flights.filter({flights.hour > 3, flights.minute < 50, flights.origin.isin({"JFK", "LGA", "EWR"})})
