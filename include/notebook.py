@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include import steps
+from include.core.project import Project
 from include.core.records import Days, Run
 from include.runtime.code.projects import load_anew
 from include.runtime.nights.day_features import day_features
@@ -29,34 +30,50 @@ _LOOKS_EVERY_SECONDS = 5.0
 
 
 def features(
-    project: str, first: date | str, last: date | str | None = None, *, settings: Settings | None = None
+    project: str | Project, first: date | str, last: date | str | None = None, *, settings: Settings | None = None
 ) -> "pd.DataFrame":
     """The features of the UTC days *first* to *last* (inclusive; default: *first* alone), one row of the target a row.
 
-    They are computed by the code as it lies in the project's folder now, unless they are known: edit it and call again.
-    They are the values that nights compute, read under the project's grants, and it is recorded who read which days.
+    They are the values that nights compute, read under the project's grants, and it is recorded who read which days. Of
+    a project that is named they are by the code as it lies in its folder now: edit it and call again.
 
     Raises as :func:`include.runtime.nights.day_features.day_features`.
     """
     settings = settings or Settings.from_environment()
     begin, end = (day if isinstance(day, date) else date.fromisoformat(day) for day in (first, last or first))
-    return day_features(settings, load_anew(project, settings.projects), Days(first=begin, last=end))
+    named = load_anew(project, settings.projects) if isinstance(project, str) else project
+    return day_features(settings, named, Days(first=begin, last=end))
 
 
 def gate(
-    platform: Platform, run: Run, *, requester: str, minutes: float = 0.0, say: Callable[[str], object] = print
-) -> None:
+    platform: Platform,
+    project: Project,
+    run: Run,
+    *,
+    requester: str,
+    minutes: float = 0.0,
+    say: Callable[[str], object] = print,
+) -> Run:
     """File what *run* reads and may not yet, *say* who decides about it and how, and wait up to *minutes* for them.
 
+    Returns the run to go on with: a night gives its project's lease back while it waits, and takes it again.
+
     Raises:
-        AccessDenied: something is not granted by then. Call it again, then or later: the run goes on once all is.
+        AccessDenied: something is not granted by then. Call it again with the same *run* once it is.
+        LeaseHeld: another night of the project began meanwhile. Call it again once that has ended.
+        CodeChanged: the code changed meanwhile: begin another run.
     """
-    for line in _waits(platform, run, steps.request_access(platform, run, requester=requester, now=utc_now())):
+    asked = steps.request_access(platform, run, requester=requester, now=utc_now())
+    if not asked:
+        return steps.resume(platform, project, run_id=run.run_id, now=utc_now())
+    for line in _waits(platform, run, asked):
         say(line)
+    steps.finish(platform, run)
     end = time.monotonic() + 60 * minutes
     while steps.missing_access(platform, run, now=utc_now()) and (left := end - time.monotonic()) > 0:
         time.sleep(min(_LOOKS_EVERY_SECONDS, left))
     platform.access.require(steps.scope_of(platform, run), now=utc_now())
+    return steps.resume(platform, project, run_id=run.run_id, now=utc_now())
 
 
 def _waits(platform: Platform, run: Run, asked: Collection[str]) -> Iterator[str]:

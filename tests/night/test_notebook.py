@@ -6,6 +6,7 @@ from include import notebook, steps
 from include.core.errors import AccessDenied
 from include.core.events import AccessRequested
 from include.core.records import Run
+from include.ledger import lease
 from include.runtime.nights.platform import utc_now
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, Yard
@@ -19,9 +20,9 @@ def test_a_gate_says_who_decides_by_which_commands_and_goes_on_from_there_once_t
     yard = make_yard()
     platform, run, said = yard.platform, begun(yard), list[str]()
 
-    def gate(*, minutes: float = 0.0) -> None:
+    def gate() -> Run:
         said.clear()
-        notebook.gate(platform, run, requester="dana", minutes=minutes, say=said.append)
+        return notebook.gate(platform, FLIGHTS, run, requester="dana", say=said.append)
 
     with pytest.raises(AccessDenied, match="its contract was never adopted"):
         gate()
@@ -36,11 +37,13 @@ def test_a_gate_says_who_decides_by_which_commands_and_goes_on_from_there_once_t
         gate()
     assert f"flights waits for steward: `./trainyard access approve {request.request_id} --as steward`" in said
     assert len(yard.events(AccessRequested)) == len(said), "asked once"
+    assert lease.held_by(platform.ledger, FLIGHTS.name, now=utc_now()) is None, "another night may run meanwhile"
 
     def granted(line: str) -> None:
         yard.grant(FLIGHTS, now=utc_now())
 
-    notebook.gate(platform, run, requester="dana", minutes=1.0, say=granted)
-    gate()
+    notebook.gate(platform, FLIGHTS, run, requester="dana", minutes=1.0, say=granted)
+    run = gate()
     assert not said
     assert steps.snapshot(platform, FLIGHTS, run, now=utc_now()), "the run goes on"
+    assert lease.holds(platform.ledger, FLIGHTS.name, run_id="by-hand", now=utc_now())
