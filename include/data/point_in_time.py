@@ -1,9 +1,9 @@
 """What a project's expressions give for the rows to predict for, as far as it was known when they were asked for."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
@@ -11,7 +11,7 @@ from include.core.project import Project
 from include.core.records import DAY, Contract, Days
 from include.declared.compiled import LABEL, CompiledProject, DerivedTable
 from include.engines import Engine
-from include.engines.port import Becomes, LateValues, Population, Query
+from include.engines.port import Becomes, Population, Query
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ class PointInTime:
         Raises:
             DataError: two rows have one key, or a row has none or no time at which it is asked for.
         """
-        self._engine, self._compiled = engine, compiled
+        self.engine, self._compiled = engine, compiled
         self.key = project.learning.target.key
         self._name = project.name
         population = Population(
@@ -63,7 +63,7 @@ class PointInTime:
         """
         query = _query(derived)
         try:
-            table, empty = self._engine.derive(query, days, reach(derived, days))
+            table, empty = self.engine.derive(query, days, reach(derived, days))
         except DataError as error:
             raise self._by_name(derived, query, error) from None
         return self._checked(derived, table, days, empty=empty)
@@ -74,9 +74,9 @@ class PointInTime:
         Raises:
             DataError: as :meth:`rows` does, for the first of them.
         """
-        with self._engine.beside() as engine, ThreadPoolExecutor(max_workers=2) as pool:
+        with self.engine.beside() as engine, ThreadPoolExecutor(max_workers=2) as pool:
             other = copy(self)
-            other._engine = engine
+            other.engine = engine
             free = [self, other]
 
             def rows(derived: DerivedTable) -> "pa.Table":
@@ -88,32 +88,13 @@ class PointInTime:
 
             return dict(zip(spans, pool.map(rows, spans), strict=True))
 
-    def cut(
-        self,
-        datasets: Mapping[str, Days],
-        instant: datetime,
-        later: LateValues,
-        *,
-        removed: Collection[tuple[str, str]] = (),
-    ) -> None:
-        """Remove or disturb, as *later* says, what became known after *instant* in those days of *datasets*.
-
-        :meth:`rows_known` sees what is left. The columns *removed*, as dataset and name, are not changed: what became
-        known later is null.
-        """
-        self._engine.cut(datasets, instant, later, removed=removed)
-
-    def later(self, derived: DerivedTable) -> tuple[tuple[str, str], ...]:
-        """The columns that *derived* may read, as dataset and name, whose values may become known after a row is."""
-        return self._engine.later(derived.datasets)
-
     def rows_known(self, derived: DerivedTable, day: date, *, extra_days: int) -> "pa.Table":
-        """As :meth:`rows` for *day*, from what :meth:`cut` left.
+        """As :meth:`rows` for *day*, from what the engine's ``cut`` left.
 
         The query sees *extra_days* more before its lookback and, if there are any, the day after.
         """
         days = Days(first=day, last=day)
-        table = self._engine.derive_known(_query(derived), days, reach(derived, days, extra_days))
+        table = self.engine.derive_known(_query(derived), days, reach(derived, days, extra_days))
         return self._checked(derived, table, days)
 
     @property
@@ -121,17 +102,9 @@ class PointInTime:
         """The label, then the groups."""
         return (self._compiled.label, *self._compiled.groups)
 
-    def asked(self, day: date) -> "pa.Table":
-        """The population's rows of *day*: its own columns, sorted by the time at which they are asked for."""
-        return self._engine.asked(day)
-
-    def asked_at(self, day: date, instant: datetime) -> "pa.Table":
-        """The rows of *day* that the population would have held, had it been asked at *instant*."""
-        return self._engine.asked_at(day, instant)
-
     def _by_name(self, derived: DerivedTable, query: Query, error: DataError) -> DataError:
         """*error* of its query, with the columns that cannot be computed by themselves."""
-        alone = self._engine.failing(query)
+        alone = self.engine.failing(query)
         return DataError(
             f"each column of {derived.name!r} of {self._name!r} can be computed over the snapshot",
             value=f"{', '.join(alone or derived.names)}: {error.value}",

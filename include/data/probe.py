@@ -107,7 +107,7 @@ def probe(
     removal_only: set[str] = set()
     for sample, share, later in zip(samples, (_EARLY, _ANY), (LateValues.REMOVED, LateValues.DISTURBED), strict=True):
         day = sample.day
-        asked = rows.asked(day)
+        asked = rows.engine.asked(day)
         if not asked.num_rows:
             continue
         place = min(int(chance.uniform(*share) * asked.num_rows), asked.num_rows - 1)
@@ -116,7 +116,7 @@ def probe(
         label = rows.derived[0]
         _check_label(rows, label, built(label, day), day)
         before = {group: built(group, day) for group in sample.groups}
-        rows.cut(_reaches(before, day), instant, later)
+        rows.engine.cut(_reaches(before, day), instant, later)
         failed = [group for group, known in before.items() if not _check_group(rows, group, known, day, instant)]
         if failed and later is LateValues.REMOVED:
             raise _refused_where_missing(f"group {failed[0].name!r}", ", ".join(failed[0].names), instant)
@@ -147,7 +147,7 @@ def _check_population(rows: PointInTime, contract: Contract, asked: "pa.Table", 
     """
     known = _key_known(contract, asked, rows.key, instant)
     try:
-        at_instant = rows.asked_at(day, instant)
+        at_instant = rows.engine.asked_at(day, instant)
     except DataError:
         raise _refused_where_missing("the population", "it", instant) from None
     expected, found = _asked_until(asked.filter(known), instant), _asked_until(at_instant, instant)
@@ -222,10 +222,10 @@ def _check_by_removal(
     rows: PointInTime, derived: DerivedTable, before: BuiltDay, day: date, instant: datetime
 ) -> list[str]:
     """Check *derived* with the columns removed over whose changed values it fails; return the features concerned."""
-    reaches, later = _reaches({derived: before}, day), frozenset(rows.later(derived))
+    reaches, later = _reaches({derived: before}, day), frozenset(rows.engine.later(derived.datasets))
 
     def computes(changed: Collection[tuple[str, str]], names: Sequence[str] = derived.names) -> bool:
-        rows.cut(reaches, instant, LateValues.DISTURBED, removed=later.difference(changed))
+        rows.engine.cut(reaches, instant, LateValues.DISTURBED, removed=later.difference(changed))
         part = replace(derived, names=tuple(names), categories=tuple({*names} & {*derived.categories}))
         try:
             rows.rows_known(part, day, extra_days=before.extra_days)
@@ -240,7 +240,7 @@ def _check_by_removal(
         if not computes(columns):
             failing |= {column for column in sorted(columns) if not computes([column])} or columns
     for removed in (failing, later):
-        rows.cut(reaches, instant, LateValues.DISTURBED, removed=removed)
+        rows.engine.cut(reaches, instant, LateValues.DISTURBED, removed=removed)
         if _check_group(rows, derived, before, day, instant):
             return concerned
     raise _refused_where_missing(f"group {derived.name!r}", ", ".join(concerned), instant)

@@ -188,7 +188,13 @@ def opened(
     *,
     partitions: Iterable[Partition] | None = None,
 ) -> Iterator[DuckDBEngine]:
-    """As :func:`include.engines.opened` says. DuckDB itself can open these files and no others."""
+    """The engine over the snapshot's rows, or only those of some *partitions* of it, read once from their files.
+
+    DuckDB itself can open these files and no others.
+
+    Raises:
+        DataError: a partition cannot be read, or a dataset has none.
+    """
     paths: dict[str, list[str]] = {scope.dataset: [] for scope in snapshot.scope.datasets}
     for partition in snapshot.partitions if partitions is None else partitions:
         paths[partition.table].append(str(path_of(partition.content)))

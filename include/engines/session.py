@@ -17,9 +17,8 @@ Answer = TypeVar("Answer")
 class Session:
     """Runs statements in one thread: the same query, the same rows."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        self._connection = connection
-        self._confined: set[tuple[str, tuple[str, ...]]] = set()
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", confined: set[tuple[str, tuple[str, ...]]]) -> None:
+        self._connection, self._confined = connection, confined
 
     @classmethod
     @contextmanager
@@ -37,13 +36,13 @@ class Session:
         }
         with duckdb.connect(":memory:", config=settings) as connection:
             lock(connection, files)
-            yield cls(connection)
+            yield cls(connection, set())
 
     @contextmanager
     def beside(self) -> Iterator["Session"]:
         """Another of the same database, with views and temporary tables of its own."""
         with self._connection.cursor() as connection:
-            yield Session(connection)
+            yield Session(connection, self._confined)
 
     def confined(self, sql: str, tables: Sequence[str]) -> str:
         """A project's query *sql*, which reads the views *tables* and nothing else; without this it is not to be run.

@@ -195,7 +195,7 @@ def _built(rows: Callable[[CompiledProject], PointInTime], compiled: CompiledPro
 
 def _probed(rows: Callable[[CompiledProject], PointInTime], compiled: CompiledProject, day: Days) -> None:
     asked = rows(compiled)
-    asked.cut({"flights": day}, INSTANT, LateValues.REMOVED)
+    asked.engine.cut({"flights": day}, INSTANT, LateValues.REMOVED)
     asked.rows_known(replace(compiled.label, sql=PAST), day.first, extra_days=0)
 
 
