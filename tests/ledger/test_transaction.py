@@ -115,7 +115,7 @@ def test_a_server_that_vanishes_is_noticed_within_half_a_minute_unless_the_url_s
 
 @pytest.fixture
 def database(ledger_url: str) -> Iterator[Database]:
-    """Of a ledger where positions 1 to 9 are of the stream ``a``, 10 to 12 of ``a/b``, 13 and 14 of ``c``, with keys."""
+    """Of a ledger where positions 1 to 9 are of the stream ``a``, 10 to 12 of ``a/b``, 13 and 14 of ``c``, keyed."""
     written = Ledger.open(ledger_url)
     for stream, count in (("a", 9), ("a/b", 3)):
         written.append(stream, [lineage(f"{stream} {number}") for number in range(count)], expected_version=0)
