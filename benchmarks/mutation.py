@@ -57,12 +57,7 @@ LAWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "lease": ("include/ledger/lease.py", ("tests/ledger/test_lease.py",)),
     "transaction": (
         "include/ledger/transaction.py",
-        (
-            "tests/ledger/test_transaction.py",
-            "tests/ledger/test_ledger.py",
-            "tests/ledger/test_journal.py",
-            "tests/ledger/test_delivery.py",
-        ),
+        ("tests/ledger/test_transaction.py", "tests/ledger/test_ledger.py"),
     ),
     "promotion": (
         "include/registry/promotion.py",
