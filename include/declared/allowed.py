@@ -73,6 +73,12 @@ def _check_repeatable(function: str, nodes: Sequence[Any]) -> None:
 def _check_alike(function: str, relations: Sequence[Any]) -> None:
     """An engine may take a name for another that differs by case alone, within queries as in their results."""
     for relation in relations:
+        if "*" in relation.schema.names:
+            raise DeclarationError(
+                f"{function}: no column is called `*`, which stands for all of them in SQL",
+                value=f"one of {sorted(relation.schema.names)}",
+                remedy="Rename it, in its contract if it stands there.",
+            )
         if pair := alike(relation.schema.names):
             raise DeclarationError(
                 f"{function}: names in one table differ by more than upper and lower case",

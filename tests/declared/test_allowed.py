@@ -115,6 +115,12 @@ def test_a_function_computes_nothing_itself(build: Callable[..., Any], contracts
         call(build, tables(contracts, ["flights"]))
 
 
+def test_no_column_is_called_as_all_of_them_are(contracts: dict[str, Contract]) -> None:
+    """SQL that names it could not be told from SQL that names every column."""
+    with pytest.raises(DeclarationError, match=r"no column is called `\*`.* Rename it"):
+        call(lambda flights: flights.select("carrier", **{"*": flights.distance}), tables(contracts, ["flights"]))
+
+
 def test_constants_need_no_table(contracts: dict[str, Contract]) -> None:
     hours = ibis.range(0, 3).unnest().name("hour").as_table()
     call(lambda flights: flights.join(hours, "hour"), tables(contracts, ["flights"]))

@@ -29,7 +29,11 @@ from include.declared.compiled import declared
 from include.declared.reads import columns_read
 
 _WORDS = ("select", "Order", "GROUP", "table", "Count", "key", "Value", "from", "end", "null", "TRUE", "day", "t0")
-_TEXT = st.text(alphabet="aBcXyZ09_ \"'`.;*(){}[]%$-ÄßéΣжŁ名", min_size=1, max_size=6).map(str.strip).filter(bool)
+_TEXT = (
+    st.text(alphabet="aBcXyZ09_ \"'`.;*(){}[]%$-ÄßéΣжŁ名", min_size=1, max_size=6)
+    .map(str.strip)
+    .filter(lambda name: name not in ("", "*"))
+)
 NAMES = st.lists(_TEXT | st.sampled_from(_WORDS), min_size=9, max_size=9, unique_by=str.casefold)
 
 
