@@ -45,7 +45,7 @@ def bad(settings: Settings, name: str) -> str:
 def test_of_a_whole_home_all_is_well_and_nothing_is_left_behind(settings: Settings) -> None:
     before = (Ledger.open(settings.ledger).read_all(), files(settings))
     signs = {each.what: each.sign for each in doctor.doctor(settings)}
-    here = dict.fromkeys(("home", *doctor.CHECKS.keys() - {"cluster"}), Health.GOOD)
+    here = dict.fromkeys(("home", *doctor.CHECKS.keys() - {"cluster", "sources"}), Health.GOOD)
     assert signs == here | dict.fromkeys(("alerts", "stewards", "Airflow"), Health.ADVICE)
     assert (Ledger.open(settings.ledger).read_all(), files(settings)) == before
 
