@@ -179,6 +179,20 @@ class Talkative(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+class OneFolder(BaseHTTPRequestHandler):
+    """Lets nobody list but below `data/sales/`, where nothing lies."""
+
+    def do_GET(self) -> None:  # the name that the library calls
+        mine = "prefix=data%2Fsales%2F" in self.path
+        told = b"<ListBucketResult/>" if mine else b"<Error><Code>AccessDenied</Code></Error>"
+        self.send_response(200 if mine else 403)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None: ...
+
+
 @contextmanager
 def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[dict[str, str]]:
     """The environment of a server that answers so, and of who signs in there by a secret in every place."""
@@ -194,6 +208,14 @@ def test_a_body_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
         place = bucket.DayPrefix("sales", "s3://lake/sales", credentials_file(tmp_path, environment))
         assert place._bucket.read("sales/part.parquet") == WHOLE
         assert Unreliable.answered == 3
+
+
+def test_who_may_list_the_folder_of_the_data_alone_reads_it(tmp_path: Path) -> None:
+    with served(OneFolder) as environment:
+        file = credentials_file(tmp_path, environment)
+        assert source_of(sales_contract(location="s3://lake/data/sales"), tmp_path, file).filed() is None
+        with pytest.raises(SourceUnavailable, match="AccessDenied"):
+            source_of(sales_contract(location="s3://lake/data"), tmp_path, file).filed()
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_one(s3_bucket: str, credentials: Path) -> None:

@@ -20,7 +20,6 @@ def source_of(contract: Contract, production: Path, credentials: Path | None = N
 
     Raises:
         ContractError: the contract's location cannot be used.
-        DataError: a table format decides there which files are current.
         DeclarationError: credentials that are needed are not there.
     """
     return _KINDS[scheme_of(contract.location)](contract, production, credentials)

@@ -6,7 +6,7 @@ wherever they lie. Each file is asked for in the very version that was listed.
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -37,12 +37,16 @@ _READS = 8
 _FOOTER_BYTES, _TAIL_BYTES = 1 << 16, 8
 
 
-class _Changed(Exception):
+class _FileChanged(Exception):
     """A file is no longer the one that was listed."""
 
 
+class _NotAllowed(SourceUnavailable):
+    """The server answers, and does not let the reader do that."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Listed:
+class _ListedFile:
     """A file below the root, its whole key, and the version of it that was seen."""
 
     path: PurePosixPath
@@ -77,14 +81,14 @@ class DayPrefix:
     def footers(self, folder: str) -> list[Footer]:
         return [(file.shown, file.said, BytesIO(file.data)) for file in self._of_one_moment(folder, self._tail)]
 
-    def _of_one_moment(self, folder: str, read: Callable[[_Listed], bytes]) -> list[DayFile]:
+    def _of_one_moment(self, folder: str, read: Callable[[_ListedFile], bytes]) -> list[DayFile]:
         """What *read* gives of the files of *folder*, all as they were when they were listed."""
         for _ in range(_ATTEMPTS):
             listed = self._listed(folder)
             try:
                 with ThreadPoolExecutor(_READS) as pool:
                     data = list(pool.map(read, listed))
-            except _Changed:
+            except _FileChanged:
                 continue
             return [
                 DayFile(shown=self._shown(file), said=path_values(file.path, PurePosixPath(folder)), data=each)
@@ -96,30 +100,30 @@ class DayPrefix:
             remedy="It is read again by itself; have the day landed as a whole.",
         )
 
-    def _listed(self, folder: str) -> list[_Listed]:
+    def _listed(self, folder: str) -> list[_ListedFile]:
         root = f"{self._root}{folder}/" if folder else self._root
         versions = {each["Key"].removeprefix(root): each["ETag"] for each in self._objects(root)}
         shown = f"{self.shown}/{folder}".rstrip("/")
         return [
-            _Listed(path=PurePosixPath(folder, path), key=f"{root}{path}", version=versions[str(path)])
+            _ListedFile(path=PurePosixPath(folder, path), key=f"{root}{path}", version=versions[str(path)])
             for path in table_keys(versions, PARQUET, shown)
         ]
 
-    def _whole(self, file: _Listed) -> bytes:
+    def _whole(self, file: _ListedFile) -> bytes:
         return self._bytes(file)
 
-    def _tail(self, file: _Listed) -> bytes:
+    def _tail(self, file: _ListedFile) -> bytes:
         """The last bytes of *file*, its footer among them: a reader of footers finds all that it looks for."""
         tail = self._bytes(file, Range=f"bytes=-{_FOOTER_BYTES}")
         footer = int.from_bytes(tail[-_TAIL_BYTES:][:4], "little") + _TAIL_BYTES
         return tail if footer <= len(tail) else self._bytes(file)
 
-    def _bytes(self, file: _Listed, **part: str) -> bytes:
+    def _bytes(self, file: _ListedFile, **part: str) -> bytes:
         try:
             with self._reachable():
                 return self._bucket.read(file.key, IfMatch=file.version, **part)
         except FileNotFoundError:
-            raise _Changed from None
+            raise _FileChanged from None
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         return (each for page in self._pages(prefix) for each in page.get("Contents", ()))
@@ -147,14 +151,19 @@ class DayPrefix:
     def refuse_table_format(self) -> None:
         root = PurePosixPath(self._root)
         for each in (root, *root.parents):
-            at = "" if each == PurePosixPath() else f"{each}/"
-            for log, kind in LOGS.items():
-                if self._any_key(f"{at}{log}/"):
+            is_whole = each == root or (each == root.parent and root.name == "data")
+            # Who may list no more than the folder of the data cannot look above it.
+            with suppress(*() if each == root else (_NotAllowed,)):
+                if kind := self._table_format("" if each == PurePosixPath() else f"{each}/", is_whole=is_whole):
                     raise format_error(self.shown, kind)
-        for each in (root, root.parent) if root.name == "data" else (root,):
-            at = "" if each == PurePosixPath() else f"{each}/"
-            if any(found["Key"].endswith(".metadata.json") for found in self._objects(f"{at}metadata/")):
-                raise format_error(self.shown, "Iceberg")
+
+    def _table_format(self, prefix: str, *, is_whole: bool) -> str | None:
+        """Whose log lies at *prefix*; *is_whole*: a table of Iceberg that begins there would be the data."""
+        for log, kind in LOGS.items():
+            if self._any_key(f"{prefix}{log}/"):
+                return kind
+        metadata = self._objects(f"{prefix}metadata/") if is_whole else ()
+        return "Iceberg" if any(each["Key"].endswith(".metadata.json") for each in metadata) else None
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -165,9 +174,10 @@ class DayPrefix:
             raise
         except OSError as error:
             if code_of(error) == "PreconditionFailed":
-                raise _Changed from None
+                raise _FileChanged from None
             told = error.strerror if isinstance(error, ShelfUnreachable) else code_of(error) or type(error).__name__
-            raise SourceUnavailable(
+            kind = _NotAllowed if isinstance(error.__cause__, PermissionError) else SourceUnavailable
+            raise kind(
                 f"{self._dataset}: the server of the data answers, and lets the reader read",
                 value=f"{self.shown}: {told}",
                 remedy=getattr(
@@ -175,7 +185,7 @@ class DayPrefix:
                 ),
             ) from None
 
-    def _shown(self, file: _Listed) -> str:
+    def _shown(self, file: _ListedFile) -> str:
         return f"{self.shown}/{file.path}"
 
 
