@@ -31,9 +31,7 @@ class ObjectServer:
     def __init__(self, program: Path, folder: Path) -> None:
         self._program, self._folder = program, folder
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = int(free.getsockname()[1])
+        self._port = _lasting_port()
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
             "AWS_REGION": "us-east-1",
@@ -64,3 +62,13 @@ class ObjectServer:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+
+def _lasting_port() -> int:
+    """A free port of those that the system gives no client: while the server is down nobody else comes to have it."""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", port)):
+                return port
+    pytest.fail("no free port among 20000 to 32000")
