@@ -93,7 +93,8 @@ def _what(function: object) -> str:
 
 def _explain_search(project: Project) -> None:
     window, search = project.learning.window, project.learning.search
-    table = Table("parameter", "range", title=f"searches ({search.trials} trials in {search.shards} shards)")
+    trials = f"{search.trials} trials in {search.shards} shards"
+    table = Table("parameter", "range", title=f"searches {search.learner.words} ({trials})")
     for name, part in search.space.items():
         table.add_row(name, _in_words(part))
     for name, value in search.fixed.items():
@@ -103,7 +104,7 @@ def _explain_search(project: Project) -> None:
     since = "" if window.since is None else f" at most, none before {window.since}"
     console.print(
         f"trains on {train} days{since}, chooses on the next {window.validation_days}, reports on the last "
-        f"{window.holdout_days}; boosting rounds {' → '.join(map(str, search.rungs))}, "
+        f"{window.holdout_days}; rounds {' → '.join(map(str, search.rungs))}, "
         f"the best 1/{search.reduction} of a shard go on; seed {search.seed}; schedule {project.operations.schedule} "
         f"({project.operations.timezone})"
     )

@@ -14,7 +14,7 @@ from include.core.gates import Gates
 from include.core.moments import with_zones
 from include.core.operations import Compute, Operations
 from include.core.rules import is_number, is_whole, require, require_kind, require_kinds
-from include.core.search import Choice, FloatRange, IntRange, Search
+from include.core.search import Choice, FloatRange, IntRange, LearnerName, Search
 from include.core.words import require_sentence
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "FloatRange",
     "Gates",
     "IntRange",
+    "LearnerName",
     "Learning",
     "Look",
     "Objective",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from include.core.canonical import LATER
 from include.core.rules import is_number, is_scalar, is_whole, require
 
 
@@ -12,6 +13,11 @@ class LearnerName(StrEnum):
 
     BOOSTED_TREES = "boosted_trees"
     LINEAR = "linear"
+
+    @property
+    def words(self) -> str:
+        """The family, as people call it."""
+        return {"boosted_trees": "boosted trees", "linear": "linear models"}[self]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +70,11 @@ class Choice:
 class Search:
     """The hyper-parameter search: ``trials`` draws from ``space``, by the names of the learner's parameters.
 
-    Successive halving: every trial of a shard trains to the first of ``rungs`` (boosting rounds, rising); the best ``1
-    / reduction`` go on to the next. One rung, or a reduction of 1, trains every trial fully. The best trial is refitted
+    Successive halving: every trial of a shard trains to the first of ``rungs`` (rounds, rising); the best ``1 /
+    reduction`` go on to the next. One rung, or a reduction of 1, trains every trial fully. The best trial is refitted
     to the rung at which its loss was lowest. ``shards`` is how many tasks share the trials. ``seed`` is the only source
-    of randomness. ``fixed`` holds parameters that are not searched.
+    of randomness. ``fixed`` holds parameters that are not searched. ``learner`` is what all
+    trials train.
     """
 
     space: Mapping[str, IntRange | FloatRange | Choice]
@@ -77,6 +84,7 @@ class Search:
     reduction: int = 2
     seed: int = 20130101
     fixed: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    learner: LearnerName = field(default=LearnerName.BOOSTED_TREES, metadata=LATER)
 
     def __post_init__(self) -> None:
         mappings = isinstance(self.space, Mapping) and isinstance(self.fixed, Mapping)
@@ -87,6 +95,9 @@ class Search:
             "Write `{...}` or `(...)`.",
         )
         require(bool(self.space), "a search has a space", self.space, "Name at least one parameter of the learner.")
+        known = isinstance(self.learner, LearnerName)
+        names = ", ".join(f"LearnerName.{name.name}" for name in LearnerName)
+        require(known, "a learner is one of LearnerName", self.learner, f"Write one of {names}.")
         counts = (self.trials, self.shards, self.reduction, self.seed, *self.rungs)
         require(all(map(is_whole, counts)), "what a search counts is whole numbers", counts, "Round what is not.")
         for name, part in self.space.items():

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from include.core.errors import DeclarationError
 from include.core.project import Project
 from include.core.records import ColumnType, Contract
-from include.core.search import LearnerName
 
 if TYPE_CHECKING:
     from include.declared.declaration import Declaration
@@ -28,8 +27,8 @@ def declare(project: Project, contracts: Mapping[str, Contract]) -> "Declaration
     declared = declaration.declare(project, contracts)
     features = sum(len(group.names) for group in declared.compiled.groups)
     _require_slices(project, {name for group in declared.compiled.groups for name in group.categories})
-    learning, trained = project.learning, learner(LearnerName.BOOSTED_TREES)
-    trained.check(learning.search.space, learning.search.fixed, learning.target.objective, features=features)
+    objective, search = project.learning.target.objective, project.learning.search
+    learner(search.learner).check(search.space, search.fixed, objective, features=features)
     for expectation in project.quality.expectations:
         require_known(expectation)
         kinds = {column.name: column.type for column in contracts[expectation.dataset].columns}

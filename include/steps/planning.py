@@ -5,7 +5,6 @@ from datetime import datetime
 from include.core.canonical import encode
 from include.core.project import Project
 from include.core.records import Days, FeatureSet, Plan, Run
-from include.core.search import LearnerName
 from include.steps.definitions import as_tables
 from include.steps.inputs import require_made, require_validated
 from include.steps.platform import Platform, declaration_of, emit, known, known_since, once, open_artifacts
@@ -72,8 +71,8 @@ def _drawn(
     earlier = known(platform, run, "plan", inputs)
     if earlier is not None and platform.store.has(earlier):
         # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
-        fixed = project.learning.search.fixed
-        search.prepare_rows(LearnerName.BOOSTED_TREES, rows, built, fixed, platform.vault, threads=threads)
+        asked = project.learning.search
+        search.prepare_rows(asked.learner, rows, built, asked.fixed, platform.vault, threads=threads)
         return earlier
     drawn = search.plan(
         project=project,

@@ -52,19 +52,20 @@ def plan(
     """
     search = project.learning.search
     seed = _seed(search.seed, features_digest)
-    whole = prepare_rows(LearnerName.BOOSTED_TREES, rows, features, search.fixed, vault, threads=threads)
+    whole = prepare_rows(search.learner, rows, features, search.fixed, vault, threads=threads)
     usable = _usable(warm, search)
     drawn = [{**search.fixed, **params} for params in _draw(search, usable, seed)]
-    shards = _shards(drawn, min(search.shards, len(drawn)))
+    costs = [learner(search.learner).cost(params) for params in drawn]
+    shards = _shards(costs, min(search.shards, len(drawn)))
     context = {
         "objective": features.objective,
         "binned": [whole, training_rows],
         "rungs": search.rungs,
         "reduction": search.reduction,
         "seed": seed,
-        "engine": engine.digest(LearnerName.BOOSTED_TREES),
+        "engine": engine.digest(search.learner),
     }
-    trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context)}
+    trials = {index: trial for shard in shards for index, trial in _planned(shard, drawn, context, search.learner)}
     return Plan(
         features=features_digest,
         task=task(features, search),
@@ -83,12 +84,13 @@ def plan(
 
 
 def task(features: FeatureSet, search: Search) -> str:
-    """The digest of what a search learns: objective, label, features by name and definition, and how far it trains.
+    """The digest of what a search learns: objective, label, features by name and definition; how far, and what.
 
     A loss says something about the parameters of another search only if both have the same.
     """
     learnt = sorted((feature.name, feature.definition) for feature in features.features)
-    return record_digest((features.objective, features.label, learnt, search.rungs))
+    named = () if search.learner is LearnerName.BOOSTED_TREES else (search.learner,)  # there was no other once
+    return record_digest((features.objective, features.label, learnt, search.rungs, *named))
 
 
 def _seed(seed: int, features_digest: str) -> int:
@@ -96,13 +98,12 @@ def _seed(seed: int, features_digest: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{features_digest}".encode()).digest()[:4]) >> 1
 
 
-def _shards(drawn: Sequence[Params], count: int) -> tuple[tuple[int, ...], ...]:
+def _shards(costs: Sequence[float], count: int) -> tuple[tuple[int, ...], ...]:
     """The trials' places in *count* shards that take about as long, and differ by one trial at most."""
-    costs = [learner(LearnerName.BOOSTED_TREES).cost(params) for params in drawn]
     shards: list[list[int]] = [[] for _ in range(count)]
     spent = [0.0] * count
-    dearest = sorted(range(len(drawn)), key=lambda index: (-costs[index], index))
-    for start in range(0, len(drawn), count):
+    dearest = sorted(range(len(costs)), key=lambda index: (-costs[index], index))
+    for start in range(0, len(costs), count):
         # As many trials as shards at a time, the dearest to the shard that has the least to do.
         least = sorted(range(count), key=lambda shard: (spent[shard], shard))
         for shard, index in zip(least, dearest[start : start + count], strict=False):
@@ -112,13 +113,13 @@ def _shards(drawn: Sequence[Params], count: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _planned(
-    shard: tuple[int, ...], drawn: Sequence[Params], context: Mapping[str, object]
+    shard: tuple[int, ...], drawn: Sequence[Params], context: Mapping[str, object], name: LearnerName
 ) -> Iterator[tuple[int, PlannedTrial]]:
     """A trial's id covers its rivals too: halving stops it, or not, by their losses."""
     rivals = sorted(record_digest(drawn[index]) for index in shard)
     for index in shard:
         identity = record_digest({**context, "params": drawn[index], "rivals": rivals})
-        yield index, PlannedTrial(trial_id=identity, params=drawn[index])
+        yield index, PlannedTrial(trial_id=identity, params=drawn[index], learner=name)
 
 
 def prepare_rows(

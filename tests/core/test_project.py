@@ -18,6 +18,7 @@ from include.core.project import (
     FloatRange,
     Gates,
     IntRange,
+    LearnerName,
     Operations,
     Project,
     Search,
@@ -191,3 +192,14 @@ def test_no_two_groups_of_a_project_share_a_fields_name_and_each_has_ten_fields_
 def test_a_group_holds_what_it_says_or_names_the_field(change: dict[str, Any], said: str) -> None:
     with pytest.raises(DeclarationError, match=re.escape(said)):
         PROJECT.varied(**change)
+
+
+def test_a_search_of_trees_is_the_declaration_that_it_was_before_another_learner_could_be_named() -> None:
+    assert b"learner" not in encode(Search(space=SPACE))
+    assert encode(Search(space=SPACE, learner=LearnerName.BOOSTED_TREES)) == encode(Search(space=SPACE))
+    assert encode(Search(space=SPACE, learner=LearnerName.LINEAR)) != encode(Search(space=SPACE))
+
+
+def test_a_learner_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(DeclarationError, match=r"LearnerName\.BOOSTED_TREES, LearnerName\.LINEAR"):
+        Search(space=SPACE, learner="linear")  # type: ignore[arg-type]

@@ -8,14 +8,14 @@ import pytest
 
 from include.core.canonical import decode, encode, record_digest
 from include.core.records import FeatureSet, Plan, PlannedTrial, Trial, TrialState, Winner
-from include.core.search import LearnerName
+from include.core.search import FloatRange, LearnerName, Search
 from include.elsewhere import document as orders
 from include.learner import learner, load
 from include.training import matrix, refit, search
 from include.training.evaluation import evaluate
 from include.training.trial import train_shard
 from tests.training.flights import Folder
-from tests.training.searches import planned
+from tests.training.searches import Searched, planned, refitted, searched, winner
 
 LINEAR = "sha256:" + "1" * 64
 OTHERS = PlannedTrial(trial_id="sha256:a", params={"num_leaves": 7})
@@ -115,3 +115,31 @@ def test_the_name_of_a_result_is_that_of_its_learner(
     assert record_digest(replace(best, learner=LearnerName.BOOSTED_TREES)) == record_digest(
         {key: value for key, value in vars(best).items() if key != "learner"}
     )
+
+
+@pytest.fixture(scope="module")
+def linear_search(features: FeatureSet, vault: Folder) -> Searched:
+    """A search that draws linear models."""
+    space = {"l2": FloatRange(low=0.01, high=100, log=True)}
+    return searched(features, vault, learner=LearnerName.LINEAR, space=space, trials=4, rungs=(2, 12))
+
+
+def test_a_search_of_another_learner_draws_its_parameters_and_trains_it(
+    linear_search: Searched, features: FeatureSet, vault: Folder
+) -> None:
+    plan, trials = linear_search
+    assert {trial.learner for trial in plan.trials} == {LearnerName.LINEAR}
+    assert plan.artifacts == (plan.binned,)
+    best = winner(linear_search, features)
+    model = refitted(linear_search, features, vault)
+    assert learner(LearnerName.LINEAR).verify(best, model) == model
+    assert decode(Plan, encode(plan)) == plan
+    assert {trial.state for trial in trials.values()} == {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_losses_of_another_learner_are_no_start_of_a_search(linear_search: Searched, features: FeatureSet) -> None:
+    plan, _ = linear_search
+    space = {"l2": FloatRange(low=0.01, high=100, log=True)}
+    tasks = {search.task(features, Search(space=space, rungs=(2, 12), learner=name)) for name in LearnerName}
+    assert len(tasks) == 2
+    assert plan.task in tasks

@@ -38,7 +38,8 @@ class Term:
 
     @property
     def used(self) -> bool:
-        return self.spread > 0
+        """Whether it adds anything to any row."""
+        return bool(self.slope or any(self.steps) or self.missing)
 
 
 @dataclass(frozen=True, kw_only=True)
