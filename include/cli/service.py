@@ -12,9 +12,9 @@ from include.core.addresses import without_credentials
 from include.core.errors import DeclarationError
 from include.demo import chain as demonstration
 from include.runtime import deployment
-from include.runtime.embedded import process_sessions
+from include.runtime.embedded import process_sessions, stewards
 from include.runtime.nights.alone import require_idle
-from include.runtime.server.client import authority
+from include.runtime.server.client import make_keys
 from include.settings import ROOT, Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's UI and API, on loopback.")]
@@ -22,16 +22,15 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of Airflow's
 
 def setup(
     flights: Annotated[bool, typer.Option(help="Land the demo's flights as production data.")] = True,
-    adopt: Annotated[bool, typer.Option(help="Adopt the contracts as the steward that they name.")] = True,
+    adopt: Annotated[bool, typer.Option(help="Adopt the contracts that name the demo's steward, as that one.")] = True,
 ) -> None:
     """Make this deployment's folders and keys, land the flights, and put the contracts into effect."""
     settings = Settings.from_environment()
     deployment.prepare(settings)
     if flights:
         land(settings)
-    with authority(settings, demonstration.STEWARD, introduce=True):
-        pass  # its first start makes the grant-signing key and publishes the public one
-    if adopt:
+    make_keys(settings)
+    if adopt and demonstration.STEWARD in stewards.of_new(settings) | stewards.of_adopted(settings):
         demonstration.adopt(settings, console.print)
     console.print(f"ready: {settings.home}")
 

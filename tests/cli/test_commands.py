@@ -107,6 +107,12 @@ def test_a_home_is_closed_to_others_whichever_command_makes_it(shop: Shop) -> No
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
+def test_a_deployment_is_set_up_whose_contracts_others_decide_about(ready: Shop) -> None:
+    done = ready.call("setup", "--no-flights")
+    assert (done.returncode, done.stdout) == (0, f"ready: {ready.folder / 'home'}\n")
+    assert (ready.folder / "home" / "keys" / "authority.pub").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -179,6 +179,21 @@ def authority(settings: Settings, user: str, *, introduce: bool = False) -> Iter
         yield AuthorityClient(url, _token(settings, user), user)
 
 
+def make_keys(settings: Settings) -> None:
+    """Have the authority make its key and publish the public one; harmless when they are there.
+
+    Raises:
+        DeclarationError: others can enter the home.
+        AuthorityError: the authority does not start.
+    """
+    from include.runtime.embedded import process
+
+    deployment.make_home(settings)
+    if process.attach(settings) is None:
+        with _own_authority(settings, []):
+            pass  # its first start does
+
+
 @contextmanager
 def _own_authority(settings: Settings, introduced: Sequence[str]) -> Iterator[str]:
     command = [sys.executable, "-m", "include.runtime.server.service", "--attached"]
