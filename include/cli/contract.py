@@ -83,7 +83,7 @@ def new(
         _write(target, text)
     console.say(f"drafted {target}")
     if time is not None and not outcome:
-        console.say(f"it says that every column is known at {time}: give those that are not another `knownAt`")
+        console.say(f"it says that every column is known at `{time}`: give those that are not another `knownAt`")
     console.say(f"next: edit what is marked EDIT, then `./trainyard contract adopt {name} --as {steward[0]}`")
 
 
@@ -211,7 +211,7 @@ class Filing:
             file_whole(rows, self.folder)
             return "one undivided table"
         days = file_by_day(rows, self.folder, time=self.time)
-        return f"{len(days)} days, {days.first} to {days.last}"
+        return f"{len(days)} {'day' if len(days) == 1 else 'days'}, {days.first} to {days.last}"
 
 
 @contracts.command()

@@ -114,10 +114,12 @@ class FileRows:
         times = self.table([name])[name] if self.types.get(name) is ColumnType.TIMESTAMP else None
         if times is None or times.null_count:
             stamps = [each for each, kind in self.types.items() if kind is ColumnType.TIMESTAMP]
+            kind = self.types.get(name)
+            found = f"{name} is {kind}" if kind else f"no column {name}"
             raise DataError(
                 "the time column is a timestamp with a value in every row",
-                value=name,
-                remedy=f"Timestamp columns: {stamps or 'none; convert one in your files'}.",
+                value=found if times is None else f"{times.null_count:,} rows without {name}",
+                remedy=f"Timestamp columns: {stamps or 'none; write one as 2024-07-01T12:00:00Z in your files'}.",
             )
         return times
 

@@ -19,6 +19,8 @@ JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.
 #: A row may be as long as this.
 _BLOCK_BYTES = 1 << 24
 _REMEDY = "Have whoever made it write it again, then repeat the command."
+_CSV_REMEDY = "Have it written again, with commas between columns and a point in numbers, then repeat the command."
+_NO_COMMAS = "its columns are not separated by commas"
 
 
 def has_ending(file: Path, endings: tuple[str, ...]) -> bool:
@@ -114,7 +116,7 @@ def _read_csv(file: Path) -> "pa.Table":
             return csv.read_csv(_opened(file), read_options=read, parse_options=parse, convert_options=options)
     except (OSError, ValueError, pa.ArrowException) as error:
         fault = of_system(error) or _csv_fault(str(error))
-    raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_REMEDY)
+    raise DataError(f"{file}: readable CSV with a header", value=fault, remedy=_CSV_REMEDY)
 
 
 def _read_json(file: Path, wanted: Collection[str] | None) -> "pa.Table":
@@ -164,7 +166,7 @@ def _json_values_fault(table: "pa.Table") -> str:
 
 def _header_fault(names: list[str]) -> str:
     if len(names) == 1 and re.search("[;\t|]", names[0]):
-        return "its columns are not separated by commas"
+        return _NO_COMMAS
     if unnamed := [number for number, name in enumerate(names, start=1) if not name]:
         return f"column {unnamed[0]} has no name in the header"
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -179,6 +181,8 @@ def of_system(error: Exception) -> str | None:
 def _csv_fault(message: str) -> str:
     """From a reader's message only its counts, and what it is about."""
     if counts := re.search(r"Expected (\d+) columns, got (\d+)", message):
+        if counts[1] == "1":
+            return _NO_COMMAS
         row = re.search(r"Row #(\d+)", message)
         return f"{f'row {row[1]}' if row else 'a row'} has {counts[2]} columns, the header {counts[1]}"
     if "Empty CSV" in message:

@@ -33,7 +33,7 @@ def test_a_folder_becomes_days_under_production_and_a_contract_that_loads(
 
 
 def test_without_outcomes_it_says_that_every_column_counts_as_known(new_contract: NewContract) -> None:
-    assert "every column is known at ordered_at" in new_contract(*TIME, *STEWARDS).stdout
+    assert "every column is known at `ordered_at`" in new_contract(*TIME, *STEWARDS).stdout
 
 
 def test_an_outcome_that_is_no_column_is_refused_and_the_corrected_call_succeeds(
@@ -68,7 +68,7 @@ def test_a_contract_without_stewards_is_not_drafted(shop: Shop, new_contract: Ne
 def test_a_steward_without_a_name_to_sign_in_by_is_refused_before_anything_is_read(here: Shop, name: str) -> None:
     (here.folder / "rows.csv").write_text("no,rows")
     with pytest.raises(ContractError, match="a steward is called as they sign in"):
-        contract.new("orders", here.folder / "rows.csv", steward=["maria", name])
+        contract.new("orders", str(here.folder / "rows.csv"), steward=["maria", name])
 
 
 def test_a_folder_where_no_contract_can_be_written_is_told_before_anything_is_filed(
@@ -77,7 +77,7 @@ def test_a_folder_where_no_contract_can_be_written_is_told_before_anything_is_fi
     here.write(orders(2))
     monkeypatch.setenv("TRAINYARD_CONTRACTS", str(here.orders / "part.parquet" / "contracts"))
     with pytest.raises(ContractError, match="contracts can be written; found: Not a directory"):
-        contract.new("orders", here.orders, steward=["maria"], time="ordered_at")
+        contract.new("orders", str(here.orders), steward=["maria"], time="ordered_at")
     assert not list((here.folder / "home").glob("production/orders*"))
 
 
@@ -103,7 +103,7 @@ def test_columns_that_no_contract_holds_and_far_days_are_told_before_anything_is
     far = table.slice(0, 1).set_column(0, "ordered_at", pa.array([0], pa.timestamp("us")))
     here.write(pa.concat_tables([table, far]))
     production = here.folder / "home" / "production"
-    draft = partial(contract.new, "orders", here.orders, steward=["maria"], time="ordered_at")
+    draft = partial(contract.new, "orders", str(here.orders), steward=["maria"], time="ordered_at")
     with pytest.raises(ContractError, match="--without place"):
         draft()
     with pytest.raises(DataError, match="1 row from 1970-01-01 to 1970-01-01"):
@@ -118,12 +118,12 @@ def test_columns_that_no_contract_holds_and_far_days_are_told_before_anything_is
 def test_rows_that_are_filed_already_stay_where_they_are_and_the_time_that_is_named_decides(here: Shop) -> None:
     table = orders(20).append_column("loaded_at", orders(20)["ordered_at"])
     here.write(table)
-    contract.new("orders", here.orders, steward=["maria"], time="loaded_at")
+    contract.new("orders", str(here.orders), steward=["maria"], time="loaded_at")
     file = here.contracts / "orders.odcs.yaml"
     filed = here.folder / "home" / "production" / "orders"
     assert load(file).partition_column == "loaded_at"
     file.unlink()
-    contract.new("orders", filed, steward=["maria"], time="ordered_at")
+    contract.new("orders", str(filed), steward=["maria"], time="ordered_at")
     assert (load(file).partition_column, load(file).location) == ("ordered_at", "${TRAINYARD_PRODUCTION}/orders")
 
 
@@ -139,7 +139,7 @@ def test_csv_and_json_lines_are_filed_as_parquet_with_the_types_that_the_contrac
     here: Shop, file: str, text: str, time: str | None
 ) -> None:
     (here.folder / file).write_text(text)
-    contract.new("orders", here.folder / file, steward=["maria"], time=time)
+    contract.new("orders", str(here.folder / file), steward=["maria"], time=time)
     made = load(here.contracts / "orders.odcs.yaml")
     assert {column.name: column.type for column in made.columns} == {
         "id": ColumnType.INTEGER,
@@ -155,20 +155,20 @@ def test_csv_and_json_lines_are_filed_as_parquet_with_the_types_that_the_contrac
 def test_parquet_that_stays_is_all_of_what_a_night_would_read(here: Shop) -> None:
     here.write(orders(2), "more.parquet")
     with pytest.raises(DataError, match=r"1 more beside .*more\.parquet"):
-        contract.new("orders", here.orders / "part.parquet", steward=["maria"])
-    contract.new("orders", here.orders, steward=["maria"])
+        contract.new("orders", str(here.orders / "part.parquet"), steward=["maria"])
+    contract.new("orders", str(here.orders), steward=["maria"])
 
 
 def test_limits_of_days_need_a_time(here: Shop) -> None:
     with pytest.raises(DataError, match="--time COLUMN"):
-        contract.new("orders", here.orders, steward=["maria"], first=datetime(2024, 5, 1))  # noqa: DTZ001  # a day
+        contract.new("orders", str(here.orders), steward=["maria"], first=datetime(2024, 5, 1))  # noqa: DTZ001  # a day
 
 
 def test_where_writing_the_contract_fails_nothing_stays_filed(here: Shop) -> None:
     here.write(orders(2))
     name = "o" * 243  # of which the contract's file may be called, and not its draft
     with pytest.raises(OSError, match="too long"):
-        contract.new(name, here.orders, steward=["maria"], time="ordered_at")
+        contract.new(name, str(here.orders), steward=["maria"], time="ordered_at")
     assert not list((here.folder / "home" / "production").iterdir())
 
 

@@ -83,7 +83,7 @@ def scaffolded(here: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     def call(table: pa.Table, label: str, at: float | None = None, dataset: str = "orders") -> str:
         here.write(table)
         outcomes = [name for name in table.column_names if name in ("returned", "status", "a=status")]
-        contract.new(dataset, here.orders, steward=["maria"], time="ordered_at", outcome=outcomes)
+        contract.new(dataset, str(here.orders), steward=["maria"], time="ordered_at", outcome=outcomes)
         scaffold.new("returns", dataset=dataset, label=label, purpose="A reason.", owner="logistics", at=at)
         return (here.projects / "returns" / "features.py").read_text()
 

@@ -141,6 +141,7 @@ def test_what_a_contract_says_is_read_more_generously_than_what_it_is_told_by(tm
     ("name", "text", "told"),
     [
         ("a.csv", f"tail;n\n{SECRET};1\n", "not separated by commas"),
+        ("a.csv", f"tail;n\n{SECRET};1,5\n", "not separated by commas"),
         ("a.csv", f"tail,tail\n{SECRET},1\n", r"the header names \['tail'\] twice"),
         ("a.csv", f",tail\n0,{SECRET}\n", "column 1 has no name in the header"),
         ("a.csv", f'at\n"2024-07-01 12:00:00.{"123456789"}"\n', "1 of 1 values have a fraction of a microsecond"),
