@@ -276,7 +276,7 @@ class Authority:
                     f"{contract.dataset}: files of it are files of {name} too, so that a steward of both adopts it",
                     value=f"{user}, no steward of {name}",
                     remedy=f"Let somebody adopt it who is among {', '.join(adoption.stewards)} as well, or correct its "
-                    "location (`servers[0].path`).",
+                    "location (`servers[0]`).",
                 )
 
     def overlapping(self, scope: DatasetScope) -> tuple[str, ...]:
