@@ -32,7 +32,7 @@ EXTRA_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class ProbedDay:
     """A day that is probed, and the groups that are."""
 
     day: date
@@ -41,7 +41,7 @@ class Sample:
 
 def sampled(
     days: Days, groups: Sequence[DerivedTable], is_new: Callable[[DerivedTable, date], bool], seed: str
-) -> tuple[Sample, Sample]:
+) -> tuple[ProbedDay, ProbedDay]:
     """What a night probes: all groups on the newest day, and on another, at random, those that were built now.
 
     Of those that were built by an earlier night, which probed them then, one is probed again.
@@ -49,7 +49,7 @@ def sampled(
     chance = random.Random(f"days {seed}")  # noqa: S311 -- a repeatable choice of samples, no secret
     day, again = chance.choice(list(days)), chance.choice(list(groups))
     chosen = tuple(group for group in groups if group == again or is_new(group, day))
-    return Sample(day=days.last, groups=tuple(groups)), Sample(day=day, groups=chosen)
+    return ProbedDay(day=days.last, groups=tuple(groups)), ProbedDay(day=day, groups=chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class ProbeResult:
 def probe(
     rows: PointInTime,
     *,
-    samples: Sequence[Sample],
+    samples: Sequence[ProbedDay],
     built: Callable[[DerivedTable, date], BuiltDay],
     contract: Contract,
     seed: str,

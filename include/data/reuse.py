@@ -12,7 +12,7 @@ from include.core.events import PartitionsMade
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days, Partition, Run, Snapshot
 from include.data.point_in_time import reach
-from include.data.probe import EXTRA_DAYS, Sample
+from include.data.probe import EXTRA_DAYS, ProbedDay
 from include.declared.compiled import LABEL, CompiledProject, DerivedTable
 from include.ledger import Fence, Ledger
 
@@ -37,7 +37,7 @@ class TableTask:
     def spans(self, day: date) -> bool:
         return self.span is not None and day in self.span
 
-    def read_again(self, train: Days, samples: Sequence[Sample]) -> list[Partition]:
+    def read_again(self, train: Days, samples: Sequence[ProbedDay]) -> list[Partition]:
         """The reused partitions that must be read: with categories to learn, whole labels to measure, or to be probed.
 
         The first of *samples* is the newest day.
@@ -97,7 +97,7 @@ def plan(
 
 
 def needed(
-    snapshot: Snapshot, compiled: CompiledProject, work: Sequence[TableTask], samples: Sequence[Sample]
+    snapshot: Snapshot, compiled: CompiledProject, work: Sequence[TableTask], samples: Sequence[ProbedDay]
 ) -> list[Partition]:
     """The snapshot's partitions that the new days and the probes may use."""
     places: set[tuple[str, date | None]] = set()
@@ -121,7 +121,7 @@ def needed(
     return [part for part in snapshot.partitions if (part.table, part.day) in places]
 
 
-def stretches(work: Sequence[TableTask], samples: Sequence[Sample]) -> list[Days]:
+def stretches(work: Sequence[TableTask], samples: Sequence[ProbedDay]) -> list[Days]:
     """The days for which rows are asked, as stretches without gaps."""
     stretches: list[Days] = []
     for day in sorted({*(sample.day for sample in samples), *(day for task in work if task.span for day in task.span)}):

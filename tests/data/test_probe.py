@@ -9,7 +9,7 @@ import pytest
 from include.core.errors import DeclarationError, FeatureLeak
 from include.core.project import FeatureGroup, Objective, Project
 from include.core.records import DAY, Contract, Days, KnownAt
-from include.data.probe import Sample, sampled
+from include.data.probe import ProbedDay, sampled
 from include.declared import scope_of
 from include.declared.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
@@ -187,9 +187,9 @@ def test_a_night_probes_all_that_it_built_and_again_one_group_of_what_earlier_ni
     again = set()
     for seed in map(str, range(40)):
         newest, other = sampled(days, groups, lambda _group, day: day == days.last, seed)
-        assert newest == Sample(day=days.last, groups=groups)
+        assert newest == ProbedDay(day=days.last, groups=groups)
         assert other.day in days
         assert other.groups == groups if other.day == days.last else len(other.groups) == 1
         again.update(other.groups)
-        assert sampled(days, groups, lambda _group, _day: True, seed)[1] == Sample(day=other.day, groups=groups)
+        assert sampled(days, groups, lambda _group, _day: True, seed)[1] == ProbedDay(day=other.day, groups=groups)
     assert again == set(groups)
