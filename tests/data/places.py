@@ -1,8 +1,10 @@
 """The places in which a source's files may lie, each real, filled file by file."""
 
+import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ def in_folder(root: Path, files: Mapping[str, bytes]) -> SalesPlace:
 
 def in_bucket(url: str, credentials: Path, files: Mapping[str, bytes]) -> SalesPlace:
     """A folder of its own in the bucket *url*."""
-    client, location = buckets.client(), f"{url}/{uuid.uuid4().hex}/sales"
+    client, location = _client(os.environ["AWS_ENDPOINT_URL"]), f"{url}/{uuid.uuid4().hex}/sales"
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
 
     def put(name: str, data: bytes) -> None:
@@ -45,6 +47,12 @@ def in_bucket(url: str, credentials: Path, files: Mapping[str, bytes]) -> SalesP
         client.delete_object(Bucket=bucket, Key=f"{prefix}/{name}")
 
     return _filled(SalesPlace(location, put, remove, credentials), files)
+
+
+@cache
+def _client(endpoint: str) -> Any:
+    """That of the object store at *endpoint*, which the environment names: making one takes longer than a test."""
+    return buckets.client()
 
 
 def credentials_file(folder: Path, environment: Mapping[str, str], section: str = "default") -> Path:
