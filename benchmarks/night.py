@@ -56,16 +56,19 @@ DECLARATION = '''"""A copy of flight_delay, for measuring."""
 
 from dataclasses import replace
 
-from include.core.project import Window
+from include.core.project import FloatRange, Window
 
 from .original import PROJECT as ORIGINAL
 
 SHORT = Window(days=90, validation_days=7, holdout_days=7)
+#: Whatever is drawn of it takes as long.
+EVEN = dict(space={{"learning_rate": FloatRange(low=0.1, high=0.101)}}, fixed={{"num_leaves": 31}})
 
 PROJECT = ORIGINAL.varied(
     name="{name}",
     window={window},
-    search=replace(ORIGINAL.learning.search, reduction={reduction}),
+    search=replace(ORIGINAL.learning.search, {search}),
+    benchmark={benchmark},
     schedule="0 0 29 2 *",
 )
 '''
@@ -115,6 +118,8 @@ MEANING = {
     "b1_ratio": "B1: a night with the project's own search / the bare script, which trains all trials fully",
     "b1_full_ratio": "B1: a night that trains all 16 trials fully / the bare script",
     "b1_bare_halving_ratio": "for comparison: the bare script with the same halving / the bare script",
+    "benchmark_ratio": "a night with the linear benchmark that its project declares / the same night without it, the "
+    "medians of turns in which each comes first once",
     "b2_ratio": "B2: the same night again, nothing changed / the bare script",
     "b3_ratio": "B3: snapshot, validation and features of the next day's night / those of the first night, of the "
     "project as it is declared (320 days at the end of the year). The steps' own wall seconds, from where the ledger "
@@ -129,9 +134,11 @@ MEANING = {
     "the same trials",
 }
 SEARCHES = {
-    "full": {"window": "SHORT", "reduction": "1"},
-    "halving": {"window": "SHORT", "reduction": "ORIGINAL.learning.search.reduction"},
-    "declared": {"window": "ORIGINAL.learning.window", "reduction": "ORIGINAL.learning.search.reduction"},
+    "full": {"window": "SHORT", "search": "reduction=1", "benchmark": "None"},
+    "halving": {"window": "SHORT", "search": "", "benchmark": "None"},
+    "declared": {"window": "ORIGINAL.learning.window", "search": "", "benchmark": "ORIGINAL.quality.benchmark"},
+    "without": {"window": "SHORT", "search": "**EVEN", "benchmark": "None"},
+    "with": {"window": "SHORT", "search": "**EVEN", "benchmark": "ORIGINAL.quality.benchmark"},
 }
 
 
@@ -225,6 +232,13 @@ def night(airflow: process.RunningAirflow, name: str, instant: datetime) -> Nigh
         return wall, client.tasks(dag_id, run_id), run_id
 
 
+def first_night(airflow: process.RunningAirflow, bench: Bench, name: str, search: str) -> Night:
+    """The first night of a new project."""
+    bench.declare(name, search)
+    allow(bench, name)
+    return night(airflow, name, INSTANT)
+
+
 def bare(bench: Bench, trials: Path, *, halving: bool, instant: datetime = INSTANT) -> dict[str, Any]:
     """One run of the bare script with the trials of ours; its figures, and its whole-process wall time."""
     command = [sys.executable, str(ROOT / "benchmarks" / "bare_night.py"), str(bench.settings.production)]
@@ -307,8 +321,9 @@ def own_cpu_seconds(bench: Bench, name: str, instant: datetime) -> float:
 
 
 def measure_nights(bench: Bench, rounds: int) -> None:
-    """B1, B2, B3 and B5."""
+    """B1, B2, B3 and B5, and what the benchmark costs."""
     walls: dict[str, list[float]] = {key: [] for key in ("bare", "bare_halving", "full", "halving", "again")}
+    walls |= {"without": [], "with": []}
     shares: dict[str, list[float]] = {key: [] for key in ("b3_ratio", "b3_task_ratio", "b3_short_ratio")}
     with process.running(bench.settings, port=8199, progress=lambda line: None) as airflow:
         warm = bench.declare("warm_up", "halving")
@@ -316,14 +331,15 @@ def measure_nights(bench: Bench, rounds: int) -> None:
         night(airflow, warm, INSTANT)
         for turn in range(rounds):
             for search in ("full", "halving"):
-                name = bench.declare(f"{search}_{turn}", search)
-                allow(bench, name)
-                first = night(airflow, name, INSTANT)
+                name = f"{search}_{turn}"
+                first = first_night(airflow, bench, name, search)
                 walls[search].append(first[0])
                 plan = outcome(bench, name, first[2])[1]
                 rival, halving = ("bare_halving", True) if search == "halving" else ("bare", False)
                 trials = trials_of(bench, plan, bench.home / "trials.json")
                 walls[rival].append(bare(bench, trials, halving=halving)["process_wall_seconds"])
+            for search in ("without", "with") if turn % 2 else ("with", "without"):
+                walls[search].append(first_night(airflow, bench, f"{search}_{turn}", search)[0])
             own_cpu_seconds(bench, name, INSTANT)  # imports what the next call uses
             own, before = own_cpu_seconds(bench, name, INSTANT), task_cpu_seconds(airflow)
             wall, again, _ = night(airflow, name, INSTANT)
@@ -343,6 +359,7 @@ def measure_nights(bench: Bench, rounds: int) -> None:
     bench.note("b1_full_ratio", round(medians["full"] / medians["bare"], 3))
     bench.note("b1_ratio", round(medians["halving"] / medians["bare"], 3))
     bench.note("b1_bare_halving_ratio", round(medians["bare_halving"] / medians["bare"], 3))
+    bench.note("benchmark_ratio", round(medians["with"] / medians["without"], 3))
     bench.note("b2_ratio", round(medians["again"] / medians["bare"], 3))
     for key, values in shares.items():
         bench.note(key, round(statistics.median(values), 3))

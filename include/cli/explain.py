@@ -134,6 +134,9 @@ def _gates(project: Project) -> str:
         more += f"; mean prediction and mean label differ by {gates.calibration:g} at most"
     if gates.slices:
         more += f"; no slice by {', '.join(gates.slices)} is worse than the champion by more than the margin for sure"
+    if project.quality.benchmark is not None:
+        asked = "must be shown to cost less than" if gates.beats_benchmark else "is held against, which stops nothing,"
+        more += f"; every version {asked} the {project.quality.benchmark} benchmark"
     return (
         f"gates: every version reaches {floors}{skill}; a later one is at most {gates.margin:g} worse than the "
         f"champion over {gates.minimum_days} holdout days or more{guard}{more}"

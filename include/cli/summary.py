@@ -59,6 +59,10 @@ def _show_learnt(learnt: "NightFigures") -> str:
         f"  trial {learnt.number} was chosen: {loss} {told} on the validation days, {learnt.days.first} to "
         f"{learnt.days.last}, after {learnt.trial.rounds} rounds"
     )
+    benchmark = learnt.benchmark
+    if benchmark is not None:
+        beside = "" if benchmark.validation_loss is None else f": {loss} {benchmark.validation_loss:.4f} on these days"
+        console.say(f"  beside the trials, {benchmark.in_words}{beside}")
     ended = ", ".join(f"{learnt.ended[state]} {state}" for state in TrialState if learnt.ended.get(state))
     console.say(f"  trials: {ended}")
     for warning in learnt.warnings:
@@ -70,13 +74,19 @@ def show_holdout(night: "NightResult") -> None:
     """How the model did on the holdout beside the champion before, and each gate's reason: for who does not iterate."""
     evaluation, promotion = night.evaluation, night.promotion
     _show_state(night)
-    table = Table("holdout", f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)")
+    columns = [f"version {promotion.version}", f"version {evaluation.champion or '-'} (champion before)"]
     alike = evaluation.compared_metrics if evaluation.champion_metrics else evaluation.metrics
-    for metric, value in alike.items():
-        before = evaluation.champion_metrics.get(metric)
-        table.add_row(metric, f"{value:.4f}", "–" if before is None else f"{before:.4f}")
+    figures, benchmark = [alike, evaluation.champion_metrics], evaluation.benchmark
+    if benchmark is not None:
+        columns.append(f"{benchmark.kind} benchmark")
+        figures.append(benchmark.beside(evaluation))
+    table = Table("holdout", *columns)
+    for metric in alike:
+        table.add_row(metric, *(f"{each[metric]:.4f}" if metric in each else "–" for each in figures))
     console.print(table)
     console.print(f"{evaluation.rows:,} rows, {evaluation.holdout.first} to {evaluation.holdout.last}")
+    if benchmark is not None and benchmark.error is not None:
+        console.say(f"  {benchmark.in_words}")
     _show_slices(evaluation)
     for reason in promotion.verdict.reasons:
         console.say(f"  · {reason}")

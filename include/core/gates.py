@@ -1,9 +1,19 @@
 """What a model must reach to become champion, as a team declares it."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from include.core.canonical import LATER
 from include.core.rules import is_number, require
+
+
+class Benchmark(StrEnum):
+    """A simple model that learns the same features from the same rows: what a candidate is held against.
+
+    It has no knobs, so that nobody makes it weaker: of a few penalties, the one with the lowest validation loss is its.
+    """
+
+    LINEAR = "linear"  # logistic regression of a binary label, linear regression of a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +34,8 @@ class Gates:
     ``auc_guard``: the candidate's AUC may lie at most this far below the champion's. ``minimum_days``: with fewer
     holdout days the champion stays. ``supersedes``: the one champion version that may be replaced without a comparison,
     by the floors, because its objective, its label or a feature that it needs is not built any more or is defined
-    otherwise.
+    otherwise. ``beats_benchmark``: a model must be shown to cost less than the project's benchmark on the holdout, by
+    the one-sided 95 % bound.
     """
 
     margin: float
@@ -39,6 +50,7 @@ class Gates:
     slices: tuple[str, ...] = field(default=(), metadata=LATER)
     floor_share: float | None = field(default=None, metadata=LATER)
     given_away_error: float = field(default=0.05, metadata=LATER)
+    beats_benchmark: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         given = (self.floor_loss, self.floor_share, self.skill, self.given_away, self.calibration)

@@ -10,7 +10,7 @@ from include.core.canonical import encode
 from include.core.drift_policy import LEAST_DAYS, LEAST_LOOK_DAYS, DriftPolicy, Look, SkillPolicy
 from include.core.errors import DeclarationError
 from include.core.flat_projects import takes_flat_fields
-from include.core.gates import Gates
+from include.core.gates import Benchmark, Gates
 from include.core.moments import with_zones
 from include.core.operations import Compute, Operations
 from include.core.rules import is_number, is_whole, require, require_kind, require_kinds
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST_DAYS",
     "LEAST_LOOK_DAYS",
+    "Benchmark",
     "Choice",
     "Compute",
     "DriftPolicy",
@@ -212,12 +213,20 @@ class Quality:
     """How a project is judged: its data by ``expectations``, each version by ``gates``, the champion by ``drift``.
 
     ``expectations`` stand beside those of the contracts. ``drift`` says when the champion is retrained; ``None``:
-    nobody watches it.
+    nobody watches it. ``benchmark`` is trained beside every search, and every candidate is held against it.
     """
 
     gates: Gates
     drift: DriftPolicy | None = None
     expectations: tuple[Expectation, ...] = ()
+    benchmark: Benchmark | None = None
+
+    def __post_init__(self) -> None:
+        known = self.benchmark is None or isinstance(self.benchmark, Benchmark)
+        require(known, "a benchmark is one of Benchmark", self.benchmark, "Write Benchmark.LINEAR, or None for none.")
+        beatable = self.benchmark is not None or not self.gates.beats_benchmark
+        remedy = "Declare `benchmark=Benchmark.LINEAR`, or leave `beats_benchmark` out of the gates."
+        require(beatable, "gates ask that a benchmark be beaten where there is one", self.benchmark, remedy)
 
 
 #: The groups of a project, by the names that they have in it. No two of them share a field's name.

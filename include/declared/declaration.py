@@ -71,6 +71,8 @@ def digest_of(project: Project, contracts: Mapping[str, Contract]) -> str:
     )
     if project.operations.copy_model:
         decides = (*decides, "copy_model")
+    if project.quality.benchmark is not None:
+        decides = (*decides, ("benchmark", project.quality.benchmark))
     return record_digest(decides)
 
 

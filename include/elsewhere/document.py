@@ -8,8 +8,18 @@ from typing import Any
 
 from include.core.canonical import digest_of, encode
 from include.core.errors import TrainingError
+from include.core.gates import Benchmark
 from include.core.project import Objective
-from include.core.records import PlannedTrial, Refit, ResultAddresses, Shard, Trial, TrialState, Winner
+from include.core.records import (
+    PlannedBenchmark,
+    PlannedTrial,
+    Refit,
+    ResultAddresses,
+    Shard,
+    Trial,
+    TrialState,
+    Winner,
+)
 from include.core.search import LearnerName
 from include.training.engine import OTHER_CODE
 
@@ -80,11 +90,19 @@ def _shard(fields: dict[str, Any]) -> Shard:
         objective=Objective(fields["objective"]),
         rungs=tuple(fields["rungs"]),
         trials=tuple(PlannedTrial(**_learnt(each)) for each in fields["trials"]),
+        benchmark=_benchmark(fields.get("benchmark")),
     )
 
 
 def _learnt(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, **({"learner": LearnerName(fields["learner"])} if "learner" in fields else {})}
+
+
+def _benchmark(fields: dict[str, Any] | None) -> PlannedBenchmark | None:
+    if fields is None:
+        return None
+    made = {**fields, "kind": Benchmark(fields["kind"]), "features": tuple(fields["features"])}
+    return PlannedBenchmark(**made)
 
 
 def _refit(fields: dict[str, Any]) -> Refit:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from include.core.canonical import encode
 from include.core.errors import AccessDenied, AddressRefused, MachineFault, StoreError, StoreUnavailable, TrainingError
-from include.core.records import Refit, ResultAddresses, Shard, Trial, short_id
+from include.core.records import PlannedBenchmark, Refit, ResultAddresses, Shard, Trial, short_id
 from include.elsewhere import document as orders
 from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
 from include.learner import learner
-from include.training import engine
+from include.training import benchmark, engine
 from include.training.meter import ShardMeter
 
 ORDER_FILE = "/var/run/trainyard/order.json"
@@ -84,6 +84,8 @@ def train(document: orders.Document, meter: ShardMeter) -> None:
     work, largest = document.work, results.LARGEST_BYTES
     if isinstance(work, Refit):
         largest = learner(work.winner.learner).largest_bytes
+    elif (beside := _benchmark_of(document)) is not None:
+        largest = benchmark.largest_bytes(beside)
     exchange = Exchange(patience_seconds=document.patience_seconds, largest_bytes=largest)
     with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
         inputs = _Inputs(document.artifacts, exchange, Path(folder))
@@ -121,8 +123,9 @@ def _train_shard(
 ) -> None:
     """Train the trials of *shard* that have no result yet, and write the result of each as it ends."""
     recorded = {trial.trial_id: trial for trial in document.recorded}
+    planned = {trial.trial_id for trial in shard.trials}
     for trial_id, addresses in document.results.items():
-        found = exchange.result(addresses.read)
+        found = exchange.result(addresses.read) if trial_id in planned else None
         if found is not None:
             recorded[trial_id] = results.verified(shard, trial_id, found)
     _say(f"{document.step}, {len(shard.trials)} trials, {len(recorded)} already stored")
@@ -139,6 +142,34 @@ def _train_shard(
     from include.training.trial import train_shard
 
     train_shard(shard, opened=inputs, recorded=recorded, record=record, threads=document.threads, meter=meter)
+    if (beside := _benchmark_of(document)) is not None:
+        _train_benchmark(document, shard, beside, exchange, inputs, meter)
+
+
+def _benchmark_of(document: orders.Document) -> PlannedBenchmark | None:
+    """The benchmark that the order asks for."""
+    beside = document.work.benchmark if isinstance(document.work, Shard) else None
+    return beside if beside is not None and beside.trial_id in document.results else None
+
+
+def _train_benchmark(
+    document: orders.Document,
+    shard: Shard,
+    beside: PlannedBenchmark,
+    exchange: Exchange,
+    inputs: "_Inputs",
+    meter: ShardMeter,
+) -> None:
+    """Train the benchmark of *shard*, unless its result is stored, and write that."""
+    addresses = document.results[beside.trial_id]
+    found = exchange.result(addresses.read)
+    if found is not None:
+        benchmark.verified(shard, found)
+        _say(f"{beside.kind} benchmark, already stored")
+        return
+    fit = benchmark.train(shard, opened=inputs, threads=document.threads, meter=meter)
+    exchange.write_result(addresses.write, benchmark.written(fit), read=addresses.read)
+    _say(f"{beside.kind} benchmark, {fit.error or f'loss {min(fit.losses):.6f}'}")
 
 
 class _Inputs:

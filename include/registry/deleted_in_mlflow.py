@@ -20,6 +20,7 @@ _TAGS = (
     "trainyard.plan",
     "trainyard.features",
     "trainyard.trial",
+    "trainyard.benchmark",
     "trainyard.promoted",
     "trainyard.reasons",
 )

@@ -191,6 +191,34 @@ def slices(evaluation: Evaluation, gates: Gates) -> Iterator[GateOutcome]:
         yield GateOutcome(gate=None, passed=True, reason=reason)
 
 
+def benchmark(evaluation: Evaluation, gates: Gates) -> Iterator[GateOutcome]:
+    """What the project's benchmark says of the model; only where the gates ask for it does that decide."""
+    asked = Gate.BENCHMARK if gates.beats_benchmark else None
+    figures = evaluation.benchmark
+    if figures is None:
+        if asked:
+            reason = "no benchmark was trained beside this model, and the gates ask that it be beaten"
+            yield GateOutcome(gate=asked, passed=False, reason=reason)
+        return
+    name, told = _LOSS[evaluation.objective], f"the {figures.kind} benchmark"
+    if name not in figures.metrics:
+        reason = f"the {figures.in_words}"
+        yield GateOutcome(gate=asked, passed=asked is None, reason=reason)
+        return
+    beside = f"{name} {evaluation.metrics[name]:.4f} beside {figures.metrics[name]:.4f} of {told}"
+    difference = figures.difference
+    if difference is None:
+        reason = f"{beside}; one holdout day gives no bound on the difference: not shown to beat it"
+        yield GateOutcome(gate=asked, passed=asked is None, reason=reason)
+        return
+    beats = difference.upper < 0
+    reason = (
+        f"{beside}: {difference.estimate:+.4f}, with 95 % confidence at most {difference.upper:+.4f}; "
+        f"{'beats it' if beats else 'not shown to beat it'}"
+    )
+    yield GateOutcome(gate=asked, passed=beats or asked is None, reason=reason)
+
+
 def looked_at(standing: ProjectStanding) -> Iterator[GateOutcome]:
     if standing.looks:
         reason = f"{standing.looks} earlier evaluations and backtests of the project saw days of this holdout"

@@ -32,6 +32,9 @@ def decide(
     bound, to lose less than the champion; where the project is watched no more, that stops nothing. A gate that a
     person overrides lets the model through, and says so.
 
+    What the project's benchmark costs on the same rows is said; where ``gates.beats_benchmark`` asks for it, the model
+    must be shown to cost less, by the one-sided 95 % bound over whatever holdout days there are.
+
     An evaluation of before skill was recorded is decided as then: by the floors only where nothing was compared.
     Whatever the gates say, *champion* stays if the model was not compared with it, or is of an earlier night (a
     backfill): the champion may have learnt the days that they are compared on.
@@ -48,6 +51,7 @@ def decide(
     if evaluation.constant_loss is not None or evaluation.compared is None:
         outcomes += gate.floors(evaluation, gates)
     outcomes += gate.skill(evaluation, gates)
+    outcomes += gate.benchmark(evaluation, gates)
     outcomes += gate.calibration(evaluation, gates)
     outcomes += gate.slices(evaluation, gates)
     outcomes += gate.looked_at(standing)

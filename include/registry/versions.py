@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.core.project import Project
-from include.core.records import Evaluation, Promotion
+from include.core.records import BenchmarkFigures, Evaluation, Promotion
 from include.core.words import markdown
 from include.governance.vault import OpenedArtifacts
 from include.registry import mlflow_files, mlflow_nights
@@ -240,7 +240,10 @@ def _begin(client: "MlflowClient", experiment: str, promotion: Promotion, night:
 
 
 def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapping[str, str]:
+    benchmark = evaluation.benchmark
+    beside = {} if benchmark is None else {"trainyard.benchmark": benchmark.in_words}
     return {
+        **beside,
         VERSION: str(promotion.version),
         EVALUATION: promotion.evaluation,
         "trainyard.bundle": promotion.bundle,
@@ -252,6 +255,19 @@ def _tags(promotion: Promotion, evaluation: Evaluation, *, copied: bool) -> Mapp
         "trainyard.promoted": str(promotion.verdict.promote).lower(),
         "trainyard.reasons": "; ".join(promotion.verdict.reasons),
     }
+
+
+def _beside_benchmark(benchmark: BenchmarkFigures | None) -> Mapping[str, float]:
+    if benchmark is None:
+        return {}
+    figures = {f"benchmark.{name}": value for name, value in benchmark.metrics.items()}
+    if benchmark.validation_loss is not None:
+        figures["benchmark.validation_loss"] = benchmark.validation_loss
+    difference = benchmark.difference
+    if difference is not None:
+        names = ("estimate", "lower", "upper")
+        figures |= {f"benchmark_difference.{name}": getattr(difference, name) for name in names}
+    return figures
 
 
 def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: ShownNight, tags: Mapping[str, str]) -> None:
@@ -266,6 +282,7 @@ def _log(client: "MlflowClient", run: Any, evaluation: Evaluation, night: ShownN
         figures |= {
             f"difference.{name}": getattr(evaluation.difference, name) for name in ("estimate", "lower", "upper")
         }
+    figures |= _beside_benchmark(evaluation.benchmark)
     dated = [Metric(name, value, run.info.start_time, 0) for name, value in figures.items()]
     client.log_batch(
         run.info.run_id,

@@ -8,6 +8,7 @@ from include.core.events import ModelEvaluated
 from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Run
 from include.ledger.journal import Journal
+from include.steps import benchmarks
 from include.steps.definitions import changed, recipe_of
 from include.steps.inputs import require_made
 from include.steps.platform import (
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
 
 def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: str, *, now: datetime) -> str:
-    """Score the refitted *model* of *plan* and the champion on the holdout. Returns the digest of the Evaluation.
+    """Score the refitted *model* of *plan*, champion and benchmark on the holdout. Returns the digest of what it finds.
 
     A champion that this very plan made is not compared with itself: its own evaluation is found again.
 
     Raises:
         AccessDenied: no grant in force covers what the project reads, or this run drew no such plan, or made no such
             model of it.
+        TrainingError: the plan's benchmark was not trained.
     """
     from include.lineage import walk
     from include.training import evaluation, matrix
@@ -47,12 +49,14 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
         champion = platform.champions.in_force(project.name, before=champion.number)
     recipe = recipe_of(project, built)
     before, frozen = _compared_with(platform, project, champion, recipe=recipe, plan=plan)
+    trained = benchmarks.outcome_of(platform, drawn)
 
     def compute() -> str:
         rows, rivals = matrix.contents(built, built.split.holdout), [champion.version] if champion else []
         rivals += [frozen] if frozen else []
         bundles = [each.registered.bundle for each in rivals]
-        opened = open_artifacts(platform, run, "evaluate", [model, *rows, *bundles], now=now)
+        simple = benchmarks.kept_model(platform, trained)
+        opened = open_artifacts(platform, run, "evaluate", [model, *rows, *bundles, *simple], now=now)
         evaluated = evaluation.evaluate(
             plan=drawn,
             plan_digest=plan,
@@ -62,6 +66,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
             opened=opened,
             champion=_rival(platform, project, run, champion.version, opened, after=before) if champion else None,
             frozen=_rival(platform, project, run, frozen, opened, after=before) if frozen else None,
+            benchmark=benchmarks.rival(drawn, trained, built, simple, opened),
             recipe=recipe,
             sliced=project.quality.gates.slices,
             threads=project.operations.threads,
@@ -76,6 +81,8 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     more = (before, frozen.number if frozen else None)
     sliced = project.quality.gates.slices
     inputs = (plan, model, against, *(more if any(more) else ()), *((sliced,) if sliced else ()))
+    if trained is not None:
+        inputs = (*inputs, ("benchmark", trained))
     digest = once(platform, project, run, "evaluate", inputs, compute, now=now)
     took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]
     emit(platform, project, run, "evaluate", took, walk.evaluation(project.name, digest), now=now)

@@ -11,12 +11,12 @@ from include.core.canonical import encode
 from include.core.errors import ShardUnfinished, TrainingError
 from include.core.events import TrainingOrdered
 from include.core.project import Project
-from include.core.records import FeatureSet, Order, Plan, Refit, Run, Shard, Trial, Winner
+from include.core.records import FeatureSet, Order, Plan, PlannedBenchmark, Refit, Run, Shard, Trial, Winner
 from include.governance.access import identifier
 from include.learner import learner
 from include.ledger import Fence
 from include.ledger.journal import record_failure
-from include.steps import training
+from include.steps import benchmarks, training
 from include.steps.inputs import REFIT, require_made
 from include.steps.platform import Platform, known, report_failure, scope_of
 from include.steps.training import shard_of, step_of
@@ -153,7 +153,7 @@ def _stored(platform: Platform, part: "_OrderedPart", names: list[str]) -> dict[
     """The results that a process elsewhere has written so far, each verified; the first that is not is set aside."""
     checked: dict[str, bytes] = {}
     for name in names:
-        data = platform.vault.result(name, most_bytes=part.largest_bytes + 1)
+        data = platform.vault.result(name, most_bytes=part.largest_bytes(name) + 1)
         if data is None:
             continue
         try:
@@ -168,9 +168,8 @@ def _stored(platform: Platform, part: "_OrderedPart", names: list[str]) -> dict[
 class _OrderedPart(Protocol):
     """What can be done elsewhere: what it takes, and what its results are."""
 
-    @property
-    def largest_bytes(self) -> int:
-        """The size of its largest result."""
+    def largest_bytes(self, name: str) -> int:
+        """What is larger is not the result *name*."""
 
     def missing(self) -> list[str]:
         """The names of the results that are not recorded."""
@@ -204,15 +203,23 @@ class _ShardPart:
     plan: str
     drawn: Shard
 
-    @property
-    def largest_bytes(self) -> int:
+    def largest_bytes(self, name: str) -> int:
         from include.elsewhere import results
+        from include.training import benchmark
 
+        beside = self.drawn.benchmark
+        if beside is not None and name == beside.trial_id:
+            return benchmark.largest_bytes(beside)
         return results.LARGEST_BYTES
 
     def missing(self) -> list[str]:
         known = training.outcomes_of(self.platform, self.drawn)
-        return [trial.trial_id for trial in self.drawn.trials if trial.trial_id not in known]
+        lacking = [trial.trial_id for trial in self.drawn.trials if trial.trial_id not in known]
+        return [*lacking, *([self._beside.trial_id] if self._beside else ())]
+
+    @property
+    def _beside(self) -> PlannedBenchmark | None:
+        return benchmarks.to_train(self.platform, self.run, self.drawn)
 
     def recorded(self) -> tuple[Trial, ...]:
         known = training.outcomes_of(self.platform, self.drawn)
@@ -223,24 +230,34 @@ class _ShardPart:
 
     def verify(self, name: str, data: bytes) -> None:
         from include.elsewhere import results
+        from include.training import benchmark
 
-        results.verified(self.drawn, name, data)
+        if self.drawn.benchmark is not None and name == self.drawn.benchmark.trial_id:
+            benchmark.verified(self.drawn, data)
+        else:
+            results.verified(self.drawn, name, data)
 
     def take(self, checked: Mapping[str, bytes]) -> str:
         """All results are held against the halving first; they are recorded in the order in which trials ended."""
         from include.elsewhere import results
+        from include.training import benchmark
 
-        made = {trial_id: results.verified(self.drawn, trial_id, data) for trial_id, data in checked.items()}
+        planned = {trial.trial_id for trial in self.drawn.trials}
+        made = {name: results.verified(self.drawn, name, data) for name, data in checked.items() if name in planned}
         try:
             ended = results.halved(self.drawn, {**training.outcomes_of(self.platform, self.drawn), **made})
         except TrainingError:
-            for trial_id, data in checked.items():
-                self.platform.vault.refuse_result(trial_id, data)
+            for trial_id in made:
+                self.platform.vault.refuse_result(trial_id, checked[trial_id])
             raise
         for trial_id in ended:
             if trial_id in made:
                 self.platform.store.put(encode(made[trial_id]))
                 training.record_trial(self.platform, self.run, self.plan, made[trial_id])
+        beside = self.drawn.benchmark
+        if beside is not None and beside.trial_id in checked:
+            fit = benchmark.verified(self.drawn, checked[beside.trial_id])
+            benchmarks.record(self.platform, self.run, self.plan, beside, fit)
         return training.keep_outcomes(self.platform, self.drawn)
 
 
@@ -263,8 +280,7 @@ class _RefitPart:
 
         return refit.winner(self.drawn, self._built, training.outcomes_of(self.platform, self.drawn).values())
 
-    @property
-    def largest_bytes(self) -> int:
+    def largest_bytes(self, name: str) -> int:
         return learner(self._best.learner).largest_bytes
 
     def missing(self) -> list[str]:

@@ -54,7 +54,7 @@ def _drawn(
 ) -> str:
     """The digest of the plan that is drawn of *inputs*: of the *features* that *built* holds, their rows binned."""
     from include.monitoring.profile import profile
-    from include.training import cores, matrix, search
+    from include.training import benchmark, cores, matrix, search
 
     free = cores.FreeCores()
     recorded = (built, as_tables(project, built, declaration_of(platform, run).compiled))
@@ -73,6 +73,7 @@ def _drawn(
         # Its rows were lost. What the sampler had seen when it was drawn is not what it would see now.
         asked = project.learning.search
         search.prepare_rows(asked.learner, rows, built, asked.fixed, platform.vault, threads=threads)
+        benchmark.planned(project.quality.benchmark, rows, training_rows, built, platform.vault)
         return earlier
     drawn = search.plan(
         project=project,

@@ -94,6 +94,12 @@ def in_use(known: ProjectVersions) -> Mapping[int, datetime]:
     return found | ({before.number: FOR_GOOD} if before else {})
 
 
+def _benchmark_of(evaluated: Evaluation) -> list[str]:
+    """The model of the benchmark that *evaluated* was held against, if there was one."""
+    figures = evaluated.benchmark
+    return [] if figures is None or figures.model is None else [figures.model]
+
+
 #: What is said of an artifact: its digest, its kind, of which project, made of which datasets.
 _Said = tuple[str, ArtifactKind, str, tuple[str, ...]]
 
@@ -125,6 +131,7 @@ class References:
         """All that the version was made of, and what was made of it."""
         found = {*self._model(model), *(part.content for part in self.rows_of(model))}
         if evaluated := self._load(Evaluation, model.evaluation):
+            found.update(_benchmark_of(evaluated))
             if drawn := self._load(Plan, evaluated.plan):
                 found |= {*drawn.artifacts, drawn.profile}
             if built := self._load(_FeatureSetUse, evaluated.features):
@@ -150,6 +157,8 @@ class References:
             for kind, digests in self._named(step, output):
                 for digest in digests:
                     self._say((digest, kind, project, datasets), use)
+        for (project, model), use in self.uses.benchmarks.items():
+            self._say((model, ArtifactKind.MODEL, project, self._datasets(project, use.run_id)), use)
         self._fold_partitions()
         self._fold_champions()
 
@@ -239,6 +248,8 @@ class References:
         elif step == "plan" and (drawn := load(Plan, output)):
             yield ArtifactKind.TRAINING, list(drawn.artifacts)
             yield ArtifactKind.PROFILE, [drawn.profile]
+        elif step == "evaluate" and (evaluated := load(Evaluation, output)):
+            yield ArtifactKind.MODEL, _benchmark_of(evaluated)
         elif step == "promote" and (promoted := load(Promotion, output)):
             yield ArtifactKind.MODEL, [promoted.bundle]
         elif step == "score" and (scored := load(_LiveScoresUse, output)):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from include.core.errors import RegistryError
 from include.core.events import ModelEvaluated, StepFinished, StepReused, StepStarted, TrialRecorded
 from include.core.project import Objective, Severity
 from include.core.records import (
+    BenchmarkFigures,
     Days,
     Evaluation,
     FeatureSet,
@@ -80,7 +81,8 @@ class NightFigures:
     """What a night learnt, to whoever iterates: figures of the validation days, and none of the holdout.
 
     ``trial`` was chosen, the number ``number`` of all; ``ended`` counts these by how they ended. ``warnings`` are the
-    expectations that failed without stopping the night, with limits and counts.
+    expectations that failed without stopping the night, with limits and counts. ``benchmark`` was trained beside
+    the trials of a night.
     """
 
     objective: Objective
@@ -89,6 +91,7 @@ class NightFigures:
     ended: Mapping[TrialState, int]
     days: Days
     warnings: tuple[str, ...]
+    benchmark: BenchmarkFigures | None = None
 
 
 def made_by(ledger: Ledger, project: str, run_id: str) -> Mapping[str, str]:
@@ -108,7 +111,8 @@ def recorded_learnt(ledger: Ledger, store: "Store", run: Run, evaluation: Evalua
     Raises:
         StoreError: a manifest is missing, or other code wrote it.
     """
-    return _learnt(ledger, store, run, evaluation.plan, evaluation.trial_id)
+    found = _learnt(ledger, store, run, evaluation.plan, evaluation.trial_id)
+    return replace(found, benchmark=evaluation.benchmark)
 
 
 def learnt_by(platform: Platform, run: Run, plan: str) -> NightFigures:

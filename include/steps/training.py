@@ -13,6 +13,7 @@ from include.core.project import Project
 from include.core.records import FeatureSet, Plan, Run, Shard, Trial
 from include.core.runs import RunKind
 from include.ledger.journal import Journal
+from include.steps import benchmarks
 from include.steps.inputs import REFIT, require_made
 from include.steps.measuring import measuring
 from include.steps.platform import Platform, emit, once, open_artifacts, scope_of
@@ -41,16 +42,21 @@ def progress_of(platform: Platform, plan: str) -> dict[str, TrainingProgress]:
 def train(platform: Platform, project: Project, run: Run, plan: str, shard: int, *, now: datetime) -> str:
     """Run one shard's trials and record each as it ends; skip what is recorded. Returns a digest of the outcomes.
 
+    The benchmark, if the shard has one to train, comes last: it is no trial, and decides nothing about them.
+
     Raises:
         AccessDenied: no grant in force covers what the project reads, when it begins or any more, while it trains; or
             this run drew no such plan.
     """
+    from include.training import benchmark
     from include.training import trial as runner
 
     require_made(platform, project, run, step_of(shard), now=now, plan=plan)
     drawn = platform.load(Plan, plan).shard(shard)
 
     def compute() -> str:
+        beside = benchmarks.to_train(platform, run, drawn)
+        allowed, threads = while_allowed(platform, run, now=now), project.operations.threads
         with measuring(platform, run, step_of(shard)) as measured:
             opened = open_artifacts(platform, run, "train", drawn.artifacts, now=now)
             recorded = outcomes_of(platform, drawn)
@@ -64,10 +70,13 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
                 opened=opened,
                 recorded=recorded,
                 record=counter.recording(record),
-                threads=project.operations.threads,
-                allowed=counter.counting(while_allowed(platform, run, now=now)),
+                threads=threads,
+                allowed=counter.counting(allowed),
                 meter=measured.meter,
             )
+            if beside is not None:
+                fit = benchmark.train(drawn, opened=opened, threads=threads, allowed=allowed, meter=measured.meter)
+                benchmarks.record(platform, run, plan, beside, fit, beside=measured.of(beside.trial_id))
         return keep_outcomes(platform, drawn)
 
     return finish_shard(platform, project, run, plan, shard, compute, now=now)
@@ -147,8 +156,11 @@ def finish_shard(
                 adopt_trial(platform, run, plan, trial)
         return outcomes
 
+    def kept(outcomes: str) -> bool:
+        return platform.store.has(outcomes) and benchmarks.to_train(platform, run, drawn.shard(shard)) is None
+
     inputs = (plan, shard, BESIDE) if is_beside(run) else (plan, shard)
-    digest = once(platform, project, run, step, inputs, recorded, now=now)
+    digest = once(platform, project, run, step, inputs, recorded, now=now, kept=kept)
     took = walk.training(project.name, platform.load(FeatureSet, drawn.features), drawn)
     made = walk.trials(project.name, shard, digest)
     searched, where = _searched(drawn, shard), _pod(platform, run, step)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from include.core.events import (
     ArtifactsRemoved,
+    BenchmarkTrained,
     Event,
     ModelRegistered,
     PartitionsMade,
@@ -18,7 +19,7 @@ from include.ledger import Entry, Ledger, lease
 
 #: What says that a run of a project goes on.
 SIGNS: tuple[type[Event], ...] = (StepStarted, StepFinished, StepReused, StepFailed)
-_KINDS = (*SIGNS, PartitionsMade, ModelRegistered, ReferenceMade, ArtifactsRemoved)
+_KINDS = (*SIGNS, PartitionsMade, ModelRegistered, BenchmarkTrained, ReferenceMade, ArtifactsRemoved)
 #: An attempt of whose end there is no word goes on no longer than that.
 _LONGEST_ATTEMPT = timedelta(days=1)
 
@@ -38,14 +39,15 @@ class ArtifactUse:
 
 @dataclass(kw_only=True)
 class Uses:
-    """The fold of the ledger: of each output of a step the last use, what was recorded of partitions and of models,
-    attempts without an end by project, and the place of each removed artifact's last tombstone.
+    """The fold of the ledger: of each output of a step the last use, what was recorded of partitions and of models, of
+    benchmarks apart, attempts without an end by project, and the place of each removed artifact's last tombstone.
     """
 
     position: int = 0
     outputs: dict[tuple[str, str, str], ArtifactUse] = field(default_factory=dict)
     snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
     partitions: dict[tuple[str, str], tuple[ArtifactUse, str]] = field(default_factory=dict)
+    benchmarks: dict[tuple[str, str], ArtifactUse] = field(default_factory=dict)
     models: dict[str, list[tuple[ArtifactUse, ModelRegistered]]] = field(default_factory=dict)
     reference_of: dict[tuple[str, str], str] = field(default_factory=dict)
     attempts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
@@ -78,6 +80,8 @@ class Uses:
         if isinstance(event, PartitionsMade):
             use = ArtifactUse.by(entry, event.run_id)
             self.partitions |= {(event.project, part.content): (use, part.table) for part in event.partitions}
+        elif isinstance(event, BenchmarkTrained) and event.benchmark.model is not None:
+            self.benchmarks[event.project, event.benchmark.model] = ArtifactUse.by(entry, event.run_id)
         elif isinstance(event, ModelRegistered):
             self.models.setdefault(event.project, []).append((ArtifactUse.by(entry, event.run_id), event))
         elif isinstance(event, ReferenceMade):

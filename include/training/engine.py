@@ -18,6 +18,8 @@ _SHARED_FILES = (
     "training/refit.py",
     "training/trial.py",
 )
+#: What decides a benchmark beside its learner.
+_BESIDE = ("training/benchmark.py",)
 #: What to do where another code wrote an order than reads it.
 OTHER_CODE = (
     "Build the trainer image again from the checkout that the run began with, name it in TRAINYARD_TRAINER_IMAGE and "
@@ -33,7 +35,7 @@ def digest(*names: LearnerName) -> str:
     """
     folder = Path(__file__).parent.parent
     learners = [learner(name) for name in names or LearnerName]
-    files = [folder / name for name in _SHARED_FILES]
+    files = [folder / name for name in (*_SHARED_FILES, *(() if names else _BESIDE))]
     for each in learners:
         files += sorted((folder / Path(*type(each).__module__.split(".")[1:])).rglob("*.py"))
     packages = sorted({"numpy", *(name for each in learners for name in each.packages)})

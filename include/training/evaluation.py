@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from include.core.gates import Benchmark
 from include.core.records import (
     DAY,
+    BenchmarkFigures,
+    BenchmarkTrial,
     Days,
     Evaluation,
     FeatureSet,
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.governance.vault import OpenedArtifacts
+
+
+_NOT_KEPT = "its model is not kept any more"
 
 
 class Model(Protocol):
@@ -53,6 +59,15 @@ class Rival:
     changed: Sequence[str] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkRival:
+    """What became of the project's benchmark, and its model; ``None``: it has none, or that is not kept any more."""
+
+    kind: Benchmark
+    trained: BenchmarkTrial
+    model: Model | None
+
+
 def evaluate(
     *,
     plan: Plan,
@@ -63,6 +78,7 @@ def evaluate(
     opened: "OpenedArtifacts",
     champion: Rival | None = None,
     frozen: Rival | None = None,
+    benchmark: BenchmarkRival | None = None,
     recipe: str | None = None,
     sliced: Sequence[str] = (),
     threads: int = 1,
@@ -74,7 +90,8 @@ def evaluate(
     The difference to the champion is in the deciding loss (log loss or mean absolute error), on the same rows: those of
     the holdout's days after the last that the champion learnt. A champion of another objective or label, or that needs
     a feature which is not built any more or is defined otherwise, has no metrics and no difference.
-    So is *frozen*, the champion that is kept for comparison, if it is another. *recipe* is recorded as it is.
+    So is *frozen*, the champion that is kept for comparison, if it is another, and on all rows the *benchmark*.
+    *recipe* is recorded as it is.
     Beside it stands its skill: by how much it costs less than the constant of *plan* on the whole holdout, and both for
     each category of the features *sliced*.
     *threads* changes no result.
@@ -113,6 +130,36 @@ def evaluate(
         reference_difference=reference,
         calibration_gap=float((prediction - holdout.label).mean()),
         slices=by_slice,
+        benchmark=None if benchmark is None else _beside(benchmark, plan, holdout, loss, comparison),
+    )
+
+
+def _beside(
+    rival: BenchmarkRival, plan: Plan, holdout: LabelledRows, loss: Numbers, comparison: "_Comparison"
+) -> BenchmarkFigures:
+    """The benchmark on the rows on which the candidate has the *loss*, a number a row."""
+    trained, figures, compared, difference = rival.trained, dict[str, float](), dict[str, float](), None
+    error = trained.error
+    if rival.model is not None:
+        prediction = rival.model.predict(holdout.table)
+        figures = dict(metrics(plan.objective, holdout.label, prediction))
+        if comparison.rows is not None:
+            same = ~np.isnan(comparison.rows)
+            compared = dict(metrics(plan.objective, holdout.label[same], prediction[same]))
+        gain = loss - row_losses(plan.objective, holdout.label, prediction)
+        difference = paired_interval(gain, holdout.day, seed=plan.seed)
+    elif error is None:
+        error = _NOT_KEPT
+    return BenchmarkFigures(
+        kind=rival.kind,
+        trial_id=trained.trial_id,
+        penalty=trained.penalty,
+        validation_loss=trained.loss,
+        model=trained.model,
+        metrics=figures,
+        compared_metrics=compared,
+        difference=difference,
+        error=error,
     )
 
 

@@ -12,7 +12,7 @@ from include.core.records import FeatureSet, Params, Plan, PlannedTrial, Trial, 
 from include.core.search import LearnerName
 from include.data.labelled import LabelledRows
 from include.learner import learner
-from include.training import engine
+from include.training import benchmark, engine
 
 if TYPE_CHECKING:
     import optuna
@@ -80,6 +80,7 @@ def plan(
         seed=seed,
         warm=tuple(trial.trial_id for trial in usable),
         constant=float(rows.label.mean()),
+        benchmark=benchmark.planned(project.quality.benchmark, rows, training_rows, features, vault),
     )
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from include.cli.summary import show, show_holdout
 from include.core.project import Gates, Objective
-from include.core.records import Interval, Run, Slice, Trial, TrialState, Verdict
+from include.core.records import BenchmarkFigures, Interval, Run, Slice, Trial, TrialState, Verdict
 from include.registry.promotion import decide
 from include.runtime.nights.local import NightResult
 from include.steps.showing import NightFigures
-from tests.registry.models import FEATURE_SET, evaluation, promotion
+from tests.registry.models import BENCHMARK, FEATURE_SET, NO_BENCHMARK, evaluation, promotion
 from tests.training.flights import Folder
 
 TRIAL = Trial(
@@ -34,6 +34,7 @@ def _said(
     slices: tuple[Slice, ...] = (),
     verdict: Verdict | None = None,
     champion: int | None = None,
+    benchmark: BenchmarkFigures | None = None,
     shown: Callable[[NightResult], None] = show,
     **features: tuple[str, ...],
 ) -> str:
@@ -51,8 +52,10 @@ def _said(
         NightResult(
             run=run,
             features=built,
-            learnt=LEARNT,
-            evaluation=replace(evaluation(Folder(folder), champion=champion), metrics=FIGURES, slices=slices),
+            learnt=replace(LEARNT, benchmark=benchmark),
+            evaluation=replace(
+                evaluation(Folder(folder), champion=champion), metrics=FIGURES, slices=slices, benchmark=benchmark
+            ),
             promotion=made if verdict is None else replace(made, verdict=verdict),
         )
     )
@@ -114,3 +117,20 @@ def test_whoever_iterates_sees_what_was_learnt_and_decided_and_no_figure_of_the_
     told = _said(tmp_path, capsys, slices=(part,), verdict=verdict, shown=show_holdout)
     assert "0.4197" in told
     assert "+0.0542" in told
+
+
+def test_a_night_shows_its_benchmark_beside_the_trials_and_its_holdout_beside_the_champion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "benchmark" not in _said(tmp_path, capsys) + _said(tmp_path, capsys, shown=show_holdout)
+    learnt = _said(tmp_path, capsys, benchmark=BENCHMARK)
+    assert "beside the trials, linear benchmark: log loss 0.5432 on these days" in learnt
+    assert not any(figure in learnt for figure in ("0.56", "0.57", "0.06", "0.04")), "of the holdout"
+    first, later = (
+        _said(tmp_path, capsys, benchmark=BENCHMARK, champion=each, shown=show_holdout) for each in (None, 3)
+    )
+    assert ("0.5678" in first, "0.5789" in first) == (True, False)
+    assert ("0.5678" in later, "0.5789" in later) == (False, True), "on the rows on which the champion is compared"
+    for shown in (show, show_holdout):
+        told = " ".join(_said(tmp_path, capsys, benchmark=NO_BENCHMARK, shown=shown).replace("│", " ").split())
+        assert "NOT SHOWN" in told

@@ -7,9 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.core.canonical import decode, encode, record_digest
 from include.core.errors import DataError
-from include.core.project import Window
-from include.core.records import DAY, DatasetScope, Days, Grant, Split, Treatment, day_start, last_day
+from include.core.project import Gates, Window
+from include.core.records import (
+    DAY,
+    DatasetScope,
+    Days,
+    Evaluation,
+    Grant,
+    Plan,
+    PlannedBenchmark,
+    PlannedTrial,
+    Shard,
+    Split,
+    Treatment,
+    day_start,
+    last_day,
+)
+from tests.ledger.golden_files import example
 
 windows = st.builds(
     lambda train, validation, holdout: Window(
@@ -101,3 +117,39 @@ def test_a_grant_covers_no_column_no_day_and_no_purpose_more() -> None:
     assert not covered(contract_digest="sha256:2")
     assert not covered(dataset="weather")
     assert not covered(purpose="something else")
+
+
+#: Of before a trial named what it trains.
+BEFORE = {"benchmark": None, "trials": (PlannedTrial(trial_id="text", params={"name": 0.25}),)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "left_out", "digest"),
+    [
+        (Evaluation, {"benchmark": None}, "8ef970342b7c7dd7a6540d5ba49da8ba72493d11a663f301410be5ee003caf08"),
+        (
+            Plan,
+            BEFORE,
+            "fb12ae1c58301de3f2d0b007938f2e51b48492dbeb5841122e446c8e5aae0172",
+        ),
+        (
+            Shard,
+            BEFORE,
+            "93b06489faf7765ceb760b94c431a58b3fcec1c7ebe2dd60c2ff7a9cffd5d972",
+        ),
+        (Gates, {"beats_benchmark": False}, "6b54b6c410c56dc711f7aa6ceff7b3f449ebf838714e00124b27917357a8cea8"),
+    ],
+)
+def test_what_knows_of_no_benchmark_keeps_the_digest_that_it_had_before_there_were_any(
+    kind: type, left_out: dict[str, object], digest: str
+) -> None:
+    record = replace(example(kind), **left_out)
+    assert record_digest(record) == f"sha256:{digest}"
+    assert decode(kind, encode(record)) == record
+    assert b"benchmark" not in encode(record)
+
+
+def test_one_shard_of_a_plan_trains_its_benchmark_one_with_the_fewest_trials() -> None:
+    plan = replace(example(Plan), shards=((0,), (), ()), benchmark=example(PlannedBenchmark))
+    assert [plan.shard(number).benchmark is not None for number in range(3)] == [False, True, False]
+    assert not any(replace(plan, benchmark=None).shard(number).benchmark for number in range(3))

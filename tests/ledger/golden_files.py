@@ -12,10 +12,10 @@ from enum import Enum
 from pathlib import Path
 
 from include.core.canonical import encode
-from include.core.events import Event
 from include.ledger.kinds import KINDS
 
 FOLDER = Path(__file__).parent / "golden"
+Record = typing.TypeVar("Record")
 
 _PLAIN: Mapping[object, object] = {
     str: "text",
@@ -32,10 +32,10 @@ def path_of(kind: str, version: int) -> Path:
     return FOLDER / f"{kind}.v{version}.json"
 
 
-def example(kind: type[Event]) -> Event:
-    """An event of *kind* with every field filled in."""
+def example(kind: type[Record]) -> Record:
+    """An event or another record of *kind* with every field filled in."""
     made = _value(kind)
-    assert isinstance(made, Event)
+    assert isinstance(made, kind)
     return made
 
 

@@ -10,6 +10,7 @@ from include.core import streams
 from include.core.errors import RegistryError
 from include.core.events import (
     ArtifactOpened,
+    BenchmarkTrained,
     DataRead,
     FitRecorded,
     HoldoutDaysRecorded,
@@ -22,13 +23,15 @@ from include.core.events import (
     TrialRecorded,
 )
 from include.core.project import Objective, Severity
-from include.core.records import FeatureSet, Plan, Validation, short_id
+from include.core.records import ArtifactKind, FeatureSet, Plan, Validation, short_id
 from include.ledger.costs import cost_of
 from include.registry import bundle
 from include.registry.versions import ALIAS
 from include.runtime.code.commits import commit_of
+from include.steps.references import References
 from include.steps.showing import learnt_of
 from include.steps.training import outcomes_of
+from include.steps.uses import Uses
 from include.training import engine
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, STEPS, TEMPERATURE, Night, Yard
@@ -160,7 +163,7 @@ def test_the_same_night_again_computes_nothing_and_a_change_of_code_computes_it_
     assert first is not None
     chosen = short_id(night.evaluation.trial_id)
     assert {trial: spent.times for trial, spent in first.trials.items() if spent.times != 1} == {chosen: 2}
-    assert len(first.trials) == FLIGHTS.learning.search.trials
+    assert len(first.trials) == FLIGHTS.learning.search.trials + 1  # and the benchmark
     assert [(event.files, event.rows) for event in yard.events(DataRead, run_id="again")] == [(0, 0)] * 3
     assert len(yard.events(ArtifactOpened)) == opened, "MLflow gets a pointer, and no model is opened for it"
 
@@ -268,3 +271,27 @@ def test_a_regression_on_other_tables_trains_through_the_same_steps(make_yard: M
     assert night.promotion.verdict.promote
     again = yard.night(TEMPERATURE, run_id="again")
     assert again.digests == night.digests
+
+
+def test_a_night_holds_its_model_against_the_declared_benchmark_which_is_recorded_beside_the_trials(
+    done: tuple[Yard, Night],
+) -> None:
+    yard, night = done
+    figures = night.evaluation.benchmark
+    assert figures is not None
+    (event,) = yard.events(BenchmarkTrained)
+    assert isinstance(event, BenchmarkTrained)
+    told = event.benchmark
+    assert (figures.trial_id, figures.model, figures.validation_loss) == (told.trial_id, told.model, told.loss)
+    assert figures.difference is not None
+    expected = night.evaluation.metrics["log_loss"] - figures.metrics["log_loss"]
+    assert figures.difference.estimate == pytest.approx(expected)
+    assert any("of the linear benchmark" in reason for reason in night.promotion.verdict.reasons)
+    cost = cost_of(yard.platform.ledger, FLIGHTS.name, night.run.run_id)
+    assert cost is not None
+    assert cost.trials[short_id(told.trial_id)].times == 1
+    rows = yard.platform.load(Plan, night.digests["plan"]).benchmark
+    assert rows is not None
+    known = References(yard.platform, Uses.of(yard.platform.ledger), now=NOW).living
+    kinds = {each.artifact: each.kind for each in known}
+    assert (kinds[told.model or ""], kinds[rows.rows]) == (ArtifactKind.MODEL, ArtifactKind.TRAINING)

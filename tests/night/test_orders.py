@@ -18,9 +18,16 @@ from aiohttp import web
 from include import steps
 from include.core.canonical import digest_of, encode
 from include.core.errors import AccessDenied, DeclarationError, ShardUnfinished, StoreError, TrainingError
-from include.core.events import ArtifactOpened, Event, ModelRegistered, StepFailed, TrainingOrdered, TrialRecorded
+from include.core.events import (
+    ArtifactOpened,
+    BenchmarkTrained,
+    ModelRegistered,
+    StepFailed,
+    TrainingOrdered,
+    TrialRecorded,
+)
 from include.core.project import Project
-from include.core.records import Order, Plan, Run, Trial, short_id
+from include.core.records import BenchmarkTrial, Order, Plan, Run, Trial, TrialState, short_id
 from include.elsewhere import document as orders
 from include.elsewhere.results import LARGEST_BYTES
 from include.ledger.costs import cost_of
@@ -42,18 +49,26 @@ def long(project: Project, rounds: int = 100_000) -> Project:
     return project.varied(search=replace(project.learning.search, trials=1, shards=1, rungs=(rounds,)))
 
 
-def trials(events: list[Event]) -> list[Trial]:
-    return [event.trial for event in events if isinstance(event, TrialRecorded)]
+Outcome = Trial | BenchmarkTrial
+
+
+def learnt(yard: Yard) -> list[Outcome]:
+    """What is recorded of the trials and, after them, of the benchmark."""
+    trials = [event.trial for event in yard.events(TrialRecorded) if isinstance(event, TrialRecorded)]
+    beside = [event.benchmark for event in yard.events(BenchmarkTrained) if isinstance(event, BenchmarkTrained)]
+    return [*trials, *beside]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path) -> tuple[str, list[Trial]]:
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, production: Path, new_home: Path
+) -> tuple[str, list[Outcome]]:
     """What the only shard of :data:`ONE` makes where nothing goes wrong: its digest, and its trials as recorded."""
     yard = Yard.built(tmp_path_factory.mktemp("undisturbed") / "home", production, new_home)
     yard.grant(FLIGHTS, now=utc_now())
     run, plan = planned(yard)
     digest = steps.train(yard.platform, ONE, run, plan, 0, now=utc_now())
-    return digest, trials(yard.events(TrialRecorded))
+    return digest, learnt(yard)
 
 
 @pytest.fixture
@@ -133,38 +148,38 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 def test_a_shard_has_the_same_record_and_digest_wherever_it_is_trained_and_records_nothing_twice(
-    yard: Yard, place: Place, undisturbed: tuple[str, list[Trial]]
+    yard: Yard, place: Place, undisturbed: tuple[str, list[Outcome]]
 ) -> None:
     digest, known = undisturbed
     run, plan = planned(yard)
     assert place.train(yard, run, plan) == digest
-    assert trials(yard.events(TrialRecorded)) == known
+    assert learnt(yard) == known
     assert place.train(yard, run, plan) == digest
     assert collected(yard, run, plan) == digest
-    assert trials(yard.events(TrialRecorded)) == known
+    assert learnt(yard) == known
 
 
 def test_a_shard_that_is_killed_after_any_trial_and_runs_again_leaves_the_same_record(
-    yard: Yard, place: Place, undisturbed: tuple[str, list[Trial]]
+    yard: Yard, place: Place, undisturbed: tuple[str, list[Outcome]]
 ) -> None:
     digest, known = undisturbed
     run, plan = planned(yard)
     for after in (0, 1, 1, 1):
         assert place.train_and_die(yard, run, plan, after=after) == -signal.SIGKILL
     assert place.train(yard, run, plan) == digest
-    assert sorted(map(encode, trials(yard.events(TrialRecorded)))) == sorted(map(encode, known))
+    assert sorted(map(encode, learnt(yard))) == sorted(map(encode, known))
     if isinstance(place, Here):
         cost = cost_of(yard.platform.ledger, run.project, run.run_id)
         assert cost is not None
         assert (cost.steps["train-0"].times, cost.steps["train-0"].at_least) == (5, 4)
         assert {trial: spent.ended for trial, spent in cost.trials.items()} == {
-            short_id(each.trial_id): each.state for each in known
+            short_id(each.trial_id): each.state if isinstance(each, Trial) else TrialState.COMPLETE for each in known
         }
         assert all(spent.wall_seconds > 0 for spent in cost.trials.values())
 
 
 def test_a_shard_that_was_begun_here_is_ended_elsewhere(
-    yard: Yard, elsewhere: Trained, undisturbed: tuple[str, list[Trial]]
+    yard: Yard, elsewhere: Trained, undisturbed: tuple[str, list[Outcome]]
 ) -> None:
     digest, _ = undisturbed
     run, plan = planned(yard)
@@ -184,7 +199,7 @@ def test_an_order_is_a_receipted_opening_that_says_when_it_ends_and_keeps_its_ad
     before = len(yard.events(ArtifactOpened))
     order = ordered(yard, run, plan)
     receipts, (event,) = yard.events(ArtifactOpened)[before:], yard.events(TrainingOrdered)
-    assert [receipt.count for receipt in receipts if isinstance(receipt, ArtifactOpened)] == [1]
+    assert [receipt.count for receipt in receipts if isinstance(receipt, ArtifactOpened)] == [2]
     assert isinstance(event, TrainingOrdered)
     assert (event.order_id, event.document, event.expires_at) == (order.order_id, order.digest, order.expires_at)
     assert b"X-Amz-Signature" in order.document
@@ -203,8 +218,9 @@ def test_a_shard_ordered_again_has_the_same_id_and_a_later_end(yard: Yard) -> No
 def test_an_order_reaches_the_shards_inputs_and_results_and_nothing_else(yard: Yard) -> None:
     run, plan = planned(yard)
     drawn, document = yard.platform.load(Plan, plan), json.loads(ordered(yard, run, plan).document)
-    assert set(document["artifacts"]) == {drawn.binned}
-    assert set(document["results"]) == {trial.trial_id for trial in drawn.trials}
+    assert drawn.benchmark is not None
+    assert set(document["artifacts"]) == {drawn.binned, drawn.benchmark.rows}
+    assert set(document["results"]) == {*(trial.trial_id for trial in drawn.trials), drawn.benchmark.trial_id}
     assert document["recorded"] == []
 
 
@@ -246,11 +262,15 @@ def test_it_tells_of_each_trial_and_never_of_an_address(yard: Yard, elsewhere: T
     first, *lines = output.splitlines()
     assert status == 0
     assert first == f"trainyard: train-0, {TRIALS} trials, 0 already stored"
-    assert len(lines) == TRIALS
-    assert lines[-1].endswith(f"({TRIALS} of {TRIALS})")
+    assert len(lines) == TRIALS + 1
+    assert lines[-2].endswith(f"({TRIALS} of {TRIALS})")
+    assert lines[-1].startswith("trainyard: linear benchmark, loss ")
     assert all(word not in output for word in ("http", "X-Amz", os.environ["AWS_ACCESS_KEY_ID"] + "/"))
     _, again = elsewhere.run(order)
-    assert again == f"trainyard: train-0, {TRIALS} trials, {TRIALS} already stored\n"
+    assert again.splitlines() == [
+        f"trainyard: train-0, {TRIALS} trials, {TRIALS} already stored",
+        "trainyard: linear benchmark, already stored",
+    ]
 
 
 def test_an_order_that_is_not_the_recorded_one_or_expired_or_for_other_code_is_refused(
@@ -421,7 +441,7 @@ FORGERIES: tuple[tuple[Forgery, str], ...] = (
 
 
 def test_a_result_that_its_trial_cannot_have_is_refused_named_set_aside_and_never_recorded(
-    yard: Yard, elsewhere: Trained, undisturbed: tuple[str, list[Trial]]
+    yard: Yard, elsewhere: Trained, undisturbed: tuple[str, list[Outcome]]
 ) -> None:
     digest, known = undisturbed
     run, plan = planned(yard)
@@ -454,7 +474,8 @@ def test_a_result_that_its_trial_cannot_have_is_refused_named_set_aside_and_neve
 
 def test_a_result_that_is_too_large_is_refused_by_its_size_and_only_its_beginning_is_read_and_kept(yard: Yard) -> None:
     run, plan = planned(yard)
-    trial_id, addresses = next(iter(json.loads(ordered(yard, run, plan).document)["results"].items()))
+    trial_id = yard.platform.load(Plan, plan).trials[0].trial_id
+    addresses = json.loads(ordered(yard, run, plan).document)["results"][trial_id]
     data = b" " * (2 * LARGEST_BYTES)
     httpx.put(addresses["write"], content=data, headers={"If-None-Match": "*"}).raise_for_status()
     with pytest.raises(TrainingError, match=f"{LARGEST_BYTES} bytes at most"):

@@ -1,5 +1,6 @@
 """Small models and their evaluations: what the registry packs and shows."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from securesystemslib.signer import CryptoSigner
 
 from include.core.project import (
+    Benchmark,
     FeatureGroup,
     FloatRange,
     Gates,
@@ -22,6 +24,7 @@ from include.core.project import (
     Window,
 )
 from include.core.records import (
+    BenchmarkFigures,
     Evaluation,
     FeatureSet,
     FeatureSpec,
@@ -73,6 +76,25 @@ PROJECT = Project(
         gates=Gates(margin=0.01, floor_loss=1.0),
     ),
 )
+
+
+#: A linear model beside the candidate of :func:`evaluation`.
+BENCHMARK = BenchmarkFigures(
+    kind=Benchmark.LINEAR,
+    trial_id="sha256:benchmark",
+    penalty=1.0,
+    validation_loss=0.5432,
+    model="sha256:linear",
+    metrics={"log_loss": 0.5678, "auc": 0.65},
+    compared_metrics={"log_loss": 0.5789, "auc": 0.64},
+    difference=Interval(estimate=-0.0678, lower=-0.0911, upper=-0.0456, days=21),
+    error=None,
+)
+#: One that could not be trained.
+NO_BENCHMARK = replace(
+    BENCHMARK, penalty=None, validation_loss=None, model=None, metrics={}, compared_metrics={}, difference=None,
+    error="it could not be trained",
+)  # fmt: skip
 
 
 @cache

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -6,9 +7,9 @@ from hypothesis import strategies as st
 
 from include.core.errors import DeclarationError
 from include.core.project import Gates, Objective
-from include.core.records import DAY, Days, Evaluation, Interval, Slice
-from include.registry.promotion import ChampionGrounds, decide
-from tests.registry.models import SPLIT
+from include.core.records import DAY, Days, Evaluation, Gate, Interval, Override, Slice
+from include.registry.promotion import ChampionGrounds, ProjectStanding, decide
+from tests.registry.models import BENCHMARK, SPLIT
 
 #: A model whose champion, version 3, needs a feature that is not built any more, or is defined otherwise.
 UNSCORED = Evaluation(
@@ -244,3 +245,61 @@ def test_days_that_the_champion_learnt_count_for_nothing(evaluation, gates, days
     assert f"holdout days after {learnt}, the last that champion version 3 learnt" in decide(cut, gates).reasons[0]
     if len(unseen) == 0:
         assert decide(cut, gates).reasons[0].startswith("0 holdout days")
+
+
+ASKED = Gates(margin=0.0, floor_loss=1.0, floor_auc=0.0, beats_benchmark=True)
+TOLD = replace(ASKED, beats_benchmark=False)
+
+
+def _first(objective=Objective.BINARY, **benchmark):
+    """A first model of the loss 0.5, beside a benchmark of 0.6 unless *benchmark* says otherwise."""
+    loss = "log_loss" if objective is Objective.BINARY else "mae"
+    differs = Interval(estimate=-0.1, lower=-0.2, upper=-0.01, days=21)
+    figures = replace(BENCHMARK, metrics={loss: 0.6}, difference=differs)
+    metrics = {loss: 0.5, **({"auc": 0.7} if objective is Objective.BINARY else {})}
+    made = replace(UNSCORED, champion=None, objective=objective, metrics=metrics)
+    return replace(made, benchmark=replace(figures, **benchmark))
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_a_model_beats_the_benchmark_only_by_its_interval_and_says_so_with_figures(objective):
+    difference = _first().benchmark.difference
+    loss = "log_loss" if objective is Objective.BINARY else "mae"
+    for upper, beats in ((-0.0001, True), (0.0, False), (0.02, False)):
+        made = _first(objective, difference=replace(difference, upper=upper))
+        (reason,) = [each for each in decide(made, ASKED).reasons if "benchmark" in each]
+        assert f"{loss} 0.5000 beside 0.6000 of the linear benchmark: -0.1000, with 95 % confidence" in reason
+        assert reason.endswith("; beats it" if beats else "; not shown to beat it")
+        assert reason in decide(made, TOLD).reasons
+        assert decide(made, ASKED).promote is beats
+        assert decide(made, ASKED).refusals == (() if beats else ("the gate benchmark",))
+        assert decide(made, TOLD).promote
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metrics": {}, "difference": None, "error": "it failed"}, "the linear benchmark, NOT SHOWN: it failed"),
+        ({"difference": None}, "one holdout day gives no bound on the difference: not shown to beat it"),
+    ],
+)
+def test_a_benchmark_without_figures_or_bound_stops_a_model_only_where_the_gates_ask_for_it(changes, said):
+    for gates, promoted in ((ASKED, False), (TOLD, True)):
+        verdict = decide(_first(**changes), gates)
+        assert said in "; ".join(verdict.reasons)
+        assert verdict.promote is promoted
+
+
+def test_a_model_beside_which_no_benchmark_was_trained_is_not_promoted_where_the_gates_ask_for_it():
+    alone = replace(_first(), benchmark=None)
+    assert decide(alone, TOLD).promote
+    assert not any("benchmark" in reason for reason in decide(alone, TOLD).reasons)
+    assert not decide(alone, ASKED).promote
+    assert "no benchmark was trained beside this model" in "; ".join(decide(alone, ASKED).reasons)
+
+
+def test_a_person_lets_a_model_through_that_does_not_beat_the_benchmark():
+    let = Override(project="", gate=Gate.BENCHMARK, until=date(2013, 6, 1), by="dana", reason="first look")
+    worse = _first(difference=None)
+    assert not decide(worse, ASKED).promote
+    assert decide(worse, ASKED, standing=ProjectStanding(overrides=(let,))).promote

@@ -1,5 +1,6 @@
 import fcntl
 import re
+from dataclasses import replace
 
 import lightgbm
 import mlflow
@@ -11,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from include.core.errors import RegistryError, RegistryUnavailable
 from include.registry import mlflow_files, mlflow_nights, versions
 from include.registry.versions import Versions
-from tests.registry.models import PROJECT, evaluation, model_text, night, promotion
+from tests.registry.models import BENCHMARK, NO_BENCHMARK, PROJECT, evaluation, model_text, night, promotion
 from tests.training.flights import Folder
 
 
@@ -62,6 +63,30 @@ def test_a_registered_version_has_its_digests_metrics_and_alias(registries, vaul
     assert data.metrics["champion.log_loss"] == 0.51
     assert data.metrics["difference.upper"] == 0.0
     assert data.params == {"learning_rate": "0.1", "num_leaves": "31"}
+
+
+@pytest.mark.parametrize("made", [BENCHMARK, NO_BENCHMARK])
+def test_a_version_shows_the_benchmark_beside_the_champion_or_that_there_is_none_to_show(registries, vault, made):
+    registry = registries()
+    registry.register(
+        project=PROJECT,
+        promotion=promotion(1),
+        evaluation=replace(evaluation(vault), benchmark=made),
+        night=lambda: night(1),
+        champion=1,
+        opened=None,
+    )
+    client = _client(registry)
+    version = client.get_model_version_by_alias(PROJECT.name, "champion")
+    shown = {name: value for name, value in client.get_run(version.run_id).data.metrics.items() if "benchmark" in name}
+    if made.error:
+        assert version.tags["trainyard.benchmark"] == "linear benchmark, NOT SHOWN: it could not be trained"
+        assert shown == {}
+    else:
+        assert version.tags["trainyard.benchmark"] == "linear benchmark"
+        assert shown["benchmark.log_loss"] == made.metrics["log_loss"]
+        assert shown["benchmark.validation_loss"] == made.validation_loss
+        assert shown["benchmark_difference.upper"] == made.difference.upper
 
 
 def test_the_shown_model_predicts_as_the_evaluated_one(registries, vault):

@@ -25,6 +25,7 @@ from include.core.events import (
 )
 from include.core.project import Objective, Severity
 from include.core.records import (
+    BenchmarkFigures,
     CheckResult,
     Days,
     DriftState,
@@ -49,7 +50,7 @@ from include.runtime.server.reports import add_reports
 from include.runtime.server.service import bearer_user
 from include.store import Store
 from tests.governance.conftest import STEWARD
-from tests.registry.models import FEATURE_SET, evaluation
+from tests.registry.models import BENCHMARK, FEATURE_SET, NO_BENCHMARK, evaluation
 from tests.runtime_server.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
 from tests.runtime_server.watched import HOSTILE
 from tests.training.flights import Folder
@@ -96,11 +97,11 @@ class Yard:
         self.made("validate", self.keep(found))
         return found
 
-    def searched(self, folder: Path, *, champion: int | None = 3) -> str:
+    def searched(self, folder: Path, *, champion: int | None = 3, benchmark: BenchmarkFigures | None = None) -> str:
         """Three trials, and an evaluation of the second; its digest."""
         planned = tuple(PlannedTrial(trial_id=f"sha256:trial{number}", params={}) for number in range(3))
         plan = Plan(
-            features="sha256:features", task="sha256:t", objective=Objective.BINARY, binned="sha256:b",
+            features=self.keep(FEATURE_SET), task="sha256:t", objective=Objective.BINARY, binned="sha256:b",
             training_rows=100, profile="sha256:p", trials=planned, shards=((0, 1, 2),), rungs=(5,), reduction=3,
             seed=1, warm=(),
         )  # fmt: skip
@@ -120,6 +121,7 @@ class Yard:
             compared_metrics={"log_loss": 0.4197},
             champion_metrics={"log_loss": 0.44} if champion else {},
             difference=INTERVAL,
+            benchmark=benchmark,
             slices=(Slice(feature="airport", category=HOSTILE, rows=20, days=14, loss=0.5, difference=INTERVAL),),
         )
         found = self.keep(made)
@@ -254,6 +256,21 @@ def test_a_first_version_that_did_not_pass_leaves_no_champion_to_stay(
     yard.decided(yard.searched(tmp_path, champion=None), promote=False)
     assert "candidate: no version is champion" in (told := words(asked))
     assert "the champion stays" not in told
+
+
+def test_the_benchmark_stands_beside_the_champion_on_the_same_rows_or_its_place_says_that_it_is_not_shown(
+    yard: Yard, asked: TestClient, tmp_path: Path
+) -> None:
+    yard.begin(NIGHT)
+    yard.decided(yard.searched(tmp_path))
+    assert "benchmark" not in words(asked)
+    yard.decided(yard.searched(tmp_path, benchmark=BENCHMARK))
+    told = words(asked)
+    for said in ("Linear benchmark</th>", "0.5789", "-0.0678", "-0.0456", "beside the trials: 0.5432"):
+        assert said in told, said
+    assert "0.5678" not in told, "the champion was compared on other rows"
+    yard.decided(yard.searched(tmp_path, champion=None, benchmark=NO_BENCHMARK))
+    assert "NOT SHOWN:</b> the linear benchmark: it could not be trained" in words(asked)
 
 
 def test_no_figure_of_the_holdout_is_shown_before_the_night_is_decided(

@@ -6,7 +6,7 @@ from datetime import datetime
 from include.core.canonical import LATER
 from include.core.events.event import Event, RunEvent
 from include.core.project import Gates
-from include.core.records import Days, Evaluation, Gate, Override, Trial, TrialCost, Verdict
+from include.core.records import BenchmarkTrial, Days, Evaluation, Gate, Override, Trial, TrialCost, Verdict
 
 
 class TrialRecorded(RunEvent, kind="trial_recorded"):
@@ -19,6 +19,13 @@ class TrialRecorded(RunEvent, kind="trial_recorded"):
     plan: str
     instant: datetime
     trial: Trial
+
+
+class BenchmarkTrained(RunEvent, kind="benchmark_trained"):
+    """Stream ``benchmarks/<project>``, key ``benchmark/<trial_id>``: no search starts from it."""
+
+    plan: str
+    benchmark: BenchmarkTrial
 
 
 class TrainingOrdered(RunEvent, kind="shard_ordered", version=2):

@@ -6,6 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from include.core.canonical import LATER
+from include.core.gates import Benchmark
 from include.core.project import Objective
 from include.core.records.days import Days
 from include.core.records.monitoring import DayFigures
@@ -43,6 +44,36 @@ class Slice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenchmarkFigures:
+    """The project's benchmark on the same holdout as a candidate.
+
+    ``validation_loss`` is the one by which its ``penalty`` was chosen, ``model`` the vault's digest of its text.
+    ``metrics`` are those on all rows of the holdout, ``compared_metrics`` on those on which the champion is compared.
+    ``difference`` is by how much the candidate costs more, in the deciding loss; ``None``: one day gives no bound.
+    Where its training failed ``error`` says why, and there are no figures.
+    """
+
+    kind: Benchmark
+    trial_id: str
+    penalty: float | None
+    validation_loss: float | None
+    model: str | None
+    metrics: Mapping[str, float]
+    compared_metrics: Mapping[str, float]
+    difference: Interval | None
+    error: str | None
+
+    @property
+    def in_words(self) -> str:
+        """Which it is, and that it is not shown where it has no figures."""
+        return f"{self.kind} benchmark" + ("" if self.error is None else f", NOT SHOWN: {self.error}")
+
+    def beside(self, evaluation: "Evaluation") -> Mapping[str, float]:
+        """Its metrics on the rows on which *evaluation* shows the candidate, and the champion if that was scored."""
+        return self.compared_metrics if evaluation.champion_metrics else self.metrics
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The refitted best trial on the untouched holdout, beside the champion on the same rows.
 
@@ -57,7 +88,7 @@ class Evaluation:
     ``recipe`` is the digest of what a project declares that decides its models: two of one recipe differ by their days.
     ``reference`` is the frozen champion, other than ``champion``, that was scored on the same rows too, and
     ``reference_difference`` how the model differs from it. ``calibration_gap`` is the mean prediction minus the mean
-    label, ``slices`` are those of the features that the gates name.
+    label, ``slices`` are those of the features that the gates name. ``benchmark`` is that which the project declares.
     """
 
     plan: str
@@ -81,6 +112,7 @@ class Evaluation:
     reference_difference: Interval | None = field(default=None, metadata=LATER)
     calibration_gap: float | None = field(default=None, metadata=LATER)
     slices: tuple[Slice, ...] = field(default=(), metadata=LATER)
+    benchmark: BenchmarkFigures | None = field(default=None, metadata=LATER)
 
 
 class Gate(StrEnum):
@@ -96,6 +128,7 @@ class Gate(StrEnum):
     CALIBRATION = "calibration"
     SLICES = "slices"
     FAILING = "failing"
+    BENCHMARK = "benchmark"
 
 
 @dataclass(frozen=True, kw_only=True)

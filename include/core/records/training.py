@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from include.core.canonical import LATER
+from include.core.gates import Benchmark
 from include.core.project import Objective
 from include.core.search import LearnerName
 
@@ -27,8 +28,25 @@ class PlannedTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedBenchmark:
+    """The benchmark of a :class:`Plan` before it is trained. ``trial_id`` is a digest of all that decides its result.
+
+    ``rows`` is the vault's digest of the rows of the plan as it learns them, ``features`` are their columns in their
+    order.
+    """
+
+    kind: Benchmark
+    trial_id: str
+    rows: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shard:
-    """All that training one shard of a :class:`Plan` needs to know; the fields are those of the plan."""
+    """All that training one shard of a :class:`Plan` needs to know; the fields are those of the plan.
+
+    ``benchmark`` is trained beside the trials and is none of them: it is not stopped, stops nobody, and never wins.
+    """
 
     objective: Objective
     binned: str
@@ -37,11 +55,12 @@ class Shard:
     rungs: tuple[int, ...]
     reduction: int
     seed: int
+    benchmark: PlannedBenchmark | None = field(default=None, metadata=LATER)
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """The vault's digests of all that its trials learn from."""
-        return _artifacts(self.binned, self.trials)
+        """The vault's digests of all that its trials and its benchmark learn from."""
+        return _artifacts(self.binned, (*self.trials, self.benchmark))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +104,8 @@ class Plan:
 
     ``task`` is the digest of what is learnt: losses of plans of one task may be compared. ``warm`` are the trial ids of
     earlier instants that the sampler had seen. ``shards`` cuts ``trials`` by index. ``constant`` is the mean label of
-    all rows that the model learns: what knows no feature predicts it. ``None``: not recorded.
+    all rows that the model learns: what knows no feature predicts it. ``None``: not recorded. ``benchmark`` is that of
+    the project, if it declares one.
     """
 
     features: str
@@ -101,11 +121,17 @@ class Plan:
     seed: int
     warm: tuple[str, ...]
     constant: float | None = field(default=None, metadata=LATER)
+    benchmark: PlannedBenchmark | None = field(default=None, metadata=LATER)
+
+    @property
+    def benchmark_shard(self) -> int:
+        """The shard that trains the benchmark, if there is one: the first of those with the fewest trials."""
+        return min(range(len(self.shards)), key=lambda number: len(self.shards[number]))
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """The vault's digests of all that its trials learn from."""
-        return _artifacts(self.binned, self.trials)
+        """The vault's digests of all that its trials and its benchmark learn from."""
+        return _artifacts(self.binned, (*self.trials, self.benchmark))
 
     def shard(self, number: int) -> Shard:
         return Shard(
@@ -116,11 +142,12 @@ class Plan:
             rungs=self.rungs,
             reduction=self.reduction,
             seed=self.seed,
+            benchmark=self.benchmark if number == self.benchmark_shard else None,
         )
 
 
-def _artifacts(binned: str, trials: Sequence[PlannedTrial]) -> tuple[str, ...]:
-    others = {trial.rows for trial in trials if trial.rows is not None}
+def _artifacts(binned: str, learning: Sequence[PlannedTrial | PlannedBenchmark | None]) -> tuple[str, ...]:
+    others = {each.rows for each in learning if each is not None and each.rows is not None}
     return (binned, *sorted(others - {binned}))
 
 
@@ -147,6 +174,31 @@ class Trial:
     @property
     def loss(self) -> float | None:
         return min(self.losses, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkTrial:
+    """What became of a :class:`PlannedBenchmark`.
+
+    ``losses`` are its validation losses by penalty, in the order of ``penalties``. ``model`` is the vault's digest of
+    the model that the penalty with the lowest makes of all rows that are not held out. Where training failed there is
+    no model, and ``error`` says why.
+    """
+
+    trial_id: str
+    penalties: tuple[float, ...]
+    losses: tuple[float, ...]
+    model: str | None
+    error: str | None
+
+    @property
+    def loss(self) -> float | None:
+        return min(self.losses, default=None)
+
+    @property
+    def penalty(self) -> float | None:
+        """The penalty with the lowest loss; of equal ones the first."""
+        return min(zip(self.losses, self.penalties, strict=False), default=(None, None), key=lambda each: each[0])[1]
 
 
 @dataclass(frozen=True, kw_only=True)

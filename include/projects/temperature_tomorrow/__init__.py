@@ -1,6 +1,7 @@
 """How warm will it be at each of New York's airports in 24 hours? Asked after every hourly observation."""
 
 from include.core.project import (
+    Benchmark,
     DriftPolicy,
     FeatureGroup,
     FloatRange,
@@ -51,6 +52,7 @@ PROJECT = Project(
     ),
     quality=Quality(
         gates=Gates(margin=0.1, floor_loss=9.0, minimum_days=20),
+        benchmark=Benchmark.LINEAR,
         drift=DriftPolicy(excess_loss=1.0, calibration_gap=2.0),
     ),
     operations=Operations(schedule="30 4 * * *"),

@@ -25,11 +25,14 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, kw_only=True)
 class HoldoutFigure:
-    """A figure of the holdout. ``before`` is that of the champion before, on the same rows; ``None``: it has none."""
+    """A figure of the holdout. ``before`` is that of the champion before, ``benchmark`` that of the benchmark, on the
+    same rows; ``None``: it has none.
+    """
 
     name: str
     value: float
     before: float | None
+    benchmark: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +63,13 @@ class WatchSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What the run took. ``trials`` are in the plan's order, each with its number there (``None``: it has none).
+    """What the run took. ``trials`` are in the plan's order, each as it is called there (``None``: it is not there).
 
     ``led`` is the sum of all nights that led to the night's version since the one before; ``None``: it made none yet.
     """
 
     own: Cost
-    trials: tuple[tuple[int | None, TrialSpent], ...]
+    trials: tuple[tuple[str | None, TrialSpent], ...]
     led: Cost | None
 
 
@@ -121,14 +124,17 @@ def _costs(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> C
     own = cost_of(ledger, run.project, run.run_id)
     if own is None:
         return None
-    planned = loaded(store, Plan, made["plan"]).trials if "plan" in made and store.has(made["plan"]) else ()
-    numbers = {short_id(trial.trial_id): number for number, trial in enumerate(planned, start=1)}
-    numbered = [(numbers.get(trial), spent) for trial, spent in own.trials.items()]
+    drawn = loaded(store, Plan, made["plan"]) if "plan" in made and store.has(made["plan"]) else None
+    names = {short_id(trial.trial_id): str(number) for number, trial in enumerate(drawn.trials if drawn else (), 1)}
+    if drawn is not None and drawn.benchmark is not None:
+        names[short_id(drawn.benchmark.trial_id)] = "benchmark"
+    places = {trial: place for place, trial in enumerate(names)}
+    trials = sorted(own.trials, key=lambda trial: places.get(trial, len(places)))
     promotion = made.get("promote")
     version = loaded(store, Promotion, promotion).version if promotion is not None and store.has(promotion) else None
     return Costs(
         own=own,
-        trials=tuple(sorted(numbered, key=lambda each: (each[0] is None, each[0] or 0))),
+        trials=tuple((names.get(trial), own.trials[trial]) for trial in trials),
         led=None if version is None else cost_of_version(ledger, run.project, version),
     )
 
@@ -154,7 +160,13 @@ def _decided(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) ->
     evaluation = loaded(store, Evaluation, promotion.evaluation)
     before = evaluation.champion_metrics
     shown = evaluation.compared_metrics if before else evaluation.metrics
-    figures = [HoldoutFigure(name=name.replace("_", " "), value=shown[name], before=before.get(name)) for name in shown]
+    beside = evaluation.benchmark.beside(evaluation) if evaluation.benchmark else {}
+    figures = [
+        HoldoutFigure(
+            name=name.replace("_", " "), value=shown[name], before=before.get(name), benchmark=beside.get(name)
+        )
+        for name in shown
+    ]
     return ModelDecision(promotion=promotion, evaluation=evaluation, figures=tuple(figures))
 
 
