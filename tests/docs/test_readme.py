@@ -94,7 +94,9 @@ def test_every_field_that_a_project_declares_is_documented_in_its_group() -> Non
 def _additions() -> dict[str, set[str]]:
     """The files that each row of CONTRIBUTING names, by what is added."""
     rows = re.findall(r"^\| ((?:an?) [^|]+) \| (.+) \|$", PAGES["CONTRIBUTING.md"], re.MULTILINE)
-    return {added: set(re.findall(r"`([\w./-]+\.(?:py|md|ipynb|toml|txt|Dockerfile))`", files)) for added, files in rows}
+    return {
+        added: set(re.findall(r"`([\w./-]+\.(?:py|md|ipynb|toml|txt|Dockerfile))`", files)) for added, files in rows
+    }
 
 
 @pytest.mark.parametrize("added", _additions())
