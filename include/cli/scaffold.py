@@ -51,20 +51,10 @@ def new(
     from include.declared.compiled import PREDICTED_AT
 
     settings = Settings.from_environment()
-    if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):
-        raise DeclarationError(
-            "a project's name is a lower-case identifier", value=project, remedy="Use letters, digits and _."
-        )
+    _require_name(project)
     require_sentence("a project's purpose", " ".join(purpose.split()))
     require_sentence("a project's owner", owner.strip())
-    contracts = load_folder(settings.contracts, settings.classes)
-    if dataset not in contracts:
-        raise DeclarationError(
-            "a project's dataset has a contract",
-            value=dataset,
-            remedy=f"Use one of {sorted(contracts)}, or `./trainyard contract new {dataset} PATH --time COLUMN`.",
-        )
-    contract = contracts[dataset]
+    contract = _contract(settings, dataset)
     label, yes = _parsed(contract, label)
     column, partition = _label(contract, label, yes, at)
     history = source_of(contract, settings.production, settings.source_credentials_file).filed()
@@ -96,6 +86,24 @@ def new(
     _write({folder / "__init__.py": "project", folder / "features.py": "features", tests: "tests"}, values)
     _tell(project, folder, tests, history, features)
     _tell_left_out(contract, label)
+
+
+def _require_name(project: str) -> None:
+    if not (project.isidentifier() and project.islower()) or keyword.iskeyword(project):
+        raise DeclarationError(
+            "a project's name is a lower-case identifier", value=project, remedy="Use letters, digits and _."
+        )
+
+
+def _contract(settings: Settings, dataset: str) -> Contract:
+    contracts = load_folder(settings.contracts, settings.classes)
+    if dataset not in contracts:
+        raise DeclarationError(
+            "a project's dataset has a contract",
+            value=dataset,
+            remedy=f"Use one of {sorted(contracts)}, or `./trainyard contract new {dataset} PATH --time COLUMN`.",
+        )
+    return contracts[dataset]
 
 
 def _tell_left_out(contract: Contract, label: str) -> None:

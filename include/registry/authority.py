@@ -143,7 +143,7 @@ class PromotionAuthority:
         decided = conflicts = 0
         while conflicts < ATTEMPTS:
             known = self._champions.known(project)
-            pending = self._pending(known)
+            pending = next((each for each in known.versions if self._decidable(known, each)), None)
             if pending is None:
                 return decided
             gates = declared_gates(self._ledger, pending.registered)
@@ -152,10 +152,6 @@ class PromotionAuthority:
             else:
                 conflicts += 1
         raise crowded(streams.promotion(project))
-
-    def _pending(self, known: ProjectVersions) -> Version | None:
-        """The next version to decide about."""
-        return next((each for each in known.versions if self._decidable(known, each)), None)
 
     def _decidable(self, known: ProjectVersions, version: Version) -> bool:
         registered = version.registered
@@ -226,10 +222,8 @@ def decidable(ledger: Ledger, known: ProjectVersions, version: Version) -> bool:
     """Whether the authority decides about *version*: nothing is decided of its evaluation or its number, and all that
     is needed is recorded. A version of before promotions were signed is decided again only where somebody asks.
     """
-    first = known.of(version.registered.evaluation)
-    if version.before or first is not version or version.decision is not None:
-        return False
-    if known.numbered(version.number) is not version:
+    found = known.of(version.registered.evaluation), known.numbered(version.number)
+    if version.before or version.decision is not None or any(each is not version for each in found):
         return False
     try:
         require_decidable(ledger, version.registered)

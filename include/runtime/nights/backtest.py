@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 
 from include import steps
 from include.contracts import load_folder
@@ -137,18 +138,13 @@ def run_backtest(
         steps.request_access(platform, runs[each.name, days[0]], requester=settings.user, now=clock())
     for each in both:
         platform.access.require(steps.scope_of(platform, runs[each.name, days[0]]), now=clock())
-    origins = []
-    for day in days:
-        found = []
-        for each in both:
 
-            def told(step: str, digest: str | None, name: str = each.name, day: date = day) -> None:
-                on_step(name, day, step, digest)
+    def result(each: Project, day: date) -> BacktestResult:
+        shown, run = partial(on_step, each.name, day), runs[each.name, day]
+        doing = Steps(settings, platform, each, run, on_step=shown, on_note=on_note, clock=clock)
+        return platform.load(BacktestResult, doing.perform(BACKTEST)["backtest"])
 
-            run = runs[each.name, day]
-            doing = Steps(settings, platform, each, run, on_step=told, on_note=on_note, clock=clock)
-            found.append(platform.load(BacktestResult, doing.perform(BACKTEST)["backtest"]))
-        origins.append(pairs.paired(day, found[0], found[1] if variant else None))
+    origins = [pairs.paired(day, result(project, day), result(variant, day) if variant else None) for day in days]
     return Backtest(
         origins=tuple(origins),
         difference=pairs.pooled(origins) if variant else None,

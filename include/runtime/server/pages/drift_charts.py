@@ -111,21 +111,16 @@ def chart(
     def y(value: float) -> float:
         return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
+    def drawn(one: Series) -> ChartLine:
+        stretches = _stretches(smoothed[one.name])
+        points = (" ".join(f"{x(day)},{y(value)}" for day, value in stretch) for stretch in stretches)
+        return ChartLine(name=one.name, style=one.style, stretches=tuple(points))
+
     return Chart(
         title=title,
         note=note,
         told=_told(series, smoothed),
-        lines=tuple(
-            ChartLine(
-                name=one.name,
-                style=one.style,
-                stretches=tuple(
-                    " ".join(f"{x(day)},{y(value)}" for day, value in stretch)
-                    for stretch in _stretches(smoothed[one.name])
-                ),
-            )
-            for one in series
-        ),
+        lines=tuple(drawn(one) for one in series),
         days=tuple(Tick(at=x(day), text=f"{day:%-d %b}") for day in _some_days(first, last)),
         values=tuple(
             Tick(at=y(value), text=f"{value:.2f}") for value in (low + (high - low) * part for part in (0.1, 0.5, 0.9))
