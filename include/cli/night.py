@@ -27,7 +27,6 @@ from include.runtime.nights.platform import declared_digest
 from include.runtime.nights.scoring import ScoringResult, score_file
 from include.runtime.upkeep.lineage import deliver, set_aside
 from include.settings import Settings
-from include.training.progress import Report
 
 ProjectName = Annotated[str, typer.Argument(help="A folder under include/projects.")]
 Instant = Annotated[
@@ -64,15 +63,7 @@ def run(
     console.print(line("night ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
     try:
         with unwound_by_signals(), console.status("") as status:
-            night = local.run_night(
-                settings,
-                declared,
-                run_id=name,
-                instant=at,
-                on_step=step_teller(status),
-                on_note=tell_note,
-                on_training=training_teller(status),
-            )
+            night = local.run_night(settings, declared, run_id=name, instant=at, display=shown_on(status))
     except AccessDenied:
         tell_people(settings, quietly=True)  # of what was asked for
         raise
@@ -91,28 +82,16 @@ def _try_out(settings: Settings, project: Project, at: datetime, days: int | Non
     console.print(line("sample of ", bold(project.name), before))
     try:
         with unwound_by_signals(), console.status("") as status:
-            found = runtime.run_sample(
-                settings,
-                project,
-                instant=at,
-                days=runtime.DAYS if days is None else days,
-                on_step=step_teller(status),
-                on_note=tell_note,
-                on_training=training_teller(status),
-            )
+            days = runtime.DAYS if days is None else days
+            found = runtime.run_sample(settings, project, instant=at, days=days, display=shown_on(status))
     except AccessDenied:
         tell_people(settings, quietly=True)  # of what was asked for
         raise
     show_sample(found)
 
 
-def training_teller(status: Status) -> Report:
-    """Shows on *status* how far training is."""
-    return lambda progress: status.update(f"training: {progress.in_words()} …")
-
-
-def step_teller(status: Status) -> local.Progress:
-    """Shows on *status* the step that runs, and prints each that has ended."""
+def shown_on(status: Status) -> local.Display:
+    """Shows on *status* the step that runs and how far training is, and prints each step that has ended, and notes."""
 
     def on_step(step: str, digest: str | None) -> None:
         if digest is None:
@@ -120,7 +99,9 @@ def step_teller(status: Status) -> local.Progress:
         else:
             console.print(line("  ", styled("✓", "green"), f" {step:10} ", styled(digest[:19], "dim")))
 
-    return on_step
+    return local.Display(
+        step=on_step, note=tell_note, training=lambda progress: status.update(f"training: {progress.in_words()} …")
+    )
 
 
 def tell_note(what: str) -> None:

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from include.cli.console import bold, console, line
-from include.cli.night import Instant, ProjectName, parse_instant, step_teller, tell_note, training_teller
+from include.cli.night import Instant, ProjectName, parse_instant, shown_on
 from include.cli.retention import keep_in_order
 from include.cli.signals import unwound_by_signals
 from include.cli.summary import show
@@ -36,10 +36,10 @@ def watch(
     name = run_id_of(RunKind.WATCH, by_hand(at, declared_digest(settings, declared)))
     ask = runtime.unfinished(open_platform(settings), project) if retrain and instant is None else None
     with unwound_by_signals(), console.status("") as status:
-        on_step = step_teller(status)
+        display = shown_on(status)
         if ask is None:
             console.print(line("watch ", bold(name), " of ", bold(project), f" at {at:%Y-%m-%d %H:%M} UTC"))
-            watched = runtime.run_watch(settings, declared, run_id=name, instant=at, on_step=on_step)
+            watched = runtime.run_watch(settings, declared, run_id=name, instant=at, display=display)
             _show(watched)
             ask = watched.answer if isinstance(watched.answer, RetrainingAsked) else None
         else:
@@ -49,10 +49,7 @@ def watch(
             )
         if retrain and ask is not None:
             console.print(line("retraining ", bold(ask.ask_id), f" at {ask.instant:%Y-%m-%d %H:%M} UTC"))
-            on_training = training_teller(status)
-            _, night = runtime.retrain(
-                settings, declared, ask.ask_id, on_step=on_step, on_note=tell_note, on_training=on_training
-            )
+            _, night = runtime.retrain(settings, declared, ask.ask_id, display=display)
             show(night)
     keep_in_order(settings)
 

@@ -36,7 +36,7 @@ from include.core.runs import RunKind
 from include.ledger import lease
 from include.retraining import asks, verdicts
 from include.retraining.series import series_of
-from include.runtime.nights.local import NightResult, Progress
+from include.runtime.nights.local import UNSEEN, Display, NightResult
 from include.runtime.nights.watch import retrain, run_watch, unfinished
 from include.steps import backlog, watch
 from include.steps.chain import WATCH
@@ -374,10 +374,8 @@ def asking(alarmed: Yard) -> tuple[Yard, str]:
     return alarmed, asked.ask_id
 
 
-def here(
-    yard: Yard, ask_id: str, *, on_step: Progress = lambda step, digest: None
-) -> tuple[RetrainingAsked, NightResult]:
-    return retrain(yard.settings, STRICTLY_WATCHED, ask_id, on_step=on_step, clock=lambda: NOW)
+def here(yard: Yard, ask_id: str, display: Display = UNSEEN) -> tuple[RetrainingAsked, NightResult]:
+    return retrain(yard.settings, STRICTLY_WATCHED, ask_id, display=display, clock=lambda: NOW)
 
 
 def outcomes(yard: Yard) -> list[RetrainingOutcome]:
@@ -408,7 +406,7 @@ def test_a_retraining_here_that_has_to_wait_did_not_fail(asking: tuple[Yard, str
             raise StoreUnavailable("the store answers", value="nothing", remedy="Wait.")
 
     with pytest.raises(StoreUnavailable):
-        here(yard, ask_id, on_step=away)
+        here(yard, ask_id, Display(step=away))
     yard.revoke(yard.platform.access.grants(now=NOW)[0].grant_id)
     with pytest.raises(AccessDenied):
         here(yard, ask_id)
@@ -426,7 +424,7 @@ def test_a_retraining_here_that_failed_goes_on_and_ends_once(asking: tuple[Yard,
             raise DataError("the data can be used", value="it cannot", remedy="Repair it.")
 
     with pytest.raises(DataError):
-        here(yard, ask_id, on_step=broken)
+        here(yard, ask_id, Display(step=broken))
     assert outcomes(yard) == [RetrainingOutcome.FAILED]
     failed = unfinished(yard.platform, "flight_delay")
     assert failed is not None

@@ -68,8 +68,7 @@ def test_a_night_by_hand_is_another_one_after_a_contract_was_adopted_anew_and_ap
     for asked in opened.register.waiting():
         opened.authority.grant(asked.request.request_id, user="steward", reason="Agreed", days=30, now=now)
     passed: list[str] = []
+    display = local.Display(step=lambda step, digest: passed.append(step))
     with pytest.raises(DataError):  # beyond the gate: nothing is landed here
-        local.run_night(
-            settings, PROJECT, run_id=second, instant=INSTANT, on_step=lambda step, digest: passed.append(step)
-        )
+        local.run_night(settings, PROJECT, run_id=second, instant=INSTANT, display=display)
     assert passed[:3] == ["gate", "gate", "snapshot"]

@@ -26,7 +26,7 @@ from include.core.records import (
 from include.core.runs import RunKind
 from include.declared import scope_of
 from include.ledger import Ledger
-from include.runtime.nights.local import Steps
+from include.runtime.nights.local import Display, Steps
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
 from include.runtime.trainers import Note
 from include.settings import Settings
@@ -140,8 +140,8 @@ def run_backtest(
         platform.access.require(steps.scope_of(platform, runs[each.name, days[0]]), now=clock())
 
     def result(each: Project, day: date) -> BacktestResult:
-        shown, run = partial(on_step, each.name, day), runs[each.name, day]
-        doing = Steps(settings, platform, each, run, on_step=shown, on_note=on_note, clock=clock)
+        display = Display(step=partial(on_step, each.name, day), note=on_note)
+        doing = Steps(settings, platform, each, runs[each.name, day], display=display, clock=clock)
         return platform.load(BacktestResult, doing.perform(BACKTEST)["backtest"])
 
     origins = [pairs.paired(day, result(project, day), result(variant, day) if variant else None) for day in days]

@@ -22,8 +22,21 @@ from include.steps.chain import NIGHT, Chain, Step
 from include.steps.showing import NightFigures, learnt_of
 from include.training.progress import Report, TrainingProgress
 
-#: Called when a step begins (``None``) and when it ends (its digest).
-Progress = Callable[[str, str | None], None]
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """Where to show how a run goes."""
+
+    #: Called when a step begins (``None``) and when it ends (its digest).
+    step: Callable[[str, str | None], None] = lambda step, digest: None
+    #: Called with what training pods wait for and say.
+    note: Note = lambda what: None
+    #: Called now and then with how far training is.
+    training: Report = lambda progress: None
+
+
+#: For a run that nobody looks at.
+UNSEEN = Display()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +56,7 @@ def run_night(
     *,
     run_id: str,
     instant: datetime,
-    on_step: Progress = lambda step, digest: None,
-    on_note: Note = lambda what: None,
-    on_training: Report = lambda progress: None,
+    display: Display = UNSEEN,
     clock: Callable[[], datetime] = utc_now,
     start: Start | None = None,
 ) -> NightResult:
@@ -64,16 +75,7 @@ def run_night(
         try:  # around its beginning too: a signal may come between the lease and the next line
             began = start or signed_in_here()
             run = steps.begin(platform, project, run_id=run_id, instant=instant, now=clock(), start=began)
-            doing = Steps(
-                settings,
-                platform,
-                project,
-                run,
-                on_step=on_step,
-                on_note=on_note,
-                on_training=on_training,
-                clock=clock,
-            )
+            doing = Steps(settings, platform, project, run, display=display, clock=clock)
             doing.gate()
             made = doing.perform(NIGHT)
         except Exception as error:
@@ -115,26 +117,24 @@ class Steps:
     project: Project
     run: Run
     _: KW_ONLY
-    on_step: Progress = lambda step, digest: None
-    on_note: Note = lambda what: None
-    on_training: Report = lambda progress: None
+    display: Display = UNSEEN
     clock: Callable[[], datetime] = utc_now
     #: The stamps of code that is known to be what the run began with.
     known: set[CodeStamp] = field(default_factory=set)
 
     def gate(self, asked: Scope | None = None) -> None:
         """Ask for what the run reads and may not yet, or for all that is to be *asked* then; it does not wait."""
-        self.on_step("gate", None)
+        self.display.step("gate", None)
         steps.require_access(self.platform, self.run, requester=self.settings.user, now=self.clock(), asked=asked)
-        self.on_step("gate", "")
+        self.display.step("gate", "")
 
     def perform(self, chain: Chain) -> dict[str, str]:
         """Do all steps of *chain* after its gate; the digest that each made, by its name."""
         made: dict[str, str] = {}
         for step in chain:
-            self.on_step(step.name, None)
+            self.display.step(step.name, None)
             made[step.name] = self._do(step, {name: made[maker] for name, maker in step.makers.items()})
-            self.on_step(step.name, made[step.name])
+            self.display.step(step.name, made[step.name])
         return made
 
     def _do(self, step: Step, inputs: Mapping[str, str]) -> str:
@@ -146,22 +146,24 @@ class Steps:
             done = [earlier.perform(self.settings, self.platform, self.run, step.name, given) for given in each]
         elif step.placed and (apart or trainer.elsewhere):
             again = partial(opened, self.settings, self.project.name)
-            done = trainer.train(self.run, inputs["plan"], shards, again, self.on_note, self._together(inputs["plan"]))
+            done = trainer.train(
+                self.run, inputs["plan"], shards, again, self.display.note, self._together(inputs["plan"])
+            )
         else:
-            platform = replace(self.platform, on_training=lambda _, progress: self.on_training(progress))
+            platform = replace(self.platform, on_training=lambda _, progress: self.display.training(progress))
             done = [step.perform(platform, self.project, self.run, given, clock=self.clock) for given in each]
         return "" if step.mapped else done[0]
 
     def _together(self, plan: str) -> OnTraining:
-        """Tells how far all shards of *plan* are together."""
+        """Shows how far all shards of *plan* are together."""
         known = steps.progress_of(self.platform, plan)
 
-        def told(step: str, progress: TrainingProgress) -> None:
+        def show(step: str, progress: TrainingProgress) -> None:
             known[step] = progress
             first, *others = known.values()
-            self.on_training(sum(others, start=first))
+            self.display.training(sum(others, start=first))
 
-        return told
+        return show
 
     def moved(self) -> bool:
         """Whether other code lies here than the run began with, and a copy of that was kept."""

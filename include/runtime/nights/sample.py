@@ -13,13 +13,11 @@ from include.core.errors import DeclarationError
 from include.core.project import Project, Window
 from include.core.records import DAY, BacktestResult, Days, FeatureSet, Run, Split, last_day, window_days
 from include.core.runs import RunKind, by_hand, run_id_of
-from include.runtime.nights.local import Progress, Steps
+from include.runtime.nights.local import UNSEEN, Display, Steps
 from include.runtime.nights.platform import declared_digest, open_platform, signed_in_here, utc_now
-from include.runtime.trainers import Note
 from include.settings import Settings
 from include.steps.chain import BACKTEST
 from include.steps.showing import NightFigures, learnt_by
-from include.training.progress import Report
 
 #: How much a sample takes of what is declared.
 DAYS, TRIALS, ROUNDS = 14, 3, 50
@@ -44,9 +42,7 @@ def run_sample(
     *,
     instant: datetime,
     days: int = DAYS,
-    on_step: Progress = lambda step, digest: None,
-    on_note: Note = lambda what: None,
-    on_training: Report = lambda progress: None,
+    display: Display = UNSEEN,
     clock: Callable[[], datetime] = utc_now,
 ) -> Sample:
     """Try *project* on the last *days* before those that a night at *instant* holds out.
@@ -67,7 +63,7 @@ def run_sample(
     run_id = run_id_of(RunKind.SAMPLE, by_hand(earlier, declared_digest(settings, part)))
     start = signed_in_here()
     run = steps.begin(platform, part, run_id=run_id, instant=earlier, now=clock(), kind=RunKind.SAMPLE, start=start)
-    doing = Steps(settings, platform, part, run, on_step=on_step, on_note=on_note, on_training=on_training, clock=clock)
+    doing = Steps(settings, platform, part, run, display=display, clock=clock)
     doing.gate(asked=declared.scope_of(project, platform.contracts))
     made = doing.perform(BACKTEST)
     return Sample(

@@ -13,13 +13,11 @@ from include.core.runs import RunKind, retraining_here
 from include.ledger import Ledger
 from include.retraining import asks, series, verdicts
 from include.runtime.nights.aliases import put_back
-from include.runtime.nights.local import NightResult, Progress, Steps, run_night
+from include.runtime.nights.local import UNSEEN, Display, NightResult, Steps, run_night
 from include.runtime.nights.platform import open_platform, signed_in_here, utc_now
-from include.runtime.trainers import Note
 from include.settings import Settings
 from include.steps import Platform, backlog
 from include.steps.chain import WATCH
-from include.training.progress import Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +41,7 @@ def run_watch(
     *,
     run_id: str,
     instant: datetime,
-    on_step: Progress = lambda step, digest: None,
+    display: Display = UNSEEN,
     clock: Callable[[], datetime] = utc_now,
 ) -> WatchResult:
     """Judge *project* on the days that matured by *instant*, beside whatever night runs.
@@ -67,7 +65,7 @@ def run_watch(
         kind=RunKind.WATCH,
         start=signed_in_here(),
     )
-    doing = Steps(settings, platform, project, run, on_step=on_step, clock=clock)
+    doing = Steps(settings, platform, project, run, display=display, clock=clock)
     doing.gate()
     try:
         doing.perform(WATCH)
@@ -103,9 +101,7 @@ def retrain(
     project: Project,
     ask_id: str,
     *,
-    on_step: Progress = lambda step, digest: None,
-    on_note: Note = lambda what: None,
-    on_training: Report = lambda progress: None,
+    display: Display = UNSEEN,
     clock: Callable[[], datetime] = utc_now,
 ) -> tuple[RetrainingAsked, NightResult]:
     """Run the training night that drift asked for as *ask_id*, in this process, at the instant of the ask.
@@ -133,9 +129,7 @@ def retrain(
         project,
         run_id=run_id,
         instant=ask.instant,
-        on_step=on_step,
-        on_note=on_note,
-        on_training=on_training,
+        display=display,
         clock=clock,
         start=signed_in_here(Trigger.DRIFT),
     )
