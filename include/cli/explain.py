@@ -1,6 +1,6 @@
 """``explain``: what a night of a project would read, build and search, shown without reading data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from include.cli.console import bold, console, line
 from include.contracts import load_folder
 from include.core.errors import LedgerUnavailable
 from include.core.project import Choice, DriftPolicy, FloatRange, Gates, IntRange, Objective, Project
+from include.core.records import Contract
 from include.declared.compiled import LABEL
 from include.declared.declaration import Declaration
 from include.ledger import Ledger
@@ -25,9 +26,6 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
 
     It refuses all that `run` refuses before it reads.
     """
-    from include.declared.late_reads import late_reads
-    from include.declared.lost_digits import rounded
-
     settings = Settings.from_environment()
     declared = load_project(project, settings.projects)
     contracts = load_folder(settings.contracts, settings.classes)
@@ -48,6 +46,13 @@ def explain(project: Annotated[str, typer.Argument(help="A folder under include/
     console.print(_builds(declared, declaration))
     _explain_search(declared)
     _tell([_gates(declared), *_showable(settings, declared), _drift(declared.quality.drift)])
+    _warn(declared, contracts)
+
+
+def _warn(declared: Project, contracts: Mapping[str, Contract]) -> None:
+    from include.declared.late_reads import late_reads
+    from include.declared.lost_digits import rounded
+
     for read in late_reads(declared, contracts):
         late = f"{read.known_at.column}{_offset(read.known_at.offset)}"
         console.flag(

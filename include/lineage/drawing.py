@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from include.lineage.datasets import DatasetType
@@ -36,30 +37,7 @@ _ROOMS = {
     "verdict": ("verdict", 6),
 }
 
-_STYLE = """
-svg { --paper: #fbfbfa; --card: #ffffff; --ink: #1c2126; --soft: #5a646e; --line: #9aa5b0; --rim: #d5dae0;
-  --step: #28323c; --step-ink: #ffffff;
-  --c1: #b3541e; --c2: #8a6d00; --c3: #2e7d32; --c4: #00798c; --c5: #5b3fb5; --c6: #ad2e6b; --c7: #1f63b5;
-  font-family: system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
-@media (prefers-color-scheme: dark) { svg { --paper: #14181c; --card: #1e242a; --ink: #eceff2; --soft: #a3aeb9;
-  --line: #66727e; --rim: #38424c; --step: #d6dce2; --step-ink: #14181c;
-  --c1: #f0935a; --c2: #dbb93a; --c3: #7cc982; --c4: #4fc3d4; --c5: #b3a0f5; --c6: #f08bb8; --c7: #82b4f0; } }
-.paper { fill: var(--paper); }
-.box { fill: var(--card); stroke: var(--rim); }
-.step rect { fill: var(--step); }
-.step text { fill: var(--step-ink); font-size: 12px; font-weight: 600; text-anchor: middle; }
-.line { fill: none; stroke: var(--line); stroke-width: 1.4; }
-.head { fill: var(--line); }
-.h1 { fill: var(--ink); font-size: 20px; font-weight: 700; }
-.sub { fill: var(--soft); font-size: 13px; }
-.room { font-size: 11px; font-weight: 600; letter-spacing: .02em; }
-.title { fill: var(--ink); font-size: 13px; font-weight: 600; }
-.digest { fill: var(--soft); font: 10px ui-monospace, "Liberation Mono", monospace; text-anchor: end; }
-.small { fill: var(--soft); font-size: 11px; }
-.c1 { fill: var(--c1); } .c2 { fill: var(--c2); } .c3 { fill: var(--c3); } .c4 { fill: var(--c4); }
-.c5 { fill: var(--c5); } .c6 { fill: var(--c6); } .c7 { fill: var(--c7); }
-g.node:hover .box { stroke: var(--ink); }
-""".strip()
+_STYLE = Path(__file__).with_name("drawing.css")
 
 
 def svg_of(graph: Graph) -> str:
@@ -90,7 +68,7 @@ def svg_of(graph: Graph) -> str:
             f'height="{bottom:.0f}" role="img" aria-labelledby="title description">',
             f'<title id="title">{escape(title)}</title>',
             f'<desc id="description">{escape(subtitle)}. {escape(" ".join(lines_of(graph)))}</desc>',
-            f"<style>{_STYLE}</style>",
+            f"<style>{_STYLE.read_text().strip()}</style>",
             f'<rect class="paper" width="{width:.0f}" height="{bottom:.0f}"/>',
             f'<text class="h1" x="{_MARGIN}" y="{_MARGIN + 8}">{escape(title)}</text>',
             f'<text class="sub" x="{_MARGIN}" y="{_MARGIN + 30}">{escape(subtitle)}</text>',
