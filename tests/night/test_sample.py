@@ -1,5 +1,7 @@
 """A sample goes the whole chain on a few days under a night's grants, and leaves nights as they are without it."""
 
+from datetime import timedelta
+
 import pytest
 
 from include import steps
@@ -74,6 +76,7 @@ def test_a_sample_registers_nothing_and_a_night_draws_and_makes_what_it_does_wit
     built = platform.load(FeatureSet, digests["features"])
     assert set(found.features.partitions) < set(built.partitions), "of its days, what nights compute"
     assert found.kept_out == built.split.holdout
+    assert max(part.day for part in found.features.partitions if part.day) == found.kept_out.first - timedelta(days=1)
 
 
 def test_without_a_grant_what_a_night_reads_is_asked_for_and_nothing_is_read(

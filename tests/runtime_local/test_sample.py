@@ -47,7 +47,9 @@ def test_a_sample_ends_where_the_holdout_begins_and_takes_days_that_the_night_le
         return
     taken = Split.of(part.learning.window, matured)
     assert taken.holdout.last + timedelta(days=1) == night.holdout.first
-    assert sum(map(len, (taken.train, taken.validation, taken.holdout))) == max(3, min(days, learnt))
+    total = sum(map(len, (taken.train, taken.validation, taken.holdout)))
+    assert total == max(3, min(days, learnt))
+    assert len(taken.validation) == len(taken.holdout) == max(1, total // 7)
     if learnt >= sample.LEAST_DAYS:
         assert taken.train.first >= night.train.first
 

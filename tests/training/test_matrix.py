@@ -82,6 +82,20 @@ def test_days_without_a_label_are_refused(features, vault):
         rows_of(features, Days(first=before, last=before), vault, stretch="holdout")
 
 
+def test_as_many_rows_of_other_keys_are_refused(features, vault):
+    first, second = list(features.split.holdout)[:2]
+    days = {first: second, second: first}
+    partitions = [
+        dataclasses.replace(part, day=days.get(part.day, part.day)) if part.table == "weather" else part
+        for part in features.partitions
+    ]
+    swapped = sorted(partitions, key=lambda part: (part.table, part.day))
+    with pytest.raises(DataError, match="group weather"):
+        rows_of(
+            dataclasses.replace(features, partitions=tuple(swapped)), features.split.holdout, vault, stretch="holdout"
+        )
+
+
 def test_groups_that_hold_other_rows_than_the_label_are_refused(features, vault):
     partitions = [
         partition
