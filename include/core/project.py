@@ -222,6 +222,10 @@ class Quality:
     benchmark: Benchmark | None = None
 
     def __post_init__(self) -> None:
+        require_kind("quality.gates", self.gates, Gates)
+        if self.drift is not None:
+            require_kind("quality.drift", self.drift, DriftPolicy)
+        require_kinds("quality.expectations", self.expectations, Expectation)
         known = self.benchmark is None or isinstance(self.benchmark, Benchmark)
         require(known, "a benchmark is one of Benchmark", self.benchmark, "Write Benchmark.LINEAR, or None for none.")
         beatable = self.benchmark is not None or not self.gates.beats_benchmark

@@ -187,6 +187,9 @@ def test_no_two_groups_of_a_project_share_a_fields_name_and_each_has_ten_fields_
         ({"target": {}}, "`learning.target` is one Target; found: one dict. Write target=Target(...)."),
         ({"window": 90}, "`learning.window` is one Window; found: one int."),
         ({"search": None}, "`learning.search` is one Search; found: one NoneType."),
+        ({"gates": 0.1}, "`quality.gates` is one Gates; found: one float."),
+        ({"drift": True}, "`quality.drift` is one DriftPolicy; found: one bool."),
+        ({"expectations": PROJECT.quality.expectations[0]}, "`quality.expectations` is a tuple of Expectation"),
     ],
 )
 def test_a_group_holds_what_it_says_or_names_the_field(change: dict[str, Any], said: str) -> None:
