@@ -60,6 +60,16 @@ def evaluations(draw, champion=None):
     )  # fmt: skip
 
 
+def compared(difference, **changes):
+    """A model beside its champion on all days of the holdout."""
+    made = {"compared_metrics": UNSCORED.metrics, "champion_metrics": UNSCORED.metrics, **changes}
+    return replace(UNSCORED, compared=SPLIT.holdout, difference=difference, **made)
+
+
+def reasons(verdict):
+    return "; ".join(verdict.reasons)
+
+
 @settings(max_examples=200, deadline=None)
 @given(evaluations(), gates())
 def test_every_verdict_has_reasons_and_the_same_inputs_give_the_same_one(evaluation, gates):
@@ -121,7 +131,12 @@ def test_a_floor_may_be_a_share_of_what_the_constant_costs():
     )
     assert decide(made, Gates(margin=0.0, floor_share=0.2)).promote
     assert not decide(made, Gates(margin=0.0, floor_share=0.21)).promote
-    assert not decide(replace(made, constant_loss=None), Gates(margin=0.0, floor_share=0.0)).promote
+    assert "log_loss 0.5000, at most 0.5000 is asked for: 20.0% less than the constant's 0.6250" in reasons(
+        decide(made, Gates(margin=0.0, floor_share=0.2))
+    )
+    unknown = decide(replace(made, constant_loss=None), Gates(margin=0.0, floor_share=0.0))
+    assert not unknown.promote
+    assert "the log_loss of the constant is not recorded: run a night of another instant" in reasons(unknown)
     with pytest.raises(DeclarationError, match="which loss is too much"):
         Gates(margin=0.0)
 
@@ -230,6 +245,48 @@ def test_a_superseding_model_must_reach_the_floors():
     assert decide(UNSCORED, gates).promote
     assert not decide(replace(UNSCORED, metrics={**UNSCORED.metrics, "log_loss": 0.51}), gates).promote
     assert not decide(replace(UNSCORED, metrics={**UNSCORED.metrics, "auc": 0.49}), gates).promote
+
+
+def test_each_limit_against_the_champion_is_still_accepted_and_its_reason_says_what_was_found():
+    bound = Interval(estimate=0.125, lower=0.0, upper=0.25, days=21)
+    model, rival = ({**UNSCORED.metrics, "auc": auc} for auc in (0.5, 0.75))
+    made = compared(bound, compared_metrics=model, champion_metrics=rival)
+    at = Gates(margin=0.25, floor_loss=1.0, auc_guard=0.25, minimum_days=21)
+    verdict = decide(made, at)
+    assert verdict.promote
+    assert verdict.reasons == (
+        "21 holdout days; at least 21 are asked for",
+        "log_loss differs from champion version 3 by +0.1250, with 95 % confidence by at most +0.2500; "
+        "at most +0.2500 is accepted",
+        "AUC 0.5000 beside 0.7500 of champion version 3; at most 0.2500 less is accepted",
+    )
+    for limit in ({"margin": 0.24}, {"auc_guard": 0.24}, {"minimum_days": 22}):
+        refused = decide(made, replace(at, **limit))
+        assert not refused.promote
+        assert len(refused.refusals) == 1
+
+
+def test_a_refit_that_loses_the_margin_for_sure_is_still_accepted_and_another_recipe_is_not():
+    made = replace(compared(Interval(estimate=0.5, lower=0.25, upper=0.75, days=21)), recipe="r")
+    gates, champion = Gates(margin=0.25, floor_loss=1.0), ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r")
+    assert decide(made, gates, champion).promote
+    assert not decide(made, replace(gates, margin=0.24), champion).promote
+    assert not decide(made, gates, replace(champion, recipe="s")).promote
+    assert not decide(made, gates).promote
+
+
+def test_one_day_or_none_beside_the_champion_gives_no_bound():
+    gates = Gates(margin=1.0, floor_loss=1.0, minimum_days=1)
+    one, none = decide(compared(None), gates), decide(compared(None, champion_metrics={}), gates)
+    assert not one.promote
+    assert one.reasons[:2] == (
+        "1 holdout days; at least 1 are asked for",
+        "1 holdout day gives no bound on the difference to champion version 3",
+    )
+    assert none.reasons[:2] == (
+        "0 holdout days; at least 1 are asked for",
+        "no holdout day gives no bound on the difference to champion version 3",
+    )
 
 
 @settings(max_examples=100, deadline=None)
