@@ -275,6 +275,37 @@ def test_a_refit_that_loses_the_margin_for_sure_is_still_accepted_and_another_re
     assert not decide(made, gates).promote
 
 
+@pytest.mark.parametrize("looked_at", [0, 1])
+def test_another_recipe_is_compared_on_days_after_those_that_were_looked_at_and_the_reason_says_which(looked_at):
+    made = replace(compared(Interval(estimate=-0.1, lower=-0.2, upper=0.0, days=21)), recipe="r")
+    first, champion = SPLIT.holdout.first, ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="s")
+    day = first - (1 - looked_at) * DAY
+    verdict = decide(made, Gates(margin=0.0, floor_loss=1.0), champion, ProjectStanding(recipe_day=day))
+    assert verdict.promote is not bool(looked_at)
+    said = (
+        f"another recipe than that of champion version 3 is compared on days after {day}, until which a recipe or a "
+        "backtest was looked at"
+    )
+    assert verdict.reasons[-1] == (f"{said}, not on those from {first} on" if looked_at else said)
+
+
+def test_what_was_given_away_is_judged_beside_a_frozen_version_and_where_the_constant_s_loss_is_recorded():
+    skill = Interval(estimate=0.1, lower=0.05, upper=0.2, days=21)
+    made = replace(compared(Interval(estimate=0.4, lower=0.3, upper=0.5, days=21)), constant_loss=0.625, skill=skill)
+    gates, stands = Gates(margin=1.0, floor_loss=1.0), ProjectStanding(reference=1, given_away_noise=0.0)
+
+    def judged(evaluation, standing):
+        return "give away" in reasons(decide(evaluation, gates, standing=standing))
+
+    for reference, how in ((1, "by the sum of all promotions since"), (3, "on the same rows")):
+        found = reasons(decide(made, gates, standing=replace(stands, reference=reference)))
+        assert f"log_loss +0.4000 beside the frozen version {reference} ({how}), with " in found
+    assert judged(made, stands)
+    assert not judged(made, replace(stands, reference=None))
+    assert not judged(replace(made, constant_loss=None), stands)
+    assert not judged(replace(made, difference=None), stands)
+
+
 def test_one_day_or_none_beside_the_champion_gives_no_bound():
     gates = Gates(margin=1.0, floor_loss=1.0, minimum_days=1)
     one, none = decide(compared(None), gates), decide(compared(None, champion_metrics={}), gates)
