@@ -306,6 +306,28 @@ def test_what_was_given_away_is_judged_beside_a_frozen_version_and_where_the_con
     assert not judged(replace(made, difference=None), stands)
 
 
+@pytest.mark.parametrize("how", ["by the estimate, as before", "for a refit", "for another model"])
+def test_what_promotions_may_give_away_together_is_still_accepted(how):
+    skill = Interval(estimate=0.1, lower=0.05, upper=0.2, days=21)
+    exactly = compared(Interval(estimate=0.25, lower=0.25, upper=0.25, days=21))
+    made = replace(exactly, constant_loss=0.625, skill=skill, recipe="r")
+    gates = Gates(margin=1.0, floor_loss=1.0, given_away=0.25)
+    champion = ChampionGrounds(version=3, holdout=SPLIT.holdout, recipe="r") if how == "for a refit" else None
+    stands = ProjectStanding(reference=3, given_away_noise=None if "before" in how else 0.0)
+    assert decide(made, gates, champion, stands).promote
+    refused = decide(made, replace(gates, given_away=0.24), champion, stands)
+    assert not refused.promote
+    assert "all promotions since it may give away 0.2400 together" in reasons(refused)
+
+
+def test_the_noise_of_a_holdout_is_what_its_bound_lies_beyond_the_estimate_and_is_said_where_it_hides_the_margin():
+    made, gates = compared(Interval(estimate=0.25, lower=0.0, upper=0.5, days=21)), Gates(margin=0.125, floor_loss=1.0)
+    said = "the noise of this holdout is 0.25, which is the smallest margin that it can show"
+    assert said in reasons(decide(made, gates))
+    for margin in (0.25, 0.5):  # it can show the one, and shows the other
+        assert "the noise of this holdout" not in reasons(decide(made, replace(gates, margin=margin)))
+
+
 def test_one_day_or_none_beside_the_champion_gives_no_bound():
     gates = Gates(margin=1.0, floor_loss=1.0, minimum_days=1)
     one, none = decide(compared(None), gates), decide(compared(None, champion_metrics={}), gates)
