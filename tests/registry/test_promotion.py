@@ -156,6 +156,7 @@ def test_a_model_whose_mean_prediction_lies_too_far_from_the_mean_label_is_refus
     made = replace(UNSCORED, champion=None, calibration_gap=-0.05)
     gates = Gates(margin=0.0, floor_loss=0.6, calibration=0.05)
     assert decide(made, gates).promote
+    assert "mean prediction minus mean label -0.0500; at most 0.0500 either way" in reasons(decide(made, gates))
     for gap in (-0.051, 0.051):
         assert not decide(replace(made, calibration_gap=gap), gates).promote
         assert decide(replace(made, calibration_gap=gap), replace(gates, calibration=None)).promote
@@ -171,6 +172,7 @@ def test_a_slice_on_which_a_model_loses_for_sure_stops_it_and_is_only_told_of_be
     assert verdict(0.02).promote
     assert not verdict(0.021).promote
     assert "where dest is BOS (300 rows) the model loses +0.0300" in "; ".join(verdict(0.021).reasons)
+    assert not verdict(0.021, days=20).promote
     assert verdict(0.021, days=19).promote
     assert "the least skill over the constant is +0.0200" in verdict(0.021, days=19).reasons[-1]
 
@@ -326,6 +328,20 @@ def test_the_noise_of_a_holdout_is_what_its_bound_lies_beyond_the_estimate_and_i
     assert said in reasons(decide(made, gates))
     for margin in (0.25, 0.5):  # it can show the one, and shows the other
         assert "the noise of this holdout" not in reasons(decide(made, replace(gates, margin=margin)))
+
+
+def test_of_the_slices_that_have_a_skill_the_least_is_named_and_decides_nothing():
+    def part(category, estimate):
+        skill = None if estimate is None else Interval(estimate=estimate, lower=-1.0, upper=1.0, days=21)
+        return Slice(feature="dest", category=category, rows=300, days=21, loss=0.5, skill=skill, difference=None)
+
+    parts = (part("ATL", 0.25), part("BOS", -0.5), part("SFO", None), part("JFK", 0.0))
+    verdict = decide(replace(UNSCORED, champion=None, slices=parts), Gates(margin=0.0, floor_loss=0.6))
+    assert verdict.promote
+    assert verdict.reasons[-1] == (
+        "of 4 slices, the least skill over the constant is -0.5000 (-1.0000 to +1.0000 for all at once), "
+        "where dest is BOS"
+    )
 
 
 def test_one_day_or_none_beside_the_champion_gives_no_bound():
