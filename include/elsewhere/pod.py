@@ -81,11 +81,11 @@ def train(document: orders.Document, meter: ShardMeter) -> None:
         MachineFault: nothing can be trained here.
         TrainingError: another result is stored, or one that there cannot be.
     """
-    work, largest = document.work, results.LARGEST_BYTES
+    work = document.work
     if isinstance(work, Refit):
         largest = learner(work.winner.learner).largest_bytes
-    elif (beside := _benchmark_of(document)) is not None:
-        largest = benchmark.largest_bytes(beside)
+    else:
+        largest = max(results.largest_bytes(work, name) for name in document.results)
     exchange = Exchange(patience_seconds=document.patience_seconds, largest_bytes=largest)
     with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
         inputs = _Inputs(document.artifacts, exchange, Path(folder))

@@ -9,10 +9,25 @@ from include.core.canonical import encode
 from include.core.errors import TrainingError
 from include.core.records import PlannedTrial, Shard, Trial, TrialState
 from include.learner import learner
+from include.training import benchmark
 from include.training.trial import NOT_FINITE, halve, outcome
 
 #: A result is some hundred bytes; what is larger is none.
 LARGEST_BYTES = 1 << 20
+
+
+def largest_bytes(shard: Shard, name: str) -> int:
+    """What is larger is not the result *name* of *shard*."""
+    beside = shard.benchmark
+    return LARGEST_BYTES if beside is None or name != beside.trial_id else benchmark.largest_bytes(beside)
+
+
+def verify(shard: Shard, name: str, data: bytes) -> None:
+    """Raise TrainingError unless *data* can be the result *name* of *shard*: that of a trial, or of the benchmark."""
+    if shard.benchmark is not None and name == shard.benchmark.trial_id:
+        benchmark.verified(shard, data)
+    else:
+        verified(shard, name, data)
 
 
 def verified(shard: Shard, trial_id: str, data: bytes) -> Trial:

@@ -11,7 +11,7 @@ from include.core.canonical import encode
 from include.core.errors import ShardUnfinished, TrainingError
 from include.core.events import TrainingOrdered
 from include.core.project import Project
-from include.core.records import FeatureSet, Order, Plan, PlannedBenchmark, Refit, Run, Shard, Trial, Winner
+from include.core.records import FeatureSet, Order, Plan, Refit, Run, Shard, Trial, Winner
 from include.governance.access import identifier
 from include.learner import learner
 from include.ledger import Fence
@@ -205,21 +205,14 @@ class _ShardPart:
 
     def largest_bytes(self, name: str) -> int:
         from include.elsewhere import results
-        from include.training import benchmark
 
-        beside = self.drawn.benchmark
-        if beside is not None and name == beside.trial_id:
-            return benchmark.largest_bytes(beside)
-        return results.LARGEST_BYTES
+        return results.largest_bytes(self.drawn, name)
 
     def missing(self) -> list[str]:
         known = training.outcomes_of(self.platform, self.drawn)
         lacking = [trial.trial_id for trial in self.drawn.trials if trial.trial_id not in known]
-        return [*lacking, *([self._beside.trial_id] if self._beside else ())]
-
-    @property
-    def _beside(self) -> PlannedBenchmark | None:
-        return benchmarks.to_train(self.platform, self.run, self.drawn)
+        beside = benchmarks.to_train(self.platform, self.run, self.drawn)
+        return [*lacking, *([beside.trial_id] if beside else ())]
 
     def recorded(self) -> tuple[Trial, ...]:
         known = training.outcomes_of(self.platform, self.drawn)
@@ -230,12 +223,8 @@ class _ShardPart:
 
     def verify(self, name: str, data: bytes) -> None:
         from include.elsewhere import results
-        from include.training import benchmark
 
-        if self.drawn.benchmark is not None and name == self.drawn.benchmark.trial_id:
-            benchmark.verified(self.drawn, data)
-        else:
-            results.verified(self.drawn, name, data)
+        results.verify(self.drawn, name, data)
 
     def take(self, checked: Mapping[str, bytes]) -> str:
         """All results are held against the halving first; they are recorded in the order in which trials ended."""
