@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from threadpoolctl import threadpool_limits
@@ -187,7 +189,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("slope", 1e10), ("slope", -1e10), ("missing", 1e10), ("scale", 0.0), ("scale", -1.0), ("spread", -1.0),
-     ("slope", 1), ("centre", None), ("low", "400"), ("high", True)],
+     ("slope", 1), ("centre", None), ("low", "400"), ("high", True), ("scale", 5e-324)],
 )  # fmt: skip
 def test_a_number_that_no_training_gives_is_refused(case: Case, field: str, value: object) -> None:
     said = json.loads(case.trained().text())
@@ -195,6 +197,33 @@ def test_a_number_that_no_training_gives_is_refused(case: Case, field: str, valu
     said["terms"][0][field] = value
     with pytest.raises(TrainingError, match="canonical text"):
         LINEAR.verify(case.winner(), encode(said))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("low", 301.5), ("high", 497.25), ("centre", 398.625), ("scale", 29.75), ("spread", 1.125)]
+)
+def test_a_text_that_tells_what_training_rounds_is_refused(case: Case, field: str, value: float) -> None:
+    """Whoever trains elsewhere may write what he read: the value of somebody, and figures that it follows from."""
+    said = json.loads(case.trained().text())
+    said["terms"][0][field] = value
+    with pytest.raises(TrainingError, match="canonical text"):
+        LINEAR.verify(case.winner(), encode(said))
+
+
+def test_a_text_whose_labels_are_not_told_from_a_rounded_centre_is_refused(tmp_path: Path) -> None:
+    case = prepared(LearnerName.LINEAR, Objective.REGRESSION, tmp_path / "rows")
+    said = json.loads(case.trained().text())
+    for wrong in ({"centre": said["centre"] + 0.25}, {"scale": said["scale"] + 0.25}):
+        with pytest.raises(TrainingError, match="canonical text"):
+            LINEAR.verify(case.winner(), encode({**said, **wrong}))
+
+
+@given(number=st.floats(width=32, allow_nan=False, allow_infinity=False), spread=st.floats(1e-45, 1e38))
+def test_what_training_rounds_stays_as_it_is_when_it_is_rounded_again(number: float, spread: float) -> None:
+    scale = two_digits(spread)
+    centre = nearest(number, scale)
+    assert all(float(f"{end:.1e}") == end for end in (scale, two_digits(number), two_digits(number, up=False)))
+    assert nearest(centre, scale) == pytest.approx(centre, rel=1e-15, abs=0)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0])

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import isclose, isfinite
 from typing import Any
 
 from include.core.canonical import encode
 from include.core.errors import TrainingError
 from include.core.project import Objective
 from include.core.records import Params, Winner
+from include.learner.linear.columns import nearest
 
 #: No coefficient that ``l2`` allows is larger.
 _LARGEST = 1e9
@@ -57,7 +58,7 @@ class LinearModel:
 
 
 def verified(best: Winner, data: bytes, *, largest_bytes: int) -> bytes:
-    """*data*, if they are the bytes of a model that training *best* can make.
+    """*data*, if they are the bytes of a model that training *best* can make: what it says of rows is rounded.
 
     Raises:
         TrainingError: they are not; names the rule.
@@ -66,7 +67,7 @@ def verified(best: Winner, data: bytes, *, largest_bytes: int) -> bytes:
         raise _refused(f"a linear model has {largest_bytes} bytes at most", "more")
     try:
         model = read(data)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
         raise _refused("a linear model is its canonical text", type(error).__name__) from None
     found = {
         "features": tuple(term.name for term in model.terms) == best.features,
@@ -84,7 +85,7 @@ def read(data: bytes) -> LinearModel:
     """The model whose text is *data*.
 
     Raises:
-        ValueError, TypeError, KeyError, RecursionError: it is none, or one that cannot be computed with.
+        ValueError, TypeError, KeyError, ArithmeticError, RecursionError: it is none, or one that cannot be computed with.
     """
     # By hand: pydantic, which reads records elsewhere, is not where models are trained.
     said: Mapping[str, Any] = json.loads(data)
@@ -94,7 +95,7 @@ def read(data: bytes) -> LinearModel:
     model = LinearModel(**{**said, "objective": Objective(said["objective"]), "terms": terms})
     numbers = (model.centre, model.scale, model.intercept)
     whole = all(type(number) is int for number in (model.seed, model.rounds))
-    if not (whole and all(map(_is_finite, numbers)) and model.scale > 0 and all(map(_sound, terms))):
+    if not (whole and all(map(_is_finite, numbers)) and _is_rounded(model) and all(map(_sound, terms))):
         raise ValueError("a number that is none of a model")
     if encode(model) != data:
         raise ValueError("other bytes")
@@ -108,12 +109,19 @@ def _sound(term: Term) -> bool:
         type(term.name) is str
         and all(map(_is_finite, [*coefficients, *others]))
         and all(abs(each) <= _LARGEST for each in coefficients)
-        and term.scale > 0
         and term.spread >= 0
+        and _is_rounded(term, term.spread, *(end for end in (term.low, term.high) if end is not None))
         and len(term.codes) == len(term.steps)
         and all(type(code) is int and 0 <= code < 1 << 31 for code in term.codes)
         and all(one < two for one, two in pairwise(term.codes))
     )
+
+
+def _is_rounded(told: Term | LinearModel, *others: float) -> bool:
+    """Whether scale and *others* have two digits, and the centre goes no further than they do: they are nobody's."""
+    if not (told.scale > 0 and all(float(f"{each:.1e}") == each for each in (told.scale, *others))):
+        return False
+    return isclose(nearest(told.centre, told.scale), told.centre, rel_tol=1e-15)  # of the last digit of a float
 
 
 def _is_finite(number: object) -> bool:
