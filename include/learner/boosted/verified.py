@@ -65,7 +65,7 @@ def verified(best: Winner, data: bytes, *, largest_bytes: int) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Tree:
+class Tree:
     """A tree's numbers by field: as many as it has nodes, or leaves, or sets of categories."""
 
     leaves: int
@@ -96,7 +96,7 @@ class _Tree:
         return rising and (ends[0], ends[-1]) == (0, len(words)) and known and all(0 <= kind < 16 for kind in kinds)
 
 
-def _parts(text: str) -> tuple[Mapping[str, str], list[_Tree]]:
+def _parts(text: str) -> tuple[Mapping[str, str], list[Tree]]:
     """The fields before the trees, and the trees, each where ``tree_sizes`` says that it is.
 
     Raises:
@@ -106,21 +106,21 @@ def _parts(text: str) -> tuple[Mapping[str, str], list[_Tree]]:
     # Other ends of lines, and digits apart by underscores, are Python's reading alone.
     if found is None or not found["trees"].isascii() or not text.replace("\n", "").isprintable():
         raise ValueError("other parts")
-    head = _fields(found["head"])
-    trees: list[_Tree] = []
+    head = fields_of(found["head"])
+    trees: list[Tree] = []
     start = 0
     for number, size in enumerate(int(size) for size in head.get("tree_sizes", "").split()):
-        trees.append(_tree(number, found["trees"][start : start + size]))
+        trees.append(tree_of(number, found["trees"][start : start + size]))
         start += size
     if start != len(found["trees"]):
         raise ValueError("trees of other sizes")
     return head, trees
 
 
-def _tree(number: int, text: str) -> _Tree:
+def tree_of(number: int, text: str) -> Tree:
     if not (text.startswith(f"Tree={number}\n") and text.endswith("\n\n\n")):
         raise ValueError(f"no tree {number}")
-    fields = _fields(text.removeprefix(f"Tree={number}\n")[:-2])
+    fields = fields_of(text.removeprefix(f"Tree={number}\n")[:-2])
     if any("_" in value for value in fields.values()):
         raise ValueError(f"no numbers in tree {number}")
     leaves, categorical = (int(fields.get(name, "-1")) for name in ("num_leaves", "num_cat"))
@@ -132,7 +132,7 @@ def _tree(number: int, text: str) -> _Tree:
         len(numbers[name]) != leaves for name in _OF_LEAVES
     ):
         raise ValueError(f"tree {number} with too few or too many numbers")
-    return _Tree(leaves=leaves, categorical=categorical, numbers=numbers)
+    return Tree(leaves=leaves, categorical=categorical, numbers=numbers)
 
 
 def _numbers(name: str, text: str) -> Sequence[float]:
@@ -144,7 +144,7 @@ def _numbers(name: str, text: str) -> Sequence[float]:
     return numbers
 
 
-def _fields(text: str) -> dict[str, str]:
+def fields_of(text: str) -> dict[str, str]:
     """The lines ``name=value`` of *text*, each name once; a name alone has an empty value."""
     pairs = [line.partition("=") for line in text.removesuffix("\n").split("\n")]
     fields = {name: value for name, _, value in pairs}
@@ -176,7 +176,7 @@ def _require_parameters(best: Winner, found: Mapping[str, str]) -> None:
         raise _refused("a model was trained with the parameters of its trial", f"other: {', '.join(wrong)}")
 
 
-def _canonical(text: str, trees: Sequence[_Tree]) -> bool:
+def _canonical(text: str, trees: Sequence[Tree]) -> bool:
     """Whether LightGBM writes the model that it reads as it was written; of one without a split it does not."""
     import lightgbm
 
