@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from include.core.canonical import LATER
-from include.core.rules import is_number, require
+from include.core.rules import is_number, require, require_yes_or_no
 
 
 class Benchmark(StrEnum):
@@ -13,7 +13,7 @@ class Benchmark(StrEnum):
     It has no knobs, so that nobody makes it weaker: of a few penalties, the one with the lowest validation loss is its.
     """
 
-    LINEAR = "linear"  # logistic regression of a binary label, linear regression of a number
+    LINEAR = "linear"  # logistic regression of a binary label, regression of the median of a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ class Gates:
         require(good, "`given_away_error` lies between 0 and 0.5", error, "Give a probability, as 0.05.")
         listed = not isinstance(self.slices, str)
         require(listed, "`slices` lists names of category features", self.slices, "Write (name,) for one.")
+        require_yes_or_no("beats_benchmark", self.beats_benchmark)
 
     @property
     def given_away_limit(self) -> float:

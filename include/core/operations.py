@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from include.core.canonical import LATER
-from include.core.rules import is_label, is_taint, require
+from include.core.rules import is_label, is_number, is_taint, is_whole, require, require_kind, require_yes_or_no
 from include.core.schedules import require_schedule, require_timezone
 
 
@@ -81,3 +81,10 @@ class Operations:
         require_schedule("schedule", self.schedule)
         require_schedule("watch_schedule", self.watch_schedule)
         require_timezone(self.timezone)
+        several = is_whole(self.threads) and self.threads >= 1
+        require(several, "`threads` is a whole number from 1 on", self.threads, "Write 1, or more.")
+        minutes = {"gate_patience_minutes": self.gate_patience_minutes, "late_after_minutes": self.late_after_minutes}
+        odd = {name: value for name, value in minutes.items() if not is_number(value) or value < 0}
+        require(not odd, "minutes are numbers from 0 on", odd, "Write 60 for an hour.")
+        require_kind("operations.compute", self.compute, Compute)
+        require_yes_or_no("copy_model", self.copy_model)

@@ -31,6 +31,11 @@ def require_kinds(place: str, values: object, kind: type) -> None:
     require(not odd, f"`{place}` is a tuple of {kind.__name__}", ", ".join(odd), remedy)
 
 
+def require_yes_or_no(name: str, value: object) -> None:
+    """Check that *value* is no text, say: "no" would count as yes."""
+    require(isinstance(value, bool), f"`{name}` is True or False", repr(value), "Write one of them, without quotes.")
+
+
 def is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -116,6 +116,29 @@ def test_a_zone_that_nobody_knows_or_that_depends_on_the_machine_is_refused(zone
         Operations(timezone=zone)
 
 
+@pytest.mark.parametrize("text", ["no", "False", 0, None])
+def test_yes_and_no_are_true_and_false_since_the_text_no_would_count_as_yes(text: object) -> None:
+    with pytest.raises(DeclarationError, match="`copy_model` is True or False"):
+        Operations(copy_model=text)  # type: ignore[arg-type]
+    with pytest.raises(DeclarationError, match="`beats_benchmark` is True or False"):
+        Gates(margin=0.0, floor_loss=1.0, beats_benchmark=text)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("threads", "2", "`threads` is"),
+        ("threads", 0, "`threads` is"),
+        ("gate_patience_minutes", "60", "minutes are"),
+        ("late_after_minutes", -1, "minutes are"),
+        ("compute", {"cpus": 2}, "`operations.compute` is one Compute"),
+    ],
+)
+def test_what_a_run_may_take_is_of_its_kind(field: str, value: object, rule: str) -> None:
+    with pytest.raises(DeclarationError, match=rule):
+        Operations(**{field: value})  # type: ignore[arg-type]
+
+
 def test_a_limit_of_drift_is_a_finite_number() -> None:
     with pytest.raises(DeclarationError):
         DriftPolicy(excess_loss=float("inf"), calibration_gap=None)
