@@ -1,5 +1,6 @@
 """``contract new`` and ``contract adopt``: a data contract from somebody's own files, and putting it into effect."""
 
+import fcntl
 import keyword
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Annotated
 import typer
 
 from include.cli.console import bold, console, line
+from include.cli.signals import unwound_by_signals
 from include.cli.stewards import as_steward
 from include.contracts import FileRows, load, not_understood
 from include.contracts.places import PRODUCTION
@@ -28,6 +30,8 @@ contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what steward
 
 #: What a project calls its rows to predict for, and their key: no dataset may be called so.
 _RESERVED = {"population", "KEY"}
+#: Where data of a bucket lies in the home while a contract is drafted from it.
+_COPIES = "drafting"
 
 
 @contracts.command()
@@ -89,7 +93,10 @@ def new(
 
 @contextmanager
 def _at_hand(path: str, settings: Settings) -> Iterator[tuple[Path, str | None]]:
-    """Where the files at *path* can be read; of an address, which is given too, copies of them."""
+    """Where the files at *path* can be read; of an address, which is given too, copies of them.
+
+    The copies go with the block, however it ends; those that a kill left go with the next.
+    """
     if not scheme_of(path):
         if not Path(path).exists():
             raise typer.BadParameter(f"Path {path!r} does not exist.", param_hint="'PATH'")
@@ -98,9 +105,23 @@ def _at_hand(path: str, settings: Settings) -> Iterator[tuple[Path, str | None]]
     from include.data.sources import copy_files
 
     address = path.rstrip("/")
-    with TemporaryDirectory(dir=settings.home) as folder:
+    with unwound_by_signals(), _alone(settings.home / _COPIES) as copies, TemporaryDirectory(dir=copies) as folder:
         copy_files(require_address(address), Path(folder), settings.source_credentials_file)
         yield Path(folder), address
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Path]:
+    """The empty *folder*, for one process at a time; others wait."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for left in folder.iterdir():
+            shutil.rmtree(left)
+        yield folder
+    finally:
+        os.close(handle)
 
 
 def _day(moment: datetime | None) -> date | None:

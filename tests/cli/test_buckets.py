@@ -38,6 +38,9 @@ def test_a_contract_of_data_in_a_bucket_is_that_of_the_same_files_here_but_for_i
 ) -> None:
     file = credentials_file(tmp_path, os.environ)
     settings = {"TRAINYARD_SOURCE_CREDENTIALS_FILE": str(file)}
+    copies = adopted.folder / "home" / "drafting"
+    (copies / "killed").mkdir(parents=True)
+    (copies / "killed" / "part.parquet").write_bytes(b"somebody's rows")
     done = adopted.call("contract", "new", "lake", lake, *TIME, settings=settings)
     assert done.returncode == 0, done.stderr
     here, there = load(adopted.contracts / "orders.odcs.yaml"), load(adopted.contracts / "lake.odcs.yaml")
@@ -53,6 +56,7 @@ def test_a_contract_of_data_in_a_bucket_is_that_of_the_same_files_here_but_for_i
     missing = adopted.call("contract", "new", "other", f"{lake}/nowhere", *TIME, settings=settings)
     assert "no file *.parquet in it" in missing.stderr
     assert not (adopted.contracts / "other.odcs.yaml").exists()
+    assert not [*copies.iterdir()], "no copy of the data outlives the draft, nor what a kill left of one"
 
 
 def test_a_server_of_data_is_well_if_it_lets_the_reader_list_and_else_told_with_its_remedy(
