@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
+from include.core.addresses import without_credentials
 from include.store.shelf import ShelfUnreachable
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class S3:
 
     def _endpoint(self) -> str:
         client = self._files._s3
-        return "the endpoint" if client is None else str(client.meta.endpoint_url)
+        return "the endpoint" if client is None else without_credentials(str(client.meta.endpoint_url))
 
 
 def code_of(error: OSError) -> str:

@@ -136,6 +136,14 @@ def test_a_server_that_stays_away_is_named_and_what_to_do_and_is_read_when_it_is
     assert own.source().load(DAY).read(COLUMNS).equals(TABLE.select(COLUMNS))
 
 
+def test_an_endpoint_that_holds_a_password_is_told_without_it(tmp_path: Path, s3_patience: None) -> None:
+    signs_in = {"AWS_ENDPOINT_URL": f"http://reader:{SECRET}@127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a"}
+    file = credentials_file(tmp_path, {**signs_in, "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"})
+    with pytest.raises(SourceUnavailable, match=r"at http://127\.0\.0\.1:9") as raised:
+        source_of(sales_contract(location="s3://lake/sales"), Path("/nowhere"), file).load(DAY)
+    assert SECRET not in str(raised.value)
+
+
 def test_credentials_that_end_between_two_days_are_told_and_new_ones_are_taken(
     own: SalesPlace, own_s3: ObjectServer, tmp_path: Path
 ) -> None:
