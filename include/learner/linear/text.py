@@ -85,7 +85,8 @@ def read(data: bytes) -> LinearModel:
     """The model whose text is *data*.
 
     Raises:
-        ValueError, TypeError, KeyError, ArithmeticError, RecursionError: it is none, or one that cannot be computed with.
+        ValueError, TypeError, KeyError, ArithmeticError, RecursionError: it is none, one that cannot be computed with,
+            or one that says more of rows than training rounds.
     """
     # By hand: pydantic, which reads records elsewhere, is not where models are trained.
     said: Mapping[str, Any] = json.loads(data)
