@@ -9,6 +9,7 @@ from include.cli.summary import show_sample
 from include.core import streams
 from include.core.errors import AccessDenied
 from include.core.events import (
+    ArtifactOpened,
     DataOpened,
     HoldoutBacktested,
     LeaseTaken,
@@ -21,14 +22,31 @@ from include.core.records import FeatureSet, Plan
 from include.core.runs import RunKind
 from include.declared import scope_of
 from include.runtime.nights import sample
+from include.runtime.nights.local import UNSEEN, Display
 from include.runtime.nights.runs import last_runs
 from include.steps.retention import outlook
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, NOW, Night, Yard
 
 
-def run(yard: Yard) -> sample.Sample:
-    return sample.run_sample(yard.settings, FLIGHTS, instant=INSTANT, days=6, clock=lambda: NOW)
+def run(yard: Yard, display: Display = UNSEEN) -> sample.Sample:
+    return sample.run_sample(yard.settings, FLIGHTS, instant=INSTANT, days=6, display=display, clock=lambda: NOW)
+
+
+def refused_at(yard: Yard, step: str) -> None:
+    """Revoke a grant where a sample begins *step*, see that it opens nothing more, and grant it again."""
+    receipts: list[object] = []
+
+    def revoke(begun: str, digest: str | None) -> None:
+        if begun == step and digest is None:
+            yard.revoke(yard.platform.access.grants(FLIGHTS.name, now=NOW)[0].grant_id)
+            receipts[:] = yard.events(DataOpened, ArtifactOpened)
+
+    with pytest.raises(AccessDenied):
+        run(yard, Display(step=revoke))
+    assert receipts
+    assert yard.events(DataOpened, ArtifactOpened) == receipts
+    yard.grant(FLIGHTS)
 
 
 @pytest.fixture
@@ -40,6 +58,8 @@ def here(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
 def test_a_sample_registers_nothing_and_a_night_draws_and_makes_what_it_does_without_it(
     here: Yard, done: tuple[Yard, Night], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for step in ("train", "backtest"):
+        refused_at(here, step)
     found, platform = run(here), here.platform
     assert (found.run.kind, found.run.run_id.split("__")[0], found.run.fence) == (RunKind.SAMPLE, "sample", 0)
     assert not here.events(ModelRegistered, ModelEvaluated, LeaseTaken)
