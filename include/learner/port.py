@@ -15,7 +15,8 @@ A night does it in this order::
 A learner keeps these promises, which `tests/learner/test_contract.py` states for each: the same inputs give the same
 bytes, whatever the threads; advancing in pieces is advancing at once; a text loads to the same predictions; no text
 crashes, hangs or runs code; and no value of a row stands in a text or an error, where those of fewer rows than
-:data:`FEWEST_ROWS` count as such.
+:data:`FEWEST_ROWS` count as such. The ends of a range do, to two digits: of whole numbers below a hundred, the least
+and the greatest. A text is personal data.
 """
 
 from collections.abc import Callable, Mapping, Sequence

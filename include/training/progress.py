@@ -15,8 +15,8 @@ EVERY_SECONDS = 0.5
 class TrainingProgress:
     """``ended`` of ``trials`` have an outcome, the lowest loss among them is ``best``.
 
-    ``rounds`` of ``all_rounds`` boosting rounds are trained, in ``seconds``; those that an earlier attempt had trained
-    count in neither. Where a trial fails, fewer are needed.
+    ``rounds`` of ``all_rounds`` are trained, in ``seconds``; those that an earlier attempt had trained count in
+    neither. Where a trial fails, fewer are needed.
     """
 
     trials: int

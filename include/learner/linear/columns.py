@@ -117,7 +117,7 @@ def _missing(values: "NDArray[np.float32]") -> float:
 
 
 def two_digits(number: float, *, up: bool = True) -> float:
-    """*number* to two digits, the next that is not below it, or not above: nobody's own."""
+    """*number* to two digits, the next that is not below it, or not above: nobody's own where it has more."""
     if not number or not isfinite(number):
         return number
     step = floor(log10(abs(number))) - 1

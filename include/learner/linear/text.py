@@ -119,7 +119,7 @@ def _sound(term: Term) -> bool:
 
 
 def _is_rounded(told: Term | LinearModel, *others: float) -> bool:
-    """Whether scale and *others* have two digits, and the centre goes no further than they do: they are nobody's."""
+    """Whether scale and *others* have two digits and the centre goes no further, as training writes them."""
     if not (told.scale > 0 and all(float(f"{each:.1e}") == each for each in (told.scale, *others))):
         return False
     return isclose(nearest(told.centre, told.scale), told.centre, rel_tol=1e-15)  # of the last digit of a float
