@@ -140,8 +140,9 @@ def _gates(project: Project) -> str:
     if gates.slices:
         more += f"; no slice by {', '.join(gates.slices)} is worse than the champion by more than the margin for sure"
     if project.quality.benchmark is not None:
-        asked = "must be shown to cost less than" if gates.beats_benchmark else "is held against, which stops nothing,"
+        asked = "must be shown to cost less than" if gates.beats_benchmark else "is held against"
         more += f"; every version {asked} the {project.quality.benchmark} benchmark"
+        more += "" if gates.beats_benchmark else ", which stops nothing"
     return (
         f"gates: every version reaches {floors}{skill}; a later one is at most {gates.margin:g} worse than the "
         f"champion over {gates.minimum_days} holdout days or more{guard}{more}"

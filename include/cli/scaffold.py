@@ -107,7 +107,7 @@ def _contract(settings: Settings, dataset: str) -> Contract:
 
 
 def _tell_left_out(contract: Contract, label: str) -> None:
-    if restricted := _names(contract, label, _restricted):
+    if restricted := _names(contract, label, lambda column: _restricted(column) and not _identifies(contract, column)):
         console.say(
             f"left out, as {contract.dataset}'s contract restricts them: {restricted}; have a steward classify them as "
             "`internal` to make categories of them"

@@ -140,6 +140,17 @@ def test_what_identifies_a_row_is_not_proposed_as_a_feature(
     assert "identify rows, of which nothing can be learnt: id, serial_no" in capsys.readouterr().out
 
 
+def test_what_identifies_a_row_nobody_is_asked_to_classify_as_a_category(
+    scaffolded: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = orders(20).append_column("serial_no", pa.array([f"S{row}" for row in range(80)]))
+    scaffolded(table, "returned")
+    said = capsys.readouterr().out
+    assert "nothing can be learnt" in said
+    assert "serial_no" in said.partition("nothing can be learnt")[2]
+    assert "serial_no" not in said.partition("restricts them")[2].partition("; have a steward")[0]
+
+
 def test_the_window_fits_a_short_history_and_says_so(shop: Shop, new_contract: NewContract) -> None:
     new_contract(*STEWARD)
     new(shop)
