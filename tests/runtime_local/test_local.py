@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from include.core.errors import LeaseHeld
+from include.core.project import Project
 from include.projects import flight_delay
 from include.runtime.nights import local
 from include.runtime.trainers import processes
@@ -112,6 +114,18 @@ def test_a_night_is_told_how_far_the_training_in_each_of_its_workers_is() -> Non
         for each in said:
             pool.submit(processes._tell, *each).result()
     assert told == said
+
+
+def read_without_its_group(project: Project, field: str) -> int:
+    """How many warnings of it are shown where nobody asked for any."""
+    with warnings.catch_warnings(record=True) as shown:
+        getattr(project, field)
+    return len(shown)
+
+
+def test_what_a_night_says_of_a_flat_declaration_is_not_said_again_by_each_of_its_workers() -> None:
+    with processes._workers(1) as pool:
+        assert pool.submit(read_without_its_group, flight_delay.PROJECT, "owner").result() == 0
 
 
 #: A night at its training, whose shards take long.

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from include.core.clocks import utc_now
+from include.core.flat_projects import FlatDeclaration
 from include.runtime.trainers.port import Note, OnTraining, Opener, TaskForm, TrainingPool, unheard
 from include.settings import Settings
 
@@ -114,6 +116,7 @@ def _begin_worker(reports: Any) -> None:
     """Report there, and end when the process that started this worker is gone: killed, it cannot end its workers."""
     global _reports  # one a process, as a pool begins its workers
     _reports = reports
+    warnings.simplefilter("ignore", FlatDeclaration)  # the process that started it has shown them
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101  # a worker has one
 
