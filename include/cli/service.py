@@ -32,7 +32,7 @@ def setup(
     make_keys(settings)
     if adopt and demonstration.STEWARD in stewards.of_new(settings) | stewards.of_adopted(settings):
         demonstration.adopt(settings, console.print)
-    console.print(f"ready: {settings.home}")
+    console.say(f"ready: {settings.home}")
 
 
 def stop() -> None:

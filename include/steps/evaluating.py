@@ -50,12 +50,12 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     recipe = recipe_of(project, built)
     before, frozen = _compared_with(platform, project, champion, recipe=recipe, plan=plan)
     trained = benchmarks.outcome_of(platform, drawn)
+    simple = benchmarks.kept_model(platform, trained)
 
     def compute() -> str:
         rows, rivals = matrix.contents(built, built.split.holdout), [champion.version] if champion else []
         rivals += [frozen] if frozen else []
         bundles = [each.registered.bundle for each in rivals]
-        simple = benchmarks.kept_model(platform, trained)
         opened = open_artifacts(platform, run, "evaluate", [model, *rows, *bundles, *simple], now=now)
         evaluated = evaluation.evaluate(
             plan=drawn,
@@ -82,7 +82,7 @@ def evaluate(platform: Platform, project: Project, run: Run, plan: str, model: s
     sliced = project.quality.gates.slices
     inputs = (plan, model, against, *(more if any(more) else ()), *((sliced,) if sliced else ()))
     if trained is not None:
-        inputs = (*inputs, ("benchmark", trained))
+        inputs = (*inputs, ("benchmark", trained, *simple))
     digest = once(platform, project, run, "evaluate", inputs, compute, now=now)
     took = [*walk.features(project.name, built, declaration_of(platform, run)), *walk.model(project.name, built, model)]
     emit(platform, project, run, "evaluate", took, walk.evaluation(project.name, digest), now=now)

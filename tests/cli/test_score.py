@@ -8,7 +8,6 @@ import pytest
 
 from include.cli.night import familiarity, score
 from include.core.records import UnfamiliarValues
-from include.runtime.nights import scoring
 from include.runtime.nights.scoring import ScoringResult
 
 
@@ -43,6 +42,6 @@ def test_what_must_be_said_beside_a_version_is_said_with_its_predictions(
 ) -> None:
     said = replace(scored(), notes=("grant g-1 for flights was revoked by steward (stop-new): [rows]",))
     monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
-    monkeypatch.setattr(scoring, "score_file", lambda *given, **named: said)
+    monkeypatch.setattr("include.cli.night.score_file", lambda *given, **named: said)
     score("flight_delay", tmp_path / "rows.csv")
     assert f"\n{said.notes[0]}\n" in capsys.readouterr().out
