@@ -159,4 +159,5 @@ def _become(value: Any, becomes: Becomes) -> Any:
         return float(value)
     if becomes is Becomes.INTEGER:
         return float(np.float32(value))
-    return float(np.float32(value)) if abs(float(value)) <= np.finfo(np.float32).max else None
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite there
+        return float(np.float32(value)) if abs(float(value)) <= np.finfo(np.float32).max else None
