@@ -335,11 +335,12 @@ def test_a_watch_hangs_together_with_the_model_that_it_watches_and_with_the_nigh
     yard, night = done
     name, version = FLIGHTS.name, night.promotion.version
     taken = yard.platform.load(Snapshot, night.digests["snapshot"])
+    tables = walk_of.snapshots(taken, yard.platform.contracts)
     scored = walk_of.scores(name, version, "sha256:s", rows=7)
     reference = walk_of.reference(name, version, "sha256:r")
     report, judged = walk_of.drift_report(name, "sha256:d"), walk_of.verdict(name, "sha256:v")
     chain = [
-        ("score", [*walk_of.champion(name, version, night.promotion.bundle), *walk_of.snapshots(taken)], scored),
+        ("score", [*walk_of.champion(name, version, night.promotion.bundle), *tables], scored),
         ("drift", [*scored, *reference], report),
         ("verdict", report, judged),
     ]

@@ -283,12 +283,14 @@ def used_by(yard: Yard, night: Night) -> Iterator[tuple[ArtifactKind, set[str]]]
     drawn = yard.platform.load(Plan, night.digests["plan"])
     yield ArtifactKind.SNAPSHOT, rows_of(yard, night)
     yield ArtifactKind.FEATURES, set(contents(yard.platform.load(FeatureSet, night.digests["features"]).partitions))
-    yield ArtifactKind.TRAINING, {drawn.binned}
+    yield ArtifactKind.TRAINING, set(drawn.artifacts)
     yield ArtifactKind.PROFILE, {drawn.profile}
     made = yard.platform.ledger.find(f"reference/{night.run.project}/{night.digests['evaluate']}")
     assert made is not None
     assert isinstance(made.event, ReferenceMade)
-    model = {night.evaluation.model, night.promotion.bundle, made.event.reference}
+    assert night.evaluation.benchmark is not None
+    assert night.evaluation.benchmark.model is not None
+    model = {night.evaluation.model, night.promotion.bundle, made.event.reference, night.evaluation.benchmark.model}
     yield ArtifactKind.MODEL, model | rows_of(yard, night)
 
 
