@@ -53,6 +53,8 @@ contract = Name("contract/<dataset>")
 contract_text = Name("contract-text/<dataset>")
 access = Name("access/<project>/<dataset>")
 receipt = Name("receipt/<project>")
+digests = Name("digests/<project>/<dataset>")
+look_again = Name("look-again/<dataset>")
 RETENTION = "retention"
 hold = Name("hold/<subject>")
 

@@ -25,9 +25,10 @@ from include.core.records import (
     Treatment,
     last_day,
 )
+from include.data.looks import Looks
 from include.data.partition_rows import Tokens, known_at, parquet_bytes, sorted_by_key
 from include.data.reuse import record
-from include.data.sources import Source, SourceDay, source_of
+from include.data.sources import SourceDay, source_of
 from include.data.writer import Writer
 from include.ledger import Ledger
 from include.ledger.journal import begun
@@ -85,7 +86,14 @@ def take(
                 contract=_contract_of(part, contracts),
                 grant=grant,
                 tokens=tokens,
-                source=source_of(_contract_of(part, contracts), production, credentials),
+                looks=Looks(
+                    ledger=ledger,
+                    run=run,
+                    scope=part,
+                    source=source_of(
+                        _contract_of(part, contracts), production, credentials, instant=run.instant, columns=part.names
+                    ),
+                ),
                 writer=writer,
                 earliest=_earliest(project),
             )
@@ -97,6 +105,7 @@ def take(
             finally:  # what was read before an error was read all the same
                 if dataset.files or dataset.reused:
                     ledger.record(streams.receipt(run.project), dataset.receipt())
+                dataset.looks.record()
             fresh += [partition() for partition in dataset.fresh]
     record(ledger, run, fresh)
     matures_after_days = contracts[project.learning.target.dataset].matures_after_days
@@ -192,7 +201,7 @@ class _Dataset:
     contract: Contract
     grant: Grant
     tokens: Tokens
-    source: Source
+    looks: Looks
     writer: Writer
     earliest: date
     fresh: list[Callable[[], Partition]] = field(default_factory=list)
@@ -230,27 +239,36 @@ class _Dataset:
         return {"project": run.project, "run_id": run.run_id, **read}
 
     def _partition(self, day: date | None, made: Mapping[str, Partition]) -> Callable[[], Partition]:
-        """Read, cut and treat the *day*; its partition is there when it is asked for."""
-        held = self.source.load(day)
-        complete_inputs = self._inputs(day, held.digest, None, FORMAT)
-        known = (
-            made.get(complete_inputs)  # as nearly every day's: the rest is not computed then
-            or made.get(self._inputs(day, held.digest, self.run.instant, FORMAT))
-            or self._of_before(held, made)
-        )
-        if known is not None and self.writer.has(known.content):
-            self.reused += 1
-            return lambda: known
+        """The partition of the *day* as it stands or is found now; it is there when it is asked for."""
+        standing = self.looks.standing(day)
+        if standing is not None and (reused := self._reused(self._known(day, standing, made))):
+            return reused
+        held = self.looks.at(day)
+        return self._reused(self._known(day, held.digest, made) or self._of_before(held, made)) or self._frozen(held)
+
+    def _known(self, day: date | None, digest: str, made: Mapping[str, Partition]) -> Partition | None:
+        """What was made of the *day* when its source had that *digest*."""
+        complete = made.get(self._inputs(day, digest, None, FORMAT))  # as nearly every day's: the rest is not computed
+        return complete or made.get(self._inputs(day, digest, self.run.instant, FORMAT))
+
+    def _reused(self, known: Partition | None) -> Callable[[], Partition] | None:
+        if known is None or not self.writer.has(known.content):
+            return None
+        self.reused += 1
+        return lambda: known
+
+    def _frozen(self, held: SourceDay) -> Callable[[], Partition]:
+        """Read, cut and treat what is *held*."""
         read = held.read(self.scope.names)
         self.files += 1
         self.rows += read.num_rows
         table, complete = known_at(read, self.contract, self.run.instant)
-        table = sorted_by_key(self.tokens.treated(table, self.scope.columns), self.contract, day)
+        table = sorted_by_key(self.tokens.treated(table, self.scope.columns), self.contract, held.day)
         partition = self.writer.put(
             partial(parquet_bytes, table),
             table=self.contract.dataset,
-            day=day,
-            inputs=complete_inputs if complete else self._inputs(day, held.digest, self.run.instant, FORMAT),
+            day=held.day,
+            inputs=self._inputs(held.day, held.digest, None if complete else self.run.instant, FORMAT),
             rows=table.num_rows,
             complete=complete,
         )

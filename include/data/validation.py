@@ -76,7 +76,8 @@ def validate(
         new = [part for part in partitions if part.content in unchecked]
         if new:
             checks += _of_rows(contract, new, expectations, names, opened)
-            checks += _of_names(source_of(contract, production, credentials), new, expectations)
+            source = source_of(contract, production, credentials, instant=snapshot.instant, columns=names)
+            checks += _of_names(source, new, expectations)
         if contract.partition_column is not None:
             checks += check_window(contract, partitions, _newest(contract, partitions, opened))
     page = render(project=project, snapshot=snapshot, snapshot_digest=snapshot_digest, checks=checks, unread=unread)

@@ -107,6 +107,30 @@ class DataRead(RunEvent, kind="data_read", version=2):
     reused: int
 
 
+class DaysDigested(RunEvent, kind="days_digested"):
+    """What the server of a dataset said of the days that a run looked at. Stream ``digests/<project>/<dataset>``.
+
+    ``asked`` is the digest of the contract and of the columns that were asked for, ``digests`` has that of each day
+    (``None``: an undivided table).
+    """
+
+    dataset: str
+    asked: str
+    digests: tuple[tuple[date | None, str], ...]
+
+
+class LookAgainAsked(Event, kind="look_again_asked"):
+    """Days of a dataset on a server, both inclusive, are looked at again though nobody corrects them any more.
+
+    Stream ``look-again/<dataset>``. ``user`` is who asked for it.
+    """
+
+    dataset: str
+    first: date
+    last: date
+    user: str
+
+
 class ArtifactOpened(RunEvent, kind="artifact_opened"):
     """The receipt of opening artifacts that hold personal data. Stream ``receipt/<project>``.
 

@@ -3,26 +3,37 @@
 A source of another kind is a module here, its row in :data:`_KINDS`, and its row in :mod:`include.contracts.servers`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from include.contracts.servers import scheme_of
 from include.core.records import Contract
-from include.data.sources.port import Source, SourceDay
+from include.data.sources.port import Asking, Source, SourceDay
 
-__all__ = ["Source", "SourceDay", "copy_files", "source_of"]
+__all__ = ["Asking", "Source", "SourceDay", "copy_files", "source_of"]
 
 
-def source_of(contract: Contract, production: Path, credentials: Path | None = None) -> Source:
+def source_of(
+    contract: Contract,
+    production: Path,
+    credentials: Path | None = None,
+    *,
+    instant: datetime | None = None,
+    columns: Collection[str] | None = None,
+) -> Source:
     """The source that the *contract* names; nothing is read yet.
 
-    *production* is the folder of all production data, *credentials* the file of those that only the reader has.
+    *production* is the folder of all production data, *credentials* the file of those that only the reader has. Whoever
+    reads for a run gives its *instant*, and the *columns* that are granted: see :class:`Asking`.
 
     Raises:
         ContractError: the contract's location cannot be used.
         DeclarationError: credentials that are needed are not there.
     """
-    return _KINDS[scheme_of(contract.location)](contract, production, credentials)
+    granted = None if columns is None else tuple(columns)
+    asking = Asking(production=production, credentials=credentials, instant=instant, columns=granted)
+    return _KINDS[scheme_of(contract.location)](contract, asking)
 
 
 def copy_files(location: str, target: Path, credentials: Path | None) -> None:
@@ -35,20 +46,20 @@ def copy_files(location: str, target: Path, credentials: Path | None) -> None:
     bucket.copy_files(location, target, credentials)
 
 
-def _folder(contract: Contract, production: Path, credentials: Path | None) -> Source:
+def _folder(contract: Contract, asking: Asking) -> Source:
     from include.contracts.places import folder_of
     from include.data.sources.folder import DayFolder
     from include.data.sources.parquet import ParquetSource
 
-    return ParquetSource(contract, DayFolder(folder_of(contract, production)))
+    return ParquetSource(contract, DayFolder(folder_of(contract, asking.production)))
 
 
-def _bucket(contract: Contract, production: Path, credentials: Path | None) -> Source:
+def _bucket(contract: Contract, asking: Asking) -> Source:
     from include.data.sources.bucket import DayPrefix
     from include.data.sources.parquet import ParquetSource
 
-    return ParquetSource(contract, DayPrefix(contract.dataset, contract.location, credentials))
+    return ParquetSource(contract, DayPrefix(contract.dataset, contract.location, asking.credentials))
 
 
 #: By the scheme of a contract's location (none: a path of this machine).
-_KINDS: Mapping[str, Callable[[Contract, Path, Path | None], Source]] = {"": _folder, "s3": _bucket}
+_KINDS: Mapping[str, Callable[[Contract, Asking], Source]] = {"": _folder, "s3": _bucket}

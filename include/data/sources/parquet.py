@@ -1,6 +1,6 @@
 """Parquet filed by UTC day, wherever its bytes come from: what a day's files hold, typed and checked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
@@ -11,13 +11,11 @@ from include.contracts.types import accepts, to_contract
 from include.core.canonical import digest_of, encode, record_digest
 from include.core.errors import ContractError, DataError
 from include.core.records import DAY, Column, ColumnType, Contract, Days, day_start
+from include.data.sources import replay
 from include.data.sources.day_files import DayFile, DayFolders, UnreadableFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-#: The first day of the demo's recording: what a contract with ``replayDays`` repeats starts here.
-REPLAY_FIRST = date(2013, 1, 1)
 
 
 class ParquetSource:
@@ -26,6 +24,10 @@ class ParquetSource:
     def __init__(self, contract: Contract, place: DayFolders) -> None:
         self.contract, self.shown, self._place = contract, place.shown, place
         self._is_plain = False
+
+    @property
+    def settled_before(self) -> date | None:
+        return None
 
     def is_empty(self) -> bool:
         return self._place.is_empty()
@@ -77,7 +79,7 @@ class ParquetSource:
 
     def shift(self, day: date | None) -> timedelta:
         """What is added to the times of the day that stands for *day*."""
-        return timedelta(0) if day is None else day - self._recorded_day(day)
+        return replay.shift(self.contract, day)
 
     def named(self, day: date | None) -> str:
         return self.contract.dataset if day is None else f"{self.contract.dataset} of {day.isoformat()}"
@@ -143,12 +145,8 @@ class ParquetSource:
             return "Mark the timestamp that divides the rows by day with `partitioned: true` in the contract."
         return "Land the data, or choose an --instant whose whole window the source holds."
 
-    def _recorded_day(self, day: date) -> date:
-        period = self.contract.replay_days
-        return REPLAY_FIRST + (day - REPLAY_FIRST) % timedelta(days=period) if period else day
-
     def _folder(self, day: date | None) -> str:
-        return "" if day is None else f"day={self._recorded_day(day).isoformat()}"
+        return "" if day is None else f"day={replay.recorded_day(self.contract, day).isoformat()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +164,10 @@ class ParquetDay:
         table = pa.concat_tables(self._typed(self._decoded(file, columns), file) for file in self.files)
         shift = self.source.shift(self.day)
         self._check_day(table, shift)
-        return _shifted(table, shift)
+        return replay.shifted(table, shift)
+
+    def batches(self, columns: Collection[str]) -> "Iterator[pa.RecordBatch]":
+        yield from self.read(columns).to_batches()
 
     def holds_nan(self, columns: Collection[str]) -> bool:
         import pyarrow as pa
@@ -238,19 +239,3 @@ def _fault_of(data: bytes, error: Exception) -> str:
     from include.contracts.files import parquet_fault
 
     return f"{parquet_fault(BytesIO(data))} ({type(error).__name__})"
-
-
-def _shifted(table: "pa.Table", shift: timedelta) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not shift:
-        return table
-    for index, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type):
-            moved = pc.add(table.column(index), pa.scalar(shift, pa.duration("us")))
-            table = table.set_column(index, field, moved)
-        elif pa.types.is_date(field.type):
-            moved = pc.add(table.column(index).cast(pa.timestamp("us")), pa.scalar(shift, pa.duration("us")))
-            table = table.set_column(index, field, moved.cast(field.type))
-    return table

@@ -166,7 +166,7 @@ def _begin(platform: Platform, project: Project, day: date, now: datetime) -> Ru
 def _history(scopes: Sequence[Scope], contracts: Mapping[str, Contract], settings: Settings) -> Days:
     """The days that all divided datasets of *scopes* hold."""
     from include.data.sources import source_of
-    from include.data.sources.parquet import REPLAY_FIRST
+    from include.data.sources.replay import REPLAY_FIRST
 
     names = {part.dataset for scope in scopes for part in scope.datasets if part.window_days is not None}
     held = []
