@@ -26,7 +26,9 @@ LONGEST = 1_000_000
 Classes = tuple[tuple[str, str], ...]
 
 #: The custom properties of a table, each a number of days.
-_DAYS = ("maturesAfterDays", "replayDays", "remindAfterDays", "lapseAfterDays")
+_DAYS = ("maturesAfterDays", "correctedWithinDays", "replayDays", "remindAfterDays", "lapseAfterDays")
+#: So many days after a day has matured its rows are corrected no more, where the contract does not say.
+_CORRECTED = 7
 _HOURS = {"h": 1.0, "d": 24.0}
 
 
@@ -72,15 +74,17 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
     if not any(column.key for column in columns):
         remedy = "Add `primaryKey: true` to the columns that identify a row."
         refuse(path, "schema[0].properties", "a dataset has a primary key", "none", remedy)
+    matures = _whole_days(path, settings, "maturesAfterDays", default=None if partition else 0)
     return Contract(
         dataset=str(table.name),
         version=text_of(path, "version", document.version),
         digest=digest_of(data),
         columns=columns,
         stewards=_stewards(path, document),
-        location=location_of(path, document),
+        location=location_of(path, document, table),
         partition_column=partition,
-        matures_after_days=_whole_days(path, settings, "maturesAfterDays", default=None if partition else 0),
+        matures_after_days=matures,
+        corrected_within_days=_whole_days(path, settings, "correctedWithinDays", default=min(matures + _CORRECTED, LONGEST)),
         freshness_hours=_freshness_hours(path, document),
         replay_days=_whole_days(path, settings, "replayDays"),
         remind_after_days=_whole_days(path, settings, "remindAfterDays", default=3, least=1),

@@ -1,27 +1,35 @@
 """Which servers a contract may name, and where its data then lies: a path, or an address with a scheme.
 
-Another kind of server is a row of :data:`_SERVERS` here, and one in :mod:`include.data.sources`.
+Another kind of server is a row of :data:`_SERVERS` and one of :data:`_ADDRESSES` here, and one in
+:mod:`include.data.sources`.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.contracts.document import refuse, text_of
+from include.contracts.tables import DEFAULT_PORT, POSTGRES, POSTGRESQL, DatabaseTable
 from include.core.errors import ContractError
 
 if TYPE_CHECKING:
-    from open_data_contract_standard.model import OpenDataContractStandard, Server
+    from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Server
 
 _S3 = "s3"
 #: A bucket, and a folder of keys in it.
 _S3_ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?\[\]{}]+)*/?")
+#: A name or an address, or the folder of a socket.
+_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+|/[^@?#\s]*")
+_LONGEST_PORT = 65_535
 
 
 def scheme_of(location: str) -> str:
     """The scheme of an address; of a path, none."""
-    return _S3 if location.startswith(f"{_S3}://") else ""
+    scheme, found, _ = location.partition("://")
+    scheme = POSTGRES if scheme == POSTGRESQL else scheme
+    return scheme if found and scheme in _ADDRESSES else ""
 
 
 def bucket_of(location: str) -> tuple[str, str]:
@@ -31,59 +39,117 @@ def bucket_of(location: str) -> tuple[str, str]:
 
 
 def require_address(text: str) -> str:
-    """*text*, the address of a folder in a bucket. Raises ContractError, which quotes none that holds credentials."""
+    """*text*, an address with a scheme, as contracts have it.
+
+    Raises:
+        ContractError: it is none of what such an address may be; none is quoted that holds credentials.
+    """
+    return _ADDRESSES[scheme_of(text)].written(text)
+
+
+def lineage_name(location: str) -> tuple[str, str] | None:
+    """The namespace and the name of data at an address, by OpenLineage's rules; ``None``: it lies on this machine."""
+    scheme = scheme_of(location)
+    return _ADDRESSES[scheme].lineage_name(location) if scheme else None
+
+
+def location_of(file: Path, document: "OpenDataContractStandard", table: "SchemaObject") -> str:
+    """Where the data of the contract in *file* lies. Raises ContractError where that is none of our servers."""
+    servers = document.servers or []
+    kind = _SERVERS.get(servers[0].type) if len(servers) == 1 else None
+    if kind is None or servers[0].format != kind.format:
+        found = ", ".join(f"{server.type}/{server.format}" if server.format else str(server.type) for server in servers)
+        kinds = " or ".join(f"`type: {name}`" for name in _SERVERS)
+        refuse(
+            file,
+            "servers",
+            "a dataset lies on one server that can be read: in files as Parquet, or in a table",
+            found or "none",
+            f"Write one server with {kinds}; with `format: parquet` for files, and no format for a table.",
+        )
+    return kind.location(file, servers[0], table)
+
+
+def _path(file: Path, server: "Server", table: "SchemaObject") -> str:
+    path = text_of(file, "servers[0].path", server.path)
+    if scheme_of(path):
+        remedy = f"Write `type: {scheme_of(path)}` for it, and what the standard has for such a server."
+        refuse(file, "servers[0].path", "a local server has a path", "an address", remedy)
+    return path
+
+
+def _s3_location(file: Path, server: "Server", table: "SchemaObject") -> str:
+    location = text_of(file, "servers[0].location", server.location)
+    try:
+        location = _s3_address(location)
+    except ContractError as error:
+        refuse(file, "servers[0].location", error.rule, error.value, error.remedy)
+    if server.endpointUrl:
+        remedy = "Remove it: `endpoint_url` in the reader's file of credentials says where these go."
+        refuse(file, "servers[0].endpointUrl", "who holds credentials says where they are sent", "an endpoint", remedy)
+    return location
+
+
+def _table(file: Path, server: "Server", table: "SchemaObject") -> str:
+    """The address of what ``schema[0].physicalName`` names, or else of the table that is called as the dataset."""
+    parts = {
+        part: text_of(file, f"servers[0].{part}", value)
+        for part, value in (("host", server.host), ("database", server.database), ("schema", server.schema_))
+    }
+    port = str(DEFAULT_PORT if server.port is None else server.port)
+    if not port.isdecimal() or not 0 < int(port) <= _LONGEST_PORT:
+        refuse(file, "servers[0].port", f"a number, 1 to {_LONGEST_PORT}", "another", "Correct it, or leave it out.")
+    if not _HOST.fullmatch(parts["host"]):
+        remedy = "Write its name alone; what signs in stands in the reader's file of credentials."
+        refuse(file, "servers[0].host", "a host has a name, an address, or a folder with its socket", "another", remedy)
+    name = (table.physicalName or "").strip() or str(table.name)
+    return str(DatabaseTable(**parts, port=int(port), table=name))
+
+
+def _s3_address(text: str) -> str:
     if not _S3_ADDRESS.fullmatch(text):
         raise ContractError(
             "the address of a folder in a bucket is s3://bucket/folder",
             value="something else" if "@" in text else text,
             remedy="Write it without credentials, patterns or empty names.",
         )
-    return text
+    return text.rstrip("/")
 
 
-def lineage_name(location: str) -> tuple[str, str] | None:
-    """The namespace and the name of data at an address, by OpenLineage's rules; ``None``: it lies on this machine."""
-    if not scheme_of(location):
-        return None
+def _s3_name(location: str) -> tuple[str, str]:
     bucket, folder = bucket_of(location)
     return f"s3://{bucket}", folder or "/"
 
 
-def location_of(file: Path, document: "OpenDataContractStandard") -> str:
-    """Where the data of the contract in *file* lies. Raises ContractError where that is none of our servers."""
-    servers = document.servers or []
-    if len(servers) != 1 or servers[0].type not in _SERVERS or servers[0].format != "parquet":
-        found = ", ".join(f"{server.type}/{server.format}" for server in servers) or "none"
-        kinds = " or ".join(f"`type: {name}`" for name in _SERVERS)
-        refuse(
-            file,
-            "servers",
-            "a dataset lies on one server that can be read, as Parquet",
-            found,
-            f"Write one server with {kinds}, and `format: parquet`.",
-        )
-    return _SERVERS[servers[0].type](file, servers[0])
+@dataclass(frozen=True, kw_only=True)
+class _Server:
+    """How a type of server says where the data lies, and the format that it says too."""
+
+    location: Callable[[Path, "Server", "SchemaObject"], str]
+    format: str | None = None
 
 
-def _path(file: Path, server: "Server") -> str:
-    path = text_of(file, "servers[0].path", server.path)
-    if scheme_of(path):
-        remedy = f"Write `type: {scheme_of(path)}` and `location` for it."
-        refuse(file, "servers[0].path", "a local server has a path", "an address", remedy)
-    return path
+@dataclass(frozen=True, kw_only=True)
+class _Address:
+    """How an address is written in contracts, and what OpenLineage calls what lies there."""
+
+    written: Callable[[str], str]
+    lineage_name: Callable[[str], tuple[str, str]]
 
 
-def _s3_address(file: Path, server: "Server") -> str:
-    location = text_of(file, "servers[0].location", server.location)
-    try:
-        require_address(location)
-    except ContractError as error:
-        refuse(file, "servers[0].location", error.rule, error.value, error.remedy)
-    if server.endpointUrl:
-        remedy = "Remove it: `endpoint_url` in the reader's file of credentials says where these go."
-        refuse(file, "servers[0].endpointUrl", "who holds credentials says where they are sent", "an endpoint", remedy)
-    return location.rstrip("/")
+#: By the standard's type of server.
+_SERVERS: Mapping[str | None, _Server] = {
+    "local": _Server(location=_path, format="parquet"),
+    _S3: _Server(location=_s3_location, format="parquet"),
+    POSTGRES: _Server(location=_table),
+    POSTGRESQL: _Server(location=_table),
+}
 
-
-#: By the standard's type of server, how it says where the data lies.
-_SERVERS: Mapping[str | None, Callable[[Path, "Server"], str]] = {"local": _path, _S3: _s3_address}
+#: By scheme.
+_ADDRESSES: Mapping[str, _Address] = {
+    _S3: _Address(written=_s3_address, lineage_name=_s3_name),
+    POSTGRES: _Address(
+        written=lambda text: str(DatabaseTable.of(text)),
+        lineage_name=lambda location: DatabaseTable.of(location).lineage_name,
+    ),
+}

@@ -87,7 +87,8 @@ class Contract:
     ``remind_after_days``: its stewards are reminded of a request that waits so long, and others are told after as long
     again; ``lapse_after_days``: it waits no longer than that.
     ``replay_days``: the source repeats its recorded days with that period (0: it does not).
-    ``location`` is the folder of the Parquet files, as written in the contract.
+    ``location`` is the folder of the Parquet files as written in the contract, or the address of a bucket or a table.
+    ``corrected_within_days``: rows of a day that ended longer ago are corrected no more, as far as its owner knows.
     ``retention_days``: for how long artifacts of it are kept, by :class:`~include.core.records.ArtifactKind`.
     ``not_understood``: the places of the file that decide nothing here, such as keys of other tools.
     ``unknown_classes``: the columns that are classified with a word that is none, which counts as ``restricted``.
@@ -110,6 +111,7 @@ class Contract:
     unknown_classes: tuple[str, ...] = ()
     remind_after_days: int = 3
     lapse_after_days: int = 14
+    corrected_within_days: int = 7
     text: str = field(default="", repr=False, compare=False)
 
     def column(self, name: str) -> Column | None:
