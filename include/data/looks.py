@@ -58,8 +58,9 @@ class Looks:
         self.found[day] = held.digest
         return held
 
-    def record(self) -> None:
-        """Record what was found, whatever came of reading it."""
+    def end(self) -> None:
+        """Record what was found, whatever came of reading it, and let go of the source."""
+        self.source.close()
         if self.found and self.source.settled_before is not None:
             digests = tuple(sorted(self.found.items(), key=lambda each: each[0] or date.min))
             run, dataset = self.run, self.scope.dataset
@@ -112,6 +113,14 @@ class Standing:
             known[day] = look
         oldest = min(look.at for look in known.values())
         return cls(days=len(known), since=oldest, corrections=tuple(corrections))
+
+    def in_words(self) -> str:
+        told = f"{self.days:,} looked at; they stand as they were read, the oldest since {self.since:%Y-%m-%d %H:%M}Z"
+        if not self.corrections:
+            return f"{told}; none was corrected"
+        newest = self.corrections[-1]
+        day = newest.day or "the whole table"
+        return f"{told}; corrections: {len(self.corrections):,}, the last of {day}, found {newest.at:%Y-%m-%d %H:%M}Z"
 
 
 def _digested(ledger: Ledger, project: str, dataset: str) -> Iterator[tuple[str, date | None, Look]]:

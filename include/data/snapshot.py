@@ -105,7 +105,7 @@ def take(
             finally:  # what was read before an error was read all the same
                 if dataset.files or dataset.reused:
                     ledger.record(streams.receipt(run.project), dataset.receipt())
-                dataset.looks.record()
+                dataset.looks.end()
             fresh += [partition() for partition in dataset.fresh]
     record(ledger, run, fresh)
     matures_after_days = contracts[project.learning.target.dataset].matures_after_days

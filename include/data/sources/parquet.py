@@ -67,6 +67,9 @@ class ParquetSource:
             found.add(tuple(ours.get(name, name) for name in names))
         return frozenset(found)
 
+    def close(self) -> None:
+        """Nothing is held between two questions."""
+
     def column(self, name: str) -> Column:
         column = self.contract.column(name)
         if column is None:

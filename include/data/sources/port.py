@@ -105,3 +105,6 @@ class Source(Protocol):
 
         Raises as :meth:`load`.
         """
+
+    def close(self) -> None:
+        """Let go of what a server holds for it; it may be asked again."""
