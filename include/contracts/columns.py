@@ -65,7 +65,7 @@ def _column(
     except ValueError:
         remedy = f"Use one of: {', '.join(ColumnType)}."
         refuse(file, f"{here}.logicalType", "a supported logical type", entry.logicalType, remedy)
-    settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal"), not_understood)
+    settings = custom(file, f"{here}.", entry.customProperties, ("knownAt", "personal", "fieldId"), not_understood)
     personal = None
     if "personal" in settings:
         personal = _personal(file, f"{here}.customProperties.personal", settings["personal"])
@@ -83,7 +83,14 @@ def _column(
         description=(entry.description or "").strip(),
         identifier=IDENTIFIER in (entry.tags or ()),
         physical_name=(entry.physicalName or "").strip() or None,
+        field_id=_field_id(file, f"{here}.customProperties.fieldId", settings.get("fieldId")),
     )
+
+
+def _field_id(file: Path, at: str, number: object) -> int | None:
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+        refuse(file, at, "the field of a table of Iceberg is a number from 1", number, "Write it without quotes.")
+    return number
 
 
 def _personal(file: Path, at: str, word: object) -> PersonalKind:

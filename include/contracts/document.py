@@ -20,7 +20,7 @@ def refuse(file: Path, at: str, rule: str, value: object, remedy: str) -> NoRetu
 #: What a table would be read more freely without: a key in it that looks like one of these is misspelt, or misplaced.
 _IN_TABLE = (
     *("classification", "primaryKey", "partitioned", "required", "quality"),
-    *("knownAt", "personal", "maturesAfterDays", "replayDays"),
+    *("knownAt", "personal", "fieldId", "maturesAfterDays", "replayDays", "asOf"),
 )
 #: The same of the rest of a document, where without the other keys that decide something it is refused anyway.
 _ELSEWHERE = ("slaProperties",)

@@ -23,9 +23,9 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
 _EXPORTS = {
     "Delta Lake": "COPY (FROM delta_scan('{folder}')) TO 'rows.parquet'",
-    "Iceberg": "COPY (FROM iceberg_scan('{folder}')) TO 'rows.parquet'",
     "Hudi": "spark.read.format('hudi').load('{folder}').write.parquet('rows')",
 }
+_CATALOG = "Name it as its catalog does, `iceberg://CATALOG/NAMESPACE.TABLE` (`format: iceberg` in a contract)."
 
 
 def table_files(folder: Path, endings: Sequence[str]) -> list[Path]:
@@ -158,11 +158,13 @@ def _require_once(name: str, above: Collection[str], path: str) -> None:
 
 
 def format_error(folder: Path | str, kind: str) -> DataError:
-    export = _EXPORTS[kind].format(folder=folder)
+    remedy = _CATALOG
+    if kind in _EXPORTS:
+        remedy = f"Export the current rows, `{_EXPORTS[kind].format(folder=folder)}` say, and name what that wrote."
     return DataError(
         f"{folder}: all files of a folder are rows of the table",
         value=f"a table of {kind}, whose own log says which of its files are current",
-        remedy=f"Export the current rows, `{export}` say, and name what that wrote.",
+        remedy=remedy,
     )
 
 

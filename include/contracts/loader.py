@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from include.contracts.columns import columns_of, partition_column_of, require_known_at
 from include.contracts.document import custom, parse, refuse, text_of
 from include.contracts.expectations import expectations
-from include.contracts.servers import location_of
+from include.contracts.servers import location_of, stored_at
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
-from include.core.records import CLASSES, ArtifactKind, Contract
+from include.core.records import CLASSES, ArtifactKind, AsOf, Contract
 from include.core.words import is_user
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
     table = _table(path, document)
     counts_as = {**{word: word for word in CLASSES}, **dict(classes)}
     columns = tuple(columns_of(path, table, counts_as, unknown))
-    settings = custom(path, "schema[0].", table.customProperties, _DAYS, unknown)
+    settings = custom(path, "schema[0].", table.customProperties, (*_DAYS, "asOf"), unknown)
     partition = partition_column_of(path, table, columns)
     require_known_at(path, columns)
     if not any(column.key for column in columns):
@@ -84,11 +84,15 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         location=location_of(path, document, table),
         partition_column=partition,
         matures_after_days=matures,
-        corrected_within_days=_whole_days(path, settings, "correctedWithinDays", default=min(matures + _CORRECTED, LONGEST)),
+        corrected_within_days=_whole_days(
+            path, settings, "correctedWithinDays", default=min(matures + _CORRECTED, LONGEST)
+        ),
         freshness_hours=_freshness_hours(path, document),
         replay_days=_whole_days(path, settings, "replayDays"),
         remind_after_days=_whole_days(path, settings, "remindAfterDays", default=3, least=1),
         lapse_after_days=_whole_days(path, settings, "lapseAfterDays", default=14, least=1),
+        stored_at=stored_at(path, document),
+        as_of=_as_of(path, settings.get("asOf", AsOf.COMMIT)),
         retention_days=_retention_days(path, document, unknown),
         expectations=tuple(expectations(path, table, unknown)),
         not_understood=tuple(unknown),
@@ -175,6 +179,16 @@ def _whole_days(file: Path, settings: Mapping[str, Any], name: str, *, default: 
         remedy = f"Add the custom property `{name}` with a number of days."
         refuse(file, f"schema[0].customProperties.{name}", f"whole days, {least} to {LONGEST:,}", value, remedy)
     return value
+
+
+def _as_of(file: Path, word: object) -> AsOf:
+    try:
+        return AsOf(word if isinstance(word, str) else "")
+    except ValueError:
+        remedy = (
+            "Write `commit` (as at the run's instant), or `current` where commits do not tell when rows were known."
+        )
+        refuse(file, "schema[0].customProperties.asOf", "which snapshot of the table is read", word, remedy)
 
 
 def _stewards(file: Path, document: "OpenDataContractStandard") -> tuple[str, ...]:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.contracts.document import refuse, text_of
-from include.contracts.tables import DEFAULT_PORT, POSTGRES, POSTGRESQL, DatabaseTable
+from include.contracts.tables import DEFAULT_PORT, ICEBERG, POSTGRES, POSTGRESQL, CatalogTable, DatabaseTable
 from include.core.errors import ContractError
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Server
 
 _S3 = "s3"
+#: The standard has no type of its own for Iceberg.
+_CUSTOM = "custom"
 #: A bucket, and a folder of keys in it.
 _S3_ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?\[\]{}]+)*/?")
 #: A name or an address, or the folder of a socket.
@@ -30,6 +32,11 @@ def scheme_of(location: str) -> str:
     scheme, found, _ = location.partition("://")
     scheme = POSTGRES if scheme == POSTGRESQL else scheme
     return scheme if found and scheme in _ADDRESSES else ""
+
+
+def is_table(location: str) -> bool:
+    """Whether what lies at *location* are rows of a table, and no files by day."""
+    return scheme_of(location) in (POSTGRES, ICEBERG)
 
 
 def bucket_of(location: str) -> tuple[str, str]:
@@ -65,7 +72,8 @@ def location_of(file: Path, document: "OpenDataContractStandard", table: "Schema
             "servers",
             "a dataset lies on one server that can be read: in files as Parquet, or in a table",
             found or "none",
-            f"Write one server with {kinds}; with `format: parquet` for files, and no format for a table.",
+            f"Write one server with {kinds}; with `format: parquet` for files, `iceberg` for `type: {_CUSTOM}`, and "
+            "no format for a table of a database.",
         )
     return kind.location(file, servers[0], table)
 
@@ -106,6 +114,33 @@ def _table(file: Path, server: "Server", table: "SchemaObject") -> str:
     return str(DatabaseTable(**parts, port=int(port), table=name))
 
 
+def _iceberg_table(file: Path, server: "Server", table: "SchemaObject") -> str:
+    """The address of what ``schema[0].physicalName`` names, or else of the table that is called as the dataset."""
+    parts = {
+        part: text_of(file, f"servers[0].{part}", value)
+        for part, value in (("catalog", server.catalog), ("schema", server.schema_))
+    }
+    name = (table.physicalName or "").strip() or str(table.name)
+    location = f"{ICEBERG}://{parts['catalog']}/{parts['schema']}.{name}"
+    try:
+        return str(CatalogTable.of(location))
+    except ContractError as error:
+        refuse(
+            file, "servers[0].catalog, servers[0].schema, schema[0].physicalName", error.rule, error.value, error.remedy
+        )
+
+
+def stored_at(file: Path, document: "OpenDataContractStandard") -> str | None:
+    """Where the files of a table of Iceberg lie, as the contract says for OpenLineage; of others nothing."""
+    (server,) = document.servers or []
+    if server.type != _CUSTOM or not server.location:
+        return None
+    if "@" in server.location or "?" in server.location:
+        remedy = "Write the table's location alone, as its metadata has it."
+        refuse(file, "servers[0].location", "an address holds no credentials", "something else", remedy)
+    return str(server.location).strip().rstrip("/")
+
+
 def _s3_address(text: str) -> str:
     if not _S3_ADDRESS.fullmatch(text):
         raise ContractError(
@@ -143,6 +178,7 @@ _SERVERS: Mapping[str | None, _Server] = {
     _S3: _Server(location=_s3_location, format="parquet"),
     POSTGRES: _Server(location=_table),
     POSTGRESQL: _Server(location=_table),
+    _CUSTOM: _Server(location=_iceberg_table, format=ICEBERG),
 }
 
 #: By scheme.
@@ -151,5 +187,9 @@ _ADDRESSES: Mapping[str, _Address] = {
     POSTGRES: _Address(
         written=lambda text: str(DatabaseTable.of(text)),
         lineage_name=lambda location: DatabaseTable.of(location).lineage_name,
+    ),
+    ICEBERG: _Address(
+        written=lambda text: str(CatalogTable.of(text)),
+        lineage_name=lambda location: CatalogTable.of(location).lineage_name,
     ),
 }

@@ -165,7 +165,8 @@ def verdict(project: str, judged: str) -> list[Dataset]:
 
 
 def _production(contract: Contract) -> tuple[str, str]:
-    return lineage_name(contract.location) or (NAMESPACE, f"production/{contract.dataset}")
+    named = contract.stored_at and lineage_name(contract.stored_at)
+    return named or lineage_name(contract.location) or (NAMESPACE, f"production/{contract.dataset}")
 
 
 def _source_column(contract: Contract, column: str, treatment: Treatment) -> SourceColumn:

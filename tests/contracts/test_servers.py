@@ -9,6 +9,7 @@ from include.contracts import load
 from include.contracts.places import paths_of
 from include.contracts.servers import lineage_name
 from include.core.errors import ContractError
+from include.core.records import AsOf
 from tests.data.sales import sales_contract
 
 FLIGHTS = (Path(__file__).parents[2] / "include" / "contracts" / "flights.odcs.yaml").read_text()
@@ -68,3 +69,59 @@ def test_folders_of_a_bucket_overlap_as_folders_do_and_with_no_folder_of_this_ma
 )
 def test_openlineage_names_data_in_a_bucket_by_bucket_and_key(location: str, named: object) -> None:
     assert lineage_name(location) == named
+
+
+TABLE = {"type": "custom", "format": "iceberg", "catalog": "lake", "schema": "shop.eu"}
+
+
+def test_a_table_of_iceberg_is_named_by_its_catalog_its_namespace_and_its_physical_name(tmp_path: Path) -> None:
+    path = with_server(tmp_path, **TABLE, location="s3://lake/warehouse/flights/")
+    assert (load(path).location, load(path).stored_at) == (
+        "iceberg://lake/shop.eu.flights",
+        "s3://lake/warehouse/flights",
+    )
+    path.write_text(
+        path.read_text().replace("  - name: flights\n", "  - name: flights\n    physicalName: departures\n", 1)
+    )
+    assert load(path).location == "iceberg://lake/shop.eu.departures"
+    assert load(with_server(tmp_path, **TABLE)).stored_at is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"catalog": "a/b"}, "iceberg://catalog/namespace.table"),
+        ({"catalog": "reader:SECRET@lake"}, "without credentials"),
+        ({"schema": "''"}, "servers[0].schema"),
+        ({"format": "parquet"}, "custom/parquet"),
+        ({"location": "s3://AKIA:SECRET@lake/flights"}, "an address holds no credentials"),
+    ],
+)
+def test_a_table_of_iceberg_that_is_not_named_so_is_refused_with_what_to_write(
+    tmp_path: Path, keys: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ContractError) as raised:
+        load(with_server(tmp_path, **{**TABLE, **keys}))
+    assert told in str(raised.value)
+    assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(None, AsOf.COMMIT), ("commit", AsOf.COMMIT), ("current", AsOf.CURRENT), ("now", None), ("true", None)],
+)
+def test_a_contract_says_which_snapshot_of_a_table_is_read(
+    tmp_path: Path, said: str | None, meant: AsOf | None
+) -> None:
+    path = with_server(tmp_path, **TABLE)
+    if said is not None:
+        kept = path.read_text().replace(
+            "    customProperties:\n", f"    customProperties:\n      - property: asOf\n        value: {said}\n", 1
+        )
+        assert "asOf" in kept
+        path.write_text(kept)
+    if meant is not None:
+        assert load(path).as_of is meant
+        return
+    with pytest.raises(ContractError, match="which snapshot of the table is read"):
+        load(path)

@@ -25,7 +25,12 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def freeze(
-    project: Project, contracts: Mapping[str, Contract], production: Path, store: Store, instant: datetime = INSTANT
+    project: Project,
+    contracts: Mapping[str, Contract],
+    production: Path,
+    store: Store,
+    instant: datetime = INSTANT,
+    credentials: Path | None = None,
 ) -> Snapshot:
     """What the reader would freeze, tokens left out."""
     scope = scope_of(project, contracts)
@@ -34,8 +39,8 @@ def freeze(
         contract = contracts[dataset.dataset]
         if dataset.window_days is not None:
             days = Days(first=last_day(instant) - (dataset.window_days - 1) * DAY, last=last_day(instant))
+        source = source_of(contract, production, credentials, instant=instant, columns=dataset.names)
         for day in [None] if dataset.window_days is None else days:
-            source = source_of(contract, production)
             table, complete = known_at(source.load(day).read(dataset.names), contract, instant)
             data = parquet_bytes(sorted_by_key(table, contract, day))
             content = store.put(data)

@@ -41,6 +41,13 @@ class ColumnType(StrEnum):
     DATE = "date"  # date32
 
 
+class AsOf(StrEnum):
+    """Which of a table's snapshots is read, where it keeps those of before."""
+
+    COMMIT = "commit"  # the one that was current at the run's instant: commits tell when rows were known
+    CURRENT = "current"  # the one that is current: they do not, and only `knownAt` of a column does
+
+
 @dataclass(frozen=True, kw_only=True)
 class KnownAt:
     """When a value becomes known: the row's time in ``column`` plus ``offset``; ``column=None``: always known."""
@@ -56,7 +63,8 @@ class Column:
     ``classification`` is ``restricted`` where the contract does not say; ``restricted``: whether it counts as that, as
     a word does that nobody knows. ``personal`` is ``None`` where the contract says nothing, and decides ``treatment``.
     An ``identifier`` has (nearly) a value of its own in each row, so that nothing can be learnt of it.
-    ``physical_name`` is what files call the column, where that is not ``name``.
+    ``physical_name`` is what files call the column, where that is not ``name``; ``field_id`` the field of a table of
+    Iceberg that it is, where its name does not say that alone.
     """
 
     name: str
@@ -71,6 +79,7 @@ class Column:
     description: str
     identifier: bool = False
     physical_name: str | None = None
+    field_id: int | None = None
 
     @property
     def silent(self) -> bool:
@@ -88,6 +97,8 @@ class Contract:
     again; ``lapse_after_days``: it waits no longer than that.
     ``replay_days``: the source repeats its recorded days with that period (0: it does not).
     ``location`` is the folder of the Parquet files as written in the contract, or the address of a bucket or a table.
+    ``stored_at`` is where the files of a table lie that is named by its catalog, if the contract says it.
+    ``as_of`` says which snapshot of a table is read that keeps those of before.
     ``corrected_within_days``: rows of a day that ended longer ago are corrected no more, as far as its owner knows.
     ``retention_days``: for how long artifacts of it are kept, by :class:`~include.core.records.ArtifactKind`.
     ``not_understood``: the places of the file that decide nothing here, such as keys of other tools.
@@ -112,6 +123,8 @@ class Contract:
     remind_after_days: int = 3
     lapse_after_days: int = 14
     corrected_within_days: int = 7
+    stored_at: str | None = None
+    as_of: AsOf = AsOf.COMMIT
     text: str = field(default="", repr=False, compare=False)
 
     def column(self, name: str) -> Column | None:

@@ -61,5 +61,15 @@ def _bucket(contract: Contract, asking: Asking) -> Source:
     return ParquetSource(contract, DayPrefix(contract.dataset, contract.location, asking.credentials))
 
 
+def _iceberg(contract: Contract, asking: Asking) -> Source:
+    from include.data.sources.iceberg import IcebergSource
+
+    return IcebergSource(contract, asking)
+
+
 #: By the scheme of a contract's location (none: a path of this machine).
-_KINDS: Mapping[str, Callable[[Contract, Asking], Source]] = {"": _folder, "s3": _bucket}
+_KINDS: Mapping[str, Callable[[Contract, Asking], Source]] = {
+    "": _folder,
+    "s3": _bucket,
+    "iceberg": _iceberg,
+}
