@@ -21,6 +21,7 @@ from include.cli import (
     lineage,
     night,
     override,
+    passport,
     registry,
     retention,
     rollback,
@@ -75,6 +76,9 @@ for command in (
     rollback.served,
     override.override,
     impact.impact,
+    passport.passport,
+    passport.audit,
+    passport.inventory,
     retention.retention,
 ):
     app.command()(command)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from include.cli import passport
 from include.cli.console import bold, console, line, styled
 from include.cli.service import Port, land
 from include.cli.signals import unwound_by_signals
@@ -20,6 +21,7 @@ from include.runtime.code.projects import load_project
 from include.runtime.embedded import process
 from include.runtime.embedded.environment import passwords_file
 from include.runtime.embedded.process import RunningAirflow
+from include.runtime.nights.platform import open_platform
 from include.runtime.nights.watch import WatchResult
 from include.runtime.trainers import trainer_of
 from include.runtime.upkeep.lineage import deliver
@@ -55,6 +57,7 @@ def demo(
         console.print()
         for told in demonstration.recipe(settings):
             console.say(told)
+        _show_passport(settings)
         delivered = deliver(settings)
         console.print(f"lineage: {delivered} events delivered to {without_credentials(settings.lineage)}")
         console.print(f"         ./trainyard lineage {demonstration.PROJECT} --svg lineage.svg draws it")
@@ -63,6 +66,15 @@ def demo(
             console.print(f"\nAirflow stays up at {airflow.url} until Ctrl-C; {_who(settings)}")
             airflow.wait()
             console.print("Airflow was stopped.")
+
+
+def _show_passport(settings: Settings) -> None:
+    """Write the champion's passport, and verify it."""
+    if open_platform(settings).champions.known(demonstration.PROJECT).champion() is None:
+        console.print("no version is champion, so that no passport is written")
+        return
+    console.print()
+    passport.verify(passport.write(settings, demonstration.PROJECT, settings.home / "passports"))
 
 
 class _Chain:

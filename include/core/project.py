@@ -6,7 +6,8 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from include.core.canonical import encode
+from include.core.canonical import LATER, encode
+from include.core.card import Card
 from include.core.drift_policy import LEAST_DAYS, LEAST_LOOK_DAYS, DriftPolicy, Look, SkillPolicy
 from include.core.errors import DeclarationError
 from include.core.flat_projects import takes_flat_fields
@@ -24,6 +25,7 @@ __all__ = [
     "LEAST_DAYS",
     "LEAST_LOOK_DAYS",
     "Benchmark",
+    "Card",
     "Choice",
     "Compute",
     "DriftPolicy",
@@ -173,15 +175,18 @@ class Ownership:
     """Who answers for a project.
 
     ``owner`` is the team that answers. ``purpose`` is what the data may be used for, on one line that a steward reads;
-    it is bound into every grant.
+    it is bound into every grant. ``card`` is what they say of the model; it changes none.
     """
 
     owner: str
     purpose: str
+    card: Card | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         require_sentence("a project's owner", self.owner)
         require_sentence("a project's purpose", self.purpose)
+        if self.card is not None:
+            require_kind("ownership.card", self.card, Card)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ def subject(stream: str) -> str:
 run = Name("run/<project>/<run_id>")
 gates_key = Name("gates/<project>/<run_id>")
 looks_key = Name("looks/<project>/<run_id>")
+card_key = Name("card/<project>/<run_id>")
+environment_key = Name("environment/<project>/<run_id>")
 image_key = Name("image/<project>/<run_id>")
 step_key = Name("step/<project>/<step>/<inputs>")
 pod_ended_key = Name("pod_ended/<project>/<run_id>/<pod>")

@@ -56,6 +56,11 @@ class Verifier:
     def key_id(self) -> str:
         return str(self._key.keyid)
 
+    @property
+    def public(self) -> bytes:
+        """The public key itself (32 bytes)."""
+        return bytes.fromhex(self._key.keyval["public"])
+
     def verify(self, envelope: str, payload_type: str) -> bytes:
         """The payload of *envelope*, which our key signed as *payload_type*.
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from include.core.errors import LedgerError
@@ -32,7 +32,7 @@ class Entry:
 
     ``position`` counts all events from 1 without gaps, ``stream_version`` those of its stream likewise. ``recorded_at``
     (UTC) is when the ledger received it. ``key`` is the idempotency key of a fact. ``leaf_hash`` (64 hex digits) is the
-    RFC 9162 leaf hash of the sealed bytes.
+    RFC 9162 leaf hash of the sealed bytes, which are ``raw``.
     """
 
     position: int
@@ -42,6 +42,7 @@ class Entry:
     key: str | None
     event: Event
     leaf_hash: str
+    raw: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,7 @@ def unseal(logged: LoggedEvent) -> Entry:
         key=sealed.key,
         event=kinds.decode_event(sealed.kind, sealed.version, sealed.body),
         leaf_hash=sealed.leaf_hash,
+        raw=sealed.raw,
     )
 
 

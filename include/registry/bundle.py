@@ -1,11 +1,12 @@
 """A model and all that is needed to use it, in one signed artifact: its text and a manifest, never a pickle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Protocol, Union
 
-from include.core.canonical import decode, digest_of, encode
+from include.core.canonical import LATER, decode, digest_of, encode
+from include.core.card import Card
 from include.core.errors import AuthorityError, DataError, RegistryError
 from include.core.project import Objective, Project
 from include.core.records import Evaluation, FeatureSet, FeatureSpec, Params, UnfamiliarValues
@@ -33,7 +34,8 @@ class BundleVault(Protocol):
 class Manifest:
     """What a model is and what it was made of. ``model`` is the digest of the model text, ``features`` are its columns
     in their order, ``label`` is the digest of its label's definition, ``learnt_until`` the last day (inclusive) that it
-    learnt; ``feature_set``, ``plan``, ``evaluation`` and ``snapshot`` are digests of the night's manifests.
+    learnt; ``feature_set``, ``plan``, ``evaluation`` and ``snapshot`` are digests of the night's manifests. ``card`` is
+    what its owners say of it.
     """
 
     project: str
@@ -51,6 +53,7 @@ class Manifest:
     feature_set: str
     plan: str
     evaluation: str
+    card: Card | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,7 @@ def pack(
         feature_set=evaluation.features,
         plan=evaluation.plan,
         evaluation=evaluation_digest,
+        card=project.ownership.card,
     )
     envelope = signer.sign(PAYLOAD_TYPE, encode(manifest))
     return vault.put(encode(_Bundle(envelope=envelope, model=opened.bytes(evaluation.model).decode())))

@@ -13,7 +13,7 @@ from include.core.canonical import decode, encode, record_digest
 from include.core.errors import DeclarationError, LedgerError, NothingToWatch, StoreError
 from include.core.events import LineageEmitted, ModelEvaluated
 from include.core.project import Project
-from include.core.records import Contract, Evaluation, Partition, Run, Scope
+from include.core.records import Contract, Environment, Evaluation, Partition, Run, Scope
 from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, recorded_text
 
@@ -45,6 +45,7 @@ class Platform:
     ``code`` maps a project's name to the digest of all code that a night of it runs, ``commit`` to the commit that its
     folder stands at; ``keep_code`` copies that code for a run that begins with it (its project and digest).
     ``source_credentials`` is the file of what signs in to servers of production data.
+    ``environment`` says what this process runs in; ``None``: nobody looked.
     ``trainer_image`` says which image a project's training pods are made of; ``None``: it is trained in none.
     ``separation_of_duties`` says whether the authority's key is out of this process's reach, or NOT SHOWN.
     ``await_authority`` returns once the authority has decided what the given function asks for, or not within its time.
@@ -70,6 +71,7 @@ class Platform:
     source_credentials: Path | None = None
     parents: "ParentRuns | None" = None
     keep_code: Callable[[str, str], None] = lambda project, code: None
+    environment: Callable[[], Environment | None] = lambda: None
     trainer_image: Callable[[Project], str | None] = lambda project: None
     on_training: "Callable[[str, TrainingProgress], None]" = lambda step, progress: None
 

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from include.core import streams
 from include.core.canonical import record_digest
 from include.core.errors import CodeChanged, DeclarationError, LedgerError
-from include.core.events import Event, GatesDeclared, LooksDeclared, RunStarted, RunTriggered, TrainerImageNamed
+from include.core.events import (
+    CardDeclared,
+    EnvironmentRecorded,
+    Event,
+    GatesDeclared,
+    LooksDeclared,
+    RunStarted,
+    RunTriggered,
+    TrainerImageNamed,
+)
 from include.core.project import Project
 from include.core.records import Promotion, RetrainingOutcome, Run, Start, Trigger
 from include.core.runs import RunKind
@@ -107,6 +116,19 @@ def _beginning(platform: Platform, project: Project, run: Run) -> Iterator[tuple
         if drift is not None and drift.looks:
             looks = LooksDeclared(project=name, run_id=run_id, looks=drift.looks)
             yield looks, streams.looks_key(name, run_id)
+        yield from _described(platform, project, run)
+
+
+def _described(platform: Platform, project: Project, run: Run) -> Iterator[tuple[Event, str]]:
+    """What a night records of its model beforehand: who answers for it, what they say of it, and in what it is made."""
+    name, run_id, ownership = project.name, run.run_id, project.ownership
+    card = CardDeclared(
+        project=name, run_id=run_id, owner=ownership.owner, purpose=ownership.purpose, card=ownership.card
+    )
+    yield card, streams.card_key(name, run_id)
+    if (found := platform.environment()) is not None:
+        environment = EnvironmentRecorded(project=name, run_id=run_id, environment=platform.keep(found))
+        yield environment, streams.environment_key(name, run_id)
 
 
 def resume(platform: Platform, project: Project, *, run_id: str, now: datetime) -> Run:

@@ -31,7 +31,7 @@ FIELDS: dict[str, Any] = {
 
 def test_a_flat_declaration_makes_the_project_of_its_groups_and_says_what_to_write() -> None:
     with pytest.warns(FlatDeclaration) as shown:
-        assert Project(**FIELDS) == PROJECT.varied(benchmark=None)  # which is younger than groups are
+        assert Project(**FIELDS) == PROJECT.varied(benchmark=None, card=None)  # which are younger than groups are
     (said,) = shown
     assert said.filename == __file__
     assert (

@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from include.core.errors import DataError, RegistryError
 from include.governance.signing import Signer, create_key
 from include.registry import bundle
+from tests.audit.recorded import CARD
 from tests.registry.models import FEATURE_SET, FEATURES, PROJECT, evaluation, model_text
 from tests.training.flights import Folder
 
@@ -34,12 +36,12 @@ def signer(tmp_path_factory):
     return _signer(tmp_path_factory.mktemp("keys"))
 
 
-def _pack(vault, signer, **changes):
+def _pack(vault, signer, *, project=PROJECT, **changes):
     return bundle.pack(
         evaluation=dataclasses.replace(evaluation(vault), **changes),
         evaluation_digest="sha256:evaluation",
         features=FEATURE_SET,
-        project=PROJECT,
+        project=project,
         opened=vault,
         vault=vault,
         signer=signer,
@@ -65,6 +67,13 @@ def test_a_bundle_names_what_its_model_was_made_of(packed, signer, vault):
     assert manifest.model == evaluation(vault).model
     assert (manifest.snapshot, manifest.feature_set) == ("sha256:snapshot", "sha256:features")
     assert (manifest.plan, manifest.evaluation) == ("sha256:plan", "sha256:evaluation")
+
+
+def test_what_the_owners_say_is_signed_into_the_bundle_and_without_a_card_nothing_changes(packed, signer, vault):
+    with_card = vault.bytes(_pack(vault, signer, project=PROJECT.varied(card=CARD)))
+    assert bundle.verify(with_card, signer.verifier).card == CARD
+    assert bundle.verify(packed, signer.verifier).card is None
+    assert b"card" not in base64.b64decode(json.loads(json.loads(packed)["envelope"])["payload"])
 
 
 def test_a_loaded_model_predicts_what_the_packed_one_does(packed, signer):

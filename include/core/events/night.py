@@ -4,6 +4,7 @@ from dataclasses import field
 from datetime import datetime
 
 from include.core.canonical import LATER
+from include.core.card import Card
 from include.core.events.event import Event, RunEvent
 from include.core.project import Severity
 from include.core.records import Partition, Run
@@ -45,6 +46,26 @@ class RunStarted(Event, kind="run_started"):
 
     run: Run
     separation_of_duties: str
+
+
+class CardDeclared(RunEvent, kind="card_declared"):
+    """Who answers for the model of a night, and what they say of it; ``card`` ``None``: nothing.
+
+    Stream ``run/<project>/<run_id>``, key ``card/<project>/<run_id>``.
+    """
+
+    owner: str
+    purpose: str
+    card: Card | None
+
+
+class EnvironmentRecorded(RunEvent, kind="environment_recorded"):
+    """In what a night began: ``environment`` is the digest of an :class:`~include.core.records.Environment`.
+
+    Stream ``run/<project>/<run_id>``, key ``environment/<project>/<run_id>``.
+    """
+
+    environment: str
 
 
 class CodeKept(Event, kind="code_kept"):

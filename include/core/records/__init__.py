@@ -6,6 +6,7 @@ One file for each matter; all other code imports from here.
 from include.core.records.access import *
 from include.core.records.contract import *
 from include.core.records.days import *
+from include.core.records.environment import *
 from include.core.records.evaluation import *
 from include.core.records.monitoring import *
 from include.core.records.night import *

@@ -4,6 +4,7 @@ from datetime import date
 
 from include.core.project import (
     Benchmark,
+    Card,
     DriftPolicy,
     Expectation,
     FeatureGroup,
@@ -27,6 +28,21 @@ PROJECT = Project(
     ownership=Ownership(
         owner="punctuality",
         purpose="Warn passengers and ground staff an hour before departure that a flight will probably arrive late.",
+        card=Card(
+            limits="Departures from Newark, JFK and LaGuardia in 2013. An hour before departure; what delays a flight "
+            "after that is not foreseen.",
+            not_for="Decisions about single passengers, crew or airlines; compensation; other airports.",
+            assumptions="Schedules are published a day ahead, and weather is observed hourly. Cancelled and diverted "
+            "flights have no label and are not learnt; how many passengers a flight carries is not known.",
+            special_categories="none",
+            lawful_basis="none needed: no row is about a person; tail numbers are read as tokens",
+            tier="low",
+            tier_reason="Exposure: every departure. Purpose: a warning, on which nobody is refused anything.",
+            third_party="none: the model is trained from its own data, and no part of it is bought or pretrained",
+            findings="none: nobody else than its developers has validated it",
+            by="dana",
+            on=date(2026, 12, 1),
+        ),
     ),
     learning=Learning(
         target=Target(

@@ -1,7 +1,10 @@
 """How warm will it be at each of New York's airports in 24 hours? Asked after every hourly observation."""
 
+from datetime import date
+
 from include.core.project import (
     Benchmark,
+    Card,
     DriftPolicy,
     FeatureGroup,
     FloatRange,
@@ -24,6 +27,20 @@ PROJECT = Project(
     ownership=Ownership(
         owner="ground-operations",
         purpose="Plan the de-icing of aircraft a day ahead from the temperature expected at each airport.",
+        card=Card(
+            limits="The three airports of New York, 24 hours ahead, from the hourly observations of 2013.",
+            not_for="Decisions on whether a runway or an aircraft is safe; other places; other hours ahead than 24.",
+            assumptions="An observation is known when its hour has ended. Hours without one are not learnt, and no "
+            "forecast of a weather service is used.",
+            special_categories="none",
+            lawful_basis="none needed: no row is about a person",
+            tier="low",
+            tier_reason="Exposure: three airports. Purpose: a plan that people make, and check on the day.",
+            third_party="none: the model is trained from its own data, and no part of it is bought or pretrained",
+            findings="none: nobody else than its developers has validated it",
+            by="dana",
+            on=date(2026, 12, 1),
+        ),
     ),
     learning=Learning(
         target=Target(

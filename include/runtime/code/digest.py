@@ -10,8 +10,8 @@ from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
 from include.settings import ROOT
 
-#: Rooms that decide where and how a step is started, never what it computes.
-_NO_ARITHMETIC = {"cli", "demo", "notebook.py", "runtime", "projects"}
+#: Rooms that decide where and how a step is started, or show what became of it, never what it computes.
+_NO_ARITHMETIC = {"audit", "cli", "demo", "notebook.py", "runtime", "projects"}
 #: What only draws or tells people something: no module that counts imports one of these.
 SHOWN = frozenset(
     {

@@ -16,6 +16,7 @@ from include.runtime import deployment
 from include.runtime.code import kept as kept_code
 from include.runtime.code.commits import commit_of
 from include.runtime.code.digest import code_digest, rooms_of_this_process
+from include.runtime.code.packages import environment_of_this_process
 from include.runtime.code.projects import load_project
 from include.runtime.trainers import trainer_of
 from include.settings import ROOT, Settings
@@ -54,6 +55,7 @@ def open_platform(settings: Settings) -> Platform:
         versions=deployment.versions_of(settings),
         code=lambda project: code_digest(ROOT / "include", settings.projects, project, rooms_of_this_process()),
         keep_code=lambda project, code: kept_code.keep(settings, ledger, project, code),
+        environment=environment_of_this_process,
         trainer_image=trainer_of(settings).image,
         commit=lambda project: commit_of(settings.projects / project),
         separation_of_duties=deployment.separation_of_duties(settings),
