@@ -4,7 +4,7 @@ The rooms, from the top down:
 
 - ``cli``: the command line; ``demo``: a year of flights and their chain of nights; ``notebook``: what a notebook calls
 - ``runtime``: where steps run (its own tour names its rooms); ``settings``: the only reader of the environment
-- ``audit``: what a model's record proves: its passport, and the verifier that stands alone
+- ``audit``: what a model's record proves: its passport, the verifier that stands alone, the ledger's checkpoints
 - ``steps``: the night and the watch, declared as plain data in ``steps.chain``, one function a step
 - ``retraining``: what becomes of what a watch finds
 - ``elsewhere``: training by a process that has an order and nothing else

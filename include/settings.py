@@ -65,6 +65,13 @@ def _address(text: str, variable: str) -> str:
     return text if "://" in text else str(_path(text, variable))
 
 
+def _addresses(text: str, variable: str) -> tuple[str, ...]:
+    found = tuple(_address(each.strip(), variable) for each in text.split(",") if each.strip())
+    if not found:
+        raise DeclarationError(f"{variable} names a folder or bucket at least", value=text, remedy="Correct it.")
+    return found
+
+
 def _lineage(text: str, variable: str) -> str:
     if "://" in text and not text.startswith(("http://", "https://")):
         raise DeclarationError(
@@ -117,8 +124,9 @@ class Settings:
 
     ``source_credentials_file`` names a file (mode 0600), which only the reader opens, with what signs in to the servers
     of production data. ``keys`` holds what the reader uses (pseudonym key, model-signing key, the authority's public
-    key); ``authority_keys`` the grant-signing key, which only the authority's process may read. ``lineage`` is a file
-    or an ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` names a file with one
+    key); ``authority_keys`` the grant-signing key, which only the authority's process may read. ``checkpoints`` are the
+    folders and buckets in which it publishes signed checkpoints of the ledger, the first one first. ``lineage`` is a
+    file or an ``http(s)://`` endpoint, whose API key lies in ``lineage_key_file``. ``alerts_file`` is a file with one
     Apprise address a line, ``addresses_file`` one (mode 0600) with those of stewards and of who asks. ``user`` is
     who asks for access from the command line. ``placement`` says where training shards run: pods of
     ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names.
@@ -146,6 +154,10 @@ class Settings:
     ]
     keys: Annotated[Path, Setting(_path, lambda home: home / "keys")]
     authority_keys: Annotated[Path, Setting(_path, lambda home: home / "authority", told=(Process.SERVER,))]
+    checkpoints: Annotated[
+        tuple[str, ...],
+        Setting(_addresses, lambda home: (str(home / "checkpoints"),), write=",".join, told=list(Process)),
+    ]
     mlflow: Annotated[str, Setting(_text, lambda home: f"sqlite:///{home / 'mlflow.db'}")]
     lineage: Annotated[str, Setting(_lineage, lambda home: str(home / "lineage.jsonl"))]
     lineage_key_file: Annotated[Path | None, Setting(_path)]

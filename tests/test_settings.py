@@ -42,6 +42,15 @@ def test_every_known_setting_changes_something(tmp_path: Path) -> None:
         Settings.from_environment({"TRAINYARD_PLACEMENT": "moon"})
 
 
+def test_places_of_checkpoints_are_separated_by_commas_and_written_as_they_are_read(tmp_path: Path) -> None:
+    given = {"TRAINYARD_CHECKPOINTS": f"{tmp_path / 'a'}, s3://bucket/b"}
+    settings = Settings.from_environment(given)
+    assert settings.checkpoints == (str(tmp_path / "a"), "s3://bucket/b")
+    assert Settings.from_environment(settings.environment(Process.AUTHORITY)).checkpoints == settings.checkpoints
+    with pytest.raises(DeclarationError, match="TRAINYARD_CHECKPOINTS names a folder or bucket at least"):
+        Settings.from_environment({"TRAINYARD_CHECKPOINTS": " , "})
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "four", "1.5", "²"])
 def test_what_is_no_number_of_accelerators_is_refused(text: str) -> None:
     with pytest.raises(DeclarationError, match="TRAINYARD_ACCELERATORS is a whole number above 0"):
@@ -131,6 +140,6 @@ def test_the_documented_default_of_a_setting_is_its_own(name: str) -> None:
     if isinstance(default, Path) and default.is_relative_to(ROOT):
         default = default.relative_to(ROOT)
     if default:
-        assert f"`{default}`" in told
+        assert f"`{TABLE[name].write(default)}`" in told
     else:
         assert any(each.startswith(("none", "what the pool has", "the operating system's user")) for each in told)

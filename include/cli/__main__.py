@@ -29,6 +29,7 @@ from include.cli import (
     service,
     start,
     status,
+    verify,
     watch,
 )
 from include.core.errors import DeclarationError, TrainyardError
@@ -80,6 +81,8 @@ for command in (
     passport.audit,
     passport.inventory,
     retention.retention,
+    verify.verify,
+    verify.witness,
 ):
     app.command()(command)
 for former in (access.approve, access.deny, access.revoke):  # their words before they were a group: they go on working

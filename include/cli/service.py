@@ -83,7 +83,8 @@ def _elsewhere(settings: Settings, home: Path) -> list[str]:
         "MLflow": settings.mlflow,
         "lineage": settings.lineage,
     }
-    return [f"{what} {without_credentials(address)}" for what, address in places.items() if not _lies_in(home, address)]
+    named = [*places.items(), *(("checkpoints", address) for address in settings.checkpoints)]
+    return [f"{what} {without_credentials(address)}" for what, address in named if not _lies_in(home, address)]
 
 
 def _lies_in(home: Path, address: str) -> bool:

@@ -132,6 +132,10 @@ class Signer:
         temporary.write_bytes(_public_pem(self._signer))
         temporary.replace(public_path)
 
+    def signature(self, message: bytes) -> bytes:
+        """The bare signature (64 bytes) of *message*, whose first line says what it is: no envelope begins so."""
+        return bytes.fromhex(self._signer.sign(message).signature)
+
     def sign(self, payload_type: str, payload: bytes) -> str:
         """A DSSE envelope (JSON text) over *payload*; the same payload gives the same text."""
         from securesystemslib.dsse import Envelope

@@ -1,9 +1,9 @@
 """An event as the ledger keeps it: sealed bytes with their leaf hash, and the entry read back from them."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 
 from include.core.errors import LedgerError
 from include.core.events import Event
@@ -95,7 +95,7 @@ def seal(
     if once:
         key = "received/" + hashlib.sha256(f"{stream}\n{kind}\n{version}\n".encode() + body).hexdigest()
     moment = recorded_at.astimezone(UTC).isoformat()
-    raw = _header(stream, kind, version, key, moment) + b"\n" + body
+    raw = header(stream, kind, version, key, moment) + body
     return SealedEvent(
         stream=stream, kind=kind, version=version, key=key, recorded_at=moment, raw=raw, leaf_hash=leaf_hash(raw)
     )
@@ -131,17 +131,18 @@ def is_as_sealed(columns: SealedEvent, *, placed_as: tuple[str, str]) -> bool:
 
     A row of the inbox will do for *columns*.
     """
-    header = _header(columns.stream, columns.kind, columns.version, columns.key, columns.recorded_at)
+    begins = header(columns.stream, columns.kind, columns.version, columns.key, columns.recorded_at)
     return (
         leaf_hash(columns.raw) == columns.leaf_hash
-        and columns.raw.startswith(header + b"\n")
+        and columns.raw.startswith(begins)
         and placed_as == (columns.stream, columns.kind)
     )
 
 
-_HEADER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # made once: every read entry is compared
-
-
-def _header(stream: str, kind: str, version: int, key: str | None, recorded_at: str) -> bytes:
-    fields = {"key": key, "kind": kind, "recorded_at": recorded_at, "stream": stream, "version": version}
-    return _HEADER.encode(fields).encode()
+def header(stream: str, kind: str, version: int, key: str | None, recorded_at: str) -> bytes:
+    """The first line of the sealed bytes: canonical JSON, spelled here, since every row that is read is compared."""
+    spelled = "null" if key is None else encode_basestring(key)
+    return (
+        f'{{"key":{spelled},"kind":{encode_basestring(kind)},"recorded_at":{encode_basestring(recorded_at)},'
+        f'"stream":{encode_basestring(stream)},"version":{version}}}\n'
+    ).encode()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from include.ledger.transaction import Transaction
 
 Kind = TypeVar("Kind", bound=Event)
+Found = TypeVar("Found")
 
 RESTORE = "Restore the ledger from a backup and find out who wrote to its tables; `./trainyard status` names all of it."
 
@@ -192,7 +193,7 @@ class Ledger:
 
     def version(self, stream: str) -> int:
         """How many events *stream* has; 0 for one that does not exist."""
-        self._catch_up()
+        self.catch_up()
         with self._database.reading() as transaction:
             return transaction.version(stream)
 
@@ -217,10 +218,23 @@ class Ledger:
         """
         from include.ledger import soundness
 
-        self._catch_up()
-        with self._database.reading() as transaction:
-            faults, self._sound = soundness.check(transaction, self._sound or soundness.SoundRows())
+        self.catch_up()
+        known = self._sound or soundness.SoundRows()
+        faults, self._sound = self.examine(lambda transaction: soundness.check(transaction, known))
         return faults
+
+    def catch_up(self) -> None:
+        """Give every event that was committed its place, as each reading method does first."""
+        with self._database.reading() as transaction:
+            behind = transaction.is_behind()
+        if behind:
+            with self._database.writing() as transaction:
+                transaction.sequence()
+
+    def examine(self, look: "Callable[[Transaction], Found]") -> Found:
+        """What *look* finds in one transaction that reads, and writes nothing: not even events get their places."""
+        with self._database.reading() as transaction:
+            return look(transaction)
 
     def require_order(self) -> None:
         """Check the order and the triggers, and read no row.
@@ -246,13 +260,6 @@ class Ledger:
                 transaction.sequence()
                 logged = query(transaction)
         return [unseal(one) for one in logged]
-
-    def _catch_up(self) -> None:
-        with self._database.reading() as transaction:
-            behind = transaction.is_behind()
-        if behind:
-            with self._database.writing() as transaction:
-                transaction.sequence()
 
     def _seal(self, stream: str, event: Event, key: str | None = None) -> SealedEvent:
         return seal(stream, event, key=key, recorded_at=self._clock())

@@ -32,7 +32,7 @@ def order_faults(transaction: Transaction) -> tuple[str, ...]:
         sa.select(sa.func.coalesce(sa.func.max(cursor.c.position), 0)).scalar_subquery().label("delivered"),
     )
     found = connection.execute(counts).one()
-    told = [f"the trigger {name} is missing or another one" for name in schema.missing_triggers(connection)]
+    told = [no_trigger(name) for name in schema.missing_triggers(connection)]
     if (found.first, found.last) != (1, found.placed):
         told.append(f"positions have a gap: {found.placed} events, positions {found.first} to {found.last}")
     if found.received - found.pending != found.placed:
@@ -41,6 +41,10 @@ def order_faults(transaction: Transaction) -> tuple[str, ...]:
         told.append(f"position {found.delivered} was delivered, and the last one is {found.last}")
     told += [f"stream {name!r} has a gap in its versions" for name in _broken_streams(connection)]
     return tuple(told)
+
+
+def no_trigger(name: str) -> str:
+    return f"the trigger {name} is missing or another one"
 
 
 def _broken_streams(connection: sa.Connection) -> list[str]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -44,8 +44,9 @@ class PromotionAuthority:
     It takes nothing from whoever asks: figures, gates and the champion in force are those that the ledger holds.
     """
 
-    def __init__(self, ledger: Ledger, signer: Signer) -> None:
-        self._ledger, self._signer = ledger, signer
+    def __init__(self, ledger: Ledger, signer: Signer, *, checkpoint: Callable[[], object] = lambda: None) -> None:
+        """*checkpoint* signs what the ledger holds; what it raises, nothing is promoted on."""
+        self._ledger, self._signer, self._checkpoint = ledger, signer, checkpoint
         self._champions = Champions(ledger, signer.verifier)
         self._access = Access(ledger, signer.verifier)
         self._marks, self._overrides = RevocationMarks(ledger, self._access), Overrides(ledger, signer.verifier)
@@ -114,6 +115,7 @@ class PromotionAuthority:
                     f"{project!r} has a champion whose promotion is not signed", value=found, remedy="Nothing is to do."
                 )
             self._marks.require_promotable(project, version.registered.run_id)
+            self._checkpoint()
             then = _gates_of_then(self._ledger, version.registered, gates)
             decision = replace(self._decision(known, version, then, again=True), asked_by=user)
             if signed_decisions.append(self._ledger, self._signer, decision):
@@ -147,6 +149,7 @@ class PromotionAuthority:
             if pending is None:
                 return decided
             gates = declared_gates(self._ledger, pending.registered)
+            self._checkpoint()
             if signed_decisions.append(self._ledger, self._signer, self._decision(known, pending, gates)):
                 decided += 1
             else:

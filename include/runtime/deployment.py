@@ -8,6 +8,7 @@ from include.governance.signing import PUBLIC_KEY_FILE
 from include.settings import Settings
 
 if TYPE_CHECKING:
+    from include.audit.places import Place
     from include.ledger import Ledger
     from include.registry.champions import Champions
     from include.registry.versions import Versions
@@ -67,6 +68,13 @@ def champions_of(settings: Settings, ledger: "Ledger") -> "Champions":
     from include.registry.champions import Champions
 
     return Champions(ledger, Verifier.load(settings.keys / AUTHORITY_PUBLIC_KEY))
+
+
+def places_of(settings: Settings) -> "list[Place]":
+    """Where checkpoints are published, the authority's own place first."""
+    from include.audit.places import place_at
+
+    return [place_at(address) for address in settings.checkpoints]
 
 
 def vault_of(settings: Settings) -> "Store":

@@ -112,6 +112,10 @@ class Bucket(Remote):
         """Let the result *name* be written again."""
         self._s3.call("delete_object", Key=self._result_key(name))
 
+    def digests(self) -> Iterable[str]:
+        with self._s3.translated():
+            return super().digests()
+
     def aside(self) -> Iterable[str]:
         found = self._s3.call("list_objects_v2", Prefix=f"{self._prefix}{ALTERED}/")
         return [each["Key"].removeprefix(self._prefix) for each in found.get("Contents", ())]

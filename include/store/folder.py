@@ -131,6 +131,9 @@ class Folder:
     def aside(self) -> Iterable[str]:
         return [str(path.relative_to(self._root)) for path in (self._root / ALTERED).glob("*")]
 
+    def digests(self) -> Iterable[str]:
+        return [f"sha256:{path.parent.name}{path.name}" for path in self._root.glob("sha256/*/*")]
+
     def remove(self, digest: str) -> None:
         self.place(digest).unlink(missing_ok=True)
 

@@ -73,6 +73,11 @@ class Remote:
             return []
         return [f"{ALTERED}/{path.rpartition('/')[2]}" for path in found]
 
+    def digests(self) -> Iterable[str]:
+        """The digests under which something lies."""
+        found = self._files.find(f"{self._root}/sha256")
+        return ["sha256:" + "".join(path.split("/")[-2:]) for path in found]
+
     def _move(self, digest: str, name: str) -> None:
         """Copied before it is removed: a kill in between leaves it there to be found again."""
         self._files.copy(self._place(digest), f"{self._root}/{name}")

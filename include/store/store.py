@@ -153,6 +153,11 @@ class Store:
         if not found:
             raise self._set_aside(digest)
 
+    def digests(self) -> Iterator[str]:
+        """The digests under which something lies there, in order."""
+        with reachable(self._shelf.shown):
+            yield from sorted(self._shelf.digests())
+
     def altered(self) -> tuple[AlteredArtifact, ...]:
         """What was ever found altered and set aside, in the order in which it was; of a bucket a thousand at most."""
         with reachable(self._shelf.shown):

@@ -8,6 +8,7 @@ from securesystemslib.signer import CryptoSigner
 
 from include.governance.signing import Signer
 from tests.audit.recorded import Recorded
+from tests.audit.signed import house, houses, ledger_url, local, postgres_ledger_url, sqlite_ledger_url  # noqa: F401
 
 
 def fixed_signer(seed: int) -> Signer:

@@ -2,8 +2,8 @@
 
     TRAINYARD_LEDGER=URL python -m include.runtime.nights.promoting --authority-keys FOLDER
 
-is the authority for a moment, for nights without Airflow: it decides about what waits in the ledger, and ends. In
-Airflow the API server decides, in a thread of its own.
+is the authority for a moment, for nights without Airflow: it signs a checkpoint of the ledger, decides about what waits
+in it, and ends. In Airflow the API server does both, in a thread of its own.
 """
 
 import argparse
@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from include.core.errors import TrainyardError
 from include.governance.signing import PRIVATE_KEY_FILE, Signer
 from include.ledger import Ledger
+from include.runtime.deployment import places_of
 from include.settings import ROOT, Process, Settings
 
 if TYPE_CHECKING:
+    from include.audit.checkpoints import Checkpointer
     from include.registry.authority import PromotionAuthority
 
 log = logging.getLogger(__name__)
@@ -56,12 +58,17 @@ def until(decided: Callable[[], bool], *, wake: Callable[[], object] = lambda: N
 
 
 class Decider:
-    """Decides about what is registered, in a thread of the process that holds the key, until that ends."""
+    """Decides about what is registered, in a thread of the process that holds the key, until that ends.
 
-    def __init__(self, promotions: "PromotionAuthority") -> None:
-        self._promotions = promotions
+    It keeps the checkpoints of the ledger up to date there, too.
+    """
+
+    def __init__(self, promotions: "PromotionAuthority", checkpoints: "Checkpointer | None" = None) -> None:
+        self._work: dict[str, Callable[[], object]] = {"promotions": promotions.decide}
+        if checkpoints is not None:
+            self._work["checkpoints"] = checkpoints.keep_up
         self._woken = threading.Event()
-        self._told: str | None = None
+        self._told: dict[str, str | None] = {}
 
     def start(self) -> None:
         threading.Thread(target=self._keep_deciding, name="promotions", daemon=True).start()
@@ -78,32 +85,41 @@ class Decider:
 
     def look(self) -> None:
         """Decide about what waits. What stands against it is logged when it changes, however often that is tried."""
-        told: str | None = None
+        for what, work in self._work.items():
+            self._told[what] = self._failure(what, work, self._told.get(what))
+
+    def _failure(self, what: str, work: Callable[[], object], before: str | None) -> str | None:
         try:
-            self._promotions.decide()
+            work()
         except TrainyardError as error:  # what waits stays in the ledger
-            told = str(error)
-            if told != self._told:
-                log.warning("promotions: %s", error)
-        except Exception as error:  # nobody would start another thread: no project would be decided about any more
-            told = repr(error)
-            if told != self._told:
-                log.exception("promotions: what is registered cannot be decided about")
-        if told is None and self._told is not None:
-            log.info("promotions: decided about again")
-        self._told = told
+            if str(error) != before:
+                log.warning("%s: %s", what, error)
+            return str(error)
+        except Exception as error:  # nobody would start another thread: nothing would be decided or signed any more
+            if repr(error) != before:
+                log.exception("%s: what is recorded cannot be decided about, or signed", what)
+            return repr(error)
+        if before is not None:
+            log.info("%s: done again", what)
+        return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Decide about what waits; the exit status."""
+    """Decide about what waits, and sign before and after; the exit status."""
+    from include.audit.checkpoints import Checkpointer, trusted_keys
     from include.registry.authority import PromotionAuthority
 
     parser = argparse.ArgumentParser(prog="python -m include.runtime.nights.promoting", description=__doc__)
     parser.add_argument("--authority-keys", required=True, type=Path, help="folder of the private key")
+    parser.add_argument("--keys", type=Path, help="folder of the public key, and of former ones")
     asked = parser.parse_args(arguments)
     try:
-        signer = Signer.load(asked.authority_keys / PRIVATE_KEY_FILE)
-        PromotionAuthority(Ledger.open(Settings.from_environment().ledger), signer).decide()
+        signer, settings = Signer.load(asked.authority_keys / PRIVATE_KEY_FILE), Settings.from_environment()
+        publics = trusted_keys(asked.keys) if asked.keys else ()
+        ledger = Ledger.open(settings.ledger)
+        checkpoints = Checkpointer(ledger, signer, places_of(settings), publics)
+        PromotionAuthority(ledger, signer, checkpoint=checkpoints.sign).decide()
+        checkpoints.sign()
     except TrainyardError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -112,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _decide_once(settings: Settings) -> None:
     """In a process of its own: the key is never in that of training. What fails is told by the missing decision."""
-    keys = str(settings.authority_keys)
-    command = [sys.executable, "-m", "include.runtime.nights.promoting", "--authority-keys", keys]
+    command = [sys.executable, "-m", "include.runtime.nights.promoting"]
+    command += ["--authority-keys", str(settings.authority_keys), "--keys", str(settings.keys)]
     with suppress(subprocess.TimeoutExpired):
         subprocess.run(  # noqa: S603 -- our own module, our own arguments
             command,

@@ -53,7 +53,7 @@ def _build() -> "ASGIApp":
 
     settings, current_user = Settings.from_environment(), signed_in_user()
     opened, store = open_authority(settings), Store(settings.store)
-    decider = Decider(opened.promotions)
+    decider = Decider(opened.promotions, opened.checkpoints)
     application = authority_app(
         opened.authority, opened.register, current_user, promotions=opened.promotions, wake=decider.wake
     )

@@ -1,7 +1,7 @@
 """The authority as a process of its own, on loopback: for nights without Airflow.
 
-    TRAINYARD_LEDGER=URL python -m include.runtime.server.service --authority-keys FOLDER --keys FOLDER
-        --contracts FOLDER --port-file FILE [--port 0] [--attached]
+    TRAINYARD_LEDGER=URL TRAINYARD_CHECKPOINTS=FOLDER python -m include.runtime.server.service
+        --authority-keys FOLDER --keys FOLDER --contracts FOLDER --port-file FILE [--port 0] [--attached]
 
 It alone reads the grant-signing key. Users are the stewards of the contracts in effect at its start, and whom
 ``--user`` introduces, once: so the steward of a contract that nobody adopted yet becomes one. A user's bearer token
@@ -33,6 +33,7 @@ from include.ledger import Ledger
 from include.settings import Settings
 
 if TYPE_CHECKING:
+    from include.audit.checkpoints import Checkpointer
     from include.registry.authority import PromotionAuthority
 
 LOOPBACK = "127.0.0.1"
@@ -47,6 +48,7 @@ class AuthorityParts:
     register: Register
     access: Access
     promotions: "PromotionAuthority"
+    checkpoints: "Checkpointer"
     ledger: Ledger
 
 
@@ -57,6 +59,7 @@ def open_authority(settings: Settings) -> AuthorityParts:
         AuthorityError: a key cannot be read or written, or does not belong to the published one.
         LedgerUnavailable: the ledger cannot be opened.
     """
+    from include.audit.checkpoints import Checkpointer, trusted_keys
     from include.contracts import load_folder
     from include.governance.access import Access
     from include.governance.authority import Authority
@@ -64,13 +67,15 @@ def open_authority(settings: Settings) -> AuthorityParts:
     from include.governance.signing import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, Signer, Verifier, create_key
     from include.ledger import Ledger
     from include.registry.authority import PromotionAuthority
+    from include.runtime.deployment import places_of
 
     create_key(settings.authority_keys / PRIVATE_KEY_FILE)
     signer = Signer.load(settings.authority_keys / PRIVATE_KEY_FILE)
     signer.publish(settings.keys / PUBLIC_KEY_FILE)
     verifier = Verifier.load(settings.keys / PUBLIC_KEY_FILE)
     ledger = Ledger.open(settings.ledger)
-    promotions = PromotionAuthority(ledger, signer)
+    checkpoints = Checkpointer(ledger, signer, places_of(settings), trusted_keys(settings.keys))
+    promotions = PromotionAuthority(ledger, signer, checkpoint=checkpoints.sign)
     promotions.begin()
     contracts = partial(load_folder, settings.contracts, settings.classes)
     return AuthorityParts(
@@ -78,6 +83,7 @@ def open_authority(settings: Settings) -> AuthorityParts:
         register=Register(ledger, verifier),
         access=Access(ledger, verifier),
         promotions=promotions,
+        checkpoints=checkpoints,
         ledger=ledger,
     )
 
@@ -171,7 +177,7 @@ def _serve(asked: argparse.Namespace) -> None:
     )
     stewards = {name for adoption in opened.access.adoptions().values() for name in adoption.stewards if is_user(name)}
     users = Users.load(asked.authority_keys, sorted({*stewards, *asked.user}))
-    decider = Decider(opened.promotions)
+    decider = Decider(opened.promotions, opened.checkpoints)
     current_user, promotions = bearer_user(users), opened.promotions
     app = authority_app(opened.authority, opened.register, current_user, promotions=promotions, wake=decider.wake)
     decider.start()
