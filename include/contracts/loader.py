@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include.contracts.columns import columns_of, partition_column_of, require_known_at
 from include.contracts.document import custom, parse, refuse, text_of
 from include.contracts.expectations import expectations
+from include.contracts.patterns import has_pattern
 from include.contracts.servers import location_of, stored_at
 from include.core.canonical import digest_of
 from include.core.errors import ContractError
@@ -75,13 +76,17 @@ def _contract(path: Path, data: bytes, classes: Classes) -> Contract:
         remedy = "Add `primaryKey: true` to the columns that identify a row."
         refuse(path, "schema[0].properties", "a dataset has a primary key", "none", remedy)
     matures = _whole_days(path, settings, "maturesAfterDays", default=None if partition else 0)
+    location = location_of(path, document, table)
+    if has_pattern(location) and partition is None:
+        remedy = "Mark the timestamp that places a row in its day with `partitioned: true`, or name the folder alone."
+        refuse(path, "servers[0]", "only data that is divided by day lies in folders of days", "a pattern", remedy)
     return Contract(
         dataset=str(table.name),
         version=text_of(path, "version", document.version),
         digest=digest_of(data),
         columns=columns,
         stewards=_stewards(path, document),
-        location=location_of(path, document, table),
+        location=location,
         partition_column=partition,
         matures_after_days=matures,
         corrected_within_days=_whole_days(

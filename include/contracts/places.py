@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.contracts.patterns import root_of
 from include.contracts.servers import scheme_of
 from include.core.errors import ContractError
 from include.core.records import Contract
@@ -16,12 +17,12 @@ _GLOB = frozenset("*?[")
 
 
 def folder_of(contract: Contract, production: Path) -> Path:
-    """The folder that the contract's location names.
+    """The folder that the contract's location names, below which a pattern of it begins.
 
     Raises:
         ContractError: the location is relative.
     """
-    location = contract.location
+    location = root_of(contract.location)
     if location.startswith(PRODUCTION):
         return production / location.removeprefix(PRODUCTION).lstrip("/")
     if not Path(location).is_absolute():
@@ -40,7 +41,7 @@ def paths_of(contract: Contract, production: Path, *, links: bool = True) -> "Fo
         ContractError: the location is a relative path.
     """
     if scheme_of(contract.location):
-        return FolderPaths(paths=frozenset({Path(contract.location)}), here=frozenset(), above=frozenset())
+        return FolderPaths(paths=frozenset({Path(root_of(contract.location))}), here=frozenset(), above=frozenset())
     return FolderPaths.of(folder_of(contract, production), links=links)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.contracts.document import refuse, text_of
+from include.contracts.patterns import has_pattern, require_pattern, root_of
 from include.contracts.tables import DEFAULT_PORT, ICEBERG, POSTGRES, POSTGRESQL, CatalogTable, DatabaseTable
 from include.core.errors import ContractError
 
@@ -40,8 +41,8 @@ def is_table(location: str) -> bool:
 
 
 def bucket_of(location: str) -> tuple[str, str]:
-    """The bucket of an ``s3://`` address, and the folder of keys in it (``""``: the whole bucket)."""
-    bucket, _, folder = location.removeprefix(f"{_S3}://").partition("/")
+    """The bucket of an ``s3://`` address, and the folder of keys there (``""``: all of it), without a pattern."""
+    bucket, _, folder = root_of(location).removeprefix(f"{_S3}://").partition("/")
     return bucket, folder
 
 
@@ -83,7 +84,11 @@ def _path(file: Path, server: "Server", table: "SchemaObject") -> str:
     if scheme_of(path):
         remedy = f"Write `type: {scheme_of(path)}` for it, and what the standard has for such a server."
         refuse(file, "servers[0].path", "a local server has a path", "an address", remedy)
-    return path
+    try:
+        require_pattern(path)
+    except ContractError as error:
+        refuse(file, "servers[0].path", error.rule, error.value, error.remedy)
+    return path.rstrip("/") if has_pattern(path) else path
 
 
 def _s3_location(file: Path, server: "Server", table: "SchemaObject") -> str:
@@ -142,12 +147,13 @@ def stored_at(file: Path, document: "OpenDataContractStandard") -> str | None:
 
 
 def _s3_address(text: str) -> str:
-    if not _S3_ADDRESS.fullmatch(text):
+    if not _S3_ADDRESS.fullmatch(root_of(text)):
         raise ContractError(
             "the address of a folder in a bucket is s3://bucket/folder",
             value="something else" if "@" in text else text,
-            remedy="Write it without credentials, patterns or empty names.",
+            remedy="Write it without credentials, wildcards or empty names; days may be {yyyy}, {mm} and {dd}.",
         )
+    require_pattern(text)
     return text.rstrip("/")
 
 

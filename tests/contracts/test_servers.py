@@ -33,7 +33,9 @@ def test_a_server_of_type_s3_names_a_folder_of_a_bucket(tmp_path: Path, location
     [
         ({"type": "s3", "location": "/data/flights"}, "s3://bucket/folder"),
         ({"type": "s3", "location": "s3://my-lake//flights"}, "s3://bucket/folder"),
-        ({"type": "s3", "location": "s3://my-lake/{model}/*.parquet"}, "without credentials, patterns"),
+        ({"type": "s3", "location": "s3://my-lake/{model}/*.parquet"}, "has no {yyyy}, {mm}, {dd}"),
+        ({"type": "s3", "location": "s3://my-lake/*/sales"}, "without credentials, wildcards"),
+        ({"type": "local", "path": "/data/sales/{yyyy}/{mm}"}, "has no {dd}"),
         ({"type": "s3", "location": "s3://AKIA:SECRET@my-lake/flights"}, "without credentials"),
         ({"type": "s3", "location": "s3://my-lake/a", "endpointUrl": "http://SECRET.example"}, "reader's file"),
         ({"type": "s3", "location": "s3://my-lake/a", "format": "csv"}, "s3/csv"),
@@ -125,3 +127,23 @@ def test_a_contract_says_which_snapshot_of_a_table_is_read(
         return
     with pytest.raises(ContractError, match="which snapshot of the table is read"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"type": "s3", "location": "s3://my-lake/flights/{yyyy}/{mm}/{dd}/"},
+        {"type": "local", "path": "/data/flights/{yyyy}/{mm}/{dd}/"},
+    ],
+)
+def test_folders_of_days_may_be_called_by_a_pattern_where_rows_are_divided_by_day(
+    tmp_path: Path, server: dict[str, str]
+) -> None:
+    file = with_server(tmp_path, **server)
+    contract = load(file)
+    assert contract.location.endswith("/flights/{yyyy}/{mm}/{dd}")
+    assert all(str(path).endswith("/flights") for path in paths_of(contract, tmp_path).paths)
+    assert (lineage_name(contract.location) or ("", "flights"))[1] == "flights"
+    file.write_text(file.read_text().replace("partitioned: true", "partitioned: false"))
+    with pytest.raises(ContractError, match="only data that is divided by day"):
+        load(file)

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,38 @@ def test_of_a_large_file_only_the_footer_is_read_for_the_names_of_its_columns(
     assert read == [1 << 16, 16, len(parquet(large))]
 
 
+def test_a_listing_is_as_narrow_as_the_pattern_lets_it_be(
+    own_s3: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much lies beside the days, a slow bucket is asked for no page of it."""
+    root = tmp_path / "object-server" / "buckets" / "lake" / "sales"
+    days = [date(year, month, day) for year in (2012, 2013) for month in (1, 7, 12) for day in (4, 5)]
+    for folder in (f"{day:%Y/%m/%d}" for day in days):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "part.parquet").touch()
+    (root / "tmp" / "2013").mkdir(parents=True)
+    for number in range(1_100):
+        (root / "tmp" / "2013" / f"{number}.parquet").touch()
+    asked: list[str] = []
+    pages = bucket.DayPrefix._pages
+
+    def counted(self: bucket.DayPrefix, prefix: str, **words: Any) -> Iterator[dict[str, Any]]:
+        for page in pages(self, prefix, **words):
+            asked.append(prefix)
+            yield page
+
+    monkeypatch.setattr(bucket.DayPrefix, "_pages", counted)
+    place = bucket.DayPrefix(
+        "sales", "s3://lake/sales/{yyyy}/{mm}/{dd}", credentials_file(tmp_path, own_s3.environment)
+    )
+    assert sorted(place.folders()) == [f"{day:%Y/%m/%d}" for day in days]
+    assert len(asked) == 1 + 2 + 6
+    assert not [prefix for prefix in asked if "tmp" in prefix]
+    asked.clear()
+    assert [file.path.name for file in place._listed("2013/07/04")] == ["part.parquet"]
+    assert asked == ["sales/2013/07/04/"]
+
+
 @pytest.fixture
 def own(own_s3: ObjectServer, tmp_path: Path) -> Iterator[SalesPlace]:
     """A day of sales in a server that may be killed."""
@@ -173,6 +205,31 @@ class Unreliable(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+class Expiring(BaseHTTPRequestHandler):
+    """Lists two files of a day, and knows the credentials for one of them."""
+
+    read = 0
+
+    def do_GET(self) -> None:  # the name that the library calls
+        listing = "list-type=2" in self.path
+        Expiring.read += not listing
+        if listing:
+            data = Expiring._listing() if "day%3D" in self.path else b"<ListBucketResult/>"
+        else:
+            data = WHOLE if Expiring.read == 1 else b"<Error><Code>ExpiredToken</Code></Error>"
+        self.send_response(200 if listing or Expiring.read == 1 else 400)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    @staticmethod
+    def _listing() -> bytes:
+        keys = (f"<Contents><Key>sales/{HERE}{name}.parquet</Key><ETag>x</ETag></Contents>" for name in "ab")
+        return f"<ListBucketResult>{''.join(keys)}</ListBucketResult>".encode()
+
+    def log_message(self, *_: object) -> None: ...
+
+
 class Talkative(BaseHTTPRequestHandler):
     """Refuses, and quotes in its answer all that it was sent."""
 
@@ -216,6 +273,18 @@ def test_a_body_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
         place = bucket.DayPrefix("sales", "s3://lake/sales", credentials_file(tmp_path, environment))
         assert place._bucket.read("sales/part.parquet") == WHOLE
         assert Unreliable.answered == 3
+
+
+def test_credentials_that_end_between_two_files_of_a_day_give_no_half_of_it(tmp_path: Path) -> None:
+    with served(Expiring) as environment:
+        source = source_of(
+            sales_contract(location="s3://lake/sales"), tmp_path, credentials_file(tmp_path, environment)
+        )
+        with pytest.raises(SourceUnavailable, match="ExpiredToken") as raised:
+            source.load(DAY)
+    assert raised.value.retry_heals
+    assert Expiring.read >= 2
+    assert SECRET not in "".join(_everything(raised.value))
 
 
 def test_who_may_list_the_folder_of_the_data_alone_reads_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from include.contracts.patterns import pattern_of
 from include.core.errors import DataError, TrainyardError
 from include.core.records import Contract, Days, last_day
 from include.data.sources import Source
@@ -138,6 +139,29 @@ def test_however_files_are_laid_out_a_bucket_gives_what_a_folder_gives(
     files = {f"{HERE}{name}": parquet(TABLE.slice(place, 1)) for place, name in enumerate(sorted(names))}
     folder = in_folder(tmp_path_factory.mktemp("layout") / "sales", files)
     assert outcome(in_bucket(s3_bucket, credentials, files)) == outcome(folder)
+
+
+@pytest.mark.parametrize("pattern", ["{yyyy}/{mm}/{dd}", "dt={yyyy}{mm}{dd}", "y={yyyy}/d={yyyy}-{mm}-{dd}/rows"])
+def test_folders_of_days_are_called_as_the_location_says_and_hold_what_they_would_by_their_usual_names(
+    pattern: str, tmp_path: Path, placed: Callable[[Mapping[str, bytes]], SalesPlace]
+) -> None:
+    days = [date(2012, 12, 31), DAY, date(2013, 7, 6)]
+    usual = in_folder(tmp_path / "usual", {f"day={day}/shop=a/part.parquet": NO_SHOP for day in days}).source()
+    called = pattern_of(f"/x/{pattern}")
+    others = {
+        "2013/07/part.parquet",
+        "2013/07/99/part.parquet",
+        "notes/07/04/part.parquet",
+        f"{called.folder(DAY)}x/a.parquet",
+    }
+    files = {f"{called.folder(day)}/shop=a/part.parquet": NO_SHOP for day in days} | dict.fromkeys(others, b"other")
+    place = placed(files)
+    source = place.source(location=f"{place.location}/{pattern}")
+    assert source.filed() == usual.filed() == Days(first=days[0], last=days[-1])
+    assert source.layouts(DAY) == usual.layouts(DAY)
+    assert _read(source, DAY) == _read(usual, DAY)
+    with pytest.raises(DataError, match="2013-07-05: the source holds a Parquet file"):
+        source.load(date(2013, 7, 5))
 
 
 def test_only_the_asked_columns_are_read_in_the_order_asked(

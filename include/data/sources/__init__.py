@@ -47,11 +47,13 @@ def copy_files(location: str, target: Path, credentials: Path | None) -> None:
 
 
 def _folder(contract: Contract, asking: Asking) -> Source:
+    from include.contracts.patterns import pattern_of
     from include.contracts.places import folder_of
     from include.data.sources.folder import DayFolder
     from include.data.sources.parquet import ParquetSource
 
-    return ParquetSource(contract, DayFolder(folder_of(contract, asking.production)))
+    folder, days = folder_of(contract, asking.production), pattern_of(contract.location)
+    return ParquetSource(contract, DayFolder(contract.dataset, folder, days, instant=asking.instant))
 
 
 def _bucket(contract: Contract, asking: Asking) -> Source:

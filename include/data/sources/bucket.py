@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from include.contracts.folders import LOGS, format_error, path_values, table_keys
+from include.contracts.patterns import pattern_of, root_of
 from include.contracts.servers import bucket_of
 from include.core.errors import DataError, SourceUnavailable
 from include.data.sources.credentials import credentials_of
-from include.data.sources.day_files import PARQUET, DayFile, Footer
+from include.data.sources.day_files import ATTEMPTS, PARQUET, DayFile, Footer, copy_day_files, never_rests
 from include.store.s3 import OPTIONS, S3, code_of
 from include.store.shelf import ShelfUnreachable
 
@@ -29,8 +30,6 @@ _KEYS = {
     "endpoint_url": "endpoint_url",
     "region": "region",
 }
-#: So often a day is listed and read again that changes meanwhile, and a file whose body breaks off.
-_ATTEMPTS = 3
 #: That many files of a day are read at once.
 _READS = 8
 #: In so many last bytes of a file nearly every footer lies; its length stands in the last eight.
@@ -55,14 +54,14 @@ class _ListedFile:
 
 
 class DayPrefix:
-    """The folders ``day=…`` of the bucket and folder that *location* names.
+    """The folders of days below the bucket and folder that *location* names.
 
     Each method may raise SourceUnavailable.
     """
 
     def __init__(self, dataset: str, location: str, credentials: Path | None) -> None:
         """Raises DeclarationError, AuthorityError: the file *credentials* does not say how to sign in."""
-        self._dataset, self.shown = dataset, location
+        self._dataset, self.shown, self.days = dataset, root_of(location), pattern_of(location)
         name, folder = bucket_of(location)
         self._root = f"{folder}/" if folder else ""
         self._bucket = S3(_files(credentials_of(credentials, name, known=_KEYS)), name, needs="list and read")
@@ -71,9 +70,17 @@ class DayPrefix:
         return not self._any_key(self._root)
 
     def folders(self) -> Iterator[str]:
-        for page in self._pages(f"{self._root}day=", Delimiter="/"):
+        return self._below("", 0)
+
+    def _below(self, above: str, level: int) -> Iterator[str]:
+        """Those whose names begin with *above*, which is as many levels; nothing else is listed."""
+        for page in self._pages(f"{self._root}{above}{self.days.begins(level)}", Delimiter="/"):
             for each in page.get("CommonPrefixes", ()):
-                yield each["Prefix"].removeprefix(self._root).rstrip("/")
+                folder = each["Prefix"].removeprefix(self._root)
+                if level + 1 == len(self.days.levels):
+                    yield folder.rstrip("/")
+                elif self.days.may_hold(level, folder.rstrip("/")):
+                    yield from self._below(folder, level + 1)
 
     def read(self, folder: str) -> list[DayFile]:
         return self._of_one_moment(folder, self._whole)
@@ -83,7 +90,7 @@ class DayPrefix:
 
     def _of_one_moment(self, folder: str, read: Callable[[_ListedFile], bytes]) -> list[DayFile]:
         """What *read* gives of the files of *folder*, all as they were when they were listed."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             listed = self._listed(folder)
             try:
                 with ThreadPoolExecutor(_READS) as pool:
@@ -91,14 +98,15 @@ class DayPrefix:
             except _FileChanged:
                 continue
             return [
-                DayFile(shown=self._shown(file), said=path_values(file.path, PurePosixPath(folder)), data=each)
+                DayFile(
+                    shown=self._shown(file),
+                    name=str(file.path.relative_to(folder)),
+                    said=path_values(file.path, PurePosixPath(folder)),
+                    data=each,
+                )
                 for file, each in zip(listed, data, strict=True)
             ]
-        raise SourceUnavailable(
-            f"{self._dataset}: the files of a day stay as they are while they are read",
-            value=f"{self.shown}/{folder} changed at each of {_ATTEMPTS} attempts",
-            remedy="It is read again by itself; have the day landed as a whole.",
-        )
+        raise never_rests(self._dataset, f"{self.shown}/{folder}".rstrip("/"))
 
     def _listed(self, folder: str) -> list[_ListedFile]:
         root = f"{self._root}{folder}/" if folder else self._root
@@ -190,25 +198,11 @@ class DayPrefix:
 
 
 def copy_files(location: str, target: Path, credentials: Path | None) -> None:
-    """Copy all files that nights read of the data at *location*, in their folders, under *target*.
+    """Copy all files that nights read of the data at *location* under *target*, those of days in ``day=YYYY-MM-DD``.
 
     Raises as a source does, and DataError where there are none.
     """
-    place = DayPrefix(location, location, credentials)
-    place.refuse_table_format()
-    found = 0
-    for folder in (*place.folders(), ""):
-        for file in place.read(folder):
-            path = target / file.shown.removeprefix(f"{location}/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.data)
-            found += 1
-    if not found:
-        raise DataError(
-            f"{location}: a folder of Parquet files, divided by day or not",
-            value="no file *.parquet in it",
-            remedy="Name the folder that holds `day=YYYY-MM-DD`, or the files of one undivided table.",
-        )
+    copy_day_files(DayPrefix(location, location, credentials), target)
 
 
 def _files(said: Mapping[str, str]) -> Any:

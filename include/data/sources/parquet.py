@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from include.contracts.folders import named_day
 from include.contracts.types import accepts, to_contract
 from include.core.canonical import digest_of, encode, record_digest
 from include.core.errors import ContractError, DataError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ParquetSource:
-    """A :class:`~include.data.sources.Source` of ``day=YYYY-MM-DD/*.parquet``, or ``*.parquet``, in *place*."""
+    """A :class:`~include.data.sources.Source` of Parquet in the folders of days, or in one, that *place* has."""
 
     def __init__(self, contract: Contract, place: DayFolders) -> None:
         self.contract, self.shown, self._place = contract, place.shown, place
@@ -35,7 +34,7 @@ class ParquetSource:
     def filed(self) -> Days | None:
         if self.contract.replay_days:
             return None
-        days = sorted(day for name in self._plain().folders() if (day := named_day(name)) is not None)
+        days = sorted(day for name in self._plain().folders() if (day := self._place.days.day(name)) is not None)
         return Days(first=days[0], last=days[-1]) if days else None
 
     def load(self, day: date | None) -> "ParquetDay":
@@ -143,13 +142,13 @@ class ParquetSource:
     def _layout_remedy(self, day: date | None) -> str:
         divided = any(True for _ in self._place.folders())
         if day is not None and not divided:
-            return f"Divide the rows by UTC day into folders {self.shown}/day=YYYY-MM-DD."
+            return f"Divide the rows by UTC day into folders {self.shown}/{self._place.days.shown}."
         if day is None and divided:
             return "Mark the timestamp that divides the rows by day with `partitioned: true` in the contract."
         return "Land the data, or choose an --instant whose whole window the source holds."
 
     def _folder(self, day: date | None) -> str:
-        return "" if day is None else f"day={replay.recorded_day(self.contract, day).isoformat()}"
+        return "" if day is None else self._place.days.folder(replay.recorded_day(self.contract, day))
 
 
 @dataclass(frozen=True, kw_only=True)
