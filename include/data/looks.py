@@ -1,21 +1,24 @@
-"""What servers said of days when these were looked at: days that nobody corrects any more stand as they were read.
+"""What sources said of days when these were looked at, and which days were corrected since.
 
 Each night looks at the days that may still be corrected, and at those that it knows nothing of; what it found is
-recorded. A day before :attr:`~include.data.sources.Source.settled_before` is taken for what it was at its last look,
-until somebody asks for another.
+recorded: of files only what is new, since each night looks at all of them. A day of a server before
+:attr:`~include.data.sources.Source.settled_before` is taken for what it was at its last look, until somebody asks for
+another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
 from include.core import streams
 from include.core.canonical import record_digest
+from include.core.errors import DataError, SourceUnavailable
 from include.core.events import DaysDigested, LookAgainAsked
 from include.core.records import DatasetScope, Days, Run
 from include.data.sources import Source, SourceDay
 from include.ledger import Ledger, of_kind
+from include.ledger.journal import begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class Correction:
 
 @dataclass(kw_only=True)
 class Looks:
-    """The looks at a dataset's days that one run needs, and those that it takes; of files there are none."""
+    """The looks at a dataset's days that one run needs, and those that it takes."""
 
     ledger: Ledger
     run: Run
@@ -61,13 +64,29 @@ class Looks:
     def end(self) -> None:
         """Record what was found, whatever came of reading it, and let go of the source."""
         self.source.close()
-        if self.found and self.source.settled_before is not None:
-            digests = tuple(sorted(self.found.items(), key=lambda each: each[0] or date.min))
+        found = self.found if self.source.settled_before is not None else self._news()
+        if found:
+            digests = tuple(sorted(found.items(), key=lambda each: each[0] or date.min))
             run, dataset = self.run, self.scope.dataset
             event = DaysDigested(
                 project=run.project, run_id=run.run_id, dataset=dataset, asked=self._asked, digests=digests
             )
             self.ledger.record(streams.digests(run.project, dataset), event)
+
+    def _news(self) -> dict[date | None, str]:
+        """What is found for the first time, or is another now; a run of an earlier instant than that has none."""
+        if not self.found or (self._newest is not None and self.run.instant < self._newest):
+            return {}
+        known = self._known
+        return {day: digest for day, digest in self.found.items() if day not in known or known[day].digest != digest}
+
+    @cached_property
+    def _newest(self) -> datetime | None:
+        """The instant of the last run that found something new."""
+        events = of_kind(self.ledger.read(streams.digests(self.run.project, self.scope.dataset)), DaysDigested)
+        last = max(events, key=lambda each: each[0].position, default=None)
+        maker = begun(self.ledger, self.run.project, last[1].run_id) if last else None
+        return maker.instant if maker else None
 
     @property
     def _asked(self) -> str:
@@ -82,6 +101,24 @@ class Looks:
     def _again(self) -> list[tuple[int, Days]]:
         events = of_kind(self.ledger.read(streams.look_again(self.scope.dataset)), LookAgainAsked)
         return [(entry.position, Days(first=event.first, last=event.last)) for entry, event in events]
+
+
+def changed(ledger: Ledger, project: str, source: Source, days: Days) -> list[date]:
+    """Those *days* that *source* now holds otherwise than *project* last found them, or no more.
+
+    Raises as a source does, but for a day that is not there.
+    """
+    known = _last(_digested(ledger, project, source.contract.dataset))
+    return [day for day in days if day in known and _digest(source, day) != known[day].digest]
+
+
+def _digest(source: Source, day: date) -> str | None:
+    try:
+        return source.load(day).digest
+    except SourceUnavailable:
+        raise
+    except DataError:
+        return None
 
 
 def look_again(ledger: Ledger, dataset: str, days: Days, *, user: str) -> None:
@@ -129,3 +166,12 @@ def _digested(ledger: Ledger, project: str, dataset: str) -> Iterator[tuple[str,
         if isinstance(entry.event, DaysDigested):
             for day, digest in entry.event.digests:
                 yield entry.event.asked, day, Look(digest=digest, position=entry.position, at=entry.recorded_at)
+
+
+def _last(seen: Iterable[tuple[str, date | None, Look]]) -> dict[date | None, Look]:
+    """The last look at each day, of the columns that were asked for last."""
+    of_asked: dict[str, dict[date | None, Look]] = {}
+    asked = ""
+    for asked, day, look in seen:
+        of_asked.setdefault(asked, {})[day] = look
+    return of_asked.get(asked, {})

@@ -502,7 +502,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, production: Path, cont
 # Before and after the third partition is kept, the receipts (1st to 4th), and the event that makes it count (5th).
 @pytest.mark.parametrize(
     "point",
-    ["vault:put:3", "vault:put:+3", "ledger:record:+1", "ledger:record:2", "ledger:record:5", "ledger:record:+5"],
+    ["vault:put:3", "vault:put:+3", "ledger:record:+1", "ledger:record:2", "ledger:record:7", "ledger:record:+7"],
 )
 def test_a_killed_snapshot_is_taken_again_with_the_same_digest(
     tmp_path: Path, production: Path, contracts: dict[str, Contract], undisturbed: str, point: str
@@ -515,8 +515,8 @@ def test_a_killed_snapshot_is_taken_again_with_the_same_digest(
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
-    assert len(world.made()) == (1 if point == "ledger:record:+5" else 0)
-    assert len(world.openings()) == (2 if point.endswith("5") else 1)
+    assert len(world.made()) == (1 if point == "ledger:record:+7" else 0)
+    assert len(world.openings()) == (2 if point.endswith("7") else 1)
     again = world.take(run=world.begin(run_id="night"))
     assert record_digest(again) == undisturbed
     assert len(world.made()) == 1
