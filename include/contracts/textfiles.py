@@ -58,8 +58,8 @@ def read_together(files: Sequence[Path]) -> "list[pa.Table]":
     return tables
 
 
-def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
-    """The columns *types* of a file of CSV or JSON lines, typed so: those that it has.
+def read_texts_as(file: Path, types: Mapping[str, ColumnType], *, others: bool = False) -> "pa.Table":
+    """The columns *types* of a file of CSV or JSON lines, typed so: those that it has; *others* as they are written.
 
     Raises:
         DataError: it cannot be read, or values are none of their column's type.
@@ -74,7 +74,7 @@ def read_texts_as(file: Path, types: Mapping[str, ColumnType]) -> "pa.Table":
             raise DataError(
                 f"{file}: values fit the types of the contract", value=f"{name}: {error}", remedy="Convert the column."
             ) from None
-    return pa.table(read)
+    return pa.table({name: read.get(name, table[name]) for name in table.column_names if others or name in read})
 
 
 def _read_as(column: "pa.ChunkedArray", type_: ColumnType, *, of_json: bool) -> "pa.ChunkedArray":

@@ -28,7 +28,7 @@ def require_unfiled(target: Path) -> None:
         raise DataError(
             "data that is filed already is not filed again",
             value=str(target),
-            remedy="Add new days to it as day=YYYY-MM-DD/part.parquet, or delete the folder first.",
+            remedy="Land new rows with `./trainyard land NAME FILE`, or delete the folder first.",
         )
 
 
