@@ -16,13 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.core.errors import ContractError, DataError, DeclarationError, SourceUnavailable, TrainyardError
-from include.core.records import AsOf, ColumnType, Contract, Days
+from include.core.records import AsOf, ColumnType, Contract, Days, last_day
 from include.data.sources import Source, source_of
+from include.data.sources.replay import recorded_day
 from tests import icebergs
 from tests.data.nights import freeze
 from tests.data.sales import DAY, SENTINEL, sales_contract, sales_table
 from tests.data.test_bucket_source import _everything
 from tests.data.test_features import DELAY
+from tests.data.world import World
 from tests.icebergs import CURRENT, TABLE, Lake, now
 from tests.object_server import ObjectServer
 
@@ -611,3 +613,35 @@ def test_the_features_of_a_project_are_the_same_from_folders_and_from_iceberg(
         moved_contracts[name] = replace(contracts[name], location=f"iceberg://lake/shop.{name}", as_of=AsOf.CURRENT)
     there = freeze(DELAY, moved_contracts, production, there_store, credentials=lake.credentials)
     assert there == here
+
+
+def test_an_as_of_night_after_a_correction_freezes_what_last_marchs_froze(
+    lake: Lake, production: Path, contracts: dict[str, Contract], tmp_path: Path
+) -> None:
+    """The demo's contracts repeat a year, so that days of now have rows, and commits are made now."""
+    held = dict(contracts)
+    for name in ("weather", "planes"):
+        held[name] = replace(contracts[name], location=f"iceberg://lake/shop.{name}")
+    days = [recorded_day(contracts["weather"], last_day(now()) - timedelta(days=back)) for back in range(-1, 2)]
+    tables = {}
+    for name, folders in (("weather", [f"day={day}" for day in days]), ("planes", [""])):
+        files = [file for folder in folders for file in (production / name / folder).glob("*.parquet")]
+        rows = pa.concat_tables(pq.ParquetFile(file).read() for file in files)
+        tables[name] = lake.create(rows, f"shop.{name}"), rows
+
+    def night(place: str, instant: datetime) -> list[str]:
+        (tmp_path / place).mkdir()
+        world = World(
+            *(tmp_path / place, production, held),
+            datasets=tables,
+            window_days=2,
+            credentials=lake.credentials,
+        )
+        return [partition.content for partition in world.take(instant).partitions]
+
+    march = now()
+    then = night("march", march)
+    table, rows = tables["weather"]
+    table.overwrite(rows.set_column(rows.column_names.index("temp"), "temp", pc.add(rows["temp"], 1)))
+    assert night("again", march) == then
+    assert len(set(night("later", now())) & set(then)) == 1, "the planes alone were not corrected"
