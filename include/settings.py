@@ -6,6 +6,7 @@ name the files that hold keys, and only the process that uses a key opens it.
 
 import getpass
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -17,6 +18,8 @@ from include.core.records import CLASSES, RESTRICTED
 
 #: The folder that holds ``include``, ``dags`` and the rest.
 ROOT = Path(__file__).resolve().parent.parent
+#: Addresses of Spark's masters: standalone clusters, and those that run on this machine as long as the session.
+_SPARK = re.compile(r"spark://[\w.,:-]+|local-cluster\[\d+,\d+,\d+\]|local\[[\d*]+\]")
 
 
 class Placement(StrEnum):
@@ -99,6 +102,17 @@ def _whole(text: str, variable: str) -> int:
     return int(text)
 
 
+def _engine(text: str, variable: str) -> str:
+    if not _SPARK.fullmatch(text):
+        raise DeclarationError(
+            f"{variable} is the address of a Spark cluster's master, or unset",
+            value=text,
+            remedy="Write spark://HOST:7077, or local-cluster[2,1,1024] to try it on this machine; unset, features are "
+            "computed in the process of the step.",
+        )
+    return text
+
+
 def _classes(text: str, variable: str) -> tuple[tuple[str, str], ...]:
     return tuple(_words(text, variable))
 
@@ -130,6 +144,7 @@ class Settings:
     Apprise address a line, ``addresses_file`` one (mode 0600) with those of stewards and of who asks. ``user`` is
     who asks for access from the command line. ``placement`` says where training shards run: pods of
     ``trainer_image``, in the ``namespace`` of the cluster that ``KUBECONFIG`` (or the pod that we run in) names.
+    ``engine`` is the address of the Spark cluster that features are computed on (``None``: none).
     ``accelerators`` is how many of them an embedded Airflow gives each pool of training shards (``None``: what the
     pool has). ``classes`` are the words of classification that this deployment adds, each with the one of ours that
     it counts as.
@@ -168,6 +183,7 @@ class Settings:
     namespace: Annotated[str, Setting(_text, lambda _: "trainyard")]
     trainer_image: Annotated[str | None, Setting(_text)]
     accelerators: Annotated[int | None, Setting(_whole)]
+    engine: Annotated[str | None, Setting(_engine, told=(Process.WORKER,))]
 
     @property
     def has_cache(self) -> bool:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 DIRECT = [Requirement(text) for text in tomllib.loads(PYPROJECT)["project"]["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in tomllib.loads(PYPROJECT)["dependency-groups"]["dev"]]
+SPARK = [Requirement(text) for text in tomllib.loads(PYPROJECT)["project"]["optional-dependencies"]["spark"]]
 
 #: Where the pins are to hold: every supported Python on both platforms.
 ENVIRONMENTS = [
@@ -72,7 +73,7 @@ def dependency_lines() -> Iterator[str]:
         yield from (line.strip() for line in block.splitlines() if line.strip())
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements-spark.txt"])
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda e: f"{e['python_version']}-{e['sys_platform']}")
 def test_every_package_is_pinned_once_in_every_environment(file: str, environment: dict[str, str]) -> None:
     assert versions(file, environment)
@@ -95,6 +96,13 @@ def test_what_tests_need_beside_it_is_pinned_and_agrees(environment: dict[str, s
         assert Version(development[canonicalize_name(requirement.name)]) in requirement.specifier
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda e: f"{e['python_version']}-{e['sys_platform']}")
+def test_what_a_cluster_needs_beside_it_is_pinned_once_and_changes_no_other_pin(environment: dict[str, str]) -> None:
+    beside = versions("requirements-spark.txt", environment)
+    assert beside.keys().isdisjoint(versions("requirements.txt", environment))
+    assert {canonicalize_name(each.name): exact(each) for each in SPARK}.items() <= beside.items()
+
+
 def test_every_dependency_carries_its_reason() -> None:
     lines = list(dependency_lines())
     assert len(lines) == len(DIRECT) + len(DEVELOPMENT)
@@ -115,7 +123,7 @@ def test_what_runs_here_is_what_is_pinned() -> None:
 
 
 def test_requirements_name_packages_only_never_where_to_get_them() -> None:
-    for file in ("requirements.txt", "requirements-dev.txt"):
+    for file in ("requirements.txt", "requirements-dev.txt", "requirements-spark.txt"):
         for pin in pins(file):  # an option such as an index address would not parse as a requirement
             assert pin.url is None
 

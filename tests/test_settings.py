@@ -35,7 +35,12 @@ def test_what_only_tests_read_is_no_misspelling() -> None:
 def test_every_known_setting_changes_something(tmp_path: Path) -> None:
     plain = Settings.from_environment({})
     for name in sorted(KNOWN):
-        special = {"TRAINYARD_PLACEMENT": "kubernetes", "TRAINYARD_ACCELERATORS": "4", "TRAINYARD_CLASSES": "pii"}
+        special = {
+            "TRAINYARD_PLACEMENT": "kubernetes",
+            "TRAINYARD_ACCELERATORS": "4",
+            "TRAINYARD_CLASSES": "pii",
+            "TRAINYARD_ENGINE": "spark://master:7077",
+        }
         value = special.get(name, str(tmp_path / "elsewhere"))
         assert Settings.from_environment({name: value}) != plain, name
     with pytest.raises(DeclarationError, match="TRAINYARD_PLACEMENT"):
@@ -55,6 +60,12 @@ def test_places_of_checkpoints_are_separated_by_commas_and_written_as_they_are_r
 def test_what_is_no_number_of_accelerators_is_refused(text: str) -> None:
     with pytest.raises(DeclarationError, match="TRAINYARD_ACCELERATORS is a whole number above 0"):
         Settings.from_environment({"TRAINYARD_ACCELERATORS": text})
+
+
+@pytest.mark.parametrize("text", ["spark", "duckdb", "http://host:7077", "local-cluster[2]", "spark://"])
+def test_what_is_no_address_of_a_spark_cluster_is_refused(text: str) -> None:
+    with pytest.raises(DeclarationError, match="TRAINYARD_ENGINE is the address of a Spark cluster"):
+        Settings.from_environment({"TRAINYARD_ENGINE": text})
 
 
 @pytest.mark.parametrize(
@@ -121,6 +132,7 @@ def test_what_a_process_is_told_makes_the_same_settings_of_it(tmp_path: Path) ->
         "TRAINYARD_PLACEMENT": "kubernetes",
         "TRAINYARD_ACCELERATORS": "4",
         "TRAINYARD_CLASSES": "pii, partner=internal",
+        "TRAINYARD_ENGINE": "spark://master:7077",
     }
     settings = Settings.from_environment(given)
     assert Settings.from_environment(settings.environment()) == settings

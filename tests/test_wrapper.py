@@ -58,7 +58,7 @@ class Yard:
     def __init__(self, folder: Path) -> None:
         self.home = folder / "my yard"
         self.home.mkdir()
-        for name in ("trainyard", "requirements.txt", "requirements-dev.txt"):
+        for name in ("trainyard", "requirements.txt", "requirements-dev.txt", "requirements-spark.txt"):
             shutil.copy(ROOT / name, self.home / name)
         self.path = folder / "bin"
         self.path.mkdir()
@@ -135,6 +135,24 @@ def test_a_second_call_installs_nothing_and_needs_no_index(yard: Yard) -> None:
     result = yard.call("status", OFFLINE="1")
 
     assert (result.returncode, result.stderr, yard.done()) == (0, "", [])
+
+
+def test_pyspark_is_installed_for_who_names_a_cluster_and_for_nobody_else(yard: Yard) -> None:
+    yard.call("status")
+    yard.done()
+
+    yard.call("status", TRAINYARD_ENGINE="spark://master:7077")
+
+    assert yard.done() == ["install requirements-spark.txt"]
+
+
+def test_the_check_tests_on_spark_where_there_is_java(yard: Yard) -> None:
+    with_checks(yard)
+    yard.put("java", "#!/bin/sh\n")
+
+    yard.call("check", "--version")
+
+    assert yard.done()[0] == "install requirements-spark.txt"
 
 
 def test_a_call_without_words_is_handed_over_too(yard: Yard) -> None:
@@ -343,9 +361,9 @@ def test_tests_install_what_they_need_and_run_all_but_the_long_ones_and_those_on
     assert result.returncode == 0
     *installed, quick, slow = yard.done()
     assert installed == [f"venv {yard.home}/.venv", *FIRST, "install requirements-dev.txt"]
-    assert "-m not (airflow or night or browser or kubernetes or long)" in quick
+    assert "-m not (airflow or night or browser or kubernetes or long or spark)" in quick
     assert "-m (airflow or night or browser) and not (kubernetes or long)" in slow
-    assert "those on Kubernetes (markers long, kubernetes) run in `./trainyard check`" in result.stderr
+    assert "those on Kubernetes or Spark (markers long, kubernetes, spark) run in `./trainyard check`" in result.stderr
     assert all("--durations=10" in suite for suite in (quick, slow))
 
 

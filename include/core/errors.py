@@ -18,6 +18,7 @@
     ├── PodFailed               a training pod can never run, or ended without its results
     │   └── PodLost             it was taken away: evicted, drained, killed                   (heals)
     ├── ClusterUnavailable      the Kubernetes cluster cannot be reached                      (heals)
+    ├── EngineUnavailable       the Spark cluster cannot be reached, or gave up                (heals)
     ├── RegistryError           a model bundle is missing, altered or not signed by us
     │   ├── Quarantined         what a model was made under is in quarantine, and no steward has lifted it
     │   ├── NothingToWatch      a watch was overtaken: another champion, or all days are judged
@@ -135,6 +136,12 @@ class PodLost(PodFailed):
 
 class ClusterUnavailable(TrainyardError):
     """The Kubernetes cluster cannot be reached, or does not let us do what we must."""
+
+    retry_heals = True
+
+
+class EngineUnavailable(TrainyardError):
+    """The Spark cluster that features are computed on cannot be reached, or gave up what it was given."""
 
     retry_heals = True
 

@@ -39,7 +39,8 @@ class BuiltTables:
         """The rows of *day*; of a label that was not built now, only its integers."""
         task = self._tasks[derived]
         if task.span is not None and day in task.span:
-            return BuiltDay(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(task.span))
+            (together,) = (part.days for part in self._rows.parts(derived, task.span) if day in part.days)
+            return BuiltDay(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(together))
         names = derived.integers if derived.name == LABEL else derived.names
         return BuiltDay(table=self._again(task, day, names), span_days=None)
 

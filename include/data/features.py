@@ -32,6 +32,7 @@ def build(
     vault: "Vault",
     open: "Callable[[Iterable[str]], OpenedArtifacts]",
     ledger: Ledger,
+    engine: engines.OpenEngine = engines.opened,
 ) -> FeatureSet:
     """The features and labels of the project's window.
 
@@ -44,7 +45,7 @@ def build(
     *open* gives access to what is read: of the snapshot the days that new days and probes may use, of earlier nights'
     partitions those that are probed again and those that hold categories. Categories are learnt from the training days
     alone, and only those of at least ``tables.CATEGORY_ROWS`` rows there; a model sees the others as missing. The
-    truncation law is checked before anything is recorded.
+    truncation law is checked before anything is recorded. Which *engine* computes makes no difference to a byte.
 
     Raises:
         DataError: two of the rows that are read have one key, or a row has none.
@@ -60,8 +61,8 @@ def build(
     read = needed(snapshot, compiled, work, samples)
     again = [part for task in work for part in task.read_again(split.train, samples)]
     opened = open([part.content for part in (*read, *again)])
-    with engines.opened(snapshot, contracts, opened.path, partitions=read) as held:
-        rows = PointInTime(held, project, contracts, compiled, stretches(work, samples))
+    with engine(snapshot, contracts, opened.path, partitions=read) as held:
+        rows = PointInTime(held, project, contracts, compiled, stretches(work, samples, snapshot))
         tables = BuiltTables(rows, tasks, opened)
         contract = contracts[project.learning.target.dataset]
         with Writer(vault) as writer:  # beside the probes; nothing of it counts before it is recorded

@@ -33,6 +33,7 @@ def live(
     ledger: Ledger,
     days: Days,
     features: Collection[str],
+    engine: engines.OpenEngine = engines.opened,
 ) -> tuple[Partition, ...]:
     """The groups that hold the model's *features*, and the labels, of *days*, which came after the model.
 
@@ -54,8 +55,9 @@ def live(
     read = needed(snapshot, compiled, work, ())
     if any(task.new for task in work):
         opened = open([part.content for part in read])
-        with engines.opened(snapshot, contracts, opened.path, partitions=read) as held:
-            tables = BuiltTables(PointInTime(held, project, contracts, compiled, stretches(work, ())), tasks, opened)
+        with engine(snapshot, contracts, opened.path, partitions=read) as held:
+            asked = stretches(work, (), snapshot)
+            tables = BuiltTables(PointInTime(held, project, contracts, compiled, asked), tasks, opened)
         with Writer(vault) as writer:
             written = write(work, tables, project.learning.target.key, writer)
         fresh = [partition() for partition in written]

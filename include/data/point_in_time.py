@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from include.core.project import Project
 from include.core.records import DAY, Contract, Days
 from include.declared.compiled import LABEL, CompiledProject, DerivedTable
 from include.engines import Engine
-from include.engines.port import Becomes, Population, Query
+from include.engines.port import Becomes, Part, Population, Query
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +34,7 @@ class PointInTime:
         Raises:
             DataError: two rows have one key, or a row has none or no time at which it is asked for.
         """
-        self.engine, self._compiled = engine, compiled
+        self.engine, self._compiled, self._stretches = engine, compiled, tuple(stretches)
         self.key = project.learning.target.key
         self._name = project.name
         population = Population(
@@ -43,7 +44,7 @@ class PointInTime:
             key=self.key,
             partition=contracts[project.learning.target.dataset].partition_column or "",
         )
-        asked = engine.ask(population, stretches)
+        asked = engine.ask(population, self._stretches)
         if asked.repeated or asked.empty:
             raise DataError(
                 f"each row of the population of {self._name!r} has its own key and a time at which it is asked for",
@@ -55,18 +56,35 @@ class PointInTime:
     def rows(self, derived: DerivedTable, days: Days) -> "pa.Table":
         """The day, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
 
-        Its query sees the days that it may look back on, and no others. A number that is not finite, or that float32
-        cannot hold, is null, but for the label's.
+        Its query sees the days that it may look back on, part by part (:meth:`parts`), and no others. A number that is
+        not finite, or that float32 cannot hold, is null, but for the label's.
 
         Raises:
             DataError: *derived* cannot be computed, or holds a key twice, or a row without one.
         """
+        import pyarrow as pa
+
         query = _query(derived)
         try:
-            table, empty = self.engine.derive(query, days, reach(derived, days))
+            found = list(self.engine.derive(query, self.parts(derived, days)))
         except DataError as error:
             raise self._by_name(derived, query, error) from None
-        return self._checked(derived, table, days, empty=empty)
+        table = pa.concat_tables([rows for rows, _ in found])
+        return self._checked(derived, table, days, empty=sum(empty for _, empty in found))
+
+    def parts(self, derived: DerivedTable, days: Days) -> list[Part]:
+        """How *days* are computed, in every engine: by stretches, several where one has fewer days than the lookback.
+
+        So no day is read more than twice for the days after it.
+        """
+        found: list[Days] = []
+        for stretch in self._stretches:
+            shared = Days(first=max(days.first, stretch.first), last=min(days.last, stretch.last))
+            if found and len(found[-1]) < derived.lookback_days and found[-1].last + DAY == shared.first:
+                found[-1] = replace(found[-1], last=shared.last)
+            elif len(shared):
+                found.append(shared)
+        return [Part(days=part, seen=reach(derived, part)) for part in found]
 
     def all_rows(self, spans: Mapping[DerivedTable, Days]) -> "dict[DerivedTable, pa.Table]":
         """:meth:`rows` of each for its days; two are computed at once, each in one thread.

@@ -54,7 +54,7 @@ def sampled(
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltDay:
-    """A derived table's rows of one day, as they were built or found again, in a stretch of ``span_days``."""
+    """A derived table's rows of one day, as they were built or found again, together with ``span_days``."""
 
     table: "pa.Table"
     span_days: int | None

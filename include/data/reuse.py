@@ -1,5 +1,6 @@
 """What of the tables of features is new, and what earlier nights and watches computed from the same inputs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,6 +19,8 @@ from include.ledger import Fence, Ledger
 
 #: Part of every partition's inputs. Raise it when the same inputs give other bytes.
 FORMAT = 2
+#: How many rows of a snapshot's datasets are computed together, unless one day has more.
+STRETCH_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +124,23 @@ def needed(
     return [part for part in snapshot.partitions if (part.table, part.day) in places]
 
 
-def stretches(work: Sequence[TableTask], samples: Sequence[ProbedDay]) -> list[Days]:
-    """The days for which rows are asked, as stretches without gaps."""
+def stretches(work: Sequence[TableTask], samples: Sequence[ProbedDay], snapshot: Snapshot) -> list[Days]:
+    """The days for which rows are asked, as stretches without gaps that have :data:`STRETCH_ROWS` rows at most.
+
+    What is computed together decides the last digit of a sum of fractions, so it is a matter of the data alone.
+    """
+    rows_of = Counter[date | None]()
+    for part in snapshot.partitions:
+        rows_of[part.day] += part.rows
     stretches: list[Days] = []
+    rows = 0
     for day in sorted({*(sample.day for sample in samples), *(day for task in work if task.span for day in task.span)}):
-        if stretches and stretches[-1].last + DAY == day:
+        rows += rows_of[day]
+        if stretches and stretches[-1].last + DAY == day and rows <= STRETCH_ROWS:
             stretches[-1] = replace(stretches[-1], last=day)
         else:
             stretches.append(Days(first=day, last=day))
+            rows = rows_of[day]
     return stretches
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import DataError
 from include.core.records import Column, Contract, Days, Partition, Scope, Snapshot
-from include.engines.late_values import between, cut_rows, present, within
+from include.engines.late_values import between, cut_rows, late_columns, within
 from include.engines.port import (
     DAY_COLUMN,
     POPULATION,
@@ -18,6 +18,7 @@ from include.engines.port import (
     AskedRows,
     Becomes,
     LateValues,
+    Part,
     Population,
     Query,
 )
@@ -39,7 +40,8 @@ class DuckDBEngine:
     def __init__(self, session: Session, contracts: Mapping[str, Contract], scope: Scope) -> None:
         self.session = session
         self._contracts = {dataset.dataset: contracts[dataset.dataset] for dataset in scope.datasets}
-        self._scope = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
+        self._scope = scope
+        self._names = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
 
     @contextmanager
     def beside(self) -> Iterator["DuckDBEngine"]:
@@ -76,12 +78,13 @@ class DuckDBEngine:
         self._show(self._population.datasets, days, cut=True)
         return self.session.fetch(self._asked())
 
-    def derive(self, query: Query, days: Days, seen: Days) -> "tuple[pa.Table, int]":
-        self._show_all(query, days, seen)
-        self.session.run(f'CREATE OR REPLACE TEMP TABLE "{_DERIVED}" AS {self._confined(query)}')
+    def derive(self, query: Query, parts: Sequence[Part]) -> "Iterator[tuple[pa.Table, int]]":
         nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in self._population.key)
-        empty = self.session.count(f'SELECT count(*) FROM "{_DERIVED}" WHERE {nulls}')
-        return self.session.fetch(self._joined(query, f'"{_DERIVED}"', days)), empty
+        for part in parts:
+            self._show_all(query, part.days, part.seen)
+            self.session.run(f'CREATE OR REPLACE TEMP TABLE "{_DERIVED}" AS {self._confined(query)}')
+            empty = self.session.count(f'SELECT count(*) FROM "{_DERIVED}" WHERE {nulls}')
+            yield self.session.fetch(self._joined(query, f'"{_DERIVED}"', part.days)), empty
 
     def derive_known(self, query: Query, days: Days, seen: Days) -> "pa.Table":
         self._show_all(query, days, seen, cut=True)
@@ -117,15 +120,10 @@ class DuckDBEngine:
             self.session.run(f"CREATE OR REPLACE TABLE {_CUT}.{quoted(name)} AS {rows}")
 
     def later(self, datasets: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (name, column.name)
-            for name in datasets
-            for column in self._columns(name)
-            if column.known_at.column is not None and column not in present(self._contracts[name], self._columns(name))
-        )
+        return late_columns(datasets, self._contracts, self._scope)
 
     def _columns(self, dataset: str) -> list[Column]:
-        return [column for column in self._contracts[dataset].columns if column.name in self._scope[dataset]]
+        return [column for column in self._contracts[dataset].columns if column.name in self._names[dataset]]
 
     def _show(self, datasets: Iterable[str], days: Days, *, cut: bool = False) -> None:
         """Let each of *datasets* hold the rows of *days* only, or all rows if it is undivided."""

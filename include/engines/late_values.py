@@ -1,10 +1,10 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
 """What is known of a dataset's rows at an instant, and what is done to the rest, in DuckDB's SQL."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from include.core.records import DAY, Column, ColumnType, Contract, Days
+from include.core.records import DAY, Column, ColumnType, Contract, Days, Scope
 from include.engines.port import LateValues
 from include.engines.session import quoted
 
@@ -27,8 +27,8 @@ def cut_rows(
 
     Of the *columns* those that are *removed* are not changed: what became known later is null.
     """
-    # Of what is disturbed half of the rows stay, by their keys: by chance, and always the same.
-    half = f"hash({', '.join(quoted(name) for name in contract.key)}) % 2 = 0"
+    # Of what is disturbed half of the rows stay: by chance, and the same ones in every engine and release.
+    half = f"md5(concat_ws(chr(10), {', '.join(quoted(name) for name in contract.key)})) < '8'"
     stays = "FALSE" if later is LateValues.REMOVED else half
     places = present(contract, columns)
     # Where a row is, it is the same row of the same day.
@@ -76,7 +76,24 @@ def _known(column: Column, instant: datetime) -> str:
 
 def present(contract: Contract, columns: Iterable[Column]) -> list[Column]:
     """The columns that place a row: it is absent as long as one of them is unknown."""
-    return [column for column in columns if column.key or column.name == contract.partition_column]
+    return [column for column in columns if _places(contract, column)]
+
+
+def _places(contract: Contract, column: Column) -> bool:
+    return column.key or column.name == contract.partition_column
+
+
+def late_columns(
+    datasets: Iterable[str], contracts: Mapping[str, Contract], scope: Scope
+) -> tuple[tuple[str, str], ...]:
+    """The columns of *datasets* in *scope*, each as its dataset and its name, that may become known after a row is."""
+    held = {dataset.dataset: frozenset(dataset.names) for dataset in scope.datasets}
+    return tuple(
+        (name, column.name)
+        for name in datasets
+        for column in contracts[name].columns
+        if column.name in held[name] and column.known_at.column is not None and not _places(contracts[name], column)
+    )
 
 
 def _extremes(columns: Iterable[Column], source: str, within: Iterable[str]) -> str:

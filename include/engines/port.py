@@ -1,13 +1,14 @@
 """What the rest asks of an engine: the rows to predict for, and what a project's queries give for each of them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from include.core.records import Days
+from include.core.records import Contract, Days, Partition, Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +65,14 @@ class Query:
     columns: Mapping[str, Becomes]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Days whose rows are computed together, and the days that a query sees meanwhile."""
+
+    days: Days
+    seen: Days
+
+
 class Engine(Protocol):
     """A snapshot's rows, and what queries give over them: the same rows and query, the same result.
 
@@ -90,15 +99,17 @@ class Engine(Protocol):
     def asked_at(self, day: date, instant: datetime) -> "pa.Table":
         """The rows of *day* that the population holds where what became known after *instant* (UTC) is removed."""
 
-    def derive(self, query: Query, days: Days, seen: Days) -> "tuple[pa.Table, int]":
-        """For every row to predict for in *days* its day, time and key, and what *query* gives for the key.
+    def derive(self, query: Query, parts: Sequence[Part]) -> "Iterator[tuple[pa.Table, int]]":
+        """For each of *parts*, in their order: the day, time and key of every row to predict for in its days, and what
+        *query* gives for the key.
 
-        The query sees the days *seen*. Sorted by day and key; null where it gives no row, repeated where it gives
-        several. The number says how many of its own rows lack part of the key.
+        Sorted by day and key; null where the query gives no row, repeated where it gives several. The number says how
+        many of its own rows lack part of the key.
+        Which parts there are is the caller's to say, and never the engine's: a sum of fractions depends on it.
         """
 
     def derive_known(self, query: Query, days: Days, seen: Days) -> "pa.Table":
-        """:meth:`derive`, over what :meth:`cut` left of the days *seen*."""
+        """:meth:`derive` of one part, over what :meth:`cut` left of the days *seen*."""
 
     def failing(self, query: Query) -> Sequence[str]:
         """The columns of *query*, which has just failed in :meth:`derive`, that fail without the others too."""
@@ -119,3 +130,17 @@ class Engine(Protocol):
 
     def later(self, datasets: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """The columns of *datasets*, each as its dataset and its name, whose values may become known after a row is."""
+
+
+class OpenEngine(Protocol):
+    """How an engine is opened over a snapshot's rows."""
+
+    def __call__(
+        self,
+        snapshot: Snapshot,
+        contracts: Mapping[str, Contract],
+        path_of: Callable[[str], Path],
+        *,
+        partitions: Iterable[Partition] | None = None,
+    ) -> AbstractContextManager[Engine]:
+        """Over all rows, or those of some *partitions*, whose files *path_of* names by their contents."""

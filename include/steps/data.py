@@ -142,6 +142,7 @@ def features(platform: Platform, project: Project, run: Run, snapshot: str, *, n
             vault=platform.vault,
             open=lambda digests: open_artifacts(platform, run, "features", digests, now=now),
             ledger=platform.ledger,
+            engine=platform.engine,
         )
         return platform.keep(built)
 

@@ -14,6 +14,7 @@ from include.core.errors import DeclarationError, LedgerError, NothingToWatch, S
 from include.core.events import LineageEmitted, ModelEvaluated
 from include.core.project import Project
 from include.core.records import Contract, Environment, Evaluation, Partition, Run, Scope
+from include.engines import OpenEngine, opened
 from include.ledger import Fence, Ledger, lease
 from include.ledger.journal import Journal, recorded_text
 
@@ -47,6 +48,7 @@ class Platform:
     ``source_credentials`` is the file of what signs in to servers of production data.
     ``environment`` says what this process runs in; ``None``: nobody looked.
     ``trainer_image`` says which image a project's training pods are made of; ``None``: it is trained in none.
+    ``engine`` opens what computes features.
     ``separation_of_duties`` says whether the authority's key is out of this process's reach, or NOT SHOWN.
     ``await_authority`` returns once the authority has decided what the given function asks for, or not within its time.
     ``parents`` is the OpenLineage run within which the steps run (an Airflow task and its DAG run); ``None``: the night
@@ -73,6 +75,7 @@ class Platform:
     keep_code: Callable[[str, str], None] = lambda project, code: None
     environment: Callable[[], Environment | None] = lambda: None
     trainer_image: Callable[[Project], str | None] = lambda project: None
+    engine: OpenEngine = opened
     on_training: "Callable[[str, TrainingProgress], None]" = lambda step, progress: None
 
     def load(self, kind: type[Record], digest: str) -> Record:

@@ -117,6 +117,7 @@ def _scored(
         ledger=platform.ledger,
         days=days,
         features=features,
+        engine=platform.engine,
     )
     rows = opened_rows(platform, run, "score", partitions, features, now=now)
     return LiveScores(

@@ -33,6 +33,7 @@ def test_only_what_waiting_can_mend_is_said_to_heal() -> None:
         "AddressRefused",
         "MachineFault",
         "ClusterUnavailable",
+        "EngineUnavailable",
         "LedgerConflict",
         "LedgerUnavailable",
         "PodLost",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include import engines
 from include.core.canonical import record_digest
 from include.core.project import Project, Window
 from include.core.records import DAY, Contract, Days, FeatureSet, Partition, Run, Snapshot, last_day
@@ -74,7 +75,13 @@ class Night:
     store: Store
 
     def build(
-        self, project: Project, snapshot: Snapshot, *, ledger: Ledger | None = None, opened: set[str] | None = None
+        self,
+        project: Project,
+        snapshot: Snapshot,
+        *,
+        ledger: Ledger | None = None,
+        opened: set[str] | None = None,
+        engine: engines.OpenEngine = engines.opened,
     ) -> FeatureSet:
         """The features of *snapshot*; without a *ledger* nothing was ever built before. *opened* is told what is."""
 
@@ -102,6 +109,7 @@ class Night:
             vault=self.store,  # type: ignore[arg-type]  # a store keeps and finds as a vault does, without asking
             open=remember,
             ledger=ledger,
+            engine=engine,
         )
 
     def new_ledger(self) -> Ledger:

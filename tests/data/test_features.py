@@ -292,3 +292,44 @@ def test_an_error_of_the_query_quotes_no_value(night: Night, production: Path) -
         night.build(project, snapshot)
     assert "ConversionException" in str(caught.value)
     assert not any(place in str(caught.value) for place in ("IAH", "ORD", "LAX", "MIA", "ATL"))
+
+
+@pytest.mark.parametrize("which", ["delay", "temperature"])
+def test_features_built_in_stretches_of_few_rows_have_the_digests_of_those_built_at_once(
+    which: str, night: Night, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = DELAY if which == "delay" else TEMPERATURE
+    snapshot: Snapshot = request.getfixturevalue(f"{which}_snapshot")
+    expected = night.build(project, snapshot)
+    monkeypatch.setattr(reuse, "STRETCH_ROWS", 2 * max(part.rows for part in snapshot.partitions))
+    assert night.build(project, snapshot) == expected
+
+
+@given(rows=st.lists(st.integers(0, 900), min_size=4, max_size=30), lookback_days=st.integers(0, 9), data=st.data())
+def test_days_are_computed_in_stretches_of_so_many_rows_and_of_no_fewer_days_than_are_looked_back_on(
+    rows: list[int], lookback_days: int, data: st.DataObject, temperature_snapshot: Snapshot, night: Night
+) -> None:
+    first = date(2013, 3, 1)
+    parts = [
+        replace(temperature_snapshot.of("weather")[0], day=first + n * DAY, rows=each) for n, each in enumerate(rows)
+    ]
+    days = Days(first=first, last=first + (len(rows) - 1) * DAY)
+    derived = replace(
+        declared(TEMPERATURE, night.contracts, temperature_snapshot.scope).groups[0], lookback_days=lookback_days
+    )
+    task = TableTask(
+        derived=derived, definition="", reused={}, new={day: ("", True) for day in (days.first, days.last)}
+    )
+    most = data.draw(st.integers(300, 2000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reuse, "STRETCH_ROWS", most)
+        found = reuse.stretches([task], (), replace(temperature_snapshot, partitions=tuple(parts)))
+    assert [day for stretch in found for day in stretch] == list(days)
+    held = {day: each for day, each in zip(days, rows, strict=True)}
+    assert all(len(stretch) == 1 or sum(held[day] for day in stretch) <= most for stretch in found)
+    asked = object.__new__(PointInTime)
+    asked._stretches = tuple(found)
+    together = asked.parts(derived, days)
+    assert [day for part in together for day in part.days] == list(days)
+    assert all(len(part.days) >= lookback_days for part in together[:-1])
+    assert all(part.seen == replace(part.days, first=part.days.first - lookback_days * DAY) for part in together)

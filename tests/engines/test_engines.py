@@ -1,9 +1,10 @@
-"""What every engine gives for a project's queries: one suite, over the engine that nights run and a reference."""
+"""What every engine gives for a project's queries: one suite, over the engines that nights run and a reference."""
 
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,12 @@ from include.core.records import (
 from include.declared import tables
 from include.engines import Engine
 from include.engines.dialect import sql_of
-from include.engines.port import Becomes, LateValues, Population, Query
+from include.engines.port import Becomes, LateValues, Part, Population, Query
+from include.engines.spark.cluster import by_task
+from include.engines.spark.engine import engine_over
+from include.engines.spark.executor import Kind, Work, answers
 from tests.data import orders as shop
-from tests.engines.reference import ReferenceEngine
+from tests.engines.reference import ReferenceEngine, by_chance
 
 FIRST = datetime(2026, 3, 1)  # noqa: DTZ001 -- as stored
 DAYS = 5
@@ -143,21 +147,47 @@ QUERIES = {
 }
 
 
+class ThisProcess:
+    """Executors that are this process. Work goes to them as bytes, as on a cluster, and comes back in disorder."""
+
+    def done(self, work: Work) -> list[list[tuple[Kind, bytes]]]:
+        there = pickle.loads(pickle.dumps(work))  # noqa: S301 -- our own, of this moment
+        numbers = [pa.record_batch({"id": [number]}) for number in range(len(work.tasks))]
+        found = list(answers(there, numbers))
+        return by_task(pa.Table.from_batches(found[::-1]), len(work.tasks))
+
+
+HERE = ThisProcess()
+
+
 @dataclass(frozen=True)
 class Stored:
     """A snapshot whose files lie in a folder."""
 
     folder: Path
     snapshot: Snapshot
+    contracts: dict[str, Contract]
 
     def path(self, content: str) -> Path:
         return self.folder / content.removeprefix("sha256:")
 
     def reference(self) -> "AbstractContextManager[Engine]":
-        return nullcontext(ReferenceEngine(self.snapshot, CONTRACTS, self.path))
+        return nullcontext(ReferenceEngine(self.snapshot, self.contracts, self.path))
 
     def duckdb(self) -> "AbstractContextManager[Engine]":
-        return engines.opened(self.snapshot, CONTRACTS, self.path)
+        return engines.opened(self.snapshot, self.contracts, self.path)
+
+    def on_executors(self) -> "AbstractContextManager[Engine]":
+        """The engine of a cluster whose executors are this process."""
+        return engine_over(
+            HERE,
+            self.snapshot,
+            self.contracts,
+            self.path,
+            partitions=None,
+            engine=engines.opened,
+            version=engines.version,
+        )
 
 
 def stored(folder: Path, rows: list[dict[str, Any]], shops: list[dict[str, Any]]) -> Stored:
@@ -210,6 +240,7 @@ def stored(folder: Path, rows: list[dict[str, Any]], shops: list[dict[str, Any]]
             last_matured=days.last,
             partitions=tuple(partitions),
         ),
+        CONTRACTS,
     )
 
 
@@ -255,47 +286,72 @@ def stretches(draw: st.DrawFn, within: int = DAYS) -> Days:
     return Days(first=(FIRST + first * DAY).date(), last=(FIRST + draw(st.integers(first, within - 1)) * DAY).date())
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("partitions")
+Opened = Callable[[], "AbstractContextManager[Engine]"]
 
 
-@settings(max_examples=12)
-@given(rows=orders(), name=st.sampled_from(sorted(QUERIES)), days=stretches(), before=st.integers(0, 3))
-def test_every_engine_gives_the_same_for_a_query_over_the_same_days(
-    rows: list[dict[str, Any]], name: str, days: Days, before: int, folder: Path
-) -> None:
-    kept, query = stored(folder, rows, SHOP_ROWS), QUERIES[name]
-    seen = replace(days, first=days.first - before * DAY)
-    with kept.reference() as reference, kept.duckdb() as engine:
-        asked = reference.ask(POPULATION, [days])
-        assert engine.ask(POPULATION, [days]) == replace(asked, by_day=dict(asked.by_day))
-        expected, empty = reference.derive(query, days, seen)
-        found, found_empty = engine.derive(query, days, seen)
-        assert (sorted(rows_of(found), key=repr), found_empty) == (sorted(rows_of(expected), key=repr), empty)
-        keys = [row[:3:2] for row in rows_of(found)]
-        assert keys == sorted(keys), "by day and key"
+def part_of(days: Days, before: int) -> Part:
+    return Part(days=days, seen=replace(days, first=days.first - before * DAY))
+
+
+def require_same_rows(kept: Stored, opened: Opened, name: str, parts: Sequence[Part]) -> None:
+    """What the reference gives for a query over some parts, the engine under test does too."""
+    query, asked = QUERIES[name], [part.days for part in parts]
+    with kept.reference() as reference, opened() as engine:
+        expected_counts = reference.ask(POPULATION, asked)
+        assert engine.ask(POPULATION, asked) == replace(expected_counts, by_day=dict(expected_counts.by_day))
+        expected, found = list(reference.derive(query, parts)), list(engine.derive(query, parts))
+        assert len(found) == len(parts)
+        for (theirs, their_empty), (ours, our_empty) in zip(expected, found, strict=True):
+            assert (sorted(rows_of(ours), key=repr), our_empty) == (sorted(rows_of(theirs), key=repr), their_empty)
+            keys = [row[:3:2] for row in rows_of(ours)]
+            assert keys == sorted(keys), "by day and key"
+            if ours.num_rows:
+                kinds = [str(ours.schema.field(column).type) for column in COLUMNS]
+                assert kinds == ["string", "float", "float", "double"]
         with engine.beside() as other:
-            assert rows_of(other.derive(query, days, seen)[0]) == rows_of(found)
-        if found.num_rows:
-            kinds = [str(found.schema.field(column).type) for column in COLUMNS]
-            assert kinds == ["string", "float", "float", "double"]
+            again = [rows_of(table) for table, _ in other.derive(query, parts)]
+            assert again == [rows_of(table) for table, _ in found]
+
+
+@st.composite
+def some_parts(draw: st.DrawFn) -> list[Part]:
+    """One or two, with and without days between them."""
+    first = draw(stretches())
+    parts = [part_of(first, draw(st.integers(0, 3)))]
+    left = (kept_days().last - first.last).days
+    if left > 1:
+        start = first.last + draw(st.integers(1, left)) * DAY
+        parts.append(part_of(Days(first=start, last=kept_days().last), draw(st.integers(0, 3))))
+    return parts
+
+
+def kept_days() -> Days:
+    return Days(first=FIRST.date(), last=(FIRST + (DAYS - 1) * DAY).date())
 
 
 @settings(max_examples=12)
-@given(rows=orders(), name=st.sampled_from(sorted(QUERIES)), data=st.data())
-def test_every_engine_removes_the_same_of_what_became_known_after_an_instant(
-    rows: list[dict[str, Any]], name: str, data: st.DataObject, folder: Path
+@given(rows=orders(), name=st.sampled_from(sorted(QUERIES)), parts=some_parts())
+def test_every_engine_gives_the_same_for_a_query_over_the_same_days(
+    rows: list[dict[str, Any]], name: str, parts: list[Part], folder: Path
 ) -> None:
-    """As of a moment at which some order was made or known, and of the day of that order or another."""
-    kept, query = stored(folder, rows, SHOP_ROWS), QUERIES[name]
-    moments = [row["at"] for row in rows] + [row["done_at"] + DONE.offset for row in rows if row["done_at"]]
-    instant = data.draw(st.sampled_from(moments)).replace(tzinfo=UTC)
-    day = data.draw(st.sampled_from([row["at"].date() for row in rows]))
-    one, reach = Days(first=day, last=day), Days(first=day - DAY, last=day)
+    kept = stored(folder, rows, SHOP_ROWS)
+    require_same_rows(kept, kept.duckdb, name, parts)
+
+
+@settings(max_examples=5)
+@given(rows=orders(), name=st.sampled_from(sorted(QUERIES)), parts=some_parts())
+def test_an_engine_on_executors_gives_the_same_for_a_query_over_the_same_days(
+    rows: list[dict[str, Any]], name: str, parts: list[Part], folder: Path
+) -> None:
+    kept = stored(folder, rows, SHOP_ROWS)
+    require_same_rows(kept, kept.on_executors, name, parts)
+
+
+def require_same_removals(kept: Stored, opened: Opened, name: str, instant: datetime, day: date) -> None:
+    one, reach, query = Days(first=day, last=day), Days(first=day - DAY, last=day), QUERIES[name]
     found = []
-    for opened in (kept.reference, kept.duckdb):
-        with opened() as engine:
+    for each in (kept.reference, opened):
+        with each() as engine:
             engine.ask(POPULATION, [kept.snapshot.days])
             times = engine.asked(day).column("predicted_at").to_pylist()
             assert times == sorted(times)
@@ -304,6 +360,20 @@ def test_every_engine_removes_the_same_of_what_became_known_after_an_instant(
             known = engine.derive_known(query, one, reach)
             found.append([sorted(map(repr, rows_of(each))) for each in (asked, known)] + [engine.later(query.datasets)])
     assert found[0] == found[1]
+
+
+@settings(max_examples=12)
+@given(rows=orders(), name=st.sampled_from(sorted(QUERIES)), data=st.data())
+def test_every_engine_removes_the_same_of_what_became_known_after_an_instant(
+    rows: list[dict[str, Any]], name: str, data: st.DataObject, folder: Path
+) -> None:
+    """As of a moment at which some order was made or known, and of the day of that order or another."""
+    kept = stored(folder, rows, SHOP_ROWS)
+    moments = [row["at"] for row in rows] + [row["done_at"] + DONE.offset for row in rows if row["done_at"]]
+    instant = data.draw(st.sampled_from(moments)).replace(tzinfo=UTC)
+    day = data.draw(st.sampled_from([row["at"].date() for row in rows]))
+    for opened in (kept.duckdb, kept.on_executors):
+        require_same_removals(kept, opened, name, instant, day)
 
 
 #: Enough for every other row to lie before one of another value.
@@ -322,23 +392,28 @@ MANY: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("which", ["reference", "duckdb"])
+def disturbed(kept: Stored, which: str, hours: int, removed: Collection[str] = ()) -> dict[int, dict[str, Any]]:
+    """The rows of :data:`MANY` by their ids, where what became known after some *hours* is disturbed."""
+    instant, days = (FIRST + timedelta(hours=hours)).replace(tzinfo=UTC), kept.snapshot.days
+    with getattr(kept, which)() as engine:
+        engine.ask(POPULATION, [days])
+        fixed = [("orders", name) for name in removed]
+        engine.cut({"orders": days}, instant, LateValues.DISTURBED, removed=fixed)
+        after: list[dict[str, Any]] = engine.derive_known(QUERIES["_of_the_row"], days, days).to_pylist()
+    return {row["id"]: row for row in after}
+
+
+@pytest.mark.parametrize("which", ["reference", "duckdb", "on_executors"])
 @settings(max_examples=4)
 @given(hours=st.integers(20, 80), removed=st.sets(st.sampled_from(["delay", "note"])))
 def test_what_was_known_stays_however_the_rest_is_disturbed(
     which: str, hours: int, removed: set[str], folder: Path
 ) -> None:
     """A row that is there has of each column what it was, what another row has, or nothing."""
-    kept, query = stored(folder, MANY, SHOP_ROWS), QUERIES["_of_the_row"]
-    instant, days = (FIRST + timedelta(hours=hours)).replace(tzinfo=UTC), kept.snapshot.days
-    with getattr(kept, which)() as engine:
-        engine.ask(POPULATION, [days])
-        fixed = [("orders", name) for name in removed]
-        engine.cut({"orders": days}, instant, LateValues.DISTURBED, removed=fixed)
-        after = {row["id"]: row for row in engine.derive_known(query, days, days).to_pylist()}
+    after = disturbed(stored(folder, MANY, SHOP_ROWS), which, hours, removed)
     others = {"note": set(), "delay": set()}
     for row in MANY:
-        known = (row["done_at"] + DONE.offset).replace(tzinfo=UTC) <= instant
+        known = row["done_at"] + DONE.offset <= FIRST + timedelta(hours=hours)
         for name, column in (("text", "note"), ("label", "delay")):
             if known:
                 assert after[row["id"]][name] == row[column], "of what was known nothing changes"
@@ -349,16 +424,30 @@ def test_what_was_known_stays_however_the_rest_is_disturbed(
         assert (given_values == {None}) is (column in removed)
 
 
-def test_a_query_that_cannot_be_computed_is_told_by_its_columns_and_without_a_value(folder: Path) -> None:
+def test_every_engine_changes_values_of_the_same_rows_where_later_ones_are_disturbed(folder: Path) -> None:
+    """Half of them, by the digests of their keys; of the others what became known later is null."""
+    kept, instant = stored(folder, MANY, SHOP_ROWS), FIRST + timedelta(hours=40)
+    unknown = [row for row in MANY if row["done_at"] + DONE.offset > instant]
+    chosen = {row["id"] for row in unknown if by_chance(row, ORDERS)}
+    assert 0.4 < len(chosen) / len(unknown) < 0.6
+    for which in ("reference", "duckdb", "on_executors"):
+        after = disturbed(kept, which, 40)
+        given_values = {row["id"] for row in unknown if {after[row["id"]]["text"], after[row["id"]]["label"]} != {None}}
+        assert given_values <= chosen
+        assert len(given_values) > 0.7 * len(chosen)
+
+
+@pytest.mark.parametrize("which", ["duckdb", "on_executors"])
+def test_a_query_that_cannot_be_computed_is_told_by_its_columns_and_without_a_value(which: str, folder: Path) -> None:
     kept = stored(folder, [{"id": 1, "at": FIRST, "shop": "secret", "big": 0}], SHOP_ROWS)
     failing = TABLES["orders"].select(
         "id", text="shop", whole=TABLES["orders"].shop.cast("int64"), number="x", label="delay"
     )
     query = replace(QUERIES["_of_the_row"], sql=sql_of(failing))
-    with kept.duckdb() as engine:
+    with getattr(kept, which)() as engine:
         engine.ask(POPULATION, [kept.snapshot.days])
         with pytest.raises(DataError) as told:
-            engine.derive(query, kept.snapshot.days, kept.snapshot.days)
+            list(engine.derive(query, [part_of(kept.snapshot.days, 0)]))
         assert "secret" not in str(told.value)
         assert told.value.__cause__ is None
         assert list(engine.failing(query)) == ["whole"]

@@ -8,6 +8,7 @@ from include.core.canonical import record_digest
 from include.core.clocks import utc_now as utc_now
 from include.core.project import Project
 from include.core.records import Start, Trigger
+from include.engines import engine_at
 from include.governance.access import Access
 from include.governance.signing import Signer, Verifier
 from include.ledger import Ledger
@@ -57,6 +58,7 @@ def open_platform(settings: Settings) -> Platform:
         keep_code=lambda project, code: kept_code.keep(settings, ledger, project, code),
         environment=environment_of_this_process,
         trainer_image=trainer_of(settings).image,
+        engine=engine_at(settings.engine),
         commit=lambda project: commit_of(settings.projects / project),
         separation_of_duties=deployment.separation_of_duties(settings),
     )
