@@ -31,7 +31,8 @@ class Document:
     ``code`` is the digest of the code that the run began with, ``engine`` that of :mod:`include.training.engine` where
     it was ordered. The store may be out of reach for ``patience_seconds``. ``artifacts`` are addresses by digest,
     ``results`` those of what is to be made, by name: the ids of the trials without an outcome, or the one name of a
-    refit's model. ``recorded`` are the outcomes of a shard's other trials.
+    refit's model; ``working`` those of what is kept of each while it is under way. ``recorded`` are the outcomes of a
+    shard's other trials.
     """
 
     order_id: str
@@ -46,6 +47,7 @@ class Document:
     artifacts: Mapping[str, str] = field(repr=False)
     results: Mapping[str, ResultAddresses] = field(repr=False)
     recorded: tuple[Trial, ...]
+    working: Mapping[str, ResultAddresses] = field(repr=False, default_factory=dict)
 
 
 def write(document: Document) -> tuple[str, bytes]:
@@ -77,6 +79,7 @@ def read(data: bytes, *, digest: str) -> Document:
             work=(_refit if "winner" in fields["work"] else _shard)(fields["work"]),
             results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},
             recorded=tuple(_trial(each) for each in fields["recorded"]),
+            working={name: ResultAddresses(**each) for name, each in fields["working"].items()},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
@@ -22,9 +22,17 @@ from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
 from include.learner import learner
 from include.training import benchmark, engine
+from include.training.checkpoints import Checkpoints
 from include.training.meter import ShardMeter
+from include.training.progress import ProgressCounter, TrainingProgress, every
 
 ORDER_FILE = "/var/run/trainyard/order.json"
+#: So long a round may take that began before SIGTERM: a pod is killed five seconds after it.
+_ROUND_SECONDS = 3.0
+#: How often it says how far it is, to whoever follows what it prints.
+_PROGRESS_SECONDS = 10.0
+#: What is larger is no state of a training: eight bytes a row, and a model.
+_LARGEST_WORKING_BYTES = 1 << 32
 
 
 class Exit(IntEnum):
@@ -48,11 +56,13 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
         case _:
             _say("usage: python -m include train ORDER_ID ORDER_DIGEST")
             return Exit.REFUSED
-    _end_at_once_on_sigterm()
+    checkpoints = Checkpoints()
+    _end_on_sigterm(checkpoints)
     meter = ShardMeter()
     try:
         with last_words.saying(Path(environment.get("TRAINYARD_LAST_WORDS", last_words.FILE)), meter):
-            train(_read(Path(environment.get("TRAINYARD_ORDER", ORDER_FILE)), order_id, digest), meter)
+            order = _read(Path(environment.get("TRAINYARD_ORDER", ORDER_FILE)), order_id, digest)
+            train(order, meter, checkpoints)
     except AccessDenied as error:
         return _failed(Exit.REFUSED, error)
     except StoreUnavailable as error:
@@ -68,10 +78,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     return Exit.DONE
 
 
-def train(document: orders.Document, meter: ShardMeter) -> None:
+def train(document: orders.Document, meter: ShardMeter, checkpoints: Checkpoints) -> None:
     """Make what the order asks for and has no result yet, and write each result as soon as it is certain.
 
-    *meter* counts what each trial takes.
+    *meter* counts what each trial takes, *checkpoints* keeps what is under way.
 
     Raises:
         AccessDenied: the store refuses what is asked.
@@ -87,13 +97,14 @@ def train(document: orders.Document, meter: ShardMeter) -> None:
     else:
         largest = max(results.largest_bytes(work, name) for name in document.results)
     exchange = Exchange(patience_seconds=document.patience_seconds, largest_bytes=largest)
+    checkpoints.state = _Working(document.working, patience_seconds=document.patience_seconds)
     with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
         inputs = _Inputs(document.artifacts, exchange, Path(folder))
         if isinstance(work, Refit):
             (addresses,) = document.results.values()
-            _refit(document, work, addresses, exchange, inputs, meter)
+            _refit(document, work, addresses, exchange, inputs, meter, checkpoints)
         else:
-            _train_shard(document, work, exchange, inputs, meter)
+            _train_shard(document, work, exchange, inputs, meter, checkpoints)
 
 
 def _refit(
@@ -103,6 +114,7 @@ def _refit(
     exchange: Exchange,
     inputs: "_Inputs",
     meter: ShardMeter,
+    checkpoints: Checkpoints,
 ) -> None:
     """Train the winner of a search on all rows, and write its model."""
     from include.training.refit import refit
@@ -113,13 +125,29 @@ def _refit(
         learner(work.winner.learner).verify(work.winner, found)
         _say("its model is already stored")
         return
-    model = refit(work, opened=inputs, threads=document.threads, meter=meter)
+    counter = ProgressCounter(trials=1, all_rounds=work.winner.rounds, report=every(_PROGRESS_SECONDS, _say_progress))
+    (name,) = document.results
+    model = refit(
+        work,
+        opened=inputs,
+        threads=document.threads,
+        allowed=counter.counting(lambda: None),
+        meter=meter,
+        checkpoints=checkpoints,
+        name=name,
+        resumed=_resumed(counter),
+    )
     exchange.write_result(addresses.write, model, read=addresses.read)
     _say(f"model of {len(model)} bytes stored")
 
 
 def _train_shard(
-    document: orders.Document, shard: Shard, exchange: Exchange, inputs: "_Inputs", meter: ShardMeter
+    document: orders.Document,
+    shard: Shard,
+    exchange: Exchange,
+    inputs: "_Inputs",
+    meter: ShardMeter,
+    checkpoints: Checkpoints,
 ) -> None:
     """Train the trials of *shard* that have no result yet, and write the result of each as it ends."""
     recorded = {trial.trial_id: trial for trial in document.recorded}
@@ -141,7 +169,18 @@ def _train_shard(
 
     from include.training.trial import train_shard
 
-    train_shard(shard, opened=inputs, recorded=recorded, record=record, threads=document.threads, meter=meter)
+    counter = ProgressCounter.of_shard(shard, recorded, report=every(_PROGRESS_SECONDS, _say_progress))
+    train_shard(
+        shard,
+        opened=inputs,
+        recorded=recorded,
+        record=counter.recording(record),
+        threads=document.threads,
+        allowed=counter.counting(lambda: None),
+        meter=meter,
+        checkpoints=checkpoints,
+        resumed=_resumed(counter),
+    )
     if (beside := _benchmark_of(document)) is not None:
         _train_benchmark(document, shard, beside, exchange, inputs, meter)
 
@@ -170,6 +209,39 @@ def _train_benchmark(
     fit = benchmark.train(shard, opened=inputs, threads=document.threads, meter=meter)
     exchange.write_result(addresses.write, benchmark.written(fit), read=addresses.read)
     _say(f"{beside.kind} benchmark, {fit.error or f'loss {min(fit.losses):.6f}'}")
+
+
+def _resumed(counter: ProgressCounter) -> Callable[[int], None]:
+    def resumed(rounds: int) -> None:
+        counter.resumed(rounds)
+        if rounds:
+            _say(f"a training goes on after {rounds} rounds")
+
+    return resumed
+
+
+def _say_progress(progress: TrainingProgress) -> None:
+    _say(progress.line())
+
+
+class _Working:
+    """What is under way of the order's results, at addresses of the order."""
+
+    def __init__(self, addresses: Mapping[str, ResultAddresses], *, patience_seconds: float) -> None:
+        # What cannot be kept at once is kept later: training does not wait for it.
+        self._keeping = Exchange(patience_seconds=0.0, largest_bytes=_LARGEST_WORKING_BYTES)
+        self._reading = Exchange(patience_seconds=patience_seconds, largest_bytes=_LARGEST_WORKING_BYTES)
+        self._addresses = addresses
+
+    def working(self, name: str) -> bytes | None:
+        return self._reading.result(self._addresses[name].read) if name in self._addresses else None
+
+    def keep_working(self, name: str, data: bytes) -> None:
+        if name in self._addresses:
+            self._keeping.replace(self._addresses[name].write, data)
+
+    def remove_working(self, name: str) -> None:
+        """Who collects the result removes it."""
 
 
 class _Inputs:
@@ -214,21 +286,23 @@ def _read(path: Path, order_id: str, digest: str) -> orders.Document:
     return document
 
 
-def _end_at_once_on_sigterm() -> None:
-    """As process 1, Python ignores SIGTERM, and a handler alone waits for a library's current call to return.
+def _end_on_sigterm(checkpoints: Checkpoints) -> None:
+    """End soon: what is under way is kept if its round ends in time.
 
-    So the signal wakes a thread, which needs only that the library lets go of the interpreter meanwhile.
+    As process 1, Python ignores SIGTERM, and a handler alone waits for a library's current call to return. So the
+    signal wakes a thread, which needs only that the library lets go of the interpreter meanwhile.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(Exit.TERMINATED))
+    signal.signal(signal.SIGTERM, lambda *_: None)
 
     def wait() -> None:
         while os.read(woken, 1) != bytes([signal.SIGTERM]):
             pass
+        checkpoints.leave(seconds=_ROUND_SECONDS)
         os._exit(Exit.TERMINATED)
 
     threading.Thread(target=wait, name="sigterm", daemon=True).start()

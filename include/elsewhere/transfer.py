@@ -7,7 +7,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,6 +100,16 @@ class Exchange:
                 remedy="Compare the images and processors that trained it: one of them computes otherwise.",
             )
 
+    def replace(self, address: str, data: bytes) -> None:
+        """Put *data* in the place of what lies at *address*: whole, or what was there stays."""
+
+        def send() -> bool:
+            with _answer("PUT", address, data, condition={}):
+                return True
+
+        if self._repeated(send) is None:
+            raise _no_bucket()
+
     def _repeated(self, request: Callable[[], Answer]) -> Answer | None:
         """What *request* returns; ``None`` where nothing lies at its address."""
         pause, end = 0.5, time.monotonic() + self._patience_seconds
@@ -146,10 +156,16 @@ def _no_bucket() -> StoreUnavailable:
     )
 
 
-def _answer(method: str, address: str, data: bytes | None = None) -> http.client.HTTPResponse:
+#: Of a result: one that is there already stays.
+_ONCE: Mapping[str, str] = {"If-None-Match": "*"}
+
+
+def _answer(
+    method: str, address: str, data: bytes | None = None, *, condition: Mapping[str, str] = _ONCE
+) -> http.client.HTTPResponse:
     if not address.startswith(("http://", "https://")):
         raise StoreError("an address is one of HTTP", value="another scheme", remedy="Order it again: clear its task.")
-    headers = {} if data is None else {"If-None-Match": "*", "Content-Type": "application/octet-stream"}
+    headers = {} if data is None else {**condition, "Content-Type": "application/octet-stream"}
     request = urllib.request.Request(address, data=data, method=method, headers=headers)  # noqa: S310  # checked above
     answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
     return answer

@@ -17,7 +17,8 @@ from include.store import AlteredArtifact, Store
 
 @dataclass(frozen=True, kw_only=True)
 class IssuedAddresses:
-    """Addresses for a process that has nothing else: what it reads, by digest, and its results, by name.
+    """Addresses for a process that has nothing else: what it reads, by digest, and its results, by name, each with what
+    is kept of it while it is under way.
 
     All of them end at ``expires_at``. They are secrets, and nothing that is made of them is kept.
     """
@@ -25,13 +26,30 @@ class IssuedAddresses:
     artifacts: Mapping[str, str] = field(repr=False)
     results: Mapping[str, ResultAddresses] = field(repr=False)
     expires_at: datetime
+    working: Mapping[str, ResultAddresses] = field(repr=False)
 
 
 class OpenedArtifacts:
-    """The artifacts that one call of :meth:`Vault.open` allowed, and no others."""
+    """The artifacts, and what is under way of them, that one call of :meth:`Vault.open` allowed, and no others."""
 
-    def __init__(self, store: Store, digests: frozenset[str]) -> None:
-        self._store, self._digests = store, digests
+    def __init__(self, store: Store, digests: frozenset[str], under_way: frozenset[str] = frozenset()) -> None:
+        self._store, self._digests, self._under_way = store, digests, under_way
+
+    def working(self, name: str) -> bytes | None:
+        """What was kept last of what is under way by that *name*, unverified; ``None``: nothing is.
+
+        Raises:
+            AccessDenied: it was not opened.
+        """
+        return self._store.working(self._allowed_name(name))
+
+    def keep_working(self, name: str, data: bytes) -> None:
+        """Put *data* in its place: whole, or what was there stays. Raises as :meth:`working`."""
+        self._store.keep_working(self._allowed_name(name), data)
+
+    def remove_working(self, name: str) -> None:
+        """Remove it; nothing happens if nothing is there. Raises as :meth:`working`."""
+        self._store.remove_working(self._allowed_name(name))
 
     def path(self, digest: str) -> Path:
         """A local, verified, read-only path of the artifact.
@@ -45,6 +63,12 @@ class OpenedArtifacts:
     def bytes(self, digest: str) -> bytes:
         """The artifact's verified bytes. Raises as :meth:`path`."""
         return self._store.get(self._allowed(digest))
+
+    def _allowed_name(self, name: str) -> str:
+        if name not in self._under_way:
+            rule = "only what was opened is taken up again"
+            raise AccessDenied(rule, value=name, remedy="Name it when opening the vault, under the scope it needs.")
+        return name
 
     def _allowed(self, digest: str) -> str:
         if digest not in self._digests:
@@ -96,13 +120,22 @@ class Vault:
         self._store.remove(digest)
 
     def open(
-        self, digests: Iterable[str], *, run: Run, step: str, scope: Scope, now: datetime, serving: bool = False
+        self,
+        digests: Iterable[str],
+        *,
+        run: Run,
+        step: str,
+        scope: Scope,
+        now: datetime,
+        serving: bool = False,
+        under_way: Iterable[str] = (),
     ) -> OpenedArtifacts:
         """Access to *digests* for *step* of *run*, after the grants were checked and the receipt was written.
 
         The whole *scope* of the project must be granted *now* (UTC), whatever part of it the artifacts hold. They may
         hold more, which is not checked: what was made under a wider grant opens under a later, narrower one. *serving*:
-        a champion's model is opened to predict; see :meth:`~include.governance.access.Access.require`.
+        a champion's model is opened to predict; see :meth:`~include.governance.access.Access.require`. *under_way*
+        names what the step makes of them and may be interrupted in.
 
         Raises:
             AccessDenied: no grant in force covers the scope, or it is another project's.
@@ -110,7 +143,7 @@ class Vault:
         """
         wanted = frozenset(digests)
         self._receive(wanted, run=run, step=step, scope=scope, now=now, serving=serving)
-        return OpenedArtifacts(self._store, wanted)
+        return OpenedArtifacts(self._store, wanted, frozenset(under_way))
 
     def issue(
         self,
@@ -140,8 +173,17 @@ class Vault:
         return IssuedAddresses(
             artifacts={digest: self._store.read_address(digest, expires_at=expires_at) for digest in sorted(wanted)},
             results={name: self._store.result_addresses(name, expires_at=expires_at) for name in sorted(names)},
+            working={name: self._store.working_addresses(name, expires_at=expires_at) for name in sorted(names)},
             expires_at=expires_at,
         )
+
+    def remove_working(self, name: str) -> None:
+        """Remove what was kept of something under way, which is over; nothing happens if nothing was."""
+        self._store.remove_working(name)
+
+    def clear_working(self, *, unused_since: datetime) -> int:
+        """Remove what was kept of things under way that nobody took up since (UTC); how much."""
+        return self._store.clear_working(unused_since=unused_since)
 
     def result(self, name: str, *, most_bytes: int) -> bytes | None:
         """The first *most_bytes* that a process elsewhere wrote as the result *name*: not verified, no artifact yet."""

@@ -8,18 +8,19 @@ A night does it in this order::
     opened = chosen.open(path, fixed, training_rows=cut)               # where it is trained: nothing but that file is
     training = chosen.start(opened, params, objective=objective, seed=seed)
     training.advance()                                                 # a round; at rungs training.loss() is asked
+    kept = training.checkpoint()                                       # start(…, checkpoint=kept) goes on from it
     text = training.text()                                             # of a refit: opened without ``training_rows``
     chosen.verify(winner, text.encode())                               # of what another process made
     load(text).predict(matrix)                                         # include.learner: a text says whose it is
 
 A learner keeps these promises, which `tests/learner/test_contract.py` states for each: the same inputs give the same
-bytes, whatever the threads; advancing in pieces is advancing at once; a text loads to the same predictions; no text
-crashes, hangs or runs code; and no value of a row stands in a text or an error, where those of fewer rows than
-:data:`FEWEST_ROWS` count as such. The ends of a range do, to two digits: of whole numbers below a hundred, the least
-and the greatest. A text is personal data.
+bytes, whatever the threads; advancing in pieces is advancing at once, and so is going on from a checkpoint in another
+process; a text loads to the same predictions; no text or checkpoint crashes, hangs or runs code; and no value of a row
+stands in a text or an error, where those of fewer rows than :data:`FEWEST_ROWS` count as such. The ends of a range do,
+to two digits: of whole numbers below a hundred, the least and the greatest. A text is personal data, and a checkpoint.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -56,8 +57,27 @@ class FamiliarValues:
     high: float | None
 
 
+class MatrixParts(Protocol):
+    """An encoded matrix that is in memory only in parts."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, features."""
+
+    def parts(self) -> "Iterator[NDArray[np.float32]]":
+        """All rows in their order, some at a time, none of them without a row: the same each time that it is asked."""
+
+
 class Training(Protocol):
     """A model in the making."""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were trained, those before the checkpoint that it goes on from among them."""
+
+    @property
+    def resumable(self) -> int:
+        """After how many of these rounds another process can go on as if it had trained them itself; 0: from none."""
 
     def advance(self) -> None:
         """Train one round more.
@@ -72,6 +92,13 @@ class Training(Protocol):
 
     def text(self) -> str:
         """The model as it is now: equal models, equal text."""
+
+    def checkpoint(self) -> bytes:
+        """What :meth:`Learner.start` goes on from after :attr:`resumable` rounds, which are not 0. Personal data.
+
+        Asking for it changes nothing: trainings that go on from it and that were never interrupted end with the same
+        bytes. Neither is it a pickle, nor does it hold code.
+        """
 
 
 class Model(Protocol):
@@ -127,7 +154,7 @@ class Learner(Protocol):
 
     def prepare(
         self,
-        matrix: "NDArray[np.float32]",
+        matrix: "NDArray[np.float32] | MatrixParts",
         label: "NDArray[np.float64]",
         features: Sequence[FeatureSpec],
         fixed: Params,
@@ -135,6 +162,8 @@ class Learner(Protocol):
         threads: int = 1,
     ) -> Callable[[Path], None]:
         """What writes the rows into a file, as trainings read them. *fixed* are the parameters that all of these share.
+
+        A *matrix* in parts gives the same bytes as a whole one, and is never whole in memory.
 
         Raises:
             TrainingError: it refuses the rows.
@@ -148,8 +177,22 @@ class Learner(Protocol):
             MachineFault: they cannot be read here.
         """
 
-    def start(self, opened: Any, params: Params, *, objective: Objective, seed: int, threads: int = 1) -> Training:
-        """A model of no rounds, of the rows that :meth:`open` gave. Raises as :meth:`Training.advance`."""
+    def start(
+        self,
+        opened: Any,
+        params: Params,
+        *,
+        objective: Objective,
+        seed: int,
+        threads: int = 1,
+        checkpoint: bytes | None = None,
+    ) -> Training:
+        """A model of no rounds, of the rows that :meth:`open` gave; or one that goes on from the *checkpoint* of the
+        same training. Raises as :meth:`Training.advance`.
+
+        Raises:
+            ValueError: the *checkpoint* is none of this training.
+        """
 
     def probe(self, opened: Any, params: Params, *, objective: Objective, threads: int = 1) -> None:
         """Find out why *params* were refused: by the learner, or by this machine.

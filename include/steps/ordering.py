@@ -103,6 +103,7 @@ def _written(
         work=part.work(),
         artifacts=issued.artifacts,
         results=issued.results,
+        working=issued.working,
         recorded=part.recorded(),
     )
     digest, data = orders.write(document)
@@ -132,7 +133,10 @@ def collect(platform: Platform, project: Project, run: Run, plan: str, shard: in
                 value=f"none of {', '.join(lacking)}",
                 remedy="It is ordered again, and what has a result is not made again.",
             )
-        return part.take(checked)
+        made = part.take(checked)
+        for name in missing:  # what is recorded is under way no more
+            platform.vault.remove_working(name)
+        return made
 
     if shard is None:
         return training.finish_refit(platform, project, run, plan, compute, now=now)

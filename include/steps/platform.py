@@ -198,9 +198,17 @@ def known_since(platform: Platform, run: Run, step: str, inputs: tuple[object, .
 
 
 def open_artifacts(
-    platform: Platform, run: Run, step: str, digests: Iterable[str], *, now: datetime, serving: bool = False
+    platform: Platform,
+    run: Run,
+    step: str,
+    digests: Iterable[str],
+    *,
+    now: datetime,
+    serving: bool = False,
+    under_way: Iterable[str] = (),
 ) -> "OpenedArtifacts":
-    return platform.vault.open(digests, run=run, step=step, scope=scope_of(platform, run), now=now, serving=serving)
+    scope = scope_of(platform, run)
+    return platform.vault.open(digests, run=run, step=step, scope=scope, now=now, serving=serving, under_way=under_way)
 
 
 def evaluation_of(platform: Platform, project: str, digest: str) -> Evaluation:

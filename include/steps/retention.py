@@ -14,7 +14,7 @@ from include.core.errors import ContractError
 from include.core.events import ArtifactsRemoved, RetentionCarriedOut, StepStarted
 from include.core.records import ArtifactKind
 from include.governance import holds
-from include.governance.retention import RemovalDue, Times, endings
+from include.governance.retention import SHORTEST, RemovalDue, Times, endings
 from include.ledger import Ledger
 from include.steps.platform import Platform, adopted_contract
 from include.steps.references import References
@@ -50,12 +50,15 @@ def is_due(ledger: Ledger, *, now: datetime) -> bool:
 def carry_out(platform: Platform, *, now: datetime) -> RetentionCarriedOut:
     """Remove what is due at *now* (UTC), the wall clock's time.
 
-    Of a project of which something runs nothing is removed that it knows. Artifacts that several projects or datasets
-    made alike stay until the last of them has no use for them.
+    What is kept of a training that nobody took up again for :data:`SHORTEST` goes first: no contract keeps anything for
+    less. Of a project of which something runs nothing is removed that it knows. Artifacts that several projects or
+    datasets made alike stay until the last of them has no use for them.
 
     Raises:
         StoreUnavailable, LedgerUnavailable: the rest is removed by the next call.
     """
+    for shelf in (platform.vault, platform.store):
+        shelf.clear_working(unused_since=now - SHORTEST)
     uses = Uses.of(platform.ledger)
     known = References(platform, uses, now=now)
     sweep = _Removal(platform, known)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from include.core import streams
 from include.core.canonical import record_digest
@@ -17,6 +16,7 @@ from include.steps import benchmarks
 from include.steps.inputs import REFIT, require_made
 from include.steps.measuring import measuring
 from include.steps.platform import Platform, emit, once, open_artifacts, scope_of
+from include.steps.progress import shown
 from include.training import history as trials
 from include.training.progress import ProgressCounter, TrainingProgress
 
@@ -50,6 +50,7 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
     """
     from include.training import benchmark
     from include.training import trial as runner
+    from include.training.checkpoints import Checkpoints
 
     require_made(platform, project, run, step_of(shard), now=now, plan=plan)
     drawn = platform.load(Plan, plan).shard(shard)
@@ -57,10 +58,11 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
     def compute() -> str:
         beside = benchmarks.to_train(platform, run, drawn)
         allowed, threads = while_allowed(platform, run, now=now), project.operations.threads
-        with measuring(platform, run, step_of(shard)) as measured:
-            opened = open_artifacts(platform, run, "train", drawn.artifacts, now=now)
+        with measuring(platform, run, step_of(shard)) as measured, shown(platform, run, step_of(shard)) as report:
+            names = [trial.trial_id for trial in drawn.trials]
+            opened = open_artifacts(platform, run, "train", drawn.artifacts, now=now, under_way=names)
             recorded = outcomes_of(platform, drawn)
-            counter = ProgressCounter.of_shard(drawn, recorded, report=partial(platform.on_training, step_of(shard)))
+            counter = ProgressCounter.of_shard(drawn, recorded, report=report)
 
             def record(trial: Trial) -> None:
                 record_trial(platform, run, plan, trial, beside=measured.of(trial.trial_id))
@@ -73,6 +75,8 @@ def train(platform: Platform, project: Project, run: Run, plan: str, shard: int,
                 threads=threads,
                 allowed=counter.counting(allowed),
                 meter=measured.meter,
+                checkpoints=Checkpoints(opened),
+                resumed=counter.resumed,
             )
             if beside is not None:
                 fit = benchmark.train(drawn, opened=opened, threads=threads, allowed=allowed, meter=measured.meter)
@@ -92,6 +96,7 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
     """
     from include.training import cores
     from include.training import refit as refitting
+    from include.training.checkpoints import Checkpoints
 
     require_made(platform, project, run, REFIT, now=now, plan=plan)
     free = cores.FreeCores()
@@ -100,17 +105,24 @@ def refit(platform: Platform, project: Project, run: Run, plan: str, *, now: dat
 
     def compute() -> str:
         best = refitting.winner(drawn, built, outcomes_of(platform, drawn).values())
-        counter = ProgressCounter(trials=1, all_rounds=best.rounds, report=partial(platform.on_training, REFIT))
-        with measuring(platform, run, REFIT) as measured:
-            work = refitting.work(drawn, best)
+        with measuring(platform, run, REFIT) as measured, shown(platform, run, REFIT) as report:
+            counter = ProgressCounter(trials=1, all_rounds=best.rounds, report=report)
+            work, name = refitting.work(drawn, best), refitting.result_name(plan, best)
+            opened = open_artifacts(platform, run, REFIT, work.artifacts, now=now, under_way=[name])
+            checkpoints = Checkpoints(opened)
             model = refitting.refit(
                 work,
-                opened=open_artifacts(platform, run, REFIT, work.artifacts, now=now),
+                opened=opened,
                 threads=free.threads(project.operations.threads),
                 allowed=counter.counting(while_allowed(platform, run, now=now)),
                 meter=measured.meter,
+                checkpoints=checkpoints,
+                name=name,
+                resumed=counter.resumed,
             )
-        return platform.vault.put(model)
+            kept = platform.vault.put(model)
+            checkpoints.ended(name)
+        return kept
 
     return finish_refit(platform, project, run, plan, compute, now=now)
 

@@ -3,7 +3,7 @@
 A store is a local folder (``folder``) or an object store, through fsspec (``remote``; ``bucket`` for S3, with
 conditions, checksums and addresses of limited life). The bytes of ``sha256:abcdef…`` lie at
 ``<root>/sha256/ab/cdef…``; whatever lies there under that name is complete. What was altered there is set aside, below
-``<root>/altered``.
+``<root>/altered``. What is under way lies below ``<root>/working``: replaced whole, and no artifact.
 """
 
 from include.store.shelf import AlteredArtifact

@@ -16,7 +16,7 @@ from include.core.errors import AddressRefused
 from include.core.records import ResultAddresses
 from include.store.remote import Remote
 from include.store.s3 import OPTIONS, S3, code_of
-from include.store.shelf import ALTERED, ShelfUnreachable, altered, place_of
+from include.store.shelf import ALTERED, WORKING, ShelfUnreachable, altered, place_of, working_place
 
 #: What is larger goes up, and comes down, in parts of this size; parts of S3 have 5 MiB at least.
 PART_BYTES = 16 << 20
@@ -115,6 +115,37 @@ class Bucket(Remote):
     def digests(self) -> Iterable[str]:
         with self._s3.translated():
             return super().digests()
+
+    def write_working(self, name: str, data: bytes) -> None:
+        self._s3.call("put_object", Key=self._working_key(name), Body=data)
+
+    def read_working(self, name: str) -> bytes | None:
+        key = self._working_key(name)
+        if self._head(key) is None:
+            return None
+        with self._s3.translated():
+            try:
+                return bytes(self._files.cat_file(f"{self._bucket}/{key}"))
+            except FileNotFoundError:
+                return None
+
+    def remove_working(self, name: str) -> None:
+        self._s3.call("delete_object", Key=self._working_key(name))
+
+    def clear_working(self, *, unused_since: datetime) -> int:
+        """Of a thousand at a time."""
+        found = self._s3.call("list_objects_v2", Prefix=f"{self._prefix}{WORKING}/").get("Contents", ())
+        old = [each["Key"] for each in found if each["LastModified"] < unused_since]
+        for key in old:
+            self._s3.call("delete_object", Key=key)
+        return len(old)
+
+    def working_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
+        """Presigned addresses of the working state of that *name*, which may be replaced."""
+        key = self._working_key(name)
+        return ResultAddresses(
+            write=self._address("put_object", key, expires_at), read=self._address("get_object", key, expires_at)
+        )
 
     def aside(self) -> Iterable[str]:
         found = self._s3.call("list_objects_v2", Prefix=f"{self._prefix}{ALTERED}/")
@@ -230,6 +261,9 @@ class Bucket(Remote):
 
     def _key(self, digest: str) -> str:
         return f"{self._prefix}{place_of(digest)}"
+
+    def _working_key(self, name: str) -> str:
+        return f"{self._prefix}{working_place(name)}"
 
     def _result_key(self, name: str) -> str:
         return f"{self._prefix}results/{name.removeprefix('sha256:')}"

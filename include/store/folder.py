@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from include.store.shelf import ALTERED, Write, altered, chunks, digest_of_file, name_aside, place_of
+from include.store.shelf import (
+    ALTERED,
+    WORKING,
+    Write,
+    altered,
+    chunks,
+    digest_of_file,
+    name_aside,
+    place_of,
+    working_place,
+)
 
 _ABANDONED_SECONDS = 24 * 3600
 
@@ -136,6 +146,40 @@ class Folder:
 
     def remove(self, digest: str) -> None:
         self.place(digest).unlink(missing_ok=True)
+
+    def write_working(self, name: str, data: bytes) -> None:
+        place = self._root / working_place(name)
+        with self._working(self._root / "sha256"):
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            handle, aside = tempfile.mkstemp(dir=self._incoming)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    self._force(file.fileno())
+                Path(aside).chmod(0o440)
+                Path(aside).replace(place)
+            except BaseException:
+                Path(aside).unlink(missing_ok=True)
+                raise
+
+    def read_working(self, name: str) -> bytes | None:
+        try:
+            return (self._root / working_place(name)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remove_working(self, name: str) -> None:
+        (self._root / working_place(name)).unlink(missing_ok=True)
+
+    def clear_working(self, *, unused_since: datetime) -> int:
+        cleared = 0
+        for file in (self._root / WORKING).glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # another process removed it
+                if file.stat().st_mtime < unused_since.timestamp():
+                    file.unlink()
+                    cleared += 1
+        return cleared
 
     def _shelve(self, aside: Path, digest: str) -> None:
         place = self.place(digest)

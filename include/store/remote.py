@@ -3,10 +3,11 @@
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from include.store.shelf import ALTERED, chunks, name_aside, place_of
+from include.store.shelf import ALTERED, WORKING, chunks, name_aside, place_of, working_place
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -94,5 +95,37 @@ class Remote:
         with contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._place(digest))
 
+    def write_working(self, name: str, data: bytes) -> None:
+        """Put *data* in the place of what lies under that *name*."""
+        self._files.pipe_file(f"{self._root}/{working_place(name)}", data)
+
+    def read_working(self, name: str) -> bytes | None:
+        try:
+            return bytes(self._files.cat_file(f"{self._root}/{working_place(name)}"))
+        except FileNotFoundError:
+            return None
+
+    def remove_working(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(f"{self._root}/{working_place(name)}")
+
+    def clear_working(self, *, unused_since: datetime) -> int:
+        """Remove what was not written since; how much."""
+        try:
+            found = self._files.ls(f"{self._root}/{WORKING}", detail=True, refresh=True)
+        except FileNotFoundError:
+            return 0
+        old = [each for each in found if _written_at(each) < unused_since]
+        for each in old:
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rm_file(each["name"])
+        return len(old)
+
     def _place(self, digest: str) -> str:
         return f"{self._root}/{place_of(digest)}"
+
+
+def _written_at(found: dict[str, Any]) -> datetime:
+    """When an object was written, as its file system says it."""
+    moment: datetime | float = found.get("LastModified") or found["created"]
+    return moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)

@@ -15,6 +15,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
 #: Where what was found altered lies, below a store's root.
 ALTERED = "altered"
+#: Where what is under way lies, below a store's root.
+WORKING = "working"
 _MOMENT = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -64,6 +66,11 @@ def place_of(digest: str) -> str:
     """The name of the bytes of *digest* below a store's root."""
     name = digest.removeprefix("sha256:")
     return f"sha256/{name[:2]}/{name[2:]}"
+
+
+def working_place(name: str) -> str:
+    """The name, below a store's root, of the working state of that *name*, which has the form of a digest."""
+    return f"{WORKING}/{name.removeprefix('sha256:')}"
 
 
 def missing(shown: str, digest: str) -> StoreError:

@@ -221,6 +221,41 @@ class Store:
         with self._reading(name):
             self._issuing().remove_result(name)
 
+    def working_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
+        """Addresses at which whoever holds them replaces and reads the working state of that *name* (a digest).
+
+        Raises:
+            DeclarationError, AddressRefused: as :meth:`read_address`.
+        """
+        with self._reading(name):
+            return self._issuing(expires_at - datetime.now(UTC)).working_addresses(name, expires_at=expires_at)
+
+    def keep_working(self, name: str, data: bytes) -> None:
+        """Put *data* in the place of the working state of that *name* (a digest): whole, or what was there stays.
+
+        It is no artifact: bytes of something under way, which its maker verifies.
+        """
+        require_digest(name)
+        with reachable(self._shelf.shown):
+            self._shelf.write_working(name, data)
+
+    def working(self, name: str) -> bytes | None:
+        """What :meth:`keep_working` kept last, unverified; ``None``: nothing is there."""
+        require_digest(name)
+        with reachable(self._shelf.shown):
+            return self._shelf.read_working(name)
+
+    def remove_working(self, name: str) -> None:
+        """Remove the working state of that *name*; nothing happens if there is none."""
+        require_digest(name)
+        with reachable(self._shelf.shown):
+            self._shelf.remove_working(name)
+
+    def clear_working(self, *, unused_since: datetime) -> int:
+        """Remove all working state that was not written since (UTC); of how many names."""
+        with reachable(self._shelf.shown):
+            return self._shelf.clear_working(unused_since=unused_since)
+
     def _issuing(self, lifetime: timedelta = timedelta(0)) -> Bucket:
         if not isinstance(self._shelf, Bucket):
             raise DeclarationError(

@@ -74,7 +74,9 @@ def planned(
     """
     if kind is None:
         return None
-    write = _learner_of(kind).prepare(rows.matrix(features.features), rows.label, features.features, {})
+    from include.training.matrix import encoded  # not where benchmarks are trained: it reads features
+
+    write = _learner_of(kind).prepare(encoded(rows, features.features), rows.label, features.features, {})
     kept = vault.put_made(write)
     names = tuple(feature.name for feature in features.features)
     identity = ("benchmark", kind, features.objective, kept, training_rows, PENALTIES, ROUNDS, engine.digest())

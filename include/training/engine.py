@@ -14,6 +14,7 @@ _SHARED_FILES = (
     "data/losses.py",
     "learner/__init__.py",
     "learner/port.py",
+    "training/checkpoints.py",
     "training/metrics.py",
     "training/refit.py",
     "training/trial.py",

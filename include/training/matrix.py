@@ -1,5 +1,7 @@
 """From feature partitions to the rows that a learner sees."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,12 +9,20 @@ from numpy.typing import NDArray
 
 from include.core.errors import DataError
 from include.core.project import Objective
-from include.core.records import Days, FeatureSet
+from include.core.records import Days, FeatureSet, FeatureSpec
+from include.data.encoding import encode_features
 from include.data.labelled import LabelledRows, days_of, read_features
 from include.declared.compiled import LABEL
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from include.governance.vault import OpenedArtifacts
+    from include.learner.port import MatrixParts
+
+#: So many values, a quarter of a GiB, are encoded at once: in parts they take a little longer.
+WHOLE_CELLS = 1 << 26
+_TOGETHER = 1 << 16
 
 
 def contents(features: FeatureSet, *stretches: Days) -> tuple[str, ...]:
@@ -51,6 +61,29 @@ def learnt(features: FeatureSet, opened: "OpenedArtifacts") -> tuple[LabelledRow
     split = features.split
     train = rows_of(features, split.train, opened, stretch="training")
     return train + rows_of(features, split.validation, opened, stretch="validation"), len(train.label)
+
+
+def encoded(rows: LabelledRows, features: Sequence[FeatureSpec]) -> "NDArray[np.float32] | MatrixParts":
+    """The matrix of *rows* that a learner prepares: in parts, where a whole one would take much memory beside them."""
+    if len(rows.label) * len(features) <= WHOLE_CELLS:
+        return rows.matrix(features)
+    return _TableParts(table=rows.table, features=features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TableParts:
+    """The encoded matrix of a table, some rows at a time."""
+
+    table: "pa.Table"
+    features: Sequence[FeatureSpec]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.table.num_rows, len(self.features)
+
+    def parts(self) -> Iterator[NDArray[np.float32]]:
+        for first in range(0, self.table.num_rows, _TOGETHER):
+            yield encode_features(self.table.slice(first, _TOGETHER), self.features)
 
 
 def _nothing_to_learn(where: str) -> DataError:

@@ -1,5 +1,6 @@
 """How far a training is, counted where it trains: figures of the search, and nothing of its rows."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,35 @@ class TrainingProgress:
             told.append(f"about {_duration(self.left_seconds)} left")
         return ", ".join(told)
 
+    def line(self) -> str:
+        """In words that :func:`read_line` reads, for a process that can say it in no other way."""
+        best = "" if self.best is None else f", best loss {self.best!r}"
+        rounds = f"{self.rounds} of {self.all_rounds} rounds in {self.seconds:.1f} s"
+        return f"progress: {self.ended} of {self.trials} trials{best}, {rounds}"
+
+
+def read_line(line: str) -> TrainingProgress | None:
+    """What :meth:`TrainingProgress.line` says at the end of *line*; ``None``: that says nothing of it."""
+    found = _LINE.search(line)
+    if found is None:
+        return None
+    ended, trials, best, rounds, all_rounds, seconds = found.groups()
+    return TrainingProgress(
+        trials=int(trials),
+        ended=int(ended),
+        best=None if best is None else float(best),
+        rounds=int(rounds),
+        all_rounds=int(all_rounds),
+        seconds=float(seconds),
+    )
+
+
+#: No number of more digits is read: lines come from elsewhere.
+_LINE = re.compile(
+    r"progress: (\d{1,9}) of (\d{1,9}) trials(?:, best loss (-?\d{1,320}(?:\.\d{1,320})?(?:e[-+]?\d{1,3})?))?, "
+    r"(\d{1,9}) of (\d{1,9}) rounds in (\d{1,9}\.\d) s$"
+)
+
 
 def _duration(seconds: float) -> str:
     for unit, size in (("h", 3600), ("min", 60)):
@@ -102,6 +132,10 @@ class ProgressCounter:
 
         return counted
 
+    def resumed(self, rounds: int) -> None:
+        """So many rounds, which an earlier attempt had trained, are not trained again."""
+        self._all_rounds -= rounds
+
     def recording(self, record: Callable[[Trial], None]) -> Callable[[Trial], None]:
         """*record*, which is given each outcome."""
 
@@ -140,6 +174,19 @@ def rounds_of(shard: Shard) -> int:
         rounds += alive * (rung - reached)
         alive, reached = ceil(alive / shard.reduction), rung
     return rounds
+
+
+def every(seconds: float, say: Report) -> Report:
+    """*say*, so many *seconds* apart at least, the first time after them too."""
+    due = time.monotonic() + seconds
+
+    def report(progress: TrainingProgress) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + seconds
+            say(progress)
+
+    return report
 
 
 def by_tenths(say: Callable[[str], None], *, least_seconds: float = 10.0) -> Callable[[str, TrainingProgress], None]:

@@ -9,6 +9,7 @@ from include.learner import learner
 from include.learner.port import ParametersRefused, fault
 from include.training import engine
 from include.training.artifacts import Artifacts
+from include.training.checkpoints import Checkpoints, begin
 from include.training.meter import ShardMeter
 
 
@@ -43,24 +44,38 @@ def refit(
     threads: int = 1,
     allowed: Callable[[], None] = lambda: None,
     meter: ShardMeter | None = None,
+    checkpoints: Checkpoints | None = None,
+    name: str = "",
+    resumed: Callable[[int], None] = lambda rounds: None,
 ) -> bytes:
     """The model's text as bytes: the same *work* gives the same bytes. *opened* holds ``work.binned``.
 
     *threads* changes no result. *allowed* is called before each round, and ends the training by raising.
-    *meter* counts what it takes as that of the winner.
+    *meter* counts what it takes as that of the winner. *checkpoints* keeps it under its *name* while it goes on, and
+    until its model is kept; *resumed* is called with the rounds of it that an earlier attempt had trained.
 
     Raises:
         MachineFault: parameters that a trial was trained with cannot be trained here, or the rows cannot be loaded.
     """
-    best, meter = work.winner, meter or ShardMeter()
+    best, meter, checkpoints = work.winner, meter or ShardMeter(), checkpoints or Checkpoints()
     chosen = learner(best.learner)
     rows = chosen.open(opened.path(work.binned), best.params, threads=threads)
     try:
         with meter.training(best.trial_id, accelerators=chosen.accelerators(best.params)):
-            training = chosen.start(rows, best.params, objective=best.objective, seed=best.seed, threads=threads)
-            for _ in range(best.rounds):
+            training = begin(
+                chosen,
+                rows,
+                best.params,
+                objective=best.objective,
+                seed=best.seed,
+                threads=threads,
+                checkpoint=checkpoints.of(name).checkpoint,
+            )
+            resumed(training.rounds)
+            while training.rounds < best.rounds:
                 allowed()
                 training.advance()
+                checkpoints.reached(name, training)
             text = training.text()
     except ParametersRefused:
         device = best.params.get("device_type", "cpu")

@@ -13,6 +13,7 @@ from include.core.search import LearnerName
 from include.data.labelled import LabelledRows
 from include.learner import learner
 from include.training import benchmark, engine
+from include.training.matrix import encoded
 
 if TYPE_CHECKING:
     import optuna
@@ -130,7 +131,7 @@ def prepare_rows(
 
     The same rows give the same bytes. Validation rows are among them: no label decides how they are prepared.
     """
-    matrix = rows.matrix(features.features)
+    matrix = encoded(rows, features.features)
     return vault.put_made(learner(name).prepare(matrix, rows.label, features.features, fixed, threads=threads))
 
 

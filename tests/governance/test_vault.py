@@ -75,6 +75,22 @@ def test_an_artifact_that_was_not_named_stays_closed(house: House) -> None:
             read(other)
 
 
+def test_what_is_under_way_is_taken_up_only_by_who_opened_it(house: House) -> None:
+    scope = house.scope()
+    mine, other = digest_of(b"mine"), digest_of(b"other")
+    with pytest.raises(AccessDenied):
+        house.vault.open([], run=run_of(scope.project), step="train", scope=scope, now=NOW, under_way=[mine])
+    house.granted(scope)
+    opened = house.vault.open([], run=run_of(scope.project), step="train", scope=scope, now=NOW, under_way=[mine])
+    opened.keep_working(mine, b"half")
+    assert opened.working(mine) == b"half"
+    for refused in (opened.working, opened.remove_working, lambda name: opened.keep_working(name, b"forged")):
+        with pytest.raises(AccessDenied, match="only what was opened"):
+            refused(other)
+    opened.remove_working(mine)
+    assert opened.working(mine) is None
+
+
 def test_a_run_opens_nothing_under_the_scope_of_another_project(house: House) -> None:
     scope = house.scope()
     house.granted(scope)
@@ -137,6 +153,9 @@ class Addressed(Store):
     def result_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
         return ResultAddresses(write=f"{name} until {expires_at}", read=name)
 
+    def working_addresses(self, name: str, *, expires_at: datetime) -> ResultAddresses:
+        return ResultAddresses(write=f"half of {name} until {expires_at}", read=name)
+
     def result(self, name: str, *, most_bytes: int) -> bytes | None:
         file = self.results / name
         return file.read_bytes()[:most_bytes] if file.exists() else None
@@ -162,6 +181,9 @@ def test_addresses_are_of_what_was_named_after_one_receipt_and_end_with_the_firs
     assert issued.artifacts == {digest: f"{digest} until {issued.expires_at}" for digest in digests}
     assert {name: each.write for name, each in issued.results.items()} == {
         name: f"{name} until {issued.expires_at}" for name in ("first", "second")
+    }
+    assert {name: each.write for name, each in issued.working.items()} == {
+        name: f"half of {name} until {issued.expires_at}" for name in ("first", "second")
     }
     assert not any(digest in repr(issued) or "second" in repr(issued) for digest in digests), "they are secrets"
     (entry,) = house.ledger.read(f"receipt/{scope.project}")

@@ -27,6 +27,14 @@ PARAMS: Mapping[LearnerName, Params] = {
     LearnerName.BOOSTED_TREES: {"num_leaves": 7, "min_data_in_leaf": 5},
     LearnerName.LINEAR: {"l2": 2.0},
 }
+#: Parameters with which each draws whatever it can draw by chance.
+DRAWING: Mapping[LearnerName, Params] = {
+    LearnerName.BOOSTED_TREES: {
+        **PARAMS[LearnerName.BOOSTED_TREES],
+        "bagging_fraction": 0.6, "bagging_freq": 2, "bagging_seed": 8, "feature_fraction": 0.7, "extra_trees": True,
+    },
+    LearnerName.LINEAR: PARAMS[LearnerName.LINEAR],
+}  # fmt: skip
 REFUSED: Mapping[LearnerName, Params] = {LearnerName.BOOSTED_TREES: {"num_leaves": -1}, LearnerName.LINEAR: {}}
 
 
@@ -60,10 +68,17 @@ class Case:
     objective: Objective
     path: Path
 
-    def start(self, params: Params | None = None, *, refit: bool = False, threads: int = 1) -> Training:
+    def start(
+        self,
+        params: Params | None = None,
+        *,
+        refit: bool = False,
+        threads: int = 1,
+        checkpoint: bytes | None = None,
+    ) -> Training:
         chosen, used = learner(self.name), PARAMS[self.name] if params is None else params
         opened = chosen.open(self.path, used, training_rows=None if refit else TRAINING, threads=threads)
-        return chosen.start(opened, used, objective=self.objective, seed=3, threads=threads)
+        return chosen.start(opened, used, objective=self.objective, seed=3, threads=threads, checkpoint=checkpoint)
 
     def trained(self, rounds: int = 4, *, threads: int = 1) -> Training:
         training = self.start(threads=threads)

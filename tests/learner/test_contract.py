@@ -1,20 +1,25 @@
 """What every learner promises, held against each of them."""
 
+import itertools
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from include.core.errors import DeclarationError, MachineFault, TrainingError
 from include.core.project import Objective
 from include.core.search import Choice, LearnerName
 from include.data.losses import row_losses
 from include.learner import learner, load
-from include.learner.port import ParametersRefused
-from tests.learner.learners import FEATURES, PARAMS, ROWS, TRAINING, Case, label, matrix, prepared
+from include.learner.boosted import segments, sequences
+from include.learner.port import ParametersRefused, Training
+from tests.learner.learners import DRAWING, FEATURES, PARAMS, ROWS, TRAINING, Case, label, matrix, prepared
 
 CASES = [(name, objective) for name in LearnerName for objective in Objective]
 
@@ -39,6 +44,38 @@ def test_the_same_rows_are_prepared_as_the_same_bytes_whatever_the_threads(case:
     assert (tmp_path / "again").read_bytes() == case.path.read_bytes()
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The rows, so many at a time."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return ROWS, len(FEATURES)
+
+    def parts(self) -> Iterator[NDArray[np.float32]]:
+        first = 0
+        for size in itertools.cycle(self.sizes):
+            if first >= ROWS:
+                return
+            yield matrix()[first : first + size]
+            first += size
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=5))
+def test_rows_in_parts_are_prepared_as_the_same_bytes_as_at_once(
+    case: Case, tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequences, "_TOGETHER", 128)
+    fixed = {**PARAMS[case.name], **({} if case.name is LearnerName.LINEAR else {"bin_construct_sample_cnt": 300})}
+    chosen, known = learner(case.name), label(case.objective)
+    for name, rows in (("whole", matrix()), ("parts", Parts(tuple(sizes)))):
+        chosen.prepare(rows, known, FEATURES, fixed)(tmp_path / name)
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
 def test_the_same_training_gives_the_same_text_and_loss_whatever_the_threads(case: Case, text: str) -> None:
     other = case.trained(threads=2)
     assert (other.text(), other.loss()) == (text, case.trained().loss())
@@ -59,6 +96,80 @@ def test_two_trainings_of_the_same_rows_do_not_disturb_each_other(case: Case, te
         one.advance()
         two.advance()
     assert one.text() == two.text() == text
+
+
+@pytest.fixture
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three rounds, where a learner has any."""
+    monkeypatch.setattr(segments, "SEGMENT_CELLS", 0)
+    monkeypatch.setattr(segments, "FEWEST_ROUNDS", 3)
+
+
+def resumed(case: Case, training: Training, *, refit: bool) -> Training:
+    """What goes on from the checkpoint of *training* to where that is; from nothing, where there is none."""
+    kept = training.checkpoint() if training.resumable else None
+    again = case.start(DRAWING[case.name], refit=refit, checkpoint=kept)
+    assert again.rounds == training.resumable <= training.rounds
+    while again.rounds < training.rounds:
+        again.advance()
+    return again
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(interruptions=st.sets(st.integers(0, 11), max_size=4), refit=st.booleans())
+def test_going_on_from_a_checkpoint_at_any_rounds_is_never_having_been_interrupted(
+    case: Case, short_segments: None, interruptions: set[int], refit: bool
+) -> None:
+    whole, training = (case.start(DRAWING[case.name], refit=refit) for _ in range(2))
+    for rounds in range(11):
+        if rounds in interruptions:
+            training = resumed(case, training, refit=refit)
+        training.advance()
+        whole.advance()
+    assert whole.rounds == training.rounds == 11
+    assert training.text() == whole.text()
+    assert refit or training.loss() == whole.loss()
+
+
+def test_a_model_of_several_segments_is_one_that_its_learner_takes_and_beats_that_of_the_first(
+    case: Case, short_segments: None
+) -> None:
+    first, whole = case.trained(3), case.trained(20)
+    text = whole.text()
+    assert learner(case.name).verify(case.winner(20), text.encode()) == text.encode()
+    predicted = load(text).predict(matrix()[TRAINING:])
+    expected = row_losses(case.objective, label(case.objective)[TRAINING:], predicted).mean()
+    assert whole.loss() == pytest.approx(float(expected), rel=1e-6)
+    assert whole.loss() < first.loss()
+
+
+def test_trainings_of_the_same_rows_that_begin_segments_do_not_disturb_each_other(
+    case: Case, short_segments: None
+) -> None:
+    chosen, used = learner(case.name), DRAWING[case.name]
+    opened = chosen.open(case.path, used, training_rows=TRAINING)
+    one, two = (chosen.start(opened, used, objective=case.objective, seed=3) for _ in range(2))
+    alone = case.start(used)
+    for rounds in range(10):
+        one.advance()
+        alone.advance()
+        if rounds > 1:
+            two.advance()
+    assert (one.text(), one.loss()) == (alone.text(), alone.loss())
+    for _ in range(2):
+        two.advance()
+    assert two.text() == alone.text()
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"\x80\x04K.", b"{}", b"[" * 100_000, b'{"rounds": 3, "text": 1, "rows": [1]}\nx']
+)
+def test_what_is_no_checkpoint_of_a_training_is_refused(case: Case, damage: bytes, short_segments: None) -> None:
+    training = case.trained(6)
+    kept = training.checkpoint()
+    for other in (damage, kept[:-1], kept + b"x", kept[: len(kept) // 2]):
+        with pytest.raises(ValueError):  # noqa: PT011  # whichever: it is none
+            case.start(checkpoint=other)
 
 
 def test_a_loss_is_that_of_the_texts_predictions_on_the_rows_that_do_not_train(case: Case) -> None:

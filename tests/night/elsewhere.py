@@ -49,15 +49,19 @@ def changed(order: Order, **fields: Any) -> Order:
 class Elsewhere:
     """A process of its own, given the order and nothing else: no credentials, and only what a trainer's image holds."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, dies_after: int | None = None) -> None:
+        """It kills its group by SIGKILL once it has kept what is under way so often; ``None``: it does not."""
+        self._folder, self.dies_after = folder, dies_after
         (folder / "tmp").mkdir(parents=True)
+
+    def _dying(self) -> str:
+        return "" if self.dies_after is None else f"tests.night.dying.after({self.dies_after}); "
 
     def start(self, order: Order, *, digest: str | None = None) -> "subprocess.Popen[str]":
         path = self._folder / f"{order.order_id}.json"
         path.write_bytes(order.document)
         program = (
-            "import runpy, sys, tests.night.trainer_image; sys.argv[0] = 'include'; "
+            f"import runpy, sys, tests.night.dying, tests.night.trainer_image; {self._dying()}sys.argv[0] = 'include'; "
             "runpy.run_module('include', run_name='__main__', alter_sys=True)"
         )
         return subprocess.Popen(
@@ -67,6 +71,7 @@ class Elsewhere:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, order: Order, *, digest: str | None = None) -> tuple[int, str]:

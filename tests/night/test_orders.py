@@ -191,6 +191,41 @@ def test_a_shard_that_was_begun_here_is_ended_elsewhere(
     assert collected(yard, run, plan) == digest
 
 
+# ── what is under way ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_shard_that_is_killed_elsewhere_in_its_first_rung_goes_on_from_what_it_kept_and_leaves_nothing_of_it(
+    yard: Yard, tmp_path: Path, undisturbed: tuple[str, list[Outcome]]
+) -> None:
+    """SIGKILL to the whole group of a process that has nothing but its order, again and again."""
+    digest, known = undisturbed
+    run, plan = planned(yard)
+    order, there = ordered(yard, run, plan), Trained(tmp_path / "there")
+    trials = [trial.trial_id for trial in yard.platform.load(Plan, plan).trials]
+    reached = 0
+    for there.dies_after in (1, 2, 1):
+        reached += there.dies_after
+        process = there.start(order)
+        assert process.wait() == -signal.SIGKILL
+        assert len(under_way(yard)) == reached
+        assert {stored(yard, trial_id) for trial_id in trials} == {None}, "nothing was certain yet"
+    there.dies_after = None
+    status, output = there.run(order)
+    assert status == 0, output
+    first = yard.platform.load(Plan, plan).rungs[0]
+    assert output.count(f"a training goes on after {first} rounds") == len(trials), output
+    assert collected(yard, run, plan) == digest
+    assert learnt(yard) == known
+    assert under_way(yard) == []
+
+
+def under_way(yard: Yard) -> list[str]:
+    """The names of what the vault's bucket keeps of trainings that are not over."""
+    bucket, prefix = yard.settings.vault.removeprefix("s3://").split("/", 1)
+    found = buckets.client().list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/working/")
+    return [each["Key"] for each in found.get("Contents", ())]
+
+
 # ── the order ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -20,6 +20,7 @@ from include.runtime.upkeep.lineage import graph
 from include.settings import ROOT
 from include.steps import retention
 from include.steps.platform import contents
+from include.store import Store
 from tests.night.conftest import MakeYard
 from tests.night.yard import FLIGHTS, INSTANT, LATER, NOW, TEMPERATURE, Night, Yard
 
@@ -365,3 +366,16 @@ def _allowed(
         digest for at, sizes in used if now < at + timedelta(days=declared) for digest in sizes[ArtifactKind.MODEL]
     }
     return {digest: size for digest, size in expected.items() if digest not in benchmarks - recent}, bound
+
+
+def test_what_is_kept_of_a_training_that_nobody_took_up_again_goes_after_a_day_whatever_is_declared(
+    make_yard: MakeYard,
+) -> None:
+    yard, name = make_yard(), f"sha256:{'5' * 64}"
+    shelves = [Store(yard.settings.vault), Store(yard.settings.store)]
+    for shelf in shelves:
+        shelf.keep_working(name, b"half a model")
+    retention.carry_out(yard.platform, now=in_days(0.9))
+    assert [shelf.working(name) for shelf in shelves] == [b"half a model"] * 2
+    retention.carry_out(yard.platform, now=in_days(1.1))
+    assert [shelf.working(name) for shelf in shelves] == [None, None]

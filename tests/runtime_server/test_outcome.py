@@ -48,7 +48,9 @@ from include.monitoring import page as drift_page
 from include.runtime.server.pages.run import add_runs
 from include.runtime.server.reports import add_reports
 from include.runtime.server.service import bearer_user
+from include.steps import progress
 from include.store import Store
+from include.training.progress import TrainingProgress
 from tests.governance.conftest import STEWARD
 from tests.registry.models import BENCHMARK, FEATURE_SET, NO_BENCHMARK, evaluation
 from tests.runtime_server.conftest import DESK, PHONE, THEMES, People, Reader, fits, serving
@@ -97,8 +99,8 @@ class Yard:
         self.made("validate", self.keep(found))
         return found
 
-    def searched(self, folder: Path, *, champion: int | None = 3, benchmark: BenchmarkFigures | None = None) -> str:
-        """Three trials, and an evaluation of the second; its digest."""
+    def planned(self) -> tuple[tuple[PlannedTrial, ...], str]:
+        """Three trials that are to be trained, and the digest of their plan."""
         planned = tuple(PlannedTrial(trial_id=f"sha256:trial{number}", params={}) for number in range(3))
         plan = Plan(
             features=self.keep(FEATURE_SET), task="sha256:t", objective=Objective.BINARY, binned="sha256:b",
@@ -107,6 +109,11 @@ class Yard:
         )  # fmt: skip
         digest = self.keep(plan)
         self.made("plan", digest)
+        return planned, digest
+
+    def searched(self, folder: Path, *, champion: int | None = 3, benchmark: BenchmarkFigures | None = None) -> str:
+        """Three trials, and an evaluation of the second; its digest."""
+        planned, digest = self.planned()
         for one, state in zip(planned, STATES, strict=True):
             losses = () if state is TrialState.FAILED else (0.6123,)
             params = {"learning_rate": 0.0871234, "kind": HOSTILE}
@@ -285,6 +292,26 @@ def test_no_figure_of_the_holdout_is_shown_before_the_night_is_decided(
     yard.decided(evaluated)
     assert "became champion" in (told := words(asked))
     assert LOSS in told
+
+
+def test_a_night_that_trains_shows_how_far_each_step_is_and_when_it_ends_and_then_no_more(
+    yard: Yard, asked: TestClient, tmp_path: Path
+) -> None:
+    yard.begin(NIGHT)
+    assert "In training" not in words(asked)
+    yard.planned()
+    assert "In training" not in words(asked)
+    far = TrainingProgress(trials=16, ended=3, best=0.51239, rounds=1200, all_rounds=3000, seconds=120.0)
+    progress.keep(yard.store, "flights", NIGHT, "train-0", far, at=AT)
+    told = words(asked)
+    for said in ("train-0", "1,200 of 3,000", "3 of 16", "0.5124", "about 2026-03-02 04:03 UTC"):
+        assert said in told, said
+    yard.made("train-0", "sha256:outcomes")
+    assert "In training" not in words(asked)
+    progress.keep(yard.store, "flights", NIGHT, "refit", replace(far, trials=1, ended=0, best=None), at=AT)
+    assert "0 of 1" in words(asked)
+    yard.searched(tmp_path)
+    assert "In training" not in words(asked)
 
 
 def test_a_watch_shows_its_verdict_and_leads_to_a_drift_report_only_where_there_is_one(

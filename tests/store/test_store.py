@@ -73,6 +73,36 @@ def test_what_is_removed_is_nowhere_any_more_and_may_be_kept_again(store: Store,
     assert store.get(digest) == b"removed"
 
 
+def test_what_is_under_way_is_replaced_whole_read_back_and_removed_and_is_no_artifact(
+    store: Store, tmp_path: Path
+) -> None:
+    assert store.working(UNKNOWN) is None
+    for data in (b"first", BIG, b""):
+        store.keep_working(UNKNOWN, data)
+        assert store.working(UNKNOWN) == data
+        assert not store.has(UNKNOWN)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) <= 1, "nothing of before is left"
+    assert all(stat.S_IMODE(file.stat().st_mode) & 0o007 == 0 for file in files), "it may hold personal data"
+    for _ in range(2):  # nothing happens where it is not there
+        store.remove_working(UNKNOWN)
+        assert store.working(UNKNOWN) is None
+    for name in ("", "../altered/x", "sha256:" + "A" * 64):
+        with pytest.raises(StoreError, match="named by its digest"):
+            store.keep_working(name, b"elsewhere")
+
+
+def test_what_nobody_took_up_again_is_cleared_and_what_was_written_since_stays(store: Store) -> None:
+    assert store.clear_working(unused_since=datetime.now(UTC)) == 0
+    artifact = store.put(b"an artifact")
+    store.keep_working(UNKNOWN, b"left")
+    assert store.clear_working(unused_since=datetime.now(UTC) - timedelta(minutes=5)) == 0
+    assert store.working(UNKNOWN) == b"left"
+    assert store.clear_working(unused_since=datetime.now(UTC) + timedelta(minutes=5)) == 1
+    assert store.working(UNKNOWN) is None
+    assert store.has(artifact)
+
+
 def test_a_file_is_kept_under_the_digest_of_its_bytes(store: Store, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(BIG)

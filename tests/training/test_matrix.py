@@ -9,7 +9,8 @@ import pytest
 from include.core.errors import DataError
 from include.core.project import Objective
 from include.core.records import Days, FeatureSet
-from include.training.matrix import contents, rows_of
+from include.training import matrix
+from include.training.matrix import contents, encoded, rows_of
 from tests.training.flights import CATEGORICAL, Folder, flights
 
 
@@ -48,6 +49,19 @@ def test_a_category_is_its_position_in_the_declared_order(features, vault):
         if feature.name in CATEGORICAL:
             codes = matrix[:, position].astype(int)
             assert [feature.categories[code] for code in codes] == rows.table.column(feature.name).to_pylist()
+
+
+def test_a_matrix_that_is_large_is_encoded_in_parts_and_is_the_same(features, vault, monkeypatch):
+    rows = rows_of(features, features.split.train, vault, stretch="training")
+    whole = encoded(rows, features.features)
+    assert isinstance(whole, np.ndarray)
+    monkeypatch.setattr(matrix, "WHOLE_CELLS", whole.size - 1)
+    monkeypatch.setattr(matrix, "_TOGETHER", 1000)
+    parts = encoded(rows, features.features)
+    assert parts.shape == whole.shape
+    for _ in range(2):  # as often as it is asked
+        assert np.array_equal(np.concatenate(list(parts.parts())), whole, equal_nan=True)
+    assert max(len(part) for part in parts.parts()) == 1000
 
 
 def test_reading_a_stretch_opens_its_days_and_no_other(features, vault):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from include.core.project import Objective
 from include.core.records import FeatureSet, PlannedTrial, Shard, Trial
 from include.training import progress, trial
-from include.training.progress import ProgressCounter, TrainingProgress, by_tenths, rounds_of
+from include.training.progress import ProgressCounter, TrainingProgress, by_tenths, read_line, rounds_of
 from tests.training.flights import Folder
 from tests.training.searches import planned
 
@@ -133,3 +133,36 @@ def test_shards_that_run_at_a_time_are_told_of_together() -> None:
     said = (first + second + waiting).in_words()
     assert said == "8 of 20 trials, best loss 0.4321, 1,200 of 3,000 rounds, about 90 s left"
     assert waiting.in_words() == "0 of 4 trials, 0 of 600 rounds"
+
+
+COUNTS = st.integers(0, 10**9 - 1)
+
+
+@given(
+    counts=st.tuples(COUNTS, COUNTS, COUNTS, COUNTS),
+    best=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    seconds=st.integers(0, 10**9),
+)
+def test_what_a_process_elsewhere_says_in_a_line_is_read_back(
+    counts: tuple[int, int, int, int], best: float | None, seconds: int
+) -> None:
+    trials, ended, rounds, all_rounds = counts
+    said = TrainingProgress(
+        trials=trials, ended=ended, best=best, rounds=rounds, all_rounds=all_rounds, seconds=seconds / 10
+    )
+    assert read_line(f"trainyard: {said.line()}") == said
+
+
+@given(st.text())
+def test_a_line_that_says_nothing_of_it_is_not_taken_for_one(line: str) -> None:
+    assert read_line(line) is None
+    assert read_line("trainyard: trial 0123456789ab complete, loss 0.512345 (3 of 8)") is None
+
+
+def test_rounds_that_an_earlier_attempt_trained_are_not_expected_again() -> None:
+    counter = ProgressCounter(trials=1, all_rounds=100)
+    counter.resumed(60)
+    counting = counter.counting(lambda: None)
+    for _ in range(40):
+        counting()
+    assert (counter.progress().rounds, counter.progress().all_rounds) == (40, 40)

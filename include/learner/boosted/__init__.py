@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from include.learner.port import FamiliarValues
+    from include.learner.port import FamiliarValues, MatrixParts
 
 #: All that LightGBM says where memory is short.
 _NO_MEMORY = "std::bad_alloc"
@@ -64,7 +64,7 @@ class BoostedTrees(Learner):
 
     def prepare(
         self,
-        matrix: "NDArray[np.float32]",
+        matrix: "NDArray[np.float32] | MatrixParts",
         label: "NDArray[np.float64]",
         features: Sequence[FeatureSpec],
         fixed: Params,
@@ -77,7 +77,7 @@ class BoostedTrees(Learner):
         from include.learner.boosted.settings import dataset_settings
 
         rows = lightgbm.Dataset(
-            matrix,
+            _rows_for_lightgbm(matrix),
             label,
             feature_name=[feature.name for feature in features],
             categorical_feature=[place for place, feature in enumerate(features) if feature.categories is not None],
@@ -112,11 +112,16 @@ class BoostedTrees(Learner):
         )
 
     def start(
-        self, opened: "_BinnedRows", params: Params, *, objective: Objective, seed: int, threads: int = 1
+        self,
+        opened: "_BinnedRows",
+        params: Params,
+        *,
+        objective: Objective,
+        seed: int,
+        threads: int = 1,
+        checkpoint: bytes | None = None,
     ) -> Training:
-        from include.learner.boosted.settings import booster_settings
-
-        return _Boosting(opened, booster_settings(params, objective=objective, seed=seed, threads=threads), objective)
+        return _Boosting(opened, params, objective=objective, seed=seed, threads=threads, checkpoint=checkpoint)
 
     def probe(self, opened: "_BinnedRows", params: Params, *, objective: Objective, threads: int = 1) -> None:
         import lightgbm
@@ -144,6 +149,16 @@ class BoostedTrees(Learner):
         return _Trees(text)
 
 
+def _rows_for_lightgbm(matrix: "NDArray[np.float32] | MatrixParts") -> Any:
+    import numpy as np
+
+    if isinstance(matrix, np.ndarray):
+        return matrix
+    from include.learner.boosted.sequences import sequence
+
+    return sequence(matrix)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _BinnedRows:
     """Constructed data sets of LightGBM."""
@@ -153,18 +168,71 @@ class _BinnedRows:
 
 
 class _Boosting(Training):
-    def __init__(self, rows: _BinnedRows, settings: Mapping[str, Any], objective: Objective) -> None:
+    """It can go on from where a segment of it began (:mod:`include.learner.boosted.segments`)."""
+
+    def __init__(
+        self,
+        rows: _BinnedRows,
+        params: Params,
+        *,
+        objective: Objective,
+        seed: int,
+        threads: int,
+        checkpoint: bytes | None,
+    ) -> None:
+        from include.learner.boosted import segments
+
+        self._rows, self._params, self._objective, self._seed, self._threads = rows, params, objective, seed, threads
+        count, features = rows.train.num_data(), rows.train.num_feature()
+        self._segment = segments.rounds_of(params, rows=count, features=features)
+        self._begun = segments.SegmentStart()
+        if checkpoint is not None:
+            counts = [count, *([] if rows.validation is None else [rows.validation.num_data()])]
+            self._begun = segments.read(checkpoint, features=features, rows=counts, segment=self._segment)
+        self._rounds = self._begun.rounds
+        self._booster = self._made()
+
+    def _made(self) -> Any:
+        """A booster that begins a segment."""
         import lightgbm
 
-        self._objective = objective
-        with _translated():
-            self._booster = lightgbm.Booster(dict(settings), rows.train)
-            if rows.validation is not None:
-                self._booster.add_valid(rows.validation, "validation")
+        from include.learner.boosted.segments import drawn_by
+        from include.learner.boosted.settings import booster_settings
+
+        params, seed = drawn_by(self._params, self._seed, self._begun.rounds // self._segment)
+        settings = booster_settings(params, objective=self._objective, seed=seed, threads=self._threads)
+        with _translated(), self._begun.given_to(self._rows.train, self._rows.validation):
+            booster = lightgbm.Booster(settings, self._rows.train)
+            if self._rows.validation is not None:
+                booster.add_valid(self._rows.validation, "validation")
+        return booster
+
+    @property
+    def rounds(self) -> int:
+        return self._rounds
+
+    @property
+    def resumable(self) -> int:
+        return self._rounds - self._rounds % self._segment
 
     def advance(self) -> None:
+        if self.rounds == self._begun.rounds + self._segment:
+            self._begin_segment()
         with _translated():
             self._booster.update()
+        self._rounds += 1
+
+    def checkpoint(self) -> bytes:
+        if self.resumable > self._begun.rounds:
+            self._begin_segment()
+        return self._begun.written()
+
+    def _begin_segment(self) -> None:
+        rows, booster = self._rows, self._booster
+        with _translated():
+            self._begun = self._begun.ended(booster, rounds=self._rounds, train=rows.train, validation=rows.validation)
+        del booster, self._booster  # the next one has rows of its own
+        self._booster = self._made()
 
     def loss(self) -> float:
         from include.data.losses import row_losses
@@ -177,9 +245,9 @@ class _Boosting(Training):
         return float(result[2])
 
     def text(self) -> str:
-        from include.learner.boosted.settings import model_text
-
-        return model_text(self._booster)
+        if self._begun.text and self._rounds == self._begun.rounds:
+            return self._begun.text
+        return self._begun.with_trees_of(self._booster)
 
 
 class _Trees(Model):

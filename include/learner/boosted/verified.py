@@ -64,6 +64,13 @@ def verified(best: Winner, data: bytes, *, largest_bytes: int) -> bytes:
     return text.encode()
 
 
+def sound(text: str, features: int) -> None:
+    """Raise ValueError unless *text* is one of a model of so many *features* that LightGBM can be given to read."""
+    _, trees = _parts(text)
+    if not all(tree.sound(features) for tree in trees):
+        raise ValueError("nodes that lead nowhere")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tree:
     """A tree's numbers by field: as many as it has nodes, or leaves, or sets of categories."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from include.learner.linear.rows import PreparedRows
     from include.learner.linear.text import LinearModel
+    from include.learner.port import MatrixParts
 
 #: How much large coefficients cost, beside the losses of all rows: half of it times the sum of their squares. The
 #: parameter's name, its ends (inclusive) and its value where nothing else is declared.
@@ -63,7 +64,7 @@ class LinearModels(Learner):
 
     def prepare(
         self,
-        matrix: "NDArray[np.float32]",
+        matrix: "NDArray[np.float32] | MatrixParts",
         label: "NDArray[np.float64]",
         features: Sequence[FeatureSpec],
         fixed: Params,
@@ -92,8 +93,9 @@ class LinearModels(Learner):
         objective: Objective,
         seed: int,
         threads: int = 1,
+        checkpoint: bytes | None = None,
     ) -> Training:
-        return _Descent(opened, params, objective=objective, seed=seed)
+        return _Descent(opened, params, objective=objective, seed=seed, checkpoint=checkpoint)
 
     def probe(
         self,
@@ -123,6 +125,8 @@ class LinearModels(Learner):
 
 
 class _Descent(Training):
+    """It can go on from any round: all that a step knows are the coefficients, and those it came from."""
+
     def __init__(
         self,
         opened: "tuple[PreparedRows, PreparedRows | None]",
@@ -130,6 +134,7 @@ class _Descent(Training):
         *,
         objective: Objective,
         seed: int,
+        checkpoint: bytes | None = None,
     ) -> None:
         from include.learner.linear.fit import Fit
 
@@ -137,6 +142,19 @@ class _Descent(Training):
         self._params, self._objective, self._seed, self._rounds = dict(params), objective, seed, 0
         with _one_thread():
             self._fit = Fit(self._train, objective, l2=float(params.get(L2, USUAL)))
+            if checkpoint is not None:
+                self._rounds = self._fit.go_on_from(checkpoint)
+
+    @property
+    def rounds(self) -> int:
+        return self._rounds
+
+    @property
+    def resumable(self) -> int:
+        return self._rounds
+
+    def checkpoint(self) -> bytes:
+        return self._fit.checkpoint(self._rounds)
 
     def advance(self) -> None:
         with _one_thread():

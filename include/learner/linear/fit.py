@@ -6,6 +6,7 @@ the one before. A round looks at all rows once, and knows nothing but the coeffi
 done in pieces is what is done at once.
 """
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -72,6 +73,39 @@ class Fit:
             self._before = now, cost
             curvature[np.diag_indices_from(curvature)] *= 1 + _DAMPED
             self._coefficients = now - np.linalg.solve(curvature, slope)
+
+    def checkpoint(self, rounds: int) -> bytes:
+        """What :meth:`go_on_from` goes on from, after so many *rounds*: numbers as text, each bit of them."""
+        earlier = None if self._before is None else [self._before[0].tolist(), self._before[1]]
+        known = {"before": earlier, "coefficients": self._coefficients.tolist(), "done": self._done, "rounds": rounds}
+        return json.dumps(known).encode()
+
+    def go_on_from(self, checkpoint: bytes) -> int:
+        """Be where another fit of the same rows was when it wrote *checkpoint*; the rounds that it had.
+
+        Raises:
+            ValueError: no such fit wrote it.
+        """
+        try:
+            known = json.loads(checkpoint)
+            rounds, done, coefficients = known["rounds"], known["done"], self._numbers(known["coefficients"])
+            earlier = known["before"]
+            before = None if earlier is None else (self._numbers(earlier[0]), float(earlier[1]))
+        except (TypeError, KeyError, IndexError, RecursionError, ArithmeticError):
+            raise ValueError("no checkpoint of a fit") from None
+        if type(rounds) is not int or rounds <= 0 or type(done) is not bool:
+            raise ValueError("no checkpoint of a fit")
+        self._coefficients, self._before, self._done = coefficients, before, done
+        return rounds
+
+    def _numbers(self, said: object) -> "Floats":
+        """As many numbers as there are coefficients."""
+        import numpy as np
+
+        numbers = np.asarray(said, dtype=np.float64)
+        if numbers.shape != self._penalty.shape:
+            raise ValueError("coefficients of other features")
+        return numbers
 
     def _look(self, coefficients: "Floats") -> "tuple[float, Floats, Floats]":
         """What *coefficients* cost, the slope of that, and a bound of its curvature."""

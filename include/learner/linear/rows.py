@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from include.core.records import FeatureSpec
 from include.learner.port import fault
@@ -14,6 +14,8 @@ from include.learner.port import fault
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from include.learner.port import MatrixParts
 
 #: The line is filled up to a multiple of it, so that what follows can be mapped into memory.
 _ALIGNED = 64
@@ -43,7 +45,10 @@ class PreparedRows:
 
 
 def write(
-    path: Path, matrix: "NDArray[np.float32]", label: "NDArray[np.float64]", features: Sequence[FeatureSpec]
+    path: Path,
+    matrix: "NDArray[np.float32] | MatrixParts",
+    label: "NDArray[np.float64]",
+    features: Sequence[FeatureSpec],
 ) -> None:
     """Write the rows: the same rows give the same bytes."""
     import numpy as np
@@ -57,8 +62,24 @@ def write(
     with path.open("wb") as file:
         file.write(_filled(line))
         file.write(np.ascontiguousarray(label, "<f8").data)
-        for place in range(len(features)):
-            file.write(np.ascontiguousarray(matrix[:, place], "<f4").data)
+        if isinstance(matrix, np.ndarray):
+            for place in range(len(features)):
+                file.write(np.ascontiguousarray(matrix[:, place], "<f4").data)
+        else:
+            _write_parts(file, matrix)
+
+
+def _write_parts(file: BinaryIO, matrix: "MatrixParts") -> None:
+    """Each part into its places of each feature, which lie a whole matrix apart."""
+    import numpy as np
+
+    begin, (rows, features) = file.tell(), matrix.shape
+    first = 0
+    for part in matrix.parts():
+        for place in range(features):
+            file.seek(begin + 4 * (place * rows + first))
+            file.write(np.ascontiguousarray(part[:, place], "<f4").data)
+        first += len(part)
 
 
 def _filled(line: bytes) -> bytes:

@@ -13,6 +13,7 @@ from include.core.errors import TrainyardError
 if TYPE_CHECKING:
     from include.runtime.pods.endings import PodEnding
     from include.runtime.pods.request import PodRequest
+    from include.runtime.pods.shards import HeardProgress
 
 
 class TrainingPodTrigger(BaseTrigger):
@@ -41,16 +42,20 @@ class TrainingPodTrigger(BaseTrigger):
         seen: list[PodEnding] = []
         stopped = ""
         try:
-            check, stored, record = await in_thread(_opened, request)
+            check, stored, record, heard = await in_thread(_opened, request)
+
+            def log(line: str) -> None:
+                heard.line(line)
+                self.log.info("%s", line)
 
             def ended(ending: PodEnding) -> None:
                 seen.append(ending)
                 record(ending)
 
             attention = Attention(
-                log=lambda line: self.log.info("%s", line),
+                log=log,
                 note=lambda what: self.log.info("Trainyard: %s", what),
-                check=check,
+                check=heard.checking(check),
                 stored=stored,
                 ended=ended,
             )
@@ -73,12 +78,16 @@ class TrainingPodTrigger(BaseTrigger):
             await cluster.clear(request.selector)
 
 
-def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], int], Callable[[PodEnding], None]]":
-    """What asks whether the step may go on, and what of it is stored; what records how a pod of it ended."""
+def _opened(
+    request: "PodRequest",
+) -> "tuple[Callable[[], None], Callable[[], int], Callable[[PodEnding], None], HeardProgress]":
+    """What asks whether the step may go on, and what of it is stored; what records how a pod of it ended, and what
+    keeps how far it says that it is.
+    """
     from include.core.errors import DeclarationError
     from include.ledger.journal import begun
     from include.runtime.nights.platform import open_platform
-    from include.runtime.pods.shards import record, still_allowed, stored
+    from include.runtime.pods.shards import HeardProgress, record, still_allowed, stored
     from include.settings import Settings
 
     platform = open_platform(Settings.from_environment())
@@ -90,4 +99,5 @@ def _opened(request: "PodRequest") -> "tuple[Callable[[], None], Callable[[], in
             remedy="Begin the run first.",
         )
     check = still_allowed(platform, replace(run, fence=request.fence))
-    return check, stored(platform, run, request), partial(record, platform.ledger, request)
+    recording = partial(record, platform.ledger, request)
+    return check, stored(platform, run, request), recording, HeardProgress(platform, request)

@@ -15,7 +15,8 @@ from include.core.project import Compute
 CONTAINER = "train"
 #: The resource by which NVIDIA's device plugin offers accelerators, and the usual taint of nodes that have some.
 ACCELERATOR = "nvidia.com/gpu"
-#: How long a pod may take to end after it was asked to: what it stored is kept, so that it has nothing to save.
+#: How long a pod may take to end after it was asked to: what it stored is kept, and of what is under way what a round
+#: that ends meanwhile came to.
 GRACE_SECONDS = 5
 #: A pod whose node is out of reach is given up after that long.
 _UNREACHABLE_SECONDS = 30

@@ -32,8 +32,9 @@ from include.runtime.pods.endings import PodEnding, PodOutcome
 from include.runtime.pods.following import Say
 from include.runtime.pods.request import PodRequest, selector_of
 from include.settings import Settings
-from include.steps import Platform
+from include.steps import Platform, progress
 from include.steps.training import while_allowed
+from include.training.progress import TrainingProgress, read_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,7 @@ class StepInPods:
                 record(self.platform.ledger, request, ending)
             return self._collect(endings)
         finally:
+            progress.forget(self.platform.store, request.project, request.run_id, request.step)
             clear(request.namespace, self._selector)
 
     def _collect(self, endings: tuple[PodEnding, ...]) -> str:
@@ -239,6 +241,32 @@ def still_allowed(platform: Platform, run: Run) -> Callable[[], None]:
 def stored(platform: Platform, run: Run, request: PodRequest) -> Callable[[], int]:
     """To be called when a pod of *request* was killed: how many results lie there that nobody has recorded."""
     return partial(steps.stored, platform, run, request.plan, request.step)
+
+
+class HeardProgress:
+    """How far a pod says that it is, in the lines that it prints; kept for whoever looks at its run."""
+
+    def __init__(self, platform: Platform, request: PodRequest) -> None:
+        self._platform, self._request = platform, request
+        self._heard: TrainingProgress | None = None
+
+    def line(self, line: str) -> TrainingProgress | None:
+        """What *line* says of it; ``None``: nothing."""
+        found = read_line(line)
+        self._heard = found or self._heard
+        return found
+
+    def checking(self, check: Callable[[], None]) -> Callable[[], None]:
+        """*check*, which is called in a thread every few seconds, and what was heard since is kept."""
+
+        def checked() -> None:
+            heard, self._heard = self._heard, None
+            if heard is not None:
+                where = self._request.project, self._request.run_id, self._request.step
+                progress.keep(self._platform.store, *where, heard, at=datetime.now(UTC))
+            check()
+
+        return checked
 
 
 async def attend(request: PodRequest, attention: attendance.Attention) -> tuple[PodEnding, ...]:

@@ -55,7 +55,8 @@ class PodTrainer:
         """Each is attended in a thread; a signal has each remove its pod, and is raised when all have."""
         ending = Event()
         with ThreadPoolExecutor(len(shards), thread_name_prefix="shard") as pool:
-            futures = [pool.submit(self._train, run, plan, shard, opened, note, ending) for shard in shards]
+            each = partial(self._train, run, plan, opened=opened, note=note, on_training=on_training, ending=ending)
+            futures = [pool.submit(each, shard) for shard in shards]
             try:
                 for future in as_completed(futures):
                     future.result()
@@ -64,7 +65,17 @@ class PodTrainer:
                 raise
         return [future.result() for future in futures]
 
-    def _train(self, run: "Run", plan: str, shard: int | None, opened: Opener, note: Note, ending: Event) -> str:
+    def _train(
+        self,
+        run: "Run",
+        plan: str,
+        shard: int | None,
+        *,
+        opened: Opener,
+        note: Note,
+        on_training: OnTraining,
+        ending: Event,
+    ) -> str:
         """One of them, in a run of this process's code."""
         import asyncio
 
@@ -93,10 +104,19 @@ class PodTrainer:
         found = placed.begin(note=say, check=check)
         if isinstance(found, str):
             return found
+        heard = shards.HeardProgress(platform, found)
+
+        def log(line: str) -> None:
+            far = heard.line(line)
+            if far is None:
+                say(line)
+            else:
+                on_training(steps.step_of(shard), far)
+
         attention = Attention(
-            log=say,
+            log=log,
             note=say,
-            check=check,
+            check=heard.checking(check),
             stored=shards.stored(platform, run, found),
             ended=partial(shards.record, platform.ledger, found),
         )

@@ -17,7 +17,9 @@ from include.ledger.costs import Cost, TrialSpent, cost_of
 from include.ledger.journal import begun
 from include.registry.spending import cost_of_version
 from include.steps.platform import loaded
+from include.steps.progress import SeenProgress, seen
 from include.steps.showing import NightFigures, made_by, recorded_learnt
+from include.steps.training import step_of
 from include.store import Store
 
 Part = TypeVar("Part")
@@ -77,10 +79,12 @@ class Costs:
 class RunOutcome:
     """All of a run's page; ``None``: the run has not come so far, or never does.
 
+    ``training`` is how far those steps are that train, by name, as they said last themselves.
     ``cost`` is what it took until now. ``lacking`` says why something of it is not shown, empty if all is.
     """
 
     run: Run
+    training: Mapping[str, SeenProgress]
     cost: Costs | None
     checked: ValidationSummary | None
     learnt: NightFigures | None
@@ -111,6 +115,7 @@ def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> RunOu
 
     return RunOutcome(
         run=run,
+        training=unless_lost(_training) or {},
         cost=unless_lost(_costs),
         checked=unless_lost(_checked),
         learnt=unless_lost(_learnt),
@@ -118,6 +123,15 @@ def outcome_of(ledger: Ledger, store: Store, project: str, run_id: str) -> RunOu
         judged=unless_lost(_judged),
         lacking="; ".join(dict.fromkeys(lacking)),
     )
+
+
+def _training(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Mapping[str, SeenProgress] | None:
+    if "plan" not in made or "evaluate" in made or not store.has(made["plan"]):
+        return None
+    shards = range(len(loaded(store, Plan, made["plan"]).shards))
+    steps = [step for step in (*map(step_of, shards), step_of(None)) if step not in made]
+    found = ((step, seen(store, run.project, run.run_id, step)) for step in steps)
+    return {step: known for step, known in found if known is not None}
 
 
 def _costs(ledger: Ledger, store: Store, run: Run, made: Mapping[str, str]) -> Costs | None:
