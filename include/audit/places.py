@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +33,7 @@ class Place(Protocol):
     def replace(self, name: str, data: bytes) -> None:
         """Let *data* lie under *name*, whatever lay there before."""
 
-    def names(self, folder: str) -> Sequence[str]:
+    def names(self, folder: str) -> list[str]:
         """The names of what lies directly in *folder*, in order."""
 
     def forget(self, folder: str) -> None:
@@ -86,7 +86,7 @@ class FolderPlace:
     def replace(self, name: str, data: bytes) -> None:
         self._write(name, data, durable=True)
 
-    def names(self, folder: str) -> Sequence[str]:
+    def names(self, folder: str) -> list[str]:
         try:
             return sorted(each.name for each in (self._root / folder).iterdir() if each.name[0] != ".")
         except (FileNotFoundError, NotADirectoryError):
@@ -144,7 +144,7 @@ class BucketPlace:
     def replace(self, name: str, data: bytes) -> None:
         self._put(name, data)
 
-    def names(self, folder: str) -> Sequence[str]:
+    def names(self, folder: str) -> list[str]:
         prefix, found, more = f"{self._prefix}{folder}/", list[str](), dict[str, str]()
         while True:
             answer = self._s3.call("list_objects_v2", Prefix=prefix, Delimiter="/", **more)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 from include.audit import tree as merkle
-from include.audit.checkpoints import SignedCheckpoint, newest
+from include.audit.checkpoints import HISTORY, SignedCheckpoint, newest
 from include.audit.comparison import published
 from include.audit.places import Place
 from include.audit.proofs import leaf_hash
 from include.core.errors import LedgerError
 from include.ledger import Ledger, leaves
+
+#: To so many of the last checkpoints a proof is at hand.
+_EARLIER = 100
 
 
 class Proofs:
@@ -17,21 +20,36 @@ class Proofs:
     ``signed`` is the checkpoint that they lead to. Ten thousand proofs take a second.
     """
 
-    def __init__(self, ledger: Ledger, signed: SignedCheckpoint, places: Sequence[Place]) -> None:
-        """Raises LedgerError: the ledger does not agree with *signed*."""
-        self._ledger, self.signed = ledger, signed
+    def __init__(
+        self, ledger: Ledger, signed: SignedCheckpoint, places: Sequence[Place], *, earlier: Sequence[int] = ()
+    ) -> None:
+        """*earlier* are the sizes that :meth:`consistency` is for. Raises LedgerError: the ledger is not *signed*."""
+        self._ledger, self.signed, self._earlier = ledger, signed, earlier
         self._node = self._node_of(places)
 
     @classmethod
-    def open(cls, ledger: Ledger, places: Sequence[Place], publics: Sequence[bytes]) -> "Proofs | None":
+    def open(
+        cls, ledger: Ledger, places: Sequence[Place], publics: Sequence[bytes], *, earlier: Sequence[int] = ()
+    ) -> "Proofs | None":
         """Proofs against the newest checkpoint in *places*; ``None``: nothing was signed yet.
+
+        It is shown to continue the first, the last ones before it, and those of the sizes *earlier*.
 
         Raises:
             LedgerError: it is not signed with one of *publics*, or the ledger does not agree with it.
             LedgerUnavailable: no place can be read.
         """
         found = newest(places, publics)
-        return None if found is None else cls(ledger, found[0], places)
+        if found is None:
+            return None
+        published = found[1].names(HISTORY)
+        sizes = sorted({*(int(each) for each in published[:1] + published[-_EARLIER:]), *earlier})
+        return cls(ledger, found[0], places, earlier=sizes)
+
+    @property
+    def checkpoint(self) -> str:
+        """The note that says and signs it."""
+        return str(self.signed.note)
 
     @property
     def size(self) -> int:
@@ -60,7 +78,11 @@ class Proofs:
         self._require_covered(position, size)
         return merkle.inclusion(self._node, position - 1, size)
 
-    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+    def consistency(self) -> dict[int, list[bytes]]:
+        """By the sizes of earlier checkpoints, the proofs that this one continues them."""
+        return {size: self.between(size) for size in self._earlier if size < self.size}
+
+    def between(self, old: int, new: int | None = None) -> list[bytes]:
         """The proof that the tree of *new* events (those of the checkpoint, or less) continues that of *old*.
 
         Raises:

@@ -1,5 +1,6 @@
 """``passport``, ``audit`` and ``inventory``: what a model is made of, as evidence; which questions it answers."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -7,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from include.audit.proofs import Note
 from include.cli.console import bold, console, line, styled
 from include.core.errors import DeclarationError
+from include.runtime import deployment
+from include.runtime.nights import promoting
 from include.runtime.nights.platform import open_platform
 from include.settings import Settings
 
 if TYPE_CHECKING:
     from include.audit.passport import Passport
-    from include.steps import Platform
 
 _SUBJECT = "PROJECT (its champion), PROJECT@3, PROJECT@champion, or PROJECT@2013-07-01 (what served on that day)."
 
@@ -27,13 +30,16 @@ class InventoryFormat(StrEnum):
 def passport(
     subject: Annotated[str, typer.Argument(help=_SUBJECT)],
     output: Annotated[Path, typer.Option(help="The folder that it is written into.")] = Path(),
+    against: Annotated[Path | None, typer.Option(help="A checkpoint that it is to be held against.")] = None,
 ) -> None:
     """Write the passport of SUBJECT: evidence, which `trainyard-verify` verifies, and a page that shows it."""
-    write(Settings.from_environment(), subject, output)
+    write(Settings.from_environment(), subject, output, against=against)
 
 
-def write(settings: Settings, subject: str, output: Path) -> Path:
+def write(settings: Settings, subject: str, output: Path, *, against: Path | None = None) -> Path:
     """Write the passport of *subject* into the folder *output*, and say so; the evidence file.
+
+    It holds the proof that the ledger continues the checkpoint in the file *against*.
 
     Raises:
         DeclarationError: there is no such version, or the folder cannot be written.
@@ -42,7 +48,9 @@ def write(settings: Settings, subject: str, output: Path) -> Path:
     from include.audit.page import render
 
     with console.status("Collecting what is recorded"):
-        made = _made(open_platform(settings), subject)
+        earlier = [] if against is None else [_size_of(against)]
+        promoting.sign_now(settings)
+        made = _made(settings, subject, earlier=earlier)
         page, packages = render(made), bill_of_materials(made.document)
     evidence = output / f"{made.name}.json"
     try:
@@ -78,7 +86,7 @@ def verify(evidence: Path) -> None:
 def audit(subject: Annotated[str, typer.Argument(metavar="PROJECT", help=_SUBJECT)]) -> None:
     """Show which of the questions that auditors ask of a model are answered, and where the answers stand."""
     with console.status("Collecting what is recorded"):
-        made = _made(open_platform(Settings.from_environment()), subject)
+        made = _made(Settings.from_environment(), subject)
     for each in made.answers:
         state = styled("answered", "green") if each.answered else styled("open    ", "yellow")
         console.say(line(f"{each.number:>2}  ", state, f"  {each.question}"))
@@ -105,17 +113,29 @@ def inventory(
         typer.echo(json.dumps([asdict(each) for each in lines], indent=2, ensure_ascii=False))
 
 
-def _made(platform: "Platform", subject: str) -> "Passport":
+def _made(settings: Settings, subject: str, *, earlier: Sequence[int] = ()) -> "Passport":
+    from include.audit.checkpoints import trusted_keys
     from include.audit.passport import passport_of
     from include.audit.version_records import asked_for
 
+    platform = open_platform(settings)
     return passport_of(
         asked_for(platform.ledger, platform.champions, subject),
         platform.store,
-        authority=[platform.access.verifier.public],
+        authority=trusted_keys(settings.keys),
         signer=platform.signer,
         now=datetime.now(UTC),
+        proofs=deployment.proofs_of(settings, platform.ledger, earlier=earlier),
     )
+
+
+def _size_of(file: Path) -> int:
+    """How many events the checkpoint in *file* covers."""
+    try:
+        return Note.parse(file.read_text()).checkpoint.size
+    except (OSError, ValueError) as error:
+        remedy = "Give one that `./trainyard verify --keep` wrote, or a witness."
+        raise DeclarationError(f"{file}: a checkpoint of the ledger", value=str(error), remedy=remedy) from None
 
 
 def _answered(made: "Passport") -> str:

@@ -8,7 +8,10 @@ from include.governance.signing import PUBLIC_KEY_FILE
 from include.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from include.audit.places import Place
+    from include.audit.proving import Proofs
     from include.ledger import Ledger
     from include.registry.champions import Champions
     from include.registry.versions import Versions
@@ -75,6 +78,18 @@ def places_of(settings: Settings) -> "list[Place]":
     from include.audit.places import place_at
 
     return [place_at(address) for address in settings.checkpoints]
+
+
+def proofs_of(settings: Settings, ledger: "Ledger", *, earlier: "Sequence[int]" = ()) -> "Proofs | None":
+    """Proofs of the ledger's events against its newest checkpoint; ``None``: nothing was signed yet.
+
+    Raises:
+        LedgerError: what lies there is not the authority's, or the ledger is another one.
+    """
+    from include.audit.checkpoints import trusted_keys
+    from include.audit.proving import Proofs
+
+    return Proofs.open(ledger, places_of(settings), trusted_keys(settings.keys), earlier=earlier)
 
 
 def vault_of(settings: Settings) -> "Store":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from include.audit.evidence import Proofs
 from include.audit.passport import Passport, passport_of
 from include.audit.version_records import asked_for
 from include.core import streams
@@ -319,7 +320,7 @@ class Recorded:
         entries = self.ledger.read_all()
         return SignedTree([each.raw for each in entries[:size]], self.authority)
 
-    def passport(self, subject: str = P, *, tree: SignedTree | None = None) -> Passport:
+    def passport(self, subject: str = P, *, tree: Proofs | None = None) -> Passport:
         return passport_of(
             asked_for(self.ledger, self.champions, subject),
             self.store,

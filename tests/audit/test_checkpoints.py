@@ -68,7 +68,8 @@ def test_each_checkpoint_continues_the_one_before_and_all_of_them_stay(house: Ho
     assert proofs is not None
     for before, after in pairwise(signed):
         old, new = before.checkpoint, after.checkpoint
-        verify_consistency(old.size, new.size, old.root, new.root, proofs.consistency(old.size, new.size))
+        verify_consistency(old.size, new.size, old.root, new.root, proofs.between(old.size, new.size))
+        assert Proofs.open(house.ledger, [house.place], house.publics).consistency().keys() == {1, 4}  # type: ignore[union-attr]
     assert house.place.names(HISTORY) == [f"{size:012}" for size in sizes]
 
 

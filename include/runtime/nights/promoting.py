@@ -49,6 +49,12 @@ def beside(settings: Settings) -> Callable[[Callable[[], bool]], None]:
     return wait
 
 
+def sign_now(settings: Settings) -> None:
+    """Have a checkpoint signed of all that was recorded, where the authority's key lies here; else it comes soon."""
+    if os.access(settings.authority_keys / PRIVATE_KEY_FILE, os.R_OK):
+        _decide_once(settings)
+
+
 def until(decided: Callable[[], bool], *, wake: Callable[[], object] = lambda: None) -> None:
     """Wait for an authority elsewhere, which *wake* may make look at once; for a minute at most."""
     deadline = time.monotonic() + PATIENCE_SECONDS
