@@ -7,9 +7,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _ACCOUNTS = ("postgres", "nobody")
+#: Who it belongs to needs no password, as other tests have it; all others do.
+_ADMITTED = "local all trainyard trust\nlocal all all scram-sha-256\n"
 
 
 def programs() -> Path | None:
@@ -23,6 +26,67 @@ def programs() -> Path | None:
 @contextmanager
 def started() -> Iterator[str]:
     """The URL of a database whose account may create others."""
+    with _made() as server:
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@contextmanager
+def replica(*statements: str) -> Iterator[str]:
+    """The URL of a server that only replays, and to which nobody sends more than what *statements* did."""
+    with _made() as server:
+        server.start()
+        for statement in statements:
+            _run(
+                server.account,
+                server.programs / "psql",
+                "-h",
+                server.folder,
+                "-U",
+                "trainyard",
+                "-c",
+                statement,
+                "postgres",
+            )
+        server.stop()
+        (server.data / "standby.signal").touch()
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@dataclass(frozen=True)
+class _Server:
+    programs: Path
+    folder: Path
+    account: str | None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://trainyard@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=60"
+        self._control("-w", "-l", self.folder / "log", "-o", options, "start")
+
+    def stop(self) -> None:
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *words: object) -> None:
+        _run(self.account, self.programs / "pg_ctl", "-D", self.data, *words)
+
+
+@contextmanager
+def _made() -> Iterator[_Server]:
     found = programs()
     if found is None:
         raise FileNotFoundError("PostgreSQL is not installed")
@@ -30,15 +94,11 @@ def started() -> Iterator[str]:
     account = _unprivileged_account()
     if account is not None:
         shutil.chown(folder, account)
-    data = folder / "data"
+    server = _Server(found, folder, account)
     try:
-        _run(account, found / "initdb", "-D", data, "-U", "trainyard", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=60"
-        _run(account, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://trainyard@/postgres?host={folder}"
-        finally:
-            _run(account, found / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+        _run(account, found / "initdb", "-D", server.data, "-U", "trainyard", "-A", "trust", "-E", "UTF8", "--no-sync")
+        (server.data / "pg_hba.conf").write_text(_ADMITTED)
+        yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

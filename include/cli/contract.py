@@ -20,6 +20,7 @@ from include.cli.stewards import as_steward
 from include.contracts import FileRows, load, not_understood
 from include.contracts.places import PRODUCTION
 from include.contracts.servers import require_address, scheme_of
+from include.contracts.tables import POSTGRES
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
 from include.runtime import deployment
@@ -30,7 +31,7 @@ contracts = typer.Typer(no_args_is_help=True, help="Data contracts: what steward
 
 #: What a project calls its rows to predict for, and their key: no dataset may be called so.
 _RESERVED = {"population", "KEY"}
-#: Where data of a bucket lies in the home while a contract is drafted from it.
+#: Where data of a server lies in the home while a contract is drafted from it.
 _COPIES = "drafting"
 
 
@@ -38,7 +39,11 @@ _COPIES = "drafting"
 def new(
     name: Annotated[str, typer.Argument(help="The dataset's name: letters, digits and _.")],
     path: Annotated[
-        str, typer.Argument(help="A file of Parquet, CSV or JSON lines, or a folder of such; or s3://BUCKET/FOLDER.")
+        str,
+        typer.Argument(
+            help="A file of Parquet, CSV or JSON lines, or a folder of such; s3://BUCKET/FOLDER; or "
+            "postgres://HOST:PORT/DATABASE/SCHEMA/TABLE."
+        ),
     ],
     steward: Annotated[list[str], typer.Option(help="Who decides about it; may be given again.")],
     time: Annotated[
@@ -59,7 +64,7 @@ def new(
     """Draft a contract for the files at PATH: every column restricted until its steward says otherwise.
 
     With --time the rows are filed by UTC day under the production folder, as nights read them. So are those of CSV and
-    JSON lines; other Parquet stays where it is, and so does what lies in a bucket.
+    JSON lines; other Parquet stays where it is, and so does what lies in a bucket or a table.
     """
     from include.contracts import draft, rows_of
 
@@ -69,10 +74,13 @@ def new(
     _require_named(steward)
     _require_writable(target.parent)
     deployment.prepare(settings)
-    with console.status(line("reading ", path)), _at_hand(path, settings) as (folder, address):
+    if scheme_of(path):
+        path = require_address(path.rstrip("/"))  # before it is shown: it may hold a password
+    with console.status(line("reading ", path)), _at_hand(path, settings, without or []) as (folder, address):
         rows = rows_of(folder, without=without or [])
         place = folder if address else settings.production / name
-        filing = Filing(rows=rows, folder=place, time=time, first=_day(first), last=_day(last))
+        in_table = scheme_of(path) == POSTGRES
+        filing = Filing(rows=rows, folder=place, time=time, first=_day(first), last=_day(last), in_table=in_table)
         rows = filing.chosen()
         text = draft(
             name,
@@ -92,8 +100,8 @@ def new(
 
 
 @contextmanager
-def _at_hand(path: str, settings: Settings) -> Iterator[tuple[Path, str | None]]:
-    """Where the files at *path* can be read; of an address, which is given too, copies of them.
+def _at_hand(path: str, settings: Settings, without: Sequence[str]) -> Iterator[tuple[Path, str | None]]:
+    """Where the files at *path* can be read; of an address, which is given too, copies of what lies there.
 
     The copies go with the block, however it ends; those that a kill left go with the next.
     """
@@ -104,10 +112,9 @@ def _at_hand(path: str, settings: Settings) -> Iterator[tuple[Path, str | None]]
         return
     from include.data.sources import copy_files
 
-    address = path.rstrip("/")
     with unwound_by_signals(), _alone(settings.home / _COPIES) as copies, TemporaryDirectory(dir=copies) as folder:
-        copy_files(require_address(address), Path(folder), settings.source_credentials_file)
-        yield Path(folder), address
+        copy_files(path, Path(folder), settings.source_credentials_file, without=without)
+        yield Path(folder), path
 
 
 @contextmanager
@@ -170,7 +177,8 @@ def _require_writable(folder: Path) -> None:
 class Filing:
     """Copying ``rows`` into ``folder`` as nights read them: by the UTC day of ``time``, from ``first`` to ``last``.
 
-    Parquet stays where it is if no time is named, or if it lies in that folder already, in its days.
+    Parquet stays where it is if no time is named, or if it lies in that folder already, in its days; so do rows that
+    are ``in_table``, of which files are copies.
     """
 
     rows: "FileRows"
@@ -178,6 +186,7 @@ class Filing:
     time: str | None
     first: date | None
     last: date | None
+    in_table: bool = False
 
     @property
     def in_place(self) -> bool:
@@ -199,7 +208,7 @@ class Filing:
             )
         if not self.copies:
             self.rows.require_readable()
-            if self.time is not None:
+            if self.time is not None and not self.in_table:
                 require_filed(self.rows, time=self.time)
             return self.rows
         require_unfiled(self.folder)

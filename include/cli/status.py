@@ -10,6 +10,7 @@ from include.cli.console import console
 from include.cli.notices import show_messages
 from include.cli.retention import show_retention
 from include.contracts import load_folder, not_understood
+from include.contracts.servers import scheme_of
 from include.core import streams
 from include.core.errors import TrainyardError
 from include.core.events import DriftJudged
@@ -54,6 +55,7 @@ def status() -> None:
     _show_access(platform.access)
     _show_denials(Register(platform.ledger, Verifier.load(settings.keys / deployment.AUTHORITY_PUBLIC_KEY)))
     _show_projects(settings, platform)
+    _show_standing(settings, platform)
     _show_losses(settings, platform)
     _show_altered(platform)
     adoptions = [platform.access.adoption(name) for name in load_folder(settings.contracts, settings.classes)]
@@ -190,6 +192,18 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
         console.say(f"version {version} of {name}: NOT REBUILDABLE since {since:%Y-%m-%d}, when its rows were removed")
     for name, fault in broken:
         _show_broken(name, fault)
+
+
+def _show_standing(settings: Settings, platform: "Platform") -> None:
+    """Since when the days of tables on servers stand as they were read, and which of them were corrected."""
+    from include.data.looks import Standing
+
+    contracts = load_folder(settings.contracts, settings.classes)
+    elsewhere = [name for name, contract in contracts.items() if scheme_of(contract.location)]
+    for project in project_names(settings.projects) if elsewhere else ():
+        for dataset in elsewhere:
+            if standing := Standing.of(platform.ledger, project, dataset):
+                console.say(f"{project}: {dataset}: {standing.in_words()}")
 
 
 def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:

@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from include.contracts.rows import FileRows
+from include.contracts.servers import scheme_of
 from include.contracts.survey import ColumnFacts, survey
+from include.contracts.tables import POSTGRES, DatabaseTable
 from include.core.errors import ContractError
 from include.core.records import ColumnType
 
@@ -42,6 +44,7 @@ def draft(
     return _rendered(
         dataset=dataset,
         location=location or str(rows.folder),
+        table=DatabaseTable.of(location) if location and scheme_of(location) == POSTGRES else None,
         stewards=", ".join(stewards),
         partition=partition,
         known_after_days=known_after_days,

@@ -32,7 +32,7 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """A ``day`` (``None``: an undivided table) that was found to be another than at the look before, at ``at`` (UTC)."""
+    """A ``day`` (``None``: an undivided table) that was found to be another than at the last look, at ``at`` (UTC)."""
 
     day: date | None
     at: datetime

@@ -23,6 +23,16 @@ def with_server(folder: Path, **keys: str) -> Path:
     return path
 
 
+def with_table(folder: Path, table: str | None = None, **keys: str) -> Path:
+    """The contract of flights with a server of these keys, and no format; *table*: what is called so there."""
+    lines = "".join(f"    {key}: {value!r}\n" for key, value in keys.items())
+    text = FLIGHTS.replace(LOCAL, f"  - server: production\n{lines}")
+    name = "" if table is None else f"    physicalName: {table}\n"
+    path = folder / "flights.odcs.yaml"
+    path.write_text(text.replace("    physicalType: parquet\n", name))
+    return path
+
+
 @pytest.mark.parametrize("location", ["s3://my-lake/data/flights", "s3://my-lake/data/flights/", "s3://my.lake.2"])
 def test_a_server_of_type_s3_names_a_folder_of_a_bucket(tmp_path: Path, location: str) -> None:
     assert load(with_server(tmp_path, type="s3", location=location)).location == location.rstrip("/")
@@ -41,6 +51,7 @@ def test_a_server_of_type_s3_names_a_folder_of_a_bucket(tmp_path: Path, location
         ({"type": "s3", "location": "s3://my-lake/a", "format": "csv"}, "s3/csv"),
         ({"type": "s3", "path": "s3://my-lake/a"}, "servers[0].location"),
         ({"type": "local", "path": "s3://my-lake/a"}, "`type: s3`"),
+        ({"type": "postgres", "host": "db", "database": "shop"}, "postgres/parquet"),
         ({"type": "oracle", "location": "x"}, "`type: local` or `type: s3`"),
     ],
 )
@@ -49,6 +60,47 @@ def test_another_server_is_refused_with_what_to_write(tmp_path: Path, keys: dict
         load(with_server(tmp_path, **keys))
     assert told in str(raised.value)
     assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "postgresql"])
+def test_a_server_of_type_postgres_names_a_database_and_the_table_is_called_as_the_dataset_or_physically(
+    kind: str, tmp_path: Path
+) -> None:
+    at = {"type": kind, "host": "db.example.com", "database": "shop", "schema": "sales"}
+    here = "postgres://db.example.com:5432/shop/sales"
+    assert load(with_table(tmp_path, **at)).location == f"{here}/flights"
+    assert load(with_table(tmp_path, **at, table="all flights")).location == f"{here}/all%20flights"
+    assert load(with_table(tmp_path, **at, port="6432")).location == "postgres://db.example.com:6432/shop/sales/flights"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"host": "maria:SECRET@db"}, "servers[0].host"),
+        ({"host": "maria@db"}, "servers[0].host"),
+        ({"port": "0"}, "servers[0].port"),
+        ({"port": "SECRET"}, "servers[0].port"),
+        ({"schema": ""}, "servers[0].schema"),
+        ({"database": ""}, "servers[0].database"),
+    ],
+)
+def test_a_database_is_named_in_full_and_without_what_signs_in(keys: dict[str, str], told: str, tmp_path: Path) -> None:
+    at = {"type": "postgres", "host": "db", "database": "shop", "schema": "sales"} | keys
+    with pytest.raises(ContractError) as raised:
+        load(with_table(tmp_path, **at))
+    assert told in str(raised.value)
+    assert "SECRET" not in str(raised.value)
+
+
+def test_days_may_be_corrected_for_a_week_after_they_have_matured_unless_the_contract_says_how_long(
+    tmp_path: Path,
+) -> None:
+    file = with_table(tmp_path, type="postgres", host="db", database="shop", schema="sales")
+    contract = load(file)
+    assert contract.corrected_within_days == contract.matures_after_days + 7
+    said = "    customProperties:\n      - property: correctedWithinDays\n        value: 30\n"
+    file.write_text(file.read_text().replace("    customProperties:\n", said, 1))
+    assert load(file).corrected_within_days == 30
 
 
 def test_folders_of_a_bucket_overlap_as_folders_do_and_with_no_folder_of_this_machine(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from include import engines
 from include.core.errors import DataError, DeclarationError
 from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
-from include.core.records import DAY, Contract, Days, KnownAt, Partition, Snapshot
+from include.core.records import DAY, Contract, Days, KnownAt, Partition, Snapshot, last_day
 from include.data import reuse
 from include.data.feature_tables import CATEGORY_ROWS, parquet
 from include.data.point_in_time import PointInTime
@@ -23,6 +23,7 @@ from include.declared.compiled import declared
 from include.projects import flight_delay, temperature_tomorrow
 from include.store import Store
 from tests.data.nights import INSTANT, WINDOW, Night, freeze
+from tests.data.tables import database
 
 DELAY = flight_delay.PROJECT.varied(window=WINDOW)
 TEMPERATURE = temperature_tomorrow.PROJECT.varied(window=WINDOW)
@@ -333,3 +334,24 @@ def test_days_are_computed_in_stretches_of_so_many_rows_and_of_no_fewer_days_tha
     assert [day for part in together for day in part.days] == list(days)
     assert all(len(part.days) >= lookback_days for part in together[:-1])
     assert all(part.seen == replace(part.days, first=part.days.first - lookback_days * DAY) for part in together)
+
+
+@pytest.mark.parametrize("which", [pytest.param("delay", marks=pytest.mark.long), "temperature"])
+def test_a_project_whose_datasets_lie_in_tables_has_the_features_that_it_has_of_folders(
+    which: str, night: Night, production: Path, request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path
+) -> None:
+    project = DELAY if which == "delay" else TEMPERATURE
+    in_folders: Snapshot = request.getfixturevalue(f"{which}_snapshot")
+    with database(postgres_url, tmp_path) as there:
+        scopes = in_folders.scope.datasets
+        used = {part.dataset: night.contracts[part.dataset] for part in scopes}
+        longest = max(part.window_days or 1 for part in scopes)
+        days = Days(first=last_day(INSTANT) - (longest - 1) * DAY, last=last_day(INSTANT))
+        moved = dict(night.contracts) | there.hold(used, production, days)
+        in_tables = freeze(project, moved, production, night.store, credentials=there.credentials)
+    assert in_tables == in_folders
+    store = Store(str(tmp_path / "vault"))
+    for part in in_folders.partitions:
+        store.put(night.store.path(part.content).read_bytes())
+    apart = Night(tmp_path, moved, store).build(project, in_tables)
+    assert apart == night.build(project, in_folders)

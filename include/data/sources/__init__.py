@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from include.contracts.servers import scheme_of
+from include.contracts.tables import POSTGRES
 from include.core.records import Contract
 from include.data.sources.port import Asking, Source, SourceDay
 
@@ -36,14 +37,18 @@ def source_of(
     return _KINDS[scheme_of(contract.location)](contract, asking)
 
 
-def copy_files(location: str, target: Path, credentials: Path | None) -> None:
-    """Copy all files that nights read at the address *location*, in their folders, under *target*.
+def copy_files(location: str, target: Path, credentials: Path | None, *, without: Collection[str] = ()) -> None:
+    """Copy what lies at the address *location* under *target*, as files of which a contract can be drafted.
 
-    Raises as a source does, and DataError where there are none.
+    Of a bucket those are all files that nights read, in their folders; of a table rows, in which the columns *without*
+    have no values. Raises as a source does, and DataError where there is nothing.
     """
-    from include.data.sources import bucket  # the one kind that has addresses
+    from include.data.sources import bucket, postgres_copy
 
-    bucket.copy_files(location, target, credentials)
+    if scheme_of(location) == POSTGRES:
+        postgres_copy.copy_rows(location, target, credentials, without=without)
+    else:
+        bucket.copy_files(location, target, credentials)
 
 
 def _folder(contract: Contract, asking: Asking) -> Source:
@@ -69,9 +74,16 @@ def _iceberg(contract: Contract, asking: Asking) -> Source:
     return IcebergSource(contract, asking)
 
 
+def _table(contract: Contract, asking: Asking) -> Source:
+    from include.data.sources.postgres import TableSource
+
+    return TableSource(contract, asking)
+
+
 #: By the scheme of a contract's location (none: a path of this machine).
 _KINDS: Mapping[str, Callable[[Contract, Asking], Source]] = {
     "": _folder,
     "s3": _bucket,
     "iceberg": _iceberg,
+    POSTGRES: _table,
 }
