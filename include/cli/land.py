@@ -108,7 +108,8 @@ def _look_again(settings: Settings, contract: Contract, days: Days) -> None:
 
     deployment.require(settings)
     ledger, name = Ledger.open(settings.ledger), contract.dataset
-    source = source_of(contract, settings.production, settings.source_credentials_file)
+    now = datetime.now(UTC)
+    source = source_of(contract, settings.production, settings.source_credentials_file, instant=now)
     if source.settled_before is not None:
         looks.look_again(ledger, name, days, user=settings.user)
         console.say(

@@ -11,6 +11,7 @@ from include.cli.notices import show_messages
 from include.cli.retention import show_retention
 from include.contracts import load_folder, not_understood
 from include.contracts.servers import scheme_of
+from include.contracts.tables import POSTGRES
 from include.core import streams
 from include.core.errors import TrainyardError
 from include.core.events import DriftJudged
@@ -195,15 +196,16 @@ def _show_projects(settings: Settings, platform: "Platform") -> None:
 
 
 def _show_standing(settings: Settings, platform: "Platform") -> None:
-    """Since when the days of tables on servers stand as they were read, and which of them were corrected."""
+    """Since when the days of tables on servers stand as they were read, and which days of datasets were corrected."""
     from include.data.looks import Standing
 
-    contracts = load_folder(settings.contracts, settings.classes)
-    elsewhere = [name for name, contract in contracts.items() if scheme_of(contract.location)]
-    for project in project_names(settings.projects) if elsewhere else ():
-        for dataset in elsewhere:
+    for project in project_names(settings.projects):
+        for dataset, contract in load_folder(settings.contracts, settings.classes).items():
             if standing := Standing.of(platform.ledger, project, dataset):
-                console.say(f"{project}: {dataset}: {standing.in_words()}")
+                in_table = scheme_of(contract.location) == POSTGRES
+                told = standing.in_words() if in_table else standing.corrected_in_words()
+                if told:
+                    console.say(f"{project}: {dataset}: {told}")
 
 
 def _recipe(ledger: "Ledger", project: str) -> tuple[str, str]:

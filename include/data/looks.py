@@ -152,12 +152,17 @@ class Standing:
         return cls(days=len(known), since=oldest, corrections=tuple(corrections))
 
     def in_words(self) -> str:
+        """Of days of a server."""
         told = f"{self.days:,} looked at; they stand as they were read, the oldest since {self.since:%Y-%m-%d %H:%M}Z"
+        return f"{told}; {self.corrected_in_words() or 'none was corrected'}"
+
+    def corrected_in_words(self) -> str:
+        """Which days were corrected, if any."""
         if not self.corrections:
-            return f"{told}; none was corrected"
+            return ""
         newest = self.corrections[-1]
         day = newest.day or "the whole table"
-        return f"{told}; corrections: {len(self.corrections):,}, the last of {day}, found {newest.at:%Y-%m-%d %H:%M}Z"
+        return f"corrections: {len(self.corrections):,}, the last of {day}, found {newest.at:%Y-%m-%d %H:%M}Z"
 
 
 def _digested(ledger: Ledger, project: str, dataset: str) -> Iterator[tuple[str, date | None, Look]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +11,10 @@ import pytest
 import yaml
 
 from include.contracts import load
-from include.core.events import DaysDigested
+from include.core.events import DaysDigested, LookAgainAsked
 from include.core.records import DAY, ColumnType
 from include.data.sources import source_of
+from include.ledger import of_kind
 from include.runtime.doctor import checks as doctor
 from include.runtime.doctor.examination import Health, examine
 from include.runtime.nights.platform import open_platform
@@ -113,3 +115,18 @@ def test_status_says_since_when_days_of_a_table_stand_and_which_were_corrected(
     told = " ".join(done.stdout.split())
     assert "returns: orders: 2 looked at; they stand as they were read, the oldest since " in told
     assert f"corrections: 1, the last of {first.first}, found " in told
+
+
+def test_days_of_a_table_that_stand_are_looked_at_again_by_the_next_night_if_somebody_asks(
+    adopted: Shop, table: str, server: Database
+) -> None:
+    in_table(adopted, server)
+    settings = {"TRAINYARD_SOURCE_CREDENTIALS_FILE": str(server.credentials)}
+    done = adopted.call("land", "orders", "--check", "2024-05-01..2024-05-03", settings=settings)
+    assert done.returncode == 0, done.stderr
+    assert "the next night of each project looks at 2024-05-01 to 2024-05-03 again" in " ".join(done.stdout.split())
+    named = {name: value for name, value in adopted.environment().items() if name.startswith("TRAINYARD_")}
+    ((entry, asked),) = of_kind(
+        open_platform(Settings.from_environment(named)).ledger.read("look-again/orders"), LookAgainAsked
+    )
+    assert (entry.stream, asked.first, asked.last) == ("look-again/orders", date(2024, 5, 1), date(2024, 5, 3))

@@ -106,12 +106,3 @@ def test_a_day_that_stands_is_looked_at_by_who_asks_for_other_columns_and_read_a
     Store(world.folder / "vault").path(lost.content).unlink()
     assert contents(world.take()) == contents(before)
     assert looked_at(world) == [OLD, LAST - DAY, LAST]
-
-
-def test_of_files_nothing_is_looked_up_or_recorded(
-    tmp_path: Path, production: Path, contracts: dict[str, Contract]
-) -> None:
-    world = World(tmp_path, production, contracts, datasets=("weather",), window_days=2)
-    world.take()
-    assert not list(world.ledger.read("digests/delays/weather"))
-    assert Standing.of(world.ledger, "delays", "weather") is None
