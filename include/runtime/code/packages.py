@@ -1,5 +1,6 @@
 """What a run begins in, as it is recorded: the machine, the interpreter, and the packages that it can import."""
 
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -15,15 +16,13 @@ _INSTALLED = ".dist-info"
 @cache
 def environment_of_this_process() -> Environment:
     """The environment of this process, or of the one that forked it: what its path held when it was first asked."""
-    from joblib import cpu_count
-
     found = {package.name: package for folder in reversed(sys.path) for package in _packages(Path(folder or "."))}
     return Environment(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         system=platform.system(),
         machine=platform.machine(),
         processor=_processor(),
-        cores=cpu_count(),
+        cores=_cores(),
         packages=tuple(found[name] for name in sorted(found)),
     )
 
@@ -38,6 +37,11 @@ def _packages(folder: Path) -> Iterator[Package]:
             record = place / "RECORD"
             digest = f"sha256:{sha256(record.read_bytes()).hexdigest()}" if record.is_file() else None
             yield Package(name=name, version=version, record=digest)
+
+
+def _cores() -> int:
+    """How many cores this process may use; not what a container leaves of them, which takes a heavy import to know."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:
