@@ -226,6 +226,11 @@ class Evidence:
             self._manifests[digest] = Source(name=f"store/{digest}", document=json.loads(text))
         return self._manifests[digest]
 
+    @property
+    def last_position(self) -> int:
+        """That of the last event that a figure is read from."""
+        return max(self._raw, default=0)
+
     def leaves(self) -> dict[str, dict[str, Any]]:
         """By position, the bytes of each event and its proof to the checkpoint (``None``: there is none yet)."""
         return {

@@ -56,7 +56,7 @@ def passport_of(
     keys = [key.hex() for key in authority]
     evidence = Evidence(store, keys, proofs)
     sections = tuple(section(known, evidence) for section in SECTIONS)
-    found = answers(sections, proven=proofs is not None)
+    found = answers(sections, proven=proofs is not None and evidence.last_position <= proofs.size)
     document: dict[str, Any] = {
         "format": FORMAT,
         "project": known.project,

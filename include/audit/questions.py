@@ -109,7 +109,7 @@ QUESTIONS = (
     _question(
         30,
         "Were logs altered or lost?",
-        why_open="no checkpoint of the ledger was at hand when the passport was written",
+        why_open="no checkpoint of the ledger that covers all of its events was at hand",
     ),
     _question(31, "Open findings?", "purpose: open findings"),
     _question(32, "Third-party parts?", "purpose: third party"),

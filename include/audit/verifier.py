@@ -328,7 +328,7 @@ def _seal(document: Mapping[str, Any], report: Report) -> None:
 
 
 def _keys(document: Mapping[str, Any], keys: Sequence[str], report: Report) -> None:
-    own, known = document["keys"]["authority"], [_hex(key) for key in keys]
+    own, known = document["keys"]["authority"], [hex_of(key) for key in keys]
     if not known:
         report.said.append(f"the authority's key is the file's own word: compare {', '.join(own)} with what you know")
         return
@@ -338,10 +338,10 @@ def _keys(document: Mapping[str, Any], keys: Sequence[str], report: Report) -> N
         report.said.append("the authority's key is one that you gave")
 
 
-def _hex(key: str) -> str:
+def hex_of(key: str) -> str:
     """A key in hex, however it is written: in hex, or as ``name+hash+key``."""
-    written = key.strip().rpartition("+")[2]
-    return base64.b64decode(written)[1:].hex() if "+" in key else written.lower()
+    written = key.strip().split("+", 2)
+    return base64.b64decode(written[2])[1:].hex() if len(written) == 3 else key.strip().lower()
 
 
 def _leaves(document: Mapping[str, Any], report: Report) -> None:
@@ -398,7 +398,7 @@ def _claims(document: Mapping[str, Any], report: Report) -> None:
             continue
         if said != claim["value"] or isinstance(said, bool) is not isinstance(claim["value"], bool):
             report.problems.append(f"{place}: the file says {claim['value']!r}, {claim['source']} says {said!r}")
-    report.said.append(f"{count} figures are what these events, and the manifests that they name, say")
+    report.said.append(f"{count:,} figures are what these events, and the manifests that they name, say")
 
 
 def _checkpoint(document: Mapping[str, Any], against: str | None, witness: str | None, report: Report) -> None:

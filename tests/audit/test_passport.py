@@ -112,6 +112,7 @@ def test_most_questions_are_answered_where_a_card_and_a_watch_are(recorded: Reco
     assert len(before.answers) == 32
     assert open_questions(before) == {9, 13, 18, 19, 25, 26, 27, 29}
     assert 30 in open_questions(recorded.passport())
+    assert 30 in open_questions(recorded.passport(tree=recorded.tree(5)))
 
 
 def test_none_is_an_answer_only_where_a_person_said_so(recorded: Recorded) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.audit import verifier
+from include.audit.proofs import SIGNATURE, Key
 from include.audit.verifier import Checkpoint, canonical, is_consistent, is_included, parts_of, verify
 from include.core.canonical import encode
 from include.governance.signing import Signer
@@ -136,6 +137,13 @@ def test_another_ledgers_checkpoint_and_another_deployments_key_are_refused(writ
     assert "another ledger's" in verified(written, against=elsewhere)[0][0]
     assert "another one than yours" in verified(written, keys=[fixed_signer(9).verifier.public.hex()])[0][0]
     assert verified(written, keys=[written.authority.verifier.public.hex()])[0] == []
+
+
+def test_a_key_is_the_same_however_it_is_written() -> None:
+    for seed in range(1, 40):  # in base64 some of them have a plus, which parts the key from its name too
+        public = fixed_signer(seed).verifier.public
+        key = Key(name="trainyard/7a709c11", kind=SIGNATURE, public=public)
+        assert verifier.hex_of(str(key)) == verifier.hex_of(f" {public.hex().upper()}\n") == public.hex()
 
 
 def test_a_witness_that_saw_the_checkpoint_excludes_a_rollback_and_another_does_not(written: Recorded) -> None:
