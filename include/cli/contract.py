@@ -18,9 +18,9 @@ from include.cli.console import bold, console, line
 from include.cli.signals import unwound_by_signals
 from include.cli.stewards import as_steward
 from include.contracts import FileRows, load, not_understood
+from include.contracts.origin import TableOrigin
 from include.contracts.places import PRODUCTION
-from include.contracts.servers import require_address, scheme_of
-from include.contracts.tables import POSTGRES
+from include.contracts.servers import is_table, require_address, scheme_of
 from include.core.errors import ContractError, DataError
 from include.core.words import is_user
 from include.runtime import deployment
@@ -42,7 +42,7 @@ def new(
         str,
         typer.Argument(
             help="A file of Parquet, CSV or JSON lines, or a folder of such; s3://BUCKET/FOLDER; or "
-            "postgres://HOST:PORT/DATABASE/SCHEMA/TABLE."
+            "postgres://HOST:PORT/DATABASE/SCHEMA/TABLE; or iceberg://CATALOG/NAMESPACE.TABLE."
         ),
     ],
     steward: Annotated[list[str], typer.Option(help="Who decides about it; may be given again.")],
@@ -76,11 +76,17 @@ def new(
     deployment.prepare(settings)
     if scheme_of(path):
         path = require_address(path.rstrip("/"))  # before it is shown: it may hold a password
-    with console.status(line("reading ", path)), _at_hand(path, settings, without or []) as (folder, address):
+    with (
+        console.status(line("reading ", path)),
+        _at_hand(path, settings, without or []) as (
+            folder,
+            address,
+            origin,
+        ),
+    ):
         rows = rows_of(folder, without=without or [])
         place = folder if address else settings.production / name
-        in_table = scheme_of(path) == POSTGRES
-        filing = Filing(rows=rows, folder=place, time=time, first=_day(first), last=_day(last), in_table=in_table)
+        filing = Filing(rows=rows, folder=place, time=time, first=_day(first), last=_day(last), in_table=is_table(path))
         rows = filing.chosen()
         text = draft(
             name,
@@ -90,6 +96,7 @@ def new(
             location=address or (f"{PRODUCTION}/{name}" if filing.copies or filing.in_place else None),
             outcomes=outcome or [],
             known_after_days=after_days if outcome else 0,
+            origin=origin,
         )
     with filing.done(rows):
         _write(target, text)
@@ -100,21 +107,25 @@ def new(
 
 
 @contextmanager
-def _at_hand(path: str, settings: Settings, without: Sequence[str]) -> Iterator[tuple[Path, str | None]]:
+def _at_hand(
+    path: str, settings: Settings, without: Sequence[str]
+) -> Iterator[tuple[Path, str | None, TableOrigin | None]]:
     """Where the files at *path* can be read; of an address, which is given too, copies of what lies there.
+
+    Beside it what a table of Iceberg says of itself.
 
     The copies go with the block, however it ends; those that a kill left go with the next.
     """
     if not scheme_of(path):
         if not Path(path).exists():
             raise typer.BadParameter(f"Path {path!r} does not exist.", param_hint="'PATH'")
-        yield Path(path), None
+        yield Path(path), None, None
         return
     from include.data.sources import copy_files
 
     with unwound_by_signals(), _alone(settings.home / _COPIES) as copies, TemporaryDirectory(dir=copies) as folder:
-        copy_files(path, Path(folder), settings.source_credentials_file, without=without)
-        yield Path(folder), path
+        origin = copy_files(path, Path(folder), settings.source_credentials_file, without=without)
+        yield Path(folder), path, origin
 
 
 @contextmanager

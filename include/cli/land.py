@@ -11,6 +11,7 @@ from rich.table import Table
 from include.cli.console import console, line
 from include.cli.signals import unwound_by_signals
 from include.contracts import load
+from include.contracts.servers import is_table
 from include.core.records import DAY, Contract, Days, last_day
 from include.ledger import Ledger
 from include.runtime import deployment
@@ -108,15 +109,14 @@ def _look_again(settings: Settings, contract: Contract, days: Days) -> None:
 
     deployment.require(settings)
     ledger, name = Ledger.open(settings.ledger), contract.dataset
-    now = datetime.now(UTC)
-    source = source_of(contract, settings.production, settings.source_credentials_file, instant=now)
-    if source.settled_before is not None:
+    if is_table(contract.location):  # only a run knows which columns its digests are of
         looks.look_again(ledger, name, days, user=settings.user)
         console.say(
             f"{name}: the next night of each project looks at {days.first} to {days.last} again; what changed is read "
             "anew, and `./trainyard status` shows it"
         )
         return
+    source = source_of(contract, settings.production, settings.source_credentials_file)
     for project in project_names(settings.projects):
         with console.status(line("looking at ", name)):
             changed = looks.changed(ledger, project, source, days)

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from include.contracts.origin import TableOrigin
 from include.contracts.rows import FileRows
 from include.contracts.servers import scheme_of
 from include.contracts.survey import ColumnFacts, survey
-from include.contracts.tables import POSTGRES, DatabaseTable
+from include.contracts.tables import ICEBERG, POSTGRES, CatalogTable, DatabaseTable
 from include.core.errors import ContractError
-from include.core.records import ColumnType
+from include.core.records import DAY, AsOf, ColumnType
+
+#: Of a table that was loaded within that time after its newest rows, commits may tell when rows were known.
+_LOADED_WITHIN = 7 * DAY
 
 
 def draft(
@@ -20,6 +24,7 @@ def draft(
     location: str | None = None,
     outcomes: Collection[str] = (),
     known_after_days: int = 0,
+    origin: TableOrigin | None = None,
 ) -> str:
     """A contract's YAML for *rows*.
 
@@ -45,6 +50,9 @@ def draft(
         dataset=dataset,
         location=location or str(rows.folder),
         table=DatabaseTable.of(location) if location and scheme_of(location) == POSTGRES else None,
+        lake=CatalogTable.of(location) if location and scheme_of(location) == ICEBERG else None,
+        stored_at=origin and origin.stored_at,
+        as_of=_as_of(rows, partition, origin),
         stewards=", ".join(stewards),
         partition=partition,
         known_after_days=known_after_days,
@@ -97,6 +105,16 @@ def _partition_column(rows: FileRows, time: str | None) -> str | None:
             remedy="Name the one that is meant: `--time COLUMN` (rows that lie elsewhere are filed by it).",
         )
     return agreeing[0]
+
+
+def _as_of(rows: FileRows, partition: str | None, origin: TableOrigin | None) -> AsOf:
+    """As of commits, unless all rows are far older than the first: no instant of theirs ever saw a snapshot."""
+    import pyarrow.compute as pc
+
+    if partition is None or origin is None or origin.first_commit is None:
+        return AsOf.COMMIT
+    newest = pc.max(rows.times(partition)).as_py()
+    return AsOf.CURRENT if newest < origin.first_commit.replace(tzinfo=None) - _LOADED_WITHIN else AsOf.COMMIT
 
 
 def _counted(facts: ColumnFacts) -> str:

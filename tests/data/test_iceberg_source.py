@@ -149,6 +149,13 @@ def test_rows_have_one_digest_in_any_order_and_another_when_any_value_is_another
         assert digest(changed) != digest(table)
 
 
+def test_texts_that_read_alike_one_after_the_other_have_digests_of_their_own() -> None:
+    from include.data.sources.canonical_rows import rows_digest
+
+    texts = (["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None])
+    assert len({rows_digest(pa.table({"shop": pa.array(each)})) for each in texts}) == 4
+
+
 @pytest.mark.parametrize("transform", ["day", "month", "hour", "identity", "none"])
 def test_however_a_table_is_divided_its_days_are_the_same_and_no_file_of_another_is_opened(
     transform: str, lake: Lake
@@ -261,7 +268,7 @@ def test_an_expired_snapshot_is_told_and_never_the_one_before_it_read_instead(ex
     steps=st.lists(st.sampled_from(["append", "append", "back", "branch", "expire"]), min_size=2, max_size=6),
     data=st.data(),
 )
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_tables_owner_does_the_snapshot_of_an_instant_is_what_was_current_or_an_error(
     steps: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -596,6 +603,7 @@ def loaded(properties: dict[str, str]) -> Any:
 # ── the same data elsewhere ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long
 def test_the_features_of_a_project_are_the_same_from_folders_and_from_iceberg(
     lake: Lake, production: Path, contracts: dict[str, Contract], tmp_path: Path
 ) -> None:

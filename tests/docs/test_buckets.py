@@ -33,7 +33,7 @@ def test_a_contract_is_drafted_from_a_bucket_as_the_page_says(clone: Clone, s3_b
     for day in (datetime(2013, 1, 1), datetime(2013, 1, 2)):  # noqa: DTZ001  # as stored
         key = f"jetblue/day={day:%Y-%m-%d}/part.parquet"
         buckets.client().put_object(Bucket=bucket, Key=key, Body=day_of_flights(day))
-    section = (ROOT / "docs" / "your-own-data.md").read_text().split("## Your data is in S3")[1]
+    section = (ROOT / "docs" / "your-own-data.md").read_text().split("## Your data is in S3")[1].split("\n## ")[0]
     (commands,) = re.findall(r"^```bash\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     done = clone.bash(commands.replace("my-lake", bucket))
     assert done.returncode == 0, done.stdout

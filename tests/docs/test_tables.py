@@ -15,7 +15,8 @@ from tests.docs.conftest import Clone
 @pytest.mark.night
 @pytest.mark.long
 def test_a_contract_is_drafted_from_a_table_as_the_page_says(clone: Clone, postgres_url: str, tmp_path: Path) -> None:
-    section = (ROOT / "docs" / "your-own-data.md").read_text().split("## Your data is in PostgreSQL")[1]
+    page = (ROOT / "docs" / "your-own-data.md").read_text()
+    section = page.split("## Your data is in PostgreSQL")[1].split("\n## ")[0]
     (commands,) = re.findall(r"^```bash\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     (server,) = re.findall(r"^```yaml\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     with database(postgres_url, tmp_path) as there:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from include.contracts.origin import TableOrigin
 from include.contracts.servers import scheme_of
-from include.contracts.tables import POSTGRES
+from include.contracts.tables import ICEBERG, POSTGRES
 from include.core.records import Contract
 from include.data.sources.port import Asking, Source, SourceDay
 
@@ -37,18 +38,26 @@ def source_of(
     return _KINDS[scheme_of(contract.location)](contract, asking)
 
 
-def copy_files(location: str, target: Path, credentials: Path | None, *, without: Collection[str] = ()) -> None:
+def copy_files(
+    location: str, target: Path, credentials: Path | None, *, without: Collection[str] = ()
+) -> TableOrigin | None:
     """Copy what lies at the address *location* under *target*, as files of which a contract can be drafted.
 
     Of a bucket those are all files that nights read, in their folders; of a table rows, in which the columns *without*
-    have no values. Raises as a source does, and DataError where there is nothing.
+    have no values, and what a table of Iceberg says of itself.
+
+    Raises as a source does, and DataError where there is nothing.
     """
     from include.data.sources import bucket, postgres_copy
+    from include.data.sources.iceberg import drafting
 
+    if scheme_of(location) == ICEBERG:
+        return drafting.copy_rows(location, target, credentials, without=without)
     if scheme_of(location) == POSTGRES:
         postgres_copy.copy_rows(location, target, credentials, without=without)
     else:
         bucket.copy_files(location, target, credentials)
+    return None
 
 
 def _folder(contract: Contract, asking: Asking) -> Source:
