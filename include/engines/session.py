@@ -35,6 +35,7 @@ class Session:
             "autoload_known_extensions": False,
         }
         with duckdb.connect(":memory:", config=settings) as connection:
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else what names no zone is read in the machine's
             lock(connection, files)
             yield cls(connection, set())
 
