@@ -13,7 +13,7 @@ from include.contracts import load_folder, not_understood
 from include.contracts.servers import scheme_of
 from include.contracts.tables import POSTGRES
 from include.core import streams
-from include.core.errors import TrainyardError
+from include.core.errors import LedgerError, TrainyardError
 from include.core.events import DriftJudged
 from include.core.records import Grant
 from include.governance.access import Access
@@ -49,7 +49,7 @@ def status() -> None:
     _show_airflow(settings, airflow)
     console.say(f"separation of duties: {deployment.separation_of_duties(settings)}")
     platform = open_platform(settings)
-    _show_ledger(platform.ledger)
+    _show_ledger(settings, platform.ledger)
     for order in outstanding(platform.ledger, now=datetime.now(UTC)):
         console.print(in_words(order))
     _show_contracts(settings, platform)
@@ -81,7 +81,7 @@ def _show_airflow(settings: Settings, airflow: "RunningAirflow | None") -> None:
             console.say(f"  paused: {', '.join(sorted(paused))}")
 
 
-def _show_ledger(ledger: "Ledger") -> None:
+def _show_ledger(settings: Settings, ledger: "Ledger") -> None:
     """Check all of it, row by row; what is wrong comes first, since whatever else is shown is read from it."""
     with console.status("Checking the ledger"):
         faults = ledger.check()
@@ -89,6 +89,25 @@ def _show_ledger(ledger: "Ledger") -> None:
         console.print("ledger:   sound: no gap, and each event as it was recorded")
     for fault in faults:
         console.say(f"altered ledger: {fault}; nothing is granted on it")
+    _show_checkpoint(settings, ledger)
+
+
+def _show_checkpoint(settings: Settings, ledger: "Ledger") -> None:
+    """How far the ledger is signed, and since when: what was recorded later nobody vouches for yet."""
+    from include.audit.checkpoints import newest, trusted_keys
+    from include.ledger import leaves
+
+    try:
+        found = newest(deployment.places_of(settings), trusted_keys(settings.keys))
+    except LedgerError as error:
+        console.say(f"checkpoints: {error}")
+        return
+    size = ledger.examine(leaves.size)
+    if found is None:
+        console.say(f"signed:   none of {size:,} events; the authority signs them when it runs")
+        return
+    signed, _ = found
+    console.say(f"signed:   {signed.checkpoint.size:,} of {size:,} events, at {signed.signed_at:%Y-%m-%d %H:%M:%S}Z")
 
 
 def _show_contracts(settings: Settings, platform: "Platform") -> None:

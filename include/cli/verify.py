@@ -1,7 +1,7 @@
 """``verify`` and ``witness``: whether the records were altered, for somebody who trusts nobody here."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -117,10 +117,15 @@ def _unsound_artifacts(settings: Settings, ledger: Ledger) -> Sequence[Fault]:
     store, vault = Store(settings.store), deployment.vault_of(settings)
     faults = list(missing(ledger, store, vault))
     for where, kept in (("store", store), ("vault", vault)):
-        read = list(track(altered(where, kept), f"Reading the {where} through", console=console, transient=True))
+        read = list(_shown(altered(where, kept), f"Reading the {where} through"))
         faults += [fault for fault in read if fault is not None]
-        console.say(f"{where + ':':12} {len(read):,} artifacts read")
+        console.say(f"{where + ':':12} artifacts read through: {len(read):,}")
     return faults
+
+
+def _shown(work: Iterable[Fault | None], what: str) -> Iterable[Fault | None]:
+    """*work*, with a progress bar where somebody looks."""
+    return track(work, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _key(text: str) -> Key:

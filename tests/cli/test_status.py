@@ -1,5 +1,6 @@
 """``status`` says of each project how its recipe does, and whether what it reads it from is as it was recorded."""
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -49,6 +50,10 @@ def test_what_led_to_the_champion_the_newest_version_and_the_next_is_told_with_n
         "p: version 2, the champion,",
         "p: the next version, so far,",
     ]
+
+
+def test_what_a_steward_decided_last_is_signed_when_the_authority_ends(adopted: Shop) -> None:
+    assert re.search(r"signed: +(\d+) of \1 events, at 20", adopted.call("status").stdout)
 
 
 def test_a_ledger_that_was_altered_is_told_before_all_else_with_what_is_wrong(adopted: Shop) -> None:

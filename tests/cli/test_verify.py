@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from include.cli import status
 from include.cli.__main__ import app
 from include.core.errors import AuthorityError, LedgerError
 from include.core.events import LineageEmitted
@@ -51,7 +53,7 @@ def test_an_auditor_keeps_a_checkpoint_and_holds_the_ledger_against_it_later(
     told = typed("verify", "--keep", kept)
     assert "ledger:      4 events, each in its place and as it was sealed" in told
     assert "checkpoints: 1 agree; the newest, of 4 events, was signed at " in told
-    assert "store:       1 artifacts read" in told
+    assert "store:       artifacts read through: 1" in told
     assert "ROLLBACK NOT EXCLUDED" in told
     record(opened, 2)
     told = typed("verify", "--against", kept, "--since", kept, "--no-artifacts")
@@ -67,6 +69,23 @@ def test_an_auditor_keeps_a_checkpoint_and_holds_the_ledger_against_it_later(
     assert told.startswith("ALTERED: positions 3 to 4 are missing: the ledger ends at 2")
     with pytest.raises(LedgerError):
         opened.checkpoints.sign()
+
+
+def test_the_status_says_how_far_the_ledger_is_signed(opened: AuthorityParts, tmp_path: Path) -> None:
+    record(opened, 2)
+    settings = Settings.from_environment()
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[object] = []
+        patch.setattr(status.console, "say", said.append)
+        status._show_checkpoint(settings, opened.ledger)
+        (tmp_path / "home" / "checkpoints" / "checkpoint").write_text("another")
+        status._show_checkpoint(settings, opened.ledger)
+        shutil.rmtree(tmp_path / "home" / "checkpoints")
+        status._show_checkpoint(settings, opened.ledger)
+    first, second, third = map(str, said)
+    assert first.startswith("signed:   4 of 6 events, at 20")
+    assert second.startswith("checkpoints: expected: the ledger continues what was signed of it")
+    assert third == "signed:   none of 6 events; the authority signs them when it runs"
 
 
 def test_an_altered_artifact_is_named(opened: AuthorityParts, tmp_path: Path) -> None:
