@@ -4,11 +4,12 @@
 
 **hammer**: 32 processes write events of 1.4 kB into a PostgreSQL of the benchmark's own, as fast as they can, each
 noting when an event was committed. Beside them the authority signs checkpoints and publishes them, ten times a second
-where it can; a witness cosigns each that continues the last, and a reader verifies that each continues the one before.
-Every 3 seconds a writer is killed (SIGKILL) and another takes its place. Afterwards all that was committed must be
-there, once, and the whole ledger is verified. `events_per_second` counts what was signed, over the time from the first commit
-to the last checkpoint; `seconds_to_signed` is what lies between an event's commit and the publication of the first
-checkpoint that covers it. PostgreSQL forces nothing to disk (`fsync=off`) unless `--durable` is given.
+where it can; a witness cosigns each that continues the last, and a reader verifies that each continues the one
+before. Every 3 seconds a writer is killed (SIGKILL) and another takes its place. Afterwards all that was committed
+must be there, once, and the whole ledger is verified. `events_per_second` counts what was signed, over the time from
+the first commit to the last checkpoint; `seconds_to_signed` is what lies between an event's commit and the
+publication of the first checkpoint that covers it. PostgreSQL forces nothing to disk (`fsync=off`) unless `--durable`
+is given.
 
 **verify**: a ledger of a million such events on SQLite, read through from nothing, with its tree and checkpoints; and
 since the last checkpoint but one, with 1,000 events after it.
