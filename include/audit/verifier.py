@@ -291,6 +291,8 @@ def verify(
         _leaves(document, report)
         _manifests(document, report)
         _claims(document, report)
+        _identity(document, report)
+        _answers(document, report)
         _checkpoint(document, against, witness, report)
     except NotVerified as found:
         report.problems.append(str(found))
@@ -401,6 +403,43 @@ def _claims(document: Mapping[str, Any], report: Report) -> None:
     report.said.append(f"{count:,} figures are what these events, and the manifests that they name, say")
 
 
+def _said(document: Mapping[str, Any], section: str) -> dict[str, Mapping[str, Any]]:
+    return {claim["name"]: claim for each in document["sections"] if each["id"] == section for claim in each["claims"]}
+
+
+def _decision(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the authority signed about the version; ``None``: the file shows no decision."""
+    promoted = _said(document, "identity").get("promoted")
+    if promoted is None:
+        return None
+    leaf = leaf_document(document["leaves"][promoted["source"].removeprefix("ledger/")]["raw"])
+    decided: Mapping[str, Any] = resolve(leaf, ["event", "envelope", "@dsse"])[0]
+    return decided
+
+
+def _identity(document: Mapping[str, Any], report: Report) -> None:
+    """The file, its claims and the decision that it shows are about one version."""
+    said, decided = _said(document, "identity"), _decision(document) or {}
+    for name in ("project", "version", "evaluation", "model", "bundle"):
+        claimed = said[name]["value"] if name in said else None
+        about = {"the file": document.get(name), "its claims": claimed, "the decision": decided.get(name)}
+        found = {who: value for who, value in about.items() if value is not None}
+        if len(set(found.values())) > 1:
+            told = ", ".join(f"{who} about {value}" for who, value in found.items())
+            report.problems.append(f"the {name} is not one: {told}")
+
+
+def _answers(document: Mapping[str, Any], report: Report) -> None:
+    """What a question is answered by stands in the file."""
+    shown = {(each["id"], claim["name"]) for each in document["sections"] for claim in each["claims"]}
+    shown |= {
+        (each["id"], table["title"]) for each in document["sections"] for table in each["tables"] if table["rows"]
+    }
+    for each in document["questions"]:
+        if each["answered"] and not {(place["section"], place["what"]) for place in each["places"]} <= shown:
+            report.problems.append(f"question {each['number']} is not answered where it says")
+
+
 def _checkpoint(document: Mapping[str, Any], against: str | None, witness: str | None, report: Report) -> None:
     text = document["checkpoint"]
     if text is None:
@@ -455,17 +494,19 @@ def _outside(document: Mapping[str, Any], own: Checkpoint, against: str | None, 
 
 
 def is_approved(document: Mapping[str, Any], data: bytes) -> str:
-    """Whether *data* is the file of the model that the passport is about, in a sentence.
+    """Whether *data* is the file of the model, or of the bundle, that the authority decided about, in a sentence.
 
     Raises:
-        NotVerified: it is another file.
+        NotVerified: it is another file, or nothing was decided.
     """
-    said = {claim["name"]: claim["value"] for each in document["sections"] for claim in each["claims"]}
-    version = said.get("version")
-    if digest(data) not in {said.get("model"), said.get("bundle")} - {None}:
-        raise NotVerified(f"the model file {digest(data)} is not the model of version {version}: {said.get('model')}")
-    state = "the approved model" if said.get("promoted") else "the model, which was NOT approved,"
-    return f"the model file is {state} of version {version}"
+    decided = _decision(document)
+    if decided is None:
+        raise NotVerified("no decision of the authority is shown: no model is approved by it")
+    if digest(data) not in (decided["model"], decided["bundle"]):
+        found, wanted = digest(data), decided["model"]
+        raise NotVerified(f"the model file {found} is not the model of version {decided['version']}: {wanted}")
+    state = "the approved model" if decided["verdict"]["promote"] else "the model, which was NOT approved,"
+    return f"the model file is {state} of version {decided['version']}"
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from include.core.canonical import encode
 from include.governance.signing import Signer
 from include.settings import ROOT
 from tests.audit.conftest import fixed_signer
-from tests.audit.recorded import MODEL, Recorded
+from tests.audit.recorded import MODEL, P, Recorded
 from tests.audit.tree import (
     ORIGIN,
     SignedTree,
@@ -168,6 +168,29 @@ def test_a_model_file_is_the_approved_one_or_it_is_not(written: Recorded) -> Non
     assert verifier.is_approved(document, MODEL) == "the model file is the approved model of version 1"
     with pytest.raises(verifier.NotVerified, match="is not the model of version 1"):
         verifier.is_approved(document, MODEL.replace(b"v4", b"v5"))
+
+
+def test_a_decision_about_another_version_is_found_even_by_whoever_can_seal(
+    recorded: Recorded, training: Signer
+) -> None:
+    recorded.night()
+    recorded.night("night-2", loss=0.9)
+    tree = recorded.tree()
+    first, second = (json.loads(recorded.passport(f"{P}@{number}", tree=tree).data) for number in (1, 2))
+    approved = next(each for each in first["sections"][0]["claims"] if each["name"] == "promoted")
+    claims = second["sections"][0]["claims"]
+    claims[:] = [approved if each["name"] == "promoted" else each for each in claims]
+    second["leaves"] |= first["leaves"]
+    report, _ = verify(resealed(second, training))
+    assert "the version is not one: the file about 2, its claims about 2, the decision about 1" in report.problems
+
+
+def test_an_answer_that_stands_nowhere_is_found_even_by_whoever_can_seal(document: Any, training: Signer) -> None:
+    number = next(place for place, each in enumerate(document["questions"]) if not each["answered"])
+    path = ("questions", number)
+    answered = {**document["questions"][number], "answered": True, "places": [{"section": "data", "what": "x"}]}
+    report, _ = verify(resealed(changed(document, path, lambda _: answered), training))
+    assert report.problems == [f"question {number + 1} is not answered where it says"]
 
 
 # ── what was changed is found ─────────────────────────────────────────────────────────────────────────────────────────
