@@ -604,8 +604,9 @@ def loaded(properties: dict[str, str]) -> Any:
 
 
 @pytest.mark.long
-def test_the_features_of_a_project_are_the_same_from_folders_and_from_iceberg(
-    lake: Lake, production: Path, contracts: dict[str, Contract], tmp_path: Path
+@EVERYWHERE
+def test_the_snapshot_of_a_project_and_so_its_features_are_the_same_from_folders_and_from_iceberg(
+    anywhere: Lake, production: Path, contracts: dict[str, Contract], tmp_path: Path
 ) -> None:
     from include.store import Store
 
@@ -617,9 +618,9 @@ def test_the_features_of_a_project_are_the_same_from_folders_and_from_iceberg(
         days = sorted({part.day for part in here.partitions if part.table == name and part.day})
         folders = [production / name / f"day={day}" for day in days] or [production / name]
         files = [file for folder in folders for file in sorted(folder.glob("*.parquet"))]
-        lake.create(pa.concat_tables(pq.ParquetFile(file).read() for file in files), f"shop.{name}")
+        anywhere.create(pa.concat_tables(pq.ParquetFile(file).read() for file in files), f"shop.{name}")
         moved_contracts[name] = replace(contracts[name], location=f"iceberg://lake/shop.{name}", as_of=AsOf.CURRENT)
-    there = freeze(DELAY, moved_contracts, production, there_store, credentials=lake.credentials)
+    there = freeze(DELAY, moved_contracts, production, there_store, credentials=anywhere.credentials)
     assert there == here
 
 
