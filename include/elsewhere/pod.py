@@ -20,6 +20,7 @@ from include.core.records import PlannedBenchmark, Refit, ResultAddresses, Shard
 from include.elsewhere import document as orders
 from include.elsewhere import last_words, results
 from include.elsewhere.transfer import Exchange
+from include.elsewhere.under_way import UnderWay
 from include.learner import learner
 from include.training import benchmark, engine
 from include.training.checkpoints import Checkpoints
@@ -31,8 +32,6 @@ ORDER_FILE = "/var/run/trainyard/order.json"
 _ROUND_SECONDS = 3.0
 #: How often it says how far it is, to whoever follows what it prints.
 _PROGRESS_SECONDS = 10.0
-#: What is larger is no state of a training: eight bytes a row, and a model.
-_LARGEST_WORKING_BYTES = 1 << 32
 
 
 class Exit(IntEnum):
@@ -97,7 +96,7 @@ def train(document: orders.Document, meter: ShardMeter, checkpoints: Checkpoints
     else:
         largest = max(results.largest_bytes(work, name) for name in document.results)
     exchange = Exchange(patience_seconds=document.patience_seconds, largest_bytes=largest)
-    checkpoints.state = _Working(document.working, patience_seconds=document.patience_seconds)
+    checkpoints.state = UnderWay(document.working, patience_seconds=document.patience_seconds)
     with tempfile.TemporaryDirectory(prefix="trainyard-") as folder:
         inputs = _Inputs(document.artifacts, exchange, Path(folder))
         if isinstance(work, Refit):
@@ -222,26 +221,6 @@ def _resumed(counter: ProgressCounter) -> Callable[[int], None]:
 
 def _say_progress(progress: TrainingProgress) -> None:
     _say(progress.line())
-
-
-class _Working:
-    """What is under way of the order's results, at addresses of the order."""
-
-    def __init__(self, addresses: Mapping[str, ResultAddresses], *, patience_seconds: float) -> None:
-        # What cannot be kept at once is kept later: training does not wait for it.
-        self._keeping = Exchange(patience_seconds=0.0, largest_bytes=_LARGEST_WORKING_BYTES)
-        self._reading = Exchange(patience_seconds=patience_seconds, largest_bytes=_LARGEST_WORKING_BYTES)
-        self._addresses = addresses
-
-    def working(self, name: str) -> bytes | None:
-        return self._reading.result(self._addresses[name].read) if name in self._addresses else None
-
-    def keep_working(self, name: str, data: bytes) -> None:
-        if name in self._addresses:
-            self._keeping.replace(self._addresses[name].write, data)
-
-    def remove_working(self, name: str) -> None:
-        """Who collects the result removes it."""
 
 
 class _Inputs:

@@ -156,9 +156,12 @@ def test_trainings_of_the_same_rows_that_begin_segments_do_not_disturb_each_othe
         if rounds > 1:
             two.advance()
     assert (one.text(), one.loss()) == (alone.text(), alone.loss())
+    late = chosen.start(opened, used, objective=case.objective, seed=3)
     for _ in range(2):
         two.advance()
-    assert two.text() == alone.text()
+    for _ in range(10):
+        late.advance()
+    assert two.text() == late.text() == alone.text()
 
 
 @pytest.mark.parametrize(

@@ -127,14 +127,15 @@ def test_a_refit_that_is_killed_before_any_rounds_has_the_bytes_of_one_that_neve
 
 
 def test_a_rung_that_was_reached_is_not_trained_again_where_nothing_was_recorded(
-    killing: Killing, plan: Plan, vault: Folder, outcomes: dict[str, Trial]
+    killing: Killing, plan: Plan, vault: Folder
 ) -> None:
-    """All trials came to the first rung, and the process was killed as the best went on."""
-    reached = RUNGS[0] * len(plan.trials)
-    _, rounds, found = killing.train(plan.shard(0), vault, [reached])
-    assert found == outcomes
-    alive = rounds_of(plan.shard(0)) - reached
-    assert rounds <= reached + alive + 2 * RUNGS[0], "only those that go on are, from their last segment"
+    """All but the last trial came to the first rung, after which only the best of four goes on."""
+    race = replace(plan, reduction=4)
+    whole, reached = trained(race, vault, Checkpoints()), RUNGS[0] * len(plan.trials) - 1
+    _, rounds, found = killing.train(race.shard(0), vault, [reached])
+    assert found == whole
+    last, goes_on = RUNGS[0], RUNGS[-1] - RUNGS[0]
+    assert rounds <= reached + last + goes_on + RUNGS[0], "only what goes on is, from its last segment"
 
 
 def test_what_has_an_outcome_leaves_nothing_behind(plan: Plan, vault: Folder, tmp_path: Path) -> None:
