@@ -5,7 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from include.contracts import load
+from include.core import streams
+from include.core.events import DaysDigested
 from include.data.sources import source_of
+from include.ledger import Ledger
 from tests.cli.conftest import Shop
 
 FIRST = date(2024, 5, 1)
@@ -59,3 +62,32 @@ def test_a_call_that_names_no_rows_is_refused(adopted: Shop, words: tuple[str, .
     done = adopted.call("land", "orders", *words)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_days_that_changed_since_a_project_read_them_are_named_when_they_are_looked_at_again(adopted: Shop) -> None:
+    source = source_of(load(adopted.contracts / "orders.odcs.yaml"), adopted.folder / "home" / "production")
+    days = (FIRST, FIRST + timedelta(days=1))
+    read = DaysDigested(
+        project="late",
+        run_id="r",
+        dataset="orders",
+        asked="a",
+        digests=tuple((day, source.load(day).digest) for day in days),
+    )
+    Ledger.open(f"sqlite:///{adopted.folder}/home/ledger.db").record(streams.digests("late", "orders"), read)
+    (adopted.projects / "late").mkdir()
+    (adopted.projects / "late" / "project.py").touch()
+    (adopted.projects / "late" / "__init__.py").touch()
+    file = adopted.folder / "late.csv"
+    file.write_text("ordered_at\n2024-05-01T00:00:00Z\n")
+    assert "landed at" in adopted.call("land", "orders", str(file), "--delete").stdout
+    told = adopted.call("land", "orders", "--check", "2024-05-01..2024-05-09")
+    assert "late: orders: 2024-05-01 changed since it was read" in told.stdout, told.stderr
+    assert "late: orders: no day changed" in adopted.call("land", "orders", "--check", "30").stdout
+
+
+@pytest.mark.parametrize("days", ["0", "x", "2024-05-02..2024-05-01", "2024-05-01..", "2024-02-30..2024-03-01"])
+def test_days_to_look_at_again_that_are_none_are_refused(adopted: Shop, days: str) -> None:
+    done = adopted.call("land", "orders", "--check", days)
+    assert done.returncode == 2
+    assert "a number of days, or FIRST..LAST" in done.stderr

@@ -60,6 +60,12 @@ def test_a_location_without_a_pattern_has_the_folders_of_days_that_there_always_
     assert [BY_DAY.day(name) for name in ("day=2013-02-30", "day=13-07-04", "day=2013-07-04/x")] == [None] * 3
 
 
+def test_a_folder_that_says_two_years_is_no_days() -> None:
+    days = pattern_of("/data/y={yyyy}/d={yyyy}-{mm}-{dd}")
+    assert days.day("y=2013/d=2013-07-04") == date(2013, 7, 4)
+    assert days.day("y=2012/d=2013-07-04") is None
+
+
 @pytest.mark.parametrize(
     ("location", "told"),
     [
