@@ -1,6 +1,7 @@
 """A dataset that lies in a bucket: its contract is drafted from there, and the doctor says whether it can be read."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +81,21 @@ def test_a_server_of_data_is_well_if_it_lets_the_reader_list_and_else_told_with_
     assert refused.sign is Health.BAD
     assert "orders: " in refused.text
     assert "SignatureDoesNotMatch" in refused.text
+
+
+def test_a_contract_is_drafted_from_folders_that_a_pattern_names_as_from_those_by_their_usual_names(
+    adopted: Shop, s3_url: str, tmp_path: Path
+) -> None:
+    settings = {"TRAINYARD_SOURCE_CREDENTIALS_FILE": str(credentials_file(tmp_path, os.environ))}
+    production = adopted.folder / "home" / "production"
+    days = adopted.folder / "lake"
+    for folder in (production / "orders").glob("day=*"):
+        shutil.copytree(folder, days / folder.name.removeprefix("day=").replace("-", "/"))
+    upload(days, f"{s3_url}/orders")
+    location = f"{s3_url}/orders/{{yyyy}}/{{mm}}/{{dd}}"
+    done = adopted.call("contract", "new", "lake", location, *TIME, settings=settings)
+    assert done.returncode == 0, done.stderr
+    here, there = load(adopted.contracts / "orders.odcs.yaml"), load(adopted.contracts / "lake.odcs.yaml")
+    assert (there.location, there.partition_column, there.key) == (location, here.partition_column, here.key)
+    near, far = source_of(here, production), source_of(there, production, tmp_path / "sources.ini")
+    assert far.filed() == near.filed() is not None
