@@ -30,9 +30,10 @@ def snapshot_at(metadata: "TableMetadata", instant: datetime, *, dataset: str) -
         raise _not_reached(metadata, log, instant, dataset)
     place = reached[-1]
     found = metadata.snapshot_by_id(log[place][1])
-    following = metadata.snapshot_by_id(log[place + 1][1]) if place + 1 < len(log) else None
-    ends = place + 1 == len(log) and log[place][1] == metadata.current_snapshot_id
-    if found is None or not (ends or (following is not None and _moved(metadata, found, following))):
+    after = log[place + 1] if place + 1 < len(log) else None
+    following = after and metadata.snapshot_by_id(after[1])
+    ends = after is None and log[place][1] == metadata.current_snapshot_id
+    if found is None or not (ends or (after and following and _moved(metadata, found, following, after[0]))):
         raise _expired(f"what followed the snapshot of {_said(log[place][0])} is gone", instant, dataset)
     return found
 
@@ -64,27 +65,20 @@ def _ancestors(metadata: "TableMetadata", snapshot: "Snapshot") -> "Iterator[Sna
         snapshot = parent
 
 
-def _moved(metadata: "TableMetadata", found: "Snapshot", following: "Snapshot") -> bool:
-    """Whether the main branch went from *found* to *following* with nothing between them that has been removed.
+def _moved(metadata: "TableMetadata", found: "Snapshot", following: "Snapshot", at: int) -> bool:
+    """Whether the main branch went from *found* to *following*, *at* then, with nothing in between that was removed.
 
-    The one was made from the other; or the table was rolled back, and no sequence number is missing in between.
+    So it was where the one was made from the other and became current by its own commit. Where the table was rolled
+    back, or moved to another branch, any snapshot may have been current meanwhile: then none must be missing.
     """
-    if any(each.snapshot_id == found.snapshot_id for each in _ancestors(metadata, following)):
-        return True
-    back = following.snapshot_id == found.snapshot_id or any(
-        each.snapshot_id == following.snapshot_id for each in _ancestors(metadata, found)
-    )
-    return back and _is_followed(metadata, found)
+    made_from = any(each.snapshot_id == found.snapshot_id for each in _ancestors(metadata, following))
+    return (made_from and at == following.timestamp_ms) or _is_complete(metadata)
 
 
-def _is_followed(metadata: "TableMetadata", found: "Snapshot") -> bool:
-    """Whether the commit after that of *found*, on any branch, is still there; version 1 does not count commits."""
-    if not found.sequence_number:
-        return True
-    numbers = [each.sequence_number or 0 for each in metadata.snapshots]
-    last = getattr(metadata, "last_sequence_number", 0)
-    after = min((number for number in numbers if number > found.sequence_number), default=last + 1)
-    return bool(after == found.sequence_number + 1)
+def _is_complete(metadata: "TableMetadata") -> bool:
+    """Whether all commits on any branch are still there; version 1 of the format does not count them."""
+    numbers = {each.sequence_number or 0 for each in metadata.snapshots}
+    return numbers == set(range(1, getattr(metadata, "last_sequence_number", 0) + 1))
 
 
 def _not_reached(metadata: "TableMetadata", log: list[tuple[int, int]], instant: datetime, dataset: str) -> DataError:
