@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 #: So many values, rows times features, a segment looks at: half a minute of one core. What is shorter is one.
 SEGMENT_CELLS = 1 << 33
 #: A segment has as many rounds at least, however many rows there are: beginning it takes as long as one or two of them.
-#: Measured on flights (225,000 rows, 11 features, 200 rounds): 50 take 3 % longer than one segment, 20 take 10 %, 8 take
-#: 25 %; the losses differ by less than those of two seeds.
+#: Measured on flights (225,000 rows, 11 features, 200 rounds): 50 take 3 % longer than one segment, 20 take 10 %, 8
+#: take 25 %; the losses differ by less than those of two seeds.
 FEWEST_ROUNDS = 50
 #: More rounds than any search declares.
 NEVER = 1 << 62
