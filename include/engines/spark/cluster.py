@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: What Spark is told where its own files (`spark-defaults.conf`) cannot know better.
 _SETTINGS = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.maxResultSize": "0",  # what comes back is what training reads, however much that is
 }
 #: The folders that executors import, below ``include``.

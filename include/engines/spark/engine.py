@@ -67,6 +67,7 @@ class SparkEngine:
         self._cut: dict[str, Any] = {}
         self._uncut = False
         self._failing: tuple[str, ...] = ()
+        self._paths: dict[str, str] = {}  # each verified once: a query reads what the one before it read
 
     @contextmanager
     def beside(self) -> Iterator["SparkEngine"]:
@@ -139,13 +140,15 @@ class SparkEngine:
     def _done(self, query: Query | None, tasks: Sequence[Task]) -> list[list[tuple[Kind, bytes]]]:
         held = self._held
         read = {part.content for task in tasks for part in task.partitions}
+        for content in read - self._paths.keys():
+            self._paths[content] = str(held.path_of(content).absolute())
         work = Work(
             engine=held.engine,
             version=held.version,
             expected=held.version(),
             snapshot=held.snapshot,
             contracts=held.contracts,
-            paths={content: str(held.path_of(content).absolute()) for content in read},
+            paths={content: self._paths[content] for content in read},
             population=self._population,
             query=query,
             tasks=tuple(tasks),
