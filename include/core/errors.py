@@ -11,6 +11,7 @@
     ├── DataError               the data cannot be used: missing, corrupt, empty, duplicate keys
     │   ├── ValidationFailed    a critical expectation failed
     │   └── SourceUnavailable   the server that holds production data cannot be reached   (heals)
+    ├── OutOfRoom               a step needs more memory or disk than it may take
     ├── FeatureLeak             a feature knows the future, or predicts too well to be true
     ├── TrainingError           a search cannot start or ended without a usable trial
     │   ├── ShardUnfinished     trials that were ordered elsewhere have no result yet (heals)
@@ -99,6 +100,10 @@ class SourceUnavailable(DataError):
     """The server that holds production data cannot be reached, or does not let us read."""
 
     retry_heals = True
+
+
+class OutOfRoom(TrainyardError):
+    """A step needs more memory than its project declares, or more disk than is free. The data may be right."""
 
 
 class FeatureLeak(TrainyardError):

@@ -7,10 +7,13 @@ from include.core.canonical import LATER
 from include.core.rules import is_label, is_number, is_taint, is_whole, require, require_kind, require_yes_or_no
 from include.core.schedules import require_schedule, require_timezone
 
+#: A step of data takes as much in memory before it has a row: the interpreter and the libraries of the field.
+LEAST_DATA_MIB = 768
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """What one training shard may take, and for how long, where the deployment places it in a pod.
+    """What one training shard may take, and for how long, where the deployment places it in a pod; and a data step.
 
     ``pool`` is the Airflow pool that it takes ``accelerators`` slots of (one slot, if it takes no accelerator).
     ``cpus``, ``memory_mib`` and ``ephemeral_storage_mib`` are the pod's requests and limits at once. ``image`` replaces
@@ -19,6 +22,10 @@ class Compute:
     have, ``tolerations`` taints that do not keep it from them, each as ``kubectl taint`` writes it
     (``sku=gpu:NoSchedule``; what is left out may be anything). ``queue`` is the Kueue queue, of the pods' namespace, in
     which it waits.
+
+    ``data_memory_mib`` is what a step that makes or reads data (snapshot, validate, features, score, drift) may take in
+    memory, its process included: what would take more goes through in stretches of days, and beside them to disk. It
+    changes no result.
     """
 
     pool: str = "training"
@@ -32,6 +39,7 @@ class Compute:
     node_selector: Mapping[str, str] | None = field(default=None, metadata=LATER)
     tolerations: tuple[str, ...] = field(default=(), metadata=LATER)
     queue: str | None = field(default=None, metadata=LATER)
+    data_memory_mib: int = field(default=4096, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.accelerators >= 0, "a shard takes 0 or more accelerators", self.accelerators, "Raise it.")
@@ -51,6 +59,9 @@ class Compute:
             self.tolerations,
             'Write ("sku=gpu:NoSchedule",), say.',
         )
+        room = is_whole(self.data_memory_mib) and self.data_memory_mib >= LEAST_DATA_MIB
+        remedy = f"Write {LEAST_DATA_MIB}, or more."
+        require(room, f"`data_memory_mib` is a whole number from {LEAST_DATA_MIB} on", self.data_memory_mib, remedy)
         queued = self.queue is None or (self.queue != "" and is_label("queue", self.queue))
         require(queued, "`queue` is the name of a queue of Kueue", self.queue, "Write its LocalQueue's name.")
 

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: All that is ever taken out of a result: what else stands there may hold values.
-COUNTS = ("element_count", "unexpected_count")
+COUNTS = ("element_count", "missing_count", "unexpected_count")
 #: Answers yes or no, and nothing of the data.
 _YES_OR_NO: dict[str, object] = {"result_format": "BOOLEAN_ONLY"}
 _COUNTED: dict[str, object] = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -48,19 +49,62 @@ def check(batch: Batch, expectations: Sequence[Expectation]) -> list[CheckResult
     failing = [place for place, outcome in enumerate(succeeded) if not outcome["success"]]
     counts, days = _of_failures(batch, {place: expectations[place] for place in failing}) if failing else ({}, {})
     return [
-        CheckResult(
-            dataset=batch.dataset,
-            expectation=expectation.kind,
-            column=", ".join(sorted(columns_of(expectation))) or None,
-            severity=expectation.severity,
-            success=place not in counts,
-            rows=counts.get(place, {}).get("element_count", len(batch.frame)),
-            unexpected=counts.get(place, {}).get("unexpected_count"),
-            days=days.get(place, ()),
-            limits=expectation.limits,
-        )
+        _outcome(batch.dataset, expectation, len(batch.frame), counts.get(place), days.get(place, ()))
         for place, expectation in enumerate(expectations)
     ]
+
+
+def check_in_turn(batches: Callable[[], Iterator[Batch]], expectations: Sequence[Expectation]) -> list[CheckResult]:
+    """As :func:`check`, of all rows of *batches*, each of which holds some days, one at a time.
+
+    In each of *expectations* the counts of batches add up to those of all rows. Raises as :func:`check`.
+    """
+    failing, rows, dataset = set[int](), 0, ""
+    for batch in batches():
+        outcomes = _Suite(batch, expectations).run(batch.frame, _YES_OR_NO)
+        failing |= {place for place, outcome in enumerate(outcomes) if not outcome["success"]}
+        rows, dataset = rows + len(batch.frame), batch.dataset
+    # What holds in each batch holds in all of them; what fails in one may hold for most rows of all.
+    chosen = {place: expectations[place] for place in sorted(failing)}
+    counts: dict[int, Counter[str]] = {place: Counter() for place in chosen}
+    days: dict[int, tuple[date, ...]] = dict.fromkeys(chosen, ())
+    for batch in batches() if chosen else ():
+        found, failed_on = _of_failures(batch, chosen)
+        for place in chosen:
+            counts[place].update(found[place])
+            days[place] += failed_on[place]
+    failed = {place for place, expectation in chosen.items() if not _meets(expectation, counts[place])}
+    return [
+        _outcome(
+            dataset, each, rows, counts[place] if place in failed else None, days[place] if place in failed else ()
+        )
+        for place, each in enumerate(expectations)
+    ]
+
+
+def _meets(expectation: Expectation, counts: Mapping[str, int]) -> bool:
+    """Whether enough rows are as expected, counted as Great Expectations does."""
+    considered = float(counts["element_count"] - counts.get("missing_count", 0))
+    mostly = expectation.arguments.get("mostly", 1)
+    least = float(mostly) if isinstance(mostly, int | float) else 1.0
+    return not considered or (considered - counts["unexpected_count"]) / considered >= least
+
+
+def _outcome(
+    dataset: str, expectation: Expectation, rows: int, counts: Mapping[str, Any] | None, days: tuple[date, ...]
+) -> CheckResult:
+    """*counts* are those of a failure; ``None``: it succeeded."""
+    return CheckResult(
+        dataset=dataset,
+        expectation=expectation.kind,
+        column=", ".join(sorted(columns_of(expectation))) or None,
+        severity=expectation.severity,
+        success=counts is None,
+        rows=(counts or {}).get("element_count", rows),
+        unexpected=(counts or {}).get("unexpected_count"),
+        days=days,
+        limits=expectation.limits,
+    )
 
 
 def _of_failures(
@@ -125,7 +169,7 @@ class _Suite:
         for result in held.validate(self._suite, result_format=dict(result_format)).results:
             place = result.expectation_config.meta["place"]
             _require_evaluated(self.expectations[place], result.exception_info)
-            counts = {name: int(result.result[name]) for name in COUNTS if name in result.result}
+            counts = {name: int(result.result[name]) for name in COUNTS if result.result.get(name) is not None}
             outcomes[place] = {"success": bool(result.success), **counts}
         return [outcomes[place] for place in range(len(self.expectations))]
 

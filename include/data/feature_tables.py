@@ -1,11 +1,14 @@
 """Tables of features: the rows of what is computed, those that are read again, and both as the vault's bytes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
 from include.core.records import Days, FeatureSpec, Partition
+from include.data.leak_alarm import Alarm
+from include.data.memory import Division
 from include.data.point_in_time import PointInTime
 from include.data.probe import BuiltDay
 from include.data.reuse import TableTask
@@ -25,37 +28,56 @@ CATEGORY_ROWS = 20
 
 
 class BuiltTables:
-    """The rows of each task's span, built; and those of single days, whether built or read again."""
+    """The rows of each task's new days, a stretch of days after the other; and of what is asked of them afterwards, the
+    counts, the samples and the rows of a few days.
+    """
 
-    def __init__(self, rows: PointInTime, tasks: Mapping[DerivedTable, TableTask], opened: "OpenedArtifacts") -> None:
-        self._rows, self._tasks, self._opened = rows, tasks, opened
-        self._built = rows.all_rows({derived: task.span for derived, task in tasks.items() if task.span})
+    def __init__(
+        self,
+        rows: PointInTime,
+        work: Sequence[TableTask],
+        opened: "OpenedArtifacts",
+        division: Division,
+        *,
+        train: Days | None = None,
+        looked_at: Collection[date] = (),
+        alarm: Alarm | None = None,
+    ) -> None:
+        """Categories are counted in the days *train*; rows are kept of those that are *looked_at*."""
+        self._rows, self._work, self._opened, self._division = rows, work, opened, division
+        self._train, self._looked_at, self._alarm = train, looked_at, alarm
+        self._tasks = {task.derived: task for task in work}
+        self._days: dict[tuple[DerivedTable, date], BuiltDay] = {}
+        self._counts: dict[tuple[DerivedTable, str], Counter[str | None]] = {}
 
-    def of(self, task: TableTask) -> "pa.Table":
-        """All rows of the *task*'s span."""
-        return self._built[task.derived]
+    def made(self) -> "Iterator[tuple[TableTask, dict[date, pa.Table]]]":
+        """What is new of each task, in their order, by day: each day once. Nothing else is known before it has ended.
+
+        Raises:
+            DataError: as :meth:`~include.data.point_in_time.PointInTime.rows` does.
+        """
+        heard = self._heard()
+        label = self._work[0]
+        asked = [(label, days, False) for days in self._pieces(label, heard)] if heard else []
+        asked += [(task, days, True) for task in self._work for days in self._pieces(task, task.span)]
+        tables = self._rows.in_turn([(task.derived, days) for task, days, _ in asked], ahead=self._division.ahead)
+        for (task, days, new), table in zip(asked, tables, strict=True):
+            by_day = _by_day(table, days)
+            if self._alarm is not None and task is not label:
+                self._alarm.look(task.derived, iter(by_day.items()))
+            elif self._alarm is not None and new is (heard is None):
+                for day, part in by_day.items():
+                    self._alarm.hear(day, part.column(LABEL).to_numpy())
+            if new:
+                self._remember(task, by_day)
+                yield task, by_day
 
     def built(self, derived: DerivedTable, day: date) -> BuiltDay:
-        """The rows of *day*; of a label that was not built now, only its integers."""
-        task = self._tasks[derived]
-        if task.span is not None and day in task.span:
-            (together,) = (part.days for part in self._rows.parts(derived, task.span) if day in part.days)
-            return BuiltDay(table=_of_days(self._built[derived], Days(first=day, last=day)), span_days=len(together))
+        """The rows of *day*, one that is looked at; of a label that was not built now, only its integers."""
+        if (built := self._days.get((derived, day))) is not None:
+            return built
         names = derived.integers if derived.name == LABEL else derived.names
-        return BuiltDay(table=self._again(task, day, names), span_days=None)
-
-    def with_labels(self) -> "Iterator[tuple[DerivedTable, pa.Table, pa.Table]]":
-        """What was built of each group, beside the labels of its rows."""
-        label = self._rows.derived[0]
-        of_labels = self._tasks[label].span
-        for derived, table in self._built.items():
-            span = self._tasks[derived].span
-            if derived is label or span is None:
-                continue
-            if of_labels and of_labels.first <= span.first and span.last <= of_labels.last:
-                yield derived, table, _of_days(self._built[label], span)
-            else:
-                yield derived, table, self._rows.rows(label, span)
+        return BuiltDay(table=self._again(self._tasks[derived], day, names), span_days=None)
 
     def rounded(self, day: date) -> tuple[str, ...]:
         """The features (and the label) that are integers beyond those that float32 holds on *day*, sorted."""
@@ -68,36 +90,62 @@ class BuiltTables:
             found += [name for name, number in greatest.items() if number >= FLOAT32_INTEGERS]
         return tuple(sorted(found))
 
-    def specs(self, task: TableTask, train: Days) -> list[FeatureSpec]:
-        """The features of a group, in its order, with their categories in *train*; the label is none."""
+    def specs(self, task: TableTask) -> list[FeatureSpec]:
+        """The features of a group, in its order, with their categories in the training days; the label is none."""
         if task.derived.name == LABEL:
             return []
-        learnt = self._categories(task, train) if task.derived.categories else {}
+        learnt = self._categories(task) if task.derived.categories else {}
         definitions = task.derived.definitions or (task.definition,) * len(task.derived.names)
         return [
             FeatureSpec(name=name, group=task.derived.name, definition=definition, categories=learnt.get(name))
             for name, definition in zip(task.derived.names, definitions, strict=True)
         ]
 
-    def _categories(self, task: TableTask, days: Days) -> dict[str, tuple[str, ...]]:
-        """The values of each category that enough rows of *days* have, sorted; null is none."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def _pieces(self, task: TableTask, days: Days | None) -> list[Days]:
+        if days is None:
+            return []
+        parts = (part.days for part in self._rows.parts(task.derived, days))
+        return self._division.pieces(task.derived.name, parts, self._rows.by_day)
 
-        names = list(task.derived.categories)
-        parts = [self._again(task, day, names) for day in days if not task.spans(day)]
-        if task.span:
-            shared = Days(first=max(days.first, task.span.first), last=min(days.last, task.span.last))
-            parts.append(_of_days(self._built[task.derived], shared).select(names))
-        table = pa.concat_tables(parts)
-        found = {name: pc.value_counts(table[name]).to_pylist() for name in names}
-        return {
-            name: tuple(
-                sorted(
-                    each["values"] for each in counted if each["values"] is not None and each["counts"] >= CATEGORY_ROWS
+    def _heard(self) -> Days | None:
+        """The days whose labels are computed for the alarm alone; ``None``: those are built, or none is needed."""
+        label, *groups = (task.span for task in self._work)
+        spans = [span for span in groups if span is not None]
+        if self._alarm is None or not spans:
+            return None
+        needed = Days(first=min(span.first for span in spans), last=max(span.last for span in spans))
+        return None if label and label.first <= needed.first and needed.last <= label.last else needed
+
+    def _remember(self, task: TableTask, by_day: "dict[date, pa.Table]") -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        for day in self._looked_at:
+            if (part := by_day.get(day)) is not None:  # copied: as a part of it, it would keep the whole stretch
+                (together,) = (
+                    each.days
+                    for each in self._rows.parts(task.derived, Days(first=min(by_day), last=max(by_day)))
+                    if day in each.days
                 )
-            )
-            for name, counted in found.items()
+                kept = part.take(np.arange(part.num_rows))
+                self._days[task.derived, day] = BuiltDay(table=kept, span_days=len(together))
+        learnt = [part for day, part in by_day.items() if self._train is not None and day in self._train]
+        if learnt:
+            for name in task.derived.categories:
+                _count(self._counts.setdefault((task.derived, name), Counter()), pa.concat_tables(learnt), name)
+
+    def _categories(self, task: TableTask) -> dict[str, tuple[str, ...]]:
+        """The values of each category that enough rows of the training days have, sorted; null is none."""
+        names = task.derived.categories
+        found = {name: Counter(self._counts.get((task.derived, name), {})) for name in names}
+        for day in self._train or ():
+            if not task.spans(day):
+                part = self._again(task, day, names)
+                for name in names:
+                    _count(found[name], part, name)
+        return {
+            name: tuple(sorted(value for value, rows in counts.items() if value is not None and rows >= CATEGORY_ROWS))
+            for name, counts in found.items()
         }
 
     def _again(self, task: TableTask, day: date, names: Sequence[str]) -> "pa.Table":
@@ -110,26 +158,24 @@ class BuiltTables:
         return pq.ParquetFile(path).read(columns=list(names), use_threads=False)
 
 
-def write(
-    work: Sequence[TableTask], tables: BuiltTables, key: tuple[str, ...], writer: Writer
-) -> list[Callable[[], Partition]]:
+def _count(counts: "Counter[str | None]", table: "pa.Table", name: str) -> None:
+    """Add to *counts* how many rows of *table* have which value in the column *name*."""
+    import pyarrow.compute as pc
+
+    for each in pc.value_counts(table.column(name)).to_pylist():
+        counts[each["values"]] += each["counts"]
+
+
+def write(tables: BuiltTables, key: tuple[str, ...], writer: Writer) -> list[Callable[[], Partition]]:
     """Put the partitions of the new days into the vault; each is there when it is asked for."""
-    return [part for task in work if task.new for part in _written(task, tables.of(task), key, writer)]
+    return [part for task, by_day in tables.made() for part in _written(task, by_day, key, writer)]
 
 
 def _written(
-    task: TableTask, table: "pa.Table", key: tuple[str, ...], writer: Writer
+    task: TableTask, by_day: "dict[date, pa.Table]", key: tuple[str, ...], writer: Writer
 ) -> Iterator[Callable[[], Partition]]:
-    places = _places(table, task.new)
-    if task.derived.name == LABEL:
-        chosen = table.select([*key, DAY_COLUMN, PREDICTED_AT, LABEL])
-        if "day" not in key:  # as earlier releases called it: the same rows give the same bytes
-            chosen = chosen.rename_columns([*key, "day", PREDICTED_AT, LABEL])
-    else:
-        chosen = table.select([*key, *task.derived.names])
-    for day, (first, end) in places.items():
-        part = chosen.slice(first, end - first)
-        inputs, complete = task.new[day]
+    for day in (each for each in by_day if each in task.new):
+        part, (inputs, complete) = _chosen(task, by_day[day], key), task.new[day]
         yield writer.put(
             partial(parquet, part),
             table=task.derived.name,
@@ -137,24 +183,25 @@ def _written(
             inputs=inputs,
             rows=part.num_rows,
             complete=complete,
+            held_bytes=part.nbytes,
         )
 
 
-def _of_days(table: "pa.Table", days: Days) -> "pa.Table":
-    """The rows of *days* of a *table* that is sorted by day."""
-    starts = _places(table, (days.first, days.last))
-    first, end = starts[days.first][0], starts[days.last][1]
-    return table.slice(first, max(end - first, 0))
+def _chosen(task: TableTask, table: "pa.Table", key: tuple[str, ...]) -> "pa.Table":
+    if task.derived.name != LABEL:
+        return table.select([*key, *task.derived.names])
+    chosen = table.select([*key, DAY_COLUMN, PREDICTED_AT, LABEL])
+    # As earlier releases called it: the same rows give the same bytes.
+    return chosen if "day" in key else chosen.rename_columns([*key, "day", PREDICTED_AT, LABEL])
 
 
-def _places(table: "pa.Table", days: Iterable[date]) -> dict[date, tuple[int, int]]:
-    """For each of *days* its first and past-last row in a *table* that is sorted by day."""
+def _by_day(table: "pa.Table", days: Days) -> "dict[date, pa.Table]":
+    """The rows of each of *days* of a *table* that is sorted by day."""
     import numpy as np
 
-    held = table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]")
-    wanted = np.array(list(days), dtype="datetime64[D]")
-    first, end = np.searchsorted(held, wanted), np.searchsorted(held, wanted, side="right")
-    return dict(zip(wanted.tolist(), zip(first.tolist(), end.tolist(), strict=True), strict=True))
+    first, held = np.datetime64(days.first, "D"), table.column(DAY_COLUMN).to_numpy().astype("datetime64[D]")
+    starts = np.searchsorted(held, first + np.arange(len(days) + 1)).tolist()
+    return {day: table.slice(first, end - first) for day, first, end in zip(days, starts, starts[1:], strict=False)}
 
 
 def parquet(table: "pa.Table") -> bytes:

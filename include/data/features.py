@@ -9,10 +9,10 @@ from include.core.canonical import record_digest
 from include.core.project import Project
 from include.core.records import Contract, Days, FeatureSet, Run, Snapshot, Split
 from include.data.feature_tables import BuiltTables, write
-from include.data.leak_alarm import alarm
+from include.data.leak_alarm import Alarm
 from include.data.point_in_time import PointInTime
 from include.data.probe import probe, sampled
-from include.data.reuse import made, needed, plan, record, stretches
+from include.data.reuse import divided, made, needed, plan, record, stretches
 from include.data.writer import Writer
 from include.declared.compiled import CompiledProject
 from include.ledger import Ledger
@@ -60,15 +60,21 @@ def build(
     samples = sampled(window, compiled.groups, lambda group, day: tasks[group].spans(day), seed)
     read = needed(snapshot, compiled, work, samples)
     again = [part for task in work for part in task.read_again(split.train, samples)]
+    division = divided(project, snapshot, contracts, work, read)
     opened = open([part.content for part in (*read, *again)])
-    with engine(snapshot, contracts, opened.path, partitions=read) as held:
+    with (
+        division.room(vault) as room,
+        engine(snapshot, contracts, opened.path, partitions=read, room=room) as held,
+    ):
         rows = PointInTime(held, project, contracts, compiled, stretches(work, samples, snapshot))
-        tables = BuiltTables(rows, tasks, opened)
+        alarm = Alarm(project, {task.derived: task.span for task in work if task.span}, seed=seed)
+        looked_at = {sample.day for sample in samples}
+        tables = BuiltTables(rows, work, opened, division, train=split.train, looked_at=looked_at, alarm=alarm)
         contract = contracts[project.learning.target.dataset]
         with Writer(vault) as writer:  # beside the probes; nothing of it counts before it is recorded
-            written = write(work, tables, project.learning.target.key, writer)
+            written = write(tables, project.learning.target.key, writer)
             probed = probe(rows, samples=samples, built=tables.built, contract=contract, seed=seed)
-            alarm(project, tables.with_labels(), seed=seed)
+            alarm.check()
             rounded = tables.rounded(window.last)
     fresh = [partition() for partition in written]
     record(ledger, run, fresh)
@@ -78,7 +84,7 @@ def build(
         objective=project.learning.target.objective,
         key=project.learning.target.key,
         label=(*compiled.label.definitions, tasks[compiled.label].definition)[0],
-        features=tuple(spec for task in work for spec in tables.specs(task, split.train)),
+        features=tuple(spec for task in work for spec in tables.specs(task)),
         split=split,
         partitions=tuple(sorted(partitions, key=lambda part: (part.table, part.day or date.min))),
         probed=probed.instants,

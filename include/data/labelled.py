@@ -95,6 +95,14 @@ def read_features(
     return table
 
 
+def columns_of(partition: "Partition", opened: "OpenedArtifacts") -> list[str]:
+    """The names of the columns that *partition* holds."""
+    import pyarrow.parquet as pq
+
+    names: list[str] = pq.ParquetFile(opened.path(partition.content)).schema_arrow.names
+    return names
+
+
 def days_of(partitions: "Sequence[Partition]") -> "NDArray[np.int32]":
     """The ordinal of the UTC day of each row of *partitions*, which have one each."""
     import numpy as np

@@ -1,12 +1,14 @@
 """An alarm on features that are too good to be true: alone, they predict what only the label itself could."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 from include.core.errors import FeatureLeak
 from include.core.project import Objective, Project
-from include.declared.compiled import LABEL, DerivedTable
+from include.core.records import Days
+from include.declared.compiled import DerivedTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,39 +23,84 @@ TOO_GOOD_CORRELATION = 0.99
 _MOST_ROWS, _LEAST_ROWS = 8000, 100
 
 
-def alarm(project: Project, tables: Iterable[tuple[DerivedTable, "pa.Table", "pa.Table"]], *, seed: str) -> None:
-    """No feature is the label in disguise; *tables* are what was built of a group, and the labels of its rows.
+class Alarm:
+    """No feature is the label in disguise; it looks at a sample of the rows that were built of each group.
 
-    Raises:
-        FeatureLeak: a feature predicts too well; the message names it.
+    It is shown the labels of all days first, then each group's rows, a stretch of days after the other.
     """
-    chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
-    for derived, table, labels in tables:
-        _check_plausible(project, derived, table, labels, chance)
+
+    def __init__(self, project: Project, spans: Mapping[DerivedTable, Days], *, seed: str) -> None:
+        """*spans* are the days of each group that is built."""
+        self._project, self._spans = project, spans
+        self._chance = random.Random(seed)  # noqa: S311 -- a repeatable choice of samples, no secret
+        self._labels: dict[date, NDArray[np.floating]] = {}
+        self._places: dict[DerivedTable, Mapping[date, NDArray[np.int64]]] = {}
+        self._found: dict[DerivedTable, list[pa.Table]] = {}
+
+    def hear(self, day: date, label: "NDArray[np.float64]") -> None:
+        """The labels of the rows of *day*."""
+        # Of a class half a float says all; it is kept for all days until every group was looked at.
+        binary = self._project.learning.target.objective is Objective.BINARY
+        self._labels[day] = label.astype("f2" if binary else "f8")
+
+    def look(self, derived: DerivedTable, rows: "Iterator[tuple[date, pa.Table]]") -> None:
+        """The *rows* of a group by day, in the order of the labels."""
+        if derived not in self._places:
+            self._places[derived] = self._sample(self._spans[derived])
+        places = self._places[derived]
+        chosen = [table.select(derived.names).take(places[day]) for day, table in rows if len(places[day])]
+        self._found.setdefault(derived, []).extend(chosen)
+
+    def check(self) -> None:
+        """Check what it was shown.
+
+        Raises:
+            FeatureLeak: a feature predicts too well; the message names it.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        for derived, found in self._found.items():
+            places = self._places[derived]
+            label = [self._labels[day][rows] for day, rows in places.items()]
+            if found:
+                _check_plausible(
+                    self._project, derived, pa.concat_tables(found), np.concatenate(label).astype(np.float64)
+                )
+
+    def _sample(self, days: Days) -> "dict[date, NDArray[np.int64]]":
+        """Some rows of each of *days*, by their places in it: of all that have a label, each as likely."""
+        import numpy as np
+
+        counts = {day: int(np.isfinite(self._labels[day]).sum()) for day in days}
+        count = sum(counts.values())
+        chosen = np.arange(min(count, _MOST_ROWS))
+        if count > _MOST_ROWS:
+            chosen = np.array(sorted(self._chance.sample(range(count), _MOST_ROWS)))
+        found, first = {}, 0
+        for day, rows in counts.items():
+            here = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, first + rows)]
+            found[day] = np.flatnonzero(np.isfinite(self._labels[day]))[here - first]
+            first += rows
+        return found
 
 
-def _check_plausible(
-    project: Project, derived: DerivedTable, table: "pa.Table", labels: "pa.Table", chance: random.Random
-) -> None:
+def _check_plausible(project: Project, derived: DerivedTable, table: "pa.Table", label: "NDArray[np.float64]") -> None:
+    """Raise FeatureLeak where a column of *table*, the sampled rows, says too much of their *label*."""
     import numpy as np
 
-    label = labels.column(LABEL).to_numpy()
-    known = np.flatnonzero(np.isfinite(label))
-    sample = known
-    if len(known) > _MOST_ROWS:
-        sample = known[sorted(chance.sample(range(len(known)), _MOST_ROWS))]
-    binary = project.learning.target.objective is Objective.BINARY
-    if len(sample) < _LEAST_ROWS or len(np.unique(label[sample])) < 2:
+    if len(label) < _LEAST_ROWS or len(np.unique(label)) < 2:
         return
+    binary = project.learning.target.objective is Objective.BINARY
     bound = TOO_GOOD_AUC if binary else TOO_GOOD_CORRELATION
     for name in derived.names:
-        values, outcome = _scores(table.column(name).take(sample), label[sample])
+        values, outcome = _scores(table.column(name), label)
         strength = _separation(values, outcome) if binary else _rank_correlation(values, outcome)
         if strength > bound:
             raise FeatureLeak(
                 f"no single feature predicts {project.name!r} alone: at most {bound} "
                 + ("(area under the curve)" if binary else "(absolute rank correlation)"),
-                value=f"feature {name!r} of group {derived.name!r}: {strength:.3f} over {len(sample)} rows",
+                value=f"feature {name!r} of group {derived.name!r}: {strength:.3f} over {len(label)} rows",
                 remedy="It is probably the label in disguise: check where its columns come from, and their `knownAt`.",
             )
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from include.governance.pseudonyms import Pseudonyms
 
+#: So many distinct values are remembered at most: each takes some hundred bytes.
+_MOST_KNOWN = 1_000_000
+
 
 class Tokens:
     """Tokens of one purpose, each distinct value's computed once in a snapshot, however many days it appears on."""
@@ -36,7 +39,10 @@ class Tokens:
         if unseen:
             tokens = self._pseudonyms.tokens(pa.array(unseen, values.type), purpose=self._purpose)
             known.update(zip(unseen, tokens.to_pylist(), strict=True))
-        return pa.array([known[value] for value in distinct], pa.string()).take(encoded.indices)
+        found = pa.array([known[value] for value in distinct], pa.string()).take(encoded.indices)
+        if len(known) > _MOST_KNOWN:
+            known.clear()
+        return found
 
     def treated(self, table: "pa.Table", columns: Sequence[tuple[str, Treatment]]) -> "pa.Table":
         """*table*, which has *columns* in their order, with tokens in the place of what is treated so."""

@@ -1,7 +1,8 @@
 """What a project's expressions give for the rows to predict for, as far as it was known when they were asked for."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from datetime import date
@@ -51,7 +52,8 @@ class PointInTime:
                 value=f"{asked.repeated} repeated keys and {asked.empty} nulls in {sum(asked.by_day.values())} rows",
                 remedy="Check the population's joins and filters.",
             )
-        self._rows_by_day = asked.by_day
+        #: How many rows each day has.
+        self.by_day = asked.by_day
 
     def rows(self, derived: DerivedTable, days: Days) -> "pa.Table":
         """The day, ``predicted_at``, the key and the columns of *derived* for every row of *days*.
@@ -86,25 +88,36 @@ class PointInTime:
                 found.append(shared)
         return [Part(days=part, seen=reach(derived, part)) for part in found]
 
-    def all_rows(self, spans: Mapping[DerivedTable, Days]) -> "dict[DerivedTable, pa.Table]":
-        """:meth:`rows` of each for its days; two are computed at once, each in one thread.
+    def in_turn(self, asked: Sequence[tuple[DerivedTable, Days]], *, ahead: int) -> "Iterator[pa.Table]":
+        """:meth:`rows` of each of *asked* for its days, in their order; two are computed at once, each in one thread.
+
+        As many as *ahead* are computed before the first of them is taken.
 
         Raises:
             DataError: as :meth:`rows` does, for the first of them.
         """
-        with self.engine.beside() as engine, ThreadPoolExecutor(max_workers=2) as pool:
-            other = copy(self)
-            other.engine = engine
-            free = [self, other]
+        with self.engine.beside() as one, self.engine.beside() as other, ThreadPoolExecutor(max_workers=2) as pool:
+            free = [self._with(one), self._with(other)]
 
-            def rows(derived: DerivedTable) -> "pa.Table":
+            def rows(derived: DerivedTable, days: Days) -> "pa.Table":
                 mine = free.pop()
                 try:
-                    return mine.rows(derived, spans[derived])
+                    return mine.rows(derived, days)
                 finally:
                     free.append(mine)
 
-            return dict(zip(spans, pool.map(rows, spans), strict=True))
+            waiting: deque[Future[pa.Table]] = deque()
+            for derived, days in asked:
+                waiting.append(pool.submit(rows, derived, days))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _with(self, engine: Engine) -> "PointInTime":
+        other = copy(self)
+        other.engine = engine
+        return other
 
     def rows_known(self, derived: DerivedTable, day: date, *, extra_days: int) -> "pa.Table":
         """As :meth:`rows` for *day*, from what the engine's ``cut`` left.
@@ -131,7 +144,7 @@ class PointInTime:
         )
 
     def _checked(self, derived: DerivedTable, table: "pa.Table", days: Days, *, empty: int = 0) -> "pa.Table":
-        rows = sum(self._rows_by_day.get(day, 0) for day in days)
+        rows = sum(self.by_day.get(day, 0) for day in days)
         if table.num_rows != rows or empty:
             raise DataError(
                 f"{derived.name!r} of {self._name!r} has at most one row for each row to predict for",

@@ -12,6 +12,7 @@ from include.core.canonical import record_digest
 from include.core.events import PartitionsMade
 from include.core.project import Project
 from include.core.records import DAY, Contract, Days, Partition, Run, Snapshot
+from include.data.memory import Division, division_of
 from include.data.point_in_time import reach
 from include.data.probe import EXTRA_DAYS, ProbedDay
 from include.declared.compiled import LABEL, CompiledProject, DerivedTable
@@ -122,6 +123,18 @@ def needed(
                 shown = Days(first=sample.day, last=sample.day)
                 use(task.derived.datasets, reach(task.derived, shown, extra_days))
     return [part for part in snapshot.partitions if (part.table, part.day) in places]
+
+
+def divided(
+    project: Project,
+    snapshot: Snapshot,
+    contracts: Mapping[str, Contract],
+    work: Sequence[TableTask],
+    read: Sequence[Partition],
+) -> Division:
+    """How memory is divided among the new days of *work*, which are computed of what is *read*."""
+    spans = [task.span for task in work if task.span]
+    return division_of(project, snapshot, contracts, [task.derived for task in work], read, spans)
 
 
 def stretches(work: Sequence[TableTask], samples: Sequence[ProbedDay], snapshot: Snapshot) -> list[Days]:

@@ -23,6 +23,7 @@ from include.core.records import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from include.declared.compiled import CompiledProject
     from include.governance.pseudonyms import Pseudonyms
     from include.governance.vault import OpenedArtifacts, Vault
 
@@ -169,11 +170,16 @@ def features_of(
     project: Project,
     contracts: Mapping[str, Contract],
     opened: "OpenedArtifacts",
+    vault: "Vault",
 ) -> "pa.Table":
-    """The key and all features of the *treated* rows, which *snapshot* holds (:func:`with_rows`), by day and key."""
+    """The key and all features of the *treated* rows, which *snapshot* holds (:func:`with_rows`), by day and key.
+
+    Of the snapshot only the days are read that these rows may use.
+    """
     import pyarrow.compute as pc
 
     from include import engines
+    from include.data.memory import division_of
     from include.data.point_in_time import PointInTime
     from include.declared.compiled import DAY_COLUMN, PREDICTED_AT, declared
 
@@ -181,7 +187,12 @@ def features_of(
     partition = contracts[project.learning.target.dataset].partition_column
     moments = pc.cast(treated[partition], "date32")
     days = Days(first=pc.min(moments).as_py(), last=pc.max(moments).as_py())
-    with engines.opened(snapshot, contracts, opened.path) as held:
+    parts = _reached(snapshot, compiled, days)
+    division = division_of(project, snapshot, contracts, compiled.groups, parts, [days])
+    with (
+        division.room(vault) as room,
+        engines.opened(snapshot, contracts, opened.path, partitions=parts, room=room) as held,
+    ):
         asked = PointInTime(held, project, contracts, compiled, [days])
         table = None
         for group in compiled.groups:
@@ -194,6 +205,21 @@ def features_of(
     if table is None:  # a project has at least one group
         raise DataError("a project has features", value="none", remedy="Declare a feature group.")
     return _among(table, treated, project.learning.target.key)
+
+
+def _reached(snapshot: Snapshot, compiled: "CompiledProject", days: Days) -> list[Partition]:
+    """The partitions that rows of *days* may use; all of a dataset of which they may use none, so that it is there."""
+    from include.data.point_in_time import reach
+
+    reaches = [(name, days) for name in compiled.population_datasets]
+    reaches += [(name, reach(group, days)) for group in compiled.groups for name in group.datasets]
+    found = [
+        part
+        for part in snapshot.partitions
+        if part.day is None or any(part.table == name and part.day in within for name, within in reaches)
+    ]
+    absent = {part.table for part in snapshot.partitions} - {part.table for part in found}
+    return found + [part for part in snapshot.partitions if part.table in absent]
 
 
 def _among(table: "pa.Table", rows: "pa.Table", key: tuple[str, ...], *, those: bool = True) -> "pa.Table":

@@ -271,6 +271,7 @@ class _Dataset:
             inputs=self._inputs(held.day, held.digest, None if complete else self.run.instant, FORMAT),
             rows=table.num_rows,
             complete=complete,
+            held_bytes=table.nbytes,
         )
         self.fresh.append(partition)
         return partition

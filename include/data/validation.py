@@ -1,25 +1,25 @@
 """Hold a snapshot against its contracts' and its project's expectations, and write down what came out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.canonical import record_digest
 from include.core.errors import DeclarationError
-from include.core.moments import compared
 from include.core.project import Expectation, Project
 from include.core.records import CheckResult, Contract, Partition, Snapshot, Validation
 from include.data.expectations import Batch, check
 from include.data.labelled import read
+from include.data.memory import DataMemory
 from include.data.report import render
+from include.data.row_batches import CELL_BYTES, SHARE, RowBatches, batch_of, checked_columns
 from include.data.sources import Source, source_of
 from include.data.window_checks import ROW_COUNTS, check_required, check_row_counts, check_window
 from include.declared.scope import COLUMN_NAMES, columns_of
 from include.store import Store
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from include.governance.vault import OpenedArtifacts
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 FORMAT = 3
 #: This many failing days are named in a message, and the rest counted.
 NAMED_DAYS = 5
-#: Expectations that Great Expectations cannot compute over exact integers beside nulls.
-_BINNED = ("expect_column_kl_divergence_to_be_less_than",)
 
 
 def expectations_digest(project: Project, contracts: Mapping[str, Contract]) -> str:
@@ -66,6 +64,7 @@ def validate(
             column that it does not read.
     """
     unchecked = {part.content for part in snapshot.partitions} - set(checked)
+    memory = DataMemory(mib=project.operations.compute.data_memory_mib)
     checks: list[CheckResult] = []
     unread: list[Expectation] = []
     for scope in snapshot.scope.datasets:
@@ -75,7 +74,7 @@ def validate(
         partitions = snapshot.of(scope.dataset)
         new = [part for part in partitions if part.content in unchecked]
         if new:
-            checks += _of_rows(contract, new, expectations, names, opened)
+            checks += _of_rows(contract, new, expectations, names, opened, memory)
             source = source_of(contract, production, credentials, instant=snapshot.instant, columns=names)
             checks += _of_names(source, new, expectations)
         if contract.partition_column is not None:
@@ -143,20 +142,36 @@ def _of_rows(
     expectations: Sequence[Expectation],
     names: Sequence[str],
     opened: "OpenedArtifacts",
+    memory: DataMemory,
 ) -> Iterator[CheckResult]:
-    """The checks of the rows in *new*, each partition's read once."""
+    """The checks of the rows in *new*: of all at once, or where they are too many for *memory*, day by day."""
     on_values = [expectation for expectation in expectations if expectation.kind not in (*ROW_COUNTS, *COLUMN_NAMES)]
-    columns = {name for expectation in on_values for name in columns_of(expectation)}
-    if any("row_condition" in expectation.arguments for expectation in on_values):
-        columns = set(names)  # a condition is text: it may name any column
+    columns = checked_columns(on_values, names)
     wanted = [name for name in names if name in columns or name in _required(contract)]
-    tables = {part: read([part], opened, wanted) for part in new}
-    if on_values and any(part.rows for part in new):
-        yield from check(_batch(contract, tables, sorted(columns), on_values), on_values)
+    rows, most_rows = sum(part.rows for part in new), int(memory.for_rows * SHARE) // (CELL_BYTES * len(wanted) or 1)
+    if rows > most_rows:
+        nulls = {part: _nulls(read([part], opened, wanted)) for part in new}
+        batches = RowBatches(contract, new, opened, memory, most_rows=most_rows, nullable=_nullable(nulls.values()))
+        yield from batches.check(on_values, names)
+    else:
+        tables = {part: read([part], opened, wanted) for part in new}
+        nulls = {part: _nulls(table) for part, table in tables.items()}
+        if on_values and rows:
+            yield from check(
+                batch_of(contract, tables, sorted(columns), on_values, _nullable(nulls.values())), on_values
+            )
     for expectation in expectations:
         if expectation.kind in ROW_COUNTS:
             yield check_row_counts(expectation, new)
-    yield from check_required(contract, tables)
+    yield from check_required(contract, nulls)
+
+
+def _nulls(table: "pa.Table") -> dict[str, int]:
+    return {name: table[name].null_count for name in table.column_names}
+
+
+def _nullable(nulls: Iterable[Mapping[str, int]]) -> frozenset[str]:
+    return frozenset(name for counts in nulls for name, count in counts.items() if count)
 
 
 def _of_names(source: Source, new: Sequence[Partition], expectations: Sequence[Expectation]) -> Iterator[CheckResult]:
@@ -186,42 +201,6 @@ def _of_names(source: Source, new: Sequence[Partition], expectations: Sequence[E
             unexpected=None,
             days=tuple(sorted({part.day for part in failing if part.day is not None})),
         )
-
-
-def _batch(
-    contract: Contract,
-    tables: Mapping[Partition, "pa.Table"],
-    columns: Sequence[str],
-    expectations: Sequence[Expectation],
-) -> Batch:
-    import pyarrow as pa
-
-    days: dict[date | None, tuple[int, int]] = {}
-    start = 0
-    for part in tables:
-        days[part.day] = (start, start + part.rows)
-        start += part.rows
-    table = pa.concat_tables(tables.values()).select(columns)
-    compares = [expectation for expectation in expectations if any(compared(expectation.kind, expectation.arguments))]
-    bounded = {name for expectation in compares for name in columns_of(expectation)}
-    binned = {name for each in expectations if each.kind in _BINNED for name in columns_of(each)}
-    return Batch(dataset=contract.dataset, frame=_frame(table, bounded=bounded, binned=binned), days=days)
-
-
-def _frame(table: "pa.Table", *, bounded: Collection[str], binned: Collection[str]) -> "pd.DataFrame":
-    """*table* in pandas: integers stay exact beside nulls, and dates that are compared are times."""
-    import pandas as pd
-    import pyarrow as pa
-
-    for place, field in enumerate(table.schema):
-        if pa.types.is_date(field.type) and field.name in bounded:  # as times, one spelling of a bound fits both
-            table = table.set_column(place, field.name, table[field.name].cast(pa.timestamp("us")))
-    frame: pd.DataFrame = table.to_pandas(use_threads=False)
-    for field in table.schema:
-        if pa.types.is_integer(field.type) and table[field.name].null_count and field.name not in binned:
-            exact = table.select([field.name]).to_pandas(types_mapper={field.type: pd.Int64Dtype()}.get)
-            frame[field.name] = exact[field.name]
-    return frame
 
 
 def _newest(contract: Contract, partitions: Sequence[Partition], opened: "OpenedArtifacts") -> datetime | None:

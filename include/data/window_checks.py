@@ -4,14 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
-from typing import TYPE_CHECKING
 
 from include.core.errors import DeclarationError
 from include.core.project import Expectation, Severity
 from include.core.records import DAY, CheckResult, Contract, Partition, day_start
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: A day is unusual when its rows are fewer than the median's third, or more than its triple.
 UNUSUAL_FACTOR = 3
@@ -87,27 +83,27 @@ def check_row_counts(expectation: Expectation, partitions: Sequence[Partition]) 
     )
 
 
-def check_required(contract: Contract, tables: Mapping[Partition, "pa.Table"]) -> Iterator[CheckResult]:
-    """Whether columns that the contract calls required have a value in every row of the days in *tables*.
+def check_required(contract: Contract, nulls: Mapping[Partition, Mapping[str, int]]) -> Iterator[CheckResult]:
+    """Whether columns that the contract calls required have a value in every row; *nulls* counts those of each day.
 
     Days that are not complete are left out: there a value may be unknown yet.
     """
-    complete = {part: table for part, table in tables.items() if part.complete}
+    complete = {part: counts for part, counts in nulls.items() if part.complete}
     if not complete:
         return
-    names = next(iter(complete.values())).column_names
+    names = next(iter(complete.values())).keys()
     for column in contract.columns:
         if column.required and column.name in names:
-            nulls = {part: table[column.name].null_count for part, table in complete.items()}
+            absent = {part: counts[column.name] for part, counts in complete.items()}
             yield CheckResult(
                 dataset=contract.dataset,
                 expectation="required_values_are_there",
                 column=column.name,
                 severity=Severity.CRITICAL,
-                success=not any(nulls.values()),
+                success=not any(absent.values()),
                 rows=sum(part.rows for part in complete),
-                unexpected=sum(nulls.values()),
-                days=tuple(part.day for part, count in nulls.items() if count and part.day is not None),
+                unexpected=sum(absent.values()),
+                days=tuple(part.day for part, count in absent.items() if count and part.day is not None),
             )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: This many partitions are forced to the disk at once: the disk takes several in the time of one.
 WRITERS = 8
+#: Of the rows of partitions no more wait than this; one may be larger.
+MOST_WAITING_BYTES = 128 << 20
 
 
 class Writer:
@@ -23,7 +25,8 @@ class Writer:
 
     def __init__(self, vault: "Vault") -> None:
         self._vault, self._pool = vault, ThreadPoolExecutor(max_workers=WRITERS)
-        self._pending: deque[Future[Partition]] = deque()
+        self._pending: deque[tuple[Future[Partition], int]] = deque()
+        self._waiting_bytes = 0
 
     def __enter__(self) -> "Writer":
         return self
@@ -31,18 +34,26 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._pool:
             while kind is None and self._pending:
-                self._pending.popleft().result()
+                self._wait()
 
     def has(self, digest: str) -> bool:
         """Whether an earlier night's partition is there still: one that was lost is made again."""
         return self._vault.has(digest)
 
     def put(
-        self, encoded: Callable[[], bytes], *, table: str, day: date | None, inputs: str, rows: int, complete: bool
+        self,
+        encoded: Callable[[], bytes],
+        *,
+        table: str,
+        day: date | None,
+        inputs: str,
+        rows: int,
+        complete: bool,
+        held_bytes: int = 0,
     ) -> Callable[[], Partition]:
         """Keep the partition whose bytes *encoded* gives, in another thread; waits where too much is waiting already.
 
-        What it returns waits until it is kept.
+        Until then its rows take *held_bytes*. What it returns waits until it is kept.
         """
 
         def keep() -> Partition:
@@ -53,7 +64,13 @@ class Writer:
             )
 
         future = self._pool.submit(keep)
-        self._pending.append(future)
-        while len(self._pending) > 2 * WRITERS:
-            self._pending.popleft().result()
+        self._pending.append((future, held_bytes))
+        self._waiting_bytes += held_bytes
+        while len(self._pending) > 2 * WRITERS or (self._waiting_bytes > MOST_WAITING_BYTES and len(self._pending) > 1):
+            self._wait()
         return future.result
+
+    def _wait(self) -> None:
+        future, held_bytes = self._pending.popleft()
+        self._waiting_bytes -= held_bytes
+        future.result()

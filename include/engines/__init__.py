@@ -10,9 +10,9 @@
 from functools import partial
 
 from include.engines.duckdb_engine import opened, version
-from include.engines.port import Engine, OpenEngine
+from include.engines.port import Engine, OpenEngine, Room
 
-__all__ = ["PRELOADED", "Engine", "OpenEngine", "engine_at", "opened", "version"]
+__all__ = ["PRELOADED", "Engine", "OpenEngine", "Room", "engine_at", "opened", "version"]
 
 #: The modules that every run of a query imports.
 PRELOADED = ("duckdb", "ibis.backends.duckdb")

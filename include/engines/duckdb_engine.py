@@ -1,5 +1,5 @@
 # ruff: noqa: S608 -- the queries are put together from names that contracts and projects declare, never from data
-"""The engine in this process: DuckDB in memory, in one thread a query."""
+"""The engine in this process: DuckDB, in memory or in a folder beside it, in one thread a query."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from include.engines.port import (
     Part,
     Population,
     Query,
+    Room,
 )
 from include.engines.session import Session, quoted
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: The greatest number that float32 holds.
 _FLOAT32_MAX = 3.4028234663852886e38
 _HELD, _CUT = "snapshot", "cut"
+#: The keys of so many rows are told apart at once.
+_TOGETHER = 1_000_000
 #: Names with a space: no dataset can be called so.
 _ASKED, _DERIVED, _JOINED = "asked rows", "derived rows", "joined rows"
 
@@ -60,14 +63,19 @@ class DuckDBEngine:
             )
             self.session.run(f'INSERT INTO "{_ASKED}" {found}' if place else f'CREATE TABLE "{_ASKED}" AS {found}')
         nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in (*population.key, PREDICTED_AT))
-        key = ", ".join(map(quoted, population.key))
-        rows, keys, empty = (
-            self.session.count(f"SELECT count(*) FROM {source}")
-            for source in (f'"{_ASKED}"', f'(SELECT DISTINCT {key} FROM "{_ASKED}")', f'"{_ASKED}" WHERE {nulls}')
-        )
         counts = self.session.fetch(f'SELECT "{DAY_COLUMN}" AS day, count(*) AS rows FROM "{_ASKED}" GROUP BY ALL')
         by_day = dict(zip(counts["day"].to_pylist(), counts["rows"].to_pylist(), strict=True))
-        return AskedRows(by_day=by_day, repeated=rows - keys, empty=empty)
+        empty = self.session.count(f'SELECT count(*) FROM "{_ASKED}" WHERE {nulls}')
+        return AskedRows(by_day=by_day, repeated=sum(by_day.values()) - self._keys(by_day), empty=empty)
+
+    def _keys(self, by_day: Mapping[date, int]) -> int:
+        """How many keys the asked rows have."""
+        population, within = self._population, ["TRUE"]
+        if population.partition in population.key:  # then rows of two days have two keys
+            within = [between(self._partition, days) for days in _few_rows(by_day)]
+        key = ", ".join(map(quoted, population.key))
+        found = (f'SELECT DISTINCT {key} FROM "{_ASKED}" WHERE {each}' for each in within)
+        return sum(self.session.count(f"SELECT count(*) FROM ({keys})") for keys in found)
 
     def asked(self, day: date) -> "pa.Table":
         return self.session.fetch(f'{self._asked_of(Days(first=day, last=day))} ORDER BY "{PREDICTED_AT}"')
@@ -159,6 +167,18 @@ class DuckDBEngine:
         )
 
 
+def _few_rows(by_day: Mapping[date, int]) -> Iterator[Days]:
+    """All days of *by_day* in stretches of about :data:`_TOGETHER` rows."""
+    first, held = None, 0
+    for day in sorted(by_day):
+        first, held = first or day, held + by_day[day]
+        if held >= _TOGETHER:
+            yield Days(first=first, last=day)
+            first, held = None, 0
+    if first is not None:
+        yield Days(first=first, last=max(by_day))
+
+
 def _value(name: str, becomes: Becomes) -> str:
     value = f"d.{quoted(name)}"
     # Neither a NaN nor an infinity is less; a cast of a greater number would end the query.
@@ -185,18 +205,21 @@ def opened(
     path_of: Callable[[str], Path],
     *,
     partitions: Iterable[Partition] | None = None,
+    room: Room | None = None,
 ) -> Iterator[DuckDBEngine]:
     """The engine over the snapshot's rows, or only those of some *partitions* of it, read once from their files.
 
-    DuckDB itself can open these files and no others.
+    DuckDB itself can open these files and no others. All is held in memory; or, within the memory of *room*, in its
+    folder.
 
     Raises:
         DataError: a partition cannot be read, or a dataset has none.
+        OutOfRoom: the disk of *room* is full.
     """
     paths: dict[str, list[str]] = {scope.dataset: [] for scope in snapshot.scope.datasets}
     for partition in snapshot.partitions if partitions is None else partitions:
         paths[partition.table].append(str(path_of(partition.content)))
-    with Session.opened([path for files in paths.values() for path in files]) as session:
+    with Session.opened([path for files in paths.values() for path in files], room) as session:
         session.run(f"CREATE SCHEMA {_HELD}; CREATE SCHEMA {_CUT}")
         for scope in snapshot.scope.datasets:
             chosen = ", ".join(quoted(name) for name in scope.names)

@@ -20,6 +20,14 @@ PREDICTED_AT = "predicted_at"
 DAY_COLUMN = " day"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What an engine may take: so much memory, and the empty ``folder``, which is its own, for what goes beyond."""
+
+    memory_mib: int
+    folder: Path
+
+
 class LateValues(StrEnum):
     """What is done to that which became known only after an instant."""
 
@@ -82,6 +90,7 @@ class Engine(Protocol):
     Every method that runs a query raises:
         DataError: it cannot be computed over these rows.
         DeclarationError: it reads anything else.
+        OutOfRoom: it needs more memory or disk than the engine may take.
     """
 
     def beside(self) -> AbstractContextManager["Engine"]:
@@ -142,5 +151,9 @@ class OpenEngine(Protocol):
         path_of: Callable[[str], Path],
         *,
         partitions: Iterable[Partition] | None = None,
+        room: Room | None = None,
     ) -> AbstractContextManager[Engine]:
-        """Over all rows, or those of some *partitions*, whose files *path_of* names by their contents."""
+        """Over all rows, or those of some *partitions*, whose files *path_of* names by their contents.
+
+        *room* bounds what it takes in this process; ``None``: nothing does.
+        """

@@ -1,6 +1,7 @@
 """The vault: artifacts that hold personal data, opened only under grants and never without a receipt."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -98,6 +99,10 @@ class Vault:
         Until then the file lies within the vault: a kill leaves it nowhere else.
         """
         return self._store.put_made(write)
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        """An empty folder within the vault, for what is made of artifacts on the way; it is removed afterwards."""
+        return self._store.workspace()
 
     def has(self, digest: str) -> bool:
         """Whether the artifact is there. Reads nothing of it."""

@@ -64,6 +64,15 @@ def weekly(table: "pa.Table", day: NDArray[np.int32], days: Days, like: Profile)
     return tuple(reversed(weeks))
 
 
+def joined(parts: Sequence[Profile], like: Profile | None = None) -> Profile:
+    """The profile of all columns of *parts* (at least one), which are of the same rows, in the order that it has if it
+    is made at once: of *like*, or of their names.
+    """
+    found = {column.name: column for part in parts for column in part.columns}
+    names = sorted(found) if like is None else [column.name for column in like.columns if column.name in found]
+    return replace(parts[0], columns=tuple(found[name] for name in names))
+
+
 def stability_index(reference: ColumnProfile, current: ColumnProfile) -> float:
     """The population stability index of two profiles in bins of one origin: 0 for equal shares, rising with distance.
 

@@ -1,6 +1,6 @@
 """Each due day scored by the champion that was in force before it, and by those that it is held against."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from include.steps.platform import Platform
 from include.steps.serving import load
 
 if TYPE_CHECKING:
-    from include.data.labelled import LabelledRows
+    from include.data.live_rows import LiveRows
     from include.governance.vault import OpenedArtifacts
     from include.monitoring.series import Prediction
     from include.registry.bundle import Champion
@@ -62,18 +62,18 @@ class Bench:
         wanted = {self._due.champion.number, *_wanted(due)}
         return sorted({name for version in wanted for name in self._features[version]})
 
-    def scores(self, due: Sequence[DueDay], rows: "LabelledRows") -> tuple[VersionScores, ...]:
+    def scores(self, due: Sequence[DueDay], rows: "LiveRows") -> tuple[VersionScores, ...]:
         """What all but the champion in force predict for the days that need them."""
         found = []
         for version, days in sorted(_wanted(due).items()):
             if version != self._due.champion.number:
-                prediction = self.model(version).predict(rows.table.filter(rows.of_days(days)))
+                scores = scores_of(self.model(version), rows, days)
                 found.append(
                     VersionScores(
                         version=version,
                         bundle=self._due.versions[version].registered.bundle,
                         days=days,
-                        scores=self._platform.vault.put(prediction.astype("<f8").tobytes()),
+                        scores=self._platform.vault.put(scores),
                     )
                 )
         return tuple(found)
@@ -116,7 +116,13 @@ class Bench:
         return model
 
 
-def predictions(live: LiveScores, rows: "LabelledRows", opened: "OpenedArtifacts") -> Mapping[int, "Prediction"]:
+def scores_of(model: "Champion", rows: "LiveRows", days: Collection[date] | None = None) -> bytes:
+    """What *model* predicts for *rows* (of *days* only, if given), one number each, as it is kept."""
+    tables = (part.table if days is None else part.table.filter(part.of_days(days)) for part in rows.batches())
+    return b"".join(model.predict(table).astype("<f8").tobytes() for table in tables if table.num_rows)
+
+
+def predictions(live: LiveScores, rows: "LiveRows", opened: "OpenedArtifacts") -> Mapping[int, "Prediction"]:
     """What each version predicts for which of *rows*; *opened* holds all scores of *live*."""
     import numpy as np
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from include.data.labelled import LabelledRows
+    from include.data.live_rows import LiveRows
     from include.monitoring.report import Explanation
     from include.registry.bundle import Champion
 
@@ -46,46 +46,51 @@ def scored_days(policy: DriftPolicy, project: Project, contract: Contract, due: 
 
 def opened_rows(
     platform: Platform,
+    project: Project,
     run: Run,
     step: str,
     partitions: Sequence[Partition],
     features: Sequence[str],
     *,
     now: datetime,
-) -> "LabelledRows":
-    from include.data.live_rows import live_rows
+) -> "LiveRows":
+    from include.data.live_rows import LiveRows
+    from include.data.memory import DataMemory
 
-    return live_rows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now))
+    memory = DataMemory(mib=project.operations.compute.data_memory_mib)
+    return LiveRows(partitions, features, open_artifacts(platform, run, step, contents(partitions), now=now), memory)
 
 
-def unfamiliar_of(model: "Champion", rows: "LabelledRows", days: Days) -> tuple[UnfamiliarValues, ...]:
+def unfamiliar_of(model: "Champion", rows: "LiveRows", days: Days) -> tuple[UnfamiliarValues, ...]:
     """What the last week's rows have that the model learnt nothing of."""
-    import numpy as np
-
     from include.monitoring.profile import of_groups
 
-    week = days.last - (_WEEK - 1) * DAY
-    start = int(np.searchsorted(rows.day, week.toordinal()))
-    return of_groups(model.unfamiliar(rows.table.slice(start)))
+    week = Days(first=days.last - (_WEEK - 1) * DAY, last=days.last)
+    return of_groups(model.unfamiliar(rows.within(week).table))
 
 
 def profiles_of(
-    policy: DriftPolicy, reference: Reference, days: Days, rows: "LabelledRows", scores: "NDArray[np.float64]"
+    policy: DriftPolicy, reference: Reference, days: Days, rows: "LiveRows", scores: "NDArray[np.float64]"
 ) -> LiveProfiles:
     """All whole weeks of *days*, and the days that are judged: those that came after the model, the last ones."""
     import numpy as np
     import pyarrow as pa
 
     from include.monitoring.figures import LABEL, SCORE
-    from include.monitoring.profile import profile_like, weekly
+    from include.monitoring.profile import joined, profile_like, weekly
 
     first = max(reference.last_seen + DAY, days.first, days.last - (policy.days - 1) * DAY)
     start = int(np.searchsorted(rows.day, first.toordinal()))
-    judged = Days(first=first, last=days.last)
+    judged, learnt = Days(first=first, last=days.last), reference.learnt
+    found = [
+        (*weekly(table, rows.day, days, learnt), profile_like(table.slice(start), judged, learnt))
+        for table in rows.column_batches()
+    ]
+    *weeks, inputs = (joined(parts, learnt) for parts in zip(*found, strict=True))
     outcomes = pa.table({LABEL: rows.label, SCORE: scores})
     return LiveProfiles(
-        weeks=weekly(rows.table, rows.day, days, reference.learnt),
-        inputs=profile_like(rows.table.slice(start), judged, reference.learnt),
+        weeks=tuple(weeks),
+        inputs=inputs,
         outcomes=profile_like(outcomes.slice(start), judged, reference.holdout),
     )
 

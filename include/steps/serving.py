@@ -58,7 +58,9 @@ def score(platform: Platform, project: Project, run: Run, rows: "pa.Table", *, n
     contract = contracts[project.learning.target.dataset]
     joined = scoring.with_rows(taken, treated, contract, opened=opened, vault=platform.vault)
     opened = open_artifacts(platform, run, "score", contents(joined.partitions), now=now)
-    built = scoring.features_of(treated, joined, project=project, contracts=contracts, opened=opened)
+    built = scoring.features_of(
+        treated, joined, project=project, contracts=contracts, opened=opened, vault=platform.vault
+    )
     return Predictions(
         table=built.select(list(key)).append_column("prediction", [model.predict(built)]),
         version=champion.number,

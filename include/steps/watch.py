@@ -27,7 +27,7 @@ from include.core.records import (
 from include.retraining import series, verdicts
 from include.steps import backlog, going_back
 from include.steps.inputs import require_made
-from include.steps.judging import Bench, due_of, predictions
+from include.steps.judging import Bench, due_of, predictions, scores_of
 from include.steps.live import explanation_of, labels_of, opened_rows, profiles_of, scored_days, unfamiliar_of
 from include.steps.platform import (
     Platform,
@@ -119,7 +119,7 @@ def _scored(
         features=features,
         engine=platform.engine,
     )
-    rows = opened_rows(platform, run, "score", partitions, features, now=now)
+    rows = opened_rows(platform, project, run, "score", partitions, features, now=now)
     return LiveScores(
         snapshot=snapshot,
         model_version=champion.number,
@@ -128,7 +128,7 @@ def _scored(
         days=days,
         since=since,
         partitions=partitions,
-        scores=platform.vault.put(model.predict(rows.table).astype("<f8").tobytes()),
+        scores=platform.vault.put(scores_of(model, rows)),
         unfamiliar=unfamiliar_of(model, rows, days),
         due=due,
         others=bench.scores(due, rows),
@@ -185,7 +185,7 @@ def _counted(
     opened = open_artifacts(platform, run, "drift", [live.scores, reference, *others], now=now)
     held = decode(Reference, opened.bytes(reference))
     features = [column.name for column in held.learnt.columns]
-    rows = opened_rows(platform, run, "drift", live.partitions, features, now=now)
+    rows = opened_rows(platform, project, run, "drift", live.partitions, features, now=now)
     scores = np.frombuffer(opened.bytes(live.scores), dtype="<f8")
     profiles = profiles_of(verdicts.policy_of(project), held, live.days, rows, scores)
     explained = explanation_of(held, profiles)

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -109,6 +110,17 @@ class Folder:
                 aside.unlink(missing_ok=True)
                 raise
             return digest
+
+    @contextlib.contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """An empty folder aside, which is removed afterwards."""
+        with self._working(self._root / "sha256"):
+            place = self._incoming / uuid.uuid4().hex
+            place.mkdir(mode=0o700)
+            try:
+                yield place
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
 
     def read(self, digest: str) -> bytes:
         return self.place(digest).read_bytes()
@@ -218,7 +230,10 @@ class Folder:
         for leftover in self._incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if leftover.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                    leftover.unlink()
+                    if leftover.is_dir():
+                        shutil.rmtree(leftover, ignore_errors=True)
+                    else:
+                        leftover.unlink()
 
     def _force(self, handle: int) -> None:
         if self._durable:

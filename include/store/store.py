@@ -95,6 +95,22 @@ class Store:
                 self._shelf.write_file(digest, cache.place(digest))
         return digest
 
+    @contextlib.contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """An empty folder for what is made of artifacts on the way; it is removed afterwards.
+
+        It is in the store's own folder (of a remote store: its cache), so that what a kill leaves there is closed to
+        others, and cleared.
+
+        Raises:
+            StoreError: the store is remote and has no cache.
+        """
+        folder = self._shelf if isinstance(self._shelf, Folder) else self._require_cache(self._shelf)
+        with contextlib.ExitStack() as open_:
+            with reachable(folder.shown):
+                place = open_.enter_context(folder.workspace())
+            yield place
+
     def get(self, digest: str) -> bytes:
         """The bytes of *digest*, verified.
 

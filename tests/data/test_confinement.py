@@ -202,7 +202,7 @@ def _probed(rows: Callable[[CompiledProject], PointInTime], compiled: CompiledPr
 def _probed_by_another_thread(
     rows: Callable[[CompiledProject], PointInTime], compiled: CompiledProject, day: Days
 ) -> None:
-    rows(compiled).all_rows({replace(compiled.label, sql=PAST): day})
+    list(rows(compiled).in_turn([(replace(compiled.label, sql=PAST), day)], ahead=1))
 
 
 @pytest.mark.parametrize("way", [_population, _built, _probed, _probed_by_another_thread])

@@ -64,7 +64,8 @@ def test_features_built_day_by_day_equal_those_of_any_longer_stretch_byte_for_by
     compiled = declared(project, night.contracts, snapshot.scope)
     with engines.opened(snapshot, night.contracts, night.store.path) as held:
         rows = PointInTime(held, project, night.contracts, compiled, [window])
-        for derived, whole in rows.all_rows(dict.fromkeys(rows.derived, stretch)).items():
+        wholes = rows.in_turn([(derived, stretch) for derived in rows.derived], ahead=data.draw(st.integers(1, 6)))
+        for derived, whole in zip(rows.derived, wholes, strict=True):
             alone = [rows.rows(derived, Days(first=day, last=day)) for day in stretch]
             offset = 0
             for part in alone:

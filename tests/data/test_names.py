@@ -166,7 +166,12 @@ def built(rides: Rides) -> list[dict[str, Any]]:
     tables = [rides.night.table(part) for part in features.partitions]
     some = rides.rows(FIRST + 3 * DAY).select(sorted(rides.name.values())).slice(0, 5)
     scored = scoring.features_of(
-        some, snapshot, project=rides.project, contracts=rides.night.contracts, opened=rides.night.store
+        some,
+        snapshot,
+        project=rides.project,
+        contracts=rides.night.contracts,
+        opened=rides.night.store,
+        vault=rides.night.store,
     )
     return [
         {"id": row[rides.name["id"]], **{name: row[name] for name in ("predicted_at", "label", "word") if name in row}}

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from include.core.canonical import record_digest
 from include.core.errors import AccessDenied, ContractError, DataError, LedgerError, StoreUnavailable, TrainyardError
 from include.core.records import Contract, DatasetScope, KnownAt, Scope, Snapshot, Treatment, last_day
+from include.data import partition_rows
 from include.data.partition_rows import Tokens, known_at, parquet_bytes
 from include.data.sources import SourceDay, source_of
 from include.data.sources.parquet import ParquetSource
@@ -244,6 +245,16 @@ def test_a_token_is_the_same_however_it_was_asked_for_and_null_stays_null() -> N
     for values, kind in zip(columns, types, strict=True):
         column = pa.chunked_array([pa.array(values, kind)])
         assert tokens.of(column).to_pylist() == pseudonyms.tokens(column, purpose="tests").to_pylist()
+
+
+def test_a_token_is_the_same_however_many_values_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_rows, "_MOST_KNOWN", 2)
+    pseudonyms = Pseudonyms(b"k" * 32)
+    tokens = Tokens(pseudonyms, "tests")
+    for values in (["a", "b", "c"], ["c", None, "a"], ["d"], ["a", "d"]):
+        column = pa.chunked_array([pa.array(values, pa.string())])
+        assert tokens.of(column).to_pylist() == pseudonyms.tokens(column, purpose="tests").to_pylist()
+        assert all(len(known) <= 2 for known in tokens._known.values())
 
 
 def test_the_same_rows_give_the_same_bytes_however_they_were_cut() -> None:

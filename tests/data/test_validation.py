@@ -14,11 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from include.core.canonical import decode, encode, record_digest
-from include.core.errors import DeclarationError
+from include.core.errors import DeclarationError, OutOfRoom
 from include.core.project import Expectation, Severity
 from include.core.records import CheckResult, Contract, Snapshot, Validation
 from include.data import expectations as rows
-from include.data import validation
+from include.data import row_batches, validation
+from include.data.row_batches import frame_of
 from include.data.window_checks import check_window
 from tests.data.sales import SENTINEL, land_sales, sales_contract, sales_table
 from tests.data.world import World, project_of
@@ -138,6 +139,66 @@ def test_a_failure_of_the_batch_alone_names_no_day(tmp_path: Path) -> None:
     assert (failed.days, failed.unexpected) == ((), 600)
 
 
+def _spoil_some(table: pa.Table) -> pa.Table:
+    """Nulls, a value too large, and two rows that are alike."""
+    items = table["items"].to_pylist()
+    spoilt = _spoil_amount(table).set_column(
+        table.column_names.index("items"), "items", pa.array([None, *items[1:]], pa.int64())
+    )
+    return spoilt
+
+
+ON_ROWS = (
+    BETWEEN,
+    FILLED,
+    replace(BETWEEN, arguments={**BETWEEN.arguments, "mostly": 0.999}),
+    replace(BETWEEN, arguments={**BETWEEN.arguments, "mostly": 0.99}),
+    replace(FILLED, arguments={"column": "amount", "mostly": 0.9985}),
+    _expect("expect_column_values_to_be_null", column="amount", severity=Severity.WARNING),
+    _expect("expect_column_values_to_be_in_set", column="items", value_set=[0, 1, 2], severity=Severity.WARNING),
+    _expect("expect_column_values_to_match_regex", column="items", regex=r"^\d+$"),
+    _expect("expect_column_values_to_be_between", column="at", max_value="2013-07-04T06:00", severity=Severity.WARNING),
+    _expect("expect_compound_columns_to_be_unique", column_list=["at", "shop"]),
+    _expect("expect_column_pair_values_to_be_equal", column_A="amount", column_B="amount", mostly=0.2),
+)
+ON_COLUMNS = (
+    _expect("expect_column_max_to_be_between", column="amount", max_value=1, severity=Severity.WARNING),
+    _expect("expect_column_values_to_be_unique", column="items", severity=Severity.WARNING),
+)
+
+
+def test_rows_that_are_checked_day_by_day_have_the_outcomes_of_all_rows_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _world(tmp_path, spoil={DAYS[1]: _spoil_some})
+    taken, expected = world.take(INSTANT), (*ON_ROWS[:4], *ON_COLUMNS, *ON_ROWS[4:])
+    at_once = _validate(world, *expected, taken=taken)
+    assert {outcome.success for outcome in at_once.checks} == {True, False}
+    seen: list[int] = []
+    run = rows._Suite.run
+
+    def counted(suite: rows._Suite, frame: Any, result_format: Mapping[str, object]) -> list[dict[str, Any]]:
+        seen.append(len(frame))
+        return run(suite, frame, result_format)
+
+    monkeypatch.setattr(rows._Suite, "run", counted)
+    monkeypatch.setattr(validation, "CELL_BYTES", 10**7)  # as if so few rows fitted at once
+    assert _validate(world, *expected, taken=taken) == at_once
+    monkeypatch.undo()
+    assert {200, 600} == set(seen), "whole columns where counts of days do not add up, else a day at a time"
+
+
+def test_columns_that_are_checked_whole_and_fit_into_no_memory_are_told_before_anything_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _world(tmp_path, spoil={})
+    monkeypatch.setattr(validation, "CELL_BYTES", 10**7)
+    monkeypatch.setattr(row_batches, "CELL_BYTES", 10**7)
+    monkeypatch.setattr(rows._Suite, "run", None)
+    with pytest.raises(OutOfRoom, match=r"expect_column_max_to_be_between of 'sales' need \(1 columns of 600 rows\)"):
+        _validate(world, BETWEEN, ON_COLUMNS[0])
+
+
 def test_only_partitions_that_were_not_checked_are_looked_at(tmp_path: Path) -> None:
     world = _world(tmp_path, spoil={DAYS[0]: _spoil_amount})
     taken = world.take(INSTANT)
@@ -167,7 +228,7 @@ def _frame(**columns: pa.Array) -> rows.Batch:
     table = pa.table(columns)
     return rows.Batch(
         dataset="sales",
-        frame=validation._frame(table, bounded=table.column_names, binned=()),
+        frame=frame_of(table, bounded=table.column_names, exact=[name for name in columns if table[name].null_count]),
         days={},
     )
 

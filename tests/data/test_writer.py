@@ -1,5 +1,6 @@
 """Partitions are encoded and kept while the next are made, and none is lost on the way."""
 
+import time
 from functools import partial
 from typing import cast
 
@@ -7,6 +8,7 @@ import pytest
 
 from include.core.canonical import digest_of
 from include.core.records import Partition
+from include.data import writer as module
 from include.data.writer import WRITERS, Writer
 from include.governance.vault import Vault
 
@@ -64,3 +66,20 @@ def test_what_cannot_be_encoded_raises_and_an_error_of_the_maker_goes_first() ->
         keep(Shelf(1), [broken])
     with pytest.raises(KeyError, match="maker"):
         keep(Shelf(1), [broken], then=KeyError("maker"))
+
+
+def slowly(data: bytes) -> bytes:
+    time.sleep(0.003)
+    return data
+
+
+def test_no_more_rows_wait_than_may_but_for_one_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING_BYTES", 100)
+    shelf = Shelf(2 * len(MANY))
+    with Writer(cast("Vault", shelf)) as writer:
+        for number, data in enumerate(MANY):
+            put = partial(writer.put, partial(slowly, data), table="t", day=None, inputs=str(number), rows=1)
+            put(complete=True, held_bytes=60)
+            assert len(shelf.held) >= number, "the one before is kept: two of them would be too many"
+        writer.put(partial(bytes, b"large"), table="t", day=None, inputs="", rows=1, complete=True, held_bytes=1000)
+    assert len(shelf.held) == len(MANY) + 1

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from include.core.canonical import decode, encode
 from include.core.errors import DataError
 from include.core.records import DAY, ColumnProfile, Days, LiveScores, Profile, UnfamiliarValues
-from include.monitoring.profile import LEAST_GROUP, aligned, of_groups, profile, profile_like, stability_index, weekly
+from include.monitoring.profile import (
+    LEAST_GROUP,
+    aligned,
+    joined,
+    of_groups,
+    profile,
+    profile_like,
+    stability_index,
+    weekly,
+)
 
 DAYS = Days(first=date(2013, 6, 1), last=date(2013, 6, 28))
 
@@ -67,6 +76,14 @@ def test_no_edge_is_an_extreme_and_at_least_twenty_rows_lie_beyond_each(rows):
 def test_no_category_of_fewer_than_twenty_rows_is_named(rows):
     held = rows["word"].to_pylist()
     assert all(held.count(name) >= LEAST_GROUP for name in profile(rows, DAYS).column("word").categories)
+
+
+@given(tables, tables)
+def test_a_profile_of_some_columns_after_the_others_is_that_of_all_at_once(reference, rows):
+    whole = profile(reference, DAYS)
+    assert joined([profile(reference.select([name]), DAYS) for name in ("word", "number")]) == whole
+    parts = [profile_like(rows.select([name]), DAYS, whole) for name in ("word", "number")]
+    assert joined(parts, whole) == profile_like(rows, DAYS, whole)
 
 
 @given(tables, st.randoms())

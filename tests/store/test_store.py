@@ -495,6 +495,35 @@ def test_what_a_killed_writer_left_is_cleared_a_day_later(tmp_path: Path) -> Non
     assert new.exists()
 
 
+def test_a_workspace_is_closed_to_others_and_gone_afterwards_whatever_lies_in_it(store: Store, tmp_path: Path) -> None:
+    with store.workspace() as place:
+        (place / "within").mkdir()
+        (place / "within" / "rows").write_bytes(b"rows")
+        assert tmp_path in place.parents
+        assert mode_of(place.parent) == mode_of(place) == 0o700
+        assert store.get(store.put(b"beside")) == b"beside"
+    assert not place.exists()
+    with pytest.raises(KeyError), store.workspace() as place:
+        raise KeyError
+    assert not place.exists()
+
+
+def test_a_workspace_that_a_killed_process_left_is_cleared_a_day_later_and_one_in_use_is_not(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    with store.workspace() as used:
+        left = used.with_name("left")
+        left.mkdir()
+        (left / "rows").write_bytes(b"rows")
+        yesterday = time.time() - 25 * 3600
+        for place in (used, left):
+            os.utime(place, (yesterday, yesterday))
+        store.put(b"data")
+        assert used.exists()
+        assert left.exists()
+    store.put(b"more")
+    assert not left.exists()
+
+
 def test_no_clock_however_far_ahead_takes_away_what_another_writer_is_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

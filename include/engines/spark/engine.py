@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from include.core.records import Contract, Days, Partition, Snapshot
 from include.engines.late_values import late_columns
-from include.engines.port import AskedRows, Engine, LateValues, OpenEngine, Part, Population, Query
+from include.engines.port import AskedRows, Engine, LateValues, OpenEngine, Part, Population, Query, Room
 from include.engines.spark.cluster import opened_cluster
 from include.engines.spark.executor import Kind, Task, Work, counted_of, failed_of, rows_of
 
@@ -183,13 +183,15 @@ def opened(
     path_of: Callable[[str], Path],
     *,
     partitions: Iterable[Partition] | None = None,
+    room: Room | None = None,
     address: str,
     engine: OpenEngine,
     version: Callable[[], str],
 ) -> Iterator[SparkEngine]:
     """The engine over the snapshot's rows, or only those of some *partitions* of it, on the cluster at *address*.
 
-    *engine* is what computes there, and here what is probed; *version* says which it is.
+    *engine* is what computes there, and here what is probed; *version* says which it is. *room* bounds nothing: what is
+    computed is elsewhere.
 
     Raises:
         DeclarationError: PySpark or Java is not installed here.
