@@ -234,7 +234,9 @@ def test_a_column_that_stands_in_the_path_and_in_the_file_is_refused(tmp_path: P
 def test_a_folder_of_a_table_format_is_refused_with_how_to_export_it(tmp_path: Path, log: str) -> None:
     land_sales(tmp_path, sales_table())
     (tmp_path / "sales" / log).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"which of its files are current.*Export the current rows"):
+    with pytest.raises(
+        DataError, match=r"which of its files are current.*(Export the current rows|Name it as its catalog does)"
+    ):
         source_of(sales_contract(), tmp_path).load(DAY)
 
 

@@ -58,11 +58,11 @@ class DayFolder:
     def _listed(self, folder: str) -> tuple[Path, dict[Path, _State]]:
         """Where the version of *folder* lies, and its files."""
         place = self._versions.place_at(folder, self._instant) if folder else self._root
-        endings = PARQUET if place == self._root / folder else (*PARQUET, *(each + REPLACED for each in PARQUET))
         try:
-            files = sorted(
-                table_files(place, endings), key=lambda file: file.with_name(file.name.removesuffix(REPLACED))
-            )
+            if place == self._root / folder:
+                return place, {file: _state(file) for file in table_files(place, PARQUET)}
+            files = table_files(place, (*PARQUET, *(each + REPLACED for each in PARQUET)))
+            files.sort(key=lambda file: file.with_name(file.name.removesuffix(REPLACED)))
             return place, {file: _state(file) for file in files}
         except (FileNotFoundError, NotADirectoryError):
             return place, {}
