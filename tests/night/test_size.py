@@ -13,7 +13,7 @@ DECLARED_MIB = 1024
 
 @pytest.mark.long
 def test_a_million_rows_go_through_the_steps_of_data_within_the_memory_that_is_declared(tmp_path: Path) -> None:
-    steps = ["snapshot", "validate", "features", "profile", "score"]
+    steps = ["snapshot", "features", "profile"]
     options = ["--times", "12", "--days", "93", "--memory", str(DECLARED_MIB), "--steps", *steps]
     subprocess.run([sys.executable, ROOT / "benchmarks" / "size.py", tmp_path, *options], check=True)
     figures = json.loads((tmp_path / "times-12" / "figures.json").read_text())
