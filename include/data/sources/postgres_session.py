@@ -14,7 +14,7 @@ from include.core.errors import DataError, SourceUnavailable
 from include.data.sources.credentials import credentials_of
 
 if TYPE_CHECKING:
-    from psycopg import Connection, Copy, Cursor, Error
+    from psycopg import Connection, Error
     from psycopg.sql import Composed
 
 #: What a section of the reader's file may say: what the server's own tools call it.
@@ -117,18 +117,27 @@ class Session:
             return connection.execute(statement).fetchall()
 
     def copied(self, statement: "Composed") -> Generator[bytes, None, None]:
-        """The lines of text that a COPY gives, whole, some at a time. Raises as :meth:`rows`."""
+        """The lines of text that a COPY gives, whole, some at a time. Raises as :meth:`rows`.
+
+        Rows that have arrived are taken as they are: to ask ``Copy.read`` for each takes longer than the server does.
+        """
         connection = self._current()
+        arrived, lines = connection.pgconn.get_copy_data, bytearray()
         with self._told(), connection.cursor() as cursor, cursor.copy(statement) as copy:
-            rows, size = [], 0
-            for row in _arriving(cursor, copy):
-                rows.append(row)
-                size += len(row)
-                if size >= _CHUNK_BYTES:
-                    yield b"".join(rows)
-                    rows, size = [], 0
-            if rows:
-                yield b"".join(rows)
+            while True:
+                length, row = arrived(1)
+                if length > 0:
+                    lines += row
+                elif length == 0 and (waited := copy.read()):
+                    lines += waited
+                else:
+                    _require_whole(connection, is_told=length == 0)
+                    break
+                if len(lines) >= _CHUNK_BYTES:
+                    yield bytes(lines)
+                    lines.clear()
+            if lines:
+                yield bytes(lines)
 
     def _current(self) -> "Connection[Any]":
         """That of the transaction that was begun: one that was lost meanwhile says so, and no other takes its place."""
@@ -242,20 +251,11 @@ class Session:
         )
 
 
-def _arriving(cursor: "Cursor[Any]", copy: "Copy") -> Iterator[Any]:
-    """The rows of *copy*. Those that have arrived already are taken at once: ``Copy.read`` takes twice as long."""
+def _require_whole(connection: "Connection[Any]", *, is_told: bool) -> None:
+    """Raise what a COPY ended with, if it did not end well; where it *is_told* already, ``Copy.read`` has raised it."""
     from psycopg import errors, generators, pq
 
-    server = cursor.connection.pgconn
-    while True:
-        length, row = server.get_copy_data(1)
-        if length == 0:  # none has arrived
-            row = copy.read()  # type: ignore[assignment]
-            if not row:
-                return
-        elif length < 0:
-            result = cursor.connection.wait(generators.fetch_many(server))[0]
-            if result.status != pq.ExecStatus.COMMAND_OK:
-                raise errors.error_from_result(result)
-            return
-        yield row
+    if not is_told:
+        result = connection.wait(generators.fetch_many(connection.pgconn))[0]
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise errors.error_from_result(result)
