@@ -143,17 +143,17 @@ def selected(columns: Iterable[TableColumn], table: "Composable", where: "Compos
 def digested(columns: Iterable[TableColumn], table: "Composable", where: "Composable") -> "Composed":
     """A statement for the number of those rows, and two sums over them that tell whether one is another.
 
-    Each row is a text of the server's, of which a null, an empty text and the ends of columns can be told. Its SHA-256
-    is what every server computes alike, also one that allows no MD5. The sums are of its first and second 64 bits, over
-    which the order of rows, and what is computed beside each other, makes no difference, and a row that stands twice
-    counts twice. It does not withstand somebody who may choose the rows.
+    Each row is a text of the server's, of which a null, an empty text and the ends of columns can be told. Its two
+    hashes, of 64 bits, are those by which the server places rows in partitions, so that no version may compute others;
+    they cost less than the text, where SHA-256 or MD5 doubles all. The order of rows makes no difference to the sums,
+    and a row that stands twice counts twice. Another byte order of the machine, or encoding of the database, gives other
+    sums, and so has days read again. It does not withstand somebody who may choose the rows.
     """
     from psycopg import sql
 
-    word = "coalesce(sum(('x' || substr(h, {first}, 16))::bit(64)::int8), 0)::text"
+    sums = ", ".join(f"coalesce(sum(hashtextextended(line, {seed})), 0)::text" for seed in (1, 2))
     return sql.SQL(
-        f"SELECT count(*), {word.format(first=1)}, {word.format(first=17)} FROM "  # noqa: S608  # nobody's text
-        "(SELECT encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex') AS h FROM {} WHERE {} OFFSET 0) AS of_rows"
+        f"SELECT count(*), {sums} FROM (SELECT ROW({{}})::text AS line FROM {{}} WHERE {{}} OFFSET 0) AS lines"  # noqa: S608  # no text of others
     ).format(sql.SQL(", ").join(column.expression for column in columns), table, where)
 
 
