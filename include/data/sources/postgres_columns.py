@@ -146,7 +146,7 @@ def digested(columns: Iterable[TableColumn], table: "Composable", where: "Compos
     Each row is a text of the server's, of which a null, an empty text and the ends of columns can be told. Its two
     hashes, of 64 bits, are those by which the server places rows in partitions, so that no version may compute others;
     they cost less than the text, where SHA-256 or MD5 doubles all. The order of rows makes no difference to the sums,
-    and a row that stands twice counts twice. Another byte order of the machine, or encoding of the database, gives other
+    and a row that stands twice counts twice. Another byte order of the machine, or database encoding, gives other
     sums, and so has days read again. It does not withstand somebody who may choose the rows.
     """
     from psycopg import sql
