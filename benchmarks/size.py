@@ -47,7 +47,7 @@ MEANING = {
     "seconds_per_million_rows": "snapshot, validation, features, profile and scoring, in seconds for a million rows",
     "duckdb_ratio": "the same queries in DuckDB with all cores and no limit, written as Parquet / the step `features`, "
     "which also probes, digests and forces to the disk: 1 is as fast, above 1 faster",
-    "disk_mib": "the largest that home and what is put aside were, after a step",
+    "disk_mib": "the largest that the home was after a step; what is put aside meanwhile is not counted",
     "data_memory_mib": "what the project declares",
 }
 
