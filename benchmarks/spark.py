@@ -69,7 +69,7 @@ class Plan:
         with engine(self.snapshot, self.contracts, self.store.path) as held:
             began = time.perf_counter()
             asked = PointInTime(held, self.project, self.contracts, self.compiled, self.stretches)
-            asked.all_rows(dict.fromkeys(asked.derived, self.window))
+            list(asked.in_turn([(each, self.window) for each in asked.derived], ahead=len(asked.derived)))
             self.parts = {each: asked.parts(each, self.window) for each in asked.derived}
             return time.perf_counter() - began
 
