@@ -56,6 +56,7 @@ def test_every_setting_of_the_starter_is_handed_on(settings: Settings, tmp_path:
         trainer_image="trainer:1",
         accelerators=4,
         source_credentials_file=file,
+        engine="spark://master:7077",
     )
     told = [environment_of(name, full, port=8080, base={}).keys() for name in PROCESSES]
     assert set().union(*told) >= KNOWN

@@ -546,11 +546,16 @@ def command(folder: Path, port: int = 0) -> list[str]:
     ]
 
 
+def environment(folder: Path) -> dict[str, str]:
+    ledger = f"sqlite:///{folder / 'ledger.db'}"
+    return {"PATH": os.environ["PATH"], "TRAINYARD_LEDGER": ledger, "TRAINYARD_CHECKPOINTS": str(folder / "signed")}
+
+
 def start(folder: Path) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-m", "include.runtime.server.service", *command(folder)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "TRAINYARD_LEDGER": f"sqlite:///{folder / 'ledger.db'}"},
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -646,10 +651,9 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_process_that_is_ended_while_it_starts_leaves_no_port_behind(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "TRAINYARD_LEDGER": f"sqlite:///{tmp_path / 'ledger.db'}"}
     done = subprocess.run(
         [sys.executable, "-c", ENDED_AT_ONCE, *command(tmp_path)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "port").exists()
