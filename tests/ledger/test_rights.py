@@ -32,7 +32,8 @@ def nightly_url(postgres_ledger_url: str) -> Iterator[str]:
     with owner.begin() as connection:
         for statement in statements():
             connection.exec_driver_sql(re.sub(r"\btrainyard\b", role, statement))
-    yield sa.make_url(postgres_ledger_url).set(username=role, password="another").render_as_string(hide_password=False)
+    (password,) = re.findall(r"PASSWORD '(\w+)'", "\n".join(statements()))
+    yield sa.make_url(postgres_ledger_url).set(username=role, password=password).render_as_string(hide_password=False)
     with owner.begin() as connection:
         connection.exec_driver_sql(f"DROP OWNED BY {role}")
         connection.exec_driver_sql(f"DROP ROLE {role}")

@@ -662,7 +662,8 @@ def test_a_process_that_is_ended_while_it_starts_leaves_no_port_behind(tmp_path:
 def test_a_port_in_use_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRAINYARD_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
