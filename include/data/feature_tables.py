@@ -1,7 +1,8 @@
 """Tables of features: the rows of what is computed, those that are read again, and both as the vault's bytes."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -50,8 +51,10 @@ class BuiltTables:
         self._days: dict[tuple[DerivedTable, date], BuiltDay] = {}
         self._counts: dict[tuple[DerivedTable, str], Counter[str | None]] = {}
 
-    def made(self) -> "Iterator[tuple[TableTask, dict[date, pa.Table]]]":
+    def made(self) -> "Generator[tuple[TableTask, dict[date, pa.Table]]]":
         """What is new of each task, in their order, by day: each day once. Nothing else is known before it has ended.
+
+        Who stops before closes it: until then queries may run.
 
         Raises:
             DataError: as :meth:`~include.data.point_in_time.PointInTime.rows` does.
@@ -60,17 +63,18 @@ class BuiltTables:
         label = self._work[0]
         asked = [(label, days, False) for days in self._pieces(label, heard)] if heard else []
         asked += [(task, days, True) for task in self._work for days in self._pieces(task, task.span)]
-        tables = self._rows.in_turn([(task.derived, days) for task, days, _ in asked], ahead=self._division.ahead)
-        for (task, days, new), table in zip(asked, tables, strict=True):
-            by_day = _by_day(table, days)
-            if self._alarm is not None and task is not label:
-                self._alarm.look(task.derived, iter(by_day.items()))
-            elif self._alarm is not None and new is (heard is None):
-                for day, part in by_day.items():
-                    self._alarm.hear(day, part.column(LABEL).to_numpy())
-            if new:
-                self._remember(task, by_day)
-                yield task, by_day
+        queries = [(task.derived, days) for task, days, _ in asked]
+        with closing(self._rows.in_turn(queries, ahead=self._division.ahead)) as tables:
+            for (task, days, new), table in zip(asked, tables, strict=True):
+                by_day = _by_day(table, days)
+                if self._alarm is not None and task is not label:
+                    self._alarm.look(task.derived, iter(by_day.items()))
+                elif self._alarm is not None and new is (heard is None):
+                    for day, part in by_day.items():
+                        self._alarm.hear(day, part.column(LABEL).to_numpy())
+                if new:
+                    self._remember(task, by_day)
+                    yield task, by_day
 
     def built(self, derived: DerivedTable, day: date) -> BuiltDay:
         """The rows of *day*, one that is looked at; of a label that was not built now, only its integers."""
@@ -168,7 +172,8 @@ def _count(counts: "Counter[str | None]", table: "pa.Table", name: str) -> None:
 
 def write(tables: BuiltTables, key: tuple[str, ...], writer: Writer) -> list[Callable[[], Partition]]:
     """Put the partitions of the new days into the vault; each is there when it is asked for."""
-    return [part for task, by_day in tables.made() for part in _written(task, by_day, key, writer)]
+    with closing(tables.made()) as made:
+        return [part for task, by_day in made for part in _written(task, by_day, key, writer)]
 
 
 def _written(

@@ -1,7 +1,7 @@
 """What a project's expressions give for the rows to predict for, as far as it was known when they were asked for."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
@@ -88,10 +88,11 @@ class PointInTime:
                 found.append(shared)
         return [Part(days=part, seen=reach(derived, part)) for part in found]
 
-    def in_turn(self, asked: Sequence[tuple[DerivedTable, Days]], *, ahead: int) -> "Iterator[pa.Table]":
+    def in_turn(self, asked: Sequence[tuple[DerivedTable, Days]], *, ahead: int) -> "Generator[pa.Table]":
         """:meth:`rows` of each of *asked* for its days, in their order; two are computed at once, each in one thread.
 
-        As many as *ahead* are computed before the first of them is taken.
+        As many as *ahead* are computed before the first of them is taken. Who stops before the last closes it: until
+        then queries may run.
 
         Raises:
             DataError: as :meth:`rows` does, for the first of them.

@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include import engines
-from include.core.errors import DataError, DeclarationError
+from include.core.errors import DataError, DeclarationError, StoreUnavailable
 from include.core.events import PartitionsMade
 from include.core.project import FeatureGroup, Project
 from include.core.records import DAY, Contract, Days, KnownAt, Partition, Snapshot, last_day
@@ -114,6 +115,20 @@ def test_a_night_after_another_reuses_its_partitions_and_ends_with_the_same_feat
     assert {partition.day for partition in made[1]} == {later.last_matured}
     assert night.build(DELAY, later) == second
     assert night.build(DELAY, delay_snapshot, ledger=ledger) == first
+
+
+def test_a_full_disk_is_named_and_no_query_runs_on(
+    night: Night, delay_snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(_: bytes) -> str:
+        raise StoreUnavailable("the disk has room", value="none left", remedy="Make room.")
+
+    monkeypatch.setattr(night.store, "put", fill_up)
+    running = set(threading.enumerate())
+    with pytest.raises(StoreUnavailable) as failed:
+        night.build(DELAY, delay_snapshot)
+    assert failed.traceback  # which holds the frames of all that was under way
+    assert set(threading.enumerate()) <= running
 
 
 def test_whether_a_reused_partition_is_complete_is_told_by_the_snapshot_and_not_by_who_made_it(

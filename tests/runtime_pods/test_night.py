@@ -156,6 +156,7 @@ def test_a_night_in_pods_makes_what_the_local_night_makes(yard: Yard, night: tup
         store=str(tmp_path / "store"),
         vault=str(tmp_path / "vault"),
         mlflow=f"sqlite:///{tmp_path / 'mlflow.db'}",
+        checkpoints=(str(tmp_path / "checkpoints"),),
         placement=Placement.LOCAL,
     )
     _grants_of(yard.settings, here)
