@@ -62,7 +62,7 @@ def land(
             contract,
             settings.production,
             files or [],
-            now=datetime.now(UTC),
+            clock=lambda: datetime.now(UTC),
             delete=delete,
             empty=[moment.date() for moment in empty or []],
             dry_run=dry_run,

@@ -3,7 +3,7 @@
 What is landed at a moment is what runs of that instant and later read; earlier instants read what stood before.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -64,7 +64,7 @@ def land(
     production: Path,
     files: Sequence[Path],
     *,
-    now: datetime,
+    clock: Callable[[], datetime],
     delete: bool = False,
     empty: Collection[date] = (),
     dry_run: bool = False,
@@ -80,7 +80,7 @@ def land(
         ContractError: the contract's data does not lie in a folder of days, or has columns beside the contract's.
         DataError: a file cannot be read, or its rows cannot be landed; or the folder cannot be written.
     """
-    folder = _folder_of(contract, production)
+    folder, now = _folder_of(contract, production), clock()
     rows = brought(contract, files, only_keys=delete)
     if dry_run:
         return _Landing(contract, folder, rows, delete=delete).outcome(empty, now)
@@ -89,7 +89,7 @@ def land(
         landing = _Landing(contract, folder, rows, delete=delete)
         outcome = landing.outcome(empty, now)
         made = dict(landing.files())
-        moment = versions.land(made, now) if made else None
+        moment = versions.land(made, clock) if made else None
     return Landed(days=outcome.days, moment=moment, absent=outcome.absent)
 
 

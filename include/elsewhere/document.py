@@ -79,7 +79,7 @@ def read(data: bytes, *, digest: str) -> Document:
             work=(_refit if "winner" in fields["work"] else _shard)(fields["work"]),
             results={trial_id: ResultAddresses(**each) for trial_id, each in fields["results"].items()},
             recorded=tuple(_trial(each) for each in fields["recorded"]),
-            working={name: ResultAddresses(**each) for name, each in fields["working"].items()},
+            working={name: ResultAddresses(**each) for name, each in fields.get("working", {}).items()},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(

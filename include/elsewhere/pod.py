@@ -281,8 +281,10 @@ def _end_on_sigterm(checkpoints: Checkpoints) -> None:
     def wait() -> None:
         while os.read(woken, 1) != bytes([signal.SIGTERM]):
             pass
-        checkpoints.leave(seconds=_ROUND_SECONDS)
-        os._exit(Exit.TERMINATED)
+        try:
+            checkpoints.leave(seconds=_ROUND_SECONDS)
+        finally:
+            os._exit(Exit.TERMINATED)
 
     threading.Thread(target=wait, name="sigterm", daemon=True).start()
 

@@ -46,6 +46,7 @@ class Session:
             "autoload_known_extensions": False,
         }
         place = ":memory:"
+        settings["temp_directory"] = ""  # else it would put rows aside in whatever folder this process is in
         if room is not None:
             place = str(room.folder / "held rows")  # its name in queries: no dataset can be called so
             settings |= {"memory_limit": f"{room.memory_mib}MiB", "temp_directory": str(room.folder / "beside")}

@@ -100,7 +100,7 @@ class Checkpoints:
 
         What there is after the round that is under way is kept, if that round ends within so many *seconds*.
         """
-        if self.state is not None and any(known.training for known in self._trainings.values()):
+        if self.state is not None and any(known.training for known in list(self._trainings.values())):
             self._leaving.set()
             self._left.wait(seconds)
 

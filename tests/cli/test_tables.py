@@ -88,7 +88,7 @@ def test_a_server_of_tables_is_well_if_it_lets_the_reader_read_and_else_told_wit
     check = {"sources": doctor.CHECKS["sources"]}
     (well,) = examine(reader, check, patience_seconds=30)
     assert (well.sign, well.text) == (Health.GOOD, "1 on servers, which answer")
-    wrong = replace(reader, source_credentials_file=signing_in(tmp_path, server.role, "wrong-SECRET"))
+    wrong = replace(reader, source_credentials_file=signing_in(tmp_path, server.host, server.role, "wrong-SECRET"))
     (refused,) = examine(wrong, check, patience_seconds=30)
     assert refused.sign is Health.BAD
     assert "it refuses the user or the password" in refused.text

@@ -108,7 +108,7 @@ def database(url: str, folder: Path) -> Iterator[Database]:
     with server.connect() as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
         connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'"))
-    file = signing_in(folder, role)
+    file = signing_in(folder, str(sa.make_url(url).query.get("host") or sa.make_url(url).host), role)
     try:
         yield Database(sa.make_url(url).set(database=name), role, file)
     finally:
@@ -117,9 +117,9 @@ def database(url: str, folder: Path) -> Iterator[Database]:
             connection.execute(sa.text(f"DROP ROLE {role}"))
 
 
-def signing_in(folder: Path, role: str, password: str = PASSWORD, more: Sequence[str] = ()) -> Path:
-    """A reader's file that signs in so."""
+def signing_in(folder: Path, host: str, role: str, password: str = PASSWORD, more: Sequence[str] = ()) -> Path:
+    """A reader's file that signs in so at that *host*."""
     file = folder / f"{uuid.uuid4().hex}.ini"
-    file.write_text("\n".join(["[default]", f"user = {role}", f"password = {password}", *more, ""]))
+    file.write_text("\n".join([f"[{host}]", f"user = {role}", f"password = {password}", *more, ""]))
     file.chmod(0o600)
     return file

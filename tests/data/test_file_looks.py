@@ -66,7 +66,9 @@ def test_a_night_of_an_earlier_instant_that_reads_what_stood_then_finds_no_corre
     contract, columns = world.contracts["weather"], [each.name for each in world.contracts["weather"].columns]
     row = source_of(contract, world.production).load(DAYS[1]).read(columns).slice(0, 1)
     pq.write_table(row.select(["origin", "observed_at"]), world.folder / "gone.parquet")
-    told = landing.land(contract, world.production, [world.folder / "gone.parquet"], now=INSTANT + HOUR, delete=True)
+    told = landing.land(
+        contract, world.production, [world.folder / "gone.parquet"], clock=lambda: INSTANT + HOUR, delete=True
+    )
     assert told.moment is not None
     assert changed(
         world.ledger, "delays", source_of(contract, world.production), Days(first=DAYS[0], last=DAYS[2])

@@ -58,6 +58,10 @@ def held(source: ParquetSource, day: date) -> dict[datetime, tuple[object, ...]]
     return {row["at"]: (row["shop"], row["amount"], row["items"]) for row in table.to_pylist()}
 
 
+def standing_at(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
@@ -88,7 +92,7 @@ def land(tmp_path: Path) -> Callable[..., Landed]:
 
     def call(table: pa.Table, *, ending: str = "parquet", contract: Contract | None = None, **words: Any) -> Landed:
         file = written(tmp_path, table, ending)
-        return landing.land(contract or sales_contract(), tmp_path, [file], **{"now": NOW, **words})
+        return landing.land(contract or sales_contract(), tmp_path, [file], **{"clock": standing_at(NOW), **words})
 
     return call
 
@@ -123,7 +127,9 @@ def test_at_any_instant_a_day_is_the_fold_of_what_had_landed_by_then_and_its_fir
     for delete, brought in landings:
         table = rows(*(row(minute, day=DAY + timedelta(days=day), amount=n) for (day, minute), n in brought.items()))
         moment = moments[-1] + HOUR
-        landing.land(sales_contract(), production, [written(production, table)], now=moment, delete=delete)
+        landing.land(
+            sales_contract(), production, [written(production, table)], clock=standing_at(moment), delete=delete
+        )
         concerned = {DAY + timedelta(days=day) for day, _ in brought}
         known = set(versions)
         for day in concerned | _between(concerned, known) if not delete else concerned & known:
@@ -172,7 +178,7 @@ def test_rows_land_by_key_whatever_they_are_written_as_and_a_second_time_change_
     assert [values[1] for values in now.values()] == [0, 1 / 7, 9.5, 0.5]
     assert source_at(tmp_path).load(DAY).read(NAMES).schema == sales_table(1).schema
     before = tree(tmp_path / "sales")
-    again = land(brought, ending=ending, now=NOW + HOUR)
+    again = land(brought, ending=ending, clock=standing_at(NOW + HOUR))
     assert again.moment is None
     assert counted(again) == {str(DAY): (0, 0, 3, 0), str(NEXT): (0, 0, 1, 0)}
     assert tree(tmp_path / "sales") == before
@@ -206,7 +212,7 @@ def test_a_row_whose_key_does_not_say_its_time_moves_to_its_new_day(
     assert counted(told) == {str(DAY): (0, 0, 0, 1), str(NEXT): (1, 0, 0, 0)}
     assert [values[2] for values in (held(source_at(tmp_path, None, contract), DAY) or {}).values()] == [0, 2]
     assert [values[2] for values in (held(source_at(tmp_path, None, contract), NEXT) or {}).values()] == [1]
-    told = land(rows(row(5, items=1)).select(["items"]), contract=contract, delete=True, now=NOW + HOUR)
+    told = land(rows(row(5, items=1)).select(["items"]), contract=contract, delete=True, clock=standing_at(NOW + HOUR))
     assert counted(told) == {str(NEXT): (0, 0, 0, 1)}
 
 
@@ -218,7 +224,7 @@ def test_a_day_without_rows_is_filed_when_it_is_said_and_between_new_days_and_ne
     land(rows(row(0, day=days[3]), row(0, day=days[5])), empty=[days[7]])
     filed = [day for day in days if held(source_at(tmp_path), day) is not None]
     assert filed == [days[0], days[3], days[4], days[5], days[7]]
-    land(rows(row(0, day=days[0], amount=3), row(1, day=days[5])), now=NOW + HOUR)
+    land(rows(row(0, day=days[0], amount=3), row(1, day=days[5])), clock=standing_at(NOW + HOUR))
     assert [day for day in days if held(source_at(tmp_path), day) is not None] == filed
 
 
@@ -257,7 +263,7 @@ def test_texts_that_are_of_another_type_are_refused_without_a_value(tmp_path: Pa
     file = tmp_path / "brought.csv"
     file.write_text(f"at,shop,amount,items\n2013-07-04T00:00:00Z,north,{SENTINEL},1\n")
     with pytest.raises(DataError, match="amount: 1 of 1 values are no number") as raised:
-        landing.land(sales_contract(), tmp_path, [file], now=NOW)
+        landing.land(sales_contract(), tmp_path, [file], clock=standing_at(NOW))
     assert SENTINEL not in str(raised.value)
     assert not (tmp_path / "sales").exists()
 
@@ -282,7 +288,7 @@ def test_other_readers_of_the_folder_find_the_newest_rows_and_no_other(
 ) -> None:
     land_sales(tmp_path, sales_table(3))
     land(rows(row(1, amount=5), row(7)))
-    land(rows(row(1, amount=6)), now=NOW + HOUR)
+    land(rows(row(1, amount=6)), clock=standing_at(NOW + HOUR))
     seen = pa.dataset.dataset(tmp_path / "sales", format="parquet").to_table().sort_by("at")
     assert seen["amount"].to_pylist() == [0, 6, 2 / 7, 0.5]
     import duckdb
@@ -299,7 +305,7 @@ def test_landings_at_once_wait_for_each_other_and_lose_no_row(tmp_path: Path) ->
         file = written(tmp_path / "sales", rows(row(number))).rename(tmp_path / f"{number}.parquet")
         child = os.fork()
         if not child:
-            landing.land(sales_contract(), tmp_path, [file], now=NOW)
+            landing.land(sales_contract(), tmp_path, [file], clock=standing_at(NOW))
             os._exit(0)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
@@ -314,11 +320,11 @@ def test_where_the_disk_is_full_nothing_is_landed_and_nothing_left(tmp_path: Pat
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
     try:
         with pytest.raises(DataError, match=r"there is room.*File too large.*nothing was landed"):
-            landing.land(sales_contract(), tmp_path, [file], now=NOW)
+            landing.land(sales_contract(), tmp_path, [file], clock=standing_at(NOW))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert tree(tmp_path / "sales") == before
-    assert landing.land(sales_contract(), tmp_path, [file], now=NOW).moment == NOW
+    assert landing.land(sales_contract(), tmp_path, [file], clock=standing_at(NOW)).moment == NOW
 
 
 def test_a_replaced_version_that_is_gone_is_told_and_no_other_read_in_its_place(
@@ -333,10 +339,37 @@ def test_a_replaced_version_that_is_gone_is_told_and_no_other_read_in_its_place(
     assert source_at(tmp_path, NOW).load(DAY).read(("at",)).num_rows == 3
 
 
+def test_a_landing_counts_from_when_it_is_written_not_from_when_it_was_begun(tmp_path: Path) -> None:
+    land_sales(tmp_path, sales_table(3))
+    file, began, during = written(tmp_path, rows(row(1, amount=5))), iter([NOW, NOW + HOUR]), NOW + HOUR / 2
+    assert landing.land(sales_contract(), tmp_path, [file], clock=lambda: next(began)).moment == NOW + HOUR
+    assert (held(source_at(tmp_path, during), DAY) or {})[row(1)["at"]][1] != 5, "what a run of then has read"
+
+
+def test_those_who_could_read_a_day_can_read_what_lands_there_and_nobody_else(
+    tmp_path: Path, land: Callable[..., Landed]
+) -> None:
+    land_sales(tmp_path, sales_table(3))
+    root = tmp_path / "sales"
+    day = root / f"day={DAY}"
+    root.chmod(0o755)
+    day.chmod(0o750)
+    umask = os.umask(0o077)
+    try:
+        land(rows(row(1, amount=5), row(2, day=NEXT)))
+    finally:
+        os.umask(umask)
+    modes = {str(path.relative_to(root)): path.stat().st_mode & 0o777 for path in (day, *day.iterdir())}
+    assert modes == {f"day={DAY}": 0o750, f"day={DAY}/part.parquet": 0o640}
+    (new,) = (root / f"day={NEXT}").iterdir()
+    assert (new.parent.stat().st_mode & 0o777, new.stat().st_mode & 0o777) == (0o755, 0o644)
+    assert (root / ".landed").stat().st_mode & 0o777 == 0o755
+
+
 def test_a_landing_never_counts_from_before_the_one_before_it(tmp_path: Path, land: Callable[..., Landed]) -> None:
     land_sales(tmp_path, sales_table(3))
     land(rows(row(1, amount=5)))
-    second = land(rows(row(1, amount=6)), now=NOW - HOUR)
+    second = land(rows(row(1, amount=6)), clock=standing_at(NOW - HOUR))
     assert second.moment == NOW + TICK
     assert (held(source_at(tmp_path, NOW), DAY) or {})[row(1)["at"]][1] == 5
 
@@ -353,10 +386,10 @@ def test_a_night_of_before_a_correction_gives_the_digests_that_it_gave_and_one_o
     before = world.take(INSTANT)
     table = source_of(held["weather"], tmp_path).load(days[1]).read([each.name for each in held["weather"].columns])
     file = written(tmp_path, table.slice(0, 5))
-    assert landing.land(held["weather"], tmp_path, [file], now=INSTANT + HOUR).moment is None
+    assert landing.land(held["weather"], tmp_path, [file], clock=standing_at(INSTANT + HOUR)).moment is None
     place = table.column_names.index("temp")
     file = written(tmp_path, table.slice(0, 5).set_column(place, "temp", pa.array([9.5] * 5)))
-    assert landing.land(held["weather"], tmp_path, [file], now=INSTANT + HOUR).moment == INSTANT + HOUR
+    assert landing.land(held["weather"], tmp_path, [file], clock=standing_at(INSTANT + HOUR)).moment == INSTANT + HOUR
     assert world.take(INSTANT) == before
     after = world.take(INSTANT + HOUR)
     changed = set(after.partitions) - set(before.partitions)

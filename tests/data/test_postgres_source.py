@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from include.contracts.tables import DatabaseTable
-from include.core.errors import ContractError, DataError, SourceUnavailable, TrainyardError
+from include.core.errors import ContractError, DataError, DeclarationError, SourceUnavailable, TrainyardError
 from include.core.records import ColumnType, Contract, Days
 from include.data.sources import Source, postgres_session, source_of
 from tests import postgres_server
@@ -425,8 +425,9 @@ def test_who_cannot_sign_in_is_told_so_without_what_signs_in(
     wrong: dict[str, Any], told: str, server: Database, sales: Contract, tmp_path: Path
 ) -> None:
     given = {"role": server.role, "password": PASSWORD}
-    file = signing_in(tmp_path, **{**given, **{name: wrong[name] for name in wrong if name in given}})
     elsewhere = {name: wrong[name] for name in wrong if name not in given}
+    host = elsewhere.get("host", server.host)
+    file = signing_in(tmp_path, host, **{**given, **{name: wrong[name] for name in wrong if name in given}})
     at = replace(DatabaseTable.of(sales.location), **elsewhere)
     source = source_of(replace(sales, location=str(at)), tmp_path, file)
     for ask in (source.is_empty, source.filed, lambda: source.load(DAY), lambda: source.layouts(DAY)):
@@ -448,7 +449,8 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(
             away.symlink_to(server.host)
 
     monkeypatch.setattr(postgres_session.time, "sleep", wait)
-    source = server.source(replace(sales, location=str(replace(DatabaseTable.of(sales.location), host=str(away)))))
+    at = replace(DatabaseTable.of(sales.location), host=str(away))
+    source = source_of(replace(sales, location=str(at)), tmp_path, signing_in(tmp_path, str(away), server.role))
     assert source.load(DAY).read(ALL).num_rows == 40
     assert pauses == [0.5, 1.5]
 
@@ -514,6 +516,23 @@ def test_a_value_that_a_view_cannot_compute_is_told_by_a_code_alone(server: Data
     assert "22P02" in str(error)
 
 
+def test_rows_that_are_of_no_day_are_refused_and_not_left_out(server: Database, sales: Contract) -> None:
+    source = server.source(sales)
+    assert source.load(DAY).read(("at",)).num_rows == 40
+    for time in ("NULL", "'infinity'", "'-infinity'"):
+        server.run(f"INSERT INTO {table_of(sales)} (at) VALUES ({time})")  # noqa: S608
+        error = refusal(lambda: server.source(sales).load(DAY))
+        assert isinstance(error, DataError)
+        assert "null or infinite" in str(error)
+        server.run(f"DELETE FROM {table_of(sales)} WHERE at IS NULL OR NOT isfinite(at)")  # noqa: S608
+
+
+def test_what_signs_in_goes_to_no_host_that_its_file_does_not_name(sales: Contract, tmp_path: Path) -> None:
+    file = signing_in(tmp_path, "default", "reader")
+    with pytest.raises(DeclarationError, match="no such section"):
+        source_of(sales, tmp_path, file)
+
+
 @pytest.mark.postgres
 def test_a_replica_that_has_not_come_as_far_as_the_instant_is_told_and_one_that_has_is_read(tmp_path: Path) -> None:
     if postgres_server.programs() is None:
@@ -522,7 +541,7 @@ def test_a_replica_that_has_not_come_as_far_as_the_instant_is_told_and_one_that_
     with postgres_server.replica("CREATE TABLE sales AS SELECT 1::bigint AS items") as url:
         host = sa.make_url(url).query["host"]
         table = DatabaseTable.of(f"postgres://{quote(str(host), safe='')}/postgres/public/sales")
-        session = postgres_session.Session("sales", table, signing_in(tmp_path, "trainyard"))
+        session = postgres_session.Session("sales", table, signing_in(tmp_path, str(host), "trainyard"))
         assert session.begin(NOON) == 1
         error = refusal(lambda: session.begin(tomorrow))
     assert isinstance(error, SourceUnavailable)

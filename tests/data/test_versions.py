@@ -40,7 +40,7 @@ def seen(root: Path, instant: datetime | None) -> dict[str, list[bytes]]:
 def land(root: Path) -> None:
     versions = DayVersions(root)
     with versions.alone():
-        versions.land(NEW, NOW)
+        versions.land(NEW, lambda: NOW)
 
 
 WAS = {folder: [b"old" for _ in OLD.get(folder, ())] for folder in NEW}

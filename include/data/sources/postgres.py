@@ -49,6 +49,7 @@ class TableSource:
         self._at = DatabaseTable.of(contract.location)
         self._session = Session(contract.dataset, self._at, asking.credentials)
         self._columns: Mapping[str, TableColumn] = {}
+        self._is_timed = False
 
     @property
     def settled_before(self) -> date | None:
@@ -81,6 +82,7 @@ class TableSource:
 
     def load(self, day: date | None) -> "TableDay":
         transaction = self._begin()
+        self._require_timed()
         self._require_landed(day)
         asked = tuple(column.name for column in self.contract.columns if self._is_granted(column.name))
         columns = tuple(self._columns[name] for name in asked)
@@ -228,6 +230,22 @@ class TableSource:
 
         ((found,),) = self._session.rows(sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(self._table, where))
         return bool(found)
+
+    def _require_timed(self) -> None:
+        """Raise DataError if rows are of no day: nobody would ever read them. Asked once; an index answers it."""
+        from psycopg import sql
+
+        if self._is_timed or self.contract.partition_column is None:
+            return
+        time = self._columns[self.contract.partition_column]
+        nowhere = sql.SQL(f"{{0}} IS NULL OR {{0}} IN ('infinity'::{time.base}, '-infinity'::{time.base})")
+        if self._exists(nowhere.format(sql.Identifier(time.name))):
+            raise DataError(
+                f"{self.contract.dataset}: every row has its {time.name}, which places it in its day",
+                value=f"null or infinite in rows of {self.shown}",
+                remedy="Have the rows corrected, or name a view without them.",
+            )
+        self._is_timed = True
 
     def _require_landed(self, day: date | None) -> None:
         """Raise DataError unless *day* has rows, or lies between days that have."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from include.core.errors import DataError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from psycopg.sql import Composable, Composed
@@ -104,7 +106,7 @@ class UnreadableValue(ValueError):
 
 
 def parsed(lines: bytes, columns: Sequence[TableColumn]) -> "pa.Table":
-    """What a COPY in CSV says of *columns*. Raises UnreadableValue."""
+    """What a COPY in CSV says of *columns*. Raises UnreadableValue, DataError."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -127,7 +129,11 @@ def parsed(lines: bytes, columns: Sequence[TableColumn]) -> "pa.Table":
     except pa.ArrowInvalid as error:  # its message quotes the value
         found = _IN_COLUMN.search(str(error))
         if found is None:
-            raise
+            raise DataError(
+                "what the server sends of rows is CSV",
+                value=type(error).__name__,
+                remedy="Have its version looked at: PostgreSQL 12 or newer is read.",
+            ) from None
         raise UnreadableValue(columns[int(found[1])]) from None
 
 

@@ -77,7 +77,8 @@ class Session:
     def __init__(self, dataset: str, table: DatabaseTable, credentials: Path | None) -> None:
         """Raises DeclarationError, AuthorityError: the file *credentials* does not say how to sign in."""
         self._dataset, self._table = dataset, table
-        self._given = credentials_of(credentials, table.host, known=_KEYS)
+        # A contract may name any host: where they are sent, their own file says.
+        self._given = credentials_of(credentials, table.host, known=_KEYS, default=False)
         self._connection: Connection[Any] | None = None
         self._begun = 0
 

@@ -20,9 +20,10 @@ import json
 import os
 import re
 import shutil
+import time
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from include.data.sources.day_files import PARQUET
 _PLACE, _DRAFT, _DAYS, _BEFORE, _AFTER = ".landed", ".draft", "days.json", "before", "after"
 #: What the names of replaced files end in, behind what they ended in.
 REPLACED = ".replaced"
+_TICK_NANOSECONDS = 2_000_000_000
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}Z")
 
 
@@ -41,6 +43,8 @@ class DayVersions:
     def __init__(self, root: Path) -> None:
         self._root, self._place = root, root / _PLACE
         self._read: dict[str, Mapping[str, bool]] = {}
+        self._listed: list[str] = []
+        self._listed_at = 0
 
     def place_at(self, folder: str, instant: datetime | None) -> Path:
         """Where the version of the day's *folder* lies that had landed last at *instant* (``None``: the newest).
@@ -85,13 +89,12 @@ class DayVersions:
         finally:
             os.close(handle)
 
-    def land(self, days: Mapping[str, bytes], now: datetime) -> datetime:
+    def land(self, days: Mapping[str, bytes], clock: Callable[[], datetime]) -> datetime:
         """Make each of *days*, the bytes of its one Parquet file by its folder, the newest version; the moment of it.
 
         All of them or none, wherever the process dies. The caller is :meth:`alone`.
         """
         landings = self._landings()
-        moment = max([now, *(_moment(name) + timedelta(microseconds=1) for name in landings[-1:])])
         draft = self._place / _DRAFT
         with self._writable("nothing was landed"):
             shutil.rmtree(draft, ignore_errors=True)
@@ -100,7 +103,11 @@ class DayVersions:
                 for folder, data in days.items():
                     _write(draft / _AFTER / folder / "part.parquet", data)
                 _write(draft / _DAYS, json.dumps(there, indent=1).encode())
+                (draft / _BEFORE).mkdir()
+                self._share(draft, days)
                 _sync_folders(draft)
+                # Not before: runs of earlier instants may have read what stands there until now.
+                moment = max([clock(), *(_moment(name) + timedelta(microseconds=1) for name in landings[-1:])])
                 draft.rename(self._place / _name(moment))
                 _sync(self._place)
             except BaseException:  # Ctrl-C too
@@ -109,6 +116,15 @@ class DayVersions:
         with self._writable("it has landed; the next landing moves it into place"):
             self._move_into_place()
         return moment
+
+    def _share(self, draft: Path, days: Iterable[str]) -> None:
+        """Let those read what lands who could read what it replaces, and nobody else."""
+        for place in (self._place, draft, *draft.rglob("*")):
+            _share(self._root, place)
+        for folder in days:
+            here, made = self._root / folder, draft / _AFTER / folder
+            for place in (made, *made.iterdir()):
+                _share(here if here.exists() else self._root, place)
 
     def _move_into_place(self) -> None:
         for name in self._landings()[-1:]:
@@ -136,10 +152,22 @@ class DayVersions:
         return here.exists()
 
     def _landings(self) -> list[str]:
+        """Their names, in order; what did not change is not listed again, since each day that is read asks twice."""
         try:
-            return sorted(name for name in os.listdir(self._place) if _NAME.fullmatch(name))  # noqa: PTH208  # names
+            changed = self._place.stat().st_mtime_ns
+            if changed != self._listed_at:
+                self._listed = sorted(name for name in os.listdir(self._place) if _NAME.fullmatch(name))  # noqa: PTH208
+                # One that changed just now may change again within the same tick of the clock.
+                self._listed_at = changed if time.time_ns() - changed > _TICK_NANOSECONDS else 0
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except PermissionError:
+            raise DataError(
+                f"{self._root}: who reads its days can read what was landed",
+                value=f"not {self._place}",
+                remedy="Have its owner let this user read it.",
+            ) from None
+        return self._listed
 
     def _days(self, name: str) -> Mapping[str, bool]:
         if name not in self._read:
@@ -173,6 +201,15 @@ def _name(moment: datetime) -> str:
 
 def _moment(name: str) -> datetime:
     return datetime.strptime(name, "%Y-%m-%dT%H-%M-%S.%fZ").replace(tzinfo=UTC)
+
+
+def _share(like: Path, place: Path) -> None:
+    """Let those read *place* who may read the folder *like*."""
+    found = like.stat()
+    with suppress(PermissionError):  # not every user may give to a group
+        os.chown(place, -1, found.st_gid)
+    with suppress(PermissionError):  # another user's, who shared it so
+        place.chmod(found.st_mode & (0o777 if place.is_dir() else 0o666))
 
 
 def _write(file: Path, data: bytes) -> None:
